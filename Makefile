@@ -1,0 +1,60 @@
+# xraylab: `make book` renders the book, `make test` runs the tests. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+EXTRAS := augment,book,dev,test
+
+.PHONY: help setup book serve test lint format sync bench constraints clean
+.DEFAULT_GOAL := help
+
+help:  ## Show this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Make the environment in .venv; the other targets do it by themselves.
+
+# Nothing is installed again until one of these two files changes.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "xraylab needs Python 3.11 or newer; $$($(PYTHON) --version) came. Try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "this Python cannot make environments; on Debian and Ubuntu install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@# medmnist asks for torch and torchvision, which xraylab does without.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --constraint constraints.txt medmnist
+	@touch $@
+
+book: $(READY)  ## Run every chapter on the embedded data and render the HTML.
+	$(BIN)/python tools/build_book.py
+
+serve: $(READY)  ## Render the book and open it in the browser.
+	$(BIN)/python tools/build_book.py --open
+
+test: $(READY) lint  ## Check the style and run the tests.
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## Check format, style, import floors and notebook twins.
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/sync.py --check
+
+format: $(READY)  ## Bring the code into the house's format.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+sync: $(READY)  ## Write each chapter's notebook twin anew.
+	$(BIN)/python tools/sync.py
+
+bench: $(READY)  ## Measure speed and memory on this machine; minutes.
+	$(BIN)/python benchmarks/phantom_speed.py
+	$(BIN)/python benchmarks/train_throughput.py
+	$(BIN)/python benchmarks/memory_map.py
+
+constraints: $(READY)  ## Write down the installed versions as the known good set.
+	$(BIN)/python tools/freeze.py
+
+clean:  ## Remove the rendered book and the environment; runs and data stay.
+	rm -rf $(VENV) book/_build
