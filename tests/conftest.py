@@ -1,0 +1,52 @@
+"""Shared by all tests: where the real films are, and a back end that keeps quiet."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL_FILMS = Path(os.environ.get("XRAYLAB_REAL_FILMS", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture
+def real_films():
+    """Return the folder of real films, or skip the test by name where it is absent."""
+    if not (REAL_FILMS / "README.md").exists():
+        pytest.skip(f"no real films in {REAL_FILMS}; set XRAYLAB_REAL_FILMS to their folder")
+    return REAL_FILMS
+
+
+@pytest.fixture(scope="session")
+def film_file(tmp_path_factory):
+    """Return a small MedMNIST-style file in which a bright disc marks each of three labels."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:16, :16]
+    arrays = {}
+    for split, num_films in (("train", 96), ("val", 40), ("test", 48)):
+        labels = (rng.random((num_films, 3)) < 0.4).astype(np.uint8)
+        labels[:2] = [[0, 1, 0], [1, 0, 1]]  # both classes of every label, whatever was drawn
+        images = rng.integers(40, 90, (num_films, 16, 16))
+        for k, centre in enumerate((4, 8, 12)):
+            disc = (rows - centre) ** 2 + (columns - centre) ** 2 <= 6
+            images += labels[:, k, np.newaxis, np.newaxis] * disc * 120
+        arrays |= {f"{split}_images": images.astype(np.uint8), f"{split}_labels": labels}
+    path = tmp_path_factory.mktemp("films") / "discs.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory):
+    """Keep what tests unpack and simulate out of the user's own data folder."""
+    folder = tmp_path_factory.mktemp("data")
+    former = os.environ.get("XRAYLAB_DATA")
+    os.environ["XRAYLAB_DATA"] = str(folder)
+    yield folder
+    if former is None:
+        del os.environ["XRAYLAB_DATA"]
+    else:
+        os.environ["XRAYLAB_DATA"] = former

@@ -1,0 +1,166 @@
+"""What the data tests share: small MedMNIST-style files and a server that misbehaves on purpose."""
+
+import hashlib
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from xraylab.data import DataError
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """No test touches the folders of the person who runs it, nor a proxy."""
+    monkeypatch.setenv("XRAYLAB_DATA", str(tmp_path / "xraylab-data"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def arrays():
+    """The six arrays of a small file: 20 / 5 / 7 films of 28 px with 14 labels."""
+    random = np.random.default_rng(0)
+    made = {}
+    for split, films in (("train", 20), ("val", 5), ("test", 7)):
+        made[f"{split}_images"] = random.integers(0, 256, (films, 28, 28), dtype=np.uint8)
+        made[f"{split}_labels"] = random.integers(0, 2, (films, 14), dtype=np.uint8)
+    return made
+
+
+@pytest.fixture
+def npz(tmp_path, arrays):
+    """Write the small file, with some arrays changed or (None) left out; return its path."""
+
+    def write(name="films.npz", *, save=np.savez_compressed, **changed):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(path, **{key: a for key, a in (arrays | changed).items() if a is not None})
+        return path
+
+    return write
+
+
+@pytest.fixture
+def complaint():
+    """Call something, and return its DataError after checking that the message says it all."""
+
+    def call(function, *args, names, **kwargs) -> DataError:
+        with pytest.raises(DataError) as caught:
+            function(*args, **kwargs)
+        message = str(caught.value)
+        first, *rest = message.splitlines()
+        assert str(names) in first, message
+        assert [line.split(":")[0].strip() for line in rest] == ["expected", "found", "what to do"]
+        assert all(line.split(":", 1)[1].strip() for line in rest), message
+        return caught.value
+
+    return call
+
+
+def _send(handler, status, headers, body):
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body)
+    handler.wfile.flush()
+    handler.close_connection = True
+
+
+class Behaviour:
+    """Ways to answer one request; each is called with the request's handler and the server."""
+
+    @staticmethod
+    def whole(handler, server):
+        """Know no ranges: send everything, always."""
+        _send(handler, 200, server.validators | {"Content-Length": len(server.body)}, server.body)
+
+    @staticmethod
+    def ranged(handler, server, cut=None, content_range=None):
+        """Do it right: 206 to a range whose If-Range still holds, else 200."""
+        asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
+        condition = handler.headers.get("If-Range")
+        headers = dict(server.validators)
+        body, status = server.body, 200
+        if asked and (condition is None or condition in server.validators.values()):
+            first, total = int(asked[1]), len(body)
+            if first >= total:
+                return _send(handler, 416, {"Content-Range": f"bytes */{total}"}, b"")
+            body, status = body[first:], 206
+            headers["Content-Range"] = content_range or f"bytes {first}-{total - 1}/{total}"
+        _send(handler, status, headers | {"Content-Length": len(body)}, body[:cut])
+
+    @staticmethod
+    def drop(after, base=None):
+        """Promise everything, and close the line after so many bytes."""
+        if base is None:
+            return lambda handler, server: Behaviour.ranged(handler, server, cut=after)
+        return lambda handler, server: _send(
+            handler, 200, {"Content-Length": len(server.body)}, server.body[:after]
+        )
+
+    @staticmethod
+    def wrong_range(content_range):
+        return lambda handler, server: Behaviour.ranged(
+            handler, server, content_range=content_range
+        )
+
+    @staticmethod
+    def status(code, body=b"", **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return lambda handler, server: _send(
+            handler, code, named | {"Content-Length": len(body)}, body
+        )
+
+    @staticmethod
+    def hang(handler, server):
+        """Accept the request and say nothing."""
+        server.stop.wait(5)
+
+
+@pytest.fixture
+def behaviour():
+    return Behaviour
+
+
+@pytest.fixture
+def serve():
+    """Start a loopback server that answers by the behaviours given, the last one over and over."""
+    running = []
+
+    def start(body, *behaviours, validators=None):
+        state = SimpleNamespace(
+            body=body,
+            validators={"ETag": '"one"'} if validators is None else validators,
+            requests=[],
+            stop=threading.Event(),
+            behaviours=list(behaviours),
+            md5=hashlib.md5(body).hexdigest(),
+        )
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                state.requests.append(dict(self.headers))
+                turn = min(len(state.requests), len(state.behaviours)) - 1
+                state.behaviours[turn](self, state)
+
+            def log_message(self, *arguments):
+                pass
+
+        httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        state.url = f"http://127.0.0.1:{httpd.server_port}/films.npz"
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        running.append((httpd, thread, state))
+        return state
+
+    yield start
+    for httpd, thread, state in running:
+        state.stop.set()
+        httpd.shutdown()
+        thread.join()
+        httpd.server_close()

@@ -1,0 +1,93 @@
+"""load(): which source a name or a path stands for, and choosing a part of it."""
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from xraylab.data import data_root, load
+from xraylab.findings import FINDINGS
+
+
+def test_path_as_text_or_path_relative_or_with_home(npz, tmp_path, monkeypatch):
+    path = npz("home/films.npz")
+    monkeypatch.chdir(path.parent)
+    for source in (path, str(path), "films.npz", "./films.npz", "~/films.npz"):
+        split = load(source, progress=False)
+        assert split.path == path and len(split) == 20 and split.size == 28
+
+
+def test_real_films_keep_their_size_and_labels():
+    folder = Path(os.environ.get("XRAYLAB_REAL_FILMS", "../shared/data"))
+    path = folder / "nih_sample_28.npz"
+    if not path.exists():
+        pytest.skip(f"needs {path} (XRAYLAB_REAL_FILMS names the folder)")
+    splits = {name: load(path, split=name, progress=False) for name in ("train", "val", "test")}
+    assert [len(split) for split in splits.values()] == [1501, 176, 397]
+    assert splits["train"].labels[:, FINDINGS.index("hernia")].sum() == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "subject", "advice"),
+    [
+        (("chestmnst",), "source", "did you mean 'chestmnist'?"),
+        (("Phantom",), "source", "did you mean 'phantom'?"),
+        (("nih14x",), "source", "choose one of these"),
+        ((None,), "source", "a name or a path"),
+        (("phantom", 64, "validation"), "split", "did you mean 'val'?"),
+        (("phantom", 64, "dev"), "split", "choose one"),
+        (("phantom", 0), "size", "another size"),
+        (("phantom", 64.0), "size", "another size"),
+    ],
+)
+def test_wrong_arguments(complaint, arguments, subject, advice):
+    error = complaint(load, *arguments, names=f"argument {subject}")
+    assert advice in error.advice
+    assert (repr(arguments[-1]) if arguments[-1] else "") in error.found
+
+
+def test_phantom_gets_what_was_asked_for(monkeypatch, complaint):
+    asked = []
+    simulator = ModuleType("xraylab.data.phantom")
+    simulator.load_phantom = lambda *args, **kwargs: asked.append((args, kwargs))
+    monkeypatch.setitem(sys.modules, "xraylab.data.phantom", simulator)
+    load("phantom", split="val", num_films=9, seed=4, progress=False)
+    rest = {"num_films": 9, "seed": 4, "cache_dir": data_root(), "progress": False}
+    assert asked == [((64, "val"), rest)]
+    complaint(load, "phantom", label_names=["a"], names="label_names")
+
+
+def test_part_of_a_file_is_evenly_spaced_and_still_mapped(npz, arrays):
+    path = npz()
+    part = load(path, num_films=6, progress=False)
+    assert isinstance(part.images, np.memmap) and len(part) == 6
+    rows = [
+        next(row for row, film in enumerate(arrays["train_images"]) if (film == chosen).all())
+        for chosen in part.images
+    ]
+    assert set(np.diff(rows)) == {3}
+    np.testing.assert_array_equal(part.labels, arrays["train_labels"][rows])
+    assert load(path, num_films=6, progress=False).fingerprint == part.fingerprint
+    starts = {load(path, num_films=6, seed=s, progress=False).fingerprint for s in range(20)}
+    assert len(starts) == 5
+    whole = load(path, num_films=20, progress=False)
+    np.testing.assert_array_equal(whole.images, arrays["train_images"])
+
+
+def test_more_films_than_there_are(npz, complaint):
+    error = complaint(load, npz(), num_films=21, progress=False, names="num_films")
+    assert "20" in error.expected
+
+
+def test_data_root(monkeypatch, tmp_path):
+    monkeypatch.setenv("XRAYLAB_DATA", str(tmp_path / "mine"))
+    assert data_root() == tmp_path / "mine"
+    monkeypatch.delenv("XRAYLAB_DATA")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert data_root() == tmp_path / "cache" / "xraylab"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert data_root() == Path.home() / ".cache" / "xraylab"

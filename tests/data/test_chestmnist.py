@@ -1,0 +1,180 @@
+"""ChestMNIST: the facts shipped, finding files, and downloading what is not there."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xraylab.data import catalogue, chestmnist, files, load, sources
+from xraylab.data.chestmnist import MEDMNIST_NAMES, NUM_FILMS, RELEASES, Release, find
+from xraylab.findings import FINDINGS
+
+
+@pytest.fixture
+def published(npz, serve, behaviour, monkeypatch, tmp_path):
+    """Publish the small file as ChestMNIST at 28 px on a loopback server that behaves well."""
+    path = npz("published/chestmnist.npz")
+    server = serve(path.read_bytes(), behaviour.ranged)
+    monkeypatch.setitem(RELEASES, 28, Release("chestmnist.npz", server.url, server.md5))
+    for module in (chestmnist, catalogue):
+        monkeypatch.setattr(
+            module, "search_roots", lambda root: (root / "chestmnist", tmp_path / "kaggle")
+        )
+    path.unlink()
+    return server
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "xraylab-data"
+
+
+def place(folder: Path, content: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "chestmnist.npz"
+    path.write_bytes(content)
+    return path
+
+
+def test_facts_are_those_of_medmnist():
+    info = pytest.importorskip("medmnist", reason="needs medmnist.INFO to compare with").INFO
+    info = info["chestmnist"]
+    for size, release in RELEASES.items():
+        suffix = "" if size == 28 else f"_{size}"
+        assert release.url == info[f"url{suffix}"]
+        assert release.md5 == info[f"MD5{suffix}"]
+        assert release.name == f"chestmnist{suffix}.npz"
+    assert info["n_samples"] == NUM_FILMS
+    names = [MEDMNIST_NAMES.get(finding, finding) for finding in FINDINGS]
+    assert names == [info["label"][str(column)] for column in range(14)]
+    assert {key for key in info if key.startswith("MD5")} == {"MD5", "MD5_64", "MD5_128", "MD5_224"}
+
+
+def test_sizes_that_do_not_exist(complaint):
+    error = complaint(load, "chestmnist", 32, names="argument size")
+    assert "28, 64, 128, 224" in error.expected
+
+
+def test_downloads_what_is_not_there_and_only_once(published, root, arrays):
+    split = load("chestmnist", 28, "val", progress=False)
+    np.testing.assert_array_equal(split.images, arrays["val_images"])
+    assert isinstance(split.images, np.memmap)
+    assert (split.source, split.label_names) == ("chestmnist", FINDINGS)
+    assert split.path == root / "chestmnist" / "chestmnist.npz"
+    load("chestmnist", 28, "train", progress=False)
+    assert len(published.requests) == 1
+
+
+@pytest.mark.parametrize("depth", ["", "chest", "datasets/somebody/chest/files"])
+def test_finds_files_that_others_put_there(published, tmp_path, depth):
+    path = place(tmp_path / "kaggle" / depth, published.body)
+    assert load("chestmnist", 28, progress=False).path == path
+    assert published.requests == []
+
+
+def test_search_roots_are_those_of_medmnist_and_kaggle(root):
+    own, medmnist, kaggle = chestmnist.search_roots(root)
+    assert own == root / "chestmnist"
+    assert medmnist == Path.home() / ".medmnist" and kaggle == Path("/kaggle/input")
+
+
+def test_another_file_of_that_name_is_passed_over_with_a_warning(published, tmp_path, root):
+    other = place(tmp_path / "kaggle", b"something else")
+    with pytest.warns(UserWarning, match="passed over: its MD5 sum is .* pass its path"):
+        split = load("chestmnist", 28, progress=False)
+    assert split.path == root / "chestmnist" / "chestmnist.npz"
+    assert other.read_bytes() == b"something else"
+
+
+def test_the_final_error_names_what_was_passed_over(published, behaviour, tmp_path, complaint):
+    other = place(tmp_path / "kaggle", b"something else")
+    published.behaviours[:] = [behaviour.status(404)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        error = complaint(load, "chestmnist", 28, progress=False, names=published.url)
+        assert "404" in error.found
+        assert str(other) in error.found
+        assert hashlib.md5(b"something else").hexdigest() in error.found
+        assert "pass its path" in error.found and "put it at" in error.advice
+
+        error = complaint(load, "chestmnist", 28, download=False, names="chestmnist.npz")
+        assert str(other) in error.found
+    assert "downloading was ruled out" in error.found and published.url in error.advice
+
+
+def test_sums_are_computed_once_and_again_when_the_file_changes(
+    published, tmp_path, root, monkeypatch
+):
+    path = place(tmp_path / "kaggle", published.body)
+    computed = []
+    plain = files.md5_of
+    monkeypatch.setattr(files, "md5_of", lambda *args: computed.append(args) or plain(*args))
+    for _ in range(3):
+        assert find(28).path == path
+    assert len(computed) == 1
+    os.utime(path, (1, 1))
+    assert find(28).path == path and len(computed) == 2
+    path.write_bytes(published.body[:-1])
+    with pytest.warns(UserWarning, match="passed over"):
+        assert find(28).path is None
+    assert len(computed) == 3
+
+
+@pytest.mark.parametrize("harm", ["{", "[]", '{"x": 1}'])
+def test_damaged_notes_cost_only_time(published, tmp_path, root, harm):
+    path = place(tmp_path / "kaggle", published.body)
+    find(28)
+    notes = root / "arrays" / "md5_sums.json"
+    assert str(path) in json.loads(notes.read_text())
+    notes.write_text(harm)
+    assert find(28).path == path
+    assert str(path) in json.loads(notes.read_text())
+
+
+def test_notes_that_cannot_be_written_do_not_matter(published, tmp_path):
+    path = place(tmp_path / "kaggle", published.body)
+    (tmp_path / "file").write_text("in the way")
+    assert find(28, cache_dir=tmp_path / "file").path == path
+
+
+def test_unreadable_file_is_passed_over(published, tmp_path, monkeypatch):
+    place(tmp_path / "kaggle", published.body)
+
+    def refuse(path, progress=False):
+        raise files.as_data_error(PermissionError(13, "Permission denied"), path, "reading")
+
+    monkeypatch.setattr(chestmnist.files, "md5_of", refuse)
+    with pytest.warns(UserWarning, match="no permission"):
+        assert find(28).path is None
+
+
+def test_sources_tell_the_states(published, tmp_path, root):
+    def state():
+        (listed,) = [s for s in sources() if (s.name, s.size) == ("chestmnist", "28")]
+        return listed.state, listed.path
+
+    assert state() == ("not here", None)
+    path = place(tmp_path / "kaggle", published.body)
+    assert state() == ("found, not checked yet", path)
+    find(28)
+    assert state() == ("ready", path)
+    path.write_bytes(b"something else")
+    with pytest.warns(UserWarning):
+        find(28)
+    assert state() == ("another file of that name", path)
+    assert sources()[0].name == "phantom" and len(sources()) == 5
+
+
+def test_importing_is_light():
+    code = (
+        "import sys, xraylab.data; "
+        "print([m for m in ('tensorflow', 'keras', 'requests', 'tqdm') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,425 @@
+"""Downloads against a loopback server that misbehaves on purpose."""
+
+import errno
+import hashlib
+import json
+import multiprocessing
+import shutil
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from xraylab.data import DataError
+from xraylab.data.download import fetch
+
+BODY = np.random.default_rng(1).bytes(400_000)
+HALF = 200_000
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "down" / "films.npz"
+
+
+@pytest.fixture
+def waits():
+    return []
+
+
+@pytest.fixture
+def get(target, waits):
+    """Fetch from a server without ever really waiting."""
+
+    def run(server, md5=None, **options):
+        options = {"progress": False, "sleep": waits.append} | options
+        return fetch(server.url, target, md5 or server.md5, **options)
+
+    return run
+
+
+def part_of(target):
+    return target.with_name(target.name + ".part")
+
+
+def left(target):
+    """What lies in the folder, apart from the lock file."""
+    return sorted(file.name for file in target.parent.iterdir() if not file.name.endswith(".lock"))
+
+
+def test_whole_file_comes_and_nothing_else_stays(serve, behaviour, get, target):
+    server = serve(BODY, behaviour.ranged)
+    assert get(server) == target
+    assert target.read_bytes() == BODY
+    assert left(target) == ["films.npz"]
+    assert server.requests[0]["Accept-Encoding"] == "identity"
+
+
+def test_good_file_needs_no_network(serve, behaviour, get, target):
+    target.parent.mkdir()
+    target.write_bytes(BODY)
+    server = serve(BODY, behaviour.ranged)
+    get(server)
+    assert server.requests == []
+
+
+def test_dropped_half_way_goes_on_where_it_stopped(serve, behaviour, get, target, waits):
+    server = serve(BODY, behaviour.drop(HALF), behaviour.ranged)
+    get(server)
+    assert target.read_bytes() == BODY
+    first = int(server.requests[1]["Range"].removeprefix("bytes=").removesuffix("-"))
+    assert HALF - 65536 <= first <= HALF
+    assert server.requests[1]["If-Range"] == '"one"'
+    assert waits == [2.0]
+
+
+def test_dropped_for_ever_keeps_the_part_for_the_next_time(
+    serve, behaviour, get, target, complaint, waits
+):
+    server = serve(BODY, behaviour.drop(HALF), behaviour.drop(0))
+    error = complaint(get, server, names=target)
+    assert server.url in str(error)
+    assert "5 times in a row" in error.found
+    assert str(part_of(target)) in error.found
+    assert "goes on where it stopped" in error.advice
+    assert waits == sorted(waits) and len(waits) == 4
+    assert not target.exists()
+    kept = part_of(target).stat().st_size
+    assert 0 < kept <= HALF
+
+    server.behaviours[:] = [behaviour.ranged]
+    get(server)
+    assert target.read_bytes() == BODY
+    assert server.requests[-1]["Range"] == f"bytes={kept}-"
+
+
+def test_busy_then_good(serve, behaviour, get, target, waits):
+    server = serve(BODY, behaviour.status(503, Retry_After="7"), behaviour.ranged)
+    get(server)
+    assert target.read_bytes() == BODY
+    assert waits == [7.0]
+
+
+def test_busy_for_ever(serve, behaviour, get, target, complaint, waits):
+    server = serve(BODY, behaviour.drop(HALF), behaviour.status(503))
+    error = complaint(get, server, names=target)
+    assert "503" in error.found and "5 times in a row" in error.found
+    assert "again later" in error.advice
+    assert part_of(target).stat().st_size > 0
+    assert not target.exists()
+
+
+def test_a_server_that_asks_for_an_hour_is_left_alone(
+    serve, behaviour, get, target, complaint, waits
+):
+    server = serve(BODY, behaviour.status(503, Retry_After="3600"))
+    error = complaint(get, server, names=target)
+    assert "3600 s" in error.found
+    assert waits == [] and len(server.requests) == 1
+
+
+def test_no_range_support_starts_over(serve, behaviour, get, target):
+    server = serve(BODY, behaviour.drop(HALF), behaviour.whole)
+    get(server)
+    assert "Range" in server.requests[1]
+    assert target.read_bytes() == BODY
+
+
+def test_no_range_support_and_dropped_each_time_ends(serve, behaviour, get, target, complaint):
+    server = serve(BODY, behaviour.drop(HALF, base="whole"))
+    error = complaint(get, server, names=target)
+    assert "of 400,000 bytes" in error.found or "connection failed" in error.found
+    assert len(server.requests) == 5
+    assert not target.exists()
+
+
+def test_file_changed_on_the_server_starts_over(serve, behaviour, get, target, complaint):
+    old = serve(BODY, behaviour.drop(HALF), behaviour.drop(0))
+    complaint(get, old, names=target)
+    old.body, old.validators = BODY[::-1], {"ETag": '"two"'}
+    old.behaviours[:] = [behaviour.ranged]
+    get(old, hashlib.md5(BODY[::-1]).hexdigest())
+    assert old.requests[-1]["If-Range"] == '"one"'
+    assert target.read_bytes() == BODY[::-1]
+
+
+def test_changed_without_saying_so_gets_one_fresh_start(serve, behaviour, get, target):
+    server = serve(BODY, behaviour.drop(HALF), behaviour.ranged, validators={})
+    old_part = part_of(target)
+    new = BODY[::-1]
+
+    def change_then_answer(handler, state):
+        state.body = new
+        behaviour.ranged(handler, state)
+
+    server.behaviours[1:] = [change_then_answer]
+    get(server, hashlib.md5(new).hexdigest())
+    assert target.read_bytes() == new
+    assert "Range" in server.requests[1] and "Range" not in server.requests[2]
+    assert not old_part.exists()
+
+
+@pytest.mark.parametrize("said", ["bytes 5-9/400000", "bytes 0-399999/400000", "nonsense"])
+def test_wrong_content_range_starts_over(serve, behaviour, get, target, said):
+    server = serve(BODY, behaviour.drop(HALF), behaviour.wrong_range(said), behaviour.ranged)
+    get(server)
+    assert target.read_bytes() == BODY
+    assert "Range" not in server.requests[2]
+
+
+def test_partial_content_nobody_asked_for_ends(serve, behaviour, get, target, complaint):
+    server = serve(BODY, behaviour.status(206, b"abc", Content_Range="bytes 0-2/400000"))
+    error = complaint(get, server, names=target)
+    assert "206" in error.found and "starts over" in error.found
+    assert left(target) == []
+
+
+def test_part_longer_than_the_file_starts_over(serve, behaviour, get, target):
+    server = serve(BODY, behaviour.ranged)
+    target.parent.mkdir()
+    part_of(target).write_bytes(BODY + b"too much")
+    note = {"url": server.url, "validator": '"one"', "total": None}
+    part_of(target).with_suffix(".part.json").write_text(json.dumps(note))
+    get(server)
+    assert target.read_bytes() == BODY
+
+
+def test_part_without_a_note_is_not_trusted(serve, behaviour, get, target):
+    server = serve(BODY, behaviour.ranged)
+    target.parent.mkdir()
+    part_of(target).write_bytes(b"who knows")
+    get(server)
+    assert "Range" not in server.requests[0]
+    assert target.read_bytes() == BODY
+
+
+def test_other_bytes_are_removed(serve, behaviour, get, target, complaint):
+    server = serve(BODY[::-1], behaviour.ranged)
+    expected = hashlib.md5(BODY).hexdigest()
+    error = complaint(get, server, expected, names=target)
+    assert expected in error.expected
+    assert server.md5 in error.found and "removed" in error.found
+    assert "MD5" in error.advice
+    assert left(target) == []
+
+
+def test_web_page_does_not_cost_what_has_come(serve, behaviour, get, target, complaint):
+    page = behaviour.status(200, b"<html>log in</html>", Content_Type="text/html")
+    server = serve(BODY, behaviour.drop(HALF), page)
+    error = complaint(get, server, names=target)
+    assert "web page" in error.found
+    assert "log-in page" in error.advice
+    assert part_of(target).stat().st_size > 0 and not target.exists()
+
+
+def test_other_length_is_refused_at_once(serve, behaviour, get, target, complaint):
+    server = serve(BODY, behaviour.whole)
+    error = complaint(get, server, size=123, names=target)
+    assert "400,000 bytes" in error.found and "123" in error.found
+    assert left(target) == []
+
+
+def test_not_found(serve, behaviour, get, target, complaint):
+    server = serve(BODY, behaviour.status(404))
+    error = complaint(get, server, names=server.url)
+    assert "404" in error.found
+    assert "browser" in error.advice
+    assert len(server.requests) == 1 and left(target) == []
+
+
+def test_nobody_there(target, waits, complaint):
+    error = complaint(
+        fetch,
+        "http://127.0.0.1:9/films.npz",
+        target,
+        "0" * 32,
+        progress=False,
+        sleep=waits.append,
+        names=target,
+    )
+    assert "connection failed" in error.found and "network" in error.advice
+    assert len(waits) == 4
+
+
+def test_address_that_is_none(target, complaint):
+    error = complaint(fetch, "films.npz", target, "0" * 32, progress=False, names="films.npz")
+    assert "address" in error.advice
+
+
+def test_slow_server_times_out_and_is_tried_again(serve, behaviour, get, target):
+    server = serve(BODY, behaviour.hang, behaviour.ranged)
+    get(server, timeout=(1.0, 0.2))
+    assert target.read_bytes() == BODY
+
+
+def test_no_room_is_seen_before_anything_is_written(
+    serve, behaviour, get, target, complaint, monkeypatch
+):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    server = serve(BODY, behaviour.ranged)
+    error = complaint(get, server, names=target.parent)
+    assert "free disk" in error.expected and "films.npz" in error.expected
+    assert "1 kB free" in error.found
+    assert "XRAYLAB_DATA" in error.advice
+    assert not target.exists() and not part_of(target).exists()
+
+
+class FullDisk:
+    """A file that takes some bytes and then reports a full disk, as the system would."""
+
+    def __init__(self, stream, room):
+        self.stream, self.room = stream, room
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *problem):
+        self.stream.close()
+
+    def write(self, data):
+        if len(data) > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.room -= len(data)
+        return self.stream.write(data)
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+
+def test_disk_full_while_writing_keeps_the_part(
+    serve, behaviour, get, target, complaint, monkeypatch
+):
+    plain_open = Path.open
+
+    def open_on_full_disk(path, mode="r", *args, **kwargs):
+        stream = plain_open(path, mode, *args, **kwargs)
+        return FullDisk(stream, HALF) if path.suffix == ".part" and "a" in mode else stream
+
+    server = serve(BODY, behaviour.ranged)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", open_on_full_disk)
+        error = complaint(get, server, names=target)
+    assert "disk full" in error.found and "No space left" in error.found
+    assert "free some space" in error.advice
+    assert not target.exists()
+    kept = part_of(target).stat().st_size
+    assert 0 < kept <= HALF
+    get(server)
+    assert server.requests[-1]["Range"] == f"bytes={kept}-"
+    assert target.read_bytes() == BODY
+
+
+def test_no_permission_to_write(serve, behaviour, get, target, complaint, monkeypatch):
+    # Permission bits do not stop a superuser, who may well run this test.
+    plain_open = Path.open
+
+    def refuse(path, mode="r", *args, **kwargs):
+        if path.suffix == ".part":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return plain_open(path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    error = complaint(get, serve(BODY, behaviour.ranged), names=target)
+    assert "no permission" in error.found
+    assert "XRAYLAB_DATA" in error.advice
+    assert not target.exists()
+
+
+def test_folder_cannot_be_made(serve, behaviour, tmp_path, complaint):
+    (tmp_path / "file").write_text("in the way")
+    target = tmp_path / "file" / "films.npz"
+    server = serve(BODY, behaviour.ranged)
+    error = complaint(fetch, server.url, target, server.md5, progress=False, names=target.parent)
+    assert "in the way" in error.found
+    assert (tmp_path / "file").read_text() == "in the way" and server.requests == []
+
+
+@pytest.mark.parametrize("fault", ["other bytes", "not found", "dropped"])
+def test_failure_leaves_a_file_that_was_there(serve, behaviour, get, target, complaint, fault):
+    target.parent.mkdir()
+    target.write_bytes(b"an older file")
+    answer = {
+        "other bytes": behaviour.ranged,
+        "not found": behaviour.status(404),
+        "dropped": behaviour.drop(HALF, base="whole"),
+    }[fault]
+    server = serve(BODY, answer)
+    complaint(get, server, "0" * 32, names=target)
+    assert target.read_bytes() == b"an older file"
+
+
+def test_success_sets_a_wrong_file_aside(serve, behaviour, get, target):
+    target.parent.mkdir()
+    target.write_bytes(b"an older file")
+    get(serve(BODY, behaviour.ranged))
+    assert target.read_bytes() == BODY
+    assert target.with_name("films.npz.set-aside").read_bytes() == b"an older file"
+
+
+def test_two_at_once_in_one_process(serve, behaviour, target):
+    server = serve(BODY, behaviour.ranged)
+    problems = []
+
+    def run():
+        try:
+            fetch(server.url, target, server.md5, progress=False)
+        except DataError as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == [] and target.read_bytes() == BODY
+    assert len(server.requests) == 1
+
+
+def _fetch_elsewhere(url, target, md5):
+    fetch(url, target, md5, progress=False)
+
+
+def test_two_processes_at_once(serve, behaviour, target):
+    server = serve(BODY, behaviour.ranged)
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=_fetch_elsewhere, args=(server.url, target, server.md5))
+        for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(20)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert target.read_bytes() == BODY and left(target) == ["films.npz"]
+    assert len(server.requests) == 1
+
+
+def test_killed_half_way_goes_on_where_it_stopped(serve, behaviour, get, target):
+    def half_then_silence(handler, server):
+        behaviour.ranged(handler, server, cut=HALF)
+        server.stop.wait(20)
+
+    server = serve(BODY, half_then_silence, behaviour.ranged)
+    context = multiprocessing.get_context("spawn")
+    worker = context.Process(target=_fetch_elsewhere, args=(server.url, target, server.md5))
+    worker.start()
+    for _ in range(1000):
+        if part_of(target).exists() and part_of(target).stat().st_size >= 2 * 65536:
+            break
+        worker.join(0.01)
+    worker.kill()
+    worker.join(10)
+    server.stop.set()
+    assert not target.exists()
+    kept = part_of(target).stat().st_size
+    get(server)
+    assert kept >= 2 * 65536 and server.requests[1]["Range"] == f"bytes={kept}-"
+    assert target.read_bytes() == BODY
+
+
+def test_progress_is_shown_where_asked_for(serve, behaviour, get, capfd):
+    get(serve(BODY, behaviour.ranged), progress=True)
+    assert "films.npz" in capfd.readouterr().err

@@ -1,0 +1,415 @@
+"""MedMNIST-style files: what is right loads memory-mapped, what is wrong says so."""
+
+import errno
+import io
+import os
+import shutil
+import warnings
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from xraylab.data import DataError
+from xraylab.data.npz import load_npz
+from xraylab.findings import FINDINGS
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def load(cache):
+    def run(path, **options):
+        return load_npz(path, **{"cache_dir": cache, "progress": False} | options)
+
+    return run
+
+
+def in_cache(cache):
+    return sorted(file.name for file in cache.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_films_are_memory_mapped_and_right(npz, arrays, load, save):
+    path = npz(save=save)
+    for split in ("train", "val", "test"):
+        loaded = load(path, split=split)
+        assert isinstance(loaded.images, np.memmap)
+        np.testing.assert_array_equal(loaded.images, arrays[f"{split}_images"])
+        np.testing.assert_array_equal(loaded.labels, arrays[f"{split}_labels"])
+        assert (loaded.size, loaded.label_names) == (28, FINDINGS)
+        assert loaded.path == path and not loaded.simulated
+
+
+def test_only_the_split_asked_for_is_unpacked_and_only_once(npz, load, cache):
+    path = npz()
+    first = load(path, split="val")
+    assert in_cache(cache) == ["val_images.npy", "val_labels.npy"]
+    stamps = {file: file.stat().st_mtime_ns for file in cache.rglob("*.npy")}
+    again = load(path, split="val")
+    assert {file: file.stat().st_mtime_ns for file in cache.rglob("*.npy")} == stamps
+    assert again.fingerprint == first.fingerprint
+
+
+def test_fingerprint_follows_the_content(npz, arrays, load):
+    other = arrays["train_labels"].copy()
+    other[3, 5] ^= 1
+    plain = load(npz("a.npz")).fingerprint
+    assert load(npz("elsewhere/b.npz")).fingerprint == plain
+    assert load(npz("c.npz", train_labels=other)).fingerprint != plain
+
+
+def test_other_data_sets_name_their_labels(npz, arrays, load):
+    binary = {f"{s}_labels": arrays[f"{s}_labels"][:, :1].astype("int64") for s in ("train",)}
+    loaded = load(npz(**binary), label_names=["pneumonia"])
+    assert loaded.labels.shape == (20, 1) and loaded.labels.dtype == np.uint8
+
+
+def test_labels_in_fortran_order_are_taken_as_they_mean(npz, arrays, load):
+    labels = np.asfortranarray(arrays["train_labels"])
+    np.testing.assert_array_equal(load(npz(train_labels=labels)).labels, labels)
+
+
+def _pickle_alarm():
+    raise AssertionError("unpickled")
+
+
+class Bomb:
+    def __reduce__(self):
+        return _pickle_alarm, ()
+
+
+def objects(*shape):
+    array = np.empty(shape, dtype=object)
+    array.flat[0] = Bomb()
+    return array
+
+
+BAD = {
+    "pickled images": (
+        {"train_images": objects(20, 28, 28)},
+        {},
+        ("train_images", "numbers", "pickled", "do not unpickle"),
+    ),
+    "pickled labels": (
+        {"train_labels": objects(20, 14)},
+        {},
+        ("train_labels", "numbers", "pickled", "do not unpickle"),
+    ),
+    "no images": (
+        {"train_images": None},
+        {},
+        ("", "an array train_images", "train_labels, val_images", "val, test"),
+    ),
+    "no labels": (
+        {"train_labels": None},
+        {},
+        ("", "an array train_labels", "train_images", "ask for a split that is there"),
+    ),
+    "float images": (
+        {"train_images": np.zeros((20, 28, 28), np.float32)},
+        {},
+        ("train_images", "uint8", "float32", ".astype(np.uint8)"),
+    ),
+    "colour images": (
+        {"train_images": np.zeros((20, 28, 28, 3), np.uint8)},
+        {},
+        ("train_images", "(n, size, size)", "(20, 28, 28, 3)", "one grey channel"),
+    ),
+    "oblong images": (
+        {"train_images": np.zeros((20, 28, 30), np.uint8)},
+        {},
+        ("train_images", "square", "(20, 28, 30)", "square films"),
+    ),
+    "images in Fortran order": (
+        {"train_images": np.zeros((20, 28, 28), np.uint8, order="F")},
+        {},
+        ("train_images", "C order", "Fortran", "ascontiguousarray"),
+    ),
+    "float labels": (
+        {"train_labels": np.zeros((20, 14))},
+        {},
+        ("train_labels", "integer", "float64", ".astype(np.uint8)"),
+    ),
+    "flat labels": (
+        {"train_labels": np.zeros(20, np.uint8)},
+        {},
+        ("train_labels", "(n, k)", "(20,)", "labels[:, None]"),
+    ),
+    "13 labels": (
+        {"train_labels": np.zeros((20, 13), np.uint8)},
+        {},
+        ("train_labels", "14 label columns", "13 label columns", "label_names="),
+    ),
+    "names for 3": (
+        {},
+        {"label_names": ["a", "b", "c"]},
+        ("train_labels", "3 label columns", "14 label columns", "label_names="),
+    ),
+    "a label 2": (
+        {"train_labels": np.full((20, 14), 2, np.uint8)},
+        {},
+        ("train_labels", "0 (absent) and 1 (present)", "280 other values, the first 2", "0 and 1"),
+    ),
+    "a label -1": (
+        {"train_labels": -np.eye(20, 14, dtype=np.int64)},
+        {},
+        ("train_labels", "0 (absent)", "the first -1 in row 0, column 0", "0 and 1"),
+    ),
+    "19 labels for 20 films": (
+        {"train_labels": np.zeros((19, 14), np.uint8)},
+        {},
+        ("train_labels", "20 rows", "19 rows", "same length"),
+    ),
+    "no films": (
+        {"train_images": np.zeros((0, 28, 28), np.uint8), "train_labels": np.zeros((0, 14), "u1")},
+        {},
+        ("train_images", "at least one film", "empty split", "another split"),
+    ),
+    "another size": (
+        {},
+        {"size": 64},
+        ("train_images", "64×64 px", "28×28 px", "size=28"),
+    ),
+    "names twice": (
+        {},
+        {"label_names": ["a"] * 14},
+        ("label_names", "different names", "'a'", "pass names"),
+    ),
+    "one string for names": (
+        {},
+        {"label_names": "pneumonia"},
+        ("label_names", "a list", "'pneumonia'", "pass names"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_content_is_explained(npz, load, cache, complaint, case):
+    changed, options, (subject, expected, found, advice) = BAD[case]
+    path = npz(**changed)
+    before = path.read_bytes()
+    about_file = "label_names" not in subject
+    error = complaint(load, path, **options, names=path if about_file else "label_names")
+    assert subject in error.subject
+    assert expected in error.expected
+    assert found in error.found
+    assert advice in error.advice
+    assert path.read_bytes() == before
+    assert not any("images" in name or name.endswith(".tmp") for name in in_cache(cache))
+
+
+NOT_ARCHIVES = {
+    "truncated": (lambda whole: whole[: len(whole) // 2], "truncated or damaged"),
+    "empty": (lambda whole: b"", "an empty file"),
+    "web page": (lambda whole: b"<!DOCTYPE html><p>Not here", "web page"),
+    "text": (lambda whole: b"a;b;c\n", "no zip archive"),
+    "one array": (lambda whole: b"\x93NUMPY\x01\x00", "single .npy array"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_ARCHIVES)
+def test_files_that_are_no_archive(npz, load, cache, complaint, case):
+    spoil, found = NOT_ARCHIVES[case]
+    path = npz()
+    path.write_bytes(spoil(path.read_bytes()))
+    error = complaint(load, path, names=path)
+    assert "zip archive" in error.expected and found in error.found
+    assert "fetch the file again" in error.advice
+    assert in_cache(cache) == []
+
+
+def test_missing_file_and_folder(npz, load, complaint):
+    path = npz()
+    missing = path.with_name("film.npz")
+    assert "its folder has films.npz" in complaint(load, missing, names=missing).found
+    assert "a folder" in complaint(load, path.parent, names=path.parent).found
+
+
+def test_byte_flipped_in_an_array_is_found_while_unpacking(npz, load, cache, complaint):
+    path = npz(save=np.savez)
+    with zipfile.ZipFile(path) as archive:
+        offset = archive.getinfo("train_images.npy").header_offset
+    spoilt = bytearray(path.read_bytes())
+    spoilt[offset + 5000] ^= 1
+    path.write_bytes(spoilt)
+    error = complaint(load, path, names=path)
+    assert "damaged" in error.found and "CRC" in error.found
+    assert not any("images" in name or "tmp" in name for name in in_cache(cache))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_cut_and_no_flipped_bit_escapes(npz, arrays, load, save):
+    """Whatever happened to a file: a DataError, or exactly the arrays that were written."""
+    path = npz(save=save, **{key: None for key in arrays if not key.startswith("val")})
+    whole = path.read_bytes()
+    random = np.random.default_rng(2)
+    variants = [whole[:cut] for cut in random.integers(0, len(whole), 40)]
+    for place in random.integers(0, len(whole), 120):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1 << random.integers(8)
+        variants.append(bytes(spoilt))
+    errors = 0
+    for number, variant in enumerate(variants):
+        path.write_bytes(variant)
+        try:
+            loaded = load(path, split="val", cache_dir=path.parent / f"cache{number}")
+        except DataError:
+            errors += 1
+        else:
+            np.testing.assert_array_equal(loaded.images, arrays["val_images"])
+            np.testing.assert_array_equal(loaded.labels, arrays["val_labels"])
+    assert errors > 100
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"\x93NUMPY\x07\x00\x10\x00",
+        b"\x93NUMPY\x01\x00\x40\x00" + b"(" * 64,
+        b"\x93NUMPY\x01\x00\x40\x00" + b"{'descr': '|u1'".ljust(64),
+        b"\x93NUMPY\x01\x00\x50\x00"
+        + b"{'descr': '|u1', 'fortran_order': False, 'shape': (20, 28, 28), }".ljust(80),
+        b"\x93NUMPY\x01\x00\x50\x00"
+        + b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, -28, -28)}".ljust(80),
+        b"",
+    ],
+)
+def test_headers_that_lie(npz, load, complaint, header):
+    path = npz(train_images=None)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("train_images.npy", header)
+    error = complaint(load, path, names=f"{path}, array train_images")
+    assert "np.savez_compressed" in error.advice
+
+
+def test_encrypted_member(npz, load, complaint):
+    path = npz()
+    whole = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = -1
+        while (place := whole.find(signature, place + 1)) >= 0:
+            whole[place + flags] |= 1
+    path.write_bytes(whole)
+    assert "encrypted" in complaint(load, path, names=path).found
+
+
+@pytest.mark.parametrize("harm", ["cut", "other header", "emptied"])
+def test_damaged_unpacked_array_is_rebuilt(npz, arrays, load, cache, harm):
+    path = npz()
+    load(path)
+    (unpacked,) = cache.rglob("train_images.npy")
+    content = bytearray(unpacked.read_bytes())
+    if harm == "cut":
+        del content[-100:]
+    elif harm == "emptied":
+        content.clear()
+    else:
+        content[20] ^= 1
+    unpacked.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"train_images\.npy is damaged .* unpacked again"):
+        loaded = load(path)
+    np.testing.assert_array_equal(loaded.images, arrays["train_images"])
+    assert in_cache(cache) == ["train_images.npy", "train_labels.npy"]
+
+
+def test_rebuild_that_fails_keeps_what_was_set_aside(npz, load, cache, complaint, monkeypatch):
+    path = npz()
+    load(path)
+    (unpacked,) = cache.rglob("train_images.npy")
+    unpacked.write_bytes(b"short")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        complaint(load, path, names=unpacked.parent)
+    assert in_cache(cache) == ["train_images.npy.damaged", "train_labels.npy"]
+
+
+def test_no_room_is_seen_before_copying(npz, load, cache, complaint, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2_000_000))
+    path = npz()
+    error = complaint(load, path, names=cache)
+    assert "free disk" in error.expected and str(path) in error.expected
+    assert "2 MB free; nothing was written" in error.found
+    assert "XRAYLAB_DATA" in error.advice
+    assert in_cache(cache) == []
+
+
+class Refusing(io.FileIO):
+    """A file that the system takes nothing more for after the first bytes."""
+
+    refusal = OSError(errno.ENOSPC, "No space left on device")
+
+    def write(self, data):
+        super().write(bytes(data)[:10])
+        raise self.refusal
+
+
+@pytest.mark.parametrize(
+    ("refusal", "found", "advice"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "disk full", "free some space"),
+        (PermissionError(errno.EACCES, "Permission denied"), "no permission", "permissions"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error", "check the disk"),
+        (KeyboardInterrupt(), None, None),
+    ],
+)
+def test_failure_while_unpacking_leaves_nothing(
+    npz, load, cache, complaint, monkeypatch, refusal, found, advice
+):
+    path = npz()
+    plain_open = Path.open
+
+    def refuse(file, mode="r", *args, **kwargs):
+        if "x" in mode and "images" in file.name:
+            return Refusing(file, "x")
+        return plain_open(file, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Refusing, "refusal", refusal)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refuse)
+        if found is None:
+            with pytest.raises(KeyboardInterrupt):
+                load(path)
+        else:
+            error = complaint(load, path, names="train_images.npy")
+            assert found in error.found and str(path) in error.found and advice in error.advice
+    assert in_cache(cache) == ["train_labels.npy"]
+    assert len(load(path)) == 20
+
+
+def test_no_permission_to_read(npz, load, complaint, monkeypatch):
+    # Permission bits do not stop a superuser, who may well run this test.
+    path = npz()
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(zipfile, "ZipFile", refuse)
+    error = complaint(load, path, names=path)
+    assert "no permission" in error.found and "permissions" in error.advice
+
+
+def test_cache_cannot_be_made(npz, load, complaint, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    error = complaint(load, npz(), cache_dir=tmp_path / "file", names=tmp_path / "file")
+    assert "in the way" in error.found and "XRAYLAB_DATA" in error.advice
+
+
+def test_what_a_killed_process_left_is_swept_up_later(npz, load, cache):
+    path = npz()
+    load(path)
+    (unpacked,) = cache.rglob("train_images.npy")
+    old = unpacked.with_name(".train_images.npy.0123.tmp")
+    fresh = unpacked.with_name(".train_images.npy.4567.tmp")
+    for file in (old, fresh):
+        file.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    unpacked.unlink()
+    load(path)
+    assert not old.exists() and fresh.exists()

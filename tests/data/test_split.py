@@ -1,0 +1,73 @@
+"""Split: what it shows, and choosing films from it."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from xraylab.data import BOX_FIELDS, DataError, Split
+from xraylab.findings import FINDINGS
+
+
+@pytest.fixture
+def split():
+    boxes = np.array(
+        [(2, 4, 0.1, 0.1, 0.2, 0.2), (0, 1, 0, 0, 1, 1), (2, 3, 0.5, 0.5, 0.6, 0.7)], BOX_FIELDS
+    )
+    return Split(
+        np.arange(4 * 28 * 28, dtype=np.uint8).reshape(4, 28, 28),
+        np.eye(4, 14, k=1, dtype=np.uint8),
+        source="phantom",
+        split="val",
+        size=28,
+        label_names=FINDINGS,
+        boxes=boxes,
+        simulated=True,
+        fingerprint="f" * 64,
+    )
+
+
+def test_repr_says_what_it_is(split):
+    text = repr(split)
+    for part in ("phantom", "val", "4 films", "28×28 px", "14 labels", "SIMULATED", "boxes"):
+        assert part in text
+    assert len(text.splitlines()) <= 3 and len(split) == 4
+
+
+def test_subset_takes_films_labels_and_boxes_along(split):
+    part = split.subset([2, 1, 2])
+    np.testing.assert_array_equal(part.images, split.images[[2, 1, 2]])
+    np.testing.assert_array_equal(part.labels, split.labels[[2, 1, 2]])
+    assert part.boxes["film"].tolist() == [0, 0, 2, 2]
+    assert part.boxes["finding"].tolist() == [4, 3, 4, 3]
+    assert part.simulated and part.fingerprint != split.fingerprint
+    assert split.boxes["film"].tolist() == [2, 0, 2]
+
+
+def test_subset_by_slice_and_by_truth_values(split):
+    by_slice = split.subset(slice(1, 3))
+    by_truth = split.subset(np.array([False, True, True, False]))
+    assert np.shares_memory(by_slice.images, split.images)
+    np.testing.assert_array_equal(by_slice.images, by_truth.images)
+    assert by_slice.fingerprint == by_truth.fingerprint
+    assert by_slice.boxes["film"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("indices", [[4], [-5], [], slice(9, 9), [True, False]])
+def test_subset_outside_the_split(split, complaint, indices):
+    complaint(split.subset, indices, names="indices")
+
+
+def test_arrays_that_do_not_fit(split, complaint):
+    facts = {"source": "mine", "split": "train", "size": 28, "label_names": FINDINGS}
+    facts["fingerprint"] = ""
+    images, labels = split.images, split.labels
+    for bad in ((images / 255, labels), (images[:3], labels), (images, labels[:, :3])):
+        complaint(Split, *bad, **facts, names="mine")
+    complaint(Split, images, labels, **facts, boxes=np.zeros((3, 4)), names="boxes")
+
+
+def test_data_error_survives_the_way_between_processes():
+    error = DataError("a.npz", expected="this", found="that", advice="do so")
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy) == str(error) and copy.advice == "do so"

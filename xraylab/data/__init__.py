@@ -1,0 +1,33 @@
+"""Sources of films (ChestPhantom, ChestMNIST, any MedMNIST-style file) and batches of them.
+
+::
+
+    from xraylab import data
+
+    split = data.load("phantom", size=64, split="train")
+    for images, labels in data.batches(split, 128, seed=0):
+        ...
+"""
+
+from xraylab.data.batches import batches, epoch_order, num_batches, read_rows
+from xraylab.data.catalogue import DEFAULT_SIZE, NAMED_SOURCES, Source, load, sources
+from xraylab.data.errors import DataError
+from xraylab.data.locations import data_root
+from xraylab.data.split import BOX_FIELDS, SPLITS, Split
+
+__all__ = [
+    "BOX_FIELDS",
+    "DEFAULT_SIZE",
+    "NAMED_SOURCES",
+    "SPLITS",
+    "DataError",
+    "Source",
+    "Split",
+    "batches",
+    "data_root",
+    "epoch_order",
+    "load",
+    "num_batches",
+    "read_rows",
+    "sources",
+]

@@ -1,0 +1,195 @@
+"""The one door to all films: :func:`load`, and :func:`sources` for what lies on this machine."""
+
+import difflib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xraylab.data import chestmnist
+from xraylab.data.errors import MOST_WORD, DataError, require_whole
+from xraylab.data.locations import data_root, search_roots
+from xraylab.data.npz import load_npz
+from xraylab.data.split import SPLITS, Split
+from xraylab.findings import FINDINGS
+
+NAMED_SOURCES = ("phantom", "chestmnist")
+"""Sources that :func:`load` knows by name; any other is the path of a file."""
+
+DEFAULT_SIZE = 64
+"""Side of a film in pixels where a named source is loaded without a size."""
+
+
+def load(
+    source: str | os.PathLike,
+    size: int | None = None,
+    split: str = "train",
+    *,
+    label_names: Sequence[str] | None = None,
+    num_films: int | None = None,
+    seed: int = 0,
+    cache_dir: str | os.PathLike | None = None,
+    download: bool = True,
+    progress: bool = True,
+) -> Split:
+    """Load one split of a source of films.
+
+    Shapes:
+        images: (n, size, size) uint8, memory-mapped where the source is a file;
+        labels: (n, k) uint8, 0 or 1.
+
+    Args:
+        source: ``"phantom"`` (simulated, needs no file), ``"chestmnist"`` (found on this machine or
+            downloaded) or the path of a MedMNIST-style ``.npz`` file.
+        size: side of a film in pixels; None stands for 64, or for the size in the file.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        label_names: names of the labels in a file; None stands for the 14 findings.
+        num_films: how many films to take; None takes all. From a file they are evenly spaced, so
+            that neighbouring films of one patient do not crowd the choice, and stay memory-mapped.
+        seed: chooses the phantom films, or where an evenly spaced choice begins.
+        cache_dir: folder for downloads and unpacked arrays; None stands for :func:`data_root`.
+        download: whether ChestMNIST may be downloaded.
+        progress: whether to show the progress of long work.
+
+    Raises:
+        DataError: if an argument is wrong, or the file is not what it should be.
+    """
+    if split not in SPLITS:
+        raise DataError(
+            "argument split",
+            expected=f"one of {', '.join(SPLITS)}",
+            found=repr(split),
+            advice=_nearest(split, SPLITS) or "choose one of the three",
+        )
+    for name, value in (("size", size), ("num_films", num_films)):
+        if value is not None:
+            require_whole(name, value, 1)
+    require_whole("seed", seed, 0, MOST_WORD)
+    root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
+    if source in NAMED_SOURCES:
+        if label_names is not None and tuple(label_names) != FINDINGS:
+            raise DataError(
+                "argument label_names",
+                expected=f"none: {source} has the 14 findings for labels",
+                found=repr(label_names),
+                advice="leave label_names out; it is for files of other data sets",
+            )
+        size = DEFAULT_SIZE if size is None else size
+    if source == "phantom":
+        # Imported here: the simulator is not needed by those who bring films of their own.
+        from xraylab.data.phantom import load_phantom
+
+        return load_phantom(
+            size, split, num_films=num_films, seed=seed, cache_dir=root, progress=progress
+        )
+    if source == "chestmnist":
+        whole_split = chestmnist.load_chestmnist(
+            size, split=split, cache_dir=root, download_missing=download, progress=progress
+        )
+    else:
+        whole_split = load_npz(
+            _path_of(source),
+            split=split,
+            size=size,
+            label_names=label_names,
+            cache_dir=root,
+            progress=progress,
+        )
+    return whole_split if num_films is None else _evenly_spaced(whole_split, num_films, seed)
+
+
+def _nearest(name: object, names: Sequence[str]) -> str | None:
+    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.45)
+    return f"did you mean {near[0]!r}?" if near else None
+
+
+def _path_of(source: str | os.PathLike) -> Path:
+    """Return the path that a source stands for, unless it was rather meant as a name."""
+    if not isinstance(source, (str, os.PathLike)):
+        raise DataError(
+            "argument source",
+            expected=f"one of {', '.join(NAMED_SOURCES)}, or the path of an .npz file",
+            found=f"a {type(source).__name__}",
+            advice="pass a name or a path; arrays go into xraylab.data.Split",
+        )
+    path = Path(source).expanduser()
+    looks_like_a_name = isinstance(source, str) and path.name == source and not path.suffix
+    if looks_like_a_name and not path.exists():
+        raise DataError(
+            "argument source",
+            expected=f"one of {', '.join(NAMED_SOURCES)}, or the path of an .npz file",
+            found=repr(source),
+            advice=_nearest(source, NAMED_SOURCES) or "choose one of these, or write out the path",
+        )
+    return path
+
+
+def _evenly_spaced(split: Split, num_films: int, seed: int) -> Split:
+    """Return every so-many-th film; as a slice, because that keeps a memory map a memory map."""
+    if num_films > len(split):
+        raise DataError(
+            "argument num_films",
+            expected=f"at most {len(split):,}, the films in the {split.split} split",
+            found=f"{num_films:,}",
+            advice="ask for fewer, or for all with num_films=None",
+        )
+    step = len(split) // num_films
+    last_start = len(split) - (num_films - 1) * step
+    start = int(np.random.Philox(key=seed).random_raw() % last_start)
+    return split.subset(slice(start, start + (num_films - 1) * step + 1, step))
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of films, as it stands on this machine.
+
+    Args:
+        name: what :func:`load` calls it.
+        size: side of its films in pixels, or the range of sizes.
+        state: ``"built in"``, ``"ready"`` (MD5 sum known to be right), ``"found, not checked
+            yet"``, ``"another file of that name"`` (MD5 sum known to be wrong) or ``"not here"``.
+        path: the file, if there is one.
+        how: how to get or use it.
+    """
+
+    name: str
+    size: str
+    state: str
+    path: Path | None
+    how: str
+
+
+def sources(cache_dir: str | os.PathLike | None = None) -> list[Source]:
+    """Return what there is and where it lies on this machine, without network or long reading.
+
+    Args:
+        cache_dir: folder of downloads; None stands for :func:`data_root`.
+    """
+    root = data_root() if cache_dir is None else Path(cache_dir)
+    listed = [
+        Source("phantom", "28–224", "built in", None, 'data.load("phantom", size=64) simulates it')
+    ]
+    for size, release in chestmnist.RELEASES.items():
+        state, path = _state_of(release, root)
+        how = (
+            f'data.load("chestmnist", size={size})'
+            if state in ("ready", "found, not checked yet")
+            else f'data.load("chestmnist", size={size}) downloads it from {release.url}'
+        )
+        listed.append(Source("chestmnist", str(size), state, path, how))
+    return listed
+
+
+def _state_of(release: chestmnist.Release, root: Path) -> tuple[str, Path | None]:
+    """Return the best that can be said of a release without reading whole files."""
+    unchecked, wrong = [], []
+    for path in chestmnist.candidates(release, search_roots(root)):
+        md5 = chestmnist.known_md5(path, root)
+        if md5 == release.md5:
+            return "ready", path
+        (unchecked if md5 is None else wrong).append(path)
+    if unchecked:
+        return "found, not checked yet", unchecked[0]
+    return ("another file of that name", wrong[0]) if wrong else ("not here", None)
