@@ -1,0 +1,169 @@
+"""Scores against scikit-learn, MedMNIST's evaluator, and numbers worked out by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from xraylab import metrics
+from xraylab.findings import FINDINGS
+
+
+def random_answers(num_films, num_labels, levels, seed):
+    """Labels at 20 % and scores with only ``levels`` distinct values, so that ties abound."""
+    rng = np.random.default_rng(seed)
+    y_true = (rng.random((num_films, num_labels)) < 0.2).astype(np.uint8)
+    return y_true, rng.integers(0, levels, y_true.shape) / levels
+
+
+@pytest.mark.parametrize("levels", [2, 3, 10, 1000])
+@pytest.mark.parametrize("seed", range(5))
+def test_areas_agree_with_scikit_learn_under_ties(levels, seed):
+    y_true, scores = random_answers(300, 1, levels, seed)
+    y_true, scores = y_true[:, 0], scores[:, 0]
+    assert metrics.roc_auc(y_true, scores) == pytest.approx(
+        sklearn_metrics.roc_auc_score(y_true, scores), abs=1e-12
+    )
+    assert metrics.average_precision(y_true, scores) == pytest.approx(
+        sklearn_metrics.average_precision_score(y_true, scores), abs=1e-12
+    )
+
+
+def test_weighted_areas_agree_with_repeated_films():
+    y_true, scores = random_answers(60, 1, 5, seed=1)
+    y_true, scores = y_true[:, 0], scores[:, 0]
+    weights = np.random.default_rng(2).integers(0, 4, (7, 60))
+    ranking = metrics.Ranking(y_true, scores)
+    for row, auc, precision in zip(
+        weights, ranking.roc_auc(weights), ranking.average_precision(weights), strict=True
+    ):
+        y, s = np.repeat(y_true, row), np.repeat(scores, row)
+        assert auc == pytest.approx(sklearn_metrics.roc_auc_score(y, s), abs=1e-12)
+        assert precision == pytest.approx(sklearn_metrics.average_precision_score(y, s), abs=1e-12)
+
+
+def test_by_hand():
+    # Two films, two labels. Label a: positive above negative. Label b: a tie.
+    result = metrics.score([[1, 0], [0, 1]], [[0.9, 0.6], [0.2, 0.6]], label_names=("a", "b"))
+    assert result.per_finding[0].roc_auc == 1.0
+    assert result.per_finding[1].roc_auc == 0.5
+    assert result.macro_auc == 0.75
+    # All four pairs: positives 0.9, 0.6; negatives 0.6, 0.2 → (1 + 1 + ½ + 1) / 4.
+    assert result.micro_auc == 0.875
+    assert result.accuracy == 0.75
+    assert result.exact_match == 0.5
+    assert result.per_finding[1].average_precision == 0.5
+
+
+def test_one_half_is_not_above_one_half():
+    result = metrics.score([[0], [1]], [[0.5], [0.5]])
+    assert result.accuracy == 0.5
+
+
+@pytest.fixture
+def densenet(real_films):
+    with np.load(real_films / "densenet121_test_probabilities.npz") as file:
+        return file["labels"], file["probabilities"]
+
+
+def test_real_probabilities_agree_with_scikit_learn(densenet):
+    y_true, probabilities = densenet
+    result = metrics.score(y_true, probabilities)
+    aucs = sklearn_metrics.roc_auc_score(y_true, probabilities, average=None)
+    precisions = sklearn_metrics.average_precision_score(y_true, probabilities, average=None)
+    np.testing.assert_allclose([r.roc_auc for r in result.per_finding], aucs, atol=1e-9)
+    np.testing.assert_allclose(
+        [r.average_precision for r in result.per_finding], precisions, atol=1e-9
+    )
+    assert result.macro_auc == pytest.approx(aucs.mean(), abs=1e-9)
+    assert result.micro_auc == pytest.approx(
+        sklearn_metrics.roc_auc_score(y_true, probabilities, average="micro"), abs=1e-9
+    )
+    assert result.exact_match == pytest.approx(
+        sklearn_metrics.accuracy_score(y_true, probabilities > 0.5), abs=1e-9
+    )
+
+
+def assert_agrees_with_medmnist(y_true, probabilities):
+    evaluator = pytest.importorskip("medmnist.evaluator", reason="medmnist is not installed")
+    result = metrics.score(y_true, probabilities)
+    task = "multi-label, binary-class"
+    assert result.macro_auc == pytest.approx(
+        evaluator.getAUC(y_true, probabilities, task), abs=1e-9
+    )
+    assert result.accuracy == pytest.approx(evaluator.getACC(y_true, probabilities, task), abs=1e-9)
+
+
+def test_real_probabilities_agree_with_medmnist(densenet):
+    assert_agrees_with_medmnist(*densenet)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_ties_agree_with_medmnist(seed):
+    assert_agrees_with_medmnist(*random_answers(500, 14, 4, seed))
+
+
+def test_floors_of_chestmnist(densenet):
+    """The all-negative accuracy and exact match of the ChestMNIST test films, and the micro AUC
+    of their training prevalence, are known figures.
+    """
+    y_true, probabilities = densenet
+    train_positives = np.array(
+        [7996, 1950, 9261, 13914, 3988, 4375, 978, 3705, 3263, 1690, 1799, 1158, 2279, 144]
+    )
+    result = metrics.score(y_true, probabilities, prevalence=train_positives / 78468)
+    negative, constant = result.floors
+    assert negative.accuracy == pytest.approx(0.947431, abs=5e-7)
+    assert negative.exact_match == pytest.approx(0.531717, abs=5e-7)
+    assert negative.macro_auc == negative.micro_auc == 0.5
+    assert constant.micro_auc == pytest.approx(0.747, abs=5e-4)
+    assert constant.macro_auc == 0.5
+    assert "training films" in constant.description
+
+
+def test_label_with_one_class_is_undefined_and_left_out():
+    y_true = np.array([[1, 0], [0, 0], [1, 0]])
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.2], [0.3, 0.3]])
+    result = metrics.score(y_true, probabilities, label_names=("a", "b"))
+    assert result.undefined == ("b",)
+    assert result.macro_auc == result.per_finding[0].roc_auc == 0.5
+    assert np.isnan(result.per_finding[1].roc_auc)
+    assert np.isnan(result.per_finding[1].average_precision)
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["per_finding"][1] == {
+        "label": "b",
+        "positives": 0,
+        "prevalence": 0.0,
+        "roc_auc": None,
+        "average_precision": None,
+        "accuracy": 1.0,
+    }
+
+
+def test_fourteen_labels_are_the_findings():
+    result = metrics.score(*random_answers(50, 14, 50, seed=0))
+    assert tuple(row.label for row in result.per_finding) == FINDINGS
+
+
+@pytest.mark.parametrize(
+    ("y_true", "probabilities", "message"),
+    [
+        ([[0, 1]], [[0.1]], r"\(1, 2\) and \(1, 1\) came"),
+        ([0, 1], [0.1, 0.2], "num_films, num_labels"),
+        (np.zeros((0, 3)), np.zeros((0, 3)), "not empty"),
+        ([[0, 2]], [[0.1, 0.2]], r"also holds \[2\]"),
+        ([[0, -1]], [[0.1, 0.2]], "uncertain"),
+        ([[0, 1]], [[0.1, float("nan")]], "1 of them"),
+        ([[0, 1]], [[-3.0, 2.0]], "look like logits"),
+    ],
+)
+def test_bad_input(y_true, probabilities, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.score(y_true, probabilities)
+
+
+def test_bad_prevalence_and_names():
+    with pytest.raises(ValueError, match="prevalence must hold 1 numbers"):
+        metrics.score([[0], [1]], [[0.1], [0.2]], prevalence=[0.1, 0.2])
+    with pytest.raises(ValueError, match="1 label columns came with 2"):
+        metrics.score([[0], [1]], [[0.1], [0.2]], label_names=("a", "b"))

@@ -1,0 +1,199 @@
+"""Scores of a multi-label classifier, each beside what it takes no skill to reach."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from xraylab.findings import FINDINGS
+from xraylab.metrics.ranking import average_precision, roc_auc
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """The scores of one label. ``roc_auc`` or ``average_precision`` is NaN where undefined."""
+
+    label: str
+    positives: int
+    prevalence: float
+    roc_auc: float
+    average_precision: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What an answer that never looks at the film would score."""
+
+    description: str
+    macro_auc: float
+    micro_auc: float
+    average_precision: float
+    accuracy: float
+    exact_match: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """Every score of one set of answers, and the floors below which they mean nothing.
+
+    Attributes:
+        num_films: number of films scored.
+        macro_auc: mean ROC AUC over the labels that have one.
+        micro_auc: ROC AUC over all (film, label) pairs at once; rewards knowing the prevalences.
+        average_precision: mean average precision over the labels that have one.
+        accuracy: share of (film, label) pairs right at threshold 0.5 (MedMNIST's ACC).
+        exact_match: share of films whose whole label vector is right at threshold 0.5.
+        per_finding: one :class:`LabelScore` a label, in label order.
+        undefined: labels with one class only, left out of ``macro_auc``.
+        floors: the all-negative and the constant-prevalence answer, as :class:`Floor`.
+    """
+
+    num_films: int
+    macro_auc: float
+    micro_auc: float
+    average_precision: float
+    accuracy: float
+    exact_match: float
+    per_finding: tuple[LabelScore, ...]
+    undefined: tuple[str, ...]
+    floors: tuple[Floor, ...]
+
+    def to_dict(self):
+        """Return the scores as plain numbers and lists, NaN as None, ready for JSON."""
+        return _without_nan(asdict(self))
+
+
+def score(y_true, probabilities, *, label_names=None, prevalence=None):
+    """Score probabilities against labels.
+
+    A prediction counts as positive where its probability is strictly above 0.5.
+
+    Shapes:
+        y_true: (num_films, num_labels), 0 or 1.
+        probabilities: (num_films, num_labels), in [0, 1].
+        prevalence: (num_labels,) share of positives in the *training* films, for the
+            constant-prevalence floor; by default that of ``y_true`` itself.
+
+    Raises:
+        ValueError: if shapes disagree, labels are not 0 or 1, or probabilities are not finite
+            numbers in [0, 1] (logits are recognised and named).
+    """
+    y_true, probabilities = check_answers(y_true, probabilities)
+    num_films, num_labels = y_true.shape
+    names = _label_names(label_names, num_labels)
+    right = (probabilities > 0.5) == y_true
+    rows = tuple(
+        LabelScore(
+            label=names[k],
+            positives=int(y_true[:, k].sum()),
+            prevalence=float(y_true[:, k].mean()),
+            roc_auc=roc_auc(y_true[:, k], probabilities[:, k]),
+            average_precision=average_precision(y_true[:, k], probabilities[:, k]),
+            accuracy=float(right[:, k].mean()),
+        )
+        for k in range(num_labels)
+    )
+    return Score(
+        num_films=num_films,
+        macro_auc=_mean_of_defined([row.roc_auc for row in rows]),
+        micro_auc=roc_auc(y_true.ravel(), probabilities.ravel()),
+        average_precision=_mean_of_defined([row.average_precision for row in rows]),
+        accuracy=float(right.mean()),
+        exact_match=float(right.all(axis=1).mean()),
+        per_finding=rows,
+        undefined=tuple(row.label for row in rows if np.isnan(row.roc_auc)),
+        floors=_floors(y_true, prevalence),
+    )
+
+
+def _floors(y_true, prevalence):
+    """Score the two answers that need no film."""
+    if prevalence is None:
+        prevalence, whose = y_true.mean(axis=0), "these films"
+    else:
+        prevalence, whose = np.asarray(prevalence, dtype=np.float64), "the training films"
+        if prevalence.shape != y_true.shape[1:] or not np.all(
+            (prevalence >= 0) & (prevalence <= 1)
+        ):
+            raise ValueError(
+                f"prevalence must hold {y_true.shape[1]} numbers in [0, 1], one a label; "
+                f"{prevalence.shape} came, from {prevalence.min()} to {prevalence.max()}"
+            )
+    answers = {
+        "all negative": np.zeros(y_true.shape[1]),
+        f"constant: prevalence in {whose}": prevalence,
+    }
+    return tuple(_floor(description, y_true, answer) for description, answer in answers.items())
+
+
+def _floor(description, y_true, answer):
+    """Score one answer vector given for every film."""
+    answers = np.broadcast_to(answer, y_true.shape)
+    right = (answers > 0.5) == y_true
+    columns = range(y_true.shape[1])
+    return Floor(
+        description=description,
+        macro_auc=_mean_of_defined([roc_auc(y_true[:, k], answers[:, k]) for k in columns]),
+        micro_auc=roc_auc(y_true.ravel(), answers.ravel()),
+        average_precision=_mean_of_defined(
+            [average_precision(y_true[:, k], answers[:, k]) for k in columns]
+        ),
+        accuracy=float(right.mean()),
+        exact_match=float(right.all(axis=1).mean()),
+    )
+
+
+def check_answers(y_true, probabilities):
+    """Return labels and probabilities as checked arrays, or say what is wrong with them.
+
+    Raises:
+        ValueError: as :func:`score`.
+    """
+    y_true, probabilities = np.asarray(y_true), np.asarray(probabilities)
+    if y_true.ndim != 2 or y_true.shape != probabilities.shape or y_true.size == 0:
+        raise ValueError(
+            "y_true and probabilities must both be (num_films, num_labels) and not empty; "
+            f"{y_true.shape} and {probabilities.shape} came"
+        )
+    if not np.isin(y_true, (0, 1)).all():
+        found = np.setdiff1d(y_true, (0, 1))[:5].tolist()
+        raise ValueError(
+            f"y_true must hold 0 and 1 only; it also holds {found}. "
+            "Decide first what uncertain or missing labels count as"
+        )
+    if not np.isfinite(probabilities).all():
+        bad = int((~np.isfinite(probabilities)).sum())
+        raise ValueError(f"probabilities must be finite; {bad} of them are NaN or infinite")
+    low, high = float(probabilities.min()), float(probabilities.max())
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"probabilities must lie in [0, 1]; they run from {low:.4g} to {high:.4g}. These look "
+            "like logits: pass them through a sigmoid first"
+        )
+    return y_true.astype(bool), probabilities
+
+
+def _label_names(label_names, num_labels):
+    """Return the names of the labels: the findings where there are 14, numbers elsewhere."""
+    if label_names is None:
+        is_findings = num_labels == len(FINDINGS)
+        return FINDINGS if is_findings else tuple(f"label_{k}" for k in range(num_labels))
+    if len(label_names) != num_labels:
+        raise ValueError(f"{num_labels} label columns came with {len(label_names)} label_names")
+    return tuple(label_names)
+
+
+def _mean_of_defined(values):
+    """Return the mean of the values that are defined; NaN if none is."""
+    values = np.asarray(values, dtype=np.float64)
+    defined = ~np.isnan(values)
+    return float(values[defined].mean()) if defined.any() else float("nan")
+
+
+def _without_nan(value):
+    """Replace NaN by None all the way down: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
