@@ -1,0 +1,44 @@
+"""A model's answers for all films of a split."""
+
+import numpy as np
+
+from xraylab.data import batches
+
+
+def predict_logits(model, split, batch_size=128):
+    """Return a model's logits for every film, in the split's order.
+
+    Shapes:
+        returns: (num_films, num_labels) float32, before the sigmoid.
+
+    Args:
+        model: a model of :func:`xraylab.models.build`.
+        split: a :class:`xraylab.data.Split` of the model's image size.
+        batch_size: films a step; it does not change the answers.
+
+    Raises:
+        ValueError: if the films are not of the size the model takes.
+    """
+    expected = getattr(model, "image_size", split.size)
+    if split.size != expected:
+        raise ValueError(
+            f"the model takes films of {expected} px; those of {split.source} have {split.size} "
+            f"px. Load them with size={expected}"
+        )
+    batch_size = min(batch_size, len(split))
+    answers = []
+    for images, _ in batches(split, batch_size):
+        # A last batch of another length would be compiled anew: fill it up, then cut.
+        filled = np.pad(images, ((0, batch_size - len(images)), (0, 0), (0, 0), (0, 0)))
+        logits = model.predict_on_batch(filled)["logits"]
+        answers.append(np.asarray(logits, dtype=np.float32)[: len(images)])
+    return np.concatenate(answers)
+
+
+def sigmoid(logits):
+    """Return 1 / (1 + exp(-z)) without overflow, in the precision of ``logits``.
+
+    Shapes:
+        logits: any NumPy array of floats; returned in the same shape, in [0, 1].
+    """
+    return np.exp(-np.logaddexp(0, -logits))

@@ -1,0 +1,103 @@
+"""The registry: one row a model, read without importing Keras.
+
+To add an architecture, write its file and add its rows here. A row names the class by its module,
+so that listing the models costs nothing and a back end is loaded only when a model is built.
+"""
+
+import difflib
+import fnmatch
+import importlib
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the registry knows of a model.
+
+    Attributes:
+        name: the name that :func:`build` takes.
+        builder: ``module:class`` of the Keras model.
+        source: bibliography key of the source.
+        summary: one line on what it is.
+        reconstructed: what the source leaves open and we had to choose.
+        image_sizes: sizes in pixels the source used.
+        options: arguments in which this model differs from the class's defaults.
+    """
+
+    name: str
+    builder: str
+    source: str
+    summary: str
+    reconstructed: str = ""
+    image_sizes: tuple[int, ...] = (64, 128, 224)
+    options: dict = field(default_factory=dict)
+
+
+_RR_VIT = {
+    "builder": "xraylab.models.rr_vit:RRViT",
+    "source": "pham2026",
+    "reconstructed": "dropout rate and λ are not given",
+}
+
+_CARDS = {
+    card.name: card
+    for card in (
+        ModelCard(
+            "rr_vit",
+            summary="vision transformer without MLPs that also rebuilds the film",
+            **_RR_VIT,
+        ),
+        ModelCard(
+            "rr_vit_toy",
+            summary="the same code, two blocks of width 32, for tests and laptops",
+            options={"embed_dim": 32, "depth": 2, "num_heads": 2},
+            **_RR_VIT,
+        ),
+    )
+}
+
+
+def list_models(pattern="*"):
+    """Return the names of the models, sorted; ``pattern`` filters them as a shell would."""
+    return sorted(fnmatch.filter(_CARDS, pattern))
+
+
+def card(name):
+    """Return the :class:`ModelCard` of a model.
+
+    Raises:
+        ValueError: if there is no such model; the message names the nearest ones.
+    """
+    if name not in _CARDS:
+        near = difflib.get_close_matches(name, _CARDS, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {list_models()}"
+        raise ValueError(f"unknown model {name!r}; {hint}")
+    return _CARDS[name]
+
+
+def build(name, image_size=64, num_labels=14, **options):
+    """Build a model with fresh weights.
+
+    Args:
+        name: one of :func:`list_models`.
+        image_size: side of the film in pixels.
+        num_labels: number of labels, at least 1.
+        options: any other argument of the architecture's class.
+
+    Returns:
+        A built ``keras.Model`` that takes images (batch, image_size, image_size, 1) float32 in
+        [0, 1] and returns a dict with ``logits`` (batch, num_labels), before the sigmoid.
+
+    Raises:
+        ValueError: for an unknown name, or arguments the architecture cannot take.
+    """
+    module, class_name = card(name).builder.split(":")
+    architecture = getattr(importlib.import_module(module), class_name)
+    model = architecture(
+        image_size=image_size,
+        num_labels=num_labels,
+        name=name,
+        **{**card(name).options, **options},
+    )
+    model.build((None, image_size, image_size, 1))
+    return model

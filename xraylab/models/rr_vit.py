@@ -1,0 +1,163 @@
+"""RR-ViT, the reconstruction-regularised vision transformer (``pham2026``).
+
+A transformer without MLPs reads the film as 8x8 patches. From the last [CLS] token it answers the
+findings; from the patch tokens one linear layer paints the film again. The second task is there
+only to keep the encoder honest: its error joins the loss, weighted by λ.
+"""
+
+import keras
+from keras import ops
+
+from xraylab.layers import ClassToken, LearnedPositions, SelfAttention, patchify, unpatchify
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class RRViTBlock(keras.layers.Layer):
+    """One RR-ViT block: x + SelfAttention(LayerNorm(x)), with no MLP behind it.
+
+    Shapes:
+        tokens: (batch, num_tokens, embed_dim), returned in the same shape.
+    """
+
+    def __init__(self, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=1e-6, dtype=self.dtype_policy, name="norm"
+        )
+        self.attention = SelfAttention(num_heads, dtype=self.dtype_policy, name="attention")
+
+    def build(self, input_shape):
+        """Build the two sub-layers."""
+        self.norm.build(input_shape)
+        self.attention.build(input_shape)
+
+    def call(self, tokens, return_attention=False):
+        """Return the tokens after one round of attention (and its map, if asked)."""
+        if not return_attention:
+            return tokens + self.attention(self.norm(tokens))
+        update, attention = self.attention(self.norm(tokens), return_attention=True)
+        return tokens + update, attention
+
+    def get_config(self):
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "num_heads": self.num_heads}
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class RRViT(keras.Model):
+    """Reconstruction-regularised vision transformer.
+
+    Shapes:
+        images: (batch, image_size, image_size, 1) float32 in [0, 1].
+        returns: dict of ``logits`` (batch, num_labels), before the sigmoid, and
+        ``reconstruction`` (batch, image_size, image_size, 1), unbounded. With
+        ``return_intermediates=True`` also ``attention``, a list of depth maps
+        (batch, num_heads, 1 + num_patches, 1 + num_patches), and ``tokens``, the last
+        (batch, 1 + num_patches, embed_dim).
+
+    Args:
+        image_size: side of the film in pixels, a multiple of ``patch_size``.
+        num_labels: number of labels, at least 1.
+        patch_size: side of a patch in pixels.
+        embed_dim: width D of a token.
+        depth: number of blocks L.
+        num_heads: attention heads; must divide ``embed_dim``.
+        dropout: rate on the [CLS] token before the last layer. The source gives none.
+
+    Raises:
+        ValueError: if an argument is out of range or the sizes do not divide.
+
+    Source: ``pham2026``, slides "RR-ViT".
+    """
+
+    def __init__(
+        self,
+        image_size=64,
+        num_labels=14,
+        patch_size=8,
+        embed_dim=128,
+        depth=4,
+        num_heads=4,
+        dropout=0.1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if image_size < patch_size or image_size % patch_size:
+            raise ValueError(
+                f"RR-ViT takes image sizes that are multiples of its patch size {patch_size}; "
+                f"image_size={image_size} came. Choose 64, 128 or 224, or another patch_size"
+            )
+        if num_labels < 1:
+            raise ValueError(f"num_labels must be at least 1; {num_labels} came")
+        if embed_dim % num_heads:
+            raise ValueError(f"num_heads={num_heads} does not divide embed_dim={embed_dim}")
+        self.image_size = image_size
+        self.num_labels = num_labels
+        self.patch_size = patch_size
+        self.embed_dim = embed_dim
+        self.depth = depth
+        self.num_heads = num_heads
+        self.dropout = dropout
+
+        self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding")
+        self.class_token = ClassToken(name="class_token")
+        self.positions = LearnedPositions(name="positions")
+        self.blocks = [RRViTBlock(num_heads, name=f"block_{i}") for i in range(depth)]
+        self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+        # Outputs stay in float32 under mixed precision, so that the loss does.
+        self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
+        self.decoder = keras.layers.Dense(patch_size**2, dtype="float32", name="decoder")
+
+    def build(self, input_shape):
+        """Create the weights; they depend on ``image_size``, not on the batch."""
+        num_patches = (self.image_size // self.patch_size) ** 2
+        patch_shape = (None, num_patches, self.embed_dim)
+        token_shape = (None, 1 + num_patches, self.embed_dim)
+        self.patch_embedding.build((None, num_patches, self.patch_size**2))
+        self.class_token.build(patch_shape)
+        self.positions.build(token_shape)
+        for block in self.blocks:
+            block.build(token_shape)
+        self.head.build((None, self.embed_dim))
+        self.decoder.build(patch_shape)
+
+    def call(self, images, training=None, return_intermediates=False):
+        """Return the label logits and the rebuilt film."""
+        x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
+        x = self.patch_embedding(x)  # (batch, num_patches, embed_dim)
+        x = self.class_token(x)  # (batch, 1 + num_patches, embed_dim)
+        x = self.positions(x)
+
+        attention = []
+        for block in self.blocks:
+            if return_intermediates:
+                x, block_attention = block(x, return_attention=True)
+                attention.append(block_attention)
+            else:
+                x = block(x)
+
+        logits = self.head(self.head_dropout(x[:, 0], training=training))  # (batch, num_labels)
+        patches = self.decoder(x[:, 1:])  # (batch, num_patches, patch_size²)
+        out = {
+            "logits": logits,
+            "reconstruction": unpatchify(
+                patches, self.patch_size, self.image_size, self.image_size
+            ),
+        }
+        if return_intermediates:
+            out |= {"attention": attention, "tokens": ops.convert_to_tensor(x)}
+        return out
+
+    def get_config(self):
+        """Return the arguments that make an equal model."""
+        return {
+            **super().get_config(),
+            "image_size": self.image_size,
+            "num_labels": self.num_labels,
+            "patch_size": self.patch_size,
+            "embed_dim": self.embed_dim,
+            "depth": self.depth,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+        }
