@@ -297,7 +297,7 @@ def _write(job: _Download, response, note: _Note, offset: int) -> None:
     """Append what comes to the part."""
     with (
         job.part.open("ab") as stream,
-        files.progress_bar(job.destination.name, note.total, job.progress, offset) as bar,
+        files.byte_bar(job.destination.name, note.total, job.progress, offset) as bar,
     ):
         for chunk in response.iter_content(_CHUNK):
             stream.write(chunk)

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import time
 import uuid
@@ -32,20 +33,24 @@ def readable_bytes(count: float) -> str:
     return f"{count:.0f} bytes"
 
 
-def progress_bar(description: str, total: int | None, show: bool, start: int = 0):
-    """Return a progress bar over bytes, silent where ``show`` is false."""
+def progress_bar(show: bool, **options):
+    """Return a tqdm bar, silent where ``show`` is false or nobody would see it.
+
+    It would be seen in a terminal and in a live notebook, but not in a log file, and not on the
+    static page of a book that is being rendered (``XRAYLAB_WIDGETS=static``).
+    """
     # Imported here: in a notebook tqdm brings ipywidgets with it, which importing xraylab need not.
     from tqdm.auto import tqdm
 
-    return tqdm(
-        desc=description,
-        total=total,
-        initial=start,
-        unit="B",
-        unit_scale=True,
-        unit_divisor=1000,
-        disable=not show,
-        leave=False,
+    static = os.environ.get("XRAYLAB_WIDGETS") == "static"
+    seen = not static and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    return tqdm(disable=not (show and seen), leave=False, **options)
+
+
+def byte_bar(description: str, total: int | None, show: bool, start: int = 0):
+    """Return a :func:`progress_bar` over bytes."""
+    return progress_bar(
+        show, desc=description, total=total, initial=start, unit="B", unit_scale=True
     )
 
 
@@ -150,7 +155,7 @@ def md5_of(path: Path, progress: bool = False) -> str:
         size = path.stat().st_size
         with (
             path.open("rb") as stream,
-            progress_bar(f"checking {path.name}", size, progress and size > 100 * CHUNK) as bar,
+            byte_bar(f"checking {path.name}", size, progress and size > 100 * CHUNK) as bar,
         ):
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)

@@ -246,7 +246,7 @@ def _unpack(
     with (
         files.write_whole(destination) as target,
         archive.open(member.info) as stream,
-        files.progress_bar(f"unpacking {member.key}", size, progress and size > 100 << 20) as bar,
+        files.byte_bar(f"unpacking {member.key}", size, progress and size > 100 << 20) as bar,
     ):
         # zipfile compares the checksum at the last byte and raises before the file gets its name.
         while chunk := stream.read(files.CHUNK):

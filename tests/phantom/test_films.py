@@ -1,0 +1,163 @@
+"""Phantom films: deterministic, with findings that can be seen and truths that are true."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from xraylab import phantom
+from xraylab.findings import FINDINGS
+
+NONE = np.zeros((1, 14), np.uint8)
+
+
+def only(finding, num_films=1):
+    labels = np.zeros((num_films, 14), np.uint8)
+    labels[:, FINDINGS.index(finding)] = 1
+    return labels
+
+
+def test_same_index_and_seed_same_bytes_in_any_order_and_company():
+    many = phantom.films(np.arange(40), size=32)
+    order = np.random.default_rng(0).permutation(40)
+    np.testing.assert_array_equal(phantom.films(order, size=32).images, many.images[order])
+    np.testing.assert_array_equal(phantom.films([17], size=32).images[0], many.images[17])
+    np.testing.assert_array_equal(phantom.films([17], size=32).labels[0], many.labels[17])
+
+
+def test_batches_of_large_films_are_cut_into_pieces_without_a_seam(monkeypatch):
+    whole = phantom.films(np.arange(12), size=48, masks=True)
+    monkeypatch.setattr("xraylab.phantom.simulator._BATCH_PIXELS", 5 * 48 * 48)
+    pieces = phantom.films(np.arange(12), size=48, masks=True)
+    for name in ("images", "labels", "masks", "boxes", "patients"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name))
+
+
+def test_another_process_makes_the_same_bytes():
+    code = (
+        "import hashlib, numpy as np; from xraylab import phantom; "
+        "print(hashlib.sha256(phantom.films(np.arange(5), size=64).images).hexdigest())"
+    )
+    first, second = (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_seeds_and_indices_give_other_films():
+    images = [
+        phantom.films([index], size=64, seed=seed, labels=NONE).images[0].astype(float)
+        for index, seed in ((0, 0), (1, 0), (0, 1))
+    ]
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(images[a] - images[b]).mean() > 3
+
+
+def test_every_size_shows_the_same_patient():
+    labels = only("mass", 4)
+    small, large = (
+        phantom.films(np.arange(4), size=size, labels=labels).images.astype(float)
+        for size in (56, 224)
+    )
+    averaged = large.reshape(4, 56, 4, 56, 4).mean(axis=(2, 4))
+    for one, other in zip(small, averaged, strict=True):
+        assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_a_finding_is_where_its_mask_says(finding):
+    """Switched on, a finding changes the film, and mostly inside its mask.
+
+    The four that alter the whole chest (a shift, a wide heart, full vessels, large lungs) are let
+    off the second half.
+    """
+    indices = np.arange(12)
+    without = phantom.films(indices, size=96, labels=np.repeat(NONE, 12, axis=0))
+    shown = phantom.films(indices, size=96, labels=only(finding, 12), masks=True)
+    inside = shown.masks[:, FINDINGS.index(finding)]
+    assert inside.any(axis=(1, 2)).all()
+    assert inside.mean() < 0.5
+    change = np.abs(shown.images.astype(float) - without.images)
+    within = change[inside].mean()
+    assert within > 4, "the finding cannot be seen"
+    if finding not in ("atelectasis", "cardiomegaly", "edema", "emphysema"):
+        assert within > 8 * change[~inside].mean()
+
+
+@pytest.mark.parametrize(
+    ("finding", "brighter"), [("effusion", True), ("mass", True), ("pneumothorax", False)]
+)
+def test_water_is_bright_and_air_is_dark(finding, brighter):
+    indices = np.arange(30)
+    without = phantom.films(indices, size=64, labels=np.repeat(NONE, 30, axis=0)).images
+    shown = phantom.films(indices, size=64, labels=only(finding, 30), masks=True)
+    inside = shown.masks[:, FINDINGS.index(finding)]
+    change = shown.images[inside].astype(float).mean() - without[inside].mean()
+    assert (change > 0) == brighter
+
+
+def test_cardiomegaly_is_a_wide_heart():
+    """The width of the heart's mask, known from the box, grows by more than a tenth."""
+    indices = np.arange(20)
+    shown = phantom.films(indices, size=128, labels=only("cardiomegaly", 20), masks=True)
+    boxes = shown.boxes
+    ratio = (boxes["x_max"] - boxes["x_min"]) / 0.74  # the chest's mean width on the film
+    assert ratio.mean() > 0.5
+
+
+def test_a_mass_is_larger_than_a_nodule():
+    areas = {
+        finding: phantom.films(
+            np.arange(20), size=128, labels=only(finding, 20), masks=True
+        ).masks.sum(axis=(1, 2, 3))
+        for finding in ("mass", "nodule")
+    }
+    assert areas["mass"].min() > areas["nodule"].max()
+
+
+def test_the_heart_points_to_the_patients_left_which_is_the_films_right():
+    boxes = phantom.films(np.arange(20), size=64, labels=only("cardiomegaly", 20)).boxes
+    assert ((boxes["x_min"] + boxes["x_max"]) / 2).mean() > 0.5
+
+
+def test_boxes_enclose_their_masks_exactly():
+    made = phantom.films(np.arange(60), size=64, masks=True)
+    assert len(made.boxes) == made.labels.sum() == made.masks.any(axis=(2, 3)).sum()
+    for box in made.boxes:
+        assert made.labels[box["film"], box["finding"]] == 1
+        rows, columns = np.nonzero(made.masks[box["film"], box["finding"]])
+        expected = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        found = [box[name] * 64 for name in ("x_min", "y_min", "x_max", "y_max")]
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_films_are_grey_pictures_of_a_chest():
+    made = phantom.films(np.arange(80), size=64)
+    assert made.images.dtype == np.uint8
+    assert made.images.shape == (80, 64, 64)
+    assert 90 < made.images.mean() < 190
+    assert made.images.std() > 40
+    assert set(made.patients["sex"]) == {"F", "M"}
+    assert set(made.patients["projection"]) == {"AP", "PA"}
+    assert 18 <= made.patients["age"].min() <= made.patients["age"].max() <= 90
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 27}, "size must be a whole number from 28 to 1024; 27 came"),
+        ({"size": 1025}, "size must be"),
+        ({"size": 64.0}, "size must be"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
+        ({"indices": [-1]}, "indices must be"),
+        ({"indices": [0.5]}, "indices must be"),
+        ({"indices": []}, "indices must be"),
+        ({"labels": np.zeros((2, 14))}, r"labels must be \(1, 14\) zeros and ones"),
+        ({"labels": np.full((1, 14), 2)}, "labels must be"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        phantom.films(**({"indices": [0], "size": 64} | arguments))

@@ -1,0 +1,60 @@
+"""The table of label vectors, and labels drawn from it."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from xraylab import phantom
+from xraylab.findings import FINDINGS
+
+POSITIVES = {
+    "train": "7996 1950 9261 13914 3988 4375 978 3705 3263 1690 1799 1158 2279 144",
+    "val": "1119 240 1292 2018 625 613 133 504 447 200 208 166 372 41",
+    "test": "2420 582 2754 3938 1133 1335 242 1089 957 413 509 362 734 42",
+}
+
+
+def test_table_has_the_known_totals():
+    vectors, counts = phantom.label_counts()
+    assert counts.sum(axis=0).tolist() == [78_468, 11_219, 22_433]
+    assert len(np.unique(vectors, axis=0)) == len(vectors)
+    for column, expected in enumerate(POSITIVES.values()):
+        assert (vectors.T @ counts[:, column]).tolist() == list(map(int, expected.split()))
+    assert (counts[:, 0] > 0).sum() == 682
+
+
+def test_table_is_the_one_of_the_real_labels(real_films, request):
+    sys.path.insert(0, str(request.config.rootpath / "tools"))
+    from make_label_table import count_vectors
+
+    vectors, counts = phantom.label_counts()
+    rows = count_vectors(real_films / "chestmnist_all_labels.npz")
+    assert ["".join(map(str, vector)) for vector in vectors] == [row[0] for row in rows]
+    np.testing.assert_array_equal(counts, [row[1:] for row in rows])
+
+
+def test_the_table_cannot_be_changed_by_accident():
+    vectors, _ = phantom.label_counts()
+    with pytest.raises(ValueError, match="read-only"):
+        vectors[0, 0] = 1
+
+
+def test_drawn_labels_follow_the_table():
+    """Every prevalence, and that of no finding, lies within 4.5 standard errors."""
+    vectors, counts = phantom.label_counts()
+    weights = counts.sum(axis=1) / counts.sum()
+    drawn = phantom.draw_labels(np.arange(40_000))
+    expected = np.append(weights @ vectors, weights[vectors.sum(axis=1) == 0].sum())
+    found = np.append(drawn.mean(axis=0), (drawn.sum(axis=1) == 0).mean())
+    error = np.sqrt(expected * (1 - expected) / len(drawn))
+    assert (np.abs(found - expected) < 4.5 * error).all()
+    # Together too: edema brings effusion more often than chance would.
+    edema, effusion = (drawn[:, FINDINGS.index(name)] == 1 for name in ("edema", "effusion"))
+    assert effusion[edema].mean() > 1.5 * effusion.mean()
+
+
+def test_drawn_labels_depend_on_index_and_seed_alone():
+    drawn = phantom.draw_labels(np.arange(100))
+    np.testing.assert_array_equal(phantom.draw_labels(np.arange(50, 100)), drawn[50:])
+    assert (phantom.draw_labels(np.arange(100), seed=1) != drawn).any()

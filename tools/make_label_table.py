@@ -1,0 +1,40 @@
+"""Count the distinct label vectors of ChestMNIST and write them as a small table of facts.
+
+python tools/make_label_table.py LABELS.npz
+
+LABELS.npz holds ``train_labels``, ``val_labels`` and ``test_labels``, as ``chestmnist.npz`` does.
+"""
+
+import csv
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+TABLE = Path(__file__).resolve().parents[1] / "xraylab" / "phantom" / "label_vectors.csv"
+SPLITS = ("train", "val", "test")
+
+
+def count_vectors(path):
+    """Return rows (label vector as text, films in train, val, test), in the vectors' order."""
+    with np.load(path, allow_pickle=False) as file:
+        counters = [
+            Counter("".join(map(str, row)) for row in file[f"{split}_labels"].astype(int))
+            for split in SPLITS
+        ]
+    vectors = sorted(set().union(*counters))
+    return [(vector, *(counter[vector] for counter in counters)) for vector in vectors]
+
+
+def main():
+    rows = count_vectors(sys.argv[1])
+    with TABLE.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("labels", *SPLITS))
+        writer.writerows(rows)
+    print(f"{TABLE}: {len(rows)} label vectors")
+
+
+if __name__ == "__main__":
+    main()

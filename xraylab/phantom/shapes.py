@@ -1,0 +1,68 @@
+"""The few shapes a phantom is drawn with: soft edges, ellipses, bands and smooth random fields."""
+
+import numpy as np
+
+from xraylab.phantom.draws import uniform
+
+
+def step(distance, width):
+    """Return a smooth step from 0 to 1: 0 below -width, 1 above +width, a cubic between."""
+    t = np.clip(distance / (2 * width) + 0.5, 0.0, 1.0)
+    return t * t * (3 - 2 * t)
+
+
+def ellipse(x, y, centre_x, centre_y, radius_x, radius_y, tilt=0.0):
+    """Return the squared radius in units of the ellipse: below 1 inside, 1 on its border.
+
+    Shapes:
+        x, y: (n, size, size); everything else (n, 1, 1) or a number. ``tilt`` in radians.
+    """
+    dx, dy = x - centre_x, y - centre_y
+    cosine, sine = np.cos(tilt), np.sin(tilt)
+    along = (dx * cosine + dy * sine) / radius_x
+    across = (dy * cosine - dx * sine) / radius_y
+    return along * along + across * across
+
+
+def dome(squared_radius):
+    """Return how thick an ellipsoid is along the ray: 1 in its middle, 0 at its border."""
+    return np.sqrt(np.maximum(1 - squared_radius, 0.0))
+
+
+def band(distance, width):
+    """Return the cross-section of a soft cylinder: 1 on its axis, 0 at ``width`` from it."""
+    t = np.clip(1 - (distance / width) ** 2, 0.0, 1.0)
+    return t * t
+
+
+def column(values):
+    """Return per-film numbers (n,) as (n, 1, 1) float32, to stand beside pictures."""
+    return np.asarray(values, dtype=np.float32)[:, np.newaxis, np.newaxis]
+
+
+def smooth_field(seed, indices, purpose, cells, size):
+    """Return smooth random fields between about -1 and 1, the same picture at every size.
+
+    Random values on a (cells + 3)² lattice, between which a cubic B-spline runs; it is separable,
+    so two matrix products draw all the films at once.
+
+    Shapes:
+        returns: (n, size, size) float32.
+    """
+    lattice = uniform(seed, indices, purpose, (cells + 3) ** 2).astype(np.float32) * 2 - 1
+    weights = _spline_weights(cells, size)
+    return 1.8 * (weights @ lattice.reshape(-1, cells + 3, cells + 3) @ weights.T)
+
+
+def _spline_weights(cells, size):
+    """Return the (size, cells + 3) values of the cubic B-splines at the pixel centres."""
+    place = (np.arange(size) + 0.5) / size * cells
+    cell = np.minimum(place.astype(int), cells - 1)
+    t = place - cell
+    basis = np.stack(
+        [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1
+    )
+    weights = np.zeros((size, cells + 3), dtype=np.float32)
+    for offset in range(4):
+        weights[np.arange(size), cell + offset] = basis[:, offset] / 6
+    return weights
