@@ -1,0 +1,112 @@
+"""The command line as a newcomer uses it: in a process of its own, read as text."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+LABELS = "first,second,third"
+
+
+def xraylab(*arguments, expect=0, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", "from xraylab.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "160"} | environment,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+TRAIN = (
+    "train", "rr_vit_toy", "--size", "16", "--epochs", "2", "--batch-size", "16",
+    "--label-names", LABELS,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(film_file, tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "run"
+    text = xraylab(*TRAIN, "--data", film_file, "--out", out)
+    assert "epoch 2/2" in text
+    assert f"next: xraylab evaluate {out} --split test" in text
+    return out
+
+
+def test_help_is_there_for_every_command():
+    for command in ((), ("doctor",), ("models",), ("data",), ("train",), ("evaluate",)):
+        assert "Usage" in xraylab(*command, "--help")
+
+
+def test_doctor_tries_a_convolution():
+    text = xraylab("doctor")
+    assert "a convolution works" in text
+    for topic in ("Platform", "Versions", "Back end", "Disk", "Data"):
+        assert topic in text
+
+
+def test_models_and_data_are_listed():
+    text = xraylab("models")
+    assert "rr_vit_toy" in text
+    assert "292,046" in text
+    assert "316,622" in xraylab("models", "rr_vit", "--size", "128")
+    text = xraylab("data")
+    assert "phantom" in text
+    assert "chestmnist" in text
+
+
+def test_evaluate_prints_scores_floors_and_intervals(run):
+    text = xraylab("evaluate", run, "--split", "test", "--replicates", "50")
+    for word in ("Macro AUC", "All negative", "Constant prevalence", "95 % interval", "First"):
+        assert word in text
+    scores = json.loads((run / "scores-test.json").read_text())
+    assert f"{scores['score']['macro_auc']:.4f}" in text
+    assert scores["intervals"]["macro_auc"]["low"] <= scores["score"]["macro_auc"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("models", "rr_vti"), "did you mean rr_vit"),
+        (("evaluate", "nowhere"), "there is no such folder"),
+        (("train", "rr_vit", "--data", "nowhere.npz", "--out", "x"), "nowhere.npz"),
+        (("train", "rr_vit", "--epochs", "0", "--out", "x"), "epochs must be"),
+    ],
+)
+def test_mistakes_are_answered_in_words(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = xraylab(*arguments, expect=1)
+    assert message in text
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_run_is_not_overwritten(run, film_file):
+    assert "--resume" in xraylab(*TRAIN, "--data", film_file, "--out", run, expect=1)
+    assert "finished 2 epochs" in xraylab(*TRAIN, "--data", film_file, "--out", run, "--resume")
+
+
+def test_ctrl_c_says_how_to_go_on(film_file, tmp_path):
+    out = tmp_path / "run"
+    command = [*TRAIN, "--data", str(film_file), "--out", str(out)]
+    command[command.index("--epochs") + 1] = "5000"
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from xraylab.cli import main; main()", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "history.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped after step" in errors
+    assert "--resume continues" in errors
+    assert "Traceback" not in errors

@@ -1,0 +1,228 @@
+"""Training on a small file: what it leaves, and that stopping it changes nothing."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from xraylab import data, metrics, training
+from xraylab.models import predict_logits, sigmoid
+from xraylab.training.checkpoint import list_checkpoints
+
+LABELS = ("first", "second", "third")
+
+
+def make_recipe(film_file, **changes):
+    defaults = {
+        "model": "rr_vit_toy",
+        "data": str(film_file),
+        "size": 16,
+        "epochs": 4,
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+        "label_names": LABELS,
+    }
+    return training.Recipe(**(defaults | changes))
+
+
+@pytest.fixture(scope="module")
+def finished(film_file, tmp_path_factory):
+    return training.fit(
+        make_recipe(film_file), tmp_path_factory.mktemp("runs") / "whole", progress=False
+    )
+
+
+def weights(run, which="last"):
+    return run.load_model(which).get_weights()
+
+
+def assert_same_weights(run, other, which="last"):
+    for mine, theirs in zip(weights(run, which), weights(other, which), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_it_learns_what_is_there(film_file, tmp_path):
+    run = training.fit(make_recipe(film_file, epochs=40), tmp_path / "run", progress=False)
+    assert run.report["scores"]["val"]["macro_auc"] > 0.9
+    losses = [row["loss"] for row in run.history]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_what_a_run_leaves(finished, film_file):
+    report = json.loads((finished.path / "report.json").read_text())
+    assert report["recipe"] == finished.recipe.to_dict()
+    assert report["steps"] == 4 * (96 // 16)
+    assert report["data"]["train"]["films"] == 96
+    assert report["environment"]["versions"]["keras"] == keras.__version__
+    assert report["simulated_films"] is False
+    assert 0 < report["seconds"] < 600
+    assert [row["epoch"] for row in finished.history] == [1, 2, 3, 4]
+    best = max(finished.history, key=lambda row: row["val_macro_auc"])
+    assert report["best_epoch"] == best["epoch"]
+    assert len(list_checkpoints(finished.checkpoints)) == 2
+    assert not list(finished.path.rglob("*tmp*"))
+    # The best weights really are those of the best epoch.
+    split = data.load(film_file, split="val", label_names=LABELS)
+    probabilities = sigmoid(predict_logits(finished.load_model("best"), split))
+    score = metrics.score(np.asarray(split.labels), probabilities, label_names=LABELS)
+    assert score.macro_auc == pytest.approx(best["val_macro_auc"], abs=1e-6)
+    assert report["scores"]["val"]["macro_auc"] == pytest.approx(score.macro_auc, abs=1e-12)
+
+
+def test_the_same_recipe_gives_the_same_weights(finished, film_file, tmp_path):
+    assert_same_weights(
+        finished, training.fit(make_recipe(film_file), tmp_path / "again", progress=False)
+    )
+
+
+def test_another_seed_gives_other_weights(finished, film_file, tmp_path):
+    other = training.fit(make_recipe(film_file, seed=1), tmp_path / "seed", progress=False)
+    assert any((a != b).any() for a, b in zip(weights(finished), weights(other), strict=True))
+
+
+KILLED = """
+import sys, json
+from xraylab import training
+recipe = training.Recipe.from_dict(json.loads(sys.argv[1]))
+training.fit(recipe, sys.argv[2], resume=True, progress=False, checkpoint_seconds=0.0)
+print("finished", flush=True)
+"""
+
+
+def start(recipe, out):
+    return subprocess.Popen(
+        [sys.executable, "-c", KILLED, json.dumps(recipe.to_dict()), str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        text=True,
+    )
+
+
+def wait_for_a_checkpoint(process, folder, beyond):
+    """Wait until a checkpoint later than ``beyond`` is there, then a random moment longer."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        found = list_checkpoints(folder)
+        if found and found[0].name > beyond:
+            time.sleep(random.Random(beyond).uniform(0.0, 0.03))
+            return found[0].name
+        time.sleep(0.002)
+    return None
+
+
+def test_killed_again_and_again_it_ends_with_the_same_weights(film_file, tmp_path):
+    recipe = make_recipe(film_file, epochs=20)
+    undisturbed = training.fit(recipe, tmp_path / "undisturbed", progress=False)
+    out, newest, kills = tmp_path / "killed", "", 0
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        process = start(recipe, out)
+        newest = wait_for_a_checkpoint(process, out / "checkpoints", newest) or newest
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+        if "TrainingInterrupted" in errors or process.returncode == -signal.SIGKILL:
+            kills += 1
+    assert kills == 3, "the run was over before it could be killed; make it longer"
+    process = start(recipe, out)
+    stdout, errors = process.communicate(timeout=120)
+    assert stdout.strip() == "finished", errors
+    resumed = training.Run(out)
+    assert_same_weights(undisturbed, resumed)
+    assert_same_weights(undisturbed, resumed, "best")
+    ignoring_time = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in run.history]
+        for run in (undisturbed, resumed)
+    ]
+    assert ignoring_time[0] == ignoring_time[1]
+
+
+def test_resuming_a_finished_run_returns_it(finished, film_file):
+    before = (finished.path / "last.weights.h5").stat().st_mtime_ns
+    training.fit(make_recipe(film_file), finished.path, resume=True, progress=False)
+    assert (finished.path / "last.weights.h5").stat().st_mtime_ns == before
+
+
+def test_a_run_is_not_overwritten(finished, film_file):
+    with pytest.raises(FileExistsError, match="already holds a run"):
+        training.fit(make_recipe(film_file), finished.path, progress=False)
+
+
+def test_resuming_with_another_recipe(finished, film_file):
+    with pytest.raises(ValueError, match="epochs was 4, now 9"):
+        training.fit(make_recipe(film_file, epochs=9), finished.path, resume=True, progress=False)
+
+
+def test_resuming_on_other_films(film_file, tmp_path):
+    with np.load(film_file) as file:
+        arrays = dict(file)
+    own = tmp_path / "own.npz"
+    np.savez(own, **arrays)
+    recipe = make_recipe(own, epochs=1)
+    training.fit(recipe, tmp_path / "run", progress=False)
+    arrays["train_images"] = 255 - arrays["train_images"]
+    np.savez(own, **arrays)
+    with pytest.raises(ValueError, match="have changed since"):
+        training.fit(recipe, tmp_path / "run", resume=True, progress=False)
+
+
+def test_a_damaged_checkpoint_is_passed_over(film_file, tmp_path, finished):
+    out = tmp_path / "run"
+    shutil.copytree(finished.path, out)
+    (out / "report.json").unlink()
+    (out / "last.weights.h5").unlink()
+    newest = list_checkpoints(out / "checkpoints")[0]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    with pytest.warns(UserWarning, match="expected a whole checkpoint"):
+        resumed = training.fit(make_recipe(film_file), out, resume=True, progress=False)
+    assert_same_weights(finished, resumed)
+
+
+def test_a_checkpoint_of_another_model_is_refused(film_file, tmp_path):
+    out = tmp_path / "run"
+    run = training.fit(make_recipe(film_file, epochs=1), out, progress=False)
+    other = training.fit(
+        make_recipe(film_file, epochs=1, model="rr_vit"), tmp_path / "other", progress=False
+    )
+    for path in list_checkpoints(run.checkpoints):
+        path.unlink()
+    source = list_checkpoints(other.checkpoints)[0]
+    (run.checkpoints / source.name).write_bytes(source.read_bytes())
+    (out / "report.json").unlink()
+    with pytest.raises(ValueError, match="do not fit"):
+        training.fit(make_recipe(film_file, epochs=1), out, resume=True, progress=False)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(film_file, tmp_path):
+    with pytest.raises(training.TrainingDiverged, match="lower learning rate than 1e\\+20"):
+        training.fit(
+            make_recipe(film_file, learning_rate=1e20, warmup=0.0), tmp_path / "run", progress=False
+        )
+
+
+def test_no_run_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+        training.Run(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="that file is missing"):
+        training.Run(tmp_path)
+
+
+def test_weights_that_are_not_there_yet(film_file, tmp_path, finished):
+    run = training.Run(finished.path)
+    with pytest.raises(ValueError, match="'best' or 'last'; 'first' came"):
+        run.load_model("first")
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "run.json").write_bytes((finished.path / "run.json").read_bytes())
+    with pytest.raises(FileNotFoundError, match="finished 0 of 4 epochs"):
+        training.Run(begun).load_model()
+    (begun / "run.json").write_text("{")
+    with pytest.raises(ValueError, match="expected JSON"):
+        training.Run(begun)

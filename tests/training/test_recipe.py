@@ -1,0 +1,42 @@
+"""Recipes refuse what cannot be trained, survive JSON, and tell their differences."""
+
+import json
+
+import pytest
+
+from xraylab.training import Recipe
+
+
+def test_round_trip_through_json():
+    recipe = Recipe(data="films.npz", epochs=3, label_names=("a", "b"))
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_differences():
+    recipe = Recipe(epochs=3, seed=1)
+    assert recipe.differences(recipe) == {}
+    assert recipe.differences(Recipe(epochs=5, seed=1)) == {"epochs": (3, 5)}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("epochs", 0, "epochs must be a whole number of at least 1; 0 came"),
+        ("batch_size", -1, "batch_size must be a whole number"),
+        ("seed", -1, "seed must be"),
+        ("learning_rate", 0.0, "learning_rate must be above 0"),
+        ("learning_rate", float("nan"), "learning_rate must be above 0; nan came"),
+        ("weight_decay", -0.1, "weight_decay must be 0 or above"),
+        ("reconstruction_weight", -1.0, "reconstruction_weight must be 0 or above"),
+        ("warmup", 1.0, r"warmup must be in \[0, 1\)"),
+        ("num_films", 0, "num_films must be at least 1"),
+    ],
+)
+def test_out_of_range(field, value, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**{field: value})
+
+
+def test_recipe_of_another_version():
+    with pytest.raises(ValueError, match=r"does not know: \['mixup'\]"):
+        Recipe.from_dict(Recipe().to_dict() | {"mixup": 0.2})

@@ -1,0 +1,69 @@
+"""Keras and its back end, started without the messages meant for those who build TensorFlow."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from importlib import metadata
+
+
+def start_keras():
+    """Import Keras, start its back end, and return the ``keras`` module.
+
+    TensorFlow writes a page about oneDNN, CUDA and processor flags to the standard error stream
+    while it starts. It is held back here, and shown only if the start fails.
+
+    Raises:
+        ImportError: if the back end that Keras is set to is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _held_back_stderr():
+        import keras
+
+        # The first operation starts the devices, which has messages of its own.
+        keras.ops.convert_to_numpy(keras.ops.ones(()) + 1)
+    return keras
+
+
+def describe_backend():
+    """Return the name and version of the back end, as in ``"TensorFlow 2.21.0"``."""
+    name = start_keras().backend.backend()
+    titles = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+    return f"{titles.get(name, name)} {installed_version(name)}"
+
+
+def installed_version(package):
+    """Return the version of an installed package, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def accelerators():
+    """Return the names of the accelerators the back end sees, as in ``["gpu:0"]``."""
+    devices = start_keras().distribution.list_devices()
+    return [str(device) for device in devices if not str(device).lower().startswith("cpu")]
+
+
+@contextlib.contextmanager
+def _held_back_stderr():
+    """Hold back what is written to file descriptor 2, C++ code included; show it on an error."""
+    try:
+        sys.stderr.flush()
+        former = os.dup(2)
+    except OSError:  # no standard error stream to hold back, as in some services
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(former, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(former, 2)
+            os.close(former)

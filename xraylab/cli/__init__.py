@@ -1,0 +1,61 @@
+"""The command line: a thin face of the package.
+
+Long imports wait until a command needs them, so that ``--help`` answers at once.
+"""
+
+import sys
+
+import typer
+
+from xraylab import __version__
+from xraylab.cli.listing import data, doctor, models
+from xraylab.cli.runs import evaluate, train
+
+app = typer.Typer(
+    name="xraylab",
+    help="Multi-label chest X-ray classification, for teaching and research. "
+    "Not a medical device: never for diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (doctor, models, data, train, evaluate):
+    app.command()(command)
+
+
+def _print_version(asked: bool):
+    if asked:
+        typer.echo(f"xraylab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+):
+    """Options that stand before any command."""
+
+
+def main():
+    """Run the command line; errors meant for people are printed without a traceback.
+
+    Exit status: 0 done, 1 an error told in words, 2 a command that cannot be read, 130 stopped by
+    Ctrl-C.
+    """
+    # Imported here: a failure to import it must not hide the help.
+    from rich.console import Console
+
+    console = Console(stderr=True, soft_wrap=True)
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        if type(error).__name__ == "TrainingInterrupted":  # importing it would start a back end
+            console.print(f"\n{error}", markup=False, highlight=False)
+            console.print("The same command with --resume continues.", highlight=False)
+            sys.exit(130)
+        console.print("[bold red]Error[/]", end=" ")
+        console.print(str(error), markup=False, highlight=False)
+        sys.exit(1)
