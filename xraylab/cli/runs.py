@@ -16,14 +16,14 @@ def train(
     ] = "phantom",
     size: Annotated[int, typer.Option(help="Side of the films in pixels.")] = 64,
     epochs: Annotated[int, typer.Option(help="Passes over the training films.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Films a step.")] = 64,
+    batch_size: Annotated[int, typer.Option(help="Films a step.")] = 32,
     learning_rate: Annotated[
         float, typer.Option(help="Highest learning rate of AdamW, after the warm-up.")
-    ] = 1e-3,
+    ] = 2e-3,
     weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 1e-2,
     reconstruction_weight: Annotated[
         float, typer.Option(help="λ of the reconstruction error, where a model rebuilds the film.")
-    ] = 1.0,
+    ] = 0.1,
     seed: Annotated[int, typer.Option(help="First weights, dropout and order of films.")] = 0,
     num_films: Annotated[
         int | None, typer.Option(help="Number of training films; all of them without it.")

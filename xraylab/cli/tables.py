@@ -19,8 +19,10 @@ def print_evaluation(console, result):
         names = ", ".join(title(name) for name in score.undefined)
         console.print(f"Undefined, and left out of the macro AUC: {names}", highlight=False)
     console.print(
-        "Accuracy and exact match mean little here: most labels are negative, and the floors say "
-        "what an answer scores that never looks at a film.",
+        "'All negative' and 'Prevalence' are floors: what an answer scores that never looks at a "
+        "film, by saying no to everything or by giving each label's prevalence in the training "
+        "films. An accuracy near its floor shows no skill. 'Precision' is the average precision; "
+        "overall scores are means over the labels, but for the micro AUC.",
         highlight=False,
     )
     if result.simulated:
@@ -30,13 +32,13 @@ def print_evaluation(console, result):
 def _summary(result):
     """Return the table of overall scores, the floors in columns of their own."""
     score, intervals = result.score, result.intervals
-    table = Table("Score", "This model", "95 % interval", "All negative", "Constant prevalence")
+    table = Table("Score", "Model", "95 % interval", "All negative", "Prevalence")
     for column in table.columns[1:]:
         column.justify = "right"
     rows = (
         ("Macro AUC", "macro_auc"),
         ("Micro AUC", "micro_auc"),
-        ("Average precision (macro)", "average_precision"),
+        ("Average precision", "average_precision"),
         ("Accuracy, per label", "accuracy"),
         ("Exact match", "exact_match"),
     )
@@ -49,7 +51,7 @@ def _summary(result):
 
 def _per_finding(result):
     """Return the table of findings."""
-    table = Table("Finding", "Positives", "AUC", "95 % interval", "Average precision", "Prevalence")
+    table = Table("Finding", "Positives", "AUC", "95 % interval", "Precision", "Prevalence")
     for column in table.columns[1:]:
         column.justify = "right"
     for row in result.score.per_finding:
@@ -73,4 +75,4 @@ def _range(interval):
     """Return an interval as text, nothing where there is none."""
     if interval is None or math.isnan(interval.low):
         return ""
-    return f"{interval.low:.3f} to {interval.high:.3f}"
+    return f"{interval.low:.3f}–{interval.high:.3f}"

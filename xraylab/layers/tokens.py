@@ -37,16 +37,28 @@ class LearnedPositions(keras.layers.Layer):
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim), returned in the same shape.
+
+    Args:
+        stddev: standard deviation of the first positions. It should be near that of the tokens'
+            content: much smaller, and attention cannot tell places apart for many steps.
     """
+
+    def __init__(self, stddev=0.02, **kwargs):
+        super().__init__(**kwargs)
+        self.stddev = stddev
 
     def build(self, input_shape):
         """Create one vector for every place in the sequence."""
         self.table = self.add_weight(
             name="table",
             shape=(1, input_shape[1], input_shape[2]),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            initializer=keras.initializers.TruncatedNormal(stddev=self.stddev),
         )
 
     def call(self, tokens):
         """Return the tokens with their positions added."""
         return tokens + ops.cast(self.table, tokens.dtype)
+
+    def get_config(self):
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "stddev": self.stddev}

@@ -36,7 +36,7 @@ class ModelCard:
 _RR_VIT = {
     "builder": "xraylab.models.rr_vit:RRViT",
     "source": "pham2026",
-    "reconstructed": "dropout rate and λ are not given",
+    "reconstructed": "dropout rate, λ and the first weights",
 }
 
 _CARDS = {

@@ -102,7 +102,8 @@ class RRViT(keras.Model):
 
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding")
         self.class_token = ClassToken(name="class_token")
-        self.positions = LearnedPositions(name="positions")
+        # As large as the embedded patches of a film, which spread by 0.2 to 0.6.
+        self.positions = LearnedPositions(stddev=0.3, name="positions")
         self.blocks = [RRViTBlock(num_heads, name=f"block_{i}") for i in range(depth)]
         self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
         # Outputs stay in float32 under mixed precision, so that the loss does.

@@ -83,12 +83,12 @@ def cardiomegaly(chest, u):
 def effusion(chest, u):
     """Fluid that fills the costophrenic angle and climbs the chest wall: a meniscus."""
     side = _side(u, 0)
-    height = _between(u, 3, 0.03, 0.22)
+    height = _between(u, 3, 0.05, 0.26)
     outward = np.clip(side * chest.x / column(chest.patient.width), 0.0, 1.0)
     surface = _edge_of(chest, side) + 0.03 - height * (0.35 + 0.65 * outward**3)
     lung = _lung_of(chest, side)
     truth = lung * step(chest.y - surface, 0.012) * step(outward - 0.15, 0.1)
-    return _between(u, 4, 0.30, 0.46) * truth * np.maximum(chest.depth, 0.4), truth
+    return _between(u, 4, 0.42, 0.62) * truth * np.maximum(chest.depth, 0.5), truth
 
 
 def _haze(chest, u, name, *, extent, dense, cells, low=0.25, high=0.85):
@@ -105,11 +105,11 @@ def _haze(chest, u, name, *, extent, dense, cells, low=0.25, high=0.85):
 def infiltration(chest, u):
     """Ill-defined, patchy opacity in one lung or both."""
     added, truth = _haze(
-        chest, u, "infiltration", extent=(0.07, 0.15), dense=(0.07, 0.17), cells=14
+        chest, u, "infiltration", extent=(0.08, 0.16), dense=(0.10, 0.22), cells=14
     )
     both = (u[:, 6] < 0.4)[:, np.newaxis, np.newaxis]
     again, truth_again = _haze(
-        chest, 1 - u, "infiltration 2", extent=(0.06, 0.13), dense=(0.06, 0.15), cells=14
+        chest, 1 - u, "infiltration 2", extent=(0.07, 0.14), dense=(0.08, 0.20), cells=14
     )
     return added + both * again, np.maximum(truth, both * truth_again)
 
@@ -137,7 +137,7 @@ def nodule(chest, u):
 def pneumonia(chest, u):
     """Patchy consolidation of part of a lobe, with branches of air left in it."""
     added, truth = _haze(
-        chest, u, "pneumonia", extent=(0.06, 0.12), dense=(0.15, 0.28), cells=20, low=0.45, high=0.9
+        chest, u, "pneumonia", extent=(0.06, 0.12), dense=(0.18, 0.34), cells=20, low=0.45, high=0.9
     )
     air = np.abs(smooth_field(chest.seed, chest.indices, "pneumonia air", 16, chest.size))
     return added * (1 - 0.5 * np.clip(1 - 6 * air, 0, 1)), truth
@@ -152,7 +152,7 @@ def consolidation(chest, u):
     fissure = chest.y - centre_y + _between(u, 6, -0.3, 0.3) * (chest.x - centre_x)
     upper = column(np.where(u[:, 7] < 0.5, -1.0, 1.0))
     truth = cloud * step(upper * fissure + 0.02, 0.008) * _lung_of(chest, side)
-    return _between(u, 4, 0.22, 0.36) * truth * np.maximum(chest.depth, 0.5), truth
+    return _between(u, 4, 0.28, 0.46) * truth * np.maximum(chest.depth, 0.5), truth
 
 
 def pneumothorax(chest, u):
@@ -166,7 +166,7 @@ def pneumothorax(chest, u):
     lung = _lung_of(chest, side)
     truth = lung * step(gap - from_wall, 0.006) * step(1.02 - height, 0.1)
     line = band(from_wall - gap, np.maximum(0.006, 0.8 / chest.size)) * lung
-    return -_between(u, 4, 0.10, 0.17) * truth + 0.07 * line, truth
+    return -_between(u, 4, 0.12, 0.22) * truth + 0.08 * line, truth
 
 
 def edema_alter(patient, u):

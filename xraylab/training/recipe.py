@@ -35,11 +35,11 @@ class Recipe:
     data: str = "phantom"
     size: int = 64
     epochs: int = 10
-    batch_size: int = 64
-    learning_rate: float = 1e-3
+    batch_size: int = 32
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup: float = 0.1
-    reconstruction_weight: float = 1.0
+    reconstruction_weight: float = 0.1
     seed: int = 0
     num_films: int | None = None
     label_names: tuple[str, ...] = FINDINGS

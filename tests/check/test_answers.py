@@ -1,0 +1,89 @@
+"""Checkers say right where it is right, and name the mistake where they know it."""
+
+import numpy as np
+import pytest
+
+from xraylab import check
+from xraylab.check import registry
+
+
+def test_a_right_number_is_right():
+    verdict = check.number(0.5004, 0.5, tolerance=1e-3, right="Half.")
+    assert verdict
+    assert "Right. Half." in repr(verdict)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (0.25, "squared"),
+        (0.9, "too large"),
+        (0.1, "too small"),
+        (None, "No answer yet"),
+        (..., "No answer yet"),
+        ("half", "Expected numbers, got a str"),
+        ([0.5, 0.5], "one number"),
+        (float("nan"), "nan"),
+        (np.inf, "inf"),
+    ],
+)
+def test_a_wrong_number_is_told_why(answer, words):
+    verdict = check.number(answer, 0.5, mistakes={0.25: "You squared it."})
+    assert not verdict
+    assert words in verdict.message
+
+
+@pytest.mark.parametrize("answer", [np.float32(0.5), np.array([[0.5]]), "0.5"])
+def test_anything_that_holds_one_number_is_an_answer(answer):
+    assert check.number(answer, 0.5)
+
+
+def test_arrays_are_compared_shape_first():
+    truth = np.array([[1.0, 2.0], [3.0, np.nan]])
+    assert check.array([[1, 2], [3, np.nan]], truth)
+    assert "shape (2, 2)" in check.array([1, 2, 3], truth).message
+    verdict = check.array([[1, 2], [4, 5]], truth)
+    assert "2 of 4 values are off" in verdict.message
+    assert "(1, 0)" in verdict.message
+    assert "index 1," in check.array([1, 3], [1, 2]).message
+
+
+def test_a_known_wrong_array_is_told_why_even_in_another_shape():
+    truth = np.arange(6.0).reshape(2, 3)
+    verdict = check.array(truth.T, truth, mistakes=[(truth.T, "Rows and columns are swapped.")])
+    assert verdict.message == "Rows and columns are swapped."
+
+
+def test_long_verdicts_are_wrapped():
+    assert max(map(len, repr(check.Verdict(False, "word " * 60)).splitlines())) <= 72
+
+
+def test_no_answer_is_no_wrong_answer():
+    assert repr(check.number(None, 0.5)).startswith("… No answer yet")
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Put one chapter with one exercise in place of the book's own."""
+    loaded = {"77": {"half": lambda answer: check.number(answer, 0.5)}}
+    monkeypatch.setattr(registry, "_chapters", lambda: set(loaded))
+    monkeypatch.setattr(registry, "_load", loaded.__getitem__)
+
+
+def test_exercises_are_found_by_name(example):
+    assert check.exercises() == ("77.half",)
+    assert check.exercise("77.half", 0.5)
+    assert not check.exercise("77.half", 0.4)
+
+
+@pytest.mark.parametrize("name", ["77.nothing", "99.half", "half", ""])
+def test_an_unknown_exercise_is_named_with_those_there_are(example, name):
+    with pytest.raises(ValueError, match=r"there are 77\.half"):
+        check.exercise(name, 1)
+
+
+@pytest.mark.parametrize("name", check.exercises())
+def test_every_exercise_of_the_book_takes_no_answer(name):
+    verdict = check.exercise(name, None)
+    assert not verdict
+    assert not verdict.answered

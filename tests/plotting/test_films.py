@@ -1,0 +1,98 @@
+"""Films are shown as they are: fixed window, own pixels, named boxes, marked where simulated."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xraylab import plotting
+from xraylab.data.split import BOX_FIELDS
+from xraylab.findings import index
+
+FILM = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8) // 2
+
+
+def _pictures(svg):
+    found = re.findall(r"data:image/\w+;base64,([A-Za-z0-9+/=]+)", svg)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(f))).convert("L")) for f in found]
+
+
+def test_films_keep_their_pixels_and_their_window():
+    figure = plotting.films(np.stack([FILM, FILM // 4]))
+    shown = _pictures(figure.to_svg())
+    for film, picture in zip((FILM, FILM // 4), shown, strict=True):
+        upright = picture if np.array_equal(picture, film) else picture[::-1]
+        np.testing.assert_array_equal(upright, film)
+
+
+def test_small_films_show_their_pixels_and_large_ones_are_smoothed():
+    assert "pixelated" in plotting.films(FILM[None]).to_svg()
+    assert "pixelated" not in plotting.films(np.zeros((1, 128, 128), np.uint8)).to_svg()
+
+
+def test_the_text_of_a_grid_tells_what_is_there():
+    figure = plotting.films(np.stack([FILM] * 2), titles=["Hernia", "Mass"], simulated=True)
+    assert figure.alt == "2 simulated chest films: Hernia; Mass."
+    assert plotting.films(FILM[None], alt="One film").alt == "One film"
+
+
+def test_boxes_lie_where_their_fractions_say():
+    boxes = np.array([(1, index("mass"), 0.25, 0.5, 0.75, 1.0)], BOX_FIELDS)
+    figure = plotting.films(np.stack([FILM] * 2), boxes=boxes)
+    first, second = figure.axes
+    assert not first.patches
+    (box,) = second.patches
+    assert box.get_bbox().bounds == (15.5, 31.5, 32.0, 32.0)
+    assert box.get_edgecolor()[:3] == pytest.approx(
+        [int(plotting.FINDING_COLOURS["mass"][i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    )
+    assert "Mass" in [text.get_text() for text in second.texts]
+
+
+def test_simulated_films_say_so():
+    texts = [t.get_text() for a in plotting.films(FILM[None], simulated=True).axes for t in a.texts]
+    assert texts == ["simulated"]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((8, 8, 3), np.uint8),
+        np.zeros(8, np.uint8),
+        np.full((8, 8), 2.0),
+        np.full((8, 8), -0.5),
+        np.full((8, 8), np.nan),
+        np.full((8, 8), 255, np.int64),
+    ],
+)
+def test_what_is_no_film_is_refused(image):
+    with pytest.raises(ValueError, match="image: expected"):
+        plotting.films(image[None])
+
+
+def test_titles_and_films_must_match():
+    with pytest.raises(ValueError, match="titles: expected 1"):
+        plotting.films(FILM[None], titles=["a", "b"])
+    with pytest.raises(ValueError, match="at least one"):
+        plotting.films(np.zeros((0, 8, 8), np.uint8))
+
+
+def test_an_overlay_says_where_it_is_largest_and_in_what_unit():
+    values = np.zeros((8, 8))
+    values[7, 0] = 0.5
+    figure = plotting.heat(FILM, values, unit="attention (share)", title="Head 1")
+    assert "6% from the left and 94% from above" in figure.alt
+    assert figure.axes[1].get_ylabel() == "attention (share)"
+    assert "0.5" in figure.alt
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (64, 64, 1), (64, 64, 3)])
+def test_a_data_address_keeps_every_pixel(shape):
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    kind, code = plotting.data_uri(image).removeprefix("data:image/").split(";base64,")
+    assert kind in ("png", "webp")
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(code))).convert("RGB"))
+    np.testing.assert_array_equal(seen, np.broadcast_to(image.reshape(64, 64, -1), (64, 64, 3)))

@@ -1,0 +1,93 @@
+"""The project's own files agree with each other."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def constraints():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pairs = [line.split("==") for line in lines if not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def requirements(project):
+    extras = project["optional-dependencies"].values()
+    texts = project["dependencies"] + [text for extra in extras for text in extra]
+    return [Requirement(text) for text in texts]
+
+
+def test_pyproject_states_lower_bounds_only(project):
+    for requirement in requirements(project):
+        operators = [specifier.operator for specifier in requirement.specifier]
+        assert operators == [">="], f"{requirement} is not a lower bound"
+        assert requirement.url is None
+
+
+def test_constraints_satisfy_every_lower_bound(project, constraints):
+    for requirement in requirements(project):
+        version = constraints.get(canonicalize_name(requirement.name))
+        assert version, f"{requirement.name} is missing in constraints.txt"
+        assert requirement.specifier.contains(version), f"{requirement} but {version} is known good"
+
+
+def test_constraints_hold_names_and_versions_only(constraints):
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[a-z0-9-]+==[A-Za-z0-9.+!]+", line), line
+    assert not {"torch", "torchvision"} & constraints.keys()
+    assert constraints["jupyter-book"].startswith("1.")  # the last that reads _toc.yml
+    assert "medmnist" in constraints
+
+
+def test_environment_yml_installs_the_same(project, constraints):
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert f"python{project['requires-python']}" in conda
+    assert "--constraint constraints.txt" in pip
+    (editable,) = (entry for entry in pip if entry.startswith("--editable"))
+    extras = set(re.search(r"\[(.*)\]", editable)[1].split(","))
+    makefile = (ROOT / "Makefile").read_text()
+    assert extras == set(re.search(r"^EXTRAS := (.*)$", makefile, re.MULTILINE)[1].split(","))
+    assert extras <= project["optional-dependencies"].keys()
+    named = {entry for entry in pip if not entry.startswith("--")}
+    known = {canonicalize_name(requirement.name) for requirement in requirements(project)}
+    assert named <= known
+    assert named <= constraints.keys()
+
+
+def test_version_is_the_same_everywhere(project):
+    import xraylab
+
+    assert project["version"] == xraylab.__version__
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == xraylab.__version__
+    assert f"## {xraylab.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_importing_xraylab_is_light():
+    """No back end, no plotting, no network library, and no submodule but the package itself."""
+    code = (
+        "import sys; before = set(sys.modules); import xraylab; "
+        "from xraylab import data, models, phantom, metrics, findings; "
+        "models.list_models(); "
+        "heavy = {'tensorflow', 'jax', 'keras', 'matplotlib', 'requests', 'ipywidgets'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,33 @@
+"""The address of the repository is written once; the badges of the chapters agree with it."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+CONFIG = yaml.safe_load((BOOK / "_config.yml").read_text(encoding="utf-8"))
+CHAPTERS = sorted((BOOK / "chapters").glob("[0-9][0-9]_*.md"))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_badges_open_the_twin_of_this_chapter(chapter):
+    repository = CONFIG["repository"]
+    twin = f"blob/{repository['branch']}/{repository['path_to_book']}/chapters/{chapter.stem}.ipynb"
+    text = chapter.read_text(encoding="utf-8")
+    name = repository["url"].removeprefix("https://github.com/")
+    assert f"https://colab.research.google.com/github/{name}/{twin}" in text
+    assert f"https://kaggle.com/kernels/welcome?src={repository['url']}/{twin}" in text
+    # Any repository that looks like ours is ours.
+    for found in re.findall(r"github\.com/([\w.-]+/xraylab)\b", text):
+        assert found == name
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_every_chapter_is_in_the_table_of_contents(chapter):
+    assert f"chapters/{chapter.stem}" in (BOOK / "_toc.yml").read_text(encoding="utf-8")
+
+
+def test_twins_are_no_pages():
+    assert "**.ipynb" in CONFIG["exclude_patterns"]

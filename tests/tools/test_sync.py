@@ -1,0 +1,195 @@
+"""Twins: same bytes for the same source, nothing raw in them, stale ones named."""
+
+import json
+
+import pytest
+
+pytest.importorskip("jupytext")
+pytest.importorskip("pybtex")
+
+import sync
+from bibliography import Bibliography
+from plain_markdown import SyncError, plain
+
+HEAD = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A chapter
+
+"""
+
+BIB = r"""
+@article{one, author={Roe, Richard}, title={A}, year={2001}, journal={J}}
+@article{two, author={Roe, Richard and von Doe, Jane}, title={B}, year={2002}, journal={J}}
+@article{three, author={Doll{\'a}r, P. and Roe, R. and Doe, J.}, title={C}, year={2003}}
+"""
+
+
+@pytest.fixture
+def book(tmp_path):
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "references.bib").write_text(BIB)
+    (tmp_path / "_config.yml").write_text(
+        "repository: {url: 'https://example.org/a/b', path_to_book: book, branch: main}\n"
+    )
+    (tmp_path / "other.md").write_text("# Another page\n")
+    return tmp_path
+
+
+@pytest.fixture
+def chapter(book):
+    def write(body, name="01_a.md"):
+        path = book / "chapters" / name
+        path.write_text(HEAD + body)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def flat(book):
+    def flatten(text):
+        file = book / "chapters" / "01_a.md"
+        return plain(text, file, 1, Bibliography(book / "references.bib"), book)
+
+    return flatten
+
+
+@pytest.mark.parametrize(
+    ("myst", "expected"),
+    [
+        ("```{note}\nBe *kind*.\n```", "> **Note**\n>\n> Be *kind*."),
+        (":::{admonition} Predict first\n:class: tip\nHow many?\n:::",
+         "> **Predict first**\n>\n> How many?"),
+        (":::{admonition} Why\n:class: dropdown\nSo.\n:::",
+         "<details>\n<summary>Why</summary>\n\nSo.\n\n</details>"),
+        ("::::{note}\n:::{tip}\nInner\n:::\n::::", "> **Note**\n>\n> > **Tip**\n> >\n> > Inner"),
+        ("```{dropdown} More <here>\nText\n```",
+         "<details>\n<summary>More &lt;here&gt;</summary>\n\nText\n\n</details>"),
+        ("````{solution} ex-a\n:class: dropdown\nIt is\n```python\nx = 1\n```\n````",
+         "<details>\n<summary>Solution</summary>\n\nIt is\n```python\nx = 1\n```\n\n</details>"),
+        ("```{exercise} Floor\n:label: ex-a\nFind it.\n```", "**Exercise: Floor**\n\nFind it."),
+        ("```{solution-start} ex-a\n```\nSo.\n```{solution-end}\n```", "**Solution**\n\nSo."),
+        ("```{exercise}\n:label: ex-a\n\nFind it.\n```", "**Exercise**\n\nFind it."),
+        ("```{figure} https://x.org/a.png\n:alt: A film\n:name: fig-a\nA *caption*.\n```",
+         "![A film](https://x.org/a.png)\n\nA *caption*."),
+        ("```{image} ../_static/a b.svg\n:alt: A film\n```",
+         "![A film](https://example.org/a/b/raw/main/book/_static/a%20b.svg)"),
+        ("```{math}\n:label: eq-a\n\nx^2\n```", "$$\nx^2\n$$"),
+        ("$$\nx^2\n$$ (eq-a)", "$$\nx^2\n$$"),
+        ("(sec-a)=\n## Title", "## Title"),
+        ("% a comment\nText", "Text"),
+        ("```{bibliography}\n```\nEnd", "End"),
+        ("```{raw} html\n<b>\n```\nEnd", "End"),
+        ("```{code-block} python\n:linenos:\nx = 1\n```", "```python\nx = 1\n```"),
+        ("```python\n# {cite:p}`x` stays\n```", "```python\n# {cite:p}`x` stays\n```"),
+        ("A {cite:p}`one` b", "A [Roe, 2001] b"),
+        ("{cite}`two,three`", "[Roe and von Doe, 2002; Dollár et al., 2003]"),
+        ("{cite:t}`three` say", "Dollár et al. [2003] say"),
+        ("see {doc}`../other`", "see Another page"),
+        ("see {doc}`there <../other>`", "see there"),
+        ("see {ref}`this part <sec-a>`", "see this part"),
+        ("see {numref}`fig-a` and {eq}`eq-b`", "see the figure and the equation"),
+        ("a {term}`phantom` or {term}`films <film>`", "a phantom or films"),
+        ("the literal `{cite:p}` stays", "the literal `{cite:p}` stays"),
+        ("[next](../other.md#x)", "[next](https://example.org/a/b/blob/main/book/other.md)"),
+        ("[out](https://x.org) and [in](#part)", "[out](https://x.org) and [in](#part)"),
+        ("::::{tab-set}\n:::{tab-item} Kaggle\nText\n:::\n::::", "**Kaggle**\n\nText"),
+        ("- a\n  ```{note}\n  In a list\n  ```", "- a\n  > **Note**\n  >\n  > In a list"),
+    ],
+)  # fmt: skip
+def test_myst_becomes_plain(flat, myst, expected):
+    assert flat(myst) == expected
+
+
+@pytest.mark.parametrize(
+    ("myst", "line", "words"),
+    [
+        ("Text\n\n```{mermaid}\na-->b\n```", 3, "{mermaid}"),
+        ("Text {unheard}`of`", 1, "{unheard}"),
+        ("a\n\n> x\n\n{cite:p}`nobody`", 5, "nobody"),
+        ("```{note}\nopen", 1, "never closed"),
+        ("```{note}\n:class: a\nA {oops}`b`\n```", 3, "{oops}"),
+        ("```{figure} a.png\n```", 1, ":alt:"),
+        ("see {doc}`nowhere`", 1, "nowhere"),
+        ("a\nsee {ref}`words that\ngo on <sec-a>`", 2, "one line"),
+        ("so {{name}}", 1, "substitution"),
+        ("see {ref}`nothing-known`", 1, "nothing-known"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_its_line(flat, myst, line, words):
+    with pytest.raises(SyncError) as error:
+        flat(myst)
+    assert f"01_a.md:{line}:" in str(error.value)
+    assert words in str(error.value)
+
+
+def test_twin_has_cells_tags_and_no_output(chapter):
+    source = chapter(
+        "(top)=\n## Part\n\n```{code-cell} ipython3\n:tags: [hide-input]\n"
+        ":mystnb: {image: {alt: x}}\nx = 1\n```\n\nText {cite:p}`one`.\n\n"
+        "```{code-cell} ipython3\nprint(1)\n```\n"
+    )
+    text = sync.notebook(source, source.parents[1])
+    twin = json.loads(text)
+    kinds = [cell["cell_type"] for cell in twin["cells"]]
+    assert kinds == ["markdown", "code", "markdown", "code"]
+    first, second = (cell for cell in twin["cells"] if cell["cell_type"] == "code")
+    assert first["metadata"]["tags"] == ["hide-input"]
+    assert second["metadata"] == {}
+    assert all(
+        cell["outputs"] == [] and cell["execution_count"] is None for cell in (first, second)
+    )
+    assert twin["metadata"]["kernelspec"]["name"] == "python3"
+    assert len({cell["id"] for cell in twin["cells"]}) == 4
+    assert "[Roe, 2001]" in text
+    assert text == sync.notebook(source, source.parents[1])
+
+
+def test_the_line_named_is_that_of_the_source(chapter):
+    source = chapter("Fine.\n\n```{code-cell} ipython3\nx = 1\n```\n\nMore.\n\n{bad}`role`\n")
+    line = source.read_text().splitlines().index("{bad}`role`") + 1
+    with pytest.raises(SyncError, match=rf"01_a\.md:{line}: .*bad"):
+        sync.notebook(source, source.parents[1])
+
+
+def test_twins_are_valid_notebooks(chapter):
+    nbformat = pytest.importorskip("nbformat")
+    source = chapter("Text.\n\n```{code-cell} ipython3\nx = 1\n```\n")
+    nbformat.validate(nbformat.reads(sync.notebook(source, source.parents[1]), as_version=4))
+
+
+def test_chapters_link_to_twins_from_the_first_writing_on(chapter, book):
+    chapter("[next](02_b.md)\n")
+    chapter("[back](01_a.md)\n", "02_b.md")
+    assert sync.main(["--book", str(book)]) == 0
+    assert "blob/main/book/chapters/02_b.ipynb" in (book / "chapters/01_a.ipynb").read_text()
+    assert sync.main(["--check", "--book", str(book)]) == 0
+
+
+def test_check_names_stale_twins_and_sync_writes_them(chapter, book, capsys):
+    source = chapter("Text.\n")
+    (book / "chapters" / "page.md").write_text("# No notebook\n")
+    arguments = ["--book", str(book)]
+    assert sync.main(["--check", *arguments]) == 1
+    assert "01_a.ipynb: stale" in capsys.readouterr().err
+    assert sync.main(arguments) == 0
+    assert sync.main(["--check", *arguments]) == 0
+    assert not (book / "chapters" / "page.ipynb").exists()
+    source.write_text(source.read_text() + "\nMore.\n")
+    assert sync.main(["--check", *arguments]) == 1
+    source.unlink()
+    assert sync.main(arguments) == 1
+    assert "no chapter beside it" in capsys.readouterr().err
+
+
+def test_the_twins_of_this_book_are_in_sync(capsys):
+    assert sync.main(["--check"]) == 0, capsys.readouterr().err

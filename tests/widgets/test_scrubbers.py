@@ -1,0 +1,115 @@
+"""Scrubbers: right frames in the right order, turned by keyboard in a real browser."""
+
+import re
+
+import numpy as np
+import pytest
+
+from xraylab import plotting, widgets
+from xraylab.widgets import scrubbers
+
+FILMS = np.stack([np.full((8, 8), 40 * i, np.uint8) for i in range(6)])
+
+
+def _shown(browser):
+    """Return the texts of the frames that can be seen."""
+    return browser.run(
+        "[...document.querySelectorAll('.frame')].filter(f => f.offsetParent !== null)"
+        ".map(f => f.firstElementChild.alt || f.firstElementChild.getAttribute('aria-label'))"
+    )
+
+
+def test_every_frame_has_its_text_and_one_is_shown():
+    page = widgets.scrubber(FILMS[:3], labels="abc", title="Films", alt="A film")._repr_html_()
+    assert re.findall(r'alt="([^"]*)"', page) == [f"A film: frame {name}" for name in "abc"]
+    assert page.count("<div hidden") == 2
+    assert "http" not in page
+    assert 'aria-label="Films"' in page
+    assert 'aria-valuetext="a"' in page
+
+
+def test_one_text_a_frame():
+    page = widgets.scrubber(FILMS[:2], title="Films", alt=["one <film>", "two"])._repr_html_()
+    assert 'alt="one &lt;film&gt;"' in page
+    assert repr(widgets.scrubber(FILMS[:1], title="Films", alt="x")) == "<scrubber: Films>"
+
+
+def test_figures_bring_their_own_text_and_may_not_lack_it():
+    figures = [plotting.bars([n], unit="films", names=["all"]) for n in (1, 2)]
+    page = widgets.scrubber(figures, title="Bars")._repr_html_()
+    assert page.count("<svg") == 2
+    assert "Bars, films: all 2" in page
+    figures[0].alt = ""
+    with pytest.raises(ValueError, match="alt:"):
+        widgets.scrubber(figures, title="Bars")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"frames": [], "alt": "x"}, "frames: expected"),
+        ({"frames": FILMS, "labels": "ab", "alt": "x"}, "expected 2"),
+        ({"frames": FILMS, "labels": {"a": "12", "b": "12"}, "alt": "x"}, "expected 4"),
+        ({"frames": FILMS}, "alt:"),
+        ({"frames": FILMS, "alt": ["x"]}, "expected 6 texts"),
+        ({"frames": FILMS * 1.0, "alt": "x"}, "expected uint8"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        widgets.scrubber(**arguments, title="Films")
+
+
+def test_a_scrubber_keeps_its_budget(monkeypatch):
+    monkeypatch.setattr(scrubbers, "LIMIT_BYTES", 1000)
+    with pytest.raises(ValueError, match="weigh"):
+        widgets.scrubber(FILMS, title="Films", alt="A film")
+
+
+def test_the_keyboard_turns_it_and_only_it(browse):
+    first = widgets.scrubber(FILMS[:3], labels="abc", title="One", alt="F")
+    grid = {"row": ["up", "down"], "column": ["x", "y", 'z"<']}
+    second = widgets.scrubber(FILMS, labels=grid, title="Two", alt="G")
+    browser = browse(first, second, first)  # the same one twice must work twice
+    browser.press("Tab")
+    assert _shown(browser) == ["F: frame a", "G: row up, column x", "F: frame a"]
+    browser.press("ArrowRight")
+    browser.press("ArrowRight")
+    assert _shown(browser)[0] == "F: frame c"
+    browser.press("Tab")
+    browser.press("End")
+    browser.press("Tab")
+    browser.press("End")
+    assert _shown(browser) == ["F: frame c", 'G: row down, column z"<', "F: frame a"]
+    browser.press("ArrowLeft")
+    browser.press("Tab")
+    browser.press("ArrowRight")
+    assert _shown(browser) == ["F: frame c", "G: row down, column y", "F: frame b"]
+    said = browser.run("[...document.querySelectorAll('.heard')].map(e => e.textContent)")
+    assert said == _shown(browser)
+    spoken = browser.run("document.activeElement.getAttribute('aria-valuetext')")
+    assert spoken == "b"
+    assert browser.run("document.querySelector('output').textContent") == "c"
+    assert browser.problems == []
+    assert [address for address in browser.requests if not address.startswith("file:")] == []
+
+
+def test_nothing_is_added_to_the_global_space(browse):
+    browser = browse(widgets.scrubber(FILMS[:3], title="One", alt="F"))
+    before = browser.run("Object.keys(window).length")
+    browser.press("Tab")
+    browser.press("ArrowRight")
+    assert _shown(browser) == ["F: frame 2"]
+    assert browser.run("Object.keys(window).length") == before
+
+
+def test_it_fits_a_phone(browse):
+    figure = plotting.bars(np.arange(14), unit="films")
+    browser = browse(
+        widgets.scrubber([figure], title="Bars"),
+        widgets.scrubber(FILMS, title="Films", alt="F", name="a rather long name of a slider"),
+        width=390,
+    )
+    browser.run("document.head.append(Object.assign(document.createElement('meta'), "
+                "{name: 'viewport', content: 'width=device-width'}))")  # fmt: skip
+    assert browser.run("document.documentElement.scrollWidth") <= 390

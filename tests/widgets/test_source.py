@@ -1,0 +1,47 @@
+"""Code shown is the code that runs, as much of it as is asked for."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xraylab import check, widgets
+
+
+def test_the_source_is_the_functions_own():
+    listing = widgets.code(check.number, docstrings=True)
+    assert listing.text == inspect.getsource(check.number).rstrip()
+    assert listing.place.startswith("xraylab/check/answers.py, lines ")
+    assert repr(listing).startswith("# xraylab/check/answers.py")
+    assert listing._repr_markdown_().endswith(f"```python\n{listing.text}\n```")
+
+
+@pytest.mark.parametrize("obj", [check.number, check.Verdict, check.Verdict.__repr__])
+def test_docstrings_are_left_out_and_the_rest_still_parses(obj):
+    text = widgets.code(obj).text
+    assert '"""' not in text
+    ast.parse(text)
+
+
+def test_a_part_has_the_lines_it_names():
+    listing = widgets.code(check.number, start="value, trouble", stop="return trouble")
+    assert listing.text.splitlines()[0].startswith("value, trouble")
+    assert "return trouble" not in listing.text
+    file, _, lines = listing.place.partition(", lines ")
+    first, last = (int(word) for word in lines.split(",")[0].split(" to "))
+    source = (Path(check.__file__).parents[2] / file).read_text(encoding="utf-8").splitlines()
+    assert source[first - 1].strip() == listing.text.splitlines()[0]
+    assert source[last - 1].strip() == listing.text.splitlines()[-1].strip()
+
+
+@pytest.mark.parametrize("part", [{"start": "no such line"}, {"stop": "no such line"}])
+def test_a_part_that_is_not_there_is_an_error(part):
+    with pytest.raises(ValueError, match="no such line"):
+        widgets.code(check.number, **part)
+
+
+def test_what_has_no_source_is_refused():
+    with pytest.raises(ValueError, match="no Python source"):
+        widgets.code(np.add)

@@ -1,0 +1,317 @@
+"""Turn the MyST of a chapter into plain Markdown, which Colab, Kaggle and Jupyter can show.
+
+Everything is either translated or refused: what this module does not know is an error that names
+file and line, so no raw directive ever reaches a reader.
+"""
+
+import html
+import re
+from pathlib import Path
+
+from bibliography import Bibliography
+
+ADMONITIONS = {
+    **{name: name.capitalize() for name in ("note", "tip", "important", "warning", "caution")},
+    **{"hint": "Hint", "attention": "Attention", "danger": "Danger", "seealso": "See also"},
+    "margin": "",
+}
+_FENCE = re.compile(r"^(\s*)(`{3,}|:{3,}|~{3,})\s*(\{([^}]*)\})?\s*(.*)$")
+_OPTION = re.compile(r"^:([\w-]+):\s*(.*)$")
+_TARGET = re.compile(r"^\([^()\s]+\)=\s*$")
+_ROLE = re.compile(r"\{([\w:.-]+)\}`([^`]+)`")
+_OPEN_ROLE = re.compile(r"\{[A-Za-z][\w:.-]*\}`")
+_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
+_LINK = re.compile(r"\]\((?!https?:|#|data:|mailto:)([^)\s]+)\)")
+
+
+class SyncError(Exception):
+    """Something in a chapter has no plain form; the message names file and line."""
+
+
+def plain(
+    text: str, path: Path, line: int = 1, bibliography: Bibliography | None = None, book=None
+) -> str:
+    """Return MyST Markdown as plain Markdown.
+
+    Args:
+        text: the MyST.
+        path: the chapter it stands in, for messages and for the titles of other pages.
+        line: its first line there.
+        bibliography: where citations are looked up.
+        book: folder of the book.
+
+    Raises:
+        SyncError: if the text holds something that has no plain form.
+    """
+    return _Page(path, bibliography, book).blocks(text.splitlines(), line).strip("\n")
+
+
+class _Page:
+    """The translation of one page; keeps what messages and links need."""
+
+    def __init__(self, path, bibliography, book):
+        self.path, self.bibliography, self.book = path, bibliography, book
+
+    def fail(self, line: int, message: str):
+        raise SyncError(f"{self.path}:{line}: {message}")
+
+    def blocks(self, lines: list[str], first: int) -> str:
+        """Return lines as plain Markdown, fence by fence."""
+        out, at = [], 0
+        while at < len(lines):
+            line = lines[at]
+            fence = _FENCE.match(line)
+            if fence:
+                end = self._end(lines, at, fence, first)
+                body, number = lines[at + 1 : end], first + at
+                indent = fence[1]
+                if fence[3] is None and fence[2][0] != ":":
+                    out += lines[at : end + 1]  # code in a fence is shown as it is
+                elif fence[3] is None:
+                    self.fail(number, "a colon fence needs the name of a directive")
+                else:
+                    body = [row.removeprefix(indent) for row in body]
+                    made = self.directive(fence[4].strip(), fence[5].strip(), body, number)
+                    out += [indent + row if row else "" for row in made.splitlines()]
+                at = end + 1
+                continue
+            if line.strip() == "$$" or (line.startswith("$$") and not line.rstrip().endswith("$$")):
+                at = self._display(lines, at, first, out)
+                continue
+            if not _TARGET.match(line) and not line.startswith("%") and line.strip() != "+++":
+                out.append(self.inline(line, first + at))
+            at += 1
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(out))
+
+    def _end(self, lines, at, fence, first) -> int:
+        """Return the line that closes the fence opened at ``at``."""
+        close = re.compile(rf"^\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
+        for end in range(at + 1, len(lines)):
+            if close.match(lines[end]):
+                return end
+        return self.fail(first + at, f"the fence {fence[2]} is never closed")
+
+    def _display(self, lines, at, first, out) -> int:
+        """Copy a ``$$`` block; a label behind it is left out."""
+        out.append(lines[at])
+        for end in range(at + 1, len(lines)):
+            closed = re.match(r"^(.*\$\$)\s*(\([^()]*\))?\s*$", lines[end])
+            out.append(closed[1] if closed else lines[end])
+            if closed:
+                return end + 1
+        return self.fail(first + at, "the $$ is never closed")
+
+    def directive(self, name: str, title: str, body: list[str], line: int) -> str:
+        """Return one directive in plain Markdown."""
+        options, skipped = {}, 0
+        if body and body[0].strip() == "---":
+            self.fail(line, "write the options of a directive as :name: value")
+        while body and (option := _OPTION.match(body[0].strip())):
+            options[option[1]] = option[2]
+            body, skipped = body[1:], skipped + 1
+        inside = line + 1 + skipped
+        title_text = self.inline(title, line)
+
+        def content() -> str:
+            return self.blocks(body, inside).strip("\n")
+
+        if name in ADMONITIONS or name == "admonition":
+            words = content()
+            if name != "admonition" and title:
+                words = f"{title_text}\n{words}".strip()
+            heading = title_text if name == "admonition" else ADMONITIONS[name]
+            if "dropdown" in options.get("class", "").split():
+                return _details(heading, words)
+            return _quote(f"**{heading}**\n\n{words}" if heading else words)
+        if name == "dropdown":
+            return _details(title_text or "More", content())
+        if name == "solution":
+            return _details("Solution", content())
+        if name == "solution-start":  # cells follow, which no <details> can hold
+            return f"**Solution**\n\n{content()}"
+        if name in ("exercise-end", "solution-end"):
+            return ""
+        if name in ("exercise", "exercise-start"):
+            named = f": {title_text.strip(' ()')}" if title else ""
+            return f"**Exercise{named}**\n\n{content()}"
+        if name in ("figure", "image"):
+            caption = content()
+            alt = options.get("alt") or caption.split("\n\n")[0].replace("\n", " ")
+            if not alt:
+                self.fail(line, f"this {name} needs :alt:")
+            shown = f"![{alt}]({self.link(title)})"
+            return f"{shown}\n\n{caption}" if caption else shown
+        if name == "math":
+            return "\n".join(["$$", *(row for row in body if row.strip()), "$$"])
+        if name in ("code-block", "code", "sourcecode"):
+            fence = "`" * 4 if any(row.lstrip().startswith("```") for row in body) else "```"
+            return "\n".join([fence + title, *body, fence])
+        if name in ("tab-set", "grid", "div", "container", "epigraph", "card-carousel"):
+            return content()
+        if name in ("tab-item", "grid-item", "card", "grid-item-card"):
+            return f"**{title_text}**\n\n{content()}" if title else content()
+        if name in ("table", "list-table"):
+            if name == "list-table":
+                self.fail(
+                    line, "write a plain Markdown table inside {table}; list-table is not known"
+                )
+            return f"*{title_text}*\n\n{content()}" if title else content()
+        if name == "glossary":
+            return content()
+        dropped = ("bibliography", "raw", "only", "contents", "tableofcontents", "index")
+        if name in dropped:
+            return ""
+        return self.fail(
+            line, f"the directive {{{name}}} has no plain form; see tools/plain_markdown.py"
+        )
+
+    def inline(self, text: str, line: int) -> str:
+        """Return a line with its roles in plain words; code between backquotes stays as it is."""
+        text = re.sub(r"(?<=[^\s`])\{#?[\w.:# =\"-]+\}(?!`)", "", text) if "]{" in text else text
+        out, at = [], 0
+        while at < len(text):
+            role = _ROLE.match(text, at)
+            code = _CODE.match(text, at) if text[at] == "`" else None
+            if role:
+                out.append(self.role(role[1], role[2], line))
+                at = role.end()
+            elif code:
+                out.append(code[0])
+                at = code.end()
+            elif _OPEN_ROLE.match(text, at):
+                self.fail(line, "a role must begin and end on one line")
+            elif text.startswith("{{", at):
+                self.fail(line, "a substitution has no plain form")
+            else:
+                out.append(text[at])
+                at += 1
+        done = "".join(out)
+        return _LINK.sub(lambda match: f"]({self.link(match[1])})", done)
+
+    def role(self, name: str, content: str, line: int) -> str:
+        """Return one role in plain words."""
+        named = re.match(r"^(.*?)\s*<([^>]*)>$", content, re.S)
+        words, target = (named[1], named[2]) if named else ("", content)
+        if name in ("cite", "cite:p", "cite:t", "cite:alp", "cite:ps", "cite:ts"):
+            return self.citation(name, content, line)
+        if name == "doc":
+            return words or self.page_title(target, line)
+        if name in ("ref", "numref", "eq", "prf:ref"):
+            if words and "%s" not in words and "{number}" not in words:
+                return words
+            if name == "eq":
+                return "the equation"
+            return self.target_title(target, line, name)
+        if name in (
+            "term",
+            "abbr",
+            "kbd",
+            "guilabel",
+            "dfn",
+            "file",
+            "command",
+            "option",
+            "envvar",
+        ):
+            kept = words or target
+            return f"`{kept}`" if name in ("kbd", "file", "command", "option", "envvar") else kept
+        if name in ("sub", "sup"):
+            return f"<{name}>{html.escape(content)}</{name}>"
+        if name == "math":
+            return f"${content}$"
+        if name.startswith("py:") or name in (
+            "func",
+            "class",
+            "meth",
+            "mod",
+            "attr",
+            "data",
+            "code",
+        ):
+            return f"`{words or target.lstrip('~.')}`"
+        return self.fail(
+            line, f"the role {{{name}}} has no plain form; see tools/plain_markdown.py"
+        )
+
+    def citation(self, name: str, keys: str, line: int) -> str:
+        """Return citations as ``[Author et al., year]`` or ``Author et al. [year]``."""
+        cited = []
+        for key in (key.strip() for key in keys.split(",")):
+            try:
+                cited.append(self.bibliography.cite(key))
+            except (KeyError, AttributeError):
+                self.fail(line, f"references.bib has no entry {key!r}")
+        if name in ("cite:t", "cite:ts"):
+            return ", ".join(f"{authors} [{year}]" for authors, year in cited)
+        return f"[{'; '.join(f'{authors}, {year}' for authors, year in cited)}]"
+
+    def page_title(self, target: str, line: int) -> str:
+        """Return the title of another page of the book."""
+        base = self.book if target.startswith("/") else Path(self.path).parent
+        page = (Path(base or ".") / target.lstrip("/")).with_suffix(".md")
+        if not page.exists():
+            self.fail(line, f"there is no page {target!r}")
+        return _heading(page.read_text(encoding="utf-8")) or target
+
+    def target_title(self, target: str, line: int, name: str) -> str:
+        """Return the heading that a label stands before, or plain words for a figure or table."""
+        places = [Path(self.path)] if Path(self.path).exists() else []
+        if self.book:
+            places += sorted(Path(self.book).rglob("*.md"))
+        for page in places:
+            if "_build" in page.parts:
+                continue
+            found = re.search(
+                rf"^\({re.escape(target)}\)=\s*\n+(#+ .+)$", page.read_text("utf-8"), re.M
+            )
+            if found:
+                return _heading(found[1])
+        kinds = {
+            "fig": "the figure",
+            "tab": "the table",
+            "ex": "the exercise",
+            "eq": "the equation",
+        }
+        kind = kinds.get(re.split(r"[-:_]", target)[0])
+        if kind is None:
+            self.fail(line, f"{{{name}}}`{target}`: no heading carries this label; give it words")
+        return kind
+
+    def link(self, target: str) -> str:
+        """Return a link within the book as one that works outside it."""
+        if re.match(r"[a-z]+:|#", target) or self.book is None:
+            return target
+        from urllib.parse import quote
+
+        import yaml
+
+        settings = yaml.safe_load((Path(self.book) / "_config.yml").read_text(encoding="utf-8"))
+        repository = settings["repository"]
+        file = (Path(self.path).parent / target.split("#")[0]).resolve()
+        # Asked of the source, not of the twin: that may not be written yet.
+        if (
+            file.suffix == ".md"
+            and file.exists()
+            and "\nkernelspec:" in file.read_text("utf-8")[:500]
+        ):
+            file = file.with_suffix(".ipynb")  # a reader on Colab wants the next twin
+        book = Path(self.book).resolve()
+        inside = file.relative_to(book) if file.is_relative_to(book) else Path(target)
+        place = f"{repository['path_to_book']}/{inside.as_posix()}"
+        view = "raw" if file.suffix.lower() in (".svg", ".png", ".jpg", ".webp", ".gif") else "blob"
+        return f"{repository['url']}/{view}/{repository['branch']}/{quote(place)}"
+
+
+def _heading(text: str) -> str:
+    found = re.search(r"^#+\s+(.+?)\s*$", text, re.M)
+    return found[1] if found else ""
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"> {row}".rstrip() for row in text.split("\n"))
+
+
+def _details(title: str, text: str) -> str:
+    # The empty lines make Markdown inside HTML be read as Markdown.
+    title = re.sub(r"\*\*|`", "", title)
+    return f"<details>\n<summary>{html.escape(title)}</summary>\n\n{text}\n\n</details>"

@@ -1,0 +1,29 @@
+"""The one look of everything that people see: films, overlays, scores and training curves.
+
+Every function returns a :class:`Figure` that needs no pyplot, changes no global state and shows
+itself at the end of a cell. In a page it is drawn as vectors whose text takes the colour of the
+text around it, so the same figure is readable in light mode, in dark mode and in print; films keep
+their own pixels. Every figure carries a text that says what can be seen in it.
+"""
+
+from xraylab.plotting.charts import bars, history, matrix, score_bars
+from xraylab.plotting.films import data_uri, film, films, heat
+from xraylab.plotting.look import ACCENT, FINDING_COLOURS, HEAT_MAP, INK, Figure, figure, style
+
+__all__ = [
+    "ACCENT",
+    "FINDING_COLOURS",
+    "HEAT_MAP",
+    "INK",
+    "Figure",
+    "bars",
+    "data_uri",
+    "figure",
+    "film",
+    "films",
+    "heat",
+    "history",
+    "matrix",
+    "score_bars",
+    "style",
+]
