@@ -86,6 +86,13 @@ def test_a_finding_is_where_its_mask_says(finding):
         assert within > 8 * change[~inside].mean()
 
 
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_no_finding_is_lost_between_the_pixels_of_the_smallest_films(finding):
+    made = phantom.films(np.arange(500), size=28, labels=only(finding, 500), masks=True)
+    area = made.masks[:, FINDINGS.index(finding)].mean(axis=(1, 2))
+    assert 0 < area.min() <= area.max() < 0.5
+
+
 @pytest.mark.parametrize(
     ("finding", "brighter"), [("effusion", True), ("mass", True), ("pneumothorax", False)]
 )
@@ -154,6 +161,7 @@ def test_films_are_grey_pictures_of_a_chest():
         ({"indices": [-1]}, "indices must be"),
         ({"indices": [0.5]}, "indices must be"),
         ({"indices": []}, "indices must be"),
+        ({"indices": [2**63]}, "indices must be"),
         ({"labels": np.zeros((2, 14))}, r"labels must be \(1, 14\) zeros and ones"),
         ({"labels": np.full((1, 14), 2)}, "labels must be"),
     ],

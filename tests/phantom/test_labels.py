@@ -58,3 +58,9 @@ def test_drawn_labels_depend_on_index_and_seed_alone():
     drawn = phantom.draw_labels(np.arange(100))
     np.testing.assert_array_equal(phantom.draw_labels(np.arange(50, 100)), drawn[50:])
     assert (phantom.draw_labels(np.arange(100), seed=1) != drawn).any()
+
+
+@pytest.mark.parametrize("indices", [[-1], [0.5], [], [2**63]])
+def test_bad_indices(indices):
+    with pytest.raises(ValueError, match="indices must be one or more whole numbers"):
+        phantom.draw_labels(indices)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import time
 import uuid
 import warnings
 from pathlib import Path
@@ -10,7 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from xraylab import phantom
-from xraylab.data.files import CHUNK, as_data_error, make_folder, progress_bar, require_free_disk
+from xraylab.data.files import (
+    ABANDONED_SECONDS,
+    CHUNK,
+    as_data_error,
+    make_folder,
+    progress_bar,
+    require_free_disk,
+)
 from xraylab.data.split import Split
 from xraylab.findings import FINDINGS
 
@@ -77,6 +85,9 @@ def _simulate(folder, facts, progress):
     # Before anything is written: the simulator knows best what sizes and seeds it takes.
     phantom.films([FIRST_INDEX[split]], size=size, seed=facts["seed"])
     parent = make_folder(folder.parent)
+    for left_over in parent.glob(".*.tmp"):  # of a process that was killed
+        if time.time() - left_over.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(left_over, ignore_errors=True)
     require_free_disk(parent, count * size**2, f"{count:,} simulated films")
     temporary = parent / f".{folder.name}.{uuid.uuid4().hex[:12]}.tmp"
     try:

@@ -44,6 +44,8 @@ class Patient:
     zoom: np.ndarray
     move_x: np.ndarray
     move_y: np.ndarray
+    roundness: np.ndarray
+    stomach: np.ndarray
 
     def rows(self, chosen):
         """Return some of the patients."""
@@ -52,7 +54,7 @@ class Patient:
 
 def draw_patients(indices, seed):
     """Return the patients of some films."""
-    u = uniform(seed, indices, "patient", 24).T
+    u = uniform(seed, indices, "patient", 36).T
 
     def between(low, high, place):
         return low + (high - low) * u[place]
@@ -82,9 +84,11 @@ def draw_patients(indices, seed):
         ribs=between(0.7, 1.2, 21),
         shift=np.zeros(len(u[0])),
         turn=np.radians(between(-4, 4, 22)),
-        zoom=about(1.0, 0.1, 11) + 0.02 * (u[23] - 0.5),
-        move_x=between(-0.03, 0.03, 23),
-        move_y=between(-0.03, 0.03, 9),
+        zoom=about(1.0, 0.12, 23),
+        move_x=about(0.0, 0.05, 26),
+        move_y=about(0.0, 0.05, 29),
+        roundness=between(2.0, 3.6, 32),
+        stomach=between(0.0, 1.0, 33),
     )
 
 
@@ -140,7 +144,9 @@ def lay_out(patient, indices, seed, size):
 
     width, apex, base = (column(getattr(patient, n)) for n in ("width", "apex", "base"))
     height = np.clip((y - apex) / (base - apex), 0.0, 1.3)  # 0 at the apex, 1 at the base
-    outer = width * np.sqrt(np.clip(1 - (1 - np.minimum(height, 1.0)) ** 2.8, 0.0, 1.0))
+    outer = width * np.sqrt(
+        np.clip(1 - (1 - np.minimum(height, 1.0)) ** column(patient.roundness), 0.0, 1.0)
+    )
     outer = outer * (0.82 + 0.18 * height)
     inner = 0.045 + 0.03 * height
     middle = column(patient.shift)
@@ -157,6 +163,8 @@ def lay_out(patient, indices, seed, size):
     beside = np.abs(x)
     depth = np.sqrt(np.clip(1 - ((beside - 0.2 * width) / (0.85 * width)) ** 2, 0.05, 1.0))
     depth = depth * np.clip(0.55 + 0.75 * height, 0.0, 1.0)
+    # Where the heart is, there is little lung before and behind it.
+    depth = depth * (1 - 0.8 * np.sqrt(dome(ellipse(x, y, *heart_ellipses(patient)))))
     return Chest(
         patient, size, seed, indices, x, y, sides, lower_edges, outer, depth, np.zeros_like(x)
     )
@@ -164,7 +172,7 @@ def lay_out(patient, indices, seed, size):
 
 def draw_anatomy(chest):
     """Add everything a chest without findings holds to its attenuation, and return that."""
-    parts = (soft_tissue, spine_and_mediastinum, heart, bones, lung_markings)
+    parts = (soft_tissue, spine_and_mediastinum, bones, lung_markings)
     for part in parts:
         chest.attenuation += part(chest)
     return chest.attenuation
@@ -185,21 +193,25 @@ def soft_tissue(chest):
     for side in (RIGHT, LEFT):
         shadow = ellipse(x, y, side * width * 0.62, column(p.base) - 0.08, width * 0.5, 0.15)
         tissue = tissue + breast * dome(shadow)
-    stomach = ellipse(x, y, width * 0.5, column(p.base) + 0.07, 0.07, 0.035)
-    tissue = tissue - 0.22 * dome(stomach) * step(y - chest.lower_edge[LEFT] - 0.01, 0.01)
+    size = column(0.4 + p.stomach)
+    stomach = ellipse(x, y, width * 0.5, column(p.base) + 0.07, 0.06 * size, 0.035 * size)
+    air = dome(stomach) * step(y - chest.lower_edge[LEFT] - 0.01, 0.01)
+    tissue = tissue - column(np.where(p.stomach > 0.35, 0.12 + 0.10 * p.stomach, 0.0)) * air
     return tissue - 0.58 * column(p.aeration) * chest.lung * chest.depth
 
 
 def spine_and_mediastinum(chest):
-    """Spine, great vessels with the aortic arch, hila; the trachea as a column of air."""
+    """Spine, great vessels with the aortic arch, heart, hila; the trachea as a column of air."""
     p, x, y = chest.patient, chest.x, chest.y
     middle = column(p.shift) * (1 - np.clip(y, 0, 1))
     spine = 0.13 * band(x - middle, 0.055) * (1 + 0.10 * np.cos(2 * np.pi * y / 0.055))
-    great = 0.27 * band(x - middle, 0.095) * step(y - column(p.apex) - 0.03, 0.08)
+    great = 0.30 * step(0.055 + 0.02 * y - np.abs(x - middle), 0.022)
+    great = great * step(y - column(p.apex) + 0.02, 0.08)
     old = np.clip((p.age - 40) / 40, 0, 1)
     arch = ellipse(x, y, 0.055 + 0.012 * column(old), column(p.apex) + 0.17, 0.04, 0.045)
     trachea = band(x - 2.2 * middle, 0.022) * step(column(p.apex) + 0.19 - y, 0.03)
-    total = spine + great + 0.22 * dome(arch) - 0.14 * trachea
+    # What lies side by side in one shadow does not add up: the larger of them counts.
+    total = spine + np.maximum(np.maximum(great, heart(chest)), 0.30 * dome(arch)) - 0.14 * trachea
     for side, drop in ((RIGHT, 0.27), (LEFT, 0.25)):
         hilum = ellipse(x, y, side * 0.095 + middle, column(p.apex) + drop, 0.045, 0.065)
         total = total + 0.13 * column(p.vessels) * np.exp(-1.2 * hilum)
@@ -219,9 +231,9 @@ def heart_ellipses(patient):
 
 
 def heart(chest):
-    """The heart: an ellipsoid, tilted, its right third behind the breastbone."""
+    """The heart: a tilted ellipsoid, lost in the shadow of the diaphragm below."""
     inside = dome(ellipse(chest.x, chest.y, *heart_ellipses(chest.patient)))
-    return 0.55 * np.sqrt(inside) * step(chest.lower_edge[LEFT] + 0.05 - chest.y, 0.05)
+    return 0.30 * np.sqrt(inside) * step(chest.lower_edge[LEFT] + 0.01 - chest.y, 0.04)
 
 
 def bones(chest):
@@ -236,8 +248,11 @@ def bones(chest):
     ribs = 0.085 * _stripes(behind, 0.30) * step(beside - 0.035, 0.02)
     ribs = ribs + 0.05 * _stripes(before, 0.36) * step(beside - 0.3 * width, 0.05)
     edge = band(beside - chest.outer_edge, 0.02)  # there the ribs run along the beam
-    total = column(p.ribs) * cage * (ribs * (1 + 0.8 * edge) + 0.05 * edge)
+    total = column(p.ribs) * cage * (ribs * (1 + 0.5 * edge) + 0.04 * edge)
     collar = y - column(p.apex) - 0.055 + 0.25 * (beside - 0.04) - 0.5 * (beside - 0.12) ** 2
+    scapula = band(beside - 0.9 * chest.outer_edge - 0.25 * (y - 0.3), 0.02)
+    scapula = scapula * step(y - column(p.apex) - 0.06, 0.03) * step(0.45 - y, 0.08)
+    total = total + 0.07 * scapula * column(1.2 - 0.7 * (1 - p.portable))
     clavicle = band(collar, 0.018) * step(beside - 0.03, 0.01) * step(0.36 - beside, 0.02)
     return total + 0.13 * column(p.ribs) * clavicle
 

@@ -13,9 +13,9 @@ def expose(chest):
     uneven = 0.04 * smooth_field(chest.seed, chest.indices, "scatter", 3, size)
     noise = triangular_noise(chest.seed, chest.indices, f"noise {size}", size * size)
     # Noise of the source is finer than a pixel, so large pixels average most of it away.
-    strength = column(0.03 + 0.05 * u[0]) * np.float32((size / 224) ** 0.7)
+    strength = column(0.015 + 0.045 * u[0] ** 2) * np.float32((size / 224) ** 0.7)
     signal = chest.attenuation + uneven + strength * noise.reshape(n, size, size)
-    middle, contrast = column(0.46 + 0.14 * u[1]), column(3.4 + 2.2 * u[2])
+    middle, contrast = column(0.54 + 0.18 * u[1]), column(3.4 + 2.2 * u[2])
     # The characteristic curve of a film: steep in the middle, flat at both ends (``goodman2015``).
     grey = 1 / (1 + np.exp(-contrast * (signal - middle)))
     low, high = column(0.02 + 0.10 * u[3]), column(0.84 + 0.14 * u[4])
@@ -34,19 +34,17 @@ def _frame(size):
 def _collimate(grey, u):
     """Darken the border that the collimator shut out, on some films."""
     x, y = _frame(grey.shape[-1])
-    border = column(np.where(u[5] < 0.25, 0.01 + 0.05 * u[6], -1.0))
+    border = column(np.where(u[5] < 0.2, 0.01 + 0.04 * u[6], -1.0))
     from_edge = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
     return grey * step(from_edge - border, 0.004)
 
 
 def _mark(grey, u):
-    """Put the bright side marker into an upper corner, on most films."""
+    """Put a bright L into the upper corner on the patient's left, on most films."""
     x, y = _frame(grey.shape[-1])
-    centre_x = column(np.where(u[7] < 0.5, 0.07 + 0.04 * u[8], 0.93 - 0.04 * u[8]))
-    centre_y = column(0.05 + 0.05 * u[6])
-    half = 0.018
-    inside = step(half - np.abs(x - centre_x), 0.004) * step(
-        1.4 * half - np.abs(y - centre_y), 0.004
-    )
+    across, down = x - column(0.91 + 0.04 * u[8]), y - column(0.05 + 0.05 * u[6])
+    stem = step(0.006 - np.abs(across + 0.012), 0.003) * step(0.024 - np.abs(down), 0.003)
+    foot = step(0.018 - np.abs(across), 0.003) * step(0.006 - np.abs(down - 0.019), 0.003)
+    inside = np.maximum(stem, foot)
     bright = inside * column(np.where(u[9] < 0.8, 0.9, 0.0))
     return grey + (0.97 - grey) * bright

@@ -37,11 +37,36 @@ def draw_labels(indices, seed=0):
     Shapes:
         indices: (n,) whole numbers of at least 0.
         returns: (n, 14) uint8, 0 or 1.
+
+    Raises:
+        ValueError: if an index is no whole number of at least 0.
     """
+    indices = check_indices(indices)
     vectors, counts = label_counts()
     edges = np.cumsum(counts.sum(axis=1))
     drawn = uniform(seed, indices, "labels", 1)[:, 0] * edges[-1]
     return vectors[np.searchsorted(edges, drawn, side="right")]
+
+
+def check_indices(indices):
+    """Return the numbers of the films as (n,) int64, or say what is wrong with them.
+
+    Raises:
+        ValueError: if they are not one or more whole numbers from 0 to 2**63 - 1, in one row.
+    """
+    array = np.atleast_1d(np.asarray(indices))
+    if (
+        array.ndim != 1
+        or not len(array)
+        or array.dtype.kind not in "iu"
+        or array.min() < 0
+        or array.max() > np.iinfo(np.int64).max
+    ):
+        raise ValueError(
+            "indices must be one or more whole numbers from 0 to 2**63 - 1, in one row; "
+            f"{array.shape} {array.dtype} came"
+        )
+    return array.astype(np.int64)
 
 
 def check_labels(labels, num_films):

@@ -119,6 +119,10 @@ def _ball(chest, u, radius, dense):
     side = _side(u, 0)
     centre_x, centre_y = _place_in_lung(chest, u, side, 0.2, 0.8)
     flat = _between(u, 4, 0.85, 1.15)
+    # A ball narrower than a pixel would fall between the pixels' centres: it is drawn as wide as a
+    # pixel and as much fainter, so that it weakens the beam as much in all.
+    drawn = np.maximum(radius, 0.9 / chest.size)
+    dense, radius = dense * (radius / drawn) ** 2, drawn
     inside = ellipse(chest.x, chest.y, centre_x, centre_y, radius * flat, radius / flat)
     truth = step(1 - inside, np.maximum(0.25, 0.01 / radius))
     return dense * truth * (0.4 + 0.6 * dome(inside)), truth

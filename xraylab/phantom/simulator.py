@@ -9,10 +9,10 @@ from xraylab.findings import FINDINGS
 from xraylab.phantom.anatomy import draw_anatomy, draw_patients, lay_out
 from xraylab.phantom.draws import uniform
 from xraylab.phantom.exposure import expose
-from xraylab.phantom.labels import check_labels, draw_labels
+from xraylab.phantom.labels import check_indices, check_labels, draw_labels
 from xraylab.phantom.signs import ALTER, PAINT
 
-VERSION = 1
+VERSION = 2
 """Number of the simulator; it changes whenever the bytes of the films do."""
 
 SMALLEST, LARGEST = 28, 1024
@@ -33,7 +33,7 @@ BOX_DTYPE = np.dtype(
 PATIENT_DTYPE = np.dtype([("sex", "U1"), ("age", np.int64), ("projection", "U2")])
 """What is known of a film's patient: ``F`` or ``M``, years, ``PA`` or ``AP``."""
 
-_BATCH_PIXELS = 1 << 20
+_BATCH_PIXELS = 1 << 17
 """Pixels drawn at once: few enough that the intermediate pictures stay in the processor's cache."""
 
 
@@ -77,7 +77,7 @@ def films(indices, size=224, seed=0, *, labels=None, masks=False):
         ValueError: if an argument is out of range; the message names it.
     """
     size, seed = _whole("size", size, SMALLEST, LARGEST), _whole("seed", seed, 0, 2**63 - 1)
-    indices = _check_indices(indices)
+    indices = check_indices(indices)
     labels = draw_labels(indices, seed) if labels is None else check_labels(labels, len(indices))
     chunk = max(1, _BATCH_PIXELS // size**2)
     parts = [
@@ -162,14 +162,3 @@ def _whole(name, value, least, most):
     if number is None or not least <= number <= most:
         raise ValueError(f"{name} must be a whole number from {least} to {most}; {value!r} came")
     return number
-
-
-def _check_indices(indices):
-    """Return the numbers of the films as (n,) int64, or say what is wrong with them."""
-    array = np.atleast_1d(np.asarray(indices))
-    if array.ndim != 1 or not len(array) or array.dtype.kind not in "iu" or array.min() < 0:
-        raise ValueError(
-            "indices must be one or more whole numbers of at least 0, in one row; "
-            f"{array.shape} {array.dtype} came"
-        )
-    return array.astype(np.int64)
