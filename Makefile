@@ -16,8 +16,8 @@ setup: $(READY)  ## Make the environment in .venv; the other targets do it by th
 
 # Nothing is installed again until one of these two files changes.
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "xraylab needs Python 3.11 or newer; $$($(PYTHON) --version) came. Try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "the known good versions are for Python 3.11 to 3.13; $$($(PYTHON) --version) came. Try: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "this Python cannot make environments; on Debian and Ubuntu install python3-venv"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)

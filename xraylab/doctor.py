@@ -38,7 +38,7 @@ def examine():
         ],
         "Versions": [f"xraylab {__version__}"]
         + [f"{name} {installed_version(name) or '- not installed'}" for name in PACKAGES],
-        "Back end": [describe_backend(), *try_devices()],
+        "Back end": try_backend(),
         "Disk": [disk(data_root())],
         "Data": [f"{source.name}: {source.state}" for source in sources()],
     }
@@ -61,6 +61,14 @@ def where_am_i():
     if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
         return "Colab"
     return "this machine"
+
+
+def try_backend():
+    """Start the back end and its devices, or say why it does not start."""
+    try:
+        return [describe_backend(), *try_devices()]
+    except Exception as error:
+        return [f"does not start: {type(error).__name__}: {_first_line(error)}"]
 
 
 def try_devices():

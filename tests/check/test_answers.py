@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score
 
-from xraylab import check
+from xraylab import check, models, phantom
 from xraylab.check import registry
+from xraylab.findings import FINDINGS
 
 
 def test_a_right_number_is_right():
@@ -80,6 +82,32 @@ def test_exercises_are_found_by_name(example):
 def test_an_unknown_exercise_is_named_with_those_there_are(example, name):
     with pytest.raises(ValueError, match=r"there are 77\.half"):
         check.exercise(name, 1)
+
+
+def solutions():
+    """Return the solution to each exercise, worked out another way than its checker does."""
+    vectors, counts = phantom.label_counts()
+    train = np.repeat(vectors, counts[:, 0], axis=0)
+    test = np.repeat(vectors, counts[:, 2], axis=0)
+    edema, effusion = (train[:, FINDINGS.index(name)] == 1 for name in ("edema", "effusion"))
+    return {
+        "01.all_negative": accuracy_score(test.ravel(), np.zeros(test.size)),
+        "01.edema_effusion": effusion[edema].mean(),
+        "10.parameters": models.build("rr_vit", image_size=224).count_params(),
+        "10.bottleneck": min(p for p in range(1, 65) if 64 % p == 0 and p * p > 128),
+    }
+
+
+def test_every_exercise_has_a_solution_here():
+    assert set(solutions()) == set(check.exercises())
+
+
+@pytest.mark.parametrize("name", check.exercises())
+def test_the_solution_is_right_and_its_neighbours_are_not(name):
+    solution = solutions()[name]
+    assert check.exercise(name, solution), check.exercise(name, solution)
+    for wrong in (solution * 1.01, solution + 1, 1 - solution, 100 * solution):
+        assert not check.exercise(name, wrong)
 
 
 @pytest.mark.parametrize("name", check.exercises())

@@ -1,5 +1,6 @@
 """The command line as a newcomer uses it: in a process of its own, read as text."""
 
+import inspect
 import json
 import os
 import signal
@@ -8,6 +9,9 @@ import sys
 import time
 
 import pytest
+
+from xraylab import training
+from xraylab.cli.runs import train
 
 LABELS = "first,second,third"
 
@@ -51,6 +55,13 @@ def test_doctor_tries_a_convolution():
         assert topic in text
 
 
+def test_defaults_of_train_are_those_of_the_recipe():
+    defaults = training.Recipe()
+    for name, parameter in inspect.signature(train).parameters.items():
+        if name not in ("model", "out", "resume", "label_names"):
+            assert parameter.default == getattr(defaults, name), name
+
+
 def test_models_and_data_are_listed():
     text = xraylab("models")
     assert "rr_vit_toy" in text
@@ -77,6 +88,7 @@ def test_evaluate_prints_scores_floors_and_intervals(run):
         (("evaluate", "nowhere"), "there is no such folder"),
         (("train", "rr_vit", "--data", "nowhere.npz", "--out", "x"), "nowhere.npz"),
         (("train", "rr_vit", "--epochs", "0", "--out", "x"), "epochs must be"),
+        (("train", "rr_vti", "--out", "x"), "did you mean rr_vit"),
     ],
 )
 def test_mistakes_are_answered_in_words(arguments, message, tmp_path, monkeypatch):

@@ -420,6 +420,7 @@ def test_killed_half_way_goes_on_where_it_stopped(serve, behaviour, get, target)
     assert target.read_bytes() == BODY
 
 
-def test_progress_is_shown_where_asked_for(serve, behaviour, get, capfd):
+def test_progress_is_shown_where_asked_for(serve, behaviour, get, capfd, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     get(serve(BODY, behaviour.ranged), progress=True)
     assert "films.npz" in capfd.readouterr().err

@@ -231,6 +231,24 @@ def test_missing_file_and_folder(npz, load, complaint):
     assert "a folder" in complaint(load, path.parent, names=path.parent).found
 
 
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_damage_is_named_however_the_file_is_packed(npz, load, cache, complaint, method, tmp_path):
+    path = tmp_path / "packed.npz"
+    with zipfile.ZipFile(npz()) as plain, zipfile.ZipFile(path, "w", method) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+        offset = packed.getinfo("train_images.npy").header_offset
+    spoilt = bytearray(path.read_bytes())
+    spoilt[offset + 3000 : offset + 3100] = bytes(100)
+    path.write_bytes(spoilt)
+    error = complaint(load, path, names=path)
+    assert "damaged" in error.found
+    assert "fetch the file again" in error.advice
+    assert not any("images" in name or "tmp" in name for name in in_cache(cache))
+
+
 def test_byte_flipped_in_an_array_is_found_while_unpacking(npz, load, cache, complaint):
     path = npz(save=np.savez)
     with zipfile.ZipFile(path) as archive:

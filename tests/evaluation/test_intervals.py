@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
 from xraylab import evaluation, metrics
 
@@ -37,12 +37,16 @@ def test_replicates_are_those_of_a_plain_loop():
                 roc_auc_score(y, p, average="macro"),
                 roc_auc_score(y, p, average="micro"),
                 average_precision_score(y, p, average="macro"),
+                ((p > 0.5) == y).mean(),
+                accuracy_score(y, p > 0.5),
             ]
         )
     expected = np.percentile(rows, [5, 95], axis=0).T
     intervals = evaluation.bootstrap(y_true, probabilities, 40, level=0.9, seed=3)
     for name, (low, high) in zip(
-        ("macro_auc", "micro_auc", "average_precision"), expected, strict=True
+        ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match"),
+        expected,
+        strict=True,
     ):
         assert (intervals[name].low, intervals[name].high) == pytest.approx((low, high), abs=1e-12)
 

@@ -9,20 +9,20 @@ from xraylab.layers import SelfAttention
 
 def reference(tokens, layer):
     """Multi-head self-attention, written as slowly and plainly as possible."""
-    kernel, bias, out_kernel, out_bias = (np.asarray(w, np.float64) for w in layer.get_weights())
+    weights = iter(np.asarray(w, np.float64) for w in layer.get_weights())
     num_tokens, embed_dim = tokens.shape
     width = embed_dim // layer.num_heads
-    query, key, value = np.split(tokens @ kernel + bias, 3, axis=-1)
+    query, key, value = (tokens @ next(weights) + next(weights) for _ in range(3))
     joined = np.zeros_like(tokens)
     maps = np.zeros((layer.num_heads, num_tokens, num_tokens))
     for head in range(layer.num_heads):
         part = slice(head * width, (head + 1) * width)
         for i in range(num_tokens):
             scores = np.array([query[i, part] @ key[j, part] for j in range(num_tokens)])
-            weights = np.exp(scores / np.sqrt(width))
-            maps[head, i] = weights / weights.sum()
+            scores = np.exp(scores / np.sqrt(width))
+            maps[head, i] = scores / scores.sum()
             joined[i, part] = sum(maps[head, i, j] * value[j, part] for j in range(num_tokens))
-    return joined @ out_kernel + out_bias, maps
+    return joined @ next(weights) + next(weights), maps
 
 
 @pytest.mark.parametrize("num_heads", [1, 4])

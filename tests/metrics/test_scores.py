@@ -56,6 +56,15 @@ def test_by_hand():
     assert result.per_finding[1].average_precision == 0.5
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.float16, np.float64])
+def test_scores_of_any_number_type(dtype):
+    """A perfect answer is perfect in unsigned numbers too, which have no negative to sort by."""
+    y_true = np.array([[0, 1], [1, 0], [1, 1], [0, 0]], dtype=dtype)
+    result = metrics.score(y_true, y_true)
+    assert result.macro_auc == result.micro_auc == result.average_precision == 1.0
+    assert metrics.roc_auc(y_true[:, 0], 1 - y_true[:, 0].astype(np.uint8)) == 0.0
+
+
 def test_one_half_is_not_above_one_half():
     result = metrics.score([[0], [1]], [[0.5], [0.5]])
     assert result.accuracy == 0.5
@@ -155,6 +164,7 @@ def test_fourteen_labels_are_the_findings():
         ([[0, -1]], [[0.1, 0.2]], "uncertain"),
         ([[0, 1]], [[0.1, float("nan")]], "1 of them"),
         ([[0, 1]], [[-3.0, 2.0]], "look like logits"),
+        ([[0, 1]], [[0.0, 1.0000001]], "Rounding, it seems: clip them"),
     ],
 )
 def test_bad_input(y_true, probabilities, message):

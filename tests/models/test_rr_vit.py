@@ -34,17 +34,17 @@ def reference(images, weights, *, depth, num_heads, patch_size):
     x = np.concatenate([np.repeat(next(weights), batch, axis=0), x], axis=1) + next(weights)
     width = x.shape[-1] // num_heads
     for _ in range(depth):
-        gamma, beta, kernel, bias, out_kernel, out_bias = (next(weights) for _ in range(6))
+        gamma, beta = next(weights), next(weights)
         centred = x - x.mean(-1, keepdims=True)
         normed = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6) * gamma + beta
-        query, key, value = np.split(normed @ kernel + bias, 3, axis=-1)
+        query, key, value = (normed @ next(weights) + next(weights) for _ in range(3))
         heads = []
         for h in range(num_heads):
             part = slice(h * width, (h + 1) * width)
             scores = query[..., part] @ key[..., part].swapaxes(1, 2) / np.sqrt(width)
             scores = np.exp(scores - scores.max(-1, keepdims=True))
             heads.append(scores / scores.sum(-1, keepdims=True) @ value[..., part])
-        x = x + np.concatenate(heads, axis=-1) @ out_kernel + out_bias
+        x = x + np.concatenate(heads, axis=-1) @ next(weights) + next(weights)
     logits = x[:, 0] @ next(weights) + next(weights)
     pixels = x[:, 1:] @ next(weights) + next(weights)
     rebuilt = np.zeros_like(images)

@@ -1,13 +1,16 @@
 """Phantom films: deterministic, with findings that can be seen and truths that are true."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from xraylab import phantom
 from xraylab.findings import FINDINGS
+from xraylab.phantom.anatomy import draw_patients
 
 NONE = np.zeros((1, 14), np.uint8)
 
@@ -30,7 +33,7 @@ def test_batches_of_large_films_are_cut_into_pieces_without_a_seam(monkeypatch):
     whole = phantom.films(np.arange(12), size=48, masks=True)
     monkeypatch.setattr("xraylab.phantom.simulator._BATCH_PIXELS", 5 * 48 * 48)
     pieces = phantom.films(np.arange(12), size=48, masks=True)
-    for name in ("images", "labels", "masks", "boxes", "patients"):
+    for name in ("images", "labels", "masks", "boxes", "facts"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name))
 
 
@@ -106,12 +109,15 @@ def test_water_is_bright_and_air_is_dark(finding, brighter):
 
 
 def test_cardiomegaly_is_a_wide_heart():
-    """The width of the heart's mask, known from the box, grows by more than a tenth."""
-    indices = np.arange(20)
-    shown = phantom.films(indices, size=128, labels=only("cardiomegaly", 20), masks=True)
-    boxes = shown.boxes
-    ratio = (boxes["x_max"] - boxes["x_min"]) / 0.74  # the chest's mean width on the film
-    assert ratio.mean() > 0.5
+    """Its mask is wider than half of the chest, and than the same patient's heart without it."""
+    indices = np.arange(40)
+    patients = draw_patients(indices, seed=0)
+    boxes = phantom.films(indices, size=224, labels=only("cardiomegaly", 40)).boxes
+    chest = 2 * patients.width / patients.zoom  # on the film
+    ratio = (boxes["x_max"] - boxes["x_min"]) / chest
+    assert ratio.min() > 0.5
+    assert (ratio > patients.heart_width).mean() > 0.9
+    assert patients.heart_width.mean() < 0.5
 
 
 def test_a_mass_is_larger_than_a_nodule():
@@ -146,9 +152,9 @@ def test_films_are_grey_pictures_of_a_chest():
     assert made.images.shape == (80, 64, 64)
     assert 90 < made.images.mean() < 190
     assert made.images.std() > 40
-    assert set(made.patients["sex"]) == {"F", "M"}
-    assert set(made.patients["projection"]) == {"AP", "PA"}
-    assert 18 <= made.patients["age"].min() <= made.patients["age"].max() <= 90
+    assert set(made.facts["sex"]) == {"F", "M"}
+    assert set(made.facts["projection"]) == {"AP", "PA"}
+    assert 18 <= made.facts["age"].min() <= made.facts["age"].max() <= 90
 
 
 @pytest.mark.parametrize(
@@ -169,3 +175,13 @@ def test_films_are_grey_pictures_of_a_chest():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         phantom.films(**({"indices": [0], "size": 64} | arguments))
+
+
+def test_films_of_a_version_stay_the_same():
+    """If this fails on purpose: raise phantom.VERSION, then run tools/pin_phantom.py."""
+    pinned = json.loads((Path(__file__).parent / "pinned.json").read_text())
+    assert pinned["version"] == phantom.VERSION
+    labels = np.vstack([np.eye(14, dtype=np.uint8), NONE])
+    images = phantom.films(np.arange(15), size=64, labels=labels).images
+    means = images.reshape(15, 8, 8, 8, 8).mean(axis=(2, 4))
+    np.testing.assert_allclose(means, pinned["blocks"], atol=0.2)

@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import pytest
 
-from xraylab import data, metrics, training
+from xraylab import data, losses, metrics, models, training
 from xraylab.models import predict_logits, sigmoid
 from xraylab.training.checkpoint import list_checkpoints
+from xraylab.training.loop import compile_model
 
 LABELS = ("first", "second", "third")
 
@@ -52,8 +53,8 @@ def assert_same_weights(run, other, which="last"):
 def test_it_learns_what_is_there(film_file, tmp_path):
     run = training.fit(make_recipe(film_file, epochs=40), tmp_path / "run", progress=False)
     assert run.report["scores"]["val"]["macro_auc"] > 0.9
-    losses = [row["loss"] for row in run.history]
-    assert losses[-1] < 0.5 * losses[0]
+    course = [row["loss"] for row in run.history]
+    assert course[-1] < 0.5 * course[0]
 
 
 def test_what_a_run_leaves(finished, film_file):
@@ -114,9 +115,8 @@ def wait_for_a_checkpoint(process, folder, beyond):
         found = list_checkpoints(folder)
         if found and found[0].name > beyond:
             time.sleep(random.Random(beyond).uniform(0.0, 0.03))
-            return found[0].name
+            return
         time.sleep(0.002)
-    return None
 
 
 def test_killed_again_and_again_it_ends_with_the_same_weights(film_file, tmp_path):
@@ -125,11 +125,12 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(film_file, tmp_pat
     out, newest, kills = tmp_path / "killed", "", 0
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         process = start(recipe, out)
-        newest = wait_for_a_checkpoint(process, out / "checkpoints", newest) or newest
+        wait_for_a_checkpoint(process, out / "checkpoints", newest)
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
         if "TrainingInterrupted" in errors or process.returncode == -signal.SIGKILL:
             kills += 1
+        newest = list_checkpoints(out / "checkpoints")[0].name
     assert kills == 3, "the run was over before it could be killed; make it longer"
     process = start(recipe, out)
     stdout, errors = process.communicate(timeout=120)
@@ -205,6 +206,34 @@ def test_a_loss_that_is_no_number_stops_the_run(film_file, tmp_path):
         training.fit(
             make_recipe(film_file, learning_rate=1e20, warmup=0.0), tmp_path / "run", progress=False
         )
+
+
+@pytest.mark.parametrize("changes", [{"model": "rr_vti"}, {"size": 20}])
+def test_a_recipe_that_cannot_be_built_leaves_no_folder(film_file, tmp_path, changes):
+    with pytest.raises(ValueError, match=r"did you mean rr_vit|multiples of its patch size"):
+        training.fit(make_recipe(film_file, **changes), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_may_move_with_its_films(film_file, tmp_path, finished):
+    moved, films = tmp_path / "moved", tmp_path / "elsewhere.npz"
+    shutil.copytree(finished.path, moved)
+    shutil.copy(film_file, films)
+    again = training.fit(make_recipe(films), moved, resume=True, progress=False)
+    assert_same_weights(finished, again)
+
+
+def test_the_loss_that_is_trained_is_the_joint_loss(film_file):
+    recipe = make_recipe(film_file, reconstruction_weight=0.7)
+    model = models.build("rr_vit_toy", image_size=16, num_labels=3, dropout=0.0)
+    compile_model(model, recipe, 100)
+    split = data.load(film_file, split="val", label_names=LABELS)
+    images, labels = next(data.batches(split, 16))
+    out = model(images)
+    expected = losses.joint(labels, out["logits"], images, out["reconstruction"], 0.7)
+    targets = {"logits": labels, "reconstruction": images}
+    logs = model.train_on_batch(images, targets, return_dict=True)
+    assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_no_run_there(tmp_path):

@@ -12,6 +12,12 @@ def test_round_trip_through_json():
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
+def test_a_file_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Recipe(data="films.npz").data == str(tmp_path / "films.npz")
+    assert Recipe(data="phantom").data == "phantom"
+
+
 def test_differences():
     recipe = Recipe(epochs=3, seed=1)
     assert recipe.differences(recipe) == {}
@@ -30,6 +36,10 @@ def test_differences():
         ("reconstruction_weight", -1.0, "reconstruction_weight must be 0 or above"),
         ("warmup", 1.0, r"warmup must be in \[0, 1\)"),
         ("num_films", 0, "num_films must be at least 1"),
+        ("epochs", 2.5, "epochs must be a whole number of at least 1; 2.5 came"),
+        ("size", -3, "size must be a whole number of at least 1; -3 came"),
+        ("seed", 2**32, "seed must be a whole number from 0 to"),
+        ("label_names", "abc", "label_names must be several names; 'abc' came"),
     ],
 )
 def test_out_of_range(field, value, message):

@@ -29,6 +29,7 @@ def _edema_effusion(answer):
     vectors, counts = label_counts()
     edema, effusion = (vectors[:, FINDINGS.index(name)] == 1 for name in ("edema", "effusion"))
     both = counts[edema & effusion].sum(axis=0)
+    lift = both[0] / counts[edema, 0].sum() / (counts[effusion, 0].sum() / counts[:, 0].sum())
     return number(
         answer,
         both[0] / counts[edema, 0].sum(),
@@ -42,8 +43,8 @@ def _edema_effusion(answer):
             "films only.",
             100 * both[0] / counts[edema, 0].sum(): "Give it as a share, between 0 and 1.",
         },
-        right="Several times the share among all films: fluid in the lung comes with fluid around "
-        "it.",
+        right=f"That is {lift:.1f} times its share among all films: fluid in the lung comes with "
+        "fluid around it.",
     )
 
 

@@ -35,6 +35,7 @@ def _options(
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
+    debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error."),
 ):
     """Options that stand before any command."""
 
@@ -52,10 +53,13 @@ def main():
     try:
         app()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
+        if "--debug" in sys.argv[1:2]:
+            raise
         if type(error).__name__ == "TrainingInterrupted":  # importing it would start a back end
             console.print(f"\n{error}", markup=False, highlight=False)
             console.print("The same command with --resume continues.", highlight=False)
             sys.exit(130)
         console.print("[bold red]Error[/]", end=" ")
         console.print(str(error), markup=False, highlight=False)
+        console.print("[dim]xraylab --debug … shows the traceback[/]", highlight=False)
         sys.exit(1)

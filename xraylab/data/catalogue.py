@@ -46,8 +46,8 @@ def load(
         size: side of a film in pixels; None stands for 64, or for the size in the file.
         split: ``"train"``, ``"val"`` or ``"test"``.
         label_names: names of the labels in a file; None stands for the 14 findings.
-        num_films: how many films to take; None takes all. From a file they are evenly spaced, so
-            that neighbouring films of one patient do not crowd the choice, and stay memory-mapped.
+        num_films: how many films to take; None takes all. From a file they are evenly spaced and
+            stay memory-mapped; more than half of the films are a run of neighbours.
         seed: chooses the phantom films, or where an evenly spaced choice begins.
         cache_dir: folder for downloads and unpacked arrays; None stands for :func:`data_root`.
         download: whether ChestMNIST may be downloaded.
@@ -55,6 +55,7 @@ def load(
 
     Raises:
         DataError: if an argument is wrong, or the file is not what it should be.
+        ValueError: for a size or seed that the phantom cannot take.
     """
     if split not in SPLITS:
         raise DataError(
@@ -68,7 +69,8 @@ def load(
             require_whole(name, value, 1)
     require_whole("seed", seed, 0, MOST_WORD)
     root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
-    if source in NAMED_SOURCES:
+    named = isinstance(source, str) and source in NAMED_SOURCES
+    if named:
         if label_names is not None and tuple(label_names) != FINDINGS:
             raise DataError(
                 "argument label_names",
@@ -77,14 +79,14 @@ def load(
                 advice="leave label_names out; it is for files of other data sets",
             )
         size = DEFAULT_SIZE if size is None else size
-    if source == "phantom":
+    if named and source == "phantom":
         # Imported here: the simulator is not needed by those who bring films of their own.
         from xraylab.data.phantom import load_phantom
 
         return load_phantom(
             size, split, num_films=num_films, seed=seed, cache_dir=root, progress=progress
         )
-    if source == "chestmnist":
+    if named and source == "chestmnist":
         whole_split = chestmnist.load_chestmnist(
             size, split=split, cache_dir=root, download_missing=download, progress=progress
         )

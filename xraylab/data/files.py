@@ -120,6 +120,17 @@ def require_free_disk(folder: Path, needed: int, purpose: str) -> None:
         )
 
 
+def sweep(folder: Path, pattern: str = ".*.tmp") -> None:
+    """Remove what killed processes left under temporary names in a folder, if it is old enough."""
+    for left_over in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            if time.time() - left_over.stat().st_mtime > ABANDONED_SECONDS:
+                if left_over.is_dir():
+                    shutil.rmtree(left_over)
+                else:
+                    left_over.unlink()
+
+
 @contextlib.contextmanager
 def write_whole(destination: Path) -> Iterator[BinaryIO]:
     """Open a temporary file that takes its final name only when all of it is on the disk.
@@ -127,10 +138,7 @@ def write_whole(destination: Path) -> Iterator[BinaryIO]:
     Whatever goes wrong inside the ``with`` block, the temporary file goes and a file that already
     has the final name stays as it was.
     """
-    for left_over in destination.parent.glob(f".{destination.name}.*.tmp"):
-        with contextlib.suppress(OSError):
-            if time.time() - left_over.stat().st_mtime > ABANDONED_SECONDS:
-                left_over.unlink()
+    sweep(destination.parent, f".{destination.name}.*.tmp")
     # The random part keeps two processes that write the same file out of each other's way.
     temporary = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:

@@ -8,6 +8,7 @@ memory-mapped. Everything that headers can tell is checked before a byte is copi
 import contextlib
 import hashlib
 import io
+import lzma
 import os
 import tokenize
 import warnings
@@ -37,6 +38,7 @@ _HEADER_READERS = {
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     RuntimeError,  # encrypted, or packed by a method that zipfile does not know
     ValueError,  # offsets that point outside the file
@@ -123,9 +125,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             found="a folder",
             advice="pass the path of the .npz file itself",
         ) from error
-    except OSError as error:
-        raise files.as_data_error(error, path, "reading the file") from error
-    except _DAMAGE as error:
+    except (OSError, *_DAMAGE) as error:
+        # bz2 reports damaged data as an OSError too, but one without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise files.as_data_error(error, path, "reading the file") from error
         raise DataError(
             path,
             expected=whole,
@@ -227,6 +230,8 @@ def _unpacked(
             damaged.unlink(missing_ok=True)
         return np.load(destination, mmap_mode="r", allow_pickle=False)
     except OSError as error:
+        if error.errno is None:
+            raise
         raise files.as_data_error(error, destination, f"unpacking {path}") from error
 
 

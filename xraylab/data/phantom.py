@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import time
 import uuid
 import warnings
 from pathlib import Path
@@ -12,12 +11,12 @@ import numpy as np
 
 from xraylab import phantom
 from xraylab.data.files import (
-    ABANDONED_SECONDS,
     CHUNK,
     as_data_error,
     make_folder,
     progress_bar,
     require_free_disk,
+    sweep,
 )
 from xraylab.data.split import Split
 from xraylab.findings import FINDINGS
@@ -85,9 +84,7 @@ def _simulate(folder, facts, progress):
     # Before anything is written: the simulator knows best what sizes and seeds it takes.
     phantom.films([FIRST_INDEX[split]], size=size, seed=facts["seed"])
     parent = make_folder(folder.parent)
-    for left_over in parent.glob(".*.tmp"):  # of a process that was killed
-        if time.time() - left_over.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(left_over, ignore_errors=True)
+    sweep(parent)
     require_free_disk(parent, count * size**2, f"{count:,} simulated films")
     temporary = parent / f".{folder.name}.{uuid.uuid4().hex[:12]}.tmp"
     try:
@@ -113,8 +110,11 @@ def _simulate(folder, facts, progress):
         np.save(temporary / "boxes.npy", np.concatenate(boxes))
         manifest = {**facts, "sha256": {name: _sha256(temporary / name) for name in _FILES}}
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
-        if not _is_whole(folder, facts):  # another process may have been faster
+        try:
             temporary.rename(folder)
+        except OSError:
+            if not _is_whole(folder, facts):  # else another process was faster
+                raise
     except OSError as error:
         raise as_data_error(error, folder, "keeping simulated films") from error
     finally:
@@ -146,7 +146,10 @@ def _set_aside(folder):
     if not folder.exists():
         return
     aside = folder.with_name(f"{folder.name}.set-aside-{uuid.uuid4().hex[:8]}")
-    folder.rename(aside)
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:  # another process has just done it
+        return
     warnings.warn(
         f"{folder}: the simulated films kept there do not agree with their manifest; they were "
         f"moved to {aside} and are simulated again",

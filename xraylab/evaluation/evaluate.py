@@ -106,7 +106,9 @@ def evaluate(path, split="test", *, source=None, weights="best", replicates=1000
         score=metrics.score(
             y_true, probabilities, label_names=recipe.label_names, prevalence=prevalence
         ),
-        intervals=bootstrap(y_true, probabilities, replicates, label_names=recipe.label_names),
+        intervals=bootstrap(
+            y_true, probabilities, replicates, label_names=recipe.label_names, progress=progress
+        ),
         fingerprint=films.fingerprint,
     )
     if source is None and weights == "best":

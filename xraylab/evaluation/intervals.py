@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xraylab.findings import FINDINGS
-from xraylab.metrics import Ranking, check_answers
+from xraylab.data.files import progress_bar
+from xraylab.metrics import Ranking, check_answers, name_labels
 
 _CHUNK_VALUES = 4_000_000
 """Weights handled at once; keeps the memory flat in the number of replicates."""
@@ -20,7 +20,16 @@ class Interval:
     high: float
 
 
-def bootstrap(y_true, probabilities, replicates=1000, *, level=0.95, seed=0, label_names=None):
+def bootstrap(
+    y_true,
+    probabilities,
+    replicates=1000,
+    *,
+    level=0.95,
+    seed=0,
+    label_names=None,
+    progress=False,
+):
     """Return percentile bootstrap intervals, resampling films with replacement.
 
     A replicate in which a label has one class only leaves that label out of its macro means, as
@@ -35,10 +44,11 @@ def bootstrap(y_true, probabilities, replicates=1000, *, level=0.95, seed=0, lab
         level: coverage asked for, in (0, 1).
         seed: seed of the resampling.
         label_names: names of the labels; by default the 14 findings, or ``label_0`` and so on.
+        progress: whether to show progress.
 
     Returns:
-        dict from ``"macro_auc"``, ``"micro_auc"``, ``"average_precision"`` and each label's name
-        (its ROC AUC) to an :class:`Interval`.
+        dict from ``"macro_auc"``, ``"micro_auc"``, ``"average_precision"``, ``"accuracy"``,
+        ``"exact_match"`` and each label's name (its ROC AUC) to an :class:`Interval`.
 
     Raises:
         ValueError: as :func:`xraylab.metrics.score`, or if an argument is out of range.
@@ -51,23 +61,35 @@ def bootstrap(y_true, probabilities, replicates=1000, *, level=0.95, seed=0, lab
         )
     y_true, probabilities = check_answers(y_true, probabilities)
     num_films, num_labels = y_true.shape
-    if label_names is None:
-        numbered = tuple(f"label_{k}" for k in range(num_labels))
-        label_names = FINDINGS if num_labels == len(FINDINGS) else numbered
+    label_names = name_labels(label_names, num_labels)
 
     rankings = [Ranking(y_true[:, k], probabilities[:, k]) for k in range(num_labels)]
     pooled = Ranking(y_true.ravel(), probabilities.ravel())
+    right = (probabilities > 0.5) == y_true
+
+    def scores(weights):
+        """Return the scores of each row of weights, in the order of ``names`` below."""
+        aucs, precisions = zip(*(ranking.areas(weights) for ranking in rankings), strict=True)
+        aucs, precisions = np.stack(aucs, axis=1), np.stack(precisions, axis=1)
+        micro = pooled.roc_auc(np.repeat(weights, num_labels, axis=1))
+        accuracy = weights @ right.mean(axis=1) / num_films
+        exact_match = weights @ right.all(axis=1) / num_films
+        overall = (_mean(aucs), micro, _mean(precisions), accuracy, exact_match)
+        return np.column_stack([*overall, aucs])
+
+    names = ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match")
+    names += tuple(label_names)
     rng = np.random.default_rng(seed)
     chunk = max(1, _CHUNK_VALUES // (num_films * num_labels))
     # Row 0 holds the films as they are, so that the value comes from the same code.
-    rows = [_scores(np.ones((1, num_films)), rankings, pooled)]
-    for start in range(0, replicates, chunk):
-        count = min(chunk, replicates - start)
-        rows.append(_scores(_resample(rng, count, num_films), rankings, pooled))
+    rows = [scores(np.ones((1, num_films)))]
+    with progress_bar(progress, total=replicates, desc="bootstrap", unit="replicate") as bar:
+        for start in range(0, replicates, chunk):
+            count = min(chunk, replicates - start)
+            rows.append(scores(_resample(rng, count, num_films)))
+            bar.update(count)
     table = np.concatenate(rows)
-
     tail = 50 * (1 - level)
-    names = ("macro_auc", "micro_auc", "average_precision", *label_names)
     return {name: _interval(table[:, j], tail) for j, name in enumerate(names)}
 
 
@@ -76,14 +98,6 @@ def _resample(rng, count, num_films):
     drawn = rng.integers(0, num_films, (count, num_films))
     drawn += np.arange(count)[:, np.newaxis] * num_films
     return np.bincount(drawn.ravel(), minlength=count * num_films).reshape(count, num_films)
-
-
-def _scores(weights, rankings, pooled):
-    """Return the scores of each row of weights, in the order of the names in :func:`bootstrap`."""
-    aucs = np.stack([ranking.roc_auc(weights) for ranking in rankings], axis=1)
-    precisions = np.stack([ranking.average_precision(weights) for ranking in rankings], axis=1)
-    micro = pooled.roc_auc(np.repeat(weights, len(rankings), axis=1))
-    return np.column_stack([_mean(aucs), micro, _mean(precisions), aucs])
 
 
 def _mean(values):

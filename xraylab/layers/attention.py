@@ -38,30 +38,24 @@ class SelfAttention(keras.layers.Layer):
         self.num_heads = num_heads
 
     def build(self, input_shape):
-        """Create the joint query-key-value projection and the output projection."""
+        """Create the projections to queries, keys and values, and the one back."""
         embed_dim = input_shape[-1]
         if embed_dim % self.num_heads:
             raise ValueError(
                 f"embed_dim {embed_dim} does not divide into num_heads {self.num_heads}; "
                 "choose a number of heads that divides embed_dim"
             )
-        self.query_key_value = keras.layers.Dense(
-            3 * embed_dim,
-            # Glorot for one D×D matrix, not for the D×3D matrix the three are stacked in.
-            kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_avg", "uniform"),
-            dtype=self.dtype_policy,
-            name="query_key_value",
-        )
-        self.projection = keras.layers.Dense(embed_dim, dtype=self.dtype_policy, name="projection")
-        self.query_key_value.build(input_shape)
-        self.projection.build(input_shape)
+        for name in ("query", "key", "value", "projection"):
+            dense = keras.layers.Dense(embed_dim, dtype=self.dtype_policy, name=name)
+            dense.build(input_shape)
+            setattr(self, name, dense)
 
     def call(self, tokens, return_attention=False):
         """Let every token read from every token."""
         _, num_tokens, embed_dim = tokens.shape
-        x = self.query_key_value(tokens)  # (batch, num_tokens, 3 * embed_dim)
-        # Split first, then move the heads: on a CPU twice as fast as one five-axis transpose.
-        query, key, value = (self._split_heads(part) for part in ops.split(x, 3, axis=-1))
+        query = self._split_heads(self.query(tokens))  # (batch, heads, num_tokens, head_dim)
+        key = self._split_heads(self.key(tokens))
+        value = self._split_heads(self.value(tokens))
         x, attention = scaled_dot_product_attention(query, key, value)
         x = ops.transpose(x, (0, 2, 1, 3))  # (batch, num_tokens, heads, head_dim)
         x = self.projection(ops.reshape(x, (-1, num_tokens, embed_dim)))

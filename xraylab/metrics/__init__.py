@@ -1,7 +1,7 @@
 """Scores as functions of arrays: areas under curves, accuracies, and the floors beside them."""
 
 from xraylab.metrics.ranking import Ranking, average_precision, roc_auc
-from xraylab.metrics.scores import Floor, LabelScore, Score, check_answers, score
+from xraylab.metrics.scores import Floor, LabelScore, Score, check_answers, name_labels, score
 
 __all__ = [
     "Floor",
@@ -10,6 +10,7 @@ __all__ = [
     "Score",
     "average_precision",
     "check_answers",
+    "name_labels",
     "roc_auc",
     "score",
 ]

@@ -17,20 +17,17 @@ class Ranking:
     """
 
     def __init__(self, y_true, scores):
-        scores = np.asarray(scores)
+        scores = np.asarray(scores, dtype=np.float64)  # unsigned numbers have no negative
         order = np.argsort(-scores, kind="stable")
         ordered = scores[order]
         self._order = order
         self._positive = np.asarray(y_true)[order].astype(np.float64)
         self._group_end = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
 
-    def _counts(self, weights):
-        """Return the weight of positives and negatives at or above each distinct score."""
-        weights = np.ones(len(self._order)) if weights is None else np.asarray(weights)
-        weights = weights[..., self._order].astype(np.float64)
-        true_positives = np.cumsum(weights * self._positive, axis=-1)[..., self._group_end]
-        all_called = np.cumsum(weights, axis=-1)[..., self._group_end]
-        return true_positives, all_called - true_positives
+    def areas(self, weights=None):
+        """Return :meth:`roc_auc` and :meth:`average_precision` together, in one pass."""
+        counts = self._counts(weights)
+        return _roc_auc(*counts), _average_precision(*counts)
 
     def roc_auc(self, weights=None):
         """Return the area under the ROC curve: P(positive above negative) + ½ P(tie).
@@ -41,14 +38,7 @@ class Ranking:
 
         Source: ``hanley1982``; with ties the trapezoidal rule gives the Mann-Whitney statistic.
         """
-        true_positives, false_positives = self._counts(weights)
-        height = np.diff(true_positives, axis=-1, prepend=0.0)
-        # A positive beats the negatives that have not been called yet, and half of its own group.
-        group_negatives = np.diff(false_positives, axis=-1, prepend=0.0)
-        negatives_below = false_positives[..., -1:] - false_positives
-        area = np.sum(height * (negatives_below + 0.5 * group_negatives), axis=-1)
-        pairs = true_positives[..., -1] * false_positives[..., -1]
-        return _divide(area, pairs)
+        return _roc_auc(*self._counts(weights))
 
     def average_precision(self, weights=None):
         """Return Σ (recall step) · precision over the distinct scores, without interpolation.
@@ -57,10 +47,32 @@ class Ranking:
             weights: (..., num_films) or None for one each.
             returns: (...), NaN where the label has no positive film.
         """
-        true_positives, false_positives = self._counts(weights)
-        precision = _divide(true_positives, true_positives + false_positives, empty=0.0)
-        steps = np.diff(true_positives, axis=-1, prepend=0.0)
-        return _divide(np.sum(steps * precision, axis=-1), true_positives[..., -1])
+        return _average_precision(*self._counts(weights))
+
+    def _counts(self, weights):
+        """Return the weight of positives and negatives at or above each distinct score."""
+        weights = np.ones(len(self._order)) if weights is None else np.asarray(weights)
+        weights = weights[..., self._order].astype(np.float64)
+        true_positives = np.cumsum(weights * self._positive, axis=-1)[..., self._group_end]
+        all_called = np.cumsum(weights, axis=-1)[..., self._group_end]
+        return true_positives, all_called - true_positives
+
+
+def _roc_auc(true_positives, false_positives):
+    """Return the area under the curve through these counts."""
+    height = np.diff(true_positives, axis=-1, prepend=0.0)
+    # A positive beats the negatives that have not been called yet, and half of its own group.
+    group_negatives = np.diff(false_positives, axis=-1, prepend=0.0)
+    negatives_below = false_positives[..., -1:] - false_positives
+    area = np.sum(height * (negatives_below + 0.5 * group_negatives), axis=-1)
+    return _divide(area, true_positives[..., -1] * false_positives[..., -1])
+
+
+def _average_precision(true_positives, false_positives):
+    """Return the mean precision over the steps in recall."""
+    precision = _divide(true_positives, true_positives + false_positives, empty=0.0)
+    steps = np.diff(true_positives, axis=-1, prepend=0.0)
+    return _divide(np.sum(steps * precision, axis=-1), true_positives[..., -1])
 
 
 def roc_auc(y_true, scores):

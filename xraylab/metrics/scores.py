@@ -80,7 +80,7 @@ def score(y_true, probabilities, *, label_names=None, prevalence=None):
     """
     y_true, probabilities = check_answers(y_true, probabilities)
     num_films, num_labels = y_true.shape
-    names = _label_names(label_names, num_labels)
+    names = name_labels(label_names, num_labels)
     right = (probabilities > 0.5) == y_true
     rows = tuple(
         LabelScore(
@@ -149,7 +149,8 @@ def check_answers(y_true, probabilities):
     Raises:
         ValueError: as :func:`score`.
     """
-    y_true, probabilities = np.asarray(y_true), np.asarray(probabilities)
+    y_true = np.asarray(y_true)
+    probabilities = np.asarray(probabilities, dtype=np.float64)
     if y_true.ndim != 2 or y_true.shape != probabilities.shape or y_true.size == 0:
         raise ValueError(
             "y_true and probabilities must both be (num_films, num_labels) and not empty; "
@@ -166,15 +167,21 @@ def check_answers(y_true, probabilities):
         raise ValueError(f"probabilities must be finite; {bad} of them are NaN or infinite")
     low, high = float(probabilities.min()), float(probabilities.max())
     if low < 0 or high > 1:
+        by_rounding = low > -1e-3 and high < 1 + 1e-3
         raise ValueError(
-            f"probabilities must lie in [0, 1]; they run from {low:.4g} to {high:.4g}. These look "
-            "like logits: pass them through a sigmoid first"
+            f"probabilities must lie in [0, 1]; they run from {low:.9g} to {high:.9g}. "
+            + ("Rounding, it seems: clip them" if by_rounding else "These look like logits: ")
+            + ("" if by_rounding else "pass them through a sigmoid first")
         )
     return y_true.astype(bool), probabilities
 
 
-def _label_names(label_names, num_labels):
-    """Return the names of the labels: the findings where there are 14, numbers elsewhere."""
+def name_labels(label_names, num_labels):
+    """Return the names of the labels: without any given, the findings if there are 14.
+
+    Raises:
+        ValueError: if names were given, and not one a label.
+    """
     if label_names is None:
         is_findings = num_labels == len(FINDINGS)
         return FINDINGS if is_findings else tuple(f"label_{k}" for k in range(num_labels))

@@ -36,7 +36,7 @@ class ModelCard:
 _RR_VIT = {
     "builder": "xraylab.models.rr_vit:RRViT",
     "source": "pham2026",
-    "reconstructed": "dropout rate, λ and the first weights",
+    "reconstructed": "width and patch size (from the counts), dropout, λ, first weights, ε",
 }
 
 _CARDS = {

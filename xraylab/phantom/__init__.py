@@ -6,11 +6,11 @@ patients.
 """
 
 from xraylab.phantom.labels import draw_labels, label_counts
-from xraylab.phantom.simulator import BOX_DTYPE, PATIENT_DTYPE, VERSION, Films, films
+from xraylab.phantom.simulator import BOX_DTYPE, FACT_DTYPE, VERSION, Films, films
 
 __all__ = [
     "BOX_DTYPE",
-    "PATIENT_DTYPE",
+    "FACT_DTYPE",
     "VERSION",
     "Films",
     "draw_labels",

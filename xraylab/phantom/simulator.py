@@ -30,7 +30,7 @@ BOX_DTYPE = np.dtype(
 )
 """One box: place of the film, column of the label, sides as fractions of the film's side."""
 
-PATIENT_DTYPE = np.dtype([("sex", "U1"), ("age", np.int64), ("projection", "U2")])
+FACT_DTYPE = np.dtype([("sex", "U1"), ("age", np.int64), ("projection", "U2")])
 """What is known of a film's patient: ``F`` or ``M``, years, ``PA`` or ``AP``."""
 
 _BATCH_PIXELS = 1 << 17
@@ -46,14 +46,14 @@ class Films:
         labels: (n, 14) uint8, 0 or 1.
         masks: (n, 14, size, size) bool, the pixels of each finding; None unless asked for.
         boxes: (number of findings on all films,) of :data:`BOX_DTYPE`; the box encloses the mask.
-        patients: (n,) of :data:`PATIENT_DTYPE`.
+        facts: (n,) of :data:`FACT_DTYPE`.
     """
 
     images: np.ndarray
     labels: np.ndarray
     masks: np.ndarray | None
     boxes: np.ndarray
-    patients: np.ndarray
+    facts: np.ndarray
 
 
 def films(indices, size=224, seed=0, *, labels=None, masks=False):
@@ -86,14 +86,14 @@ def films(indices, size=224, seed=0, *, labels=None, masks=False):
     ]
     for number, (_, _, boxes, _) in enumerate(parts):
         boxes["film"] += number * chunk
-    images, truth, boxes, patients = (
+    images, truth, boxes, facts = (
         None if part[0] is None else np.concatenate(part) for part in zip(*parts, strict=True)
     )
-    return Films(images, labels, truth, boxes, patients)
+    return Films(images, labels, truth, boxes, facts)
 
 
 def _draw(indices, size, seed, labels, want_masks):
-    """Draw a few films at once; return images, masks or None, boxes and patients."""
+    """Draw a few films at once; return images, masks or None, boxes and facts."""
     patients = draw_patients(indices, seed)
     numbers = {name: uniform(seed, indices, f"sign {name}", 12) for name in FINDINGS}
     for name, alter in ALTER.items():
@@ -146,7 +146,7 @@ def _in_order(boxes):
 
 def _table(patients):
     """Return what is known of the patients."""
-    table = np.zeros(len(patients.age), PATIENT_DTYPE)
+    table = np.zeros(len(patients.age), FACT_DTYPE)
     table["sex"] = np.where(patients.sex == 1, "M", "F")
     table["age"] = patients.age
     table["projection"] = np.where(patients.portable == 1, "AP", "PA")

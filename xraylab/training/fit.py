@@ -12,7 +12,8 @@ import keras
 import numpy as np
 
 from xraylab import data
-from xraylab.data.files import make_folder
+from xraylab.data.files import make_folder, sweep
+from xraylab.findings import FINDINGS
 from xraylab.training.loop import Loop
 from xraylab.training.report import write_report
 from xraylab.training.run import Run, build_model, write_json, write_weights
@@ -42,12 +43,15 @@ def fit(recipe, out, *, resume=False, progress=True, checkpoint_seconds=CHECKPOI
         TrainingInterrupted: on Ctrl-C or SIGTERM, after a checkpoint was written.
         TrainingDiverged: if the loss is no longer finite.
     """
+    # The model first: a recipe that cannot be built must cost no download and leave no folder.
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_model(recipe)
     films = {name: _load(recipe, name, progress) for name in ("train", "val")}
     run = _begin(recipe, out, films, resume)
     if run.report:
         return run
-    keras.utils.set_random_seed(recipe.seed)
-    model = build_model(recipe)
+    sweep(run.path)
+    sweep(run.checkpoints)
     state = Loop(run, model, films, progress, checkpoint_seconds).go()
     write_weights(run.path / "last.weights.h5", model)
     write_report(run, films, state)
@@ -61,7 +65,8 @@ def _load(recipe, split, progress):
         recipe.data,
         size=recipe.size,
         split=split,
-        label_names=recipe.label_names,
+        # Not naming the findings lets the loader say that they are only its default.
+        label_names=None if recipe.label_names == FINDINGS else recipe.label_names,
         progress=progress,
         **options,
     )
@@ -88,7 +93,10 @@ def _begin(recipe, out, films, resume):
             f"{run.path} already holds a run, begun {run.facts['begun']}. Add --resume "
             "(resume=True) to continue it, or choose another --out"
         )
-    if changed := run.recipe.differences(recipe):
+    # Where the films lie may change, from machine to machine, as long as they are the same.
+    changed = run.recipe.differences(recipe)
+    changed.pop("data", None)
+    if changed:
         listing = "; ".join(f"{name} was {old}, now {new}" for name, (old, new) in changed.items())
         raise ValueError(
             f"{run.path} was begun by another recipe: {listing}. Resume it as it was begun, or "

@@ -92,18 +92,23 @@ class Loop:
         sums = self.state["loss_sums"]
         for name, value in logs.items():
             sums[name] = sums.get(name, 0.0) + float(value)
-        if not math.isfinite(logs["loss"]):
-            raise TrainingDiverged(
-                f"the loss is {logs['loss']} at step {self.state['step']}; the last good "
-                f"checkpoint lies in {self.run.checkpoints}. Train again with a lower "
-                f"learning rate than {self.run.recipe.learning_rate}"
-            )
+        self._require_finite("loss", logs["loss"])
         return float(logs["loss"])
+
+    def _require_finite(self, name, value):
+        """Stop the run if a number is none any more."""
+        if not np.isfinite(value).all():
+            raise TrainingDiverged(
+                f"the {name} of {self.run.path} is not finite after step {self.state['step']}. "
+                f"Train again with a lower learning rate than {self.run.recipe.learning_rate}; "
+                f"earlier weights, if any, lie in {self.run.checkpoints}"
+            )
 
     def _validate(self, epoch, row):
         """Score the validation films, keep the weights if they are the best so far."""
         split = self.films["val"]
         logits = predict_logits(self.model, split).astype(np.float64)
+        self._require_finite("answer on the validation films", logits)
         truth = np.asarray(split.labels)
         val_loss = float(np.mean(np.logaddexp(0.0, logits) - logits * truth))
         score = metrics.score(truth, sigmoid(logits), label_names=split.label_names)

@@ -2,7 +2,10 @@
 
 import math
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral
+from pathlib import Path
 
+from xraylab.data import NAMED_SOURCES
 from xraylab.findings import FINDINGS
 
 
@@ -15,7 +18,8 @@ class Recipe:
 
     Args:
         model: a name of :func:`xraylab.models.list_models`.
-        data: ``"phantom"``, ``"chestmnist"``, or the path of a MedMNIST-style ``.npz`` file.
+        data: ``"phantom"``, ``"chestmnist"``, or the path of a MedMNIST-style ``.npz`` file, which
+            is made absolute.
         size: side of the films in pixels.
         epochs: passes over the training films.
         batch_size: films a step.
@@ -36,25 +40,29 @@ class Recipe:
     size: int = 64
     epochs: int = 10
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     weight_decay: float = 1e-2
     warmup: float = 0.1
-    reconstruction_weight: float = 0.1
+    reconstruction_weight: float = 1.0
     seed: int = 0
     num_films: int | None = None
     label_names: tuple[str, ...] = FINDINGS
 
     def __post_init__(self):
+        if isinstance(self.label_names, str):
+            raise ValueError(f"label_names must be several names; {self.label_names!r} came")
         object.__setattr__(self, "label_names", tuple(self.label_names))
-        for name in ("epochs", "batch_size"):
-            _require(name, getattr(self, name), lambda v: v >= 1, "a whole number of at least 1")
-        _require("seed", self.seed, lambda v: v >= 0, "a whole number of at least 0")
+        if self.data not in NAMED_SOURCES:  # so that the run can be found from any folder
+            object.__setattr__(self, "data", str(Path(self.data).expanduser().absolute()))
+        for name in ("size", "epochs", "batch_size"):
+            _require(name, getattr(self, name), _whole(1), "a whole number of at least 1")
+        _require("seed", self.seed, _whole(0, 2**32 - 1), "a whole number from 0 to 2**32 - 1")
         _require("learning_rate", self.learning_rate, lambda v: 0 < v < math.inf, "above 0")
         for name in ("weight_decay", "reconstruction_weight"):
             _require(name, getattr(self, name), lambda v: 0 <= v < math.inf, "0 or above")
         _require("warmup", self.warmup, lambda v: 0 <= v < 1, "in [0, 1)")
         if self.num_films is not None:
-            _require("num_films", self.num_films, lambda v: v >= 1, "at least 1, or None for all")
+            _require("num_films", self.num_films, _whole(1), "at least 1, or None for all")
 
     def to_dict(self):
         """Return the recipe as plain values, ready for JSON."""
@@ -79,6 +87,16 @@ class Recipe:
         """Return ``{field: (mine, theirs)}`` for the fields in which two recipes differ."""
         mine, theirs = self.to_dict(), other.to_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def _whole(least, most=math.inf):
+    """Return a test for a whole number between two bounds."""
+
+    def is_whole(value):
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        return whole and least <= value <= most
+
+    return is_whole
 
 
 def _require(name, value, is_good, expected):

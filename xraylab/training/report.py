@@ -2,11 +2,11 @@
 
 import platform
 from datetime import UTC, datetime
-from importlib import metadata
 
 import numpy as np
 
 from xraylab import __version__, metrics
+from xraylab.backend import installed_version
 from xraylab.models import card, predict_logits, sigmoid
 from xraylab.training.run import write_json
 
@@ -18,16 +18,12 @@ def environment():
     import keras
 
     versions = {"python": platform.python_version(), "xraylab": __version__}
-    for package in REPORTED_PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
+    found = {package: installed_version(package) for package in REPORTED_PACKAGES}
     return {
         "platform": platform.platform(),
         "backend": keras.backend.backend(),
         "devices": [str(device) for device in keras.distribution.list_devices()],
-        "versions": versions,
+        "versions": versions | {name: version for name, version in found.items() if version},
     }
 
 

@@ -12,7 +12,8 @@
 """
 
 import json
-import uuid
+import shutil
+import tempfile
 from pathlib import Path
 
 from xraylab import models
@@ -99,11 +100,10 @@ def write_json(path, value):
 
 
 def write_weights(path, model):
-    """Write a model's weights so that they appear whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp.weights.h5")
-    try:
-        model.save_weights(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a model's weights (HDF5) so that they appear whole or not at all."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras writes to a path of its own choosing of name only.
+        written = Path(folder) / "model.weights.h5"
+        model.save_weights(written)
+        with write_whole(Path(path)) as stream, written.open("rb") as content:
+            shutil.copyfileobj(content, stream)
