@@ -12,7 +12,7 @@ from xraylab.phantom.exposure import expose
 from xraylab.phantom.labels import check_indices, check_labels, draw_labels
 from xraylab.phantom.signs import ALTER, PAINT
 
-VERSION = 2
+VERSION = 3
 """Number of the simulator; it changes whenever the bytes of the films do."""
 
 SMALLEST, LARGEST = 28, 1024
