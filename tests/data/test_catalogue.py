@@ -1,6 +1,5 @@
 """load(): which source a name or a path stands for, and choosing a part of it."""
 
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -20,11 +19,8 @@ def test_path_as_text_or_path_relative_or_with_home(npz, tmp_path, monkeypatch):
         assert split.path == path and len(split) == 20 and split.size == 28
 
 
-def test_real_films_keep_their_size_and_labels():
-    folder = Path(os.environ.get("XRAYLAB_REAL_FILMS", "../shared/data"))
-    path = folder / "nih_sample_28.npz"
-    if not path.exists():
-        pytest.skip(f"needs {path} (XRAYLAB_REAL_FILMS names the folder)")
+def test_real_films_keep_their_size_and_labels(real_films):
+    path = real_films / "nih_sample_28.npz"
     splits = {name: load(path, split=name, progress=False) for name in ("train", "val", "test")}
     assert [len(split) for split in splits.values()] == [1501, 176, 397]
     assert splits["train"].labels[:, FINDINGS.index("hernia")].sum() == 12

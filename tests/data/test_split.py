@@ -5,14 +5,15 @@ import pickle
 import numpy as np
 import pytest
 
-from xraylab.data import BOX_FIELDS, DataError, Split
+from xraylab.data import DataError, Split
 from xraylab.findings import FINDINGS
+from xraylab.phantom import BOX_DTYPE
 
 
 @pytest.fixture
 def split():
     boxes = np.array(
-        [(2, 4, 0.1, 0.1, 0.2, 0.2), (0, 1, 0, 0, 1, 1), (2, 3, 0.5, 0.5, 0.6, 0.7)], BOX_FIELDS
+        [(2, 4, 0.1, 0.1, 0.2, 0.2), (0, 1, 0, 0, 1, 1), (2, 3, 0.5, 0.5, 0.6, 0.7)], BOX_DTYPE
     )
     return Split(
         np.arange(4 * 28 * 28, dtype=np.uint8).reshape(4, 28, 28),

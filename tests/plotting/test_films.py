@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from xraylab import plotting
-from xraylab.data.split import BOX_FIELDS
 from xraylab.findings import index
+from xraylab.phantom import BOX_DTYPE
 
 FILM = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8) // 2
 
@@ -40,7 +40,7 @@ def test_the_text_of_a_grid_tells_what_is_there():
 
 
 def test_boxes_lie_where_their_fractions_say():
-    boxes = np.array([(1, index("mass"), 0.25, 0.5, 0.75, 1.0)], BOX_FIELDS)
+    boxes = np.array([(1, index("mass"), 0.25, 0.5, 0.75, 1.0)], BOX_DTYPE)
     figure = plotting.films(np.stack([FILM] * 2), boxes=boxes)
     first, second = figure.axes
     assert not first.patches

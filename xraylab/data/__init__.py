@@ -13,10 +13,9 @@ from xraylab.data.batches import batches, epoch_order, num_batches, read_rows
 from xraylab.data.catalogue import DEFAULT_SIZE, NAMED_SOURCES, Source, load, sources
 from xraylab.data.errors import DataError
 from xraylab.data.locations import data_root
-from xraylab.data.split import BOX_FIELDS, SPLITS, Split
+from xraylab.data.split import SPLITS, Split
 
 __all__ = [
-    "BOX_FIELDS",
     "DEFAULT_SIZE",
     "NAMED_SOURCES",
     "SPLITS",

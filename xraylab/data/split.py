@@ -7,21 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from xraylab.data.errors import DataError
+from xraylab.phantom import BOX_DTYPE
 
 SPLITS = ("train", "val", "test")
 """Names of the three splits, as MedMNIST writes them."""
-
-BOX_FIELDS = np.dtype(
-    [
-        ("film", np.int64),
-        ("finding", np.int64),
-        ("x_min", np.float32),
-        ("y_min", np.float32),
-        ("x_max", np.float32),
-        ("y_max", np.float32),
-    ]
-)
-"""One box: row of the film, column of the label, and the sides as fractions of width and height."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,8 +20,8 @@ class Split:
     Shapes:
         images: (n, size, size) uint8, 0 to 255; memory-mapped where the source is a file.
         labels: (n, k) uint8, 0 or 1.
-        boxes: structured array of :data:`BOX_FIELDS`, or None where the source knows no boxes;
-            ``x`` runs to the right and ``y`` downwards, both from 0 to 1.
+        boxes: structured array of :data:`xraylab.phantom.BOX_DTYPE`, or None where the source
+            knows no boxes; ``x`` runs to the right and ``y`` downwards, both from 0 to 1.
 
     Args:
         images: the films.
@@ -80,8 +69,8 @@ class Split:
         if self.boxes is not None:
             self._require(
                 "boxes",
-                self.boxes.dtype.names == BOX_FIELDS.names,
-                f"a structured array with the fields {', '.join(BOX_FIELDS.names)}",
+                self.boxes.dtype.names == BOX_DTYPE.names,
+                f"a structured array with the fields {', '.join(BOX_DTYPE.names)}",
                 f"{self.boxes.dtype}",
             )
 
