@@ -14,7 +14,7 @@ def test_round_trip_through_json():
 
 def test_a_file_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Recipe(data="films.npz").data == str(tmp_path / "films.npz")
+    assert Recipe(data="films.npz").data == str((tmp_path / "films.npz").resolve())
     assert Recipe(data="phantom").data == "phantom"
 
 

@@ -6,6 +6,9 @@ from rich.table import Table
 
 from xraylab.findings import title
 
+FEW_POSITIVES = 10
+"""Below this number of positive films, a bootstrap has too little to draw from."""
+
 
 def print_evaluation(console, result):
     """Print an :class:`xraylab.evaluation.Evaluation`: all scores, then finding by finding."""
@@ -15,6 +18,13 @@ def print_evaluation(console, result):
     console.print(f"[bold]{head}[/] · {result.weights} weights of {result.run}", highlight=False)
     console.print(_summary(result))
     console.print(_per_finding(result))
+    few = [title(row.label) for row in score.per_finding if 0 < row.positives < FEW_POSITIVES]
+    if few:
+        console.print(
+            f"Fewer than {FEW_POSITIVES} positive films, so do not trust the interval: "
+            f"{', '.join(few)}",
+            highlight=False,
+        )
     if score.undefined:
         names = ", ".join(title(name) for name in score.undefined)
         console.print(f"Undefined, and left out of the macro AUC: {names}", highlight=False)

@@ -53,7 +53,7 @@ class Recipe:
             raise ValueError(f"label_names must be several names; {self.label_names!r} came")
         object.__setattr__(self, "label_names", tuple(self.label_names))
         if self.data not in NAMED_SOURCES:  # so that the run can be found from any folder
-            object.__setattr__(self, "data", str(Path(self.data).expanduser().absolute()))
+            object.__setattr__(self, "data", str(Path(self.data).expanduser().resolve()))
         for name in ("size", "epochs", "batch_size"):
             _require(name, getattr(self, name), _whole(1), "a whole number of at least 1")
         _require("seed", self.seed, _whole(0, 2**32 - 1), "a whole number from 0 to 2**32 - 1")
