@@ -63,8 +63,8 @@ def train(
     report = run.report
     auc = report["scores"]["val"]["macro_auc"]
     typer.echo(
-        f"finished {recipe.epochs} epochs in {report['seconds']:.0f} s; best epoch "
-        f"{report['best_epoch']}, validation macro AUC "
+        f"finished {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} in "
+        f"{report['seconds']:.0f} s; best epoch {report['best_epoch']}, validation macro AUC "
         f"{'undefined' if auc is None else format(auc, '.4f')}"
         f"{' on SIMULATED films' if report['simulated_films'] else ''}"
     )

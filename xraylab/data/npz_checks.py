@@ -114,7 +114,8 @@ def check_labels(
             expected=f"{len(names)} label columns"
             + (" (the 14 findings of ChestMNIST, the default)" if by_default else " (label_names)"),
             found=f"{labels.shape[1]} label columns",
-            advice=f"for another data set pass label_names=[…] with its {labels.shape[1]} names",
+            advice=f"for another data set pass label_names=[…] with its {labels.shape[1]} names "
+            "(on the command line: --label-names a,b,c)",
         )
 
 
