@@ -1,12 +1,22 @@
 """The phantom as a source: kept on disk, checked before it is read, never half there."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from xraylab import data, phantom
+from xraylab.data import growing
+from xraylab.findings import FINDINGS
+
+FILES = ("images.npy", "labels.npy", "boxes.npy", "facts.npy")
 
 
 def load(tmp_path, **options):
@@ -14,15 +24,91 @@ def load(tmp_path, **options):
     return data.load("phantom", cache_dir=tmp_path, **(defaults | options))
 
 
+def films(indices, split="train", **options):
+    labels = phantom.draw_labels(indices, split=split)
+    return phantom.films(indices, size=32, labels=labels, **options)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Small batches, and the list of the films that were simulated."""
+    real, made = phantom.films, []
+
+    def count(indices, **options):
+        made.extend(np.asarray(indices).tolist())
+        return real(indices, **options)
+
+    monkeypatch.setattr(phantom, "films", count)
+    monkeypatch.setattr("xraylab.data.phantom._BATCH", 8)
+    return made
+
+
+def no_left_overs(tmp_path):
+    return not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
 def test_films_are_those_of_the_simulator(tmp_path):
     split = load(tmp_path)
-    made = phantom.films(np.arange(20), size=32)
+    made = films(np.arange(20))
     assert split.simulated
     assert "SIMULATED" in repr(split)
     assert isinstance(split.images, np.memmap)
     np.testing.assert_array_equal(split.images, made.images)
     np.testing.assert_array_equal(split.labels, made.labels)
     np.testing.assert_array_equal(split.boxes, made.boxes)
+    np.testing.assert_array_equal(split.table, made.facts)
+    assert sorted(path.name for path in split.path.iterdir()) == sorted((*FILES, "manifest.json"))
+    assert no_left_overs(tmp_path)
+
+
+def test_masks_are_those_of_the_simulator_and_need_no_disk(tmp_path, counted):
+    split = load(tmp_path, split="test")
+    masks = films(2 * 10**9 + np.arange(20), split="test", masks=True).masks
+    counted.clear()
+    assert split.masks.shape == masks.shape and split.masks.dtype == masks.dtype
+    truths = masks.any(axis=(1, 2, 3))
+    for chosen in (3, -1, np.int64(0), [1, 5], [], slice(None), slice(-3, None), truths):
+        np.testing.assert_array_equal(split.masks[chosen], masks[chosen])
+    counted.clear()
+    part = split.subset([4, 19, 4])
+    assert not counted
+    np.testing.assert_array_equal(part.masks[1:], masks[[19, 4]])
+    assert counted == [2 * 10**9 + 19, 2 * 10**9 + 4]
+
+
+@pytest.mark.parametrize("chosen", [20, -21, [0, 20], (0, 3), None, 0.5, [[0, 1]]])
+def test_masks_of_films_that_are_not_there(tmp_path, chosen):
+    with pytest.raises(IndexError):
+        load(tmp_path).masks[chosen]
+
+
+def test_knobs_have_a_folder_of_their_own_and_stand_in_the_manifest(tmp_path):
+    plain = load(tmp_path)
+    turned = load(tmp_path, knobs={"prevalence": {"mass": 1, "hernia": 0}})
+    assert (turned.labels[:, FINDINGS.index("mass")] == 1).all()
+    assert turned.path.parent != plain.path.parent and turned.fingerprint != plain.fingerprint
+    told = json.loads((turned.path / "manifest.json").read_text())["knobs"]
+    assert told == {"prevalence": {"mass": 1.0, "hernia": 0.0}}
+    again = load(tmp_path, knobs={"prevalence": {"hernia": 0.0, "mass": 1.0}})
+    assert again.path == turned.path
+    assert load(tmp_path, knobs={"exposure": 0}).path == plain.path
+    with pytest.raises(ValueError, match="did you mean 'severity'"):
+        load(tmp_path, knobs={"severty": (0, 1)})
+
+
+def test_the_simulator_gets_all_knobs_but_the_prevalence(tmp_path, monkeypatch):
+    real, asked = phantom.films, []
+
+    def record(indices, *, size, seed, labels, masks=False, **knobs):
+        asked.append((labels, knobs))
+        return real(indices, size=size, seed=seed, labels=labels, masks=masks)
+
+    monkeypatch.setattr(phantom, "films", record)
+    split = load(tmp_path, knobs={"prevalence": 1.0, "severity": (0.5, 1), "projection": "AP"})
+    split.masks[3]
+    assert len(asked) == 3  # one film to try the arguments, all films, one film's masks
+    for labels, knobs in asked:
+        assert labels.all() and knobs == {"severity": [0.5, 1.0], "projection": "AP"}
 
 
 def test_splits_share_no_film_and_smaller_ones_are_the_beginning(tmp_path):
@@ -57,40 +143,163 @@ def change_manifest(folder, **changes):
     [
         damage_pixels,
         lambda folder: (folder / "boxes.npy").unlink(),
+        lambda folder: (folder / "facts.npy").unlink(),
         lambda folder: (folder / "labels.npy").write_bytes(b""),
         lambda folder: (folder / "manifest.json").unlink(),
         lambda folder: (folder / "manifest.json").write_text("{"),
         lambda folder: (folder / "manifest.json").write_text("[]"),
         lambda folder: change_manifest(folder, version=0),
         lambda folder: change_manifest(folder, num_films=21),
+        lambda folder: change_manifest(folder, knobs={"exposure": 0.5}),
         lambda folder: change_manifest(folder, sha256={}),
     ],
 )
 def test_a_damaged_or_foreign_cache_is_set_aside_and_rebuilt(tmp_path, damage):
     good = load(tmp_path)
     damage(good.path)
-    with pytest.warns(UserWarning, match="do not agree with their manifest"):
+    with pytest.warns(UserWarning, match="do not agree with their manifest") as caught:
         again = load(tmp_path)
-    np.testing.assert_array_equal(again.images, phantom.films(np.arange(20), size=32).images)
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(again.images, films(np.arange(20)).images)
     assert list(good.path.parent.glob("*.set-aside-*"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load(tmp_path)
 
 
-def test_a_simulation_that_dies_leaves_nothing(tmp_path, monkeypatch):
+SLOWLY = """
+import sys, time
+from xraylab import data, phantom
+import xraylab.data.phantom as source
+
+real = phantom.films
+
+def slow(indices, **options):
+    time.sleep(0.05)
+    return real(indices, **options)
+
+phantom.films, source._BATCH = slow, 8
+data.load("phantom", 32, "val", num_films=500, cache_dir=sys.argv[1], progress=False)
+"""
+
+
+def kill_midway(tmp_path, batches):
+    """Begin 500 films in another process, kill it; return its part folder and journal lines."""
+    with subprocess.Popen([sys.executable, "-c", SLOWLY, str(tmp_path)]) as process:
+        try:
+            for _ in range(3000):
+                lines = [line for path in tmp_path.rglob(growing.JOURNAL) for line in path.open()]
+                if len(lines) > batches or process.poll() is not None:
+                    break
+                time.sleep(0.01)
+        finally:
+            process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    (journal,) = tmp_path.rglob(growing.JOURNAL)
+    return journal.parent, journal.read_text().count("\n") - 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows kills otherwise")
+def test_a_simulation_that_was_killed_goes_on_where_it_was(tmp_path, counted):
+    part, finished = kill_midway(tmp_path / "killed", batches=3)
+    assert 3 <= finished < 62 and part.name == ".val-500.part"
+    # What a crash of the machine may add: half a batch, half a line, and a batch with wrong bytes.
+    with (part / "images.npy").open("r+b") as stream:
+        stream.seek(1024 + (finished - 1) * 8 * 32**2 + 5)
+        stream.write(b"lost")
+    with (part / growing.JOURNAL).open("a") as stream:
+        stream.write('{"ends": {"im')
+    split = load(tmp_path / "killed", split="val", num_films=500)
+    kept = 8 * (finished - 1)
+    assert sorted(counted) == [10**9, *range(10**9 + kept, 10**9 + 500)]
+    undisturbed = load(tmp_path / "whole", split="val", num_films=500)
+    assert split.fingerprint == undisturbed.fingerprint
+    for name in (*FILES, "manifest.json"):
+        assert (split.path / name).read_bytes() == (undisturbed.path / name).read_bytes()
+    assert no_left_overs(tmp_path)
+
+
+def fill_the_disk_after(monkeypatch, calls_left):
     real, calls = phantom.films, []
 
-    def die_at_the_second_batch(*arguments, **options):
+    def die(*arguments, **options):
         calls.append(arguments)
-        if len(calls) > 2:  # the first call only tries the arguments
+        if len(calls) > calls_left:
             raise OSError(28, "No space left on device")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(phantom, "films", die_at_the_second_batch)
-    with pytest.raises(data.DataError, match="disk full"):
-        load(tmp_path, num_films=300)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    monkeypatch.setattr(phantom, "films", die)
+
+
+def test_a_simulation_that_fails_leaves_no_half_folder_and_can_go_on(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        fill_the_disk_after(patch, 2)  # the first call only tries the arguments
+        with pytest.raises(data.DataError, match="disk full"):
+            load(tmp_path, num_films=300)
+    assert [path.name for path in tmp_path.glob("*/*/*")] == [".train-300.part"]
+    np.testing.assert_array_equal(load(tmp_path, num_films=300).images, films(range(300)).images)
+    assert no_left_overs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda part: (part / growing.JOURNAL).unlink(),
+        lambda part: (part / growing.JOURNAL).write_text("[]\n"),
+        lambda part: (part / growing.JOURNAL).write_text('{"seed": 1}\n'),
+        lambda part: (part / "facts.npy").unlink(),
+        lambda part: (part / "boxes.npy").write_bytes(b""),
+        lambda part: (part / "labels.npy").write_bytes(bytes(9999)),
+    ],
+)
+def test_a_part_folder_that_cannot_be_trusted_is_made_anew(tmp_path, monkeypatch, damage):
+    with monkeypatch.context() as patch:
+        fill_the_disk_after(patch, 2)
+        with pytest.raises(data.DataError):
+            load(tmp_path, num_films=300)
+    damage(next(tmp_path.glob("*/*/.train-300.part")))
+    split, made = load(tmp_path, num_films=300), films(range(300))
+    for name, array in (("images", made.images), ("labels", made.labels), ("boxes", made.boxes)):
+        np.testing.assert_array_equal(getattr(split, name), array)
+
+
+def test_two_at_once_simulate_once(tmp_path, counted):
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: load(tmp_path, num_films=200), range(2))
+    assert first.fingerprint == second.fingerprint
+    assert len(counted) in (201, 202)  # each may try its arguments with the first film
+    assert no_left_overs(tmp_path)
+
+
+def test_without_locks_each_works_in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "fcntl", None)
+    with monkeypatch.context() as patch:
+        fill_the_disk_after(patch, 2)
+        with pytest.raises(data.DataError, match="disk full"):
+            load(tmp_path, num_films=300)
+    assert no_left_overs(tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: load(tmp_path, num_films=200), range(2))
+    assert first.fingerprint == second.fingerprint
+    assert no_left_overs(tmp_path)
+
+
+def test_forgotten_parts_are_swept_and_others_kept(tmp_path):
+    forgotten, recent = (tmp_path / "phantom" / "v0-seed0-32px" / f".{n}.part" for n in "ab")
+    for part in (forgotten, recent):
+        part.mkdir(parents=True)
+        (part / "images.npy").write_bytes(b"films")
+    long_ago = time.time() - growing.KEPT_SECONDS - 60
+    os.utime(forgotten, (long_ago, long_ago))
+    load(tmp_path)
+    assert not forgotten.exists() and recent.exists()
+
+
+def test_what_the_phantom_cannot_take(tmp_path, complaint):
+    load(tmp_path, seed=2**63 - 1, num_films=2)
+    error = complaint(load, tmp_path, seed=2**63, names="argument seed")
+    assert str(2**63 - 1) in error.expected
+    complaint(load, tmp_path, num_films=10**9 + 1, names="argument num_films")
 
 
 def test_bad_sizes_are_refused_before_anything_is_written(tmp_path):

@@ -1,6 +1,7 @@
 """Split: what it shows, and choosing films from it."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ def split():
         size=28,
         label_names=FINDINGS,
         boxes=boxes,
+        table=np.array([("F", 60), ("M", 50), ("F", 40), ("M", 30)], [("sex", "U1"), ("age", int)]),
+        masks=np.arange(4 * 14 * 28 * 28).reshape(4, 14, 28, 28) % 3 == 0,
         simulated=True,
         fingerprint="f" * 64,
     )
@@ -30,7 +33,8 @@ def split():
 
 def test_repr_says_what_it_is(split):
     text = repr(split)
-    for part in ("phantom", "val", "4 films", "28×28 px", "14 labels", "SIMULATED", "boxes"):
+    told = ("phantom", "val", "4 films", "28×28 px", "14 labels", "SIMULATED", "boxes", "age")
+    for part in (*told, "masks"):
         assert part in text
     assert len(text.splitlines()) <= 3 and len(split) == 4
 
@@ -43,6 +47,19 @@ def test_subset_takes_films_labels_and_boxes_along(split):
     assert part.boxes["finding"].tolist() == [4, 3, 4, 3]
     assert part.simulated and part.fingerprint != split.fingerprint
     assert split.boxes["film"].tolist() == [2, 0, 2]
+
+
+def test_subset_takes_table_and_masks_along(split):
+    part = split.subset([2, 1, 2]).subset(slice(1, None))
+    assert part.table["age"].tolist() == [50, 40]
+    assert len(part.masks) == 2
+    np.testing.assert_array_equal(part.masks[-1], split.masks[2])
+    np.testing.assert_array_equal(part.masks[[1, 0]], split.masks[[2, 1]])
+    np.testing.assert_array_equal(part.masks[:], split.masks[1:3])
+    with pytest.raises(IndexError, match="out of bounds"):
+        part.masks[2]
+    bare = replace(split, table=None, masks=None).subset([0])
+    assert bare.table is None and bare.masks is None and "table" not in repr(bare)
 
 
 def test_subset_by_slice_and_by_truth_values(split):
@@ -66,6 +83,10 @@ def test_arrays_that_do_not_fit(split, complaint):
     for bad in ((images / 255, labels), (images[:3], labels), (images, labels[:, :3])):
         complaint(Split, *bad, **facts, names="mine")
     complaint(Split, images, labels, **facts, boxes=np.zeros((3, 4)), names="boxes")
+    complaint(Split, images, labels, **facts, table=np.zeros(4), names="table")
+    complaint(Split, images, labels, **facts, table=split.table[:3], names="table")
+    complaint(Split, images, labels, **facts, masks=split.masks[:3], names="masks")
+    complaint(Split, images, labels, **facts, masks=7, names="masks")
 
 
 def test_data_error_survives_the_way_between_processes():

@@ -7,6 +7,7 @@ import pytest
 
 from xraylab import phantom
 from xraylab.findings import FINDINGS
+from xraylab.phantom.labels import SPLIT_SIZES
 
 POSITIVES = {
     "train": "7996 1950 9261 13914 3988 4375 978 3705 3263 1690 1799 1158 2279 144",
@@ -17,7 +18,8 @@ POSITIVES = {
 
 def test_table_has_the_known_totals():
     vectors, counts = phantom.label_counts()
-    assert counts.sum(axis=0).tolist() == [78_468, 11_219, 22_433]
+    assert dict(zip(SPLIT_SIZES, counts.sum(axis=0).tolist(), strict=True)) == SPLIT_SIZES
+    assert list(SPLIT_SIZES.values()) == [78_468, 11_219, 22_433]
     assert len(np.unique(vectors, axis=0)) == len(vectors)
     for column, expected in enumerate(POSITIVES.values()):
         assert (vectors.T @ counts[:, column]).tolist() == list(map(int, expected.split()))
@@ -40,24 +42,58 @@ def test_the_table_cannot_be_changed_by_accident():
         vectors[0, 0] = 1
 
 
-def test_drawn_labels_follow_the_table():
-    """Every prevalence, and that of no finding, lies within 4.5 standard errors."""
+def far_off(found, expected, num_films):
+    """Whether a rate lies more than 4.5 standard errors from what it should be."""
+    return np.abs(found - expected) > 4.5 * np.sqrt(expected * (1 - expected) / num_films)
+
+
+@pytest.mark.parametrize("split", [None, "train", "val", "test"])
+def test_drawn_labels_follow_the_table(split):
     vectors, counts = phantom.label_counts()
-    weights = counts.sum(axis=1) / counts.sum()
-    drawn = phantom.draw_labels(np.arange(40_000))
+    column = counts.sum(axis=1) if split is None else counts[:, list(SPLIT_SIZES).index(split)]
+    weights = column / column.sum()
+    drawn = phantom.draw_labels(np.arange(40_000), split=split)
     expected = np.append(weights @ vectors, weights[vectors.sum(axis=1) == 0].sum())
     found = np.append(drawn.mean(axis=0), (drawn.sum(axis=1) == 0).mean())
-    error = np.sqrt(expected * (1 - expected) / len(drawn))
-    assert (np.abs(found - expected) < 4.5 * error).all()
+    assert not far_off(found, expected, len(drawn)).any()
     # Together too: edema brings effusion more often than chance would.
     edema, effusion = (drawn[:, FINDINGS.index(name)] == 1 for name in ("edema", "effusion"))
     assert effusion[edema].mean() > 1.5 * effusion.mean()
+
+
+def test_labels_of_a_split_are_vectors_of_that_split():
+    vectors, counts = phantom.label_counts()
+    drawn = np.unique(phantom.draw_labels(np.arange(40_000), split="val"), axis=0)
+    allowed = {vector.tobytes() for vector in vectors[counts[:, 1] > 0]}
+    assert {vector.tobytes() for vector in drawn} <= allowed
+
+
+def test_a_number_is_the_prevalence_of_every_finding_alone():
+    drawn = phantom.draw_labels(np.arange(40_000), prevalence=0.3)
+    assert not far_off(drawn.mean(axis=0), 0.3, len(drawn)).any()
+    together = np.corrcoef(drawn.T) - np.eye(14)
+    assert np.abs(together).max() < 4.5 / np.sqrt(len(drawn))
+    for certain in (0, 1):
+        assert (phantom.draw_labels(np.arange(99), prevalence=certain) == certain).all()
+
+
+def test_a_mapping_changes_the_prevalence_of_those_it_names():
+    drawn = phantom.draw_labels(np.arange(40_000), split="test", prevalence={"hernia": 0.5})
+    expected = np.array(list(map(int, POSITIVES["test"].split()))) / SPLIT_SIZES["test"]
+    expected[FINDINGS.index("hernia")] = 0.5
+    assert not far_off(drawn.mean(axis=0), expected, len(drawn)).any()
 
 
 def test_drawn_labels_depend_on_index_and_seed_alone():
     drawn = phantom.draw_labels(np.arange(100))
     np.testing.assert_array_equal(phantom.draw_labels(np.arange(50, 100)), drawn[50:])
     assert (phantom.draw_labels(np.arange(100), seed=1) != drawn).any()
+
+
+@pytest.mark.parametrize("split", ["validation", 1, ["train"]])
+def test_bad_split(split):
+    with pytest.raises(ValueError, match="split must be one of train, val, test, or None"):
+        phantom.draw_labels([0], split=split)
 
 
 @pytest.mark.parametrize("indices", [[-1], [0.5], [], [2**63]])

@@ -2,9 +2,10 @@
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from xraylab.data.locations import data_root, search_roots
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split
 from xraylab.findings import FINDINGS
+from xraylab.phantom.knobs import Knobs
 
 NAMED_SOURCES = ("phantom", "chestmnist")
 """Sources that :func:`load` knows by name; any other is the path of a file."""
@@ -30,6 +32,7 @@ def load(
     label_names: Sequence[str] | None = None,
     num_films: int | None = None,
     seed: int = 0,
+    knobs: Knobs | Mapping[str, Any] | None = None,
     cache_dir: str | os.PathLike | None = None,
     download: bool = True,
     progress: bool = True,
@@ -47,15 +50,19 @@ def load(
         split: ``"train"``, ``"val"`` or ``"test"``.
         label_names: names of the labels in a file; None stands for the 14 findings.
         num_films: how many films to take; None takes all. From a file they are evenly spaced and
-            stay memory-mapped; more than half of the films are a run of neighbours.
-        seed: chooses the phantom films, or where an evenly spaced choice begins.
+            stay memory-mapped; more than half of the films are a run of neighbours. The phantom
+            makes any number: ChestMNIST's own are in :data:`xraylab.phantom.SPLIT_SIZES`, and None
+            stands for a small split.
+        seed: chooses the phantom films (at most 2**63 - 1), or where an evenly spaced choice
+            begins.
+        knobs: for the phantom alone, :class:`xraylab.phantom.Knobs` or a mapping of them.
         cache_dir: folder for downloads and unpacked arrays; None stands for :func:`data_root`.
         download: whether ChestMNIST may be downloaded.
         progress: whether to show the progress of long work.
 
     Raises:
         DataError: if an argument is wrong, or the file is not what it should be.
-        ValueError: for a size or seed that the phantom cannot take.
+        ValueError: for a size or knob that the phantom cannot take.
     """
     if split not in SPLITS:
         raise DataError(
@@ -79,12 +86,25 @@ def load(
                 advice="leave label_names out; it is for files of other data sets",
             )
         size = DEFAULT_SIZE if size is None else size
+    if knobs is not None and not (named and source == "phantom"):
+        raise DataError(
+            "argument knobs",
+            expected=f"none: {source} is no phantom, its films are what they are",
+            found=repr(knobs),
+            advice="leave knobs out, or load the phantom",
+        )
     if named and source == "phantom":
         # Imported here: the simulator is not needed by those who bring films of their own.
         from xraylab.data.phantom import load_phantom
 
         return load_phantom(
-            size, split, num_films=num_films, seed=seed, cache_dir=root, progress=progress
+            size,
+            split,
+            num_films=num_films,
+            seed=seed,
+            knobs=knobs,
+            cache_dir=root,
+            progress=progress,
         )
     if named and source == "chestmnist":
         whole_split = chestmnist.load_chestmnist(

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,10 @@ class Split:
         labels: (n, k) uint8, 0 or 1.
         boxes: structured array of :data:`xraylab.phantom.BOX_DTYPE`, or None where the source
             knows no boxes; ``x`` runs to the right and ``y`` downwards, both from 0 to 1.
+        table: structured array (n,), what is known of each film, or None.
+        masks: ``masks[i]`` is (k, size, size) bool, the pixels of each label on film ``i``, and
+            ``masks[rows]`` is (len(rows), k, size, size) bool; or None. They may be made only when
+            they are asked for.
 
     Args:
         images: the films.
@@ -31,6 +36,8 @@ class Split:
         size: side of a film in pixels.
         label_names: the ``k`` names of the labels.
         boxes: where the findings lie.
+        table: what is known of each film, such as sex, age and projection.
+        masks: anything with a length that takes film numbers, slices and lists of them in brackets.
         simulated: whether the films are simulated; their scores then say nothing about patients.
         fingerprint: hex digest that changes when the films or labels do.
         path: the file the films were read from, if there is one.
@@ -47,6 +54,8 @@ class Split:
     size: int
     label_names: tuple[str, ...]
     boxes: np.ndarray | None = None
+    table: np.ndarray | None = None
+    masks: Any = None
     simulated: bool = False
     fingerprint: str
     path: Path | None = None
@@ -73,6 +82,23 @@ class Split:
                 f"a structured array with the fields {', '.join(BOX_DTYPE.names)}",
                 f"{self.boxes.dtype}",
             )
+        if self.table is not None:
+            table = np.asarray(self.table)
+            self._require(
+                "table",
+                table.dtype.names is not None and table.shape == (films,),
+                f"({films},) structured: a row a film",
+                f"{table.shape} {table.dtype}",
+            )
+        if self.masks is not None:
+            found = len(self.masks) if hasattr(self.masks, "__len__") else None
+            self._require(
+                "masks",
+                found == films and hasattr(self.masks, "__getitem__"),
+                f"({films}, {len(self.label_names)}, {self.size}, {self.size}) bool, or what gives"
+                " such masks in brackets",
+                f"a {type(self.masks).__name__}" + ("" if found is None else f" of {found}"),
+            )
 
     def _require(self, name: str, good: bool, expected: str, found: str) -> None:
         if not good:
@@ -95,16 +121,24 @@ class Split:
             f" {self.size}×{self.size} px · {k} labels ({names}) · {healthy:.0%} of the films"
             " without any"
         ]
+        known = []
         if self.boxes is not None:
-            lines.append(f"  boxes known: {len(self.boxes):,}")
+            known.append(f"boxes known: {len(self.boxes):,}")
+        if self.masks is not None:
+            known.append("masks known")
+        if self.table is not None:
+            known.append(f"table known: {', '.join(self.table.dtype.names)}")
+        if known:
+            lines.append("  " + " · ".join(known))
         if self.simulated:
             lines.append("  SIMULATED films: scores on them say nothing about patients")
         return "\n".join(lines)
 
     def subset(self, indices: slice | np.ndarray | list[int]) -> "Split":
-        """Return a split of the films named, in the order named; boxes go with their films.
+        """Return a split of the films named, in the order named; what is known of them goes along.
 
-        A slice keeps a memory-mapped source memory-mapped; any other index copies its films.
+        A slice keeps a memory-mapped source memory-mapped; any other index copies its films. Masks
+        are never copied: they stay where they are until they are asked for.
 
         Args:
             indices: a slice, row numbers, or one truth value a film.
@@ -139,8 +173,23 @@ class Split:
             images=self.images[chosen],
             labels=self.labels[chosen],
             boxes=None if self.boxes is None else _boxes_of(self.boxes, rows),
+            table=None if self.table is None else self.table[chosen],
+            masks=None if self.masks is None else _MasksOf(self.masks, rows),
             fingerprint=digest.hexdigest(),
         )
+
+
+class _MasksOf:
+    """The masks of some films, in their order; taken from all masks when they are asked for."""
+
+    def __init__(self, masks: Any, rows: np.ndarray):
+        self._masks, self._rows = masks, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, films: int | slice | np.ndarray | list[int]) -> np.ndarray:
+        return self._masks[self._rows[films]]
 
 
 def _boxes_of(boxes: np.ndarray, rows: np.ndarray) -> np.ndarray:

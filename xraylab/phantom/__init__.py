@@ -5,15 +5,30 @@ films are for teaching and for tests. They resemble chest films; scores on them 
 patients.
 """
 
-from xraylab.phantom.labels import draw_labels, label_counts
-from xraylab.phantom.simulator import BOX_DTYPE, FACT_DTYPE, VERSION, Films, films
+from xraylab.phantom.devices import DEVICES
+from xraylab.phantom.knobs import CUES, Confounder, Knobs
+from xraylab.phantom.labels import SPLIT_SIZES, draw_labels, label_counts
+from xraylab.phantom.simulator import (
+    BOX_DTYPE,
+    FACT_DTYPE,
+    VERSION,
+    Films,
+    films,
+    layers,
+)
 
 __all__ = [
     "BOX_DTYPE",
+    "CUES",
+    "DEVICES",
     "FACT_DTYPE",
+    "SPLIT_SIZES",
     "VERSION",
+    "Confounder",
     "Films",
+    "Knobs",
     "draw_labels",
     "films",
     "label_counts",
+    "layers",
 ]

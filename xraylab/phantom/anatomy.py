@@ -1,104 +1,31 @@
-"""A chest without findings: what a patient is like, and what weakens the beam on its way.
+"""A chest without findings: how many centimetres of water stand in the way of each ray.
 
-Lengths are fractions of the film's side; x runs to the right of the film, which is the patient's
-left, and y downwards. Attenuations add up along the ray, in units in which the mediastinum is
-about 1.
+All that lies along a ray adds up, as in the law of Beer and Lambert. Soft tissue and fluid count as
+water; lung is mostly air; bone counts as the water that weakens the beam as much. What is written
+in (n, size, 1) depends on the height alone, which makes most of the geometry cheap.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xraylab.phantom.draws import uniform
-from xraylab.phantom.shapes import band, column, dome, ellipse, smooth_field, step
-
-RIGHT, LEFT = -1, 1
-"""The patient's sides, as the sign of x on the film."""
-
-
-@dataclass
-class Patient:
-    """What varies from patient to patient; every attribute is (n,), findings may change them.
-
-    ``sex`` is 0 for women and 1 for men, ``age`` in years, ``portable`` 1 for an AP film taken at
-    the bedside. The rest are lengths and factors, explained where they are used.
-    """
-
-    sex: np.ndarray
-    age: np.ndarray
-    portable: np.ndarray
-    width: np.ndarray
-    apex: np.ndarray
-    base: np.ndarray
-    base_right: np.ndarray
-    base_left: np.ndarray
-    dome_height: np.ndarray
-    heart_width: np.ndarray
-    heart_height: np.ndarray
-    thickness: np.ndarray
-    aeration: np.ndarray
-    vessels: np.ndarray
-    ribs: np.ndarray
-    shift: np.ndarray
-    turn: np.ndarray
-    zoom: np.ndarray
-    move_x: np.ndarray
-    move_y: np.ndarray
-    roundness: np.ndarray
-    stomach: np.ndarray
-
-    def rows(self, chosen):
-        """Return some of the patients."""
-        return replace(self, **{name: value[chosen] for name, value in vars(self).items()})
-
-
-def draw_patients(indices, seed):
-    """Return the patients of some films."""
-    u = uniform(seed, indices, "patient", 36).T
-
-    def between(low, high, place):
-        return low + (high - low) * u[place]
-
-    def about(centre, spread, place):
-        """A bell of three uniforms, from centre - spread to centre + spread."""
-        return centre + spread * (2 * (u[place] + u[place + 1] + u[place + 2]) / 3 - 1)
-
-    portable = (u[0] < 0.4).astype(float)
-    age = 18 + 72 * (u[1] + u[2] + u[3]) / 3
-    breath = about(0.0, 1.0, 4)  # from shallow to deep
-    return Patient(
-        sex=(u[7] < 0.56).astype(float),
-        age=age,
-        portable=portable,
-        width=about(0.37, 0.06, 8),
-        apex=about(0.11, 0.05, 11),
-        base=0.72 + 0.07 * breath - 0.05 * portable,
-        base_right=between(-0.03, 0.0, 14),
-        base_left=between(0.0, 0.03, 15),
-        dome_height=between(0.035, 0.075, 16),
-        heart_width=0.44 + 0.05 * portable + 0.0006 * (age - 50) + between(-0.04, 0.04, 17),
-        heart_height=between(0.11, 0.14, 18),
-        thickness=between(0.75, 1.3, 19),
-        aeration=1.0 + 0.1 * breath,
-        vessels=between(0.7, 1.3, 20),
-        ribs=between(0.7, 1.2, 21),
-        shift=np.zeros(len(u[0])),
-        turn=np.radians(between(-4, 4, 22)),
-        zoom=about(1.0, 0.12, 23),
-        move_x=about(0.0, 0.05, 26),
-        move_y=about(0.0, 0.05, 29),
-        roundness=between(2.0, 3.6, 32),
-        stomach=between(0.0, 1.0, 33),
-    )
+from xraylab.phantom.patient import Patient
+from xraylab.phantom.shapes import band, bump, column, ellipse, step
 
 
 @dataclass
 class Chest:
-    """The drawn chests of some patients; pictures are (n, size, size) float32.
+    """The chests of some patients, laid out on the film's pixels; lengths in centimetres.
 
-    ``x`` and ``y`` are where each pixel lies in the patient, ``lung`` how much of a pixel is lung
-    (0 to 1) on either side, ``depth`` how thick the lung is there, ``lower_edge`` where the
-    diaphragm runs, ``attenuation`` the sum along the ray.
+    Shapes:
+        x: (n, size, size), y: (n, size, 1), where each pixel lies in the patient.
+        height: (n, size, 1), 0 at the lungs' tops and 1 at the costophrenic angles.
+        outer: (n, size, 1), from the midline to the inside of the ribs.
+        border: the mediastinum's right and left border, each (n, size, 1).
+        lower: (n, size, size), y of the diaphragm there. beside: |x|.
+        lung: (n, size, size), share of the pixel that is lung seen free of heart and diaphragm.
+        air: (n, size, size), cm of air along the ray. water: (n, size, size), cm of water.
+        vessels: (n, size, size), cm of water that the vessels hold.
     """
 
     patient: Patient
@@ -107,168 +34,255 @@ class Chest:
     indices: np.ndarray
     x: np.ndarray
     y: np.ndarray
-    sides: dict[int, np.ndarray]
-    lower_edge: dict[int, np.ndarray]
-    outer_edge: np.ndarray
-    depth: np.ndarray
-    attenuation: np.ndarray
+    beside: np.ndarray
+    height: np.ndarray
+    outer: np.ndarray
+    border: tuple
+    lower: np.ndarray
+    lung: np.ndarray
+    air: np.ndarray
+    water: np.ndarray
+    vessels: np.ndarray
 
     @property
-    def lung(self):
-        """How much of each pixel is lung, of either side."""
-        return self.sides[RIGHT] + self.sides[LEFT]
+    def pitch(self):
+        """Side of a pixel in cm, (n,)."""
+        return self.patient.field / self.size
+
+    @property
+    def soft(self):
+        """Half the width in cm of an edge that is as sharp as a pixel allows, (n, 1, 1)."""
+        return column(np.maximum(0.12, 0.7 * self.pitch))
+
+    def to_pixels(self, x, y):
+        """Return the column and row, from the centre of the first pixel, of points (n, m)."""
+        p = self.patient
+        turn, move_x, move_y, pitch = (
+            v[:, np.newaxis] for v in (p.turn, p.move_x, p.move_y, self.pitch)
+        )
+        middle = self.size / 2 - 0.5
+        return (x + turn * y + move_x) / pitch + middle, (y + move_y) / pitch + middle
+
+    def lung_of(self, side):
+        """Return the lung of one side a film; ``side`` (n, 1, 1): -1 right, 1 left, 0 both."""
+        return self.lung * ((side == 0) | (side * self.x > 0))
 
     def rows(self, chosen):
-        """Return some of the chests; ``attenuation`` is a copy."""
-        return replace(
-            self,
-            patient=self.patient.rows(chosen),
-            indices=self.indices[chosen],
-            sides={side: lung[chosen] for side, lung in self.sides.items()},
-            lower_edge={side: edge[chosen] for side, edge in self.lower_edge.items()},
-            **{
-                name: getattr(self, name)[chosen]
-                for name in ("x", "y", "outer_edge", "depth", "attenuation")
-            },
-        )
+        """Return some of the chests."""
+        pictures = {
+            name: value[chosen]
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray)
+        }
+        border = tuple(edge[chosen] for edge in self.border)
+        return replace(self, patient=self.patient.rows(chosen), border=border, **pictures)
 
 
 def lay_out(patient, indices, seed, size):
-    """Return chests with coordinates and lungs in place and nothing attenuating yet."""
-    grid = ((np.arange(size, dtype=np.float32) + 0.5) / size - 0.5)[np.newaxis]
-    across, down = grid[:, np.newaxis, :], grid[:, :, np.newaxis]
-    cosine, sine = column(np.cos(patient.turn)), column(np.sin(patient.turn))
-    zoom = column(patient.zoom)
-    x = (across * cosine + down * sine) * zoom - column(patient.move_x)
-    y = (down * cosine - across * sine) * zoom - column(patient.move_y) + 0.5
-
-    width, apex, base = (column(getattr(patient, n)) for n in ("width", "apex", "base"))
-    height = np.clip((y - apex) / (base - apex), 0.0, 1.3)  # 0 at the apex, 1 at the base
-    outer = width * np.sqrt(
-        np.clip(1 - (1 - np.minimum(height, 1.0)) ** column(patient.roundness), 0.0, 1.0)
-    )
-    outer = outer * (0.82 + 0.18 * height)
-    inner = 0.045 + 0.03 * height
-    middle = column(patient.shift)
-    edge = np.maximum(0.006, 0.7 / size)
-    sides, lower_edges = {}, {}
-    for side, raised in ((RIGHT, patient.base_right), (LEFT, patient.base_left)):
-        beside = side * (x - middle * (1 - height))  # distance from the middle, on this side
-        bow = (beside - 0.5 * (inner + width)) / (0.5 * width)
-        lower = base + column(raised) + column(patient.dome_height) * (1.6 * bow * bow - 0.6)
-        lung = step(outer - beside, edge) * step(beside - inner, edge * 1.5)
-        sides[side] = lung * step(lower - y, edge) * step(y - apex, 0.02)
-        lower_edges[side] = np.broadcast_to(lower, x.shape)
-    # Lungs are thick in their middle and thin towards the ribs and the apex.
+    """Return chests with every outline in place, the air in the lungs and the water of the body."""
+    p = patient
+    grid = ((np.arange(size, dtype=np.float32) + 0.5) / size - 0.5) * column(p.field)
+    y = np.swapaxes(grid, 1, 2) - column(p.move_y)
+    x = grid - column(p.turn) * y - column(p.move_x)
     beside = np.abs(x)
-    depth = np.sqrt(np.clip(1 - ((beside - 0.2 * width) / (0.85 * width)) ** 2, 0.05, 1.0))
-    depth = depth * np.clip(0.55 + 0.75 * height, 0.0, 1.0)
-    # Where the heart is, there is little lung before and behind it.
-    depth = depth * (1 - 0.8 * np.sqrt(dome(ellipse(x, y, *heart_ellipses(patient)))))
+    floor = column(np.maximum(p.dome_right, p.dome_left) + p.angle)
+    height = (y - column(p.apex)) / (floor - column(p.apex))
+    inside = np.clip(height, 0.0, 1.0)
+    outer = column(p.width) * (1 - (1 - inside) ** column(p.shape)) ** column(p.taper)
+    border = mediastinal_borders(p, y)
+    dome = np.where(x < 0, column(p.dome_right), column(p.dome_left))
+    # From the top of the dome the diaphragm falls to the angle outside, and less to the heart.
+    crest = column(p.width * 0.45)
+    fall = (beside - crest) / (column(p.width) - crest)
+    fall = np.where(fall > 0, fall, 0.3 * fall)
+    lower = dome + column(p.angle * (1 - p.flat)) * np.minimum(fall * fall, 1.2)
+    soft = column(np.maximum(0.3, 0.8 * p.field / size))
+    top = step(y - column(p.apex), 0.5)
+    above = step(lower - y, soft)
+    cage = step(outer - beside, soft) * top
+    path, middle = lung_path(p, beside, outer, inside)
+    # Behind and in front of the dome the lung reaches lower than its top: air seen through it.
+    behind = 0.30 * np.exp(-np.maximum(y - lower, 0.0) / 1.8)
+    held = middle_thickness(p, x, y, border, path)
+    air = cage * (path - held) * np.maximum(above, behind) * column(p.air)
+    free = cage * above * (1 - np.minimum(held / (0.5 * middle + 1.0), 1.0))
+    water, vessels = np.zeros_like(x), np.zeros_like(x)
     return Chest(
-        patient, size, seed, indices, x, y, sides, lower_edges, outer, depth, np.zeros_like(x)
+        p,
+        size,
+        seed,
+        indices,
+        x,
+        y,
+        beside,
+        height,
+        outer,
+        border,
+        lower,
+        free,
+        air,
+        water,
+        vessels,
     )
 
 
-def draw_anatomy(chest):
-    """Add everything a chest without findings holds to its attenuation, and return that."""
-    parts = (soft_tissue, spine_and_mediastinum, bones, lung_markings)
-    for part in parts:
-        chest.attenuation += part(chest)
-    return chest.attenuation
+def lung_path(patient, beside, outer, height):
+    """Return the length of each ray inside the rib cage, and that of the longest one in its row."""
+    p = patient
+    deep = 2 * column(p.depth) * np.minimum(0.35 + 1.6 * height, 1.0)
+    across = beside / (1.02 * outer + 1e-3)
+    return deep * np.sqrt(np.clip(1 - across * across, 0.0, 1.0)), deep
 
 
-def soft_tissue(chest):
-    """The body around the lungs: chest wall, shoulders, neck, abdomen, breasts; less the air."""
-    p, x, y = chest.patient, chest.x, chest.y
-    width = column(p.width)
-    shoulder = 0.16 + 0.34 * step(y - column(p.apex) + 0.01, 0.1)
-    half_width = np.minimum(shoulder, width * 1.22 + 0.035 * column(p.thickness))
-    half_width = half_width + 0.25 * step(0.22 - y, 0.12) * step(y - column(p.apex) + 0.02, 0.08)
-    body = step(half_width - np.abs(x), 0.012)
-    thick = column(p.thickness) * body * (0.66 + 0.16 * dome((x / (half_width + 0.05)) ** 2))
-    below = step(y - column(p.base) + 0.02, 0.05)
-    tissue = thick + 0.20 * column(p.thickness) * body * below
-    breast = column((1 - p.sex) * (0.10 + 0.10 * (p.thickness - 0.75)))
-    for side in (RIGHT, LEFT):
-        shadow = ellipse(x, y, side * width * 0.62, column(p.base) - 0.08, width * 0.5, 0.15)
-        tissue = tissue + breast * dome(shadow)
-    size = column(0.4 + p.stomach)
-    stomach = ellipse(x, y, width * 0.5, column(p.base) + 0.07, 0.06 * size, 0.035 * size)
-    air = dome(stomach) * step(y - chest.lower_edge[LEFT] - 0.01, 0.01)
-    tissue = tissue - column(np.where(p.stomach > 0.35, 0.12 + 0.10 * p.stomach, 0.0)) * air
-    return tissue - 0.58 * column(p.aeration) * chest.lung * chest.depth
+def mediastinal_borders(patient, y):
+    """Return x of the right and left border of heart and great vessels, each (n, size, 1).
 
-
-def spine_and_mediastinum(chest):
-    """Spine, great vessels with the aortic arch, heart, hila; the trachea as a column of air."""
-    p, x, y = chest.patient, chest.x, chest.y
-    middle = column(p.shift) * (1 - np.clip(y, 0, 1))
-    spine = 0.13 * band(x - middle, 0.055) * (1 + 0.10 * np.cos(2 * np.pi * y / 0.055))
-    great = 0.30 * step(0.055 + 0.02 * y - np.abs(x - middle), 0.022)
-    great = great * step(y - column(p.apex) + 0.02, 0.08)
-    old = np.clip((p.age - 40) / 40, 0, 1)
-    arch = ellipse(x, y, 0.055 + 0.012 * column(old), column(p.apex) + 0.17, 0.04, 0.045)
-    trachea = band(x - 2.2 * middle, 0.022) * step(column(p.apex) + 0.19 - y, 0.03)
-    # What lies side by side in one shadow does not add up: the larger of them counts.
-    total = spine + np.maximum(np.maximum(great, heart(chest)), 0.30 * dome(arch)) - 0.14 * trachea
-    for side, drop in ((RIGHT, 0.27), (LEFT, 0.25)):
-        hilum = ellipse(x, y, side * 0.095 + middle, column(p.apex) + drop, 0.045, 0.065)
-        total = total + 0.13 * column(p.vessels) * np.exp(-1.2 * hilum)
-    return total
-
-
-def heart_ellipses(patient):
-    """Return centre x, centre y, radius x, radius y and tilt of the heart, each (n, 1, 1).
-
-    The heart's width is ``heart_width`` (the cardiothoracic ratio) times that of the chest; two
-    thirds of it lie to the patient's left.
+    From above, on the right: superior vena cava, ascending aorta, right atrium; on the left: aortic
+    knob, pulmonary trunk, left auricle, left ventricle (``goodman2015``).
     """
-    across = column(patient.heart_width * patient.width)  # half its width
-    down = column(patient.heart_height * (0.6 + 0.9 * patient.heart_width))
-    centre_y = column(patient.base - 0.02) - 0.75 * down
-    return column(patient.shift) * 0.5 + across / 3, centre_y, across, down, 0.35
+    p = patient
+    low = column(np.minimum(p.dome_right, p.dome_left + 0.6))
+    carina = column(p.apex + 8.6)
+    width = column(2 * p.width * p.heart_ratio)
+    to_left, to_right = width * column(p.heart_left), width * column(1 - p.heart_left)
+    neck = 2.3 - 0.3 * step(column(p.apex) + 3 - y, 3.0)
+    # The ventricle: from the hilum it swings out to the apex of the heart, near the diaphragm.
+    tip = low - 1.2 + 0.12 * (width - 11)
+    start = carina + 1.2
+    rise = np.clip((y - start) / (tip - start), 0.0, 1.0)
+    swing = np.where(
+        y < tip,
+        np.sin(0.5 * np.pi * rise) ** 1.5,
+        np.sqrt(np.clip(1 - ((y - tip) / 4.2) ** 2, 0.0, 1.0)),
+    )
+    left = neck + (to_left - 2.3) * swing + column(p.knob) * bump(y - carina + 2.9, 1.7)
+    left = left + column(p.pulmonary) * bump(y - carina - 1.0, 1.8)
+    left = left + column(p.auricle) * bump(y - carina - 3.4, 1.8)
+    atrium = np.clip((y - carina) / (low + 1.0 - carina), 0.0, 1.3)
+    round_ = np.maximum(np.sin(np.pi * np.minimum(atrium, 1.0) ** 1.2), 0.0) ** 0.7
+    round_ = np.where(atrium < 0.56, round_, np.maximum(round_, 0.8))
+    right = neck + (to_right - 2.3) * round_ + column(p.ascending) * bump(y - carina + 1.2, 2.6)
+    middle = column(p.shift) * np.clip(1.0 - 0.03 * (y - low), 0.5, 1.6)
+    lean = column(p.twist) * 0.45
+    return -right + middle + lean, left + middle + lean
 
 
-def heart(chest):
-    """The heart: a tilted ellipsoid, lost in the shadow of the diaphragm below."""
-    inside = dome(ellipse(chest.x, chest.y, *heart_ellipses(chest.patient)))
-    return 0.30 * np.sqrt(inside) * step(chest.lower_edge[LEFT] + 0.01 - chest.y, 0.04)
+def middle_thickness(patient, x, y, border, path):
+    """Return how many cm of each ray inside the cage the mediastinum takes up."""
+    p = patient
+    right, left = border
+    centre, half = 0.5 * (left + right), 0.5 * (left - right)
+    u = (x - centre) / half
+    chord = np.clip(1 - u * u, 0.0, 1.0) ** 0.75
+    wide = np.clip((half - 2.4) / 3.0, 0.0, 1.0)  # vessels above, the heart below
+    deep = column(p.depth) * (1.45 + 0.25 * wide)
+    core = step(1.9 - np.abs(x - column(p.shift)), 0.9)  # spine, oesophagus: no lung at all
+    return np.minimum(np.maximum(chord * deep, core * (path - 1.0)), path)
+
+
+def body(chest):
+    """The body's thickness from front to back, less what the rib cage holds of air."""
+    p, y, beside = chest.patient, chest.y, chest.beside
+    wall = column(p.wall)
+    full = column(p.width) + wall
+    waist = chest.height - 1.0
+    trunk = 6.3 + (full * (1 + 0.05 * step(waist, 0.3)) - 6.3) * step(y - column(p.apex) + 1, 3.5)
+    deep = 6.5 + (column(p.depth) + 0.75 * wall - 6.5) * step(y - column(p.apex) - 2, 6.0)
+    round_ = np.minimum(beside / trunk, 1.0) ** 2
+    thick = 2 * deep * np.sqrt(1 - round_ * round_)
+    # Shoulders slope from the neck; the arms hang from them, or are lifted out of the way.
+    slope = column(p.apex) - 5.0 + 0.36 * np.maximum(beside - 5.5, 0.0)
+    shoulder = 17.0 * np.sqrt(np.clip((y - slope) / 7.0, 0.0, 1.0))
+    reach = full + 7.5 + 2.5 * column(p.arms)
+    armpit = column(p.apex) + 7.5 + 4.0 * column(p.arms)
+    shoulder = shoulder * step(armpit + 3.0 - y, 5.0) * step(reach - beside, 1.0)
+    apart = full + 4.2 + (1.0 + 3.0 * column(p.arms)) * np.clip(1 + (y - armpit) / 12, 0.0, 3.0)
+    away = np.where(p.portable == 1, 0.0, 40.0 * (p.arms > 0.4))
+    arm = (beside - apart - column(away) * step(y - armpit - 1, 4.0)) / 4.4
+    arm = 12.0 * np.sqrt(np.clip(1 - arm * arm, 0.0, 1.0)) * step(y - armpit + 4, 3.0)
+    thick = np.maximum(np.maximum(thick, shoulder), arm)
+    thick = thick + 3.5 * step(y - chest.lower - 1.0, 2.0) * (thick > 0)
+    thick = thick + column(p.breast) * breast_shape(chest)
+    return thick - chest.air - stomach_air(chest)
+
+
+def breast_shape(chest):
+    """Breast shadows, round below: 1 where they are thickest."""
+    p = chest.patient
+    centre_y = column(p.dome_right - 0.2 - 0.5 * p.breast)
+    u = (chest.beside - column(p.width * 0.68)) / column(p.width * 0.52)
+    v = (chest.y - centre_y) / np.where(chest.y > centre_y, 4.2, 8.0)
+    return np.sqrt(np.clip(1 - u * u - v * v, 0.0, 1.0))
+
+
+def stomach_air(chest):
+    """Air in the stomach under the left dome: a bubble with a level if the patient stands."""
+    p = chest.patient
+    size = column(np.clip(p.stomach, 0.0, 1.0))
+    centre_y = column(p.dome_left) + 1.0 + 2.2 * size
+    bubble = ellipse(
+        chest.x, chest.y, column(p.width * 0.5), centre_y, 1.2 + 3.8 * size, 0.8 + 2.2 * size
+    )
+    level = np.where(column(p.portable) == 1, 1.0, step(centre_y + 0.8 * size - chest.y, 0.15))
+    return (size > 0) * 5.0 * np.sqrt(np.clip(1 - bubble, 0.0, 1.0)) * level * (0.4 + 0.6 * size)
+
+
+def mediastinum(chest):
+    """The spine with its discs, and the trachea with the main bronchi as columns of air."""
+    p, x, y = chest.patient, chest.x, chest.y
+    off = x - column(p.shift) * 0.15
+    gap = column(p.rib_gap)
+    spine = 2.6 * band(off, 2.4) * (1 + 0.14 * np.cos(2 * np.pi * y / gap))
+    spine = spine + 0.5 * (band(off - 1.9, 0.5) + band(off + 1.9, 0.5))  # pedicles, end on
+    carina = column(p.apex + 8.6)
+    aside = column(p.shift) + column(p.twist) * 0.3 - 0.25 * step(y - carina + 4, 3.0)
+    trachea = 1.7 * np.sqrt(np.clip(1 - ((x - aside) / 0.95) ** 2, 0.0, 1.0))
+    trachea = trachea * step(carina - y, 0.8)
+    return column(p.bone) * spine - trachea
 
 
 def bones(chest):
-    """Ribs behind (falling outwards) and in front (falling inwards), and clavicles."""
-    p, x, y = chest.patient, chest.x, chest.y
-    beside, width = np.abs(x), column(p.width)
-    spacing = (column(p.base) - column(p.apex)) / 8.5
-    cage = step(chest.outer_edge * 1.04 + 0.01 - beside, 0.012) * step(y - column(p.apex), 0.03)
-    cage = cage * (1 - 0.75 * step(y - column(p.base), 0.04))
-    behind = (y - 0.55 * beside + 0.5 * beside**2 / width) / spacing
-    before = (y + 0.75 * beside - 0.4 * beside**2 / width) / spacing
-    ribs = 0.085 * _stripes(behind, 0.30) * step(beside - 0.035, 0.02)
-    ribs = ribs + 0.05 * _stripes(before, 0.36) * step(beside - 0.3 * width, 0.05)
-    edge = band(beside - chest.outer_edge, 0.02)  # there the ribs run along the beam
-    total = column(p.ribs) * cage * (ribs * (1 + 0.5 * edge) + 0.04 * edge)
-    collar = y - column(p.apex) - 0.055 + 0.25 * (beside - 0.04) - 0.5 * (beside - 0.12) ** 2
-    scapula = band(beside - 0.9 * chest.outer_edge - 0.25 * (y - 0.3), 0.02)
-    scapula = scapula * step(y - column(p.apex) - 0.06, 0.03) * step(0.45 - y, 0.08)
-    total = total + 0.07 * scapula * column(1.2 - 0.7 * (1 - p.portable))
-    clavicle = band(collar, 0.018) * step(beside - 0.03, 0.01) * step(0.36 - beside, 0.02)
-    return total + 0.13 * column(p.ribs) * clavicle
+    """Ribs behind and in front, clavicles, shoulder blades and the bones of the upper arm."""
+    p, beside, y = chest.patient, chest.beside, chest.y
+    gap, slant = column(p.rib_gap), column(p.rib_slant)
+    across = np.minimum(beside / (chest.outer + 0.5), 1.15)
+    squared = across * across
+    start = column(p.apex + 0.7)
+    # Behind, a rib leaves the spine level and falls ever more; in front it falls to the middle.
+    behind = (y - start - slant * (3.2 * squared * across - 0.4)) / gap
+    before = (y - start - 2.2 - slant * 6.5 * (1.0 - 0.9 * squared)) / gap
+    cage = step(chest.outer + 0.7 - beside, 0.4) * step(chest.height + 0.02, 0.03)
+    cage = cage * (1 - 0.65 * step(chest.height - 0.95, 0.15))
+    ribs = 0.6 * rib_profile(behind) * step(beside - 1.5, 0.5)
+    ribs = ribs + 0.3 * rib_profile(before) * step(across - 0.42, 0.12)
+    edge = band(chest.outer + 0.1 - beside, 0.9)  # there the ribs run along the ray
+    total = cage * (ribs * (1 + 0.2 * edge) + 0.5 * edge)
+    lean = column(p.twist)
+    inner = np.abs(chest.x - lean) - 1.6
+    rise = column(p.apex) + 3.1 - 0.30 * inner + 0.35 * np.sin(inner / 2.1)
+    clavicle = band(y - rise + 0.6 * column(p.arms), 0.75) * step(inner, 0.4)
+    total = total + 1.1 * clavicle * step(14.5 - inner, 0.5)
+    return column(p.bone) * (total + shoulder_bones(chest))
 
 
-def _stripes(phase, share):
-    """Return soft stripes, one a unit of ``phase``, each ``share`` of the distance wide."""
-    return band(phase - np.floor(phase) - 0.5, share)
+def shoulder_bones(chest):
+    """The shoulder blade, out of the way unless the film is AP, and the head of the humerus."""
+    p, beside, y = chest.patient, chest.beside, chest.y
+    top = column(p.apex)
+    joint = column(p.width + p.wall * 0.5 + 2.6 + 1.4 * p.arms)
+    inward = column(np.where(p.portable == 1, 0.30, 0.12) + 0.12 * p.arms)
+    down = y - top - 4.0
+    outline = joint - 1.5 - inward * down
+    span = step(down + 1.5, 1.2) * step(11.0 - down, 1.5)
+    blade = 0.35 * step(outline - beside, 0.4) * step(beside - outline + 8.0 - 0.55 * down, 0.8)
+    total = span * (blade + 0.8 * band(beside - outline, 0.55))
+    head = ellipse(beside, y, joint + 1.6, top + 4.3, 2.5, 2.6)
+    total = total + 2.6 * np.sqrt(np.clip(1 - head, 0.0, 1.0))
+    shaft = joint + 2.6 + (0.10 + 0.15 * column(p.arms)) * (y - top - 5)
+    return total + 1.8 * band(beside - shaft, 1.3) * step(y - top - 5.0, 1.0)
 
 
-def lung_markings(chest):
-    """Vessels: ridges of smooth random fields, dense about the hila and fading outwards."""
-    p = chest.patient
-    ridges = np.zeros_like(chest.x)
-    for cells, strength in ((9, 1.0), (17, 0.8), (31, 0.5)):
-        field = smooth_field(chest.seed, chest.indices, f"vessels {cells}", cells, chest.size)
-        ridges += strength * np.clip(1 - 5.0 * np.abs(field), 0.0, 1.0)
-    beside = np.abs(chest.x) / column(p.width)
-    fading = np.clip(1.15 - beside, 0.0, 1.0) * np.clip(0.4 + chest.y, 0.0, 1.0)
-    return 0.075 * column(p.vessels) * chest.lung * fading * ridges
+def rib_profile(phase):
+    """Return the thickness across a rib, one rib a unit of ``phase``: denser at its edges."""
+    off = np.abs(phase - np.floor(phase) - 0.5)
+    return step(0.26 - off, 0.05) * (0.55 + 0.45 * band(off - 0.2, 0.12))

@@ -55,3 +55,30 @@ def _mix(words):
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return words ^ (words >> np.uint64(31))
+
+
+class Dice:
+    """Random numbers for one purpose, handed out in the order in which they are asked for.
+
+    Args:
+        seed, indices, purpose: as for :func:`uniform`.
+        count: how many throws there are at most.
+    """
+
+    def __init__(self, seed, indices, purpose, count):
+        self._numbers = iter(uniform(seed, indices, purpose, count).T)
+
+    def between(self, low, high):
+        """Return (n,) numbers, uniform between two bounds."""
+        return low + (high - low) * next(self._numbers)
+
+    def bell(self, centre, spread):
+        """Return (n,) numbers from centre - spread to centre + spread, most in the middle.
+
+        The mean of three uniform numbers: its standard deviation is a third of the spread.
+        """
+        return centre + spread * (2 * sum(next(self._numbers) for _ in range(3)) / 3 - 1)
+
+    def chance(self, probability):
+        """Return (n,) truths, each with a probability."""
+        return next(self._numbers) < probability

@@ -1,28 +1,47 @@
-"""From attenuation to grey: scatter, exposure, noise, the film's curve, and what lies around."""
+"""From water to grey: beam, scatter, noise, automatic exposure, the film's curve, the border."""
 
 import numpy as np
 
-from xraylab.phantom.draws import triangular_noise, uniform
+from xraylab.phantom.draws import Dice, triangular_noise
 from xraylab.phantom.shapes import column, smooth_field, step
 
+WATER = 0.19
+"""Attenuation of a centimetre of water, 1/cm: about that at 70 keV, the mean of a 110 kVp beam."""
 
-def expose(chest):
-    """Return films (n, size, size) uint8 of drawn chests; bright where the beam was weakened."""
-    n, size = chest.attenuation.shape[:2]
-    u = uniform(chest.seed, chest.indices, "exposure", 10).T
-    uneven = 0.04 * smooth_field(chest.seed, chest.indices, "scatter", 3, size)
+
+def expose(chest, metal, shift):
+    """Return films (n, size, size) of drawn chests, from 0 to 1; bright where much was in the way.
+
+    Args:
+        metal: (n, size, size), attenuation of what is not tissue.
+        shift: from -1, under-exposed, to 1, over-exposed.
+    """
+    n, size = chest.water.shape[:2]
+    dice = Dice(chest.seed, chest.indices, "exposure", 32)
+    beam = np.exp(-WATER * np.maximum(chest.water, 0.0) - metal)
+    # Scatter veils what is dark in the beam: a share of the mean that reaches the detector.
+    inside = np.minimum(beam, 0.25).mean(axis=(1, 2), keepdims=True)
+    veil = column(dice.between(0.05, 0.7) * (1 + 0.4 * chest.patient.portable))
+    uneven = 1 + 0.5 * smooth_field(chest.seed, chest.indices, "scatter", 3, size)
     noise = triangular_noise(chest.seed, chest.indices, f"noise {size}", size * size)
     # Noise of the source is finer than a pixel, so large pixels average most of it away.
-    strength = column(0.015 + 0.045 * u[0] ** 2) * np.float32((size / 224) ** 0.7)
-    signal = chest.attenuation + uneven + strength * noise.reshape(n, size, size)
-    middle, contrast = column(0.54 + 0.18 * u[1]), column(3.4 + 2.2 * u[2])
-    # The characteristic curve of a film: steep in the middle, flat at both ends (``goodman2015``).
+    strength = column(0.003 + 0.022 * dice.between(0, 1) ** 3) * np.float32((size / 224) ** 0.7)
+    signal = -np.log(beam + veil * inside * uneven + 1e-4)
+    signal = signal * (1 + strength * noise.reshape(n, size, size))
+    # The machine exposes for the lungs and the mediastinum, the curve is that of a film: steep in
+    # the middle, flat at both ends (``goodman2015``).
+    core = (
+        (chest.height > 0.1) & (chest.height < 0.9) & (chest.beside < column(chest.patient.width))
+    )
+    weight = core.sum(axis=(1, 2), keepdims=True) + 1e-6
+    mean = (signal * core).sum(axis=(1, 2), keepdims=True) / weight
+    spread = np.sqrt((core * (signal - mean) ** 2).sum(axis=(1, 2), keepdims=True) / weight)
+    middle = mean + column(dice.bell(-0.55, 1.3) + 0.9 * shift) * spread
+    contrast = column(dice.between(0.55, 1.6)) / (0.75 * spread + 0.15)
     grey = 1 / (1 + np.exp(-contrast * (signal - middle)))
-    low, high = column(0.02 + 0.10 * u[3]), column(0.84 + 0.14 * u[4])
+    low, high = column(dice.between(0.0, 0.15)), column(dice.between(0.86, 1.0))
     grey = low + (high - low) * grey
-    grey = _collimate(grey, u)
-    grey = _mark(grey, u)
-    return np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)
+    return _collimate(grey, dice)
 
 
 def _frame(size):
@@ -31,20 +50,15 @@ def _frame(size):
     return place[np.newaxis, :], place[:, np.newaxis]
 
 
-def _collimate(grey, u):
-    """Darken the border that the collimator shut out, on some films."""
+def _collimate(grey, dice):
+    """Darken what the collimator shut out, on some films: a border, or a strip, slightly askew."""
     x, y = _frame(grey.shape[-1])
-    border = column(np.where(u[5] < 0.2, 0.01 + 0.04 * u[6], -1.0))
-    from_edge = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
-    return grey * step(from_edge - border, 0.004)
-
-
-def _mark(grey, u):
-    """Put a bright L into the upper corner on the patient's left, on most films."""
-    x, y = _frame(grey.shape[-1])
-    across, down = x - column(0.91 + 0.04 * u[8]), y - column(0.05 + 0.05 * u[6])
-    stem = step(0.006 - np.abs(across + 0.012), 0.003) * step(0.024 - np.abs(down), 0.003)
-    foot = step(0.018 - np.abs(across), 0.003) * step(0.006 - np.abs(down - 0.019), 0.003)
-    inside = np.maximum(stem, foot)
-    bright = inside * column(np.where(u[9] < 0.8, 0.9, 0.0))
-    return grey + (0.97 - grey) * bright
+    some = dice.chance(0.3)
+    skew = column(dice.bell(0.0, 0.03))
+    x, y = x + skew * (y - 0.5), y - skew * (x - 0.5)
+    edges = [
+        np.where(some & dice.chance(0.5), 0.09 * dice.between(0, 1) ** 2, -1) for _ in range(4)
+    ]
+    left, right, top, bottom = (column(edge) for edge in edges)
+    nearest = np.minimum(np.minimum(x - left, 1 - right - x), np.minimum(y - top, 1 - bottom - y))
+    return grey * step(nearest, 0.004)

@@ -12,6 +12,10 @@ import numpy as np
 
 from xraylab.findings import FINDINGS
 from xraylab.phantom.draws import uniform
+from xraylab.phantom.knobs import check_prevalence, in_order
+
+SPLIT_SIZES = {"train": 78_468, "val": 11_219, "test": 22_433}
+"""Number of films in each split of ChestMNIST; the splits stand in the order of the table."""
 
 
 @cache
@@ -26,26 +30,51 @@ def label_counts():
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     vectors = np.array([[int(digit) for digit in row["labels"]] for row in rows], dtype=np.uint8)
-    counts = np.array([[int(row[name]) for name in ("train", "val", "test")] for row in rows])
+    counts = np.array([[int(row[name]) for name in SPLIT_SIZES] for row in rows])
     vectors.flags.writeable = counts.flags.writeable = False
     return vectors, counts
 
 
-def draw_labels(indices, seed=0):
-    """Return the label vectors of phantom films, drawn from all films of ChestMNIST.
+def draw_labels(indices, seed=0, *, split=None, prevalence=None):
+    """Return the label vectors of phantom films, drawn from ChestMNIST's joint distribution.
+
+    With a prevalence every finding is drawn independently of the others instead. A mapping changes
+    only the findings it names; the others keep the prevalence that they have in ``split``.
 
     Shapes:
         indices: (n,) whole numbers of at least 0.
         returns: (n, 14) uint8, 0 or 1.
 
+    Args:
+        seed: whole number of at least 0; another seed gives another population.
+        split: ``"train"``, ``"val"`` or ``"test"`` for the films of that split of ChestMNIST; None
+            for all its films. A prevalence that covers every finding leaves nothing of it.
+        prevalence: None, a number from 0 to 1 for every finding, or a mapping from finding to
+            number.
+
     Raises:
-        ValueError: if an index is no whole number of at least 0.
+        ValueError: if an index is no whole number of at least 0, or another argument is not one of
+            the above.
     """
-    indices = check_indices(indices)
-    vectors, counts = label_counts()
-    edges = np.cumsum(counts.sum(axis=1))
+    indices, counts = check_indices(indices), _counts_of(split)
+    vectors, _ = label_counts()
+    prevalence = check_prevalence(prevalence)
+    if prevalence is not None:
+        wanted = in_order(prevalence, counts @ vectors / counts.sum())
+        return (uniform(seed, indices, "prevalence", len(FINDINGS)) < wanted).astype(np.uint8)
+    edges = np.cumsum(counts)
     drawn = uniform(seed, indices, "labels", 1)[:, 0] * edges[-1]
     return vectors[np.searchsorted(edges, drawn, side="right")]
+
+
+def _counts_of(split):
+    """Return (k,) numbers of films that carry each label vector in a split, or in all of them."""
+    _, counts = label_counts()
+    if split is None:
+        return counts.sum(axis=1)
+    if not isinstance(split, str) or split not in SPLIT_SIZES:
+        raise ValueError(f"split must be one of {', '.join(SPLIT_SIZES)}, or None; {split!r} came")
+    return counts[:, list(SPLIT_SIZES).index(split)]
 
 
 def check_indices(indices):

@@ -35,6 +35,11 @@ def band(distance, width):
     return t * t
 
 
+def bump(distance, width):
+    """Return a smooth hill: 1 in its middle, a Gaussian whose standard deviation is ``width``/2."""
+    return np.exp(-2 * (distance / width) ** 2)
+
+
 def column(values):
     """Return per-film numbers (n,) as (n, 1, 1) float32, to stand beside pictures."""
     return np.asarray(values, dtype=np.float32)[:, np.newaxis, np.newaxis]

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from xraylab.findings import FINDINGS
-from xraylab.phantom.anatomy import draw_anatomy, draw_patients, lay_out
-from xraylab.phantom.draws import uniform
+from xraylab.phantom.devices import DEVICES
+from xraylab.phantom.drawing import draw
 from xraylab.phantom.exposure import expose
+from xraylab.phantom.knobs import Knobs, read_reports
 from xraylab.phantom.labels import check_indices, check_labels, draw_labels
-from xraylab.phantom.signs import ALTER, PAINT
+from xraylab.phantom.signs import TABLE
 
-VERSION = 3
+VERSION = 4
 """Number of the simulator; it changes whenever the bytes of the films do."""
 
 SMALLEST, LARGEST = 28, 1024
@@ -30,8 +31,24 @@ BOX_DTYPE = np.dtype(
 )
 """One box: place of the film, column of the label, sides as fractions of the film's side."""
 
-FACT_DTYPE = np.dtype([("sex", "U1"), ("age", np.int64), ("projection", "U2")])
-"""What is known of a film's patient: ``F`` or ``M``, years, ``PA`` or ``AP``."""
+FACT_DTYPE = np.dtype(
+    [
+        ("sex", "U1"),
+        ("age", np.int64),
+        ("projection", "U2"),
+        ("devices", np.uint8, (len(DEVICES),)),
+        ("truth", np.uint8, (len(FINDINGS),)),
+        ("side", "U1", (len(FINDINGS),)),
+        ("severity", np.float32, (len(FINDINGS),)),
+    ]
+)
+"""What is known of a film: sex ``F`` or ``M``, age in years, projection ``PA`` or ``AP``; which of
+:data:`xraylab.phantom.DEVICES` it shows; and for each finding whether it is there, on which side
+(the patient's ``R`` or ``L``, ``B`` for both, ``M`` for the middle, empty where it is not there)
+and how severe it is, from 0 to 1 (NaN where it is not there)."""
+
+MOST_SEED = 2**63 - 1
+"""The largest seed."""
 
 _BATCH_PIXELS = 1 << 17
 """Pixels drawn at once: few enough that the intermediate pictures stay in the processor's cache."""
@@ -43,7 +60,8 @@ class Films:
 
     Shapes:
         images: (n, size, size) uint8, 0 to 255.
-        labels: (n, 14) uint8, 0 or 1.
+        labels: (n, 14) uint8, 0 or 1: what the report says, which is the truth unless the knobs
+            ``sensitivity`` and ``specificity`` say otherwise.
         masks: (n, 14, size, size) bool, the pixels of each finding; None unless asked for.
         boxes: (number of findings on all films,) of :data:`BOX_DTYPE`; the box encloses the mask.
         facts: (n,) of :data:`FACT_DTYPE`.
@@ -56,11 +74,12 @@ class Films:
     facts: np.ndarray
 
 
-def films(indices, size=224, seed=0, *, labels=None, masks=False):
+def films(indices, size=224, seed=0, *, labels=None, masks=False, **knobs):
     """Simulate chest films.
 
-    A film depends on its index, the seed, the size and its labels alone, not on the films beside
-    it. At another size it shows the same patient with the same findings; the noise differs.
+    A film depends on its index, the seed, the size, its findings and the knobs alone, not on the
+    films beside it. At another size it shows the same patient with the same findings; the noise
+    differs. What a knob does not touch stays as it was.
 
     Args:
         indices: (n,) numbers of the films, whole and at least 0.
@@ -69,55 +88,85 @@ def films(indices, size=224, seed=0, *, labels=None, masks=False):
         labels: (n, 14) zeros and ones, to decide the findings; by default they are drawn from
             ChestMNIST's joint label distribution.
         masks: whether to return the masks too, 14 times the pixels of the films.
+        knobs: attributes of :class:`Knobs` by name, such as ``severity=(0.5, 1)``.
 
     Returns:
         :class:`Films`. They are simulated: nothing measured on them says anything about patients.
 
     Raises:
-        ValueError: if an argument is out of range; the message names it.
+        ValueError: if an argument is out of range, or knobs contradict; the message names it.
     """
-    size, seed = _whole("size", size, SMALLEST, LARGEST), _whole("seed", seed, 0, 2**63 - 1)
-    indices = check_indices(indices)
-    labels = draw_labels(indices, seed) if labels is None else check_labels(labels, len(indices))
+    size, seed = _whole("size", size, SMALLEST, LARGEST), _whole("seed", seed, 0, MOST_SEED)
+    indices, knobs = check_indices(indices), Knobs.of(**knobs)
+    truth = _truth_of(indices, seed, labels, knobs)
     chunk = max(1, _BATCH_PIXELS // size**2)
     parts = [
-        _draw(indices[start : start + chunk], size, seed, labels[start : start + chunk], masks)
-        for start in range(0, len(indices), chunk)
+        _make(indices[start:stop], size, seed, truth[start:stop], masks, knobs)
+        for start, stop in ((s, s + chunk) for s in range(0, len(indices), chunk))
     ]
     for number, (_, _, boxes, _) in enumerate(parts):
         boxes["film"] += number * chunk
-    images, truth, boxes, facts = (
+    images, drawn, boxes, facts = (
         None if part[0] is None else np.concatenate(part) for part in zip(*parts, strict=True)
     )
-    return Films(images, labels, truth, boxes, facts)
+    return Films(images, read_reports(truth, indices, seed, knobs), drawn, boxes, facts)
 
 
-def _draw(indices, size, seed, labels, want_masks):
-    """Draw a few films at once; return images, masks or None, boxes and facts."""
-    patients = draw_patients(indices, seed)
-    numbers = {name: uniform(seed, indices, f"sign {name}", 12) for name in FINDINGS}
-    for name, alter in ALTER.items():
-        chosen = np.flatnonzero(labels[:, FINDINGS.index(name)])
-        some = patients.rows(chosen)
-        alter(some, numbers[name][chosen])
-        for attribute, values in vars(some).items():
-            getattr(patients, attribute)[chosen] = values
-    chest = lay_out(patients, indices, seed, size)
-    draw_anatomy(chest)
-
+def _make(indices, size, seed, truth, want_masks, knobs):
+    """Make a few films at once; return images, masks or None, boxes and facts."""
+    drawing = draw(indices, size, seed, truth, knobs)
     masks = np.zeros((len(indices), len(FINDINGS), size, size), bool) if want_masks else None
     boxes = []
-    for column, name in enumerate(FINDINGS):
-        chosen = np.flatnonzero(labels[:, column])
-        if not len(chosen):
-            continue
-        added, truth = PAINT[name](chest.rows(chosen), numbers[name][chosen])
-        chest.attenuation[chosen] += added
-        inside = _where(truth)
-        boxes.append(_boxes(inside, chosen, column))
+    for finding, (chosen, where) in drawing.found.items():
+        inside = _where(where)
+        boxes.append(_boxes(inside, chosen, finding))
         if want_masks:
-            masks[chosen, column] = inside
-    return expose(chest), masks, _in_order(boxes), _table(patients)
+            masks[chosen, finding] = inside
+    images = _to_bytes(expose(drawing.chest, drawing.metal, knobs.exposure))
+    return images, masks, _in_order(boxes), _table(drawing, truth)
+
+
+def layers(index, size=224, seed=0, *, labels=None, **knobs):
+    """Take one film apart: what each layer adds up to along the rays.
+
+    Args:
+        index: number of the film.
+        labels: (14,) zeros and ones; the rest is as for :func:`films`.
+
+    Returns:
+        A dictionary of (size, size) float32 pictures in the order in which they are drawn: ``body``
+        (soft tissue less the air), ``mediastinum``, ``bones``, ``vessels`` and each finding that is
+        there, all in centimetres of water (what a finding changes in the patient shows in the first
+        four); ``metal``, devices and marks, as an attenuation; and ``film``, from 0 to 1.
+
+    Raises:
+        ValueError: as :func:`films`.
+    """
+    size, seed = _whole("size", size, SMALLEST, LARGEST), _whole("seed", seed, 0, MOST_SEED)
+    indices, knobs = check_indices([index]), Knobs.of(**knobs)
+    given = None if labels is None else np.asarray(labels)[np.newaxis]
+    truth = _truth_of(indices, seed, given, knobs)
+    drawing = draw(indices, size, seed, truth, knobs, keep_layers=True)
+    pictures = {**drawing.layers, "metal": drawing.metal}
+    pictures["film"] = expose(drawing.chest, drawing.metal, knobs.exposure)
+    return {name: picture[0].astype(np.float32) for name, picture in pictures.items()}
+
+
+def _truth_of(indices, seed, labels, knobs):
+    """Return the findings of some films, (n, 14) uint8."""
+    if labels is None:
+        return draw_labels(indices, seed, prevalence=knobs.prevalence)
+    if knobs.prevalence is not None:
+        raise ValueError(
+            "prevalence must be None where labels are given, because the labels decide the "
+            f"findings; {knobs.prevalence!r} came"
+        )
+    return check_labels(labels, len(indices))
+
+
+def _to_bytes(grey):
+    """Return films from 0 to 1 as uint8."""
+    return np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)
 
 
 def _where(truth):
@@ -144,12 +193,20 @@ def _in_order(boxes):
     return joined[np.lexsort((joined["finding"], joined["film"]))]
 
 
-def _table(patients):
-    """Return what is known of the patients."""
-    table = np.zeros(len(patients.age), FACT_DTYPE)
+def _table(drawing, truth):
+    """Return what is known of the films."""
+    patients = drawing.patients
+    table = np.zeros(len(truth), FACT_DTYPE)
     table["sex"] = np.where(patients.sex == 1, "M", "F")
     table["age"] = patients.age
     table["projection"] = np.where(patients.portable == 1, "AP", "PA")
+    table["devices"], table["truth"] = drawing.devices, truth
+    for column, name in enumerate(FINDINGS):
+        letters = np.array(["R", "B", "L"])[drawing.signs[name].side + 1]
+        table["side"][:, column] = TABLE[name].side or letters
+        table["severity"][:, column] = drawing.signs[name].severity
+    table["side"][truth == 0] = ""
+    table["severity"][truth == 0] = np.nan
     return table
 
 

@@ -1,0 +1,199 @@
+"""Findings that make the lung denser: air gives way to fluid, cells or scar.
+
+Terms follow the glossary of the Fleischner Society (``hansell2008``); edema and the shapes of
+collapsed lobes follow ``goodman2015``. Every function returns the centimetres of water to add and
+the truth, a field (n, size, size) that is above 0.5 where the finding is.
+"""
+
+import numpy as np
+
+from xraylab.phantom.patient import LEFT, RIGHT
+from xraylab.phantom.shapes import band, column, dome, ellipse, smooth_field, step
+from xraylab.phantom.sign import cloud, fill, hilum_of, place_in_lung, texture
+from xraylab.phantom.strokes import bow, tube
+
+
+def atelectasis_alter(patient, sign):
+    """Volume loss: the diaphragm of that side rises and the mediastinum moves towards it."""
+    loss = 0.3 + 2.4 * sign.severity * (0.5 + 0.5 * sign.u[:, 0])
+    patient.dome_right = patient.dome_right - np.where(sign.side <= 0, loss, 0)
+    patient.dome_left = patient.dome_left - np.where(sign.side >= 0, loss, 0)
+    patient.shift = patient.shift + sign.side * 0.5 * loss
+
+
+def atelectasis(chest, sign):
+    """Less volume: plates level with the diaphragm, a collapsed lobe, or a dense base.
+
+    Plate-like (Fleischner): linear, usually above the diaphragm. Lobar (``goodman2015``): an upper
+    lobe draws its fissure upwards, a lower lobe folds to a triangle behind the heart.
+    """
+    side = sign.sides
+    lung = chest.lung_of(side)
+    kind = sign.u[:, 1][:, np.newaxis, np.newaxis]
+    reach = chest.beside / chest.outer.clip(1.0)
+    slope = sign.between(2, -0.25, 0.3) * (chest.beside - 6)
+    level = chest.lower - sign.between(3, 1.0, 4.0) - slope
+    plate = band(chest.y - level, sign.graded(0.35, 0.8))
+    second = band(chest.y - level + sign.between(4, 1.2, 2.5), 0.4) * sign.chance(5, 0.5)
+    span = step(sign.between(6, 0.6, 0.95) - reach, 0.08) * step(reach - 0.22, 0.08)
+    plates = np.maximum(plate, second) * span
+
+    hilum_x, hilum_y = hilum_of(chest, np.where(side == 0, 1.0, side))
+    fold = np.abs(hilum_x) - 0.5 + sign.between(2, 0.25, 0.6) * (chest.y - hilum_y)
+    lower = step(fold - chest.beside, 0.3) * step(chest.y - hilum_y, 0.8)
+    fissure = hilum_y - 0.3 - 0.3 * sign.between(3, 0.0, 1.0) * (chest.beside - 3.5)
+    upper = step(fissure - sign.graded(0.0, 3.0) - chest.y, 0.3)
+    base = step(chest.y - chest.lower + sign.graded(2.0, 5.0), 1.5)
+
+    is_plate, is_lower, is_upper = kind < 0.4, (kind >= 0.4) & (kind < 0.6), kind >= 0.88
+    shape = np.where(is_plate, plates, np.where(is_lower, lower, np.where(is_upper, upper, base)))
+    thick = np.where(is_plate, sign.graded(1.0, 3.0), sign.graded(2.0, 7.0))
+    # Behind the heart there is lung to collapse, too, though little of it is seen.
+    seen = np.where(
+        is_lower, np.minimum(1.0, chest.air / 2) * ((side == 0) | (side * chest.x > 0)), lung
+    )
+    truth = shape * seen
+    return fill(chest, thick) * truth, truth * 1.4
+
+
+def _haze(chest, sign, name, *, blobs, radius, thick, cells, low=0.2, high=0.9):
+    """Return water and truth of some clouds with uneven edges in one lung or both."""
+    total = np.zeros_like(chest.x)
+    for number in range(blobs):
+        place = 4 * number
+        side = sign.one_side(place)
+        x, y = place_in_lung(chest, sign, place + 1, side, low, high)
+        wide = sign.between(place + 3, *radius)
+        there = 1.0 if number == 0 else sign.chance(place, 0.75)
+        one = cloud(chest, x, y, wide, wide * sign.between(place + 2, 0.7, 1.4))
+        total = np.maximum(total, one * there * ((side * chest.x) > 0))
+    truth = np.minimum(total, 1.0) * chest.lung
+    uneven = 0.35 + 1.2 * texture(chest, name, cells)
+    return fill(chest, sign.graded(*thick) * truth * uneven), truth * 1.4
+
+
+def infiltration(chest, sign):
+    """Ill-defined, patchy opacity (an older term for what is no better described; Fleischner)."""
+    return _haze(
+        chest, sign, "infiltration", blobs=4, radius=(2.0, 5.0), thick=(1.2, 4.5), cells=16
+    )
+
+
+def pneumonia(chest, sign):
+    """Patchy consolidation, more often below, with branches of air left in it (Fleischner)."""
+    added, truth = _haze(
+        chest, sign, "pneumonia", blobs=3, radius=(1.6, 3.8), thick=(2.5, 8.0), cells=20, low=0.4
+    )
+    air = np.abs(smooth_field(chest.seed, chest.indices, "pneumonia air", 18, chest.size))
+    return added * (1 - 0.45 * np.clip(1 - 5 * air, 0, 1)), truth
+
+
+def consolidation(chest, sign):
+    """Homogeneous opacity that hides the vessels, with a fissure for an edge (Fleischner)."""
+    side = sign.one_side(0)
+    x, y = place_in_lung(chest, sign, 1, side, 0.2, 0.9)
+    radius = sign.graded(2.5, 5.5) * sign.between(3, 0.8, 1.2)
+    inside = ellipse(chest.x, chest.y, x, y, radius * 1.15, radius)
+    uneven = 0.5 * (texture(chest, "consolidation", 12) - 0.5)
+    mass_ = step(1 + uneven - np.sqrt(inside), 0.35)
+    upper = np.where(sign.chance(4, 0.5), -1.0, 1.0)
+    fissure = chest.y - y + sign.between(5, -0.3, 0.3) * (chest.x - x)
+    edge = step(upper * fissure + 0.3 * radius, 0.25)
+    both = sign.sides == 0
+    mirrored = ellipse(chest.x, chest.y, -x, y + 1.0, radius * 0.9, radius)
+    again = both * step(1 + uneven - np.sqrt(mirrored), 0.35)
+    truth = np.maximum(mass_ * edge, again) * chest.lung
+    hidden = chest.vessels * truth * 0.8
+    return fill(chest, sign.graded(4.0, 9.0) * truth) - hidden, truth
+
+
+def _ball(chest, sign, places, radius, lumpy):
+    """Return water and truth of a round opacity with an edge somewhere in a lung."""
+    side = sign.one_side(places)
+    x, y = place_in_lung(chest, sign, places + 1, side, 0.12, 0.92)
+    flat = sign.between(places + 3, 0.85, 1.18)
+    # A ball narrower than a pixel would fall between the pixels' centres: it is drawn as wide as a
+    # pixel and as much fainter, so that it weakens the beam as much in all.
+    drawn = np.maximum(radius, 0.9 * column(chest.pitch))
+    faint = (radius / drawn) ** 2
+    inside = ellipse(chest.x, chest.y, x, y, drawn * flat, drawn / flat, 0.6)
+    inside = inside * (1 + lumpy * (texture(chest, f"edge {places}", 22) - 0.5))
+    soft = np.maximum(0.25, column(chest.pitch) * 0.7 / drawn)
+    truth = step(1 - inside, soft) * ((side * chest.x) > 0)
+    return fill(chest, 2 * radius * faint * np.sqrt(dome(inside * 0.9)) * truth), truth
+
+
+def mass(chest, sign):
+    """A round opacity of more than 3 cm (Fleischner): here a radius of 1.55 to 4.5 cm."""
+    return _ball(chest, sign, 0, sign.graded(1.55, 4.0) * sign.between(8, 1.0, 1.15), 0.7)
+
+
+def nodule(chest, sign):
+    """A round opacity of at most 3 cm (Fleischner): radius 0.45 to 1.5 cm; sometimes several."""
+    radius = sign.graded(0.5, 1.35) * sign.between(20, 0.9, 1.1)
+    added, truth = _ball(chest, sign, 0, radius, 0.3)
+    for number, place in enumerate((4, 8, 12, 16)):
+        there = sign.chance(21, 0.3 - 0.05 * number)
+        again, where = _ball(chest, sign, place, radius * (0.95 - 0.1 * number), 0.3)
+        added, truth = added + there * again, np.maximum(truth, there * where)
+    return added, truth
+
+
+def edema_alter(patient, sign):
+    """Fluid overload: a larger heart, full vessels, above as wide as below (cephalisation)."""
+    patient.heart_ratio = patient.heart_ratio + 0.02 + 0.05 * sign.severity
+    patient.vessels = patient.vessels * (1.2 + 0.5 * sign.severity)
+    patient.upper = np.maximum(patient.upper, 0.9 + 0.4 * sign.u[:, 1])
+
+
+def edema(chest, sign):
+    """Haze about both hila that spares the rim, and Kerley's lines at the bases (``goodman2015``)."""
+    p = chest.patient
+    wings = np.zeros_like(chest.x)
+    for side in (RIGHT, LEFT):
+        x, y = hilum_of(chest, np.full((len(p.sex), 1, 1), side, np.float32))
+        one = cloud(
+            chest, x + side * 1.8, y + sign.between(2, 0.0, 3.0),
+            sign.between(3, 3.2, 5.5), sign.between(4, 4.5, 7.5),
+        )  # fmt: skip
+        wings = np.maximum(wings, one)
+    everywhere = sign.between(5, 0.1, 0.5)
+    truth = (wings + everywhere * (1 - wings)) * chest.lung
+    uneven = 0.5 + 0.9 * texture(chest, "edema", 24)
+    added = fill(chest, sign.graded(1.2, 5.0) * truth * uneven)
+    return added + _kerley(chest, sign) * chest.lung, wings * chest.lung * 1.4
+
+
+def _kerley(chest, sign):
+    """Return short level lines at the chest wall above the angles: thickened septa."""
+    p = chest.patient
+    n = len(p.sex)
+    number = np.arange(6)
+    floor = np.stack([p.dome_right, p.dome_left], axis=1)[:, np.arange(12) // 6]
+    y = floor + 0.8 - np.concatenate([number, number]) * 0.75 + 0.5 * sign.u[:, 6:18]
+    side = np.where(np.arange(12) < 6, RIGHT, LEFT)
+    start = side * (p.width - 0.25)[:, np.newaxis] * np.ones((n, 12))
+    count = max(6, chest.size // 24)
+    lines = bow((start, y), (start - side * 1.6, y - 0.1), np.zeros((n, 12)), count)
+    wide = 0.08 * sign.severity[:, np.newaxis] * np.ones((n, 12))
+    return tube(chest, lines, wide, np.full((n, 12), 1.5))
+
+
+def fibrosis_alter(patient, sign):
+    """Scar shrinks the lung: the domes rise."""
+    patient.dome_right = patient.dome_right - 1.4 * sign.severity
+    patient.dome_left = patient.dome_left - 1.4 * sign.severity
+
+
+def fibrosis(chest, sign):
+    """Reticulation, a net of fine lines, at the bases and the rim or at the tops (Fleischner)."""
+    basal = sign.chance(0, 0.65)
+    reach = chest.beside / chest.outer.clip(1.0)
+    low = step(chest.height - sign.between(1, 0.4, 0.6), 0.2) * (0.5 + 0.5 * step(reach - 0.6, 0.3))
+    where = np.where(basal, low, step(sign.between(1, 0.25, 0.45) - chest.height, 0.15))
+    net = np.zeros_like(chest.x)
+    for cells in (26, 44):
+        field = smooth_field(chest.seed, chest.indices, f"fibrosis {cells}", cells, chest.size)
+        net += np.clip(1 - 4.0 * np.abs(field), 0.0, 1.0)
+    truth = where * chest.lung_of(sign.sides)
+    return fill(chest, sign.graded(1.0, 3.2) * truth * (0.3 + net)), truth
