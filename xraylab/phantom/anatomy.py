@@ -106,24 +106,8 @@ def lay_out(patient, indices, seed, size):
     held = middle_thickness(p, x, y, border, path)
     air = cage * (path - held) * np.maximum(above, behind) * column(p.air)
     free = cage * above * (1 - np.minimum(held / (0.5 * middle + 1.0), 1.0))
-    water, vessels = np.zeros_like(x), np.zeros_like(x)
-    return Chest(
-        p,
-        size,
-        seed,
-        indices,
-        x,
-        y,
-        beside,
-        height,
-        outer,
-        border,
-        lower,
-        free,
-        air,
-        water,
-        vessels,
-    )
+    outlines = x, y, beside, height, outer, border, lower, free, air
+    return Chest(p, size, seed, indices, *outlines, np.zeros_like(x), np.zeros_like(x))
 
 
 def lung_path(patient, beside, outer, height):

@@ -1,4 +1,4 @@
-"""Drawing films: patients, what their findings change in them, the chest, the findings, the metal."""
+"""Drawing films: patients, what their findings change in them, the chest, findings and metal."""
 
 from dataclasses import dataclass, field
 

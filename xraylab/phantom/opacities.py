@@ -147,7 +147,7 @@ def edema_alter(patient, sign):
 
 
 def edema(chest, sign):
-    """Haze about both hila that spares the rim, and Kerley's lines at the bases (``goodman2015``)."""
+    """Haze about both hila that spares the rim, Kerley's lines at the bases (``goodman2015``)."""
     p = chest.patient
     wings = np.zeros_like(chest.x)
     for side in (RIGHT, LEFT):

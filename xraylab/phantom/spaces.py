@@ -106,7 +106,7 @@ def emphysema(chest, sign):
 
 
 def pleural_thickening(chest, sign):
-    """A band of soft tissue inside the chest wall, a blunt angle or a cap on the top (Fleischner)."""
+    """A band of soft tissue inside the chest wall, a blunt angle or an apical cap (Fleischner)."""
     lung = chest.lung_of(sign.sides)
     kind = sign.u[:, 0][:, np.newaxis, np.newaxis]
     middle = np.where(kind < 0.4, 0.9, np.where(kind < 0.75, sign.between(1, 0.2, 0.8), 0.02))
@@ -119,7 +119,7 @@ def pleural_thickening(chest, sign):
 
 
 def hernia(chest, sign):
-    """Stomach above the diaphragm behind the heart, often with air over a level (``goodman2015``)."""
+    """Stomach above the diaphragm behind the heart, often with an air-fluid level (``goodman2015``)."""
     p = chest.patient
     radius = sign.graded(2.0, 4.2)
     x = sign.between(0, -0.6, 2.6)
