@@ -96,9 +96,9 @@ def lay_out(patient, indices, seed, size):
     fall = (beside - crest) / (column(p.width) - crest)
     fall = np.where(fall > 0, fall, 0.3 * fall)
     lower = dome + column(p.angle * (1 - p.flat)) * np.minimum(fall * fall, 1.2)
-    soft = column(np.maximum(0.3, 0.8 * p.field / size))
+    soft = column(np.maximum(0.4, 0.8 * p.field / size))
     top = step(y - column(p.apex), 0.5)
-    above = step(lower - y, soft)
+    above = step(lower - y, np.maximum(soft, column(p.haze)))
     cage = step(outer - beside, soft) * top
     path, middle = lung_path(p, beside, outer, inside)
     # Behind and in front of the dome the lung reaches lower than its top: air seen through it.
@@ -115,6 +115,7 @@ def lung_path(patient, beside, outer, height):
     p = patient
     deep = 2 * column(p.depth) * np.minimum(0.35 + 1.6 * height, 1.0)
     across = beside / (1.02 * outer + 1e-3)
+    across = across * np.sqrt(across)  # squarer than an ellipse
     return deep * np.sqrt(np.clip(1 - across * across, 0.0, 1.0)), deep
 
 
@@ -157,10 +158,10 @@ def middle_thickness(patient, x, y, border, path):
     right, left = border
     centre, half = 0.5 * (left + right), 0.5 * (left - right)
     u = (x - centre) / half
-    chord = np.clip(1 - u * u, 0.0, 1.0) ** 0.75
+    chord = np.clip(1 - u * u, 0.0, 1.0)
     wide = np.clip((half - 2.4) / 3.0, 0.0, 1.0)  # vessels above, the heart below
     deep = column(p.depth) * (1.45 + 0.25 * wide)
-    core = step(1.9 - np.abs(x - column(p.shift)), 0.9)  # spine, oesophagus: no lung at all
+    core = step(1.9 - np.abs(x - column(p.shift)), 1.3)  # spine, oesophagus: no lung at all
     return np.minimum(np.maximum(chord * deep, core * (path - 1.0)), path)
 
 
@@ -175,8 +176,8 @@ def body(chest):
     round_ = np.minimum(beside / trunk, 1.0) ** 2
     thick = 2 * deep * np.sqrt(1 - round_ * round_)
     # Shoulders slope from the neck; the arms hang from them, or are lifted out of the way.
-    slope = column(p.apex) - 5.0 + 0.36 * np.maximum(beside - 5.5, 0.0)
-    shoulder = 17.0 * np.sqrt(np.clip((y - slope) / 7.0, 0.0, 1.0))
+    slope = column(p.apex) - 6.0 + 0.30 * np.maximum(beside - 5.5, 0.0)
+    shoulder = 17.0 * np.sqrt(np.clip((y - slope) / 5.5, 0.0, 1.0))
     reach = full + 7.5 + 2.5 * column(p.arms)
     armpit = column(p.apex) + 7.5 + 4.0 * column(p.arms)
     shoulder = shoulder * step(armpit + 3.0 - y, 5.0) * step(reach - beside, 1.0)
@@ -185,7 +186,7 @@ def body(chest):
     arm = (beside - apart - column(away) * step(y - armpit - 1, 4.0)) / 4.4
     arm = 12.0 * np.sqrt(np.clip(1 - arm * arm, 0.0, 1.0)) * step(y - armpit + 4, 3.0)
     thick = np.maximum(np.maximum(thick, shoulder), arm)
-    thick = thick + 3.5 * step(y - chest.lower - 1.0, 2.0) * (thick > 0)
+    thick = thick + 4.0 * step(y - chest.lower - 2.5, 3.0) * (thick > 0)
     thick = thick + column(p.breast) * breast_shape(chest)
     return thick - chest.air - stomach_air(chest)
 
@@ -237,15 +238,15 @@ def bones(chest):
     before = (y - start - 2.2 - slant * 6.5 * (1.0 - 0.9 * squared)) / gap
     cage = step(chest.outer + 0.7 - beside, 0.4) * step(chest.height + 0.02, 0.03)
     cage = cage * (1 - 0.65 * step(chest.height - 0.95, 0.15))
-    ribs = 0.6 * rib_profile(behind) * step(beside - 1.5, 0.5)
-    ribs = ribs + 0.3 * rib_profile(before) * step(across - 0.42, 0.12)
+    ribs = 0.8 * rib_profile(behind) * step(beside - 1.5, 0.5)
+    ribs = ribs + 0.35 * rib_profile(before) * step(across - 0.42, 0.12)
     edge = band(chest.outer + 0.1 - beside, 0.9)  # there the ribs run along the ray
     total = cage * (ribs * (1 + 0.2 * edge) + 0.5 * edge)
     lean = column(p.twist)
     inner = np.abs(chest.x - lean) - 1.6
     rise = column(p.apex) + 3.1 - 0.30 * inner + 0.35 * np.sin(inner / 2.1)
     clavicle = band(y - rise + 0.6 * column(p.arms), 0.75) * step(inner, 0.4)
-    total = total + 1.1 * clavicle * step(14.5 - inner, 0.5)
+    total = total + 1.4 * clavicle * step(14.5 - inner, 0.5)
     return column(p.bone) * (total + shoulder_bones(chest))
 
 

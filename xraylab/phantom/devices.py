@@ -60,7 +60,7 @@ def draw_metal(chest, devices, marked):
         if len(chosen):
             some = chest.rows(chosen)
             total[chosen] += _DRAW[name](some, uniform(some.seed, some.indices, name, 40))
-    return total + marks(chest, marked)
+    return blur(total + marks(chest, marked), 0.5 * chest.size / 224)
 
 
 def _line(chest, start, end, bend, radius):
@@ -69,7 +69,7 @@ def _line(chest, start, end, bend, radius):
     n = len(chest.x)
     points = bow(start, end, np.reshape(bend, (-1, 1)), 12 + int(1.3 * chest.size))
     radius = np.full((n, 1), radius)
-    return METAL * blur(tube(chest, points, radius, radius * 2), 0.5 * chest.size / 224)
+    return METAL * tube(chest, points, radius, radius * 2)
 
 
 def _disc(chest, x, y, radius, strength):
@@ -212,4 +212,4 @@ def _letter(chest, letter, x, y, half, shown):
     points = bow(ends[0], ends[1], np.zeros(ends[0][0].shape), 6 + chest.size // 8)
     wide = 0.11 * half[:, np.newaxis] * (p.field * shown)[:, np.newaxis]
     radius = np.broadcast_to(wide, ends[0][0].shape)
-    return blur(tube(chest, points, radius, np.full_like(radius, 1.6)), 0.45 * chest.size / 224)
+    return tube(chest, points, radius, np.full_like(radius, 1.6))

@@ -25,7 +25,7 @@ def expose(chest, metal, shift):
     uneven = 1 + 0.5 * smooth_field(chest.seed, chest.indices, "scatter", 3, size)
     noise = triangular_noise(chest.seed, chest.indices, f"noise {size}", size * size)
     # Noise of the source is finer than a pixel, so large pixels average most of it away.
-    strength = column(0.003 + 0.022 * dice.between(0, 1) ** 3) * np.float32((size / 224) ** 0.7)
+    strength = column(0.003 + 0.022 * dice.between(0, 1) ** 3) * np.float32(size / 224)
     signal = -np.log(beam + veil * inside * uneven + 1e-4)
     signal = signal * (1 + strength * noise.reshape(n, size, size))
     # The machine exposes for the lungs and the mediastinum, the curve is that of a film: steep in
@@ -37,7 +37,7 @@ def expose(chest, metal, shift):
     mean = (signal * core).sum(axis=(1, 2), keepdims=True) / weight
     spread = np.sqrt((core * (signal - mean) ** 2).sum(axis=(1, 2), keepdims=True) / weight)
     middle = mean + column(dice.bell(-0.55, 1.3) + 0.9 * shift) * spread
-    contrast = column(dice.between(0.55, 1.6)) / (0.75 * spread + 0.15)
+    contrast = column(dice.between(0.5, 1.45)) / (0.75 * spread + 0.15)
     grey = 1 / (1 + np.exp(-contrast * (signal - middle)))
     low, high = column(dice.between(0.0, 0.15)), column(dice.between(0.86, 1.0))
     grey = low + (high - low) * grey

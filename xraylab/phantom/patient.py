@@ -24,7 +24,8 @@ class Patient:
     The cage:
         width: half its inside, at the widest. shape, taper: how it narrows upwards.
         apex: y of the lungs' tops. dome_right, dome_left: y of the diaphragm's tops.
-        angle: depth of the costophrenic angles below the domes. flat: 1 for flat domes.
+        angle: depth of the costophrenic angles below the domes. flat: 1 for flat domes. haze:
+            half the width of their edge.
         rib_gap: from rib to rib. rib_slant: how far they fall. bone: factor of all bone.
     Heart and vessels:
         heart_ratio: the cardiothoracic ratio. heart_left: share of the heart to the left.
@@ -53,6 +54,7 @@ class Patient:
     dome_left: np.ndarray
     angle: np.ndarray
     flat: np.ndarray
+    haze: np.ndarray
     rib_gap: np.ndarray
     rib_slant: np.ndarray
     bone: np.ndarray
@@ -107,15 +109,16 @@ def draw_patients(indices, seed, portable):
         depth=(7.8 + 0.9 * man + 1.2 * stout) * dice.between(0.9, 1.1),
         width=width,
         shape=dice.between(1.8, 3.4),
-        taper=dice.between(0.30, 0.46),
+        taper=dice.between(0.26, 0.42),
         apex=(-11.4 + dice.bell(0.0, 1.6)) * tall,
         dome_right=dome,
         dome_left=dome + dice.bell(1.0, 1.6),
         angle=dice.between(2.4, 5.0),
         flat=dice.between(0.0, 0.35),
+        haze=0.3 + 0.9 * dice.between(0.0, 1.0) ** 2 + 0.3 * portable,
         rib_gap=dice.between(2.35, 3.0) * tall,
         rib_slant=dice.between(0.7, 1.5),
-        bone=dice.between(0.45, 1.1) * (1.12 - 0.3 * old * (1 - 0.5 * man)),
+        bone=dice.between(0.5, 1.2) * (1.12 - 0.3 * old * (1 - 0.5 * man)),
         heart_ratio=heart,
         heart_left=dice.bell(0.62, 0.09),
         knob=0.5 + 0.9 * old + dice.between(0.0, 0.8),

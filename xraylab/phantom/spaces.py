@@ -119,7 +119,7 @@ def pleural_thickening(chest, sign):
 
 
 def hernia(chest, sign):
-    """Stomach above the diaphragm behind the heart, often with an air-fluid level (``goodman2015``)."""
+    """Stomach above the diaphragm behind the heart, often with air on fluid (``goodman2015``)."""
     p = chest.patient
     radius = sign.graded(2.0, 4.2)
     x = sign.between(0, -0.6, 2.6)
@@ -131,4 +131,4 @@ def hernia(chest, sign):
     air = truth * standing * sign.chance(3, 0.8)
     wall = band(np.sqrt(inside) - 0.96, 0.12)
     body = np.sqrt(np.clip(1 - inside, 0.0, 1.0)) * radius
-    return (1.3 * body + 1.0) * (truth - air) - 0.75 * body * air + 0.9 * wall, truth
+    return 1.2 * body * (truth - air) - 0.6 * body * air + 0.6 * wall, truth

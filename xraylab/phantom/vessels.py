@@ -31,6 +31,10 @@ def vessels(chest):
     total = blur(levels[0], 0.22 / pitch) + levels[1]
     total = blur(total, 0.12 / pitch) + levels[2]
     total = blur(total, 0.07 / pitch)
+    # What of the hila is too fine or too deep to be drawn: a haze about them.
+    for x, y in hila(p).values():
+        away = ((chest.x - column(x)) / 2.6) ** 2 + ((chest.y - column(y)) / 3.6) ** 2
+        total = total + 1.6 * np.exp(-away)
     return column(p.vessels * p.air) * total * np.sqrt(chest.lung)
 
 

@@ -7,7 +7,8 @@ their own pixels. Every figure carries a text that says what can be seen in it.
 """
 
 from xraylab.plotting.charts import bars, history, matrix, score_bars
-from xraylab.plotting.films import data_uri, film, films, heat
+from xraylab.plotting.curves import curves
+from xraylab.plotting.films import data_uri, field, film, films, heat
 from xraylab.plotting.look import ACCENT, FINDING_COLOURS, HEAT_MAP, INK, Figure, figure, style
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "INK",
     "Figure",
     "bars",
+    "curves",
     "data_uri",
+    "field",
     "figure",
     "film",
     "films",

@@ -1,4 +1,4 @@
-"""Films: grey, fixed window, their own pixels; boxes as outlines, maps as overlays."""
+"""Films: grey, fixed window, their own pixels; boxes and masks as outlines, maps as overlays."""
 
 from collections.abc import Sequence
 
@@ -18,21 +18,24 @@ def film(
     *,
     title: str = "",
     boxes: np.ndarray | None = None,
+    masks: np.ndarray | None = None,
     label_names: Sequence[str] = FINDINGS,
     simulated: bool = False,
 ) -> None:
-    """Draw one film on ``axes``: grey, fixed window, no interpolation, boxes as outlines.
+    """Draw one film on ``axes``: grey, fixed window, no interpolation, boxes, masks as outlines.
 
     Shapes:
         image: (height, width) or (height, width, 1); uint8 in [0, 255], or float in [0, 1].
         boxes: structured array with ``finding``, ``x_min``, ``y_min``, ``x_max`` and ``y_max``,
             fractions of width and height from the upper left corner, as in ``split.boxes``.
+        masks: (k, height, width) bool, the pixels of each label, as in ``split.masks[i]``.
 
     Args:
         axes: where to draw.
         image: the film.
         title: short text above the film.
         boxes: the boxes of this film.
+        masks: the masks of this film, in the order of ``label_names``.
         label_names: the label names that ``boxes["finding"]`` counts in.
         simulated: mark the film as simulated.
 
@@ -50,14 +53,11 @@ def film(
             axes.set_title(title, fontsize=8.5)
         for box in () if boxes is None else boxes:
             _outline(axes, box, width, height, label_names)
+        for name, mask in zip(label_names, () if masks is None else masks, strict=False):
+            if np.any(mask):
+                _trace(axes, mask, FINDING_COLOURS.get(name, ACCENT))
         if simulated:
-            axes.text(
-                *(0.03, 0.03, "simulated"),
-                transform=axes.transAxes,
-                fontsize=6.5,
-                color="white",
-                bbox={"boxstyle": "square,pad=0.25", "facecolor": "black", "edgecolor": "none"},
-            )
+            _say_simulated(axes)
 
 
 def films(
@@ -65,6 +65,7 @@ def films(
     *,
     titles: Sequence[str] | None = None,
     boxes: np.ndarray | None = None,
+    masks: np.ndarray | None = None,
     label_names: Sequence[str] = FINDINGS,
     simulated: bool = False,
     columns: int = 4,
@@ -75,11 +76,13 @@ def films(
     Shapes:
         images: (n, height, width), uint8 in [0, 255] or float in [0, 1].
         boxes: structured array as in ``split.boxes``; ``film`` counts the films in ``images``.
+        masks: (n, k, height, width) bool, as in ``split.masks``.
 
     Args:
         images: the films.
         titles: one short text a film.
         boxes: boxes of all the films.
+        masks: masks of all the films, in the order of ``label_names``.
         label_names: the label names that ``boxes["finding"]`` counts in.
         simulated: mark every film as simulated.
         columns: films side by side.
@@ -111,6 +114,7 @@ def films(
             images[number],
             title="" if titles is None else str(titles[number]),
             boxes=None if boxes is None else boxes[boxes["film"] == number],
+            masks=None if masks is None else masks[number],
             label_names=label_names,
             simulated=simulated,
         )
@@ -165,6 +169,73 @@ def heat(
         bar = drawn.colorbar(shown, ax=axes, label=unit, shrink=0.9)
         bar.solids.set_alpha(1)  # or its colours would change with the page behind it
     return drawn
+
+
+def field(
+    values: np.ndarray,
+    *,
+    unit: str,
+    title: str = "",
+    limits: tuple[float, float] | None = None,
+    simulated: bool = False,
+    alt: str = "",
+) -> Figure:
+    """Return a picture of a quantity, with a colour bar and its unit: a map without a film.
+
+    Shapes:
+        values: (height, width), finite.
+
+    Args:
+        values: the quantity, pixel by pixel.
+        unit: what it is, with its unit; stands beside the colour bar.
+        title: short text above the picture.
+        limits: values at the ends of the colour bar; by default the smallest and the largest.
+        simulated: mark the picture as simulated.
+        alt: what can be seen; by default the range of the values.
+    """
+    values = np.asarray(values, float)
+    low, high = limits or (values.min(), values.max())
+    alt = alt or (
+        f"{title or 'Map'}{', simulated' if simulated else ''}: {unit}, from {values.min():.3g} to "
+        f"{values.max():.3g}."
+    )
+    drawn, axes = figure(3.4, 2.8, alt=alt)
+    with style():
+        shown = axes.imshow(values, vmin=low, vmax=high, interpolation="none")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        axes.set_title(title, fontsize=8.5)
+        if simulated:
+            _say_simulated(axes)
+        drawn.colorbar(shown, ax=axes, label=unit, shrink=0.9)
+    return drawn
+
+
+def _say_simulated(axes: Axes) -> None:
+    """Mark what is drawn on ``axes`` as simulated."""
+    axes.text(
+        *(0.03, 0.03, "simulated"),
+        transform=axes.transAxes,
+        fontsize=6.5,
+        color="white",
+        bbox={"boxstyle": "square,pad=0.25", "facecolor": "black", "edgecolor": "none"},
+    )
+
+
+def _trace(axes: Axes, mask: np.ndarray, colour: str) -> None:
+    """Draw the outline of a mask, also along the film's edge."""
+    height, width = mask.shape
+    framed = np.pad(np.asarray(mask, float), 1)
+    rim = [patheffects.Stroke(linewidth=2, foreground="white"), patheffects.Normal()]
+    axes.contour(
+        np.clip(np.arange(-1, width + 1), -0.5, width - 0.5),
+        np.clip(np.arange(-1, height + 1), -0.5, height - 0.5),
+        framed,
+        levels=[0.5],
+        colors=[colour],
+        linewidths=1,
+        path_effects=rim,
+    )
 
 
 def _grey(image: np.ndarray) -> np.ndarray:

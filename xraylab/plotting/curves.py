@@ -1,0 +1,77 @@
+"""Curves: what a quantity does while another one grows."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle, pairwise
+
+import numpy as np
+
+from xraylab.plotting.look import ACCENT, FINDING_COLOURS, INK, Figure, figure, style
+
+
+def curves(
+    places: Sequence[float],
+    values: Mapping[str, Sequence[float]],
+    *,
+    across: str,
+    unit: str,
+    bands: Mapping[str, np.ndarray] | None = None,
+    title: str = "",
+    form: str = "{:.2g}",
+    alt: str = "",
+) -> Figure:
+    """Return one curve a name over the same places, each with its name at its end.
+
+    Shapes:
+        places: (m,). values: (m,) a name; ``nan`` leaves a gap. bands: (m, 2) a name, lower and
+            upper end.
+
+    Args:
+        places: what grows.
+        values: the curves by their names; findings take their own colour.
+        across: what grows, with its unit; stands below the axis.
+        unit: what the values are, with their unit; stands beside the axis.
+        bands: intervals, drawn as bands about the curves.
+        title: short text above the chart.
+        form: how a value is written in the default ``alt``.
+        alt: what can be seen; by default first and last value of every curve.
+
+    Raises:
+        ValueError: if there is no curve, or one has not as many values as there are places.
+    """
+    values = {name: np.asarray(curve, float) for name, curve in values.items()}
+    if not values:
+        raise ValueError("values: expected at least one curve, got none")
+    for name, curve in values.items():
+        if curve.shape != (len(places),):
+            raise ValueError(f"values: expected {len(places)} of {name!r}, got {curve.shape}")
+    told = []
+    for name, curve in values.items():
+        first, last = curve[np.isfinite(curve)][[0, -1]]
+        told.append(f"{name} from {form.format(first)} to {form.format(last)}")
+    alt = alt or f"{title + '. ' if title else ''}{unit} over {across}: {'; '.join(told)}."
+    drawn, axes = figure(4.8, 2.9, alt=alt)
+    with style():
+        ends = []
+        looks = zip(cycle((ACCENT, INK)), cycle(("-", "-", (0, (4, 2)), (0, (4, 2)))))
+        for (name, curve), (colour, line) in zip(values.items(), looks, strict=False):
+            colour = FINDING_COLOURS.get(name, colour)
+            mark = "o" if len(curve) < 12 else None
+            axes.plot(places, curve, color=colour, linestyle=line, marker=mark, markersize=3.5,
+                      linewidth=1.6)  # fmt: skip
+            if bands and name in bands:
+                low, high = np.asarray(bands[name], float).T
+                axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
+            last = np.flatnonzero(np.isfinite(curve))[-1]
+            ends.append([curve[last], curve[last], places[last], name, colour])
+        low, high = axes.get_ylim()
+        ends.sort(key=lambda end: end[0])
+        for lower, upper in pairwise(ends):
+            upper[1] = max(upper[1], lower[1] + 0.08 * (high - low))
+        for _, height, place, name, colour in ends:
+            axes.annotate(name, (place, height), (6, 0), textcoords="offset points", fontsize=8,
+                          va="center", color=colour)  # fmt: skip
+        axes.grid(axis="y")
+        axes.set_xlabel(across)
+        axes.set_ylabel(unit)
+        axes.set_title(title, loc="left")
+    return drawn
