@@ -32,7 +32,6 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from xraylab import phantom
 from xraylab.findings import FINDINGS
@@ -318,12 +317,9 @@ def tree_test(real, other):
 
     names, features, is_phantom = _both(real, other, describe)
     trees = HistGradientBoostingClassifier(
-        max_iter=60, max_leaf_nodes=15, max_features=0.3, random_state=0, class_weight="balanced"
+        max_iter=100, max_leaf_nodes=15, max_features=0.3, random_state=0
     )
-    with threadpool_limits(
-        1
-    ):  # on a busy machine the threads wait for each other ten times as long
-        found = _folds(trees, features.astype(np.float32), is_phantom)
+    found = _folds(trees, features.astype(np.float32), is_phantom)
     alone = feature_aucs(features, is_phantom)
     found["feature_aucs"] = _largest(names, alone, np.abs(alone - 0.5))
     return found

@@ -57,7 +57,7 @@ def sheet(seed: int = 0) -> Image.Image:
     plain, bold = (
         ImageFont.truetype(fonts / name, 19) for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
     )
-    said = f"ChestPhantom {phantom.VERSION}: simulated films, of nobody"
+    said = f"ChestPhantom {phantom.VERSION}: simulated films, no patients"
     pen.text((GAP, LINE / 2 + GAP / 2), said, 255, bold, anchor="lm")
     for place, name in enumerate(names):
         band, column = divmod(place, COLUMNS)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xraylab.phantom.patient import Patient
-from xraylab.phantom.shapes import band, bump, column, ellipse, step
+from xraylab.phantom.shapes import band, bump, column, ellipse, smooth_field, step
 
 
 @dataclass
@@ -130,7 +130,7 @@ def mediastinal_borders(patient, y):
     carina = column(p.apex + 8.6)
     width = column(2 * p.width * p.heart_ratio)
     to_left, to_right = width * column(p.heart_left), width * column(1 - p.heart_left)
-    neck = 2.3 - 0.3 * step(column(p.apex) + 3 - y, 3.0)
+    neck = 2.6 - 0.3 * step(column(p.apex) + 3 - y, 3.0)
     # The ventricle: from the hilum it swings out to the apex of the heart, near the diaphragm.
     tip = low - 1.2 + 0.12 * (width - 11)
     start = carina + 1.2
@@ -158,10 +158,10 @@ def middle_thickness(patient, x, y, border, path):
     right, left = border
     centre, half = 0.5 * (left + right), 0.5 * (left - right)
     u = (x - centre) / half
-    chord = np.clip(1 - u * u, 0.0, 1.0)
+    chord = np.clip(1 - u * u, 0.0, 1.0) ** 0.85
     wide = np.clip((half - 2.4) / 3.0, 0.0, 1.0)  # vessels above, the heart below
     deep = column(p.depth) * (1.45 + 0.25 * wide)
-    core = step(1.9 - np.abs(x - column(p.shift)), 1.3)  # spine, oesophagus: no lung at all
+    core = step(1.6 - np.abs(x - column(p.shift)), 1.5)  # spine, oesophagus: no lung at all
     return np.minimum(np.maximum(chord * deep, core * (path - 1.0)), path)
 
 
@@ -177,7 +177,7 @@ def body(chest):
     thick = 2 * deep * np.sqrt(1 - round_ * round_)
     # Shoulders slope from the neck; the arms hang from them, or are lifted out of the way.
     slope = column(p.apex) - 6.0 + 0.30 * np.maximum(beside - 5.5, 0.0)
-    shoulder = 17.0 * np.sqrt(np.clip((y - slope) / 5.5, 0.0, 1.0))
+    shoulder = 15.0 * np.sqrt(np.clip((y - slope) / 5.5, 0.0, 1.0))
     reach = full + 7.5 + 2.5 * column(p.arms)
     armpit = column(p.apex) + 7.5 + 4.0 * column(p.arms)
     shoulder = shoulder * step(armpit + 3.0 - y, 5.0) * step(reach - beside, 1.0)
@@ -188,6 +188,10 @@ def body(chest):
     thick = np.maximum(np.maximum(thick, shoulder), arm)
     thick = thick + 4.0 * step(y - chest.lower - 2.5, 3.0) * (thick > 0)
     thick = thick + column(p.breast) * breast_shape(chest)
+    # Muscle, fat and skin are uneven.
+    fine = smooth_field(chest.seed, chest.indices, "tissue", 40, chest.size)
+    coarse = smooth_field(chest.seed, chest.indices, "fat", 11, chest.size)
+    thick = thick + (0.45 * fine + 0.7 * coarse) * np.minimum(thick * 0.1, 1.0)
     return thick - chest.air - stomach_air(chest)
 
 
@@ -217,7 +221,7 @@ def mediastinum(chest):
     p, x, y = chest.patient, chest.x, chest.y
     off = x - column(p.shift) * 0.15
     gap = column(p.rib_gap)
-    spine = 2.6 * band(off, 2.4) * (1 + 0.14 * np.cos(2 * np.pi * y / gap))
+    spine = 1.8 * band(off, 2.5) * (1 + 0.14 * np.cos(2 * np.pi * y / gap))
     spine = spine + 0.5 * (band(off - 1.9, 0.5) + band(off + 1.9, 0.5))  # pedicles, end on
     carina = column(p.apex + 8.6)
     aside = column(p.shift) + column(p.twist) * 0.3 - 0.25 * step(y - carina + 4, 3.0)

@@ -28,9 +28,6 @@ _SHARES = {  # of PA and of AP films; made up so that AP films show them more of
     "chest_drain": (0.01, 0.08),
 }
 
-METAL = 1.0
-"""Attenuation, not in cm of water but as it is, of a centimetre of a line's or lead's material."""
-
 
 def draw_devices(patient, indices, seed, forced):
     """Return which devices a film shows, (n, 7) uint8.
@@ -64,12 +61,12 @@ def draw_metal(chest, devices, marked):
 
 
 def _line(chest, start, end, bend, radius):
-    """Return the attenuation of one thin tube a film, from start to end; all arguments (n,)."""
+    """Return the attenuation of one thin tube a film, 1 for each cm of it; arguments (n,)."""
     start, end = (tuple(np.reshape(v, (-1, 1)) for v in pair) for pair in (start, end))
     n = len(chest.x)
     points = bow(start, end, np.reshape(bend, (-1, 1)), 12 + int(1.3 * chest.size))
     radius = np.full((n, 1), radius)
-    return METAL * tube(chest, points, radius, radius * 2)
+    return tube(chest, points, radius, radius * 2)
 
 
 def _disc(chest, x, y, radius, strength):
@@ -79,17 +76,16 @@ def _disc(chest, x, y, radius, strength):
 
 
 def _ecg_leads(chest, u):
+    """Five electrodes, two at the shoulders and three below, each with its wire."""
     p = chest.patient
     total = np.zeros_like(chest.x)
-    for k, (side, high) in enumerate(((-1, -0.85), (1, -0.85), (-1, 0.75), (1, 0.7), (1, 0.2))):
-        x = side * p.width * (0.55 + 0.5 * u[:, 6 * k])
-        y = -high * p.apex * (1.0 if high < 0 else -1.0) + 5 * (u[:, 6 * k + 1] - 0.5)
-        y = np.where(
-            high < 0, p.apex * -high + 3 * u[:, 6 * k + 1], 10 * high + 3 * u[:, 6 * k + 1]
-        )
+    places = ((RIGHT, 0.8 * p.apex), (LEFT, 0.8 * p.apex), (RIGHT, 8.0), (LEFT, 7.5), (LEFT, 2.0))
+    for number, (side, level) in enumerate(places):
+        across, down, swing, way, bend = u[:, 5 * number : 5 * number + 5].T
+        x, y = side * p.width * (0.55 + 0.5 * across), level + 4 * (down - 0.5)
         total += _disc(chest, x, y, 0.7, 0.5)
-        end = x + 14 * (u[:, 6 * k + 2] - 0.5), y + np.where(u[:, 6 * k + 3] < 0.6, 22, -20)
-        total += _line(chest, (x, y), end, 0.5 * (u[:, 6 * k + 4] - 0.5), 0.13)
+        end = x + 14 * (swing - 0.5), y + np.where(way < 0.6, 22, -20)
+        total += _line(chest, (x, y), end, 0.5 * (bend - 0.5), 0.13)
     return total
 
 

@@ -31,10 +31,12 @@ def atelectasis(chest, sign):
     lung = chest.lung_of(side)
     kind = sign.u[:, 1][:, np.newaxis, np.newaxis]
     reach = chest.beside / chest.outer.clip(1.0)
-    slope = sign.between(2, -0.25, 0.3) * (chest.beside - 6)
+    slope = sign.between(2, -0.12, 0.25) * (chest.beside - 6)
     level = chest.lower - sign.between(3, 1.0, 4.0) - slope
-    plate = band(chest.y - level, sign.graded(0.35, 0.8))
-    second = band(chest.y - level + sign.between(4, 1.2, 2.5), 0.4) * sign.chance(5, 0.5)
+    narrow = sign.graded(0.35, 0.8)
+    wide = np.maximum(narrow, 0.9 * column(chest.pitch))  # no plate falls between two pixels
+    plate = band(chest.y - level, wide)
+    second = band(chest.y - level + sign.between(4, 1.2, 2.5), wide) * sign.chance(5, 0.5)
     span = step(sign.between(6, 0.6, 0.95) - reach, 0.08) * step(reach - 0.22, 0.08)
     plates = np.maximum(plate, second) * span
 
@@ -47,12 +49,10 @@ def atelectasis(chest, sign):
 
     is_plate, is_lower, is_upper = kind < 0.4, (kind >= 0.4) & (kind < 0.6), kind >= 0.88
     shape = np.where(is_plate, plates, np.where(is_lower, lower, np.where(is_upper, upper, base)))
-    thick = np.where(is_plate, sign.graded(1.0, 3.0), sign.graded(2.0, 7.0))
+    thick = np.where(is_plate, sign.graded(1.0, 3.0) * narrow / wide, sign.graded(2.0, 7.0))
     # Behind the heart there is lung to collapse, too, though little of it is seen.
-    seen = np.where(
-        is_lower, np.minimum(1.0, chest.air / 2) * ((side == 0) | (side * chest.x > 0)), lung
-    )
-    truth = shape * seen
+    here = np.where(is_lower, (side == 0) | (side * chest.x > 0), lung)
+    truth = shape * here
     return fill(chest, thick) * truth, truth * 1.4
 
 
@@ -107,7 +107,7 @@ def consolidation(chest, sign):
     return fill(chest, sign.graded(4.0, 9.0) * truth) - hidden, truth
 
 
-def _ball(chest, sign, places, radius, lumpy):
+def _ball(chest, sign, places, radius, lumpy, dense):
     """Return water and truth of a round opacity with an edge somewhere in a lung."""
     side = sign.one_side(places)
     x, y = place_in_lung(chest, sign, places + 1, side, 0.12, 0.92)
@@ -120,21 +120,24 @@ def _ball(chest, sign, places, radius, lumpy):
     inside = inside * (1 + lumpy * (texture(chest, f"edge {places}", 22) - 0.5))
     soft = np.maximum(0.25, column(chest.pitch) * 0.7 / drawn)
     truth = step(1 - inside, soft) * ((side * chest.x) > 0)
-    return fill(chest, 2 * radius * faint * np.sqrt(dome(inside * 0.9)) * truth), truth
+    return fill(chest, dense * 2 * radius * faint * np.sqrt(dome(inside * 0.9)) * truth), truth
 
 
 def mass(chest, sign):
     """A round opacity of more than 3 cm (Fleischner): here a radius of 1.55 to 4.5 cm."""
-    return _ball(chest, sign, 0, sign.graded(1.55, 4.0) * sign.between(8, 1.0, 1.15), 0.7)
+    return _ball(chest, sign, 0, sign.graded(1.55, 4.0) * sign.between(8, 1.0, 1.15), 0.7, 1.0)
 
 
 def nodule(chest, sign):
-    """A round opacity of at most 3 cm (Fleischner): radius 0.45 to 1.5 cm; sometimes several."""
-    radius = sign.graded(0.5, 1.35) * sign.between(20, 0.9, 1.1)
-    added, truth = _ball(chest, sign, 0, radius, 0.3)
+    """A round opacity of at most 3 cm (Fleischner): radius 0.55 to 1.5 cm; sometimes several.
+
+    It is half again as dense as water, as one that holds some calcium.
+    """
+    radius = sign.graded(0.6, 1.4) * sign.between(20, 0.92, 1.07)
+    added, truth = _ball(chest, sign, 0, radius, 0.3, 1.5)
     for number, place in enumerate((4, 8, 12, 16)):
         there = sign.chance(21, 0.3 - 0.05 * number)
-        again, where = _ball(chest, sign, place, radius * (0.95 - 0.1 * number), 0.3)
+        again, where = _ball(chest, sign, place, radius * (0.95 - 0.1 * number), 0.3, 1.5)
         added, truth = added + there * again, np.maximum(truth, there * where)
     return added, truth
 

@@ -128,7 +128,7 @@ def draw_patients(indices, seed, portable):
         shift=dice.bell(0.0, 0.7),
         vessels=dice.between(0.65, 1.35) * (1 - 0.1 * breath),
         upper=dice.between(0.55, 0.85) + 0.2 * portable,
-        air=0.70 + 0.035 * breath + dice.bell(0.0, 0.05),
+        air=0.64 + 0.035 * breath + dice.bell(0.0, 0.05),
         breast=breast + man * 0.6 * stout,
         stomach=dice.between(-0.6, 1.0),
         field=dice.bell(34.5, 7.0) + 2.5 * stout,

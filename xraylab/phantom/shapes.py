@@ -20,7 +20,7 @@ def ellipse(x, y, centre_x, centre_y, radius_x, radius_y, tilt=0.0):
     dx, dy = x - centre_x, y - centre_y
     if np.isscalar(tilt) and tilt == 0:
         return (dx / radius_x) ** 2 + (dy / radius_y) ** 2
-    cosine, sine = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
+    cosine, sine = float(np.cos(tilt)), float(np.sin(tilt))
     along = (dx * cosine + dy * sine) / radius_x
     across = (dy * cosine - dx * sine) / radius_y
     return along * along + across * across

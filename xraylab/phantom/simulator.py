@@ -45,7 +45,7 @@ FACT_DTYPE = np.dtype(
 """What is known of a film: sex ``F`` or ``M``, age in years, projection ``PA`` or ``AP``; which of
 :data:`xraylab.phantom.DEVICES` it shows; and for each finding whether it is there, on which side
 (the patient's ``R`` or ``L``, ``B`` for both, ``M`` for the middle, empty where it is not there)
-and how severe it is, from 0 to 1 (NaN where it is not there)."""
+and how severe it is, from 0 to 1 (0 where it is not there)."""
 
 MOST_SEED = 2**63 - 1
 """The largest seed."""
@@ -172,7 +172,7 @@ def _to_bytes(grey):
 def _where(truth):
     """Return the pixels of a finding; its strongest one where it is too small for any."""
     strongest = truth.max(axis=(1, 2), keepdims=True)
-    return truth >= np.minimum(strongest, 0.5)
+    return (truth > 0) & (truth >= np.minimum(strongest, 0.5))
 
 
 def _boxes(inside, films_, column):
@@ -206,7 +206,7 @@ def _table(drawing, truth):
         table["side"][:, column] = TABLE[name].side or letters
         table["severity"][:, column] = drawing.signs[name].severity
     table["side"][truth == 0] = ""
-    table["severity"][truth == 0] = np.nan
+    table["severity"][truth == 0] = 0
     return table
 
 

@@ -81,14 +81,14 @@ def emphysema_alter(patient, sign):
     """Hyperinflation: low, flat domes, a narrow heart and few vessels (Fleischner)."""
     s = sign.severity
     for name in ("dome_right", "dome_left"):
-        setattr(patient, name, np.maximum(getattr(patient, name), 9.0) + 1.0 + 1.6 * s)
-    patient.flat = np.clip(0.5 + 0.45 * s, 0.0, 0.95)
-    patient.angle = patient.angle * (0.9 - 0.35 * s)
+        setattr(patient, name, getattr(patient, name) + 0.2 + 3.0 * s)
+    patient.flat = np.clip(patient.flat + 0.15 + 0.55 * s, 0.0, 0.95)
+    patient.angle = patient.angle * (1.0 - 0.4 * s)
     patient.apex = patient.apex - 0.8 * s
-    patient.heart_ratio = patient.heart_ratio * (0.93 - 0.13 * s)
-    patient.vessels = patient.vessels * (0.75 - 0.4 * s)
-    patient.air = np.minimum(patient.air * (1.05 + 0.12 * s), 0.93)
-    patient.depth = patient.depth * (1.05 + 0.1 * s)
+    patient.heart_ratio = patient.heart_ratio * (0.99 - 0.15 * s)
+    patient.vessels = patient.vessels * (0.95 - 0.5 * s)
+    patient.air = np.minimum(patient.air * (1.01 + 0.12 * s), 0.9)
+    patient.depth = patient.depth * (1.0 + 0.08 * s)
 
 
 def emphysema(chest, sign):

@@ -10,6 +10,9 @@ from xraylab.phantom.strokes import blur, bow, tube
 TRUNKS = 9
 """Trunks that leave one hilum."""
 
+USUAL_FIELD = 37.0
+"""Side in cm of a usual film, by which vessels are blurred: all films of a batch alike."""
+
 
 def hila(patient):
     """Return x and y of the right and the left hilum, (n,) each; the left lies a little higher."""
@@ -23,75 +26,62 @@ def vessels(chest):
     """Return the water that the vessels hold, (n, size, size) cm."""
     p = chest.patient
     levels = [np.zeros_like(chest.x) for _ in range(3)]
+    haze = np.zeros_like(chest.x)
     for side, (x, y) in hila(p).items():
-        for level, drawn in enumerate(_tree(chest, side, x, y)):
-            levels[level] += drawn
-    pitch = 37.0 / chest.size  # of a usual film: the blur must not depend on the films beside it
-    # A blur for each calibre; the thick pass through all of them.
-    total = blur(levels[0], 0.22 / pitch) + levels[1]
-    total = blur(total, 0.12 / pitch) + levels[2]
-    total = blur(total, 0.07 / pitch)
-    # What of the hila is too fine or too deep to be drawn: a haze about them.
-    for x, y in hila(p).values():
+        for level, drawn in zip(levels, _tree(chest, side, x, y), strict=True):
+            level += drawn
+        # What of the hila is too fine or too deep to be drawn: a haze about them.
         away = ((chest.x - column(x)) / 2.6) ** 2 + ((chest.y - column(y)) / 3.6) ** 2
-        total = total + 1.6 * np.exp(-away)
-    return column(p.vessels * p.air) * total * np.sqrt(chest.lung)
+        haze += 1.6 * np.exp(-away)
+    # A blur for each calibre; the thick pass through all of them.
+    total = np.zeros_like(chest.x)
+    for level, radius in zip(levels, (0.22, 0.12, 0.07), strict=True):
+        total = blur(total + level, radius * chest.size / USUAL_FIELD)
+    return column(p.vessels * p.air) * (total + haze) * np.sqrt(chest.lung)
 
 
 def _tree(chest, side, x, y):
-    """Return trunks, branches and twigs of one lung, each (n, size, size)."""
+    """Return the trunks, branches and twigs of one lung, each (n, size, size)."""
     p = chest.patient
-    n = len(x)
     fine = max(1.0, chest.size / 96)
-    u = uniform(chest.seed, chest.indices, f"vessels {side}", 24 * TRUNKS)
-    u = u.reshape(n, 24, TRUNKS) - 0.5
-    fan = np.linspace(-1.25, 1.35, TRUNKS)  # from upwards to downwards
-    angle = fan + 0.35 * u[:, 0]
-    floor = np.where(side == RIGHT, p.dome_right, p.dome_left)[:, np.newaxis] + 0.5
+    u = uniform(chest.seed, chest.indices, f"vessels {side}", 16 * TRUNKS) - 0.5
+    u = u.reshape(len(x), 16, TRUNKS)
+    angle = np.linspace(-1.25, 1.35, TRUNKS) + 0.35 * u[:, 0]  # from upwards to downwards
+    floor = np.where(side == RIGHT, p.dome_right, p.dome_left) + 0.5
     # How far it is to the edge of the lung in that direction, roughly: an ellipse.
-    wide, up, down = p.width[:, np.newaxis] * 0.78, (y - p.apex)[:, np.newaxis], floor - y[:, None]
-    tall = np.where(angle < 0, up, np.maximum(down, 4.0))
-    far = 1 / np.hypot(np.cos(angle) / wide, np.sin(angle) / tall)
-    far = far * (0.66 + 0.25 * u[:, 1])
+    up, down = (v[:, np.newaxis] for v in (y - p.apex, np.maximum(floor - y, 4.0)))
+    across = np.cos(angle) / (0.78 * p.width[:, np.newaxis])
+    far = (0.66 + 0.25 * u[:, 1]) / np.hypot(across, np.sin(angle) / np.where(angle < 0, up, down))
     calibre = np.where(angle < -0.15, p.upper[:, np.newaxis], 1.0) * (1 + 0.5 * u[:, 2])
-    x0, y0 = x[:, np.newaxis] + 0 * angle, y[:, np.newaxis] + 1.6 * np.sin(angle)
-    ends = x0 + side * far * np.cos(angle), y0 + far * np.sin(angle)
-    trunk = bow((x0, y0), ends, 0.35 * u[:, 3] * side, int(20 * fine))
-    taper = np.linspace(1.5, 0.35, trunk[0].shape[-1])
-    drawn = [_tube(chest, trunk, 0.40 * calibre, taper)]
-    starts, shares = trunk, (0.3, 0.5, 0.7, 0.9)
-    reach, heading, place = far, angle, 4
-    for radius, count in ((0.22, 11), (0.14, 6)):
-        parts = []
+    start = x[:, np.newaxis] + 0 * angle, y[:, np.newaxis] + 1.6 * np.sin(angle)
+    end = start[0] + side * far * np.cos(angle), start[1] + far * np.sin(angle)
+    parents = bow(start, end, 0.35 * u[:, 3] * side, int(20 * fine))
+    drawn = [_tapering(chest, parents, 0.40 * calibre)]
+
+    for radius, count, shares in ((0.22, 11, (0.3, 0.5, 0.7, 0.9)), (0.14, 6, (0.45, 0.85))):
+        starts, ends, bends, angles, lengths = [], [], [], [], []
         for number, share in enumerate(shares):
-            at = int(share * starts[0].shape[-1])
-            turn = (1 if number % 2 else -1) * (0.65 + 0.5 * u[:, place])
-            long = reach * (0.42 + 0.3 * u[:, place + 1]) * (1.1 - 0.5 * share)
-            way = heading + turn
-            begin = starts[0][..., at], starts[1][..., at]
-            end = begin[0] + side * long * np.cos(way), begin[1] + long * np.sin(way)
-            parts.append((begin, end, 0.3 * u[:, place + 2], way, long, calibre))
-            place += 3
-        joined = [
-            np.concatenate([np.broadcast_to(part[k], angle_shape) for part in parts], axis=1)
-            for k, angle_shape in ((2, parts[0][3].shape),)
-        ]
-        begin = tuple(np.concatenate([part[0][k] for part in parts], axis=1) for k in (0, 1))
-        end = tuple(np.concatenate([part[1][k] for part in parts], axis=1) for k in (0, 1))
-        heading = np.concatenate([part[3] for part in parts], axis=1)
-        reach = np.concatenate([part[4] for part in parts], axis=1)
-        calibre = np.concatenate([part[5] for part in parts], axis=1)
-        starts = bow(begin, end, joined[0], int(count * fine))
-        drawn.append(
-            _tube(chest, starts, radius * calibre, np.linspace(1.2, 0.4, starts[0].shape[-1]))
-        )
+            turn, long, bend = (u[:, 4 + 3 * number + k] for k in range(3))
+            at = int(share * parents[0].shape[-1])
+            way = angle + (1 if number % 2 else -1) * (0.65 + 0.5 * turn)
+            length = far * (0.42 + 0.3 * long) * (1.1 - 0.5 * share)
+            start = np.stack([parents[0][..., at], parents[1][..., at]])
+            starts.append(start)
+            ends.append(start + length * np.stack([side * np.cos(way), np.sin(way)]))
+            bends.append(0.3 * bend)
+            angles.append(way)
+            lengths.append(length)
+        calibre = np.concatenate([calibre] * len(shares), axis=1)
         u = np.concatenate([u] * len(shares), axis=2)[:, ::-1]
-        shares = (0.45, 0.85)
-        place = 4
+        angle, far = np.concatenate(angles, axis=1), np.concatenate(lengths, axis=1)
+        starts, ends = np.concatenate(starts, axis=2), np.concatenate(ends, axis=2)
+        parents = bow(starts, ends, np.concatenate(bends, axis=1), int(count * fine))
+        drawn.append(_tapering(chest, parents, radius * calibre))
     return drawn
 
 
-def _tube(chest, points, radius, taper):
-    """Return the thickness that tapering vessels add."""
+def _tapering(chest, points, radius):
+    """Return the thickness that vessels add which narrow from their start to their end."""
     x, y, spacing = points
+    taper = np.linspace(1.4, 0.4, x.shape[-1])
     return tube(chest, (x, y, spacing * taper), radius, 1.6 * radius)

@@ -8,8 +8,9 @@ their own pixels. Every figure carries a text that says what can be seen in it.
 
 from xraylab.plotting.charts import bars, history, matrix, score_bars
 from xraylab.plotting.curves import curves
-from xraylab.plotting.films import data_uri, field, film, films, heat
+from xraylab.plotting.films import data_uri, film, films, outlined
 from xraylab.plotting.look import ACCENT, FINDING_COLOURS, HEAT_MAP, INK, Figure, figure, style
+from xraylab.plotting.maps import field, heat
 
 __all__ = [
     "ACCENT",
@@ -27,6 +28,7 @@ __all__ = [
     "heat",
     "history",
     "matrix",
+    "outlined",
     "score_bars",
     "style",
 ]

@@ -1,4 +1,4 @@
-"""Films: grey, fixed window, their own pixels; boxes and masks as outlines, maps as overlays."""
+"""Films: grey, fixed window, their own pixels; boxes and masks as outlines."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ def film(
     Raises:
         ValueError: if ``image`` is no film: wrong shape, or values outside the window.
     """
-    pixels = _grey(image)
+    pixels = to_grey(image)
     height, width = pixels.shape
     with style():
         # As colours, not through a colour map, which loses a grey level here and there.
@@ -57,7 +57,7 @@ def film(
             if np.any(mask):
                 _trace(axes, mask, FINDING_COLOURS.get(name, ACCENT))
         if simulated:
-            _say_simulated(axes)
+            say_simulated(axes)
 
 
 def films(
@@ -121,97 +121,36 @@ def films(
     return drawn
 
 
-def heat(
-    image: np.ndarray,
-    values: np.ndarray,
-    *,
-    unit: str,
-    title: str = "",
-    limits: tuple[float, float] | None = None,
-    simulated: bool = False,
-    alt: str = "",
-) -> Figure:
-    """Return a film under a map of values, with a colour bar; the film stays readable beneath.
+def outlined(image: np.ndarray, mask: np.ndarray, box=None, *, finding: str) -> np.ndarray:
+    """Return a film in colour, with the outline of a mask and a box, for the frames of a probe.
 
     Shapes:
-        image: (height, width), uint8 in [0, 255] or float in [0, 1].
-        values: (rows, columns), any grid over the same field of view.
+        image: (height, width) as for :func:`film`; mask: (height, width) bool.
+        returns: (height, width, 3) uint8.
 
     Args:
         image: the film.
-        values: the map, e.g. attention over patches.
-        unit: what the values are, with their unit; stands beside the colour bar.
-        title: short text above the film.
-        limits: values at the ends of the colour bar; by default the smallest and the largest.
-        simulated: mark the film as simulated.
-        alt: what can be seen; by default where the largest value lies.
+        mask: the pixels of the finding.
+        box: its box, an element of an array such as ``split.boxes``, or None.
+        finding: the finding, whose colour is taken.
     """
-    values = np.asarray(values, float)
-    row, column = np.unravel_index(np.nanargmax(values), values.shape)
-    across, down = (column + 0.5) / values.shape[1], (row + 0.5) / values.shape[0]
-    alt = alt or (
-        f"{title or 'Film'} with a map of {unit} over it, from {np.nanmin(values):.3g} to "
-        f"{np.nanmax(values):.3g}; largest at {across:.0%} from the left and {down:.0%} from above."
-    )
-    drawn, axes = figure(3.4, 2.8, alt=alt)
-    film(axes, image, title=title, simulated=simulated)
-    with style():
-        height, width = _grey(image).shape
-        low, high = limits or (np.nanmin(values), np.nanmax(values))
-        shown = axes.imshow(
-            values,
-            vmin=low,
-            vmax=high,
-            alpha=0.45,
-            interpolation="none",
-            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-        )
-        bar = drawn.colorbar(shown, ax=axes, label=unit, shrink=0.9)
-        bar.solids.set_alpha(1)  # or its colours would change with the page behind it
+    drawn = np.repeat(to_grey(image)[..., None], 3, axis=-1)
+    height, width = mask.shape
+    around = np.pad(np.asarray(mask, bool), 1)
+    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    line = mask & ~inner
+    if box is not None:
+        sides = zip((box["x_min"], box["x_max"], box["y_min"], box["y_max"]),
+                    (width, width, height, height), strict=True)  # fmt: skip
+        left, right, top, bottom = (round(float(part) * whole) for part, whole in sides)
+        line[top:bottom, [left, right - 1]] = True
+        line[[top, bottom - 1], left:right] = True
+    colour = FINDING_COLOURS.get(finding, ACCENT)
+    drawn[line] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     return drawn
 
 
-def field(
-    values: np.ndarray,
-    *,
-    unit: str,
-    title: str = "",
-    limits: tuple[float, float] | None = None,
-    simulated: bool = False,
-    alt: str = "",
-) -> Figure:
-    """Return a picture of a quantity, with a colour bar and its unit: a map without a film.
-
-    Shapes:
-        values: (height, width), finite.
-
-    Args:
-        values: the quantity, pixel by pixel.
-        unit: what it is, with its unit; stands beside the colour bar.
-        title: short text above the picture.
-        limits: values at the ends of the colour bar; by default the smallest and the largest.
-        simulated: mark the picture as simulated.
-        alt: what can be seen; by default the range of the values.
-    """
-    values = np.asarray(values, float)
-    low, high = limits or (values.min(), values.max())
-    alt = alt or (
-        f"{title or 'Map'}{', simulated' if simulated else ''}: {unit}, from {values.min():.3g} to "
-        f"{values.max():.3g}."
-    )
-    drawn, axes = figure(3.4, 2.8, alt=alt)
-    with style():
-        shown = axes.imshow(values, vmin=low, vmax=high, interpolation="none")
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        axes.set_title(title, fontsize=8.5)
-        if simulated:
-            _say_simulated(axes)
-        drawn.colorbar(shown, ax=axes, label=unit, shrink=0.9)
-    return drawn
-
-
-def _say_simulated(axes: Axes) -> None:
+def say_simulated(axes: Axes) -> None:
     """Mark what is drawn on ``axes`` as simulated."""
     axes.text(
         *(0.03, 0.03, "simulated"),
@@ -238,7 +177,7 @@ def _trace(axes: Axes, mask: np.ndarray, colour: str) -> None:
     )
 
 
-def _grey(image: np.ndarray) -> np.ndarray:
+def to_grey(image: np.ndarray) -> np.ndarray:
     """Return a film as (height, width) uint8."""
     image = np.asarray(image)
     if image.ndim == 3 and image.shape[-1] == 1:
@@ -299,5 +238,5 @@ def data_uri(image: np.ndarray) -> str:
     """
     image = np.asarray(image)
     if image.ndim == 3 and image.shape[-1] == 3:
-        return encode(np.stack([_grey(image[..., channel]) for channel in range(3)], axis=-1))
-    return encode(_grey(image))
+        return encode(np.stack([to_grey(image[..., channel]) for channel in range(3)], axis=-1))
+    return encode(to_grey(image))
