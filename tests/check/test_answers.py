@@ -97,11 +97,11 @@ def solutions():
     boxes = phantom.films([14, 14], 128, labels=ill, projection="PA", severity=(0.7, 0.7)).boxes
     heart, chest = boxes["x_max"] - boxes["x_min"]
     return {
+        "01.all_negative": accuracy_score(test.ravel(), np.zeros(test.size)),
+        "01.edema_effusion": effusion[edema].mean(),
         "02.two_rays": np.exp(WATER) ** 10,
         "02.noisy_reader": rates.mean(),
         "02.cardiothoracic": heart / chest,
-        "01.all_negative": accuracy_score(test.ravel(), np.zeros(test.size)),
-        "01.edema_effusion": effusion[edema].mean(),
         "10.parameters": models.build("rr_vit", image_size=224).count_params(),
         "10.bottleneck": min(p for p in range(1, 65) if 64 % p == 0 and p * p > 128),
     }

@@ -5,6 +5,8 @@ import pytest
 
 from xraylab import phantom
 from xraylab.findings import FINDINGS
+from xraylab.phantom.patient import draw_patients
+from xraylab.phantom.projection import draw_projections
 
 MASS = FINDINGS.index("mass")
 
@@ -38,9 +40,20 @@ def test_projection_can_be_fixed(projection):
     assert set(made.facts["projection"]) == {projection}
 
 
-def test_the_heart_is_larger_on_an_ap_film():
-    from xraylab.phantom.patient import draw_patients
+def test_projections_follow_the_findings_as_in_nihs_table():
+    """Counted in NIH's table: 88 % of films with edema and 16 % of those with fibrosis are AP."""
+    films = phantom.draw_labels(np.arange(20_000))
+    ap = draw_projections(films, np.arange(20_000), 0)
+    for finding, share in (("edema", 0.880), ("fibrosis", 0.165), ("infiltration", 0.530)):
+        having = films[:, FINDINGS.index(finding)] == 1
+        spread = (share * (1 - share) / having.sum()) ** 0.5
+        assert abs(ap[having].mean() - share) < 4 * spread + 0.01
+    assert abs(ap.mean() - 0.3997) < 0.02
+    made = phantom.films(np.arange(40), size=28, projection="NIH").facts["projection"] == "AP"
+    np.testing.assert_array_equal(made, draw_projections(films[:40], np.arange(40), 0))
 
+
+def test_the_heart_is_larger_on_an_ap_film():
     indices = np.arange(300)
     pa, ap = (draw_patients(indices, 0, np.full(300, kind)) for kind in (0, 1))
     assert (ap.heart_ratio > pa.heart_ratio).all()

@@ -96,3 +96,26 @@ def test_a_data_address_keeps_every_pixel(shape):
     assert kind in ("png", "webp")
     seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(code))).convert("RGB"))
     np.testing.assert_array_equal(seen, np.broadcast_to(image.reshape(64, 64, -1), (64, 64, 3)))
+
+
+def test_masks_are_traced_along_their_edge():
+    masks = np.zeros((1, 14, 64, 64), bool)
+    masks[0, index("mass"), 10:20, 30:64] = True  # it touches the film's edge
+    (axes,) = plotting.films(FILM[None], masks=masks).axes
+    (traced,) = [c for c in axes.collections if hasattr(c, "levels")]
+    corners = np.concatenate([path.vertices for path in traced.get_paths()])
+    np.testing.assert_allclose(corners.min(axis=0), [29.5, 9.5])
+    np.testing.assert_allclose(corners.max(axis=0), [63.5, 19.5], atol=0.26)
+    assert not plotting.films(FILM[None], masks=masks[:, :3]).axes[0].collections
+
+
+def test_an_outlined_film_keeps_the_pixels_off_the_lines():
+    mask = np.zeros((64, 64), bool)
+    mask[10:20, 30:40] = True
+    box = np.array([(0, index("mass"), 0.25, 0.125, 0.75, 0.5)], BOX_DTYPE)[0]
+    drawn = plotting.outlined(FILM, mask, box, finding="mass")
+    colour = [int(plotting.FINDING_COLOURS["mass"][i : i + 2], 16) for i in (1, 3, 5)]
+    lines = (drawn == colour).all(axis=-1)
+    assert lines[10, 30:40].all() and lines[8, 16:48].all() and lines[8:32, 47].all()
+    assert not lines[11:19, 31:39].any()
+    np.testing.assert_array_equal(drawn[~lines], np.repeat(FILM[..., None], 3, axis=-1)[~lines])

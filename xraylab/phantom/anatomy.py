@@ -191,7 +191,7 @@ def body(chest):
     # Muscle, fat and skin are uneven.
     fine = smooth_field(chest.seed, chest.indices, "tissue", 40, chest.size)
     coarse = smooth_field(chest.seed, chest.indices, "fat", 11, chest.size)
-    thick = thick + (0.45 * fine + 0.7 * coarse) * np.minimum(thick * 0.1, 1.0)
+    thick = thick + (0.3 * fine + 0.5 * coarse) * np.minimum(thick * 0.1, 1.0)
     return thick - chest.air - stomach_air(chest)
 
 

@@ -9,6 +9,7 @@ from xraylab.phantom.anatomy import Chest, body, bones, lay_out, mediastinum
 from xraylab.phantom.devices import draw_devices, draw_metal
 from xraylab.phantom.knobs import draw_severities, follow
 from xraylab.phantom.patient import Patient, draw_patients
+from xraylab.phantom.projection import draw_projections
 from xraylab.phantom.sign import draw_sign
 from xraylab.phantom.signs import TABLE
 from xraylab.phantom.vessels import vessels
@@ -45,7 +46,9 @@ def draw(indices, size, seed, truth, knobs, *, keep_layers=False):
         return follow(knobs.confounder, cue, truth, indices, seed)
 
     portable = forced("projection")
-    if knobs.projection is not None:
+    if knobs.projection == "NIH":
+        portable = draw_projections(truth, indices, seed)
+    elif knobs.projection is not None:
         portable = np.full(len(indices), knobs.projection == "AP")
     patients = draw_patients(indices, seed, portable)
     devices = draw_devices(patients, indices, seed, forced("device"))

@@ -17,8 +17,8 @@ from xraylab.phantom.draws import uniform
 CUES = ("marker", "device", "projection")
 """What a confounder can tie to a finding: the portable marker, a device, or an AP film."""
 
-PROJECTIONS = ("PA", "AP")
-"""The two kinds of films: standing in the X-ray room, or in bed."""
+PROJECTIONS = ("PA", "AP", "NIH")
+"""Films standing in the X-ray room, in bed, or either as often as NIH's with the same findings."""
 
 
 class PerFinding(Mapping):
@@ -82,7 +82,8 @@ class Knobs:
             is not labelled: a number, or a mapping as above.
         severity: the bounds, from 0 to 1, between which severities are drawn uniformly.
         exposure: from -1, under-exposed (a bright film), to 1, over-exposed (a dark one).
-        projection: ``"PA"`` or ``"AP"`` for all films; None draws it film by film.
+        projection: ``"PA"`` or ``"AP"`` for all films; ``"NIH"`` draws AP as often as NIH's films
+            with the same findings are; None draws it whatever the findings.
         confounder: a :class:`Confounder`, or a mapping of its three arguments; None for none.
 
     Raises:

@@ -49,7 +49,7 @@ def atelectasis(chest, sign):
 
     is_plate, is_lower, is_upper = kind < 0.4, (kind >= 0.4) & (kind < 0.6), kind >= 0.88
     shape = np.where(is_plate, plates, np.where(is_lower, lower, np.where(is_upper, upper, base)))
-    thick = np.where(is_plate, sign.graded(1.0, 3.0) * narrow / wide, sign.graded(2.0, 7.0))
+    thick = np.where(is_plate, sign.graded(1.5, 4.0) * narrow / wide, sign.graded(2.5, 8.0))
     # Behind the heart there is lung to collapse, too, though little of it is seen.
     here = np.where(is_lower, (side == 0) | (side * chest.x > 0), lung)
     truth = shape * here
@@ -75,14 +75,14 @@ def _haze(chest, sign, name, *, blobs, radius, thick, cells, low=0.2, high=0.9):
 def infiltration(chest, sign):
     """Ill-defined, patchy opacity (an older term for what is no better described; Fleischner)."""
     return _haze(
-        chest, sign, "infiltration", blobs=4, radius=(2.0, 5.0), thick=(1.2, 4.5), cells=16
+        chest, sign, "infiltration", blobs=4, radius=(2.5, 5.5), thick=(1.8, 6.5), cells=16
     )
 
 
 def pneumonia(chest, sign):
     """Patchy consolidation, more often below, with branches of air left in it (Fleischner)."""
     added, truth = _haze(
-        chest, sign, "pneumonia", blobs=3, radius=(1.6, 3.8), thick=(2.5, 8.0), cells=20, low=0.4
+        chest, sign, "pneumonia", blobs=3, radius=(1.8, 4.2), thick=(3.0, 9.5), cells=20, low=0.4
     )
     air = np.abs(smooth_field(chest.seed, chest.indices, "pneumonia air", 18, chest.size))
     return added * (1 - 0.45 * np.clip(1 - 5 * air, 0, 1)), truth
@@ -199,4 +199,4 @@ def fibrosis(chest, sign):
         field = smooth_field(chest.seed, chest.indices, f"fibrosis {cells}", cells, chest.size)
         net += np.clip(1 - 4.0 * np.abs(field), 0.0, 1.0)
     truth = where * chest.lung_of(sign.sides)
-    return fill(chest, sign.graded(1.0, 3.2) * truth * (0.3 + net)), truth
+    return fill(chest, sign.graded(1.5, 4.0) * truth * (0.4 + net)), truth

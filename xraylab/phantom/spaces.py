@@ -44,7 +44,7 @@ def effusion(chest, sign):
     across = np.minimum(chest.beside / chest.outer.clip(1.0), 1.0)
     # A second side, where there is one, holds less fluid or more.
     more = np.where(chest.x < 0, sign.between(0, 0.6, 1.1), sign.between(1, 0.6, 1.1))
-    tall = sign.graded(2.4, 14.0) * more
+    tall = sign.graded(2.6, 16.0) * more
     surface = floor - tall * (0.5 + 0.5 * across**3)
     sunk = np.maximum(chest.y - surface, 0.0)
     fluid = chest.air * (1 - np.exp(-sunk / 1.1))
@@ -111,11 +111,11 @@ def pleural_thickening(chest, sign):
     kind = sign.u[:, 0][:, np.newaxis, np.newaxis]
     middle = np.where(kind < 0.4, 0.9, np.where(kind < 0.75, sign.between(1, 0.2, 0.8), 0.02))
     reach = band(chest.height - middle, sign.between(2, 0.2, 0.45))
-    thick = sign.graded(0.4, 1.6) * reach
+    thick = sign.graded(0.5, 2.0) * reach
     wall = np.minimum(chest.outer - chest.beside, (chest.y - column(chest.patient.apex)) * 0.8)
     base = np.where(kind < 0.4, chest.lower - chest.y + 0.3, 9.0) * 1.5
     truth = lung * step(thick - np.minimum(wall, base), chest.soft) * step(reach - 0.04, 0.04)
-    return fill(chest, sign.graded(2.5, 5.5)) * truth, truth
+    return fill(chest, sign.graded(3.0, 7.0)) * truth, truth
 
 
 def hernia(chest, sign):

@@ -64,12 +64,16 @@ def curves(
             last = np.flatnonzero(np.isfinite(curve))[-1]
             ends.append([curve[last], curve[last], places[last], name, colour])
         low, high = axes.get_ylim()
+        gap = 0.08 * (high - low)
         ends.sort(key=lambda end: end[0])
         for lower, upper in pairwise(ends):
-            upper[1] = max(upper[1], lower[1] + 0.08 * (high - low))
+            upper[1] = max(upper[1], lower[1] + gap)
+        ends[-1][1] = min(ends[-1][1], high)
+        for upper, lower in pairwise(reversed(ends)):  # and down again, where they have left it
+            lower[1] = min(lower[1], upper[1] - gap)
         for _, height, place, name, colour in ends:
             axes.annotate(name, (place, height), (6, 0), textcoords="offset points", fontsize=8,
-                          va="center", color=colour)  # fmt: skip
+                          va="center", color=colour, annotation_clip=False)  # fmt: skip
         axes.grid(axis="y")
         axes.set_xlabel(across)
         axes.set_ylabel(unit)

@@ -15,6 +15,7 @@ padding:.8em 1em;border:1px solid var(--line);border-radius:.5em;color:inherit;f
 .xraylab .frame img{display:block;width:100%;max-width:22rem;height:auto;background:none;padding:0;
 filter:none}
 .xraylab .small img{image-rendering:pixelated}
+.xraylab .wide img{max-width:none}
 .xraylab .knob{display:grid;grid-template-columns:minmax(5em,auto) 1fr minmax(4em,auto);gap:.8em;
 align-items:center;margin:.5em 0 0}
 .xraylab input[type=range]{width:100%;min-width:0;accent-color:#2f80d8}
@@ -80,7 +81,8 @@ def picture(frame, alt: str) -> str:
         raise ValueError("alt: a frame needs a text that says what can be seen in it")
     frame = np.asarray(frame)
     small = " small" if min(frame.shape[:2], default=0) < 128 else ""
+    wide = " wide" if frame.ndim > 1 and frame.shape[1] > 2 * frame.shape[0] else ""
     return (
-        f'<div class="frame{small}"><img class="dark-light" src="{data_uri(frame)}" '
+        f'<div class="frame{small}{wide}"><img class="dark-light" src="{data_uri(frame)}" '
         f'alt="{html.escape(alt)}"></div>'
     )

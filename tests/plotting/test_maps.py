@@ -1,0 +1,16 @@
+"""A map by itself says what it shows, in what unit and from where to where."""
+
+import numpy as np
+
+from xraylab import plotting
+
+
+def test_a_field_tells_its_range_and_unit():
+    values = np.linspace(-1, 20, 64 * 64).reshape(64, 64)
+    figure = plotting.field(values, unit="cm of water", title="body", simulated=True)
+    picture, bar = figure.axes
+    assert figure.alt == "body, simulated: cm of water, from -1 to 20."
+    assert bar.get_ylabel() == "cm of water"
+    assert [text.get_text() for text in picture.texts] == ["simulated"]
+    assert picture.images[0].get_clim() == (-1, 20)
+    assert plotting.field(values, unit="cm", limits=(0, 5)).axes[0].images[0].get_clim() == (0, 5)
