@@ -15,6 +15,8 @@ Training films are shifted, zoomed, blurred, made noisy and exposed otherwise at
 mirrored; ``--no-augment`` turns that off. Of all epochs, the weights with the best macro AUC on
 1,000 phantom validation films are scored. Without ``--cache`` the films are simulated afresh; a
 cache knows the simulator by its version only, so name a new one after changing the simulator.
+With ``--projection NIH`` the
+films are AP as often as NIH's films with the same findings, else whatever the findings are.
 ``--seed`` decides first weights, order and augmentation; the films are always the same.
 
 The real films are looked for in ``--real``, else in the folder that XRAYLAB_REAL_FILMS names, else
@@ -246,6 +248,7 @@ def parsed():
     parser.add_argument("--augment", action=switch, default=True, help="vary the training films")
     parser.add_argument("--jit", action=switch, default=False, help="XLA: slower on a CPU")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the phantom films there")
+    parser.add_argument("--projection", choices=("PA", "AP", "NIH"), help="as the phantom's knob")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
     parser.add_argument("--real", type=Path, default=default, help="folder of nih_sample_64.npz")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
@@ -271,7 +274,8 @@ def main():
     start_keras()
     from xraylab import data, phantom
 
-    names = ("model", "films", "epochs", "batch", "rate", "augment", "jit", "seed")
+    names = ("model", "films", "epochs", "batch", "rate", "augment", "jit", "seed", "projection")
+    knobs = {"projection": options.projection} if options.projection else None
     facts = {name: getattr(options, name) for name in names}
     print(f"{describe_backend()}, {SIZE} px, phantom version {phantom.VERSION}, {facts}")
     real = real_films(options.real)
@@ -279,7 +283,7 @@ def main():
         cache = options.cache or Path(folder)
         counts = {"train": options.films, "val": VAL_FILMS, "test": options.test_films}
         films = {
-            split: data.load("phantom", SIZE, split, num_films=count, cache_dir=cache)
+            split: data.load("phantom", SIZE, split, num_films=count, cache_dir=cache, knobs=knobs)
             for split, count in counts.items()
         }
         drawing = time.perf_counter() - start
