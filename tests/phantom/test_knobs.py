@@ -48,7 +48,10 @@ def far_off(found, expected, num_films):
         ({"severity": (0, 0.5, 1)}, "severity must be two numbers"),
         ({"exposure": -1.1}, "exposure must be a number from -1 to 1; -1.1 came"),
         ({"exposure": np.inf}, "exposure must be a number from -1 to 1; inf came"),
-        ({"projection": "ap"}, "projection must be one of PA, AP, NIH; 'ap' came; did you mean 'AP'"),
+        (
+            {"projection": "ap"},
+            "projection must be one of PA, AP, NIH; 'ap' came; did you mean 'AP'",
+        ),
         ({"confounder": "marker"}, "confounder must be a Confounder, a mapping of cue, finding"),
         ({"confounder": {"cue": "marker"}}, "confounder must be a Confounder"),
         ({"exposures": 0.5}, "the name of a knob .*; 'exposures' came; did you mean 'exposure'"),

@@ -40,7 +40,7 @@ class Split:
         masks: anything with a length that takes film numbers, slices and lists of them in brackets.
         simulated: whether the films are simulated; their scores then say nothing about patients.
         fingerprint: hex digest that changes when the films or labels do.
-        path: the file the films were read from, if there is one.
+        path: the file or folder the films were read from, if there is one.
 
     Raises:
         DataError: if the arrays do not fit each other or the names.

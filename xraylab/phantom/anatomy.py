@@ -12,6 +12,9 @@ import numpy as np
 from xraylab.phantom.patient import Patient
 from xraylab.phantom.shapes import band, bump, column, ellipse, smooth_field, step
 
+NECK = 2.6
+"""Half the width in cm of the mediastinum above the heart."""
+
 
 @dataclass
 class Chest:
@@ -90,7 +93,8 @@ def lay_out(patient, indices, seed, size):
     inside = np.clip(height, 0.0, 1.0)
     outer = column(p.width) * (1 - (1 - inside) ** column(p.shape)) ** column(p.taper)
     border = mediastinal_borders(p, y)
-    dome = np.where(x < 0, column(p.dome_right), column(p.dome_left))
+    left = step(x, 3.0)  # the two domes pass into each other behind the heart
+    dome = column(p.dome_right) + column(p.dome_left - p.dome_right) * left
     # From the top of the dome the diaphragm falls to the angle outside, and less to the heart.
     crest = column(p.width * 0.45)
     fall = (beside - crest) / (column(p.width) - crest)
@@ -130,7 +134,7 @@ def mediastinal_borders(patient, y):
     carina = column(p.apex + 8.6)
     width = column(2 * p.width * p.heart_ratio)
     to_left, to_right = width * column(p.heart_left), width * column(1 - p.heart_left)
-    neck = 2.6 - 0.3 * step(column(p.apex) + 3 - y, 3.0)
+    neck = NECK - 0.3 * step(column(p.apex) + 3 - y, 3.0)
     # The ventricle: from the hilum it swings out to the apex of the heart, near the diaphragm.
     tip = low - 1.2 + 0.12 * (width - 11)
     start = carina + 1.2
@@ -140,13 +144,13 @@ def mediastinal_borders(patient, y):
         np.sin(0.5 * np.pi * rise) ** 1.5,
         np.sqrt(np.clip(1 - ((y - tip) / 4.2) ** 2, 0.0, 1.0)),
     )
-    left = neck + (to_left - 2.3) * swing + column(p.knob) * bump(y - carina + 2.9, 1.7)
+    left = neck + (to_left - NECK) * swing + column(p.knob) * bump(y - carina + 2.9, 1.7)
     left = left + column(p.pulmonary) * bump(y - carina - 1.0, 1.8)
     left = left + column(p.auricle) * bump(y - carina - 3.4, 1.8)
     atrium = np.clip((y - carina) / (low + 1.0 - carina), 0.0, 1.3)
     round_ = np.maximum(np.sin(np.pi * np.minimum(atrium, 1.0) ** 1.2), 0.0) ** 0.7
     round_ = np.where(atrium < 0.56, round_, np.maximum(round_, 0.8))
-    right = neck + (to_right - 2.3) * round_ + column(p.ascending) * bump(y - carina + 1.2, 2.6)
+    right = neck + (to_right - NECK) * round_ + column(p.ascending) * bump(y - carina + 1.2, 2.6)
     middle = column(p.shift) * np.clip(1.0 - 0.03 * (y - low), 0.5, 1.6)
     lean = column(p.twist) * 0.45
     return -right + middle + lean, left + middle + lean
@@ -217,17 +221,21 @@ def stomach_air(chest):
 
 
 def mediastinum(chest):
-    """The spine with its discs, and the trachea with the main bronchi as columns of air."""
+    """The spine with its discs, and the trachea, a column of air."""
     p, x, y = chest.patient, chest.x, chest.y
-    off = x - column(p.shift) * 0.15
     gap = column(p.rib_gap)
-    spine = 1.8 * band(off, 2.5) * (1 + 0.14 * np.cos(2 * np.pi * y / gap))
-    spine = spine + 0.5 * (band(off - 1.9, 0.5) + band(off + 1.9, 0.5))  # pedicles, end on
+    spine = 1.8 * band(x, 2.5) * (1 + 0.14 * np.cos(2 * np.pi * y / gap))
+    spine = spine + 0.5 * (band(x - 1.9, 0.5) + band(x + 1.9, 0.5))  # pedicles, end on
     carina = column(p.apex + 8.6)
-    aside = column(p.shift) + column(p.twist) * 0.3 - 0.25 * step(y - carina + 4, 3.0)
-    trachea = 1.7 * np.sqrt(np.clip(1 - ((x - aside) / 0.95) ** 2, 0.0, 1.0))
+    off = x - column(trachea_x(p))
+    trachea = 1.7 * np.sqrt(np.clip(1 - (off / 0.95) ** 2, 0.0, 1.0))
     trachea = trachea * step(carina - y, 0.8)
     return column(p.bone) * spine - trachea
+
+
+def trachea_x(patient):
+    """Return x of the trachea, (n,): a little to the right, moved with mediastinum and patient."""
+    return patient.shift + 0.3 * patient.twist - 0.15
 
 
 def bones(chest):

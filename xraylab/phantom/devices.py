@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from xraylab.phantom.anatomy import trachea_x
 from xraylab.phantom.draws import Dice, uniform
 from xraylab.phantom.patient import LEFT, RIGHT
 from xraylab.phantom.shapes import column, step
@@ -91,10 +92,9 @@ def _ecg_leads(chest, u):
 
 def _endotracheal_tube(chest, u):
     carina = chest.patient.apex + 8.6
-    x = chest.patient.shift
-    return _line(
-        chest, (x, carina - 18), (x, carina - 2 - 4 * u[:, 0]), 0.02 * (u[:, 1] - 0.5), 0.28
-    )
+    x = trachea_x(chest.patient)
+    tip = x, carina - 2 - 4 * u[:, 0]
+    return _line(chest, (x, carina - 18), tip, 0.02 * (u[:, 1] - 0.5), 0.28)
 
 
 def _gastric_tube(chest, u):
@@ -137,7 +137,7 @@ def _sternal_wires(chest, u):
     total = np.zeros_like(chest.x)
     for k in range(6):
         y = p.apex + 5 + 2.6 * k + 0.5 * u[:, k]
-        x = p.twist * 0.8 + p.shift + 0.3 * (u[:, 6 + k] - 0.5)
+        x = p.twist + 0.3 * (u[:, 6 + k] - 0.5)
         for bend in (0.5, -0.5):
             total += _line(chest, (x - 0.8, y), (x + 0.8, y + 0.2), bend * np.ones(len(x)), 0.12)
     return total

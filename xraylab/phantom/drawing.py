@@ -11,7 +11,7 @@ from xraylab.phantom.knobs import draw_severities, follow
 from xraylab.phantom.patient import Patient, draw_patients
 from xraylab.phantom.projection import draw_projections
 from xraylab.phantom.sign import draw_sign
-from xraylab.phantom.signs import TABLE
+from xraylab.phantom.signs import ALTER_ORDER, PAINT_ORDER, TABLE
 from xraylab.phantom.vessels import vessels
 
 
@@ -58,7 +58,8 @@ def draw(indices, size, seed, truth, knobs, *, keep_layers=False):
         for column, name in enumerate(FINDINGS)
     }
     having = {name: np.flatnonzero(truth[:, column]) for column, name in enumerate(FINDINGS)}
-    for name, chosen in having.items():
+    for name in ALTER_ORDER:
+        chosen = having[name]
         if TABLE[name].alter is not None and len(chosen):
             some = patients.rows(chosen)
             TABLE[name].alter(some, signs[name].rows(chosen))
@@ -77,8 +78,8 @@ def draw(indices, size, seed, truth, knobs, *, keep_layers=False):
     add("mediastinum", mediastinum(chest))
     add("bones", bones(chest))
     chest.vessels += vessels(chest)
-    add("vessels", chest.vessels)
-    for column, name in enumerate(FINDINGS):
+    add("vessels", chest.vessels.copy())
+    for name in PAINT_ORDER:
         chosen = having[name]
         if not len(chosen):
             continue
@@ -88,6 +89,10 @@ def draw(indices, size, seed, truth, knobs, *, keep_layers=False):
         add(name, whole)
         # Air that has given way to water is no longer there for the next finding to fill.
         chest.air[chosen] = np.maximum(chest.air[chosen] - np.maximum(added, 0), 0)
-        drawing.found[column] = chosen, where
+        visible = np.clip(1 - where, 0.0, 1.0)
+        if TABLE[name].empties:
+            chest.lung[chosen] *= visible
+        chest.vessels[chosen] *= 1 - TABLE[name].hides * (1 - visible)
+        drawing.found[FINDINGS.index(name)] = chosen, where
     drawing.metal = draw_metal(chest, devices, forced("marker"))
     return drawing

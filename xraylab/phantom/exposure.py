@@ -34,7 +34,7 @@ def expose(chest, metal, shift):
     core = (
         (chest.height > 0.1) & (chest.height < 0.9) & (chest.beside < column(chest.patient.width))
     )
-    weight = core.sum(axis=(1, 2), keepdims=True) + 1e-6
+    weight = core.sum(axis=(1, 2), keepdims=True, dtype=np.float32) + np.float32(1e-6)
     mean = (signal * core).sum(axis=(1, 2), keepdims=True) / weight
     spread = np.sqrt((core * (signal - mean) ** 2).sum(axis=(1, 2), keepdims=True) / weight)
     middle = mean + column(dice.bell(-0.55, 1.3) + 0.9 * shift) * spread
@@ -52,7 +52,7 @@ def _frame(size):
 
 
 def _collimate(grey, dice):
-    """Darken what the collimator shut out, on some films: a border, or a strip, slightly askew."""
+    """Black out what the collimator shut out, as digital systems do: a border, slightly askew."""
     x, y = _frame(grey.shape[-1])
     some = dice.chance(0.3)
     skew = column(dice.bell(0.0, 0.03))

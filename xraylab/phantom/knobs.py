@@ -15,7 +15,9 @@ from xraylab.findings import FINDINGS
 from xraylab.phantom.draws import uniform
 
 CUES = ("marker", "device", "projection")
-"""What a confounder can tie to a finding: the portable marker, a device, or an AP film."""
+"""What a confounder can tie to a finding: the side marker (L or R), devices, or an AP film.
+
+Where devices must be there, at least ECG leads are; where they must not, there are none at all."""
 
 PROJECTIONS = ("PA", "AP", "NIH")
 """Films standing in the X-ray room, in bed, or either as often as NIH's with the same findings."""

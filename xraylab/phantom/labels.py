@@ -5,6 +5,7 @@ ChestMNIST (``yang2023``), made by ``tools/make_label_table.py``.
 """
 
 import csv
+import operator
 from functools import cache
 from importlib import resources
 
@@ -13,6 +14,9 @@ import numpy as np
 from xraylab.findings import FINDINGS
 from xraylab.phantom.draws import uniform
 from xraylab.phantom.knobs import check_prevalence, in_order
+
+MOST_SEED = 2**63 - 1
+"""The largest seed."""
 
 SPLIT_SIZES = {"train": 78_468, "val": 11_219, "test": 22_433}
 """Number of films in each split of ChestMNIST; the splits stand in the order of the table."""
@@ -56,7 +60,8 @@ def draw_labels(indices, seed=0, *, split=None, prevalence=None):
         ValueError: if an index is no whole number of at least 0, or another argument is not one of
             the above.
     """
-    indices, counts = check_indices(indices), _counts_of(split)
+    indices, seed = check_indices(indices), check_whole("seed", seed, 0, MOST_SEED)
+    counts = _counts_of(split)
     vectors, _ = label_counts()
     prevalence = check_prevalence(prevalence)
     if prevalence is not None:
@@ -112,3 +117,14 @@ def check_labels(labels, num_films):
             f"{labels.shape} {labels.dtype} came"
         )
     return labels.astype(np.uint8)
+
+
+def check_whole(name, value, least, most):
+    """Return a whole number, or say why it is none."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not least <= number <= most:
+        raise ValueError(f"{name} must be a whole number from {least} to {most}; {value!r} came")
+    return number

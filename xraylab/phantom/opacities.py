@@ -10,14 +10,16 @@ import numpy as np
 from xraylab.phantom.patient import LEFT, RIGHT
 from xraylab.phantom.shapes import band, column, dome, ellipse, smooth_field, step
 from xraylab.phantom.sign import cloud, fill, hilum_of, place_in_lung, texture
-from xraylab.phantom.strokes import bow, tube
+from xraylab.phantom.strokes import blur, bow, tube
 
 
 def atelectasis_alter(patient, sign):
-    """Volume loss: the diaphragm of that side rises and the mediastinum moves towards it."""
+    """Volume loss: the mediastinum moves to that side; below a lost lower lobe the dome rises."""
     loss = 0.3 + 2.4 * sign.severity * (0.5 + 0.5 * sign.u[:, 0])
-    patient.dome_right = patient.dome_right - np.where(sign.side <= 0, loss, 0)
-    patient.dome_left = patient.dome_left - np.where(sign.side >= 0, loss, 0)
+    low = (sign.u[:, 1] >= 0.4) & (sign.u[:, 1] < 0.88)
+    rise = np.where(low, loss, 0.4 * loss)
+    patient.dome_right = patient.dome_right - np.where(sign.side <= 0, rise, 0)
+    patient.dome_left = patient.dome_left - np.where(sign.side >= 0, rise, 0)
     patient.shift = patient.shift + sign.side * 0.5 * loss
 
 
@@ -25,7 +27,8 @@ def atelectasis(chest, sign):
     """Less volume: plates level with the diaphragm, a collapsed lobe, or a dense base.
 
     Plate-like (Fleischner): linear, usually above the diaphragm. Lobar (``goodman2015``): an upper
-    lobe draws its fissure upwards, a lower lobe folds to a triangle behind the heart.
+    lobe on the right draws its fissure upwards, on the left it fades downwards, having none; a
+    lower lobe folds to a triangle behind the heart.
     """
     side = sign.sides
     lung = chest.lung_of(side)
@@ -44,14 +47,15 @@ def atelectasis(chest, sign):
     fold = np.abs(hilum_x) - 0.5 + sign.between(2, 0.25, 0.6) * (chest.y - hilum_y)
     lower = step(fold - chest.beside, 0.3) * step(chest.y - hilum_y, 0.8)
     fissure = hilum_y - 0.3 - 0.3 * sign.between(3, 0.0, 1.0) * (chest.beside - 3.5)
-    upper = step(fissure - sign.graded(0.0, 3.0) - chest.y, 0.3)
+    upper = step(fissure - sign.graded(0.0, 3.0) - chest.y, np.where(chest.x > 0, 2.5, 0.3))
     base = step(chest.y - chest.lower + sign.graded(2.0, 5.0), 1.5)
 
     is_plate, is_lower, is_upper = kind < 0.4, (kind >= 0.4) & (kind < 0.6), kind >= 0.88
     shape = np.where(is_plate, plates, np.where(is_lower, lower, np.where(is_upper, upper, base)))
     thick = np.where(is_plate, sign.graded(1.5, 4.0) * narrow / wide, sign.graded(2.5, 8.0))
     # Behind the heart there is lung to collapse, too, though little of it is seen.
-    here = np.where(is_lower, (side == 0) | (side * chest.x > 0), lung)
+    behind = ((side == 0) | (side * chest.x > 0)) * step(chest.lower - chest.y, chest.soft)
+    here = np.where(is_lower, behind, lung)
     truth = shape * here
     return fill(chest, thick) * truth, truth * 1.4
 
@@ -60,12 +64,12 @@ def _haze(chest, sign, name, *, blobs, radius, thick, cells, low=0.2, high=0.9):
     """Return water and truth of some clouds with uneven edges in one lung or both."""
     total = np.zeros_like(chest.x)
     for number in range(blobs):
-        place = 4 * number
-        side = sign.one_side(place)
-        x, y = place_in_lung(chest, sign, place + 1, side, low, high)
-        wide = sign.between(place + 3, *radius)
-        there = 1.0 if number == 0 else sign.chance(place, 0.75)
-        one = cloud(chest, x, y, wide, wide * sign.between(place + 2, 0.7, 1.4))
+        place = 6 * number
+        side = sign.one_side(number)
+        x, y = place_in_lung(chest, sign, place, side, low, high)
+        wide = sign.between(place + 2, *radius)
+        one = cloud(chest, x, y, wide, wide * sign.between(place + 3, 0.7, 1.4))
+        there = sign.another(number, place + 4, 0.75)
         total = np.maximum(total, one * there * ((side * chest.x) > 0))
     truth = np.minimum(total, 1.0) * chest.lung
     uneven = 0.35 + 1.2 * texture(chest, name, cells)
@@ -84,67 +88,92 @@ def pneumonia(chest, sign):
     added, truth = _haze(
         chest, sign, "pneumonia", blobs=3, radius=(1.8, 4.2), thick=(3.0, 9.5), cells=20, low=0.4
     )
-    air = np.abs(smooth_field(chest.seed, chest.indices, "pneumonia air", 18, chest.size))
-    return added * (1 - 0.45 * np.clip(1 - 5 * air, 0, 1)), truth
+    return added * (1 - 0.45 * np.minimum(_bronchi(chest, sign) / 0.4, 1.0)), truth
+
+
+def _bronchi(chest, sign):
+    """Return cm of air in branches that fan out from the hilum, on the side of the sign or both."""
+    number = np.arange(6)
+    total = np.zeros_like(chest.x)
+    for side in (RIGHT, LEFT):
+        x, y = (v[:, :, 0] for v in hilum_of(chest, np.full((len(sign.u), 1, 1), side)))
+        angle = 0.1 + 0.26 * number + 0.3 * (sign.u[:, 24:30] - 0.5)
+        length = 7.0 + 3.0 * sign.u[:, 30:36]
+        end = x + side * length * np.cos(angle), y + length * np.sin(angle)
+        start = x + 0 * angle, y + 0 * angle
+        lines = bow(start, end, 0.3 * (sign.u[:, 24:30] - 0.5), max(24, chest.size // 2))
+        total += tube(chest, lines, np.full(angle.shape, 0.22), np.full(angle.shape, 0.44))
+    return blur(total, 1.3 * chest.size / 224)
 
 
 def consolidation(chest, sign):
     """Homogeneous opacity that hides the vessels, with a fissure for an edge (Fleischner)."""
-    side = sign.one_side(0)
+    side = sign.one_side()
     x, y = place_in_lung(chest, sign, 1, side, 0.2, 0.9)
     radius = sign.graded(2.5, 5.5) * sign.between(3, 0.8, 1.2)
     inside = ellipse(chest.x, chest.y, x, y, radius * 1.15, radius)
     uneven = 0.5 * (texture(chest, "consolidation", 12) - 0.5)
     mass_ = step(1 + uneven - np.sqrt(inside), 0.35)
-    upper = np.where(sign.chance(4, 0.5), -1.0, 1.0)
+    upper = np.where(sign.chance(4, 0.5), np.float32(-1), np.float32(1))
     fissure = chest.y - y + sign.between(5, -0.3, 0.3) * (chest.x - x)
     edge = step(upper * fissure + 0.3 * radius, 0.25)
     both = sign.sides == 0
     mirrored = ellipse(chest.x, chest.y, -x, y + 1.0, radius * 0.9, radius)
     again = both * step(1 + uneven - np.sqrt(mirrored), 0.35)
-    truth = np.maximum(mass_ * edge, again) * chest.lung
+    near = (side * chest.x) > 0
+    truth = np.where(near, mass_ * edge, again) * chest.lung
     hidden = chest.vessels * truth * 0.8
     return fill(chest, sign.graded(4.0, 9.0) * truth) - hidden, truth
 
 
-def _ball(chest, sign, places, radius, lumpy, dense):
-    """Return water and truth of a round opacity with an edge somewhere in a lung."""
-    side = sign.one_side(places)
-    x, y = place_in_lung(chest, sign, places + 1, side, 0.12, 0.92)
-    flat = sign.between(places + 3, 0.85, 1.18)
+def _ball(chest, sign, number, radius, lumpy, dense):
+    """Return water and truth of a round opacity with an edge somewhere in a lung.
+
+    Args:
+        number: of the ball, from 0; each has six random numbers of its own.
+        radius: half its longest diameter, (n, 1, 1) cm.
+        lumpy: how far its edge stands out of the ellipse, or, below 0, in.
+        dense: cm of water in a cm of it.
+    """
+    place, side = 6 * number, sign.one_side(number)
+    x, y = place_in_lung(chest, sign, place, side, 0.12, 0.92)
     # A ball narrower than a pixel would fall between the pixels' centres: it is drawn as wide as a
     # pixel and as much fainter, so that it weakens the beam as much in all.
     drawn = np.maximum(radius, 0.9 * column(chest.pitch))
     faint = (radius / drawn) ** 2
-    inside = ellipse(chest.x, chest.y, x, y, drawn * flat, drawn / flat, 0.6)
-    inside = inside * (1 + lumpy * (texture(chest, f"edge {places}", 22) - 0.5))
+    short, tilt = drawn * sign.between(place + 2, 0.75, 1.0), sign.between(place + 3, 0.0, np.pi)
+    inside = ellipse(chest.x, chest.y, x, y, drawn, short, tilt)
+    inside = inside * (1 - lumpy * texture(chest, f"edge {number}", 22))
     soft = np.maximum(0.25, column(chest.pitch) * 0.7 / drawn)
-    truth = step(1 - inside, soft) * ((side * chest.x) > 0)
+    truth = step(1 - inside, soft) * ((side * chest.x) > 0) * (chest.lung > 0)
     return fill(chest, dense * 2 * radius * faint * np.sqrt(dome(inside * 0.9)) * truth), truth
 
 
 def mass(chest, sign):
-    """A round opacity of more than 3 cm (Fleischner): here a radius of 1.55 to 4.5 cm."""
-    return _ball(chest, sign, 0, sign.graded(1.55, 4.0) * sign.between(8, 1.0, 1.15), 0.7, 1.0)
+    """A round opacity of more than 3 cm (Fleischner): half its longest diameter 1.6 to 4.4 cm."""
+    return _ball(chest, sign, 0, sign.graded(1.6, 3.8) * sign.between(8, 1.0, 1.15), 0.3, 1.0)
 
 
 def nodule(chest, sign):
-    """A round opacity of at most 3 cm (Fleischner): radius 0.55 to 1.5 cm; sometimes several.
+    """A round opacity of at most 3 cm (Fleischner): half its longest diameter 0.6 to 1.5 cm.
 
-    It is half again as dense as water, as one that holds some calcium.
+    There may be several. They are half again as dense as water, as if they held some calcium.
     """
-    radius = sign.graded(0.6, 1.4) * sign.between(20, 0.92, 1.07)
-    added, truth = _ball(chest, sign, 0, radius, 0.3, 1.5)
-    for number, place in enumerate((4, 8, 12, 16)):
-        there = sign.chance(21, 0.3 - 0.05 * number)
-        again, where = _ball(chest, sign, place, radius * (0.95 - 0.1 * number), 0.3, 1.5)
+    radius = sign.graded(0.65, 1.4) * sign.between(36, 0.92, 1.07)
+    added, truth = np.zeros_like(chest.x), np.zeros_like(chest.x)
+    for number in range(5):
+        there = sign.another(number, 37, 0.35 - 0.05 * number)
+        size = radius * (1.0 - 0.1 * number)
+        again, where = _ball(chest, sign, number, size, -0.2, 1.5)
         added, truth = added + there * again, np.maximum(truth, there * where)
     return added, truth
 
 
 def edema_alter(patient, sign):
     """Fluid overload: a larger heart, full vessels, above as wide as below (cephalisation)."""
-    patient.heart_ratio = patient.heart_ratio + 0.02 + 0.05 * sign.severity
+    largest = 0.50 + 0.03 * patient.portable  # more is cardiomegaly, which has its own label
+    wider = np.minimum(patient.heart_ratio + 0.02 + 0.05 * sign.severity, largest)
+    patient.heart_ratio = np.maximum(patient.heart_ratio, wider)
     patient.vessels = patient.vessels * (1.2 + 0.5 * sign.severity)
     patient.upper = np.maximum(patient.upper, 0.9 + 0.4 * sign.u[:, 1])
 
@@ -183,9 +212,10 @@ def _kerley(chest, sign):
 
 
 def fibrosis_alter(patient, sign):
-    """Scar shrinks the lung: the domes rise."""
-    patient.dome_right = patient.dome_right - 1.4 * sign.severity
-    patient.dome_left = patient.dome_left - 1.4 * sign.severity
+    """Scar shrinks the lung: where it is at the base, the dome of that side rises."""
+    rise = 1.4 * sign.severity * (sign.u[:, 0] < 0.65)
+    patient.dome_right = patient.dome_right - np.where(sign.side <= 0, rise, 0)
+    patient.dome_left = patient.dome_left - np.where(sign.side >= 0, rise, 0)
 
 
 def fibrosis(chest, sign):

@@ -34,7 +34,7 @@ class Patient:
         upper: factor of those above the hila.
     Density:
         air: share of the lung's volume that is air. breast: cm of breast shadow.
-        clearing: how clear the air of the stomach is, from 0.
+        stomach: how much air is in the stomach, up to 1; none below 0.
     Placing:
         field: side of the film. turn: x that a cm of y adds. twist: of the patient about the long
         axis, cm by which the front is moved. move_x, move_y: of the patient on the film.
@@ -98,7 +98,7 @@ def draw_patients(indices, seed, portable):
     breath = dice.bell(0.0, 1.0) - 0.25 * portable  # from shallow to deep
     old = np.clip((age - 35) / 45, 0.0, 1.0)
     dome = (8.2 + 3.4 * breath - 1.4 * stout) * tall - dice.between(0.0, 2.5) * portable
-    heart = dice.bell(0.468, 0.09) + 0.03 * portable + 0.025 * (old - 0.5) + 0.03 * (stout - 0.5)
+    heart = dice.bell(0.455, 0.09) + 0.03 * portable + 0.025 * (old - 0.5) + 0.03 * (stout - 0.5)
     width = (11.6 + 1.1 * man + dice.bell(0.0, 2.2)) * (0.6 + 0.4 * tall)
     breast = (1 - man) * (1.2 + 3.4 * stout) * dice.between(0.5, 1.3)
     return Patient(
@@ -119,7 +119,7 @@ def draw_patients(indices, seed, portable):
         rib_gap=dice.between(2.35, 3.0) * tall,
         rib_slant=dice.between(0.7, 1.5),
         bone=dice.between(0.5, 1.2) * (1.12 - 0.3 * old * (1 - 0.5 * man)),
-        heart_ratio=heart,
+        heart_ratio=np.minimum(heart, 0.50 + 0.03 * portable),
         heart_left=dice.bell(0.62, 0.09),
         knob=0.5 + 0.9 * old + dice.between(0.0, 0.8),
         pulmonary=dice.between(0.1, 0.9),

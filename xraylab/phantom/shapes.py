@@ -15,12 +15,14 @@ def ellipse(x, y, centre_x, centre_y, radius_x, radius_y, tilt=0.0):
     """Return the squared radius in units of the ellipse: below 1 inside, 1 on its border.
 
     Shapes:
-        x, y: (n, size, size); everything else (n, 1, 1) or a number. ``tilt`` in radians, a number.
+        x, y: (n, size, size); everything else (n, 1, 1) or a number. ``tilt`` in radians.
     """
     dx, dy = x - centre_x, y - centre_y
     if np.isscalar(tilt) and tilt == 0:
         return (dx / radius_x) ** 2 + (dy / radius_y) ** 2
-    cosine, sine = float(np.cos(tilt)), float(np.sin(tilt))
+    cosine, sine = np.cos(tilt), np.sin(tilt)
+    if np.isscalar(tilt):  # a NumPy number of 64 bits would make all pictures of 64 bits
+        cosine, sine = float(cosine), float(sine)
     along = (dx * cosine + dy * sine) / radius_x
     across = (dy * cosine - dx * sine) / radius_y
     return along * along + across * across

@@ -15,7 +15,7 @@ class Sign:
     """One finding on some films.
 
     Shapes:
-        u: (n, 24) uniform numbers of this finding alone, so that switching it on changes nothing
+        u: (n, 40) uniform numbers of this finding alone, so that switching it on changes nothing
         else; severity: (n,) in [0, 1]; side: (n,) -1 right, 1 left, 0 both.
     """
 
@@ -39,9 +39,20 @@ class Sign:
         """Return truths (n, 1, 1), each with a probability."""
         return (self.u[:, place] < probability)[:, np.newaxis, np.newaxis]
 
-    def one_side(self, place):
-        """Return a side as (n, 1, 1): the sign's own, or where it is on both a random one."""
-        return column(np.where(self.side == 0, np.where(self.u[:, place] < 0.5, -1, 1), self.side))
+    def one_side(self, number=0):
+        """Return a side as (n, 1, 1): the sign's own or, where it is on both, each in turn."""
+        first = np.where(self.u[:, -1] < 0.5, RIGHT, LEFT) * (-1) ** number
+        return column(np.where(self.side == 0, first, self.side))
+
+    def another(self, number, place, probability):
+        """Return truths (n, 1, 1): whether there is a part of that number.
+
+        There always is a first, and a second where the sign is on both sides.
+        """
+        if number == 0:
+            return np.ones((len(self.u), 1, 1), bool)
+        needed = (self.side == 0)[:, np.newaxis, np.newaxis] & (number == 1)
+        return needed | self.chance(place, probability)
 
     @property
     def sides(self):
@@ -51,7 +62,7 @@ class Sign:
 
 def draw_sign(indices, seed, name, severity, both):
     """Return the sign of one finding on some films; ``both``: share of them on both sides."""
-    u = uniform(seed, indices, f"sign {name}", 24)
+    u = uniform(seed, indices, f"sign {name}", 40)
     own = uniform(seed, indices, f"side {name}", 2)
     side = np.where(own[:, 0] < both, 0, np.where(own[:, 1] < 0.54, RIGHT, LEFT))
     return Sign(u, severity, side)
@@ -66,7 +77,7 @@ def texture(chest, purpose, cells):
 def place_in_lung(chest, sign, place, side, low=0.2, high=0.85):
     """Return a random point in a lung, x and y as (n, 1, 1); uses two numbers from ``place``."""
     p = chest.patient
-    floor = column(np.where(side[:, 0, 0] < 0, p.dome_right, p.dome_left))
+    floor = np.where(side < 0, column(p.dome_right), column(p.dome_left))
     share = sign.between(place, low, high)
     y = column(p.apex) + share * (floor + 0.5 - column(p.apex))
     height = np.clip((y - column(p.apex)) / (floor + 3.0 - column(p.apex)), 0.0, 1.0)

@@ -1,6 +1,5 @@
 """Films made to order: any index, any size, the same bytes every time."""
 
-import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,16 @@ from xraylab.phantom.devices import DEVICES
 from xraylab.phantom.drawing import draw
 from xraylab.phantom.exposure import expose
 from xraylab.phantom.knobs import Knobs, read_reports
-from xraylab.phantom.labels import check_indices, check_labels, draw_labels
+from xraylab.phantom.labels import (
+    MOST_SEED,
+    check_indices,
+    check_labels,
+    check_whole,
+    draw_labels,
+)
 from xraylab.phantom.signs import TABLE
 
-VERSION = 4
+VERSION = 5
 """Number of the simulator; it changes whenever the bytes of the films do."""
 
 SMALLEST, LARGEST = 28, 1024
@@ -47,9 +52,6 @@ FACT_DTYPE = np.dtype(
 (the patient's ``R`` or ``L``, ``B`` for both, ``M`` for the middle, empty where it is not there)
 and how severe it is, from 0 to 1 (0 where it is not there)."""
 
-MOST_SEED = 2**63 - 1
-"""The largest seed."""
-
 _BATCH_PIXELS = 1 << 17
 """Pixels drawn at once: few enough that the intermediate pictures stay in the processor's cache."""
 
@@ -78,8 +80,9 @@ def films(indices, size=224, seed=0, *, labels=None, masks=False, **knobs):
     """Simulate chest films.
 
     A film depends on its index, the seed, the size, its findings and the knobs alone, not on the
-    films beside it. At another size it shows the same patient with the same findings; the noise
-    differs. What a knob does not touch stays as it was.
+    films beside it. (On another kind of processor a rare pixel is one grey level off.) At another
+    size it shows the same patient with the same findings; the noise differs. What a knob does not
+    touch stays as it was.
 
     Args:
         indices: (n,) numbers of the films, whole and at least 0.
@@ -96,7 +99,10 @@ def films(indices, size=224, seed=0, *, labels=None, masks=False, **knobs):
     Raises:
         ValueError: if an argument is out of range, or knobs contradict; the message names it.
     """
-    size, seed = _whole("size", size, SMALLEST, LARGEST), _whole("seed", seed, 0, MOST_SEED)
+    size, seed = (
+        check_whole("size", size, SMALLEST, LARGEST),
+        check_whole("seed", seed, 0, MOST_SEED),
+    )
     indices, knobs = check_indices(indices), Knobs.of(**knobs)
     truth = _truth_of(indices, seed, labels, knobs)
     chunk = max(1, _BATCH_PIXELS // size**2)
@@ -142,8 +148,17 @@ def layers(index, size=224, seed=0, *, labels=None, **knobs):
     Raises:
         ValueError: as :func:`films`.
     """
-    size, seed = _whole("size", size, SMALLEST, LARGEST), _whole("seed", seed, 0, MOST_SEED)
-    indices, knobs = check_indices([index]), Knobs.of(**knobs)
+    size, seed = (
+        check_whole("size", size, SMALLEST, LARGEST),
+        check_whole("seed", seed, 0, MOST_SEED),
+    )
+    indices = np.array([check_whole("index", index, 0, MOST_SEED)])
+    knobs = Knobs.of(**knobs)
+    if labels is not None and np.shape(labels) != (len(FINDINGS),):
+        raise ValueError(
+            f"labels must be ({len(FINDINGS)},) zeros and ones, one a finding; "
+            f"{np.shape(labels)} came"
+        )
     given = None if labels is None else np.asarray(labels)[np.newaxis]
     truth = _truth_of(indices, seed, given, knobs)
     drawing = draw(indices, size, seed, truth, knobs, keep_layers=True)
@@ -208,14 +223,3 @@ def _table(drawing, truth):
     table["side"][truth == 0] = ""
     table["severity"][truth == 0] = 0
     return table
-
-
-def _whole(name, value, least, most):
-    """Return a whole number, or say why it is none."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or not least <= number <= most:
-        raise ValueError(f"{name} must be a whole number from {least} to {most}; {value!r} came")
-    return number

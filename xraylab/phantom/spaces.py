@@ -28,7 +28,7 @@ def cardiomegaly(chest, sign):
 
 
 def effusion_alter(patient, sign):
-    """Much fluid on one side pushes the mediastinum away and the diaphragm down."""
+    """Much fluid on one side pushes the mediastinum away."""
     patient.shift = patient.shift - sign.side * 2.5 * np.maximum(sign.severity - 0.6, 0)
 
 
@@ -69,12 +69,14 @@ def pneumothorax(chest, sign):
     inner = np.minimum(chest.outer - chest.beside - gap, top)  # from the line into the lung
     lung = chest.lung_of(side)
     truth = lung * step(-inner, chest.soft)
-    line = band(inner, np.maximum(0.16, 0.8 * column(chest.pitch))) * lung
+    # A line narrower than a pixel is drawn wider and fainter.
+    wide = np.maximum(0.16, 0.8 * column(chest.pitch))
+    line = 0.16 / wide * band(inner, wide) * lung
     # The lung that is left holds less air than it did.
     collapsed = fill(chest, sign.graded(0.3, 2.5)) * lung * (1 - truth)
     # Air is gained where lung tissue was, and the vessels go with it.
     tissue = chest.air * (1 / column(chest.patient.air) - 1)
-    return collapsed + 0.55 * line - truth * (0.85 * tissue + chest.vessels), truth
+    return collapsed + 0.7 * line - truth * (0.85 * tissue + chest.vessels), truth
 
 
 def emphysema_alter(patient, sign):
@@ -94,13 +96,13 @@ def emphysema_alter(patient, sign):
 def emphysema(chest, sign):
     """The lungs have been drawn large and dark already; bullae are added. The truth: both lungs."""
     gone = np.zeros_like(chest.x)
-    for place in (0, 4):
-        side = sign.one_side(place)
-        x, y = place_in_lung(chest, sign, place + 1, side, 0.1, 0.6)
-        wide = sign.between(place + 3, 1.5, 4.0)
+    for number in range(3):
+        place, side = 6 * number, sign.one_side(number)
+        x, y = place_in_lung(chest, sign, place, side, 0.1, 0.6)
+        wide = sign.between(place + 2, 1.5, 4.0)
         inside = ellipse(chest.x, chest.y, x, y, wide, wide * 1.2)
-        gone = np.maximum(gone, step(1 - inside, 0.3) * sign.chance(place, 0.6))
-    gone = gone * chest.lung * sign.graded(0.3, 1.0)
+        gone = np.maximum(gone, step(1 - inside, 0.5) * sign.chance(place + 3, 0.5))
+    gone = gone * chest.lung * sign.graded(0.15, 0.6)
     tissue = chest.air * (1 / column(chest.patient.air) - 1)
     return -gone * (0.6 * tissue + 0.8 * chest.vessels), chest.lung
 
