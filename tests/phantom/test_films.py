@@ -1,5 +1,6 @@
 """Phantom films: deterministic, with findings that can be seen and truths that are true."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -34,11 +35,33 @@ def test_another_process_makes_the_same_bytes():
         "import hashlib, numpy as np; from xraylab import phantom; "
         "print(hashlib.sha256(phantom.films(np.arange(5), size=64).images).hexdigest())"
     )
-    first, second = (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
-        for _ in range(2)
-    )
-    assert first == second
+    theirs = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    ours = hashlib.sha256(phantom.films(np.arange(5), size=64).images).hexdigest()
+    assert theirs.decode().strip() == ours
+
+
+def test_company_changes_nothing_with_every_knob_turned():
+    knobs = {
+        "severity": (0.2, 0.9),
+        "exposure": 0.4,
+        "sensitivity": 0.7,
+        "specificity": {"mass": 0.8},
+        "prevalence": 0.3,
+        "confounder": phantom.Confounder("device", "mass", 0.5),
+    }
+    many = phantom.films(np.arange(30), size=57, masks=True, **knobs)
+    alone = phantom.films([21], size=57, masks=True, **knobs)
+    for name in ("images", "labels", "masks", "facts"):
+        np.testing.assert_array_equal(getattr(alone, name)[0], getattr(many, name)[21])
+
+
+def test_bad_arguments_of_layers_are_named():
+    with pytest.raises(ValueError, match="index must be a whole number from 0"):
+        phantom.layers(-1)
+    with pytest.raises(ValueError, match=r"labels must be \(14,\) zeros and ones"):
+        phantom.layers(0, labels=[1, 0])
+    with pytest.raises(ValueError, match="seed must be a whole number from 0"):
+        phantom.draw_labels([0], seed=-1)
 
 
 def test_seeds_and_indices_give_other_films():

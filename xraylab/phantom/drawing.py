@@ -91,7 +91,8 @@ def draw(indices, size, seed, truth, knobs, *, keep_layers=False):
         chest.air[chosen] = np.maximum(chest.air[chosen] - np.maximum(added, 0), 0)
         visible = np.clip(1 - where, 0.0, 1.0)
         if TABLE[name].empties:
-            chest.lung[chosen] *= visible
+            # A trace is left, so that a finding that lies there entirely still has a place.
+            chest.lung[chosen] *= np.maximum(visible, 0.02)
         chest.vessels[chosen] *= 1 - TABLE[name].hides * (1 - visible)
         drawing.found[FINDINGS.index(name)] = chosen, where
     drawing.metal = draw_metal(chest, devices, forced("marker"))

@@ -145,7 +145,7 @@ def _ball(chest, sign, number, radius, lumpy, dense):
     inside = ellipse(chest.x, chest.y, x, y, drawn, short, tilt)
     inside = inside * (1 - lumpy * texture(chest, f"edge {number}", 22))
     soft = np.maximum(0.25, column(chest.pitch) * 0.7 / drawn)
-    truth = step(1 - inside, soft) * ((side * chest.x) > 0) * (chest.lung > 0)
+    truth = step(1 - inside, soft) * ((side * chest.x) > 0)
     return fill(chest, dense * 2 * radius * faint * np.sqrt(dome(inside * 0.9)) * truth), truth
 
 
