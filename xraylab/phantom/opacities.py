@@ -146,6 +146,7 @@ def _ball(chest, sign, number, radius, lumpy, dense):
     inside = inside * (1 - lumpy * texture(chest, f"edge {number}", 22))
     soft = np.maximum(0.25, column(chest.pitch) * 0.7 / drawn)
     truth = step(1 - inside, soft) * ((side * chest.x) > 0)
+    truth = truth * step(chest.lower + 0.7 - chest.y, chest.soft)
     return fill(chest, dense * 2 * radius * faint * np.sqrt(dome(inside * 0.9)) * truth), truth
 
 
