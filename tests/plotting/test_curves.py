@@ -31,3 +31,12 @@ def test_a_curve_has_a_value_for_every_place():
         plotting.curves([0, 1], {"a": [1.0]}, across="t", unit="v")
     with pytest.raises(ValueError, match="at least one curve"):
         plotting.curves([0, 1], {}, across="t", unit="v")
+
+
+def test_curves_without_a_number_and_bands_without_a_curve_are_refused():
+    with pytest.raises(ValueError, match="finite number of 'a'"):
+        plotting.curves([1, 2], {"a": [np.nan, np.nan]}, across="x", unit="y")
+    with pytest.raises(ValueError, match="among a, got 'b'"):
+        plotting.curves([1, 2], {"a": [1, 2]}, across="x", unit="y", bands={"b": np.ones((2, 2))})
+    with pytest.raises(ValueError, match=r"expected \(2, 2\) for 'a'"):
+        plotting.curves([1, 2], {"a": [1, 2]}, across="x", unit="y", bands={"a": np.ones(2)})

@@ -14,3 +14,9 @@ def test_a_field_tells_its_range_and_unit():
     assert [text.get_text() for text in picture.texts] == ["simulated"]
     assert picture.images[0].get_clim() == (-1, 20)
     assert plotting.field(values, unit="cm", limits=(0, 5)).axes[0].images[0].get_clim() == (0, 5)
+
+
+def test_a_field_of_anything_else_is_refused():
+    for values in (np.ones(3), np.array([[1.0, np.nan]])):
+        with pytest.raises(ValueError, match="finite numbers"):
+            plotting.field(values, unit="cm")

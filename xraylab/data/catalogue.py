@@ -191,7 +191,7 @@ def sources(cache_dir: str | os.PathLike | None = None) -> list[Source]:
     """
     root = data_root() if cache_dir is None else Path(cache_dir)
     listed = [
-        Source("phantom", "28–224", "built in", None, 'data.load("phantom", size=64) simulates it')
+        Source("phantom", "28–1024", "built in", None, 'data.load("phantom", size=64) simulates it')
     ]
     for size, release in chestmnist.RELEASES.items():
         state, path = _state_of(release, root)

@@ -36,7 +36,8 @@ def curves(
         alt: what can be seen; by default first and last value of every curve.
 
     Raises:
-        ValueError: if there is no curve, or one has not as many values as there are places.
+        ValueError: if there is no curve, one has not as many values as there are places or no
+            finite one, or a band does not fit them.
     """
     values = {name: np.asarray(curve, float) for name, curve in values.items()}
     if not values:
@@ -44,6 +45,15 @@ def curves(
     for name, curve in values.items():
         if curve.shape != (len(places),):
             raise ValueError(f"values: expected {len(places)} of {name!r}, got {curve.shape}")
+        if not np.isfinite(curve).any():
+            raise ValueError(f"values: expected a finite number of {name!r}, got none")
+    for name, band in (bands or {}).items():
+        if name not in values:
+            raise ValueError(f"bands: expected names among {', '.join(values)}, got {name!r}")
+        if np.shape(band) != (len(places), 2):
+            raise ValueError(
+                f"bands: expected ({len(places)}, 2) for {name!r}, got {np.shape(band)}"
+            )
     told = []
     for name, curve in values.items():
         first, last = curve[np.isfinite(curve)][[0, -1]]

@@ -77,8 +77,16 @@ def field(
         limits: values at the ends of the colour bar; by default the smallest and the largest.
         simulated: mark the picture as simulated.
         alt: what can be seen; by default the range of the values.
+
+    Raises:
+        ValueError: if the values are no (height, width) of finite numbers.
     """
     values = np.asarray(values, float)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise ValueError(
+            f"values: expected (height, width) finite numbers, got {values.shape}"
+            f"{'' if np.isfinite(values).all() else ' with others among them'}"
+        )
     low, high = limits or (values.min(), values.max())
     alt = alt or (
         f"{title or 'Map'}{', simulated' if simulated else ''}: {unit}, from {values.min():.3g} to "
