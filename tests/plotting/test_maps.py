@@ -1,6 +1,7 @@
 """A map by itself says what it shows, in what unit and from where to where."""
 
 import numpy as np
+import pytest
 
 from xraylab import plotting
 
