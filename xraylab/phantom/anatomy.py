@@ -175,8 +175,9 @@ def body(chest):
     wall = column(p.wall)
     full = column(p.width) + wall
     waist = chest.height - 1.0
-    trunk = 6.3 + (full * (1 + 0.05 * step(waist, 0.3)) - 6.3) * step(y - column(p.apex) + 1, 3.5)
-    deep = 6.5 + (column(p.depth) + 0.75 * wall - 6.5) * step(y - column(p.apex) - 2, 6.0)
+    neck = 6.0 + 0.35 * wall
+    trunk = neck + (full * (1 - 0.07 * step(waist, 0.3)) - neck) * step(y - column(p.apex) + 1, 3.5)
+    deep = 9.0 + (column(p.depth) + 0.75 * wall - 9.0) * step(y - column(p.apex) - 2, 6.0)
     round_ = np.minimum(beside / trunk, 1.0) ** 2
     thick = 2 * deep * np.sqrt(1 - round_ * round_)
     # Shoulders slope from the neck; the arms hang from them, or are lifted out of the way.
@@ -186,7 +187,7 @@ def body(chest):
     armpit = column(p.apex) + 7.5 + 4.0 * column(p.arms)
     shoulder = shoulder * step(armpit + 3.0 - y, 5.0) * step(reach - beside, 1.0)
     apart = full + 4.2 + (1.0 + 3.0 * column(p.arms)) * np.clip(1 + (y - armpit) / 12, 0.0, 3.0)
-    away = np.where(p.portable == 1, 0.0, 40.0 * (p.arms > 0.4))
+    away = np.where(p.portable == 1, 0.0, 40.0 * (p.arms > 0.65))
     arm = (beside - apart - column(away) * step(y - armpit - 1, 4.0)) / 4.4
     arm = 12.0 * np.sqrt(np.clip(1 - arm * arm, 0.0, 1.0)) * step(y - armpit + 4, 3.0)
     thick = np.maximum(np.maximum(thick, shoulder), arm)

@@ -18,7 +18,7 @@ from xraylab.phantom.labels import (
 )
 from xraylab.phantom.signs import TABLE
 
-VERSION = 5
+VERSION = 6
 """Number of the simulator; it changes whenever the bytes of the films do."""
 
 SMALLEST, LARGEST = 28, 1024
