@@ -96,9 +96,11 @@ def check_indices(indices):
         or array.min() < 0
         or array.max() > np.iinfo(np.int64).max
     ):
+        whole = array.size and array.dtype.kind in "iu"
+        bounds = f", from {array.min()} to {array.max()}," if whole else ""
         raise ValueError(
             "indices must be one or more whole numbers from 0 to 2**63 - 1, in one row; "
-            f"{array.shape} {array.dtype} came"
+            f"{array.shape} {array.dtype}{bounds} came"
         )
     return array.astype(np.int64)
 
