@@ -119,7 +119,7 @@ class Split:
         lines = [
             f"Split {self.source} · {self.split} · {len(self):,} films of"
             f" {self.size}×{self.size} px · {k} labels ({names}) · {healthy:.0%} of the films"
-            " without any"
+            " without any label"
         ]
         known = []
         if self.boxes is not None:

@@ -111,13 +111,17 @@ def check_labels(labels, num_films):
     Raises:
         ValueError: if they are not (num_films, 14) zeros and ones.
     """
-    labels = np.asarray(labels)
     expected = (num_films, len(FINDINGS))
-    if labels.shape != expected or not np.isin(labels, (0, 1)).all():
-        raise ValueError(
-            f"labels must be {expected} zeros and ones, a column a finding; "
-            f"{labels.shape} {labels.dtype} came"
-        )
+    wanted = f"labels must be {expected} zeros and ones, a column a finding"
+    try:
+        labels = np.asarray(labels)
+    except ValueError as error:
+        raise ValueError(f"{wanted}; rows of different lengths came") from error
+    if labels.shape != expected:
+        raise ValueError(f"{wanted}; {labels.shape} {labels.dtype} came")
+    wrong = labels[~np.isin(labels, (0, 1))]
+    if len(wrong):
+        raise ValueError(f"{wanted}; {wrong[0]!r} came among them")
     return labels.astype(np.uint8)
 
 
