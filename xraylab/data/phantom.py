@@ -27,7 +27,7 @@ from xraylab.data.growing import JOURNAL, GrowingArrays, lock_of, only_one, swee
 from xraylab.data.split import Split
 from xraylab.findings import FINDINGS
 from xraylab.phantom.knobs import Knobs
-from xraylab.phantom.labels import draw_labels
+from xraylab.phantom.labels import MOST_SEED, draw_labels
 
 FIRST_INDEX = {"train": 0, "val": 10**9, "test": 2 * 10**9}
 """Where the films of each split begin; the splits share no film whatever their sizes."""
@@ -35,8 +35,8 @@ FIRST_INDEX = {"train": 0, "val": 10**9, "test": 2 * 10**9}
 DEFAULT_FILMS = {"train": 4096, "val": 1024, "test": 2048}
 """How many films a split has unless another number is asked for."""
 
-MOST_FILMS, MOST_SEED = 10**9, 2**63 - 1
-"""The largest split, and the largest seed, that the phantom takes."""
+MOST_FILMS = 10**9
+"""The largest split that the phantom takes."""
 
 _BATCH, _BATCH_PIXELS = 128, 1 << 23
 _FILES = ("images.npy", "labels.npy", "boxes.npy", "facts.npy")

@@ -57,6 +57,11 @@ class Chest:
         """Half the width in cm of an edge that is as sharp as a pixel allows, (n, 1, 1)."""
         return column(np.maximum(0.12, 0.7 * self.pitch))
 
+    @property
+    def reach(self):
+        """Share of the way from the midline to the ribs, (n, size, size); above 1 beyond them."""
+        return self.beside / self.outer.clip(1.0)  # at the lungs' tops the ribs meet the midline
+
     def to_pixels(self, x, y):
         """Return the column and row, from the centre of the first pixel, of points (n, m)."""
         p = self.patient
@@ -91,7 +96,7 @@ def lay_out(patient, indices, seed, size):
     floor = column(np.maximum(p.dome_right, p.dome_left) + p.angle)
     height = (y - column(p.apex)) / (floor - column(p.apex))
     inside = np.clip(height, 0.0, 1.0)
-    outer = column(p.width) * (1 - (1 - inside) ** column(p.shape)) ** column(p.taper)
+    outer = lung_contour(p, inside)
     border = mediastinal_borders(p, y)
     left = step(x, 3.0)  # the two domes pass into each other behind the heart
     dome = column(p.dome_right) + column(p.dome_left - p.dome_right) * left
@@ -114,6 +119,12 @@ def lay_out(patient, indices, seed, size):
     return Chest(p, size, seed, indices, *outlines, np.zeros_like(x), np.zeros_like(x))
 
 
+def lung_contour(patient, height):
+    """Return the cm from the midline to the ribs' inside, shaped as the heights, 0 to 1."""
+    p = patient
+    return column(p.width) * (1 - (1 - height) ** column(p.shape)) ** column(p.taper)
+
+
 def lung_path(patient, beside, outer, height):
     """Return the length of each ray inside the rib cage, and that of the longest one in its row."""
     p = patient
@@ -131,7 +142,7 @@ def mediastinal_borders(patient, y):
     """
     p = patient
     low = column(np.minimum(p.dome_right, p.dome_left + 0.6))
-    carina = column(p.apex + 8.6)
+    carina = column(p.carina)
     width = column(2 * p.width * p.heart_ratio)
     to_left, to_right = width * column(p.heart_left), width * column(1 - p.heart_left)
     neck = NECK - 0.3 * step(column(p.apex) + 3 - y, 3.0)
@@ -227,7 +238,7 @@ def mediastinum(chest):
     gap = column(p.rib_gap)
     spine = 1.8 * band(x, 2.5) * (1 + 0.14 * np.cos(2 * np.pi * y / gap))
     spine = spine + 0.5 * (band(x - 1.9, 0.5) + band(x + 1.9, 0.5))  # pedicles, end on
-    carina = column(p.apex + 8.6)
+    carina = column(p.carina)
     off = x - column(trachea_x(p))
     trachea = 1.7 * np.sqrt(np.clip(1 - (off / 0.95) ** 2, 0.0, 1.0))
     trachea = trachea * step(carina - y, 0.8)

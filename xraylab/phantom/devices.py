@@ -91,7 +91,7 @@ def _ecg_leads(chest, u):
 
 
 def _endotracheal_tube(chest, u):
-    carina = chest.patient.apex + 8.6
+    carina = chest.patient.carina
     x = trachea_x(chest.patient)
     tip = x, carina - 2 - 4 * u[:, 0]
     return _line(chest, (x, carina - 18), tip, 0.02 * (u[:, 1] - 0.5), 0.28)

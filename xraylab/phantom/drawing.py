@@ -8,7 +8,7 @@ from xraylab.findings import FINDINGS
 from xraylab.phantom.anatomy import Chest, body, bones, lay_out, mediastinum
 from xraylab.phantom.devices import draw_devices, draw_metal
 from xraylab.phantom.knobs import draw_severities, follow
-from xraylab.phantom.patient import Patient, draw_patients
+from xraylab.phantom.patient import draw_patients
 from xraylab.phantom.projection import draw_projections
 from xraylab.phantom.sign import draw_sign
 from xraylab.phantom.signs import ALTER_ORDER, PAINT_ORDER, TABLE
@@ -20,8 +20,8 @@ class Drawing:
     """A few drawn films, not exposed yet.
 
     Args:
-        patients: who they are, after their findings have changed them.
-        chest: the chests; ``water`` is what all layers add up to.
+        chest: the chests; ``water`` is what all layers add up to, ``patient`` who they are, after
+            their findings have changed them.
         metal: (n, size, size), attenuation of devices and marks.
         devices: (n, 7), which of :data:`xraylab.phantom.DEVICES` there are.
         signs: the sign of every finding by name, also where the finding is not there.
@@ -30,7 +30,6 @@ class Drawing:
         layers: the pictures that add up to ``chest.water``, by name, where they were asked for.
     """
 
-    patients: Patient
     chest: Chest
     metal: np.ndarray
     devices: np.ndarray
@@ -67,7 +66,7 @@ def draw(indices, size, seed, truth, knobs, *, keep_layers=False):
                 getattr(patients, attribute)[chosen] = values
 
     chest = lay_out(patients, indices, seed, size)
-    drawing = Drawing(patients, chest, None, devices, signs, {})
+    drawing = Drawing(chest, None, devices, signs, {})
 
     def add(name, picture):
         chest.water += picture
@@ -77,16 +76,19 @@ def draw(indices, size, seed, truth, knobs, *, keep_layers=False):
     add("body", body(chest))
     add("mediastinum", mediastinum(chest))
     add("bones", bones(chest))
-    chest.vessels += vessels(chest)
-    add("vessels", chest.vessels.copy())
+    full = vessels(chest)
+    add("vessels", full)
+    chest.vessels += full  # findings hide some of these; the layer keeps them all
     for name in PAINT_ORDER:
         chosen = having[name]
         if not len(chosen):
             continue
         added, where = TABLE[name].paint(chest.rows(chosen), signs[name].rows(chosen))
-        whole = np.zeros_like(chest.water)
-        whole[chosen] = added
-        add(name, whole)
+        # Rounded first, as the layer is: not every finding is drawn in 32 bits.
+        chest.water[chosen] += added.astype(np.float32)
+        if keep_layers:
+            drawing.layers[name] = np.zeros_like(chest.water)
+            drawing.layers[name][chosen] = added
         # Air that has given way to water is no longer there for the next finding to fill.
         chest.air[chosen] = np.maximum(chest.air[chosen] - np.maximum(added, 0), 0)
         visible = np.clip(1 - where, 0.0, 1.0)

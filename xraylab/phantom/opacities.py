@@ -17,10 +17,14 @@ def atelectasis_alter(patient, sign):
     """Volume loss: the mediastinum moves to that side; below a lost lower lobe the dome rises."""
     loss = 0.3 + 2.4 * sign.severity * (0.5 + 0.5 * sign.u[:, 0])
     low = (sign.u[:, 1] >= 0.4) & (sign.u[:, 1] < 0.88)
-    rise = np.where(low, loss, 0.4 * loss)
+    _raise_domes(patient, sign, np.where(low, loss, 0.4 * loss))
+    patient.shift = patient.shift + sign.side * 0.5 * loss
+
+
+def _raise_domes(patient, sign, rise):
+    """Raise the diaphragm by (n,) cm on the side of the sign, or on both."""
     patient.dome_right = patient.dome_right - np.where(sign.side <= 0, rise, 0)
     patient.dome_left = patient.dome_left - np.where(sign.side >= 0, rise, 0)
-    patient.shift = patient.shift + sign.side * 0.5 * loss
 
 
 def atelectasis(chest, sign):
@@ -33,7 +37,7 @@ def atelectasis(chest, sign):
     side = sign.sides
     lung = chest.lung_of(side)
     kind = sign.u[:, 1][:, np.newaxis, np.newaxis]
-    reach = chest.beside / chest.outer.clip(1.0)
+    reach = chest.reach
     slope = sign.between(2, -0.12, 0.25) * (chest.beside - 6)
     level = chest.lower - sign.between(3, 1.0, 4.0) - slope
     narrow = sign.graded(0.35, 0.8)
@@ -214,15 +218,13 @@ def _kerley(chest, sign):
 
 def fibrosis_alter(patient, sign):
     """Scar shrinks the lung: where it is at the base, the dome of that side rises."""
-    rise = 1.4 * sign.severity * (sign.u[:, 0] < 0.65)
-    patient.dome_right = patient.dome_right - np.where(sign.side <= 0, rise, 0)
-    patient.dome_left = patient.dome_left - np.where(sign.side >= 0, rise, 0)
+    _raise_domes(patient, sign, 1.4 * sign.severity * (sign.u[:, 0] < 0.65))
 
 
 def fibrosis(chest, sign):
     """Reticulation, a net of fine lines, at the bases and the rim or at the tops (Fleischner)."""
     basal = sign.chance(0, 0.65)
-    reach = chest.beside / chest.outer.clip(1.0)
+    reach = chest.reach
     low = step(chest.height - sign.between(1, 0.4, 0.6), 0.2) * (0.5 + 0.5 * step(reach - 0.6, 0.3))
     where = np.where(basal, low, step(sign.between(1, 0.25, 0.45) - chest.height, 0.15))
     net = np.zeros_like(chest.x)

@@ -77,6 +77,11 @@ class Patient:
     move_y: np.ndarray
     arms: np.ndarray
 
+    @property
+    def carina(self):
+        """The y of the carina, where the trachea forks, (n,)."""
+        return self.apex + 8.6
+
     def rows(self, chosen):
         """Return some of the patients."""
         return replace(self, **{name: value[chosen] for name, value in vars(self).items()})

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xraylab.phantom.anatomy import lung_contour
 from xraylab.phantom.draws import uniform
 from xraylab.phantom.patient import LEFT, RIGHT
 from xraylab.phantom.shapes import column, ellipse, smooth_field
@@ -81,8 +82,7 @@ def place_in_lung(chest, sign, place, side, low=0.2, high=0.85):
     share = sign.between(place, low, high)
     y = column(p.apex) + share * (floor + 0.5 - column(p.apex))
     height = np.clip((y - column(p.apex)) / (floor + 3.0 - column(p.apex)), 0.0, 1.0)
-    outer = column(p.width) * (1 - (1 - height) ** column(p.shape)) ** column(p.taper)
-    return side * outer * sign.between(place + 1, 0.32, 0.85), y
+    return side * lung_contour(p, height) * sign.between(place + 1, 0.32, 0.85), y
 
 
 def hilum_of(chest, side):

@@ -99,10 +99,8 @@ def films(indices, size=224, seed=0, *, labels=None, masks=False, **knobs):
     Raises:
         ValueError: if an argument is out of range, or knobs contradict; the message names it.
     """
-    size, seed = (
-        check_whole("size", size, SMALLEST, LARGEST),
-        check_whole("seed", seed, 0, MOST_SEED),
-    )
+    size = check_whole("size", size, SMALLEST, LARGEST)
+    seed = check_whole("seed", seed, 0, MOST_SEED)
     indices, knobs = check_indices(indices), Knobs.of(**knobs)
     truth = _truth_of(indices, seed, labels, knobs)
     chunk = max(1, _BATCH_PIXELS // size**2)
@@ -128,7 +126,8 @@ def _make(indices, size, seed, truth, want_masks, knobs):
         boxes.append(_boxes(inside, chosen, finding))
         if want_masks:
             masks[chosen, finding] = inside
-    images = _to_bytes(expose(drawing.chest, drawing.metal, knobs.exposure))
+    grey = expose(drawing.chest, drawing.metal, knobs.exposure)
+    images = np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)
     return images, masks, _in_order(boxes), _table(drawing, truth)
 
 
@@ -148,10 +147,8 @@ def layers(index, size=224, seed=0, *, labels=None, **knobs):
     Raises:
         ValueError: as :func:`films`.
     """
-    size, seed = (
-        check_whole("size", size, SMALLEST, LARGEST),
-        check_whole("seed", seed, 0, MOST_SEED),
-    )
+    size = check_whole("size", size, SMALLEST, LARGEST)
+    seed = check_whole("seed", seed, 0, MOST_SEED)
     indices = np.array([check_whole("index", index, 0, MOST_SEED)])
     knobs = Knobs.of(**knobs)
     if labels is not None and np.shape(labels) != (len(FINDINGS),):
@@ -177,11 +174,6 @@ def _truth_of(indices, seed, labels, knobs):
             f"findings; {knobs.prevalence!r} came"
         )
     return check_labels(labels, len(indices))
-
-
-def _to_bytes(grey):
-    """Return films from 0 to 1 as uint8."""
-    return np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)
 
 
 def _where(truth):
@@ -210,7 +202,7 @@ def _in_order(boxes):
 
 def _table(drawing, truth):
     """Return what is known of the films."""
-    patients = drawing.patients
+    patients = drawing.chest.patient
     table = np.zeros(len(truth), FACT_DTYPE)
     table["sex"] = np.where(patients.sex == 1, "M", "F")
     table["age"] = patients.age

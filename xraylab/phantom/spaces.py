@@ -22,7 +22,7 @@ def cardiomegaly(chest, sign):
     right, left = chest.border
     p = chest.patient
     across = step(chest.x - right, 0.2) * step(left - chest.x, 0.2)
-    top = column(p.apex + 8.6 + 1.5)
+    top = column(p.carina + 1.5)
     truth = across * step(chest.y - top, 0.4) * step(chest.lower + 0.8 - chest.y, 0.4)
     return np.zeros_like(chest.x), truth
 
@@ -41,7 +41,7 @@ def effusion(chest, sign):
     p = chest.patient
     lung = chest.lung_of(sign.sides)
     floor = np.where(chest.x < 0, column(p.dome_right), column(p.dome_left)) + column(p.angle)
-    across = np.minimum(chest.beside / chest.outer.clip(1.0), 1.0)
+    across = np.minimum(chest.reach, 1.0)
     # A second side, where there is one, holds less fluid or more.
     more = np.where(chest.x < 0, sign.between(0, 0.6, 1.1), sign.between(1, 0.6, 1.1))
     tall = sign.graded(2.6, 16.0) * more
@@ -75,8 +75,12 @@ def pneumothorax(chest, sign):
     # The lung that is left holds less air than it did.
     collapsed = fill(chest, sign.graded(0.3, 2.5)) * lung * (1 - truth)
     # Air is gained where lung tissue was, and the vessels go with it.
-    tissue = chest.air * (1 / column(chest.patient.air) - 1)
-    return collapsed + 0.7 * line - truth * (0.85 * tissue + chest.vessels), truth
+    return collapsed + 0.7 * line - truth * (0.85 * _tissue(chest) + chest.vessels), truth
+
+
+def _tissue(chest):
+    """Return cm of lung tissue along each ray, (n, size, size): what of the lung is not air."""
+    return chest.air * (1 / column(chest.patient.air) - 1)
 
 
 def emphysema_alter(patient, sign):
@@ -103,8 +107,7 @@ def emphysema(chest, sign):
         inside = ellipse(chest.x, chest.y, x, y, wide, wide * 1.2)
         gone = np.maximum(gone, step(1 - inside, 0.5) * sign.chance(place + 3, 0.5))
     gone = gone * chest.lung * sign.graded(0.15, 0.6)
-    tissue = chest.air * (1 / column(chest.patient.air) - 1)
-    return -gone * (0.6 * tissue + 0.8 * chest.vessels), chest.lung
+    return -gone * (0.6 * _tissue(chest) + 0.8 * chest.vessels), chest.lung
 
 
 def pleural_thickening(chest, sign):

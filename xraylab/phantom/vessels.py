@@ -17,9 +17,8 @@ USUAL_FIELD = 37.0
 def hila(patient):
     """Return x and y of the right and the left hilum, (n,) each; the left lies a little higher."""
     p = patient
-    carina = p.apex + 8.6
     shift = p.shift + 0.45 * p.twist
-    return {RIGHT: (-3.6 + shift, carina + 2.2), LEFT: (3.7 + shift, carina + 1.2)}
+    return {RIGHT: (-3.6 + shift, p.carina + 2.2), LEFT: (3.7 + shift, p.carina + 1.2)}
 
 
 def vessels(chest):
