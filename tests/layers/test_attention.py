@@ -1,10 +1,11 @@
-"""Attention against a loop over heads and queries in float64."""
+"""Attention against a loop over heads and queries in float64, and in blocks against whole."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from xraylab.layers import SelfAttention
+from xraylab.layers import MultiHeadAttention, attend, attention, scaled_dot_product_attention
 
 
 def reference(tokens, layer):
@@ -29,7 +30,7 @@ def reference(tokens, layer):
 def test_against_plain_loops(num_heads):
     rng = np.random.default_rng(0)
     tokens = rng.normal(size=(2, 7, 16))
-    layer = SelfAttention(num_heads)
+    layer = MultiHeadAttention(num_heads)
     layer.build(tokens.shape)
     layer.set_weights([rng.normal(0, 0.3, w.shape) for w in layer.get_weights()])
     output, attention = layer(tokens.astype(np.float32), return_attention=True)
@@ -43,7 +44,7 @@ def test_permuted_tokens_give_permuted_outputs():
     """Self-attention has no idea of order; only the position table brings one in."""
     tokens = np.random.default_rng(1).normal(size=(1, 9, 8)).astype(np.float32)
     order = np.random.default_rng(2).permutation(9)
-    layer = SelfAttention(2)
+    layer = MultiHeadAttention(2)
     np.testing.assert_allclose(
         ops.convert_to_numpy(layer(tokens))[:, order], layer(tokens[:, order]), atol=1e-6
     )
@@ -51,4 +52,65 @@ def test_permuted_tokens_give_permuted_outputs():
 
 def test_heads_that_do_not_divide_the_width():
     with pytest.raises(ValueError, match="embed_dim 10 does not divide into num_heads 4"):
-        SelfAttention(4).build((None, 5, 10))
+        MultiHeadAttention(4).build((None, 5, 10))
+
+
+def test_tokens_read_from_a_context():
+    """With a context, every token attends to the context alone."""
+    rng = np.random.default_rng(3)
+    tokens, context = (rng.normal(size=(1, n, 8)).astype(np.float32) for n in (3, 5))
+    layer = MultiHeadAttention(2)
+    output, weights = layer(tokens, context, return_attention=True)
+    assert tuple(weights.shape) == (1, 2, 3, 5)
+    joint, joint_weights = reference(np.concatenate([tokens, context], axis=1)[0], layer)
+    # The reference attends to everything: keep the context's columns, and let each row sum to 1.
+    expected = joint_weights[:, :3, 3:]
+    expected /= expected.sum(-1, keepdims=True)
+    np.testing.assert_allclose(ops.convert_to_numpy(weights)[0], expected, atol=1e-6)
+    assert not np.allclose(ops.convert_to_numpy(output)[0], joint[:3], atol=1e-3)
+
+
+def _inputs(num_queries, num_keys):
+    rng = np.random.default_rng(4)
+    shapes = ((2, 3, num_queries, 8), (2, 3, num_keys, 8), (2, 3, num_keys, 8))
+    return [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize("entries", [1, 3 * 13 * 4, 3 * 13 * 20])
+def test_in_blocks_it_is_the_same(monkeypatch, entries):
+    """Blocks of 1, of 4 (the last one is not full), and all at once."""
+    inputs = _inputs(20, 13)
+    expected, _ = scaled_dot_product_attention(*map(ops.convert_to_tensor, inputs))
+    monkeypatch.setattr(attention, "LARGEST_MAP", entries)
+    np.testing.assert_allclose(attend(*map(ops.convert_to_tensor, inputs)), expected, atol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads gradients off a tape")
+def test_gradients_in_blocks_are_the_same(monkeypatch):
+    import tensorflow as tf
+
+    inputs = [tf.constant(x) for x in _inputs(20, 13)]
+    weights = np.random.default_rng(5).normal(size=(2, 3, 20, 8)).astype(np.float32)
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = tf.reduce_sum(attend(*inputs) * weights)
+        return tape.gradient(loss, inputs)
+
+    expected = gradients()
+    monkeypatch.setattr(attention, "LARGEST_MAP", 3 * 13 * 6)
+    for got, whole in zip(tf.function(gradients.python_function)(), expected, strict=True):
+        np.testing.assert_allclose(got, whole, atol=1e-5)
+
+
+def test_a_bias_is_added_before_the_softmax(monkeypatch):
+    query, key, value = map(ops.convert_to_tensor, _inputs(4, 6))
+    bias = np.zeros((3, 4, 6), np.float32)
+    bias[..., 2:] = -1e9  # only the first two keys are left
+    expected, _ = scaled_dot_product_attention(query, key[:, :, :2], value[:, :, :2])
+    np.testing.assert_allclose(attend(query, key, value, bias), expected, atol=1e-5)
+    monkeypatch.setattr(attention, "LARGEST_MAP", 1)
+    with pytest.raises(ValueError, match="a bias keeps its whole map"):
+        attend(query, key, value, bias)

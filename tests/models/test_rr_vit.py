@@ -78,8 +78,8 @@ def test_intermediates():
     np.testing.assert_allclose(
         ops.convert_to_numpy(full["logits"]), ops.convert_to_numpy(plain["logits"]), atol=1e-6
     )
-    assert len(full["attention"]) == 4
-    for attention in full["attention"]:
+    assert list(full["attention"]) == ["block_0", "block_1", "block_2", "block_3"]
+    for attention in full["attention"].values():
         assert tuple(attention.shape) == (2, 4, 17, 17)
         np.testing.assert_allclose(ops.convert_to_numpy(attention).sum(-1), 1.0, atol=1e-5)
     assert tuple(full["tokens"].shape) == (2, 17, 128)
@@ -104,9 +104,12 @@ def test_without_positions_the_answer_ignores_where_patches_lie():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image_size": 60}, "multiples of its patch size 8; image_size=60 came"),
-        ({"image_size": 0}, "image_size=0 came"),
-        ({"num_labels": 0}, "num_labels must be at least 1; 0 came"),
+        (
+            {"image_size": 60},
+            r"multiples of 8 \(whole patches\); image_size=60 came. Choose 56 or 64",
+        ),
+        ({"image_size": 0}, "image_size must be a whole number of at least 1; 0 came"),
+        ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
         ({"num_heads": 3}, "num_heads=3 does not divide embed_dim=128"),
     ],
 )

@@ -1,13 +1,21 @@
 """Building blocks that more than one architecture uses."""
 
-from xraylab.layers.attention import SelfAttention, scaled_dot_product_attention
+from xraylab.layers.attention import MultiHeadAttention, attend, scaled_dot_product_attention
+from xraylab.layers.convolution import ConvNorm, DropPath, SqueezeExcite
 from xraylab.layers.patches import patchify, unpatchify
 from xraylab.layers.tokens import ClassToken, LearnedPositions
+from xraylab.layers.transformer import MLP, TransformerBlock
 
 __all__ = [
+    "MLP",
     "ClassToken",
+    "ConvNorm",
+    "DropPath",
     "LearnedPositions",
-    "SelfAttention",
+    "MultiHeadAttention",
+    "SqueezeExcite",
+    "TransformerBlock",
+    "attend",
     "patchify",
     "scaled_dot_product_attention",
     "unpatchify",

@@ -1,34 +1,138 @@
-"""Multi-head self-attention, written out so that its map can be looked at."""
+"""Multi-head attention: one function for every architecture, and the layer around it.
+
+:func:`scaled_dot_product_attention` is the equation, map included. :func:`attend` is what models
+call: the same answer, but it keeps no map, so that a film of thousands of tokens fits.
+"""
 
 import keras
 from keras import ops
 
+LARGEST_MAP = 2**20
+"""Entries of a film's attention map (heads x queries x keys) above which it is cut into blocks."""
 
-def scaled_dot_product_attention(query, key, value):
-    """Return softmax(Q·Kᵀ/√d)·V and the attention map (``vaswani2017``, Eq. 1).
+
+def scaled_dot_product_attention(query, key, value, bias=None):
+    """Return softmax(Q·Kᵀ/√d + bias)·V and the attention map (``vaswani2017``, Eq. 1).
+
+    The softmax is taken in float32, whatever the precision of the inputs.
 
     Shapes:
         query: (batch, heads, num_queries, head_dim)
-        key, value: (batch, heads, num_keys, head_dim)
-        returns: output (batch, heads, num_queries, head_dim) and
+        key: (batch, heads, num_keys, head_dim)
+        value: (batch, heads, num_keys, value_dim)
+        bias: broadcastable to (batch, heads, num_queries, num_keys), or None.
+        returns: output (batch, heads, num_queries, value_dim) and
         attention (batch, heads, num_queries, num_keys), each row of which sums to 1.
     """
     scale = query.shape[-1] ** -0.5
     scores = ops.matmul(query * scale, ops.transpose(key, (0, 1, 3, 2)))
-    attention = ops.softmax(scores, axis=-1)
+    if bias is not None:
+        scores = scores + ops.cast(bias, scores.dtype)
+    attention = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), scores.dtype)
     return ops.matmul(attention, value), attention
 
 
-@keras.saving.register_keras_serializable("xraylab")
-class SelfAttention(keras.layers.Layer):
-    """Multi-head self-attention with biases, embed_dim split evenly over the heads.
+def attend(query, key, value, bias=None):
+    """Return the output of :func:`scaled_dot_product_attention` without keeping its map.
+
+    Uses the back end's own fused attention where it has one (JAX, PyTorch). Where the map of one
+    film would exceed :data:`LARGEST_MAP` entries, queries are taken a block at a time, and the
+    gradient computes each block anew: memory then grows with the number of tokens, not its square
+    (``rabe2021``).
 
     Shapes:
-        tokens: (batch, num_tokens, embed_dim); returned in the same shape. With
-        ``return_attention=True`` also attention (batch, heads, num_tokens, num_tokens).
+        as in :func:`scaled_dot_product_attention`.
+
+    Raises:
+        ValueError: if a bias comes with a map that has to be cut into blocks.
+    """
+    heads, num_queries, head_dim = query.shape[1:]
+    num_keys = key.shape[2]
+    if heads * num_queries * num_keys > LARGEST_MAP:
+        if bias is not None:
+            raise ValueError(
+                f"attention with a bias keeps its whole map; one of {heads} heads x {num_queries} "
+                f"queries x {num_keys} keys is above the {LARGEST_MAP:,} entries a film may have. "
+                "Take smaller windows or films"
+            )
+        return _blockwise(max(1, LARGEST_MAP // (heads * num_keys)))(query, key, value)
+    if keras.backend.backend() != "tensorflow" and value.shape[-1] == head_dim:
+        # The fused kernels want (batch, tokens, heads, head_dim).
+        query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
+        return ops.transpose(ops.dot_product_attention(query, key, value, bias=bias), (0, 2, 1, 3))
+    return scaled_dot_product_attention(query, key, value, bias)[0]
+
+
+def _blockwise(block_size):
+    """Return attention that holds the map of ``block_size`` queries at a time."""
+
+    @ops.custom_gradient
+    def attention(query, key, value):
+        num_queries = query.shape[2]
+        rows = _to_blocks(query, block_size)
+
+        def gradient(*arguments, upstream=None):
+            upstream = arguments[-1] if upstream is None else upstream
+            scale = query.shape[-1] ** -0.5
+            upstream_rows = _to_blocks(upstream, block_size)
+
+            def add_block(i, totals):
+                by_query, by_key, by_value = totals
+                some, some_upstream = ops.take(rows, i, axis=0), ops.take(upstream_rows, i, axis=0)
+                _, weights = scaled_dot_product_attention(some, key, value)
+                by_weight = ops.matmul(some_upstream, ops.transpose(value, (0, 1, 3, 2)))
+                mean = ops.sum(weights * by_weight, axis=-1, keepdims=True)
+                by_score = weights * (by_weight - mean) * scale
+                by_some = ops.expand_dims(ops.matmul(by_score, key), 0)
+                by_query = ops.slice_update(by_query, (i, 0, 0, 0, 0), by_some)
+                by_key += ops.matmul(ops.transpose(by_score, (0, 1, 3, 2)), some)
+                by_value += ops.matmul(ops.transpose(weights, (0, 1, 3, 2)), some_upstream)
+                return by_query, by_key, by_value
+
+            nothing = (ops.zeros_like(rows), ops.zeros_like(key), ops.zeros_like(value))
+            by_query, by_key, by_value = ops.fori_loop(0, rows.shape[0], add_block, nothing)
+            return _from_blocks(by_query, num_queries), by_key, by_value
+
+        answers = ops.map(lambda some: scaled_dot_product_attention(some, key, value)[0], rows)
+        return _from_blocks(answers, num_queries), gradient
+
+    return attention
+
+
+def _to_blocks(x, block_size):
+    """(batch, heads, tokens, dim) → (num_blocks, batch, heads, block_size, dim), zeros behind."""
+    _, heads, num_tokens, dim = x.shape
+    num_blocks = -(-num_tokens // block_size)
+    x = ops.pad(x, ((0, 0), (0, 0), (0, num_blocks * block_size - num_tokens), (0, 0)))
+    x = ops.reshape(x, (-1, heads, num_blocks, block_size, dim))
+    return ops.transpose(x, (2, 0, 1, 3, 4))
+
+
+def _from_blocks(blocks, num_tokens):
+    """Undo :func:`_to_blocks`."""
+    num_blocks, _, heads, block_size, dim = blocks.shape
+    x = ops.transpose(blocks, (1, 2, 0, 3, 4))  # (batch, heads, num_blocks, block_size, dim)
+    return ops.reshape(x, (-1, heads, num_blocks * block_size, dim))[:, :, :num_tokens]
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class MultiHeadAttention(keras.layers.Layer):
+    """Multi-head attention with biases, embed_dim split evenly over the heads.
+
+    Without ``context``, tokens read from each other (self-attention); with it, they read from the
+    context (cross-attention).
+
+    Shapes:
+        tokens: (batch, num_tokens, embed_dim); returned in the same shape.
+        context: (batch, num_context, embed_dim), or None.
+        With ``return_attention=True`` also attention
+        (batch, heads, num_tokens, num_context or num_tokens).
 
     Args:
         num_heads: number of heads; must divide embed_dim.
+
+    Raises:
+        ValueError: when built, if ``num_heads`` does not divide embed_dim.
 
     Source: ``vaswani2017``, Sect. 3.2.2.
     """
@@ -50,22 +154,28 @@ class SelfAttention(keras.layers.Layer):
             dense.build(input_shape)
             setattr(self, name, dense)
 
-    def call(self, tokens, return_attention=False):
-        """Let every token read from every token."""
-        _, num_tokens, embed_dim = tokens.shape
+    def call(self, tokens, context=None, return_attention=False):
+        """Let every token read from every token of the context."""
+        context = tokens if context is None else context
         query = self._split_heads(self.query(tokens))  # (batch, heads, num_tokens, head_dim)
-        key = self._split_heads(self.key(tokens))
-        value = self._split_heads(self.value(tokens))
+        key = self._split_heads(self.key(context))  # (batch, heads, num_context, head_dim)
+        value = self._split_heads(self.value(context))
+        if not return_attention:
+            return self.projection(self._join_heads(attend(query, key, value)))
         x, attention = scaled_dot_product_attention(query, key, value)
-        x = ops.transpose(x, (0, 2, 1, 3))  # (batch, num_tokens, heads, head_dim)
-        x = self.projection(ops.reshape(x, (-1, num_tokens, embed_dim)))
-        return (x, attention) if return_attention else x
+        return self.projection(self._join_heads(x)), attention
 
     def _split_heads(self, x):
         """(batch, num_tokens, embed_dim) → (batch, heads, num_tokens, head_dim)."""
         _, num_tokens, embed_dim = x.shape
         x = ops.reshape(x, (-1, num_tokens, self.num_heads, embed_dim // self.num_heads))
         return ops.transpose(x, (0, 2, 1, 3))
+
+    def _join_heads(self, x):
+        """(batch, heads, num_tokens, head_dim) → (batch, num_tokens, embed_dim)."""
+        _, heads, num_tokens, head_dim = x.shape
+        x = ops.transpose(x, (0, 2, 1, 3))  # (batch, num_tokens, heads, head_dim)
+        return ops.reshape(x, (-1, num_tokens, heads * head_dim))
 
     def get_config(self):
         """Return the arguments that make an equal layer."""

@@ -8,12 +8,19 @@ only to keep the encoder honest: its error joins the loss, weighted by λ.
 import keras
 from keras import ops
 
-from xraylab.layers import ClassToken, LearnedPositions, SelfAttention, patchify, unpatchify
+from xraylab.layers import (
+    ClassToken,
+    LearnedPositions,
+    MultiHeadAttention,
+    patchify,
+    unpatchify,
+)
+from xraylab.models.film_model import FilmModel
 
 
 @keras.saving.register_keras_serializable("xraylab")
 class RRViTBlock(keras.layers.Layer):
-    """One RR-ViT block: x + SelfAttention(LayerNorm(x)), with no MLP behind it.
+    """One RR-ViT block: x + Attention(LayerNorm(x)), with no MLP behind it.
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim), returned in the same shape.
@@ -25,7 +32,7 @@ class RRViTBlock(keras.layers.Layer):
         self.norm = keras.layers.LayerNormalization(
             epsilon=1e-6, dtype=self.dtype_policy, name="norm"
         )
-        self.attention = SelfAttention(num_heads, dtype=self.dtype_policy, name="attention")
+        self.attention = MultiHeadAttention(num_heads, dtype=self.dtype_policy, name="attention")
 
     def build(self, input_shape):
         """Build the two sub-layers."""
@@ -45,16 +52,17 @@ class RRViTBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class RRViT(keras.Model):
+class RRViT(FilmModel):
     """Reconstruction-regularised vision transformer.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
         returns: dict of ``logits`` (batch, num_labels), before the sigmoid, and
         ``reconstruction`` (batch, image_size, image_size, 1), unbounded. With
-        ``return_intermediates=True`` also ``attention``, a list of depth maps
-        (batch, num_heads, 1 + num_patches, 1 + num_patches), and ``tokens``, the last
-        (batch, 1 + num_patches, embed_dim).
+        ``return_intermediates=True`` also ``attention``, a dict of the maps of ``block_0`` …
+        (batch, num_heads, 1 + num_patches, 1 + num_patches); ``tokens``, the last
+        (batch, 1 + num_patches, embed_dim); and ``features``, its patches put where they lie
+        (batch, rows, columns, embed_dim).
 
     Args:
         image_size: side of the film in pixels, a multiple of ``patch_size``.
@@ -82,18 +90,10 @@ class RRViT(keras.Model):
         dropout=0.1,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        if image_size < patch_size or image_size % patch_size:
-            raise ValueError(
-                f"RR-ViT takes image sizes that are multiples of its patch size {patch_size}; "
-                f"image_size={image_size} came. Choose 64, 128 or 224, or another patch_size"
-            )
-        if num_labels < 1:
-            raise ValueError(f"num_labels must be at least 1; {num_labels} came")
+        super().__init__(image_size, num_labels, **kwargs)
+        self.require_image_size(patch_size, reason="whole patches")
         if embed_dim % num_heads:
             raise ValueError(f"num_heads={num_heads} does not divide embed_dim={embed_dim}")
-        self.image_size = image_size
-        self.num_labels = num_labels
         self.patch_size = patch_size
         self.embed_dim = embed_dim
         self.depth = depth
@@ -130,11 +130,10 @@ class RRViT(keras.Model):
         x = self.class_token(x)  # (batch, 1 + num_patches, embed_dim)
         x = self.positions(x)
 
-        attention = []
+        attention = {}
         for block in self.blocks:
             if return_intermediates:
-                x, block_attention = block(x, return_attention=True)
-                attention.append(block_attention)
+                x, attention[block.name] = block(x, return_attention=True)
             else:
                 x = block(x)
 
@@ -147,15 +146,15 @@ class RRViT(keras.Model):
             ),
         }
         if return_intermediates:
-            out |= {"attention": attention, "tokens": ops.convert_to_tensor(x)}
+            side = self.image_size // self.patch_size
+            features = ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim))
+            out |= {"attention": attention, "tokens": x, "features": features}
         return out
 
     def get_config(self):
         """Return the arguments that make an equal model."""
         return {
             **super().get_config(),
-            "image_size": self.image_size,
-            "num_labels": self.num_labels,
             "patch_size": self.patch_size,
             "embed_dim": self.embed_dim,
             "depth": self.depth,

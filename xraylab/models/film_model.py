@@ -1,0 +1,129 @@
+"""What all architectures share: the film they take, and clear words when another thing comes."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from xraylab.models.weights import load_checked
+
+
+class FilmModel(keras.Model):
+    """A model that takes square grey films and answers with a dict.
+
+    An architecture defines ``call(images, training=None, return_intermediates=False)``, which
+    returns a dict with ``logits``; with ``return_intermediates=True`` it adds what it saw on the
+    way. Names that mean the same in every architecture:
+
+    * ``attention``: dict of attention maps by the name of their layer, in the order in which the
+      film goes through them, each (batch, heads, queries, keys), or
+      (batch, windows, heads, queries, keys) where attention stays inside windows;
+    * ``features``: the last map that still has the film's two axes,
+      (batch, height, width, channels): what class activation maps are made of.
+
+    Shapes:
+        images: (batch, image_size, image_size, 1) float32 in [0, 1].
+
+    Args:
+        image_size: side of the film in pixels.
+        num_labels: number of labels, at least 1.
+
+    Raises:
+        ValueError: if an argument is out of range; and, when called, if the images have another
+            shape than the model was made for.
+    """
+
+    def __init__(self, image_size, num_labels, **kwargs):
+        super().__init__(**kwargs)
+        for name, value in (("image_size", image_size), ("num_labels", num_labels)):
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1; {value!r} came")
+        self.image_size = int(image_size)
+        self.num_labels = int(num_labels)
+
+    def require_image_size(self, multiple=1, least=1, reason=""):
+        """Refuse an image size that the architecture cannot take.
+
+        Args:
+            multiple: what the size must be a multiple of.
+            least: the smallest size.
+            reason: where the limit comes from, for the message.
+
+        Raises:
+            ValueError: naming the nearest sizes that would do.
+        """
+        size = self.image_size
+        if size >= least and size % multiple == 0:
+            return
+        lower = size // multiple * multiple
+        near = [s for s in (lower, lower + multiple) if s >= least] or [
+            -(-least // multiple) * multiple
+        ]
+        rule = f"multiples of {multiple}" if multiple > 1 else "image sizes"
+        rule += f" from {least} px up" if least > multiple else ""
+        raise ValueError(
+            f"{type(self).__name__} takes {rule}{f' ({reason})' if reason else ''}; "
+            f"image_size={size} came. Choose {' or '.join(map(str, near))}"
+        )
+
+    def __call__(self, images, *args, **kwargs):
+        """Check the images, then answer."""
+        self._check_images(images)
+        return super().__call__(images, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """Check the images, then do as ``keras.Model.predict``."""
+        self._warn_of_range(x)
+        return super().predict(x, *args, **kwargs)
+
+    def fit(self, x=None, *args, **kwargs):
+        """Check the images, then do as ``keras.Model.fit``."""
+        self._warn_of_range(x)
+        return super().fit(x, *args, **kwargs)
+
+    def load_weights(self, filepath, **kwargs):
+        """Load weights of this very model, or say what does not fit and change nothing.
+
+        Raises:
+            ValueError: if they are another model's.
+        """
+        load_checked(self, filepath, super().load_weights, **kwargs)
+
+    def _check_images(self, images):
+        """Refuse images of another shape; warn of another range."""
+        shape = tuple(getattr(images, "shape", ()))
+        side = self.image_size
+        expected = f"{self.name} takes images of shape (batch, {side}, {side}, 1)"
+        if len(shape) != 4:
+            raise ValueError(f"{expected}; {shape} came. Add axes with images[..., np.newaxis]")
+        if shape[3] != 1:
+            raise ValueError(
+                f"{expected}, one grey channel; {shape} came. Take one channel or their mean; "
+                "an architecture that wants three repeats the channel itself"
+            )
+        if shape[1:3] != (side, side):
+            raise ValueError(
+                f"{expected}; {shape} came. Build it with image_size={shape[1]}, or load films of "
+                f"{side} px"
+            )
+        self._warn_of_range(images)
+
+    def _warn_of_range(self, images):
+        """Warn once if an array's grey levels are not in [0, 1]."""
+        if not isinstance(images, np.ndarray) or not images.size:
+            return
+        low, high = float(images.min()), float(images.max())
+        if low < -0.5 or high > 1.5:
+            warnings.warn(
+                f"{self.name} takes grey levels in [0, 1]; these run from {low:g} to {high:g}. "
+                "Divide 8-bit films by 255",
+                stacklevel=3,
+            )
+
+    def get_config(self):
+        """Return the arguments that make an equal model."""
+        return {
+            **super().get_config(),
+            "image_size": self.image_size,
+            "num_labels": self.num_labels,
+        }
