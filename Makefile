@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := augment,book,dev,test
 
-.PHONY: help setup book serve test lint format sync bench constraints clean
+.PHONY: help setup book serve test test-models lint format sync bench constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## Make the environment in .venv; the other targets do it by themselves.
 
@@ -34,6 +34,9 @@ serve: $(READY)  ## Render the book and open it in the browser.
 
 test: $(READY) lint  ## Check the style and run the tests.
 	$(BIN)/python -m pytest
+
+test-models: $(READY)  ## Run the thorough tests of models over every model, not only the toys; long.
+	XRAYLAB_EVERY_MODEL=1 $(BIN)/python -m pytest tests/models/test_all_models.py tests/models/test_backends.py
 
 lint: $(READY)  ## Check format, style, import floors and notebook twins.
 	$(BIN)/ruff format --check

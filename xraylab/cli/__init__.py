@@ -8,7 +8,8 @@ import sys
 import typer
 
 from xraylab import __version__
-from xraylab.cli.listing import data, doctor, models
+from xraylab.cli.listing import data, doctor
+from xraylab.cli.models import models
 from xraylab.cli.runs import evaluate, train
 
 app = typer.Typer(

@@ -67,6 +67,7 @@ class StateDict:
 
     Raises:
         ValueError: if the source is none of these.
+        ImportError: for a ``.safetensors`` file, where safetensors is not installed.
     """
 
     def __init__(self, source):
@@ -152,8 +153,12 @@ def _read(source):
         return source
     path = Path(source)
     if path.suffix == ".safetensors":
-        from safetensors.numpy import load_file
-
+        try:
+            from safetensors.numpy import load_file
+        except ImportError as error:
+            raise ImportError(
+                f"to read {path}, install safetensors: pip install safetensors"
+            ) from error
         return load_file(path)
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as file:

@@ -1,0 +1,31 @@
+"""Which models the harness runs over, and how they are built."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from xraylab import models
+
+SIZE = 64
+
+EVERY_MODEL = bool(os.environ.get("XRAYLAB_EVERY_MODEL"))
+"""Whether the thorough tests run over every model; ``make test-models`` sets it."""
+
+THOROUGH = [n for n in models.list_models() if EVERY_MODEL or n.endswith("_toy") or n == "rr_vit"]
+"""The models of the thorough tests: the toys, which are the same code at a small size."""
+
+
+def fresh(name, seed=0, **options):
+    """Build a model at the harness's size with weights that the seed decides."""
+    keras.utils.set_random_seed(seed)
+    return models.build(name, image_size=SIZE, **options)
+
+
+@pytest.fixture(scope="session")
+def batch():
+    """Four films of noise and their labels."""
+    rng = np.random.default_rng(0)
+    images = rng.random((4, SIZE, SIZE, 1)).astype(np.float32)
+    return images, (rng.random((4, 14)) < 0.3).astype(np.float32)

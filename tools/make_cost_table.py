@@ -1,0 +1,38 @@
+"""Write ``xraylab/models/costs.json``: what every model costs at the sizes of the sources.
+
+Run it after adding or changing a model; a few minutes for all, or name those that changed:
+
+    python tools/make_cost_table.py [NAME ...]
+"""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from xraylab.backend import start_keras
+
+TABLE = Path(__file__).parents[1] / "xraylab" / "models" / "costs.json"
+
+
+def main(names):
+    start_keras()
+    import keras
+
+    from xraylab import models
+    from xraylab.models.cost import cost
+
+    known = models.list_models()
+    table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    for name in names or known:
+        table[name] = {}
+        for size in models.card(name).image_sizes:
+            table[name][size] = asdict(cost(models.build(name, size)))
+            keras.backend.clear_session()
+        print(name, table[name])
+    table = {name: table[name] for name in known if name in table}
+    TABLE.write_text(json.dumps(table, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

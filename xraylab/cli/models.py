@@ -1,0 +1,119 @@
+"""``xraylab models``: what there is, what each costs, and the layers of one of them."""
+
+from typing import Annotated
+
+import typer
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="A model, to list its layers.")] = None,
+    size: Annotated[int, typer.Option(help="Side of the films in pixels.")] = 64,
+):
+    """List the models and what they cost, or the layers of one of them."""
+    from rich.console import Console
+
+    from xraylab import models as registry
+
+    console = Console()
+    if name is None:
+        _print_models(console, registry, size)
+    else:
+        card = registry.card(name)
+        from xraylab.backend import start_keras
+
+        with console.status(f"building {name} …"):
+            start_keras()
+            model = registry.build(name, size)
+        _print_layers(console, model, card)
+
+
+def _print_models(console, registry, size):
+    """Print one row a model; build only those whose cost at this size is not in the table."""
+    from rich.table import Table
+
+    table = Table(
+        "Model",
+        "Source",
+        "Parameters",
+        "Multiply-adds",
+        "Tokens",
+        "Sizes (px)",
+        "What it is",
+        title=f"Models at {size}×{size} px, 14 labels",
+    )
+    for column in table.columns[2:5]:
+        column.justify = "right"
+    reconstructed = {}
+    family = None
+    for card in map(registry.card, registry.list_models()):
+        if family not in (None, card.builder):
+            table.add_section()
+        family = card.builder
+        cells = _cost_cells(console, registry, card.name, size)
+        sizes = ", ".join(map(str, card.image_sizes))
+        table.add_row(card.name, card.source, *cells, sizes, card.summary)
+        if card.reconstructed:
+            reconstructed.setdefault(card.reconstructed, []).append(card.name)
+    console.print(table)
+    console.print("[bold]Not given in the sources, and chosen by us:[/]")
+    for text, names in reconstructed.items():
+        console.print(f"  {', '.join(names)}: {text}", highlight=False)
+    console.print(
+        "A multiply-add is one multiplication with its addition, for one film; tokens are those of "
+        "the first attention. Layers: xraylab models NAME --size 128. Build: models.build(NAME, "
+        "image_size=64). Train: xraylab train NAME.",
+        highlight=False,
+    )
+
+
+def _cost_cells(console, registry, name, size):
+    """Return parameters, multiply-adds and tokens as text."""
+    from xraylab.models.stored import stored_cost
+
+    known = stored_cost(name, size)
+    if known is None:
+        from xraylab.backend import start_keras
+
+        with console.status(f"building {name} …"):
+            start_keras()
+            from xraylab.models.cost import cost
+
+            try:
+                known = cost(registry.build(name, size))
+            except ValueError:
+                return "—", "—", "not at this size"
+    tokens = "" if known.tokens is None else f"{known.tokens:,}"
+    return f"{known.parameters:,}", _short(known.multiply_adds), tokens
+
+
+def _short(number):
+    """Return a large count in millions or thousands of millions, three digits."""
+    if number >= 1e9:
+        return f"{number / 1e9:.3g} G"
+    return f"{number / 1e6:.3g} M"
+
+
+def _print_layers(console, model, card):
+    """Print a model's card and its layers with shapes and parameters, in order of use."""
+    from rich.table import Table
+
+    from xraylab.models.cost import layer_shapes
+
+    side = model.image_size
+    table = Table(
+        "Layer", "Kind", "Output", "Parameters", title=f"{model.name} for {side}×{side} px"
+    )
+    table.columns[3].justify = "right"
+    table.add_row("film", "", f"{side} × {side} × 1", "")
+    counted = set()
+    for layer, shape in layer_shapes(model):
+        again = id(layer) in counted
+        counted.add(id(layer))
+        parameters = "shared" if again else f"{layer.count_params():,}"
+        table.add_row(layer.name, type(layer).__name__, " × ".join(map(str, shape)), parameters)
+    table.add_section()
+    table.add_row("all", "", "", f"{model.count_params():,}", style="bold")
+    console.print(table)
+    console.print(f"{card.summary}; source {card.source}", highlight=False)
+    if card.reconstructed:
+        console.print(f"Not given in the source: {card.reconstructed}", highlight=False)
