@@ -39,6 +39,15 @@ _RR_VIT = {
     "reconstructed": "width and patch size (from the counts), dropout, λ, first weights, ε",
 }
 
+_HYBRID_RR_VIT = {
+    "builder": "xraylab.models.hybrid_rr_vit:HybridRRViT",
+    "source": "pham2026",
+    "reconstructed": (
+        "widths of the stem, of a token and of the MLP (from the counts); the stem's strides, "
+        "activation, momentum and ε; dropout, λ, first weights"
+    ),
+}
+
 _CARDS = {
     card.name: card
     for card in (
@@ -52,6 +61,17 @@ _CARDS = {
             summary="the same code, two blocks of width 32, for tests and laptops",
             options={"embed_dim": 32, "depth": 2, "num_heads": 2},
             **_RR_VIT,
+        ),
+        ModelCard(
+            "hybrid_rr_vit",
+            summary="convolutional stem, full transformer on 4x4-pixel tokens, rebuilds the film",
+            **_HYBRID_RR_VIT,
+        ),
+        ModelCard(
+            "hybrid_rr_vit_toy",
+            summary="the same code, three blocks of width 64, for tests and laptops",
+            options={"stem_filters": (8, 16), "embed_dim": 64, "depth": 3, "num_heads": 4},
+            **_HYBRID_RR_VIT,
         ),
     )
 }

@@ -1,0 +1,143 @@
+"""What attention in blocks saves: memory and seconds of Hybrid RR-ViT, at 64, 128 and 224 px.
+
+Every case runs in a process of its own, so that its peak (VmHWM) is its own; about 0.6 GB of each
+is Python and the back end. "blocks" is what the package does, "whole" keeps the map of every block
+of the network for the backward pass, as a plain implementation does. Cases whose estimate exceeds
+``--limit`` are skipped by name. Inference is timed at 64 and 128 px, which ``pham2026`` reports as
+1.36 s and 10.33 s, without saying of how many films::
+
+    python benchmarks/attention_memory.py            # all cases, some minutes
+    python benchmarks/attention_memory.py --quick    # batch 1 only, one timed step
+    python benchmarks/attention_memory.py --limit 12 # skip what may need more than 12 GB
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+MODEL, HEADS, DEPTH, STRIDE = "hybrid_rr_vit", 8, 8, 4
+TRAINING = [(64, 1), (64, 8), (64, 32), (128, 1), (128, 8), (128, 32), (224, 1), (224, 8)]
+INFERENCE = [(64, 8), (128, 8)]
+WHOLE = 2**62  # a LARGEST_MAP that no film reaches
+
+
+def memory_gb(field: str) -> float:
+    """Return VmRSS (now) or VmHWM (the most so far) of this process in GB of 10⁹ bytes."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0]) * 1024 / 1e9
+
+
+def available_gb() -> float:
+    """Return the memory that the machine could still give, in GB."""
+    report = Path("/proc/meminfo").read_text()
+    return int(report.split("MemAvailable:")[1].split()[0]) * 1024 / 1e9
+
+
+def map_gb(size: int, batch: int) -> float:
+    """Return the size of the attention maps of one block of the network, float32."""
+    tokens = 1 + (size // STRIDE) ** 2
+    return 4 * batch * HEADS * tokens**2 / 1e9
+
+
+def estimate_gb(size: int, batch: int, way: str, training: bool) -> float:
+    """Return roughly what a case will need: to decide, not to report."""
+    tokens = 1 + (size // STRIDE) ** 2
+    kept = DEPTH if training else 0
+    maps = (kept + 3) * map_gb(size, batch) if way == "whole" else 0
+    activations = 20 * 4 * 256 * tokens * batch * (DEPTH if training else 1) / 1e9
+    return 1 + maps + activations
+
+
+def run_case(size: int, batch: int, way: str, training: bool, steps: int) -> dict:
+    """Measure one case in this process."""
+    from xraylab.backend import start_keras
+
+    keras = start_keras()
+    from xraylab import models
+    from xraylab.layers import attention
+    from xraylab.training import Recipe
+    from xraylab.training.loop import compile_model
+
+    if way == "whole":
+        attention.LARGEST_MAP = WHOLE
+    start = memory_gb("VmRSS")
+    keras.utils.set_random_seed(0)
+    model = models.build(MODEL, image_size=size)
+    random = np.random.default_rng(0)
+    images = random.random((batch, size, size, 1)).astype(np.float32)
+    labels = (random.random((batch, 14)) < 0.1).astype(np.float32)
+    targets = {"logits": labels, "reconstruction": images}
+    compile_model(model, Recipe(model=MODEL, size=size, learning_rate=1e-4), 1000)
+
+    seconds = []
+    for _ in range(1 + steps):  # the first one compiles
+        began = time.perf_counter()
+        if training:
+            loss = model.train_on_batch(images, targets, return_dict=True)["loss"]
+        else:
+            loss = model.predict_on_batch(images)["logits"].mean()
+        seconds.append(time.perf_counter() - began)
+    if not np.isfinite(loss):
+        raise SystemExit("the loss is not finite")
+    return {"seconds": min(seconds[1:]), "peak": memory_gb("VmHWM"), "start": start}
+
+
+def in_own_process(*case) -> dict | None:
+    """Measure one case in a fresh process; None if it did not survive."""
+    command = [sys.executable, __file__, "--case", json.dumps(case)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+
+
+def report(title: str, cases, steps: int, limit: float, training: bool) -> bool:
+    """Measure and print one table; return whether every case that was tried survived."""
+    print(f"\n{title}")
+    print("  px  tokens  batch  attention  one map   peak     seconds  seconds/film")
+    good = True
+    for size, batch in cases:
+        for way in ("blocks", "whole"):
+            tokens = 1 + (size // STRIDE) ** 2
+            head = f"{size:4d} {tokens:7d} {batch:6d}  {way:9s} {map_gb(size, batch):5.2f} GB"
+            needed = estimate_gb(size, batch, way, training)
+            if needed > limit:
+                print(f"{head}  skipped: may need {needed:.0f} GB, limit {limit:.0f} GB")
+                continue
+            result = in_own_process(size, batch, way, training, steps)
+            if result is None:
+                print(f"{head}  did not survive")
+                good = False
+                continue
+            seconds = result["seconds"]
+            print(
+                f"{head}  {result['peak']:5.2f} GB  {seconds:7.2f}  {seconds / batch:9.3f}",
+                flush=True,
+            )
+    return good
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="batch 1, one timed step")
+    parser.add_argument("--limit", type=float, help="GB a case may need; default 70 %% of the free")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(run_case(*json.loads(options.case))))
+        return 0
+    limit = options.limit or 0.7 * available_gb()
+    steps = 1 if options.quick else 2
+    training = [case for case in TRAINING if case[1] == 1] if options.quick else TRAINING
+    print(f"{MODEL}; 'one map' is the attention map of one of its {DEPTH} blocks, whole batch")
+    print(f"at 64 px a map is small enough to stay whole either way; limit {limit:.1f} GB a case")
+    good = report("A training step", training, steps, limit, training=True)
+    good &= report("Inference", INFERENCE, steps, limit, training=False)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
