@@ -55,6 +55,7 @@ bench: $(READY)  ## Measure speed and memory on this machine; minutes.
 	$(BIN)/python benchmarks/phantom_speed.py
 	$(BIN)/python benchmarks/train_throughput.py
 	$(BIN)/python benchmarks/memory_map.py
+	$(BIN)/python benchmarks/attention_memory.py --quick
 
 constraints: $(READY)  ## Write down the installed versions as the known good set.
 	$(BIN)/python tools/freeze.py

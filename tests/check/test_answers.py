@@ -104,6 +104,8 @@ def solutions():
         "02.cardiothoracic": heart / chest,
         "10.parameters": models.build("rr_vit", image_size=224).count_params(),
         "10.bottleneck": min(p for p in range(1, 65) if 64 % p == 0 and p * p > 128),
+        "11.map_bytes": np.dtype("float32").itemsize * np.prod([8, 3137, 3137]),
+        "11.blocks": len(range(0, 3137, max(b for b in range(3137) if 8 * 3137 * b <= 2**20))),
     }
 
 

@@ -1,6 +1,7 @@
 """Hybrid RR-ViT against its reported size, a float64 forward pass, and itself cut into blocks."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -164,9 +165,9 @@ def test_intermediates():
     np.testing.assert_allclose(
         ops.convert_to_numpy(full["logits"]), ops.convert_to_numpy(plain["logits"]), atol=1e-6
     )
-    assert list(full["attention"]) == ["block_0", "block_1", "block_2"]
+    assert list(full["attention"]) == ["block_0", "block_1"]
     for weights in full["attention"].values():
-        assert tuple(weights.shape) == (2, 4, 65, 65)
+        assert tuple(weights.shape) == (2, 2, 65, 65)
         np.testing.assert_allclose(ops.convert_to_numpy(weights).sum(-1), 1.0, atol=1e-5)
     assert tuple(full["tokens"].shape) == (2, 65, 64)
     features = ops.convert_to_numpy(full["features"])
@@ -203,15 +204,17 @@ def test_in_blocks_the_model_trains_the_same(monkeypatch, policy, tolerance):
     finally:
         keras.config.set_dtype_policy(former)
     whole_loss, whole = loss_and_gradients(model, images, labels)
-    monkeypatch.setattr(attention, "LARGEST_MAP", 4 * 65 * 7)
+    monkeypatch.setattr(attention, "LARGEST_MAP", 2 * 65 * 7)
     loss, gradients = loss_and_gradients(model, images, labels)
     assert loss == pytest.approx(whole_loss, rel=1e-5 if policy == "float32" else 1e-2)
     for variable, got, expected in zip(model.trainable_variables, gradients, whole, strict=True):
         assert np.isfinite(got).all(), variable.path
+        # A key's bias moves all scores of a row alike, and the normalisation takes a convolution's
+        # bias away: their true gradient is 0, and what comes out is rounding.
+        if re.search(r"key/bias|convolution_\d/bias", variable.path):
+            continue
         error = np.linalg.norm(got - expected)
-        # A key's bias moves all scores of a row alike: its gradient is rounding only.
-        if not variable.path.endswith("attention/key/bias"):
-            assert error <= tolerance * np.linalg.norm(expected) + 1e-6, variable.path
+        assert error <= tolerance * np.linalg.norm(expected) + 1e-6, variable.path
 
 
 JAX = """
@@ -222,7 +225,7 @@ assert keras.backend.backend() == "jax"
 images = np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
 targets = {"logits": np.zeros((2, 14), np.float32), "reconstruction": images}
 answers = []
-for largest in (2**20, 4 * 65 * 7):
+for largest in (2**20, 2 * 65 * 7):
     attention.LARGEST_MAP = largest
     keras.utils.set_random_seed(0)
     model = models.build("hybrid_rr_vit_toy", image_size=32, depth=1, dropout=0.0)

@@ -130,7 +130,8 @@ class HybridRRViT(FilmModel):
 
         self.stem = ConvolutionalStem((*self.stem_filters, embed_dim), name="stem")
         self.class_token = ClassToken(name="class_token")
-        self.positions = LearnedPositions(stddev=0.3, name="positions")
+        # As large as the fresh stem's tokens, which vary by 0.55 from place to place of a film.
+        self.positions = LearnedPositions(stddev=0.5, name="positions")
         self.blocks = [
             TransformerBlock(num_heads, mlp_ratio, name=f"block_{i}") for i in range(depth)
         ]

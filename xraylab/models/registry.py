@@ -69,8 +69,8 @@ _CARDS = {
         ),
         ModelCard(
             "hybrid_rr_vit_toy",
-            summary="the same code, three blocks of width 64, for tests and laptops",
-            options={"stem_filters": (8, 16), "embed_dim": 64, "depth": 3, "num_heads": 4},
+            summary="the same code, two blocks of width 64, for tests and laptops",
+            options={"stem_filters": (8, 16), "embed_dim": 64, "depth": 2, "num_heads": 2},
             **_HYBRID_RR_VIT,
         ),
     )
