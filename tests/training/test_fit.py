@@ -17,6 +17,7 @@ from xraylab import data, losses, metrics, models, training
 from xraylab.models import predict_logits, sigmoid
 from xraylab.training.checkpoint import list_checkpoints
 from xraylab.training.loop import compile_model
+from xraylab.training.recipe import LOSSES
 
 LABELS = ("first", "second", "third")
 
@@ -233,6 +234,18 @@ def test_the_loss_that_is_trained_is_the_joint_loss(film_file):
     expected = losses.joint(labels, out["logits"], images, out["reconstruction"], 0.7)
     targets = {"logits": labels, "reconstruction": images}
     logs = model.train_on_batch(images, targets, return_dict=True)
+    assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_that_is_trained_is_the_one_the_recipe_names(film_file, name):
+    recipe = make_recipe(film_file, model="dbct_toy", loss=name)
+    model = models.build("dbct_toy", image_size=16, num_labels=3)
+    compile_model(model, recipe, 100)
+    split = data.load(film_file, split="val", label_names=LABELS)
+    images, labels = next(data.batches(split, 16))
+    expected = getattr(losses, name)(labels, model(images)["logits"])
+    logs = model.train_on_batch(images, {"logits": labels}, return_dict=True)
     assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-6)
 
 

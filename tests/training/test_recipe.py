@@ -34,6 +34,11 @@ def test_differences():
         ("learning_rate", float("nan"), "learning_rate must be above 0; nan came"),
         ("weight_decay", -0.1, "weight_decay must be 0 or above"),
         ("reconstruction_weight", -1.0, "reconstruction_weight must be 0 or above"),
+        (
+            "loss",
+            "focal",
+            "loss must be one of binary_cross_entropy, binary_focal; focal came",
+        ),
         ("warmup", 1.0, r"warmup must be in \[0, 1\)"),
         ("num_films", 0, "num_films must be at least 1"),
         ("epochs", 2.5, "epochs must be a whole number of at least 1; 2.5 came"),
@@ -45,6 +50,12 @@ def test_differences():
 def test_out_of_range(field, value, message):
     with pytest.raises(ValueError, match=message):
         Recipe(**{field: value})
+
+
+def test_a_recipe_from_before_there_was_a_choice_of_loss():
+    values = Recipe(epochs=3).to_dict()
+    del values["loss"]
+    assert Recipe.from_dict(values) == Recipe(epochs=3, loss="binary_cross_entropy")
 
 
 def test_recipe_of_another_version():

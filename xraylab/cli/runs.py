@@ -23,6 +23,9 @@ def train(
     ] = 4e-3,
     weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 1e-2,
     warmup: Annotated[float, typer.Option(help="Share of the steps spent warming up.")] = 0.1,
+    loss: Annotated[
+        str, typer.Option(help="Loss of the labels: binary_cross_entropy or binary_focal.")
+    ] = "binary_cross_entropy",
     reconstruction_weight: Annotated[
         float, typer.Option(help="λ of the reconstruction error, where a model rebuilds the film.")
     ] = 1.0,
@@ -54,6 +57,7 @@ def train(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         warmup=warmup,
+        loss=loss,
         reconstruction_weight=reconstruction_weight,
         seed=seed,
         num_films=num_films,

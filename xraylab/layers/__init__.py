@@ -3,7 +3,12 @@
 from xraylab.layers.attention import MultiHeadAttention, attend, scaled_dot_product_attention
 from xraylab.layers.convolution import ConvNorm, DropPath, SqueezeExcite
 from xraylab.layers.patches import patchify, unpatchify
-from xraylab.layers.tokens import ClassToken, LearnedPositions
+from xraylab.layers.tokens import (
+    ClassToken,
+    LearnedPositions,
+    SinusoidalPositions,
+    sinusoidal_positions,
+)
 from xraylab.layers.transformer import MLP, TransformerBlock
 
 __all__ = [
@@ -13,10 +18,12 @@ __all__ = [
     "DropPath",
     "LearnedPositions",
     "MultiHeadAttention",
+    "SinusoidalPositions",
     "SqueezeExcite",
     "TransformerBlock",
     "attend",
     "patchify",
     "scaled_dot_product_attention",
+    "sinusoidal_positions",
     "unpatchify",
 ]

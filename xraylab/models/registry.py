@@ -33,6 +33,15 @@ class ModelCard:
     options: dict = field(default_factory=dict)
 
 
+_DBCT = {
+    "builder": "xraylab.models.dbct:DBCT",
+    "source": "pham2026",
+    "reconstructed": (
+        "fixed positions, width, depth, heads, MLP, convolutions, norms and patch size (together "
+        "they give the reported counts, which others would too); one-dimensional sines, "
+        "activations, ε and first weights; residuals inside the blocks; α and γ of the loss"
+    ),
+}
 _RR_VIT = {
     "builder": "xraylab.models.rr_vit:RRViT",
     "source": "pham2026",
@@ -51,6 +60,17 @@ _HYBRID_RR_VIT = {
 _CARDS = {
     card.name: card
     for card in (
+        ModelCard(
+            "dbct",
+            summary="transformer whose patches read from a small convolutional branch",
+            **_DBCT,
+        ),
+        ModelCard(
+            "dbct_toy",
+            summary="the same code, two blocks of width 64, for tests and laptops",
+            options={"embed_dim": 64, "depth": 2, "num_heads": 4, "local_channels": (8, 16)},
+            **_DBCT,
+        ),
         ModelCard(
             "rr_vit",
             summary="vision transformer without MLPs that also rebuilds the film",

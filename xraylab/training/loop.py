@@ -161,7 +161,7 @@ def compile_model(model, recipe, total_steps):
         warmup_target=recipe.learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
-    objectives = {"logits": (losses.binary_cross_entropy, 1.0)}
+    objectives = {"logits": (getattr(losses, recipe.loss), 1.0)}
     if rebuilds:
         objectives["reconstruction"] = (losses.reconstruction_error, recipe.reconstruction_weight)
     model.compile(

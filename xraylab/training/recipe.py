@@ -8,6 +8,9 @@ from pathlib import Path
 from xraylab.data import NAMED_SOURCES
 from xraylab.findings import FINDINGS
 
+LOSSES = ("binary_cross_entropy", "binary_focal")
+"""Losses of the labels that a recipe may name: functions of :mod:`xraylab.losses`."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -26,6 +29,7 @@ class Recipe:
         learning_rate: highest learning rate, at the end of the warm-up.
         weight_decay: decoupled weight decay of AdamW.
         warmup: share of all steps spent warming up, in [0, 1).
+        loss: loss of the labels, one of :data:`LOSSES`, with its own default arguments.
         reconstruction_weight: λ of the reconstruction error, for models that rebuild the film.
         seed: decides the first weights, the dropout and the order of the films.
         num_films: number of training films; None takes all that the data have.
@@ -43,6 +47,7 @@ class Recipe:
     learning_rate: float = 4e-3
     weight_decay: float = 1e-2
     warmup: float = 0.1
+    loss: str = "binary_cross_entropy"
     reconstruction_weight: float = 1.0
     seed: int = 0
     num_films: int | None = None
@@ -60,6 +65,7 @@ class Recipe:
         _require("learning_rate", self.learning_rate, lambda v: 0 < v < math.inf, "above 0")
         for name in ("weight_decay", "reconstruction_weight"):
             _require(name, getattr(self, name), lambda v: 0 <= v < math.inf, "0 or above")
+        _require("loss", self.loss, LOSSES.__contains__, f"one of {', '.join(LOSSES)}")
         _require("warmup", self.warmup, lambda v: 0 <= v < 1, "in [0, 1)")
         if self.num_films is not None:
             _require("num_films", self.num_films, _whole(1), "at least 1, or None for all")
