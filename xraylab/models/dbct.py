@@ -68,6 +68,12 @@ class DBCT(FilmModel):
         super().__init__(image_size, num_labels, **kwargs)
         if patch_size is None:
             patch_size = 16 if image_size >= 224 else 8
+        for name, value, least in (("patch_size", patch_size, 1), ("depth", depth, 0),
+                                   ("num_heads", num_heads, 1)):  # fmt: skip
+            if not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"{name} must be a whole number of at least {least}; {value!r} came"
+                )
         self.require_image_size(
             math.lcm(patch_size, LOCAL_STRIDE),
             reason=f"whole patches of {patch_size} px, and {LOCAL_STRIDE} px a local token",

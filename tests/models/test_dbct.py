@@ -1,0 +1,203 @@
+"""DBCT against its reported size and a float64 forward pass without Keras."""
+
+import math
+
+import numpy as np
+import pytest
+from keras import ops
+
+from xraylab import models
+
+
+@pytest.mark.parametrize(
+    ("image_size", "parameters", "reported", "patch_size"),
+    [(64, 2_405_582, "2.41", 8), (128, 2_405_582, "2.41", 8), (224, 2_454_734, "2.45", 16)],
+)
+def test_size_is_the_reported_one(image_size, parameters, reported, patch_size):
+    model = models.build("dbct", image_size=image_size)
+    assert model.count_params() == parameters
+    assert f"{parameters / 1e6:.2f}" == reported
+    assert model.patch_size == patch_size
+
+
+def patches_of(images, size):
+    """Cut films (batch, side, side, 1) into flat patches, one after the other."""
+    count = images.shape[1] // size
+    cut = [
+        images[:, r * size : (r + 1) * size, c * size : (c + 1) * size].reshape(len(images), -1)
+        for r in range(count)
+        for c in range(count)
+    ]
+    return np.stack(cut, axis=1)
+
+
+def norm(x, gamma, beta):
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6) * gamma + beta
+
+
+def attention(tokens, context, weights, num_heads):
+    """Return what the tokens read from the context, head by head, and the maps."""
+    w_query, b_query, w_key, b_key, w_value, b_value, w_out, b_out = weights
+    query, key, value = tokens @ w_query + b_query, context @ w_key + b_key, context @ w_value
+    value = value + b_value
+    width = query.shape[-1] // num_heads
+    read, maps = [], []
+    for part in (slice(h * width, (h + 1) * width) for h in range(num_heads)):
+        scores = np.exp(query[..., part] @ key[..., part].swapaxes(1, 2) / np.sqrt(width))
+        maps.append(scores / scores.sum(-1, keepdims=True))
+        read.append(maps[-1] @ value[..., part])
+    return np.concatenate(read, -1) @ w_out + b_out, np.stack(maps, axis=1)
+
+
+def halve(x, kernel, bias):
+    """A 3x3 convolution of stride 2 that pads below and to the right, then ReLU."""
+    half = x.shape[1] // 2
+    padded = np.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
+    out = np.zeros((len(x), half, half, kernel.shape[-1])) + bias
+    for i in range(3):
+        for j in range(3):
+            out += padded[:, i : i + 2 * half : 2, j : j + 2 * half : 2] @ kernel[i, j]
+    return np.maximum(out, 0)
+
+
+def reference(images, model):
+    """The forward pass on plain arrays, in the order of the slides."""
+
+    def take(layer):
+        return [np.asarray(w, np.float64) for w in layer.get_weights()]
+
+    used = 0
+    kernel, bias = take(model.patch_embedding)
+    used += 2
+    x = patches_of(images, model.patch_size) @ kernel + bias
+    for n in range(x.shape[1]):
+        for i in range(0, model.embed_dim, 2):
+            angle = n / 10000 ** (i / model.embed_dim)
+            x[:, n, i] += math.sin(angle)
+            x[:, n, i + 1] += math.cos(angle)
+    for block in model.blocks:
+        weights = take(block)
+        used += len(weights)
+        x = x + attention(*(norm(x, *weights[:2]),) * 2, weights[2:10], model.num_heads)[0]
+        hidden = norm(x, *weights[10:12]) @ weights[12] + weights[13]
+        hidden = hidden * 0.5 * (1 + np.vectorize(math.erf)(hidden / math.sqrt(2)))
+        x = x + hidden @ weights[14] + weights[15]
+
+    local = images
+    for convolution in model.convolutions:
+        local = halve(local, *take(convolution))
+        used += 2
+    kernel, bias = take(model.local_projection)
+    local = local @ kernel + bias
+    context = local.reshape(len(images), -1, model.embed_dim)
+
+    fused, cross = attention(x, context, take(model.cross_attention), model.num_heads)
+    fused = norm(x + fused if model.residual else fused, *take(model.norm))
+    kernel, bias = take(model.head)
+    used += 2 + 8 + 2 + 2
+    assert used == len(model.get_weights()), "the reference left weights unused"
+    return {
+        "logits": fused.mean(axis=1) @ kernel + bias,
+        "cross_attention": cross,
+        "local_features": local,
+        "features": fused.reshape(len(images), *(images.shape[1] // model.patch_size,) * 2, -1),
+    }
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A toy on 32 px: 16 patches read from 64 places."""
+    return models.build("dbct_toy", image_size=32, num_labels=5)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"residual": True}, {"patch_size": 16, "depth": 1}])
+def test_forward_pass_against_numpy(images, arguments):
+    model = models.build("dbct_toy", image_size=32, num_labels=5, **arguments)
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.normal(0, 0.2, w.shape) for w in model.get_weights()])
+    expected = reference(images.astype(np.float64), model)
+    assert 0.1 < np.abs(expected["logits"]).max() < 10
+    out = model(images, return_intermediates=True)
+    for name, value in expected.items():
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(out[name]), value, rtol=1e-5, atol=1e-5, err_msg=name
+        )
+
+
+def test_intermediates(model, images):
+    plain, full = model(images), model(images, return_intermediates=True)
+    assert set(plain) == {"logits"}
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(full["logits"]), ops.convert_to_numpy(plain["logits"]), atol=1e-6
+    )
+    assert list(full["attention"]) == ["block_0", "block_1"]
+    for attention in full["attention"].values():
+        assert tuple(attention.shape) == (2, 4, 16, 16)
+        np.testing.assert_allclose(ops.convert_to_numpy(attention).sum(-1), 1.0, atol=1e-5)
+    assert tuple(full["cross_attention"].shape) == (2, 4, 16, 64)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(full["cross_attention"]).sum(-1), 1.0, atol=1e-5
+    )
+    assert tuple(full["local_features"].shape) == (2, 8, 8, 64)
+    assert tuple(full["features"].shape) == (2, 4, 4, 64)
+
+
+def test_a_logit_is_the_mean_of_its_map_and_a_bias(model, images):
+    """What makes the class activation map of this model exact."""
+    out = model(images, return_intermediates=True)
+    kernel, bias = model.head.get_weights()
+    maps = ops.convert_to_numpy(out["features"]) @ kernel  # (film, row, column, label)
+    np.testing.assert_allclose(
+        maps.mean(axis=(1, 2)) + bias, ops.convert_to_numpy(out["logits"]), atol=1e-5
+    )
+
+
+def test_patches_do_not_know_where_the_places_they_read_lie(model, images):
+    """The local tokens carry no position: shuffled, they give the same answer."""
+    out = model(images, return_intermediates=True)
+    x = np.random.default_rng(2).normal(size=(2, 16, 64)).astype(np.float32)
+    local = ops.convert_to_numpy(out["local_features"]).reshape(2, 64, 64)
+    order = np.random.default_rng(3).permutation(64)
+    np.testing.assert_allclose(
+        model.cross_attention(x, local), model.cross_attention(x, local[:, order]), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("residual", "answers"), [(False, "without the patches"), (True, "with the patches")]
+)
+def test_what_a_patch_was_counts_only_with_the_residual(images, residual, answers):
+    """Where all local tokens are equal, there is one thing to read, whoever asks."""
+    model = models.build("dbct_toy", image_size=32, residual=residual)
+    model.local_projection.set_weights([np.zeros((16, 64)), np.ones(64)])
+    first, second = ops.convert_to_numpy(model(images)["logits"])
+    assert (np.abs(first - second).max() > 1e-4) == (answers == "with the patches")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"image_size": 60},
+            r"multiples of 8 \(whole patches of 8 px, and 4 px a local token\); image_size=60 "
+            "came. Choose 56 or 64",
+        ),
+        ({"image_size": 66, "patch_size": 6}, "multiples of 12 .* Choose 60 or 72"),
+        ({"image_size": 0}, "image_size must be a whole number of at least 1; 0 came"),
+        ({"patch_size": 0}, "patch_size must be a whole number of at least 1; 0 came"),
+        ({"depth": -1}, "depth must be a whole number of at least 0; -1 came"),
+        ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
+        ({"num_heads": 3}, "num_heads=3 does not divide embed_dim=256"),
+        ({"num_heads": 3, "embed_dim": 33}, "embed_dim=33 is odd"),
+        ({"local_channels": (8,)}, r"such as \(16, 32\); \(8,\) came"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        models.build("dbct", **arguments)
