@@ -67,6 +67,7 @@ def reference(images, model):
     def take(layer):
         return [np.asarray(w, np.float64) for w in layer.get_weights()]
 
+    images = 2 * images - 1
     used = 0
     kernel, bias = take(model.patch_embedding)
     used += 2

@@ -68,8 +68,11 @@ class DBCT(FilmModel):
         super().__init__(image_size, num_labels, **kwargs)
         if patch_size is None:
             patch_size = 16 if image_size >= 224 else 8
-        for name, value, least in (("patch_size", patch_size, 1), ("depth", depth, 0),
-                                   ("num_heads", num_heads, 1)):  # fmt: skip
+        for name, value, least in (
+            ("patch_size", patch_size, 1),
+            ("depth", depth, 0),
+            ("num_heads", num_heads, 1),
+        ):
             if not isinstance(value, int) or value < least:
                 raise ValueError(
                     f"{name} must be a whole number of at least {least}; {value!r} came"
@@ -98,13 +101,23 @@ class DBCT(FilmModel):
         self.blocks = [
             TransformerBlock(num_heads, mlp_ratio, name=f"block_{i}") for i in range(depth)
         ]
+        # First weights by ``he_normal``, or the places would begin thirty times smaller than the
+        # patches, and attention between them flat.
         self.convolutions = [
             keras.layers.Conv2D(
-                channels, 3, strides=2, padding="same", activation="relu", name=f"convolution_{i}"
+                channels,
+                3,
+                strides=2,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_normal",
+                name=f"convolution_{i}",
             )
             for i, channels in enumerate(self.local_channels)
         ]
-        self.local_projection = keras.layers.Dense(embed_dim, name="local_projection")
+        self.local_projection = keras.layers.Dense(
+            embed_dim, kernel_initializer="he_normal", name="local_projection"
+        )
         self.cross_attention = MultiHeadAttention(num_heads, name="cross_attention")
         self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm")
         # The answer stays in float32 under mixed precision, so that the loss does.
@@ -126,6 +139,9 @@ class DBCT(FilmModel):
 
     def call(self, images, training=None, return_intermediates=False):
         """Return the label logits."""
+        # From -1 to 1: about zero, the films differ more than they have in common. Ours.
+        images = 2.0 * images - 1.0
+
         # The global branch: every patch reads from every other.
         x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
         x = self.positions(self.patch_embedding(x))  # (batch, num_patches, embed_dim)
@@ -152,15 +168,15 @@ class DBCT(FilmModel):
         fused = self.norm(x + fused if self.residual else fused)
         out = {"logits": self.head(ops.mean(fused, axis=1))}  # (batch, num_labels)
 
-        if return_intermediates:
-            rows = self.image_size // self.patch_size
-            out |= {
-                "attention": attention,
-                "cross_attention": cross_attention,
-                "local_features": local,
-                "features": ops.reshape(fused, (-1, rows, rows, self.embed_dim)),
-            }
-        return out
+        if not return_intermediates:
+            return out
+        rows = self.image_size // self.patch_size
+        return out | {
+            "attention": attention,
+            "cross_attention": cross_attention,
+            "local_features": local,
+            "features": ops.reshape(fused, (-1, rows, rows, self.embed_dim)),
+        }
 
     def get_config(self):
         """Return the arguments that make an equal model."""
