@@ -70,6 +70,17 @@ def test_tokens_read_from_a_context():
     assert not np.allclose(ops.convert_to_numpy(output)[0], joint[:3], atol=1e-3)
 
 
+def test_a_context_in_parts_is_read_as_one():
+    rng = np.random.default_rng(5)
+    tokens, *parts = (rng.normal(size=(2, n, 8)).astype(np.float32) for n in (3, 5, 4))
+    layer = MultiHeadAttention(2)
+    whole = layer(tokens, np.concatenate(parts, axis=1), return_attention=True)
+    for found, expected in zip(
+        layer(tokens, tuple(parts), return_attention=True), whole, strict=True
+    ):
+        np.testing.assert_allclose(ops.convert_to_numpy(found), expected, atol=1e-6)
+
+
 def _inputs(num_queries, num_keys):
     rng = np.random.default_rng(4)
     shapes = ((2, 3, num_queries, 8), (2, 3, num_keys, 8), (2, 3, num_keys, 8))

@@ -115,6 +115,11 @@ def _from_blocks(blocks, num_tokens):
     return ops.reshape(x, (-1, heads, num_blocks * block_size, dim))[:, :, :num_tokens]
 
 
+def _join(parts):
+    """[(batch, heads, num_context, head_dim), …] → one such, the parts behind each other."""
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=2)
+
+
 @keras.saving.register_keras_serializable("xraylab")
 class MultiHeadAttention(keras.layers.Layer):
     """Multi-head attention with biases, embed_dim split evenly over the heads.
@@ -124,7 +129,8 @@ class MultiHeadAttention(keras.layers.Layer):
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim); returned in the same shape.
-        context: (batch, num_context, embed_dim), or None.
+        context: (batch, num_context, embed_dim), or None, or a tuple of such sequences, read as one
+        but projected one by one: a compiler then sees that it has projected one of them before.
         With ``return_attention=True`` also attention
         (batch, heads, num_tokens, num_context or num_tokens).
 
@@ -157,9 +163,10 @@ class MultiHeadAttention(keras.layers.Layer):
     def call(self, tokens, context=None, return_attention=False):
         """Let every token read from every token of the context."""
         context = tokens if context is None else context
+        parts = context if isinstance(context, tuple) else (context,)
         query = self._split_heads(self.query(tokens))  # (batch, heads, num_tokens, head_dim)
-        key = self._split_heads(self.key(context))  # (batch, heads, num_context, head_dim)
-        value = self._split_heads(self.value(context))
+        key = _join([self._split_heads(self.key(part)) for part in parts])
+        value = _join([self._split_heads(self.value(part)) for part in parts])
         if not return_attention:
             return self.projection(self._join_heads(attend(query, key, value)))
         x, attention = scaled_dot_product_attention(query, key, value)

@@ -55,6 +55,12 @@ _HYBRID_RR_VIT = {
         "widths of the stem, of a token and of the MLP (from the counts); the stem's strides, "
         "activation, momentum and ε; dropout, λ, first weights"
     ),
+_LT_VIT = {
+    "builder": "xraylab.models.lt_vit:LTViT",
+    "source": "marikkar2023",
+    "reconstructed": "the whole backbone (width, heads, patch size and MLP are our choice: DeiT's "
+    "and ViT's); N1 = 8, from N2 = 4 of 12 blocks; no [CLS]; each label's output has weights and "
+    "a bias of its own; first weights, ε",
 }
 
 _CARDS = {
@@ -92,6 +98,28 @@ _CARDS = {
             summary="the same code, two blocks of width 64, for tests and laptops",
             options={"stem_filters": (8, 16), "embed_dim": 64, "depth": 2, "num_heads": 2},
             **_HYBRID_RR_VIT,
+            "lt_vit_tiny",
+            summary="vision transformer of width 192 whose last 4 of 12 blocks carry label tokens",
+            options={"embed_dim": 192, "num_heads": 3},
+            **_LT_VIT,
+        ),
+        ModelCard(
+            "lt_vit_small",
+            summary="the same of width 384",
+            options={"embed_dim": 384, "num_heads": 6},
+            **_LT_VIT,
+        ),
+        ModelCard(
+            "lt_vit_base",
+            summary="the same of width 768",
+            options={"embed_dim": 768, "num_heads": 12},
+            **_LT_VIT,
+        ),
+        ModelCard(
+            "lt_vit_toy",
+            summary="the same code, 6 blocks of width 48, for tests and laptops",
+            options={"embed_dim": 48, "depth": 6, "num_heads": 3, "num_label_blocks": 2},
+            **_LT_VIT,
         ),
     )
 }

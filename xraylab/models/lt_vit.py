@@ -1,0 +1,292 @@
+"""LT-ViT, the vision transformer with one token a label (``marikkar2023``).
+
+A plain vision transformer reads the film. In its last blocks every label sends along a token of its
+own, which reads from the patches and from the other labels, through the block's own weights. The
+patches never read from a label: the film's tokens are what they would be if no label were there.
+"""
+
+import keras
+from keras import ops
+
+from xraylab.layers import LearnedPositions, TransformerBlock, patchify
+from xraylab.layers.transformer import EPSILON
+from xraylab.models.film_model import FilmModel
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class LTViTBlock(TransformerBlock):
+    """A transformer block that label tokens can read through, after the image has passed.
+
+    Called, it is the standard block, on image tokens alone. :meth:`read` sends label tokens through
+    the same weights. That these are two calls is the point: a joint attention with a mask gives
+    the same numbers to rounding only, two calls leave every bit of the image tokens alone.
+
+    Shapes:
+        tokens: image tokens (batch, num_patches, embed_dim), returned in the same shape.
+
+    Source: ``marikkar2023``, Eq. 2.
+    """
+
+    def read(self, labels, images, self_attention=True, return_attention=False):
+        """Return the label tokens after they have read from the image, and from each other.
+
+        Shapes:
+            labels: (batch, num_labels, embed_dim), returned in the same shape.
+            images: (batch, num_patches, embed_dim), as they *enter* this block. With
+            ``return_attention=True`` also attention (batch, heads, num_labels, num_patches +
+            num_labels), the image's columns first; without ``self_attention`` they are all.
+        """
+        normed = self.attention_norm(labels)
+        context = (self.attention_norm(images),) + ((normed,) if self_attention else ())
+        if return_attention:
+            update, attention = self.attention(normed, context=context, return_attention=True)
+        else:
+            update = self.attention(normed, context=context)
+        labels = labels + update
+        labels = labels + self.mlp(self.mlp_norm(labels))
+        return (labels, attention) if return_attention else labels
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class LabelTokens(keras.layers.Layer):
+    """One learned token a label, the same for every film.
+
+    Shapes:
+        images: image tokens (batch, num_patches, embed_dim); they give batch and width only.
+        returns: (batch, num_labels, embed_dim).
+
+    Args:
+        num_labels: number of labels.
+    """
+
+    def __init__(self, num_labels, **kwargs):
+        super().__init__(**kwargs)
+        self.num_labels = num_labels
+
+    def build(self, input_shape):
+        """Create the tokens."""
+        self.tokens = self.add_weight(
+            name="tokens",
+            shape=(1, self.num_labels, input_shape[-1]),
+            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+        )
+
+    def call(self, images):
+        """Return the tokens once a film."""
+        shape = (ops.shape(images)[0], *self.tokens.shape[1:])
+        return ops.cast(ops.broadcast_to(self.tokens, shape), images.dtype)
+
+    def get_config(self):
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "num_labels": self.num_labels}
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class OneLogitALabel(keras.layers.Layer):
+    """Turn each label's token into that label's logit, by weights and a bias of its own.
+
+    Shapes:
+        labels: (batch, num_labels, embed_dim); returns (batch, num_labels).
+    """
+
+    def build(self, input_shape):
+        """Create one weight vector and one bias a label."""
+        _, num_labels, embed_dim = input_shape
+        self.kernel = self.add_weight(name="kernel", shape=(embed_dim, num_labels))
+        self.bias = self.add_weight(name="bias", shape=(num_labels,), initializer="zeros")
+
+    def call(self, labels):
+        """Multiply each token by its label's weights alone."""
+        return ops.einsum("bkd,dk->bk", labels, self.kernel) + self.bias
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class LTViT(FilmModel):
+    """Vision transformer whose last blocks carry one token a label.
+
+    Image tokens attend to image tokens only; label tokens attend to image tokens and to label
+    tokens. What label tokens hold can therefore never reach an image token: the derivative of one
+    by the other is zero, and the image tokens are bit for bit those of the transformer without
+    labels. The loss still trains the whole network, backwards through what the labels have read.
+    That is how we understand the source's "one-way flow of information from image to label tokens":
+    of the forward pass. Read as a statement on gradients, it would leave the backbone to another
+    loss; ``stop_gradient_to_image=True`` builds that.
+
+    Label tokens stand in for [CLS], which there is none of. For the logits, the image tokens need
+    not go through the last label block, and do so only if intermediates are asked for.
+
+    Shapes:
+        images: (batch, image_size, image_size, 1) float32 in [0, 1].
+        returns: dict of ``logits`` (batch, num_labels), before the sigmoid. With
+        ``return_intermediates=True`` also ``attention``, a dict of the image's own maps in
+        ``block_0`` … (batch, num_heads, num_patches, num_patches); ``label_attention``, a dict of
+        the labels' maps in the label blocks (batch, num_heads, num_labels, num_patches +
+        num_labels), the image's columns first; ``label_tokens``, the last
+        (batch, num_labels, embed_dim); ``image_tokens``, the last (batch, num_patches, embed_dim);
+        ``features``, the image tokens that the labels read last, put where they lie
+        (batch, rows, columns, embed_dim); and ``encoded``, see :meth:`encode`.
+
+    Args:
+        image_size: side of the film in pixels, a multiple of ``patch_size``.
+        num_labels: number of labels, at least 1.
+        patch_size: side of a patch in pixels; by default 4 below 64 px, 8 up to 128 px, 16 above.
+        embed_dim: width D of a token.
+        depth: number of blocks.
+        num_heads: attention heads; must divide ``embed_dim``.
+        mlp_ratio: width of the MLP's hidden layer in units of ``embed_dim``.
+        num_label_blocks: N2, how many blocks carry label tokens.
+        first_label_block: N1, how many blocks the film goes through before; by default
+            ``depth - num_label_blocks``. If less, the blocks behind train by another loss only.
+        label_self_attention: whether label tokens also read from label tokens.
+        stop_gradient_to_image: if true, no gradient flows from label tokens into image tokens;
+            what lies before the label blocks then trains by another loss only.
+
+    Raises:
+        ValueError: if an argument is out of range or the sizes do not divide.
+
+    Source: ``marikkar2023``; backbone sizes ``dosovitskiy2021`` and ``touvron2021``.
+    """
+
+    def __init__(
+        self,
+        image_size=64,
+        num_labels=14,
+        patch_size=None,
+        embed_dim=192,
+        depth=12,
+        num_heads=3,
+        mlp_ratio=4,
+        num_label_blocks=4,
+        first_label_block=None,
+        label_self_attention=True,
+        stop_gradient_to_image=False,
+        **kwargs,
+    ):
+        super().__init__(image_size, num_labels, **kwargs)
+        if patch_size is None:
+            patch_size = 4 if image_size < 64 else 8 if image_size <= 128 else 16
+        self.require_image_size(patch_size, reason="whole patches")
+        if embed_dim % num_heads:
+            raise ValueError(f"num_heads={num_heads} does not divide embed_dim={embed_dim}")
+        if not 1 <= num_label_blocks <= depth:
+            raise ValueError(
+                f"num_label_blocks must be from 1 to depth={depth}; {num_label_blocks} came"
+            )
+        most = depth - num_label_blocks
+        first_label_block = most if first_label_block is None else first_label_block
+        if not 0 <= first_label_block <= most:
+            raise ValueError(
+                f"first_label_block must be from 0 to {most}, to leave room for "
+                f"{num_label_blocks} label blocks of {depth}; {first_label_block} came"
+            )
+        self.patch_size = patch_size
+        self.embed_dim = embed_dim
+        self.depth = depth
+        self.num_heads = num_heads
+        self.mlp_ratio = mlp_ratio
+        self.num_label_blocks = num_label_blocks
+        self.first_label_block = first_label_block
+        self.label_self_attention = label_self_attention
+        self.stop_gradient_to_image = stop_gradient_to_image
+        self.encoded_blocks = sorted({round(depth * part / 6) for part in (3, 4, 5, 6)})
+
+        self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding")
+        # As large as the embedded patches of a film, which spread by 0.2 to 0.6.
+        self.positions = LearnedPositions(stddev=0.3, name="positions")
+        self.label_tokens = LabelTokens(num_labels, name="label_tokens")
+        self.blocks = [LTViTBlock(num_heads, mlp_ratio, name=f"block_{i}") for i in range(depth)]
+        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm")
+        # Logits stay in float32 under mixed precision, so that the loss does.
+        self.head = OneLogitALabel(dtype="float32", name="head")
+
+    def build(self, input_shape):
+        """Create the weights; they depend on ``image_size``, not on the batch."""
+        num_patches = (self.image_size // self.patch_size) ** 2
+        image_shape = (None, num_patches, self.embed_dim)
+        label_shape = (None, self.num_labels, self.embed_dim)
+        self.patch_embedding.build((None, num_patches, self.patch_size**2))
+        self.positions.build(image_shape)
+        self.label_tokens.build(image_shape)
+        for block in self.blocks:
+            block.build(image_shape)
+        self.norm.build(label_shape)
+        self.head.build(label_shape)
+
+    def call(self, images, training=None, return_intermediates=False):
+        """Return the label logits."""
+        # First the film, alone; then the labels, which read what it has left in each block.
+        last = self.first_label_block + self.num_label_blocks - 1
+        states, attention = self._image_states(
+            images, self.depth if return_intermediates else last, return_intermediates
+        )
+        labels, label_attention = self.label_tokens(states[0]), {}  # (batch, num_labels, embed_dim)
+        for i in range(self.first_label_block, last + 1):
+            seen = states[i]  # (batch, num_patches, embed_dim)
+            if self.stop_gradient_to_image:
+                seen = ops.stop_gradient(seen)
+            block = self.blocks[i]
+            if return_intermediates:
+                labels, label_attention[block.name] = block.read(
+                    labels, seen, self.label_self_attention, return_attention=True
+                )
+            else:
+                labels = block.read(labels, seen, self.label_self_attention)
+
+        out = {"logits": self.head(self.norm(labels))}  # (batch, num_labels)
+        if return_intermediates:
+            side = self.image_size // self.patch_size
+            out |= {
+                "attention": attention,
+                "label_attention": label_attention,
+                "label_tokens": labels,
+                "image_tokens": states[-1],
+                "features": ops.reshape(states[last], (-1, side, side, self.embed_dim)),
+                "encoded": self._encoded(states),
+            }
+        return out
+
+    def encode(self, images):
+        """Return what pre-training works on; no label token takes part.
+
+        It is the mean of the image tokens behind blocks 6, 8, 10 and 12 of 12 (at other depths,
+        behind those nearest to one half, two thirds, five sixths and the whole), normalised as the
+        label tokens are before the head.
+
+        Shapes:
+            images: (batch, image_size, image_size, 1) float32 in [0, 1].
+            returns: (batch, num_patches, embed_dim).
+        """
+        self._check_images(images)
+        return self._encoded(self._image_states(images, self.depth)[0])
+
+    def _image_states(self, images, num_blocks, return_attention=False):
+        """Return the image tokens before every block and after the last, and their maps by name."""
+        x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
+        x = self.positions(self.patch_embedding(x))  # (batch, num_patches, embed_dim)
+        states, attention = [x], {}
+        for block in self.blocks[:num_blocks]:
+            if return_attention:
+                x, attention[block.name] = block(x, return_attention=True)
+            else:
+                x = block(x)
+            states.append(x)
+        return states, attention
+
+    def _encoded(self, states):
+        """Return the normalised mean of the states behind the chosen blocks."""
+        return self.norm(ops.mean(ops.stack([states[i] for i in self.encoded_blocks]), axis=0))
+
+    def get_config(self):
+        """Return the arguments that make an equal model."""
+        return {
+            **super().get_config(),
+            "patch_size": self.patch_size,
+            "embed_dim": self.embed_dim,
+            "depth": self.depth,
+            "num_heads": self.num_heads,
+            "mlp_ratio": self.mlp_ratio,
+            "num_label_blocks": self.num_label_blocks,
+            "first_label_block": self.first_label_block,
+            "label_self_attention": self.label_self_attention,
+            "stop_gradient_to_image": self.stop_gradient_to_image,
+        }
