@@ -112,6 +112,11 @@ def solutions():
         "10.bottleneck": min(p for p in range(1, 65) if 64 % p == 0 and p * p > 128),
         "11.map_bytes": np.dtype("float32").itemsize * np.prod([8, 3137, 3137]),
         "11.blocks": len(range(0, 3137, max(b for b in range(3137) if 8 * 3137 * b <= 2**20))),
+        "14.label_cost": np.diff(
+            [models.build("lt_vit_tiny", num_labels=k).count_params() for k in (1, 2)]
+        )[0],
+        "14.forbidden": np.tri(196 + 14, k=0)[:196, 196:].size,
+        "14.gain": (0.15 / (1 - 0.10)) / 0.05,
     }
 
 

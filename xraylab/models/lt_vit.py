@@ -250,7 +250,7 @@ class LTViT(FilmModel):
 
         It is the mean of the image tokens behind blocks 6, 8, 10 and 12 of 12 (at other depths,
         behind those nearest to one half, two thirds, five sixths and the whole), normalised as the
-        label tokens are before the head.
+        label tokens are before the head (``atito2022``, in the public code).
 
         Shapes:
             images: (batch, image_size, image_size, 1) float32 in [0, 1].

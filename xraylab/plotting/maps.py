@@ -13,6 +13,7 @@ def heat(
     unit: str,
     title: str = "",
     limits: tuple[float, float] | None = None,
+    boxes: np.ndarray | None = None,
     simulated: bool = False,
     alt: str = "",
 ) -> Figure:
@@ -28,6 +29,7 @@ def heat(
         unit: what the values are, with their unit; stands beside the colour bar.
         title: short text above the film.
         limits: values at the ends of the colour bar; by default the smallest and the largest.
+        boxes: boxes to outline, as for :func:`film`.
         simulated: mark the film as simulated.
         alt: what can be seen; by default where the largest value lies.
     """
@@ -39,7 +41,7 @@ def heat(
         f"{np.nanmax(values):.3g}; largest at {across:.0%} from the left and {down:.0%} from above."
     )
     drawn, axes = figure(3.4, 2.8, alt=alt)
-    film(axes, image, title=title, simulated=simulated)
+    film(axes, image, title=title, boxes=boxes, simulated=simulated)
     with style():
         height, width = to_grey(image).shape
         low, high = limits or (np.nanmin(values), np.nanmax(values))
