@@ -55,6 +55,7 @@ _HYBRID_RR_VIT = {
         "widths of the stem, of a token and of the MLP (from the counts); the stem's strides, "
         "activation, momentum and ε; dropout, λ, first weights"
     ),
+}
 _LT_VIT = {
     "builder": "xraylab.models.lt_vit:LTViT",
     "source": "marikkar2023",
@@ -98,6 +99,8 @@ _CARDS = {
             summary="the same code, two blocks of width 64, for tests and laptops",
             options={"stem_filters": (8, 16), "embed_dim": 64, "depth": 2, "num_heads": 2},
             **_HYBRID_RR_VIT,
+        ),
+        ModelCard(
             "lt_vit_tiny",
             summary="vision transformer of width 192 whose last 4 of 12 blocks carry label tokens",
             options={"embed_dim": 192, "num_heads": 3},
