@@ -1,136 +1,15 @@
-"""The registry: one row a model, read without importing Keras.
-
-To add an architecture, write its file and add its rows here. A row names the class by its module,
-so that listing the models costs nothing and a back end is loaded only when a model is built.
-"""
+"""The registry: models by name, built when asked for."""
 
 import difflib
 import fnmatch
 import importlib
-from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What the registry knows of a model.
-
-    Attributes:
-        name: the name that :func:`build` takes.
-        builder: ``module:class`` of the Keras model.
-        source: bibliography key of the source.
-        summary: one line on what it is.
-        reconstructed: what the source leaves open and we had to choose.
-        image_sizes: sizes in pixels the source used.
-        options: arguments in which this model differs from the class's defaults.
-    """
-
-    name: str
-    builder: str
-    source: str
-    summary: str
-    reconstructed: str = ""
-    image_sizes: tuple[int, ...] = (64, 128, 224)
-    options: dict = field(default_factory=dict)
-
-
-_DBCT = {
-    "builder": "xraylab.models.dbct:DBCT",
-    "source": "pham2026",
-    "reconstructed": (
-        "fixed positions, width, depth, heads, MLP, convolutions, norms and patch size (together "
-        "they give the reported counts, which others would too); one-dimensional sines, "
-        "grey centred, activations, ε, first weights; residuals inside the blocks; α, γ of the loss"
-    ),
-}
-_RR_VIT = {
-    "builder": "xraylab.models.rr_vit:RRViT",
-    "source": "pham2026",
-    "reconstructed": "width and patch size (from the counts), dropout, λ, first weights, ε",
-}
-
-_HYBRID_RR_VIT = {
-    "builder": "xraylab.models.hybrid_rr_vit:HybridRRViT",
-    "source": "pham2026",
-    "reconstructed": (
-        "widths of the stem, of a token and of the MLP (from the counts); the stem's strides, "
-        "activation, momentum and ε; dropout, λ, first weights"
-    ),
-}
-_LT_VIT = {
-    "builder": "xraylab.models.lt_vit:LTViT",
-    "source": "marikkar2023",
-    "reconstructed": "the whole backbone (width, heads, patch size and MLP are our choice: DeiT's "
-    "and ViT's); N1 = 8, from N2 = 4 of 12 blocks; no [CLS]; each label's output has weights and "
-    "a bias of its own; first weights, ε",
-}
-
-_CARDS = {
-    card.name: card
-    for card in (
-        ModelCard(
-            "dbct",
-            summary="transformer whose patches read from a small convolutional branch",
-            **_DBCT,
-        ),
-        ModelCard(
-            "dbct_toy",
-            summary="the same code, two blocks of width 64, for tests and laptops",
-            options={"embed_dim": 64, "depth": 2, "num_heads": 4, "local_channels": (8, 16)},
-            **_DBCT,
-        ),
-        ModelCard(
-            "rr_vit",
-            summary="vision transformer without MLPs that also rebuilds the film",
-            **_RR_VIT,
-        ),
-        ModelCard(
-            "rr_vit_toy",
-            summary="the same code, two blocks of width 32, for tests and laptops",
-            options={"embed_dim": 32, "depth": 2, "num_heads": 2},
-            **_RR_VIT,
-        ),
-        ModelCard(
-            "hybrid_rr_vit",
-            summary="convolutional stem, full transformer on 4x4-pixel tokens, rebuilds the film",
-            **_HYBRID_RR_VIT,
-        ),
-        ModelCard(
-            "hybrid_rr_vit_toy",
-            summary="the same code, two blocks of width 64, for tests and laptops",
-            options={"stem_filters": (8, 16), "embed_dim": 64, "depth": 2, "num_heads": 2},
-            **_HYBRID_RR_VIT,
-        ),
-        ModelCard(
-            "lt_vit_tiny",
-            summary="vision transformer of width 192 whose last 4 of 12 blocks carry label tokens",
-            options={"embed_dim": 192, "num_heads": 3},
-            **_LT_VIT,
-        ),
-        ModelCard(
-            "lt_vit_small",
-            summary="the same of width 384",
-            options={"embed_dim": 384, "num_heads": 6},
-            **_LT_VIT,
-        ),
-        ModelCard(
-            "lt_vit_base",
-            summary="the same of width 768",
-            options={"embed_dim": 768, "num_heads": 12},
-            **_LT_VIT,
-        ),
-        ModelCard(
-            "lt_vit_toy",
-            summary="the same code, 6 blocks of width 48, for tests and laptops",
-            options={"embed_dim": 48, "depth": 6, "num_heads": 3, "num_label_blocks": 2},
-            **_LT_VIT,
-        ),
-    )
-}
+from xraylab.models.cards import CARDS
 
 
 def list_models(pattern="*"):
     """Return the names of the models, sorted; ``pattern`` filters them as a shell would."""
-    return sorted(fnmatch.filter(_CARDS, pattern))
+    return sorted(fnmatch.filter(CARDS, pattern))
 
 
 def card(name):
@@ -139,11 +18,11 @@ def card(name):
     Raises:
         ValueError: if there is no such model; the message names the nearest ones.
     """
-    if name not in _CARDS:
-        near = difflib.get_close_matches(name, _CARDS, n=3, cutoff=0.4)
+    if name not in CARDS:
+        near = difflib.get_close_matches(name, CARDS, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {list_models()}"
         raise ValueError(f"unknown model {name!r}; {hint}")
-    return _CARDS[name]
+    return CARDS[name]
 
 
 def build(name, image_size=64, num_labels=14, **options):
