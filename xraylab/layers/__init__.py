@@ -2,6 +2,7 @@
 
 from xraylab.layers.attention import MultiHeadAttention, attend, scaled_dot_product_attention
 from xraylab.layers.convolution import ConvNorm, DropPath, SqueezeExcite
+from xraylab.layers.initial import first_weights
 from xraylab.layers.patches import patchify, unpatchify
 from xraylab.layers.tokens import (
     ClassToken,
@@ -22,6 +23,7 @@ __all__ = [
     "SqueezeExcite",
     "TransformerBlock",
     "attend",
+    "first_weights",
     "patchify",
     "scaled_dot_product_attention",
     "sinusoidal_positions",

@@ -7,6 +7,8 @@ call: the same answer, but it keeps no map, so that a film of thousands of token
 import keras
 from keras import ops
 
+from xraylab.layers.initial import first_weights
+
 LARGEST_MAP = 2**20
 """Entries of a film's attention map (heads x queries x keys) above which it is cut into blocks."""
 
@@ -136,6 +138,8 @@ class MultiHeadAttention(keras.layers.Layer):
 
     Args:
         num_heads: number of heads; must divide embed_dim.
+        stddev: standard deviation of the first weights, cut off at two of them; None takes Keras's
+            own.
 
     Raises:
         ValueError: when built, if ``num_heads`` does not divide embed_dim.
@@ -143,9 +147,9 @@ class MultiHeadAttention(keras.layers.Layer):
     Source: ``vaswani2017``, Sect. 3.2.2.
     """
 
-    def __init__(self, num_heads, **kwargs):
+    def __init__(self, num_heads, stddev=None, **kwargs):
         super().__init__(**kwargs)
-        self.num_heads = num_heads
+        self.num_heads, self.stddev = num_heads, stddev
 
     def build(self, input_shape):
         """Create the projections to queries, keys and values, and the one back."""
@@ -156,7 +160,12 @@ class MultiHeadAttention(keras.layers.Layer):
                 "choose a number of heads that divides embed_dim"
             )
         for name in ("query", "key", "value", "projection"):
-            dense = keras.layers.Dense(embed_dim, dtype=self.dtype_policy, name=name)
+            dense = keras.layers.Dense(
+                embed_dim,
+                kernel_initializer=first_weights(self.stddev),
+                dtype=self.dtype_policy,
+                name=name,
+            )
             dense.build(input_shape)
             setattr(self, name, dense)
 
@@ -186,4 +195,4 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def get_config(self):
         """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "num_heads": self.num_heads}
+        return {**super().get_config(), "num_heads": self.num_heads, "stddev": self.stddev}

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from xraylab.layers.initial import first_weights
+
 
 @keras.saving.register_keras_serializable("xraylab")
 class ConvNorm(keras.layers.Layer):
@@ -21,14 +23,25 @@ class ConvNorm(keras.layers.Layer):
         strides: step in pixels.
         activation: name of a Keras activation, or None.
         gamma: first value of the normalisation's scale; 0 makes a residual branch start as nothing.
+        stddev: standard deviation of the first weights, cut off at two of them; None takes Keras's
+            own.
 
     Source: ``ioffe2015``.
     """
 
-    def __init__(self, filters, kernel_size=1, strides=1, activation=None, gamma=1.0, **kwargs):
+    def __init__(
+        self,
+        filters,
+        kernel_size=1,
+        strides=1,
+        activation=None,
+        gamma=1.0,
+        stddev=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
-        self.gamma = gamma
+        self.gamma, self.stddev = gamma, stddev
         options = {
             "strides": strides,
             "padding": "valid" if strides > 1 else "same",
@@ -37,8 +50,10 @@ class ConvNorm(keras.layers.Layer):
             "name": "convolution",
         }
         if filters is None:
+            options["depthwise_initializer"] = first_weights(stddev)
             self.convolution = keras.layers.DepthwiseConv2D(kernel_size, **options)
         else:
+            options["kernel_initializer"] = first_weights(stddev)
             self.convolution = keras.layers.Conv2D(filters, kernel_size, **options)
         self.norm = keras.layers.BatchNormalization(
             epsilon=1e-5,
@@ -70,6 +85,7 @@ class ConvNorm(keras.layers.Layer):
             "strides": self.strides,
             "activation": keras.activations.serialize(self.activation),
             "gamma": self.gamma,
+            "stddev": self.stddev,
         }
 
 
@@ -84,22 +100,37 @@ class SqueezeExcite(keras.layers.Layer):
         squeeze: width of the hidden layer.
         activation: name of the hidden layer's activation.
         gate: name of the activation that makes the weights.
+        hidden_bias: first bias of the hidden layer. With 0, a ReLU unit starts dead for every film
+            about half the time, and if the layer has two or three, so may the layer.
+        stddev: as in :class:`ConvNorm`.
 
     Source: ``hu2018``, Sect. 3.
     """
 
-    def __init__(self, squeeze, activation="relu", gate="sigmoid", **kwargs):
+    def __init__(
+        self, squeeze, activation="relu", gate="sigmoid", hidden_bias=0.0, stddev=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.squeeze, self.activation, self.gate = squeeze, activation, gate
+        self.hidden_bias, self.stddev = hidden_bias, stddev
 
     def build(self, input_shape):
         """Create the two linear layers."""
         channels = input_shape[-1]
         self.reduce = keras.layers.Dense(
-            self.squeeze, activation=self.activation, dtype=self.dtype_policy, name="reduce"
+            self.squeeze,
+            activation=self.activation,
+            kernel_initializer=first_weights(self.stddev),
+            bias_initializer=keras.initializers.Constant(self.hidden_bias),
+            dtype=self.dtype_policy,
+            name="reduce",
         )
         self.expand = keras.layers.Dense(
-            channels, activation=self.gate, dtype=self.dtype_policy, name="expand"
+            channels,
+            activation=self.gate,
+            kernel_initializer=first_weights(self.stddev),
+            dtype=self.dtype_policy,
+            name="expand",
         )
         self.reduce.build((None, channels))
         self.expand.build((None, self.squeeze))
@@ -116,6 +147,8 @@ class SqueezeExcite(keras.layers.Layer):
             "squeeze": self.squeeze,
             "activation": self.activation,
             "gate": self.gate,
+            "hidden_bias": self.hidden_bias,
+            "stddev": self.stddev,
         }
 
 

@@ -30,6 +30,11 @@ class ModelCard:
     options: dict = field(default_factory=dict)
 
 
+_MEDVIT = {
+    "builder": "xraylab.models.medvit:MedViT",
+    "source": "manzari2023",
+    "reconstructed": "nothing of the architecture (public code, first version)",
+}
 _DBCT = {
     "builder": "xraylab.models.dbct:DBCT",
     "source": "pham2026",
@@ -64,6 +69,33 @@ _LT_VIT = {
 CARDS = {
     card.name: card
     for card in (
+        ModelCard(
+            "medvit_small",
+            summary="convolution and attention by turns, 20 blocks",
+            options={"rounds": (1, 1, 2, 1), "drop_path": 0.1},
+            **_MEDVIT,
+        ),
+        ModelCard(
+            "medvit_base",
+            summary="the same with 30 blocks",
+            options={"rounds": (1, 1, 4, 1)},
+            **_MEDVIT,
+        ),
+        ModelCard("medvit_large", summary="the same with 40 blocks", **_MEDVIT),
+        ModelCard(
+            "medvit_toy",
+            summary="the same code, 9 narrow blocks, for tests and laptops",
+            options={
+                "stem_widths": (16, 16, 32),
+                "ecb_widths": (32, 32, 48, 48),
+                "ltb_widths": (0, 64, 64, 80),
+                "ecb_counts": (1, 1, 1, 1),
+                "rounds": (1, 1, 2, 1),
+                "head_dim": 16,
+                "drop_path": 0.0,
+            },
+            **_MEDVIT,
+        ),
         ModelCard(
             "dbct",
             summary="transformer whose patches read from a small convolutional branch",
