@@ -100,8 +100,8 @@ class SqueezeExcite(keras.layers.Layer):
         squeeze: width of the hidden layer.
         activation: name of the hidden layer's activation.
         gate: name of the activation that makes the weights.
-        hidden_bias: first bias of the hidden layer. With 0, a ReLU unit starts dead for every film
-            about half the time, and if the layer has two or three, so may the layer.
+        hidden_bias: first bias of the hidden layer. With 0, some ReLU units start dead for every
+            film; where there are only two or three, that may be all of them.
         stddev: as in :class:`ConvNorm`.
 
     Source: ``hu2018``, Sect. 3.

@@ -45,7 +45,7 @@ class MedViT(FilmModel):
         mix_ratio: share of an LTB's channels that attention makes.
         drop_path: rate of stochastic depth in the last block; it rises linearly from 0.
         squeeze_bias: first bias of the hidden units of each squeeze-excitation. The public code
-            starts at 0, where many of its two or three units are dead for every film.
+            starts at 0, where some of the two or three units are dead for every film.
 
     Raises:
         ValueError: if an argument is out of range.

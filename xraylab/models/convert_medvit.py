@@ -1,0 +1,89 @@
+"""MedViT's public PyTorch weights (first version), put into ours: names left, layers right."""
+
+from xraylab.models.medvit_blocks import ECB
+from xraylab.models.weights import StateDict
+
+
+def load(model, source, head=True):
+    """Give a MedViT the weights of a state dict of its public code; all of them, or none.
+
+    Args:
+        model: a built :class:`xraylab.models.medvit.MedViT` of the same widths and depths.
+        source: what :class:`xraylab.models.weights.StateDict` takes: a mapping of names to arrays,
+            or the path of a ``.safetensors`` or ``.npz`` file.
+        head: whether to load the last layer. Take False where the weights answer other labels,
+            such as the 1000 classes of ImageNet: the model keeps its own head.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: if a name is missing or left over, or a shape differs; the model is unchanged.
+    """
+    state = StateDict(source)
+    for i, layer in enumerate(model.stem):
+        state.conv_norm(f"stem.{i}.conv", f"stem.{i}.norm", layer)
+    for i, block in enumerate(model.blocks):
+        load_block = ecb if isinstance(block, ECB) else ltb
+        load_block(state, f"features.{i}", block)
+    state.norm("norm", model.norm)
+    if head:
+        labels = len(state.take("proj_head.0.weight"))
+        if labels != model.num_labels:
+            raise ValueError(
+                f"these weights answer {labels} labels, {model.name} {model.num_labels}; take "
+                "head=False to load all but the last layer"
+            )
+        state.linear("proj_head.0", model.head)
+    state.assign(ignore=() if head else ("proj_head.",))
+    return model
+
+
+def ecb(state, prefix, block):
+    """Take what an ECB needs."""
+    patch_embedding(state, f"{prefix}.patch_embed", block.patch_embedding)
+    mhca(state, f"{prefix}.mhca", block.mhca)
+    state.norm(f"{prefix}.norm", block.norm)
+    lffn(state, f"{prefix}.conv.conv", block.lffn)
+
+
+def ltb(state, prefix, block):
+    """Take what an LTB needs."""
+    patch_embedding(state, f"{prefix}.patch_embed", block.patch_embedding)
+    state.norm(f"{prefix}.norm1", block.attention_norm)
+    emhsa(state, f"{prefix}.e_mhsa", block.attention)
+    patch_embedding(state, f"{prefix}.projection", block.projection)
+    mhca(state, f"{prefix}.mhca", block.mhca)
+    state.norm(f"{prefix}.norm2", block.norm)
+    lffn(state, f"{prefix}.conv.conv", block.lffn)
+
+
+def patch_embedding(state, prefix, layer):
+    """Take what a patch embedding needs: nothing, if it changes nothing."""
+    if layer.change is not None:
+        state.conv_norm(f"{prefix}.conv", f"{prefix}.norm", layer.change)
+
+
+def mhca(state, prefix, layer):
+    """Take what an MHCA needs."""
+    state.convolution(f"{prefix}.group_conv3x3", layer.mix)
+    state.norm(f"{prefix}.norm", layer.norm)
+    state.convolution(f"{prefix}.projection", layer.projection)
+
+
+def emhsa(state, prefix, layer):
+    """Take what an E-MHSA needs."""
+    for name in ("query", "key", "value", "projection"):
+        theirs = "proj" if name == "projection" else name[0]
+        state.linear(f"{prefix}.{theirs}", getattr(layer.attention, name))
+    if layer.norm is not None:
+        state.norm(f"{prefix}.norm", layer.norm)
+
+
+def lffn(state, prefix, layer):
+    """Take what an LFFN needs; 2 and 5 are activations, which have no weights."""
+    state.conv_norm(f"{prefix}.0", f"{prefix}.1", layer.widen)
+    state.conv_norm(f"{prefix}.3", f"{prefix}.4", layer.neighbours)
+    state.linear(f"{prefix}.6.fc.0", layer.weigh.reduce)
+    state.linear(f"{prefix}.6.fc.2", layer.weigh.expand)
+    state.conv_norm(f"{prefix}.7", f"{prefix}.8", layer.narrow)
