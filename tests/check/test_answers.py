@@ -7,6 +7,7 @@ from sklearn.metrics import accuracy_score
 from xraylab import check, models, phantom
 from xraylab.check import registry
 from xraylab.findings import FINDINGS
+from xraylab.models.medvit_parts import EMHSA, MHCA
 from xraylab.phantom.exposure import WATER
 
 
@@ -99,6 +100,8 @@ def solutions():
     answers = np.linspace(0.001, 0.999, 99_801)
     focal = -0.1 * 0.25 * (1 - answers) ** 2 * np.log(answers)
     focal -= 0.9 * 0.75 * answers**2 * np.log(1 - answers)
+    mhca = MHCA(32)
+    mhca.build((None, 4, 4, 384))
     return {
         "01.all_negative": accuracy_score(test.ravel(), np.zeros(test.size)),
         "01.edema_effusion": effusion[edema].mean(),
@@ -108,6 +111,8 @@ def solutions():
         "09.constant": answers[np.argmin(focal)],
         "09.one_more_norm": models.build("dbct", image_size=224).count_params() + 2 * 256,
         "09.width": next(d for d in 2 ** np.arange(12) if 30_000 < (16**2 - 8**2) * d < 50_000),
+        "08.grouped": sum(np.prod(v.shape) for v in mhca.trainable_variables),
+        "08.keys": EMHSA(8, sr_ratio=4).pool(np.zeros((1, (128 // 8) ** 2, 8))).shape[1],
         "10.parameters": models.build("rr_vit", image_size=224).count_params(),
         "10.bottleneck": min(p for p in range(1, 65) if 64 % p == 0 and p * p > 128),
         "11.map_bytes": np.dtype("float32").itemsize * np.prod([8, 3137, 3137]),
