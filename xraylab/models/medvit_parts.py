@@ -40,9 +40,9 @@ def attention_width(filters, mix_ratio, head_dim):
 class GroupedConvolution(keras.layers.Layer):
     """A 3x3 convolution without bias that never mixes channels of different groups.
 
-    It is one convolution a group. On a CPU this is the fastest of six ways we measured, with
-    TensorFlow and with JAX: the compiled grouped convolution of either takes ten to forty times as
-    long for a training step, and nine shifted copies with one matrix product three to thirty.
+    It is one convolution a group. Keras has the grouped convolution compiled by XLA, whose gradient
+    is slow on a CPU: a training step took 20 to 50 times as long, with TensorFlow and with JAX.
+    Nine shifted copies and one matrix product were slower too, with TensorFlow many times.
 
     Shapes:
         x: (batch, height, width, channels), returned in the same shape.
