@@ -498,21 +498,6 @@ def test_a_state_dict_of_another_size_is_refused(toy):
         convert_medvit.load(model, arrays | {"features.9.norm.weight": np.zeros(3)})
 
 
-def test_the_first_bias_keeps_units_alive_on_films_that_hardly_differ():
-    """Why the hidden units start at 0.5: without, each is dead for all films or for none."""
-    rng = np.random.default_rng(0)
-    x = 0.2 + rng.normal(0, 0.001, (8, 4, 4, 64)).astype(np.float32)
-    alive = {0.0: [], 0.5: []}
-    for bias, found in alive.items():
-        for seed in range(30):
-            keras.utils.set_random_seed(seed)
-            layer = SqueezeExcite(2, hidden_bias=bias, stddev=0.02)
-            layer.build(x.shape)
-            found.extend(ops.convert_to_numpy(layer.reduce(x.mean((1, 2)))).any(axis=0))
-    assert all(alive[0.5])
-    assert 0.3 < np.mean(alive[0.0]) < 0.7  # signs fall like coins
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -100,19 +100,15 @@ class SqueezeExcite(keras.layers.Layer):
         squeeze: width of the hidden layer.
         activation: name of the hidden layer's activation.
         gate: name of the activation that makes the weights.
-        hidden_bias: first bias of the hidden layer. With 0, some ReLU units start dead for every
-            film; where there are only two or three, that may be all of them.
         stddev: as in :class:`ConvNorm`.
 
     Source: ``hu2018``, Sect. 3.
     """
 
-    def __init__(
-        self, squeeze, activation="relu", gate="sigmoid", hidden_bias=0.0, stddev=None, **kwargs
-    ):
+    def __init__(self, squeeze, activation="relu", gate="sigmoid", stddev=None, **kwargs):
         super().__init__(**kwargs)
         self.squeeze, self.activation, self.gate = squeeze, activation, gate
-        self.hidden_bias, self.stddev = hidden_bias, stddev
+        self.stddev = stddev
 
     def build(self, input_shape):
         """Create the two linear layers."""
@@ -121,7 +117,6 @@ class SqueezeExcite(keras.layers.Layer):
             self.squeeze,
             activation=self.activation,
             kernel_initializer=first_weights(self.stddev),
-            bias_initializer=keras.initializers.Constant(self.hidden_bias),
             dtype=self.dtype_policy,
             name="reduce",
         )
@@ -147,7 +142,6 @@ class SqueezeExcite(keras.layers.Layer):
             "squeeze": self.squeeze,
             "activation": self.activation,
             "gate": self.gate,
-            "hidden_bias": self.hidden_bias,
             "stddev": self.stddev,
         }
 

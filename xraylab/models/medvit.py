@@ -44,8 +44,6 @@ class MedViT(FilmModel):
         head_dim: channels a head.
         mix_ratio: share of an LTB's channels that attention makes.
         drop_path: rate of stochastic depth in the last block; it rises linearly from 0.
-        squeeze_bias: first bias of the hidden units of each squeeze-excitation. The public code
-            starts at 0, where some of the two or three units are dead for every film.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -66,7 +64,6 @@ class MedViT(FilmModel):
         head_dim=32,
         mix_ratio=0.75,
         drop_path=0.2,
-        squeeze_bias=0.5,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
@@ -79,7 +76,7 @@ class MedViT(FilmModel):
         }
         self.stem_widths = tuple(stem_widths)
         self.head_dim, self.mix_ratio = head_dim, mix_ratio
-        self.drop_path, self.squeeze_bias = drop_path, squeeze_bias
+        self.drop_path = drop_path
         self._check_arguments()
 
         self.stem = [
@@ -101,7 +98,6 @@ class MedViT(FilmModel):
             kind(
                 head_dim=head_dim,
                 drop_path=rate,
-                squeeze_bias=squeeze_bias,
                 name=f"block_{i}",
                 **options,
             )
@@ -192,5 +188,4 @@ class MedViT(FilmModel):
             "head_dim": self.head_dim,
             "mix_ratio": self.mix_ratio,
             "drop_path": self.drop_path,
-            "squeeze_bias": self.squeeze_bias,
         }

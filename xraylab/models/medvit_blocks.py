@@ -35,13 +35,12 @@ class ECB(keras.layers.Layer):
         strides: 1, or 2 to halve the map first.
         head_dim: channels a head.
         drop_path: rate at which the MHCA is dropped in training.
-        squeeze_bias: as in :class:`xraylab.models.medvit_parts.LFFN`.
     """
 
-    def __init__(self, filters, strides=1, head_dim=32, drop_path=0.0, squeeze_bias=0.5, **kwargs):
+    def __init__(self, filters, strides=1, head_dim=32, drop_path=0.0, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.strides, self.head_dim = filters, strides, head_dim
-        self.drop_path, self.squeeze_bias = drop_path, squeeze_bias
+        self.drop_path = drop_path
         policy = self.dtype_policy
         self.patch_embedding = PatchEmbedding(
             filters, strides, dtype=policy, name="patch_embedding"
@@ -49,7 +48,7 @@ class ECB(keras.layers.Layer):
         self.mhca = MHCA(head_dim, dtype=policy, name="mhca")
         self.mhca_path = DropPath(drop_path, dtype=policy, name="mhca_path")
         self.norm = batch_norm(self, "norm")
-        self.lffn = LFFN(3, squeeze_bias, dtype=policy, name="lffn")
+        self.lffn = LFFN(3, dtype=policy, name="lffn")
 
     def build(self, input_shape):
         """Build the parts, all of which but the first keep the map's shape."""
@@ -72,7 +71,6 @@ class ECB(keras.layers.Layer):
             "strides": self.strides,
             "head_dim": self.head_dim,
             "drop_path": self.drop_path,
-            "squeeze_bias": self.squeeze_bias,
         }
 
 
@@ -97,7 +95,6 @@ class LTB(keras.layers.Layer):
         head_dim: channels a head, of attention and of convolution.
         mix_ratio: share of the channels that attention makes.
         drop_path: rate of stochastic depth; attention takes ``mix_ratio`` of it, MHCA the rest.
-        squeeze_bias: as in :class:`xraylab.models.medvit_parts.LFFN`.
 
     Raises:
         ValueError: if no channel is left for the convolution.
@@ -111,13 +108,12 @@ class LTB(keras.layers.Layer):
         head_dim=32,
         mix_ratio=0.75,
         drop_path=0.0,
-        squeeze_bias=0.5,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.filters, self.strides, self.sr_ratio = filters, strides, sr_ratio
         self.head_dim, self.mix_ratio = head_dim, mix_ratio
-        self.drop_path, self.squeeze_bias = drop_path, squeeze_bias
+        self.drop_path = drop_path
         policy = self.dtype_policy
         width = attention_width(filters, mix_ratio, head_dim)
         self.patch_embedding = PatchEmbedding(width, strides, dtype=policy, name="patch_embedding")
@@ -128,7 +124,7 @@ class LTB(keras.layers.Layer):
         self.mhca = MHCA(head_dim, dtype=policy, name="mhca")
         self.mhca_path = DropPath(drop_path * (1 - mix_ratio), dtype=policy, name="mhca_path")
         self.norm = batch_norm(self, "norm")
-        self.lffn = LFFN(2, squeeze_bias, dtype=policy, name="lffn")
+        self.lffn = LFFN(2, dtype=policy, name="lffn")
 
     def build(self, input_shape):
         """Build the parts."""
@@ -173,5 +169,4 @@ class LTB(keras.layers.Layer):
             "head_dim": self.head_dim,
             "mix_ratio": self.mix_ratio,
             "drop_path": self.drop_path,
-            "squeeze_bias": self.squeeze_bias,
         }

@@ -188,12 +188,11 @@ class LFFN(keras.layers.Layer):
 
     Args:
         ratio: width of the hidden maps in units of channels, a whole number.
-        squeeze_bias: first bias of the squeeze-excitation's hidden units.
     """
 
-    def __init__(self, ratio, squeeze_bias=0.5, **kwargs):
+    def __init__(self, ratio, **kwargs):
         super().__init__(**kwargs)
-        self.ratio, self.squeeze_bias = ratio, squeeze_bias
+        self.ratio = ratio
 
     def build(self, input_shape):
         """Create the four parts of f."""
@@ -215,7 +214,6 @@ class LFFN(keras.layers.Layer):
         self.weigh = SqueezeExcite(
             self.ratio,
             gate="hard_sigmoid",
-            hidden_bias=self.squeeze_bias,
             stddev=STDDEV,
             dtype=self.dtype_policy,
             name="weigh",
@@ -234,7 +232,7 @@ class LFFN(keras.layers.Layer):
 
     def get_config(self):
         """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "ratio": self.ratio, "squeeze_bias": self.squeeze_bias}
+        return {**super().get_config(), "ratio": self.ratio}
 
 
 @keras.saving.register_keras_serializable("xraylab")
