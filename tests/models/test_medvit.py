@@ -10,7 +10,6 @@ import pytest
 from keras import ops
 
 from xraylab import models
-from xraylab.layers import SqueezeExcite
 from xraylab.models import convert_medvit
 from xraylab.models.medvit import MedViT
 from xraylab.models.medvit_blocks import ECB, LTB
