@@ -41,7 +41,7 @@ _DBCT = {
     "reconstructed": (
         "fixed positions, width, depth, heads, MLP, convolutions, norms and patch size (together "
         "they give the reported counts, which others would too); one-dimensional sines, "
-        "grey centred, activations, ε, first weights; residuals inside the blocks; α, γ of the loss"
+        "grey centred, activations, ε, first weights; all residuals; α, γ of the loss"
     ),
 }
 _RR_VIT = {

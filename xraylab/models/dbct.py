@@ -29,7 +29,8 @@ class DBCT(FilmModel):
         ``return_intermediates=True`` also ``attention``, a dict of the maps of ``block_0`` …
         (batch, num_heads, num_patches, num_patches); ``cross_attention``
         (batch, num_heads, num_patches, num_local), what each patch takes from each place of the
-        local map, in raster order; ``local_features``
+        local map, in raster order; ``tokens`` (batch, num_patches, embed_dim), the patches before
+        they read it; ``local_features``
         (batch, image_size / 4, image_size / 4, embed_dim), that map; and ``features``
         (batch, rows, columns, embed_dim), the fused patches put where they lie: their mean goes
         into the last layer, so each label's logit is the mean of a map plus a bias.
@@ -44,7 +45,8 @@ class DBCT(FilmModel):
         mlp_ratio: width of an MLP's hidden layer in units of ``embed_dim``.
         local_channels: channels after the two convolutions of the local branch.
         residual: whether a patch keeps what it was and adds what it reads. The equation of the
-            source replaces the patch; the parameter count is the same.
+            source replaces the patch, after which nothing in the model knows where on the film
+            anything lies; the parameter count is the same.
 
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
@@ -62,7 +64,7 @@ class DBCT(FilmModel):
         num_heads=8,
         mlp_ratio=2,
         local_channels=(16, 32),
-        residual=False,
+        residual=True,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
@@ -174,6 +176,7 @@ class DBCT(FilmModel):
         return out | {
             "attention": attention,
             "cross_attention": cross_attention,
+            "tokens": x,
             "local_features": local,
             "features": ops.reshape(fused, (-1, rows, rows, self.embed_dim)),
         }
