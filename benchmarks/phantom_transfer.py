@@ -40,7 +40,6 @@ from xraylab.findings import FINDINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE, VAL_FILMS = 64, 1000
-DENSENET_PARAMETERS = 7_303_502
 DEFAULTS = {  # found by the model's name
     "rr_vit": {"epochs": 30, "batch": 32, "rate": 4e-3},
     "densenet121": {"epochs": 10, "batch": 32, "rate": 1e-3},
@@ -116,20 +115,6 @@ def real_films(folder):
 # The model
 
 
-def densenet121(keras):
-    """Return DenseNet121 for grey films, with fresh weights."""
-    images = keras.Input((SIZE, SIZE, 1))
-    x = keras.layers.Concatenate()([images] * 3)
-    trunk = keras.applications.DenseNet121(
-        weights=None, include_top=False, input_shape=(SIZE, SIZE, 3)
-    )
-    x = keras.layers.GlobalAveragePooling2D()(trunk(x))
-    x = keras.layers.Dense(256, activation="relu")(x)
-    model = keras.Model(images, {"logits": keras.layers.Dense(len(FINDINGS), name="logits")(x)})
-    assert model.count_params() == DENSENET_PARAMETERS, model.count_params()
-    return model
-
-
 def macro_auc(model, split):
     """Return the macro AUC of a model on a split."""
     from xraylab import metrics
@@ -153,7 +138,7 @@ def train(options, films, val):
 
     keras.utils.set_random_seed(options.seed)
     name = options.model
-    model = densenet121(keras) if name == "densenet121" else models.build(name, image_size=SIZE)
+    model = models.build(name, image_size=SIZE)
     per_epoch = len(films) // options.batch
     recipe = Recipe(model=name, batch_size=options.batch, learning_rate=options.rate)
     rebuilds = compile_model(model, recipe, options.epochs * per_epoch)

@@ -39,10 +39,14 @@ def load_checked(model, path, load, **kwargs):
 
 def _require_count(model, path):
     """Refuse a file with more arrays than the model has; Keras ignores what is left over."""
+    if path.suffix == ".h5" and count_arrays(path) > len(model.variables):
+        raise ValueError(f"it holds {count_arrays(path)} arrays, the model {len(model.variables)}")
+
+
+def count_arrays(path):
+    """Return the number of arrays in an HDF5 file of weights, those of an optimizer left out."""
     import h5py
 
-    if path.suffix != ".h5":
-        return
     arrays = []
 
     def visit(name, item):
@@ -51,8 +55,7 @@ def _require_count(model, path):
 
     with h5py.File(path, "r") as file:
         file.visititems(visit)
-    if len(arrays) > len(model.variables):
-        raise ValueError(f"it holds {len(arrays)} arrays, the model {len(model.variables)}")
+    return len(arrays)
 
 
 class StateDict:

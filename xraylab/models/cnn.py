@@ -1,0 +1,184 @@
+"""What the convolutional baselines share: three channels in, one pooled map, one small head.
+
+The source took its baselines from ``keras.applications``. The networks here are the same to the
+last parameter, and tests hold them to the same answers, but they are written out, for three
+reasons: a chapter can show the block that runs; a probe can ask for every map on the way; and the
+builders of ``keras.applications`` that take depths and widths, which the small variants need, are
+not public. Layers keep the names they have there, so that ImageNet weights find their place.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from xraylab.models.film_model import FilmModel
+
+BATCH_NORM_MOMENTUM = 0.9
+"""``keras.applications`` has 0.99, which needs several hundred steps before the running means can
+be used; short runs would be scored on statistics of the first weights. Long runs see no difference.
+"""
+
+
+class FilmCNN(FilmModel):
+    """A convolutional trunk, global average pooling, Dense(256, ReLU), Dense(num_labels).
+
+    A subclass appends to ``self.trunk`` the layers that the film goes through, one after the other.
+
+    Shapes:
+        images: (batch, image_size, image_size, 1) float32 in [0, 1]; the grey channel is repeated.
+        returns: dict of ``logits`` (batch, num_labels), before the sigmoid. With
+        ``return_intermediates=True`` also ``maps``, a dict of what each layer of the trunk returns,
+        (batch, height, width, channels), and ``features``, the last of them.
+
+    Args:
+        image_size: side of the film in pixels, at least 32.
+        num_labels: number of labels, at least 1.
+        hidden_dim: width of the layer between pooling and logits.
+        pixels: ``"unit"`` hands the trunk grey levels in [0, 1]; ``"imagenet"`` scales them as they
+            were when the trunk's ImageNet weights were trained.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Source: ``pham2026``, slides "Baselines".
+    """
+
+    imagenet_scale = (1.0, 1.0, 1.0)
+    imagenet_offset = (0.0, 0.0, 0.0)
+
+    def __init__(self, image_size=64, num_labels=14, hidden_dim=256, pixels="unit", **kwargs):
+        super().__init__(image_size, num_labels, **kwargs)
+        self.require_image_size(least=32, reason="it is halved five times")
+        if pixels not in ("unit", "imagenet"):
+            raise ValueError(f"pixels must be 'unit' or 'imagenet'; {pixels!r} came")
+        self.hidden_dim, self.pixels = hidden_dim, pixels
+        self.trunk = []
+        self.hidden = keras.layers.Dense(hidden_dim, "relu", dtype=self.dtype_policy, name="hidden")
+        self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
+
+    def build(self, input_shape=None):
+        """Build the trunk from below, then the head."""
+        shape = (None, self.image_size, self.image_size, 3)
+        for layer in self.trunk:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+        self.hidden.build((None, shape[-1]))
+        self.head.build((None, self.hidden_dim))
+
+    def call(self, images, training=None, return_intermediates=False):
+        """Return the label logits (and every map on the way, if asked)."""
+        x = ops.repeat(images, 3, axis=-1)  # (batch, image_size, image_size, 3)
+        if self.pixels == "imagenet":
+            scale, offset = np.array([self.imagenet_scale, self.imagenet_offset], "float32")
+            x = ops.cast(x, "float32") * scale + offset
+        maps = {}
+        for layer in self.trunk:
+            x = layer(x, training=training)  # (batch, height, width, channels)
+            if return_intermediates:
+                maps[layer.name] = x
+        pooled = ops.mean(x, axis=(1, 2))  # (batch, channels)
+        out = {"logits": self.head(self.hidden(pooled))}  # (batch, num_labels)
+        if return_intermediates:
+            out |= {"maps": maps, "features": x}
+        return out
+
+    def get_config(self):
+        """Return the arguments that make an equal model."""
+        return {**super().get_config(), "hidden_dim": self.hidden_dim, "pixels": self.pixels}
+
+
+class Chain(keras.layers.Layer):
+    """Layers one after the other, a part of a block (``keras.Sequential`` builds a graph of them,
+    which takes ten times as long).
+
+    Shapes:
+        x: (batch, height, width, channels); returns what the last layer returns.
+
+    Args:
+        layers: built from a shape, each from what the one before returns.
+    """
+
+    def __init__(self, layers, **kwargs):
+        super().__init__(**kwargs)
+        self.layers = layers
+
+    def build(self, input_shape):
+        """Build the layers."""
+        for layer in self.layers:
+            layer.build(input_shape)
+            input_shape = layer.compute_output_shape(input_shape)
+
+    def call(self, x, training=None):
+        """Apply the layers."""
+        for layer in self.layers:
+            is_norm = isinstance(layer, keras.layers.BatchNormalization)
+            x = layer(x, training=training) if is_norm else layer(x)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape after the last layer."""
+        for layer in self.layers:
+            input_shape = layer.compute_output_shape(input_shape)
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class Stem(keras.layers.Layer):
+    """A 7x7 convolution and a 3x3 maximum, both of stride 2, both padded evenly (``he2016``).
+
+    Shapes:
+        x: (batch, height, width, channels); returns
+        (batch, ceil(height / 4), ceil(width / 4), filters).
+
+    Args:
+        filters: channels of the output.
+        use_bias: whether the convolution adds a bias.
+        epsilon: what batch normalisation adds to the variance.
+    """
+
+    def __init__(self, filters, use_bias=False, epsilon=1.001e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.use_bias, self.epsilon = filters, use_bias, epsilon
+        policy = {"dtype": self.dtype_policy}
+        self.chain = Chain(
+            [
+                keras.layers.ZeroPadding2D(3, **policy),
+                keras.layers.Conv2D(
+                    filters, 7, strides=2, use_bias=use_bias, name="conv", **policy
+                ),
+                batch_norm("bn", epsilon, **policy),
+                keras.layers.ReLU(**policy),
+                keras.layers.ZeroPadding2D(1, **policy),  # nothing is below zero after the ReLU
+                keras.layers.MaxPooling2D(3, strides=2, **policy),
+            ],
+            name="chain",
+            **policy,
+        )
+
+    def build(self, input_shape):
+        """Build the chain."""
+        self.chain.build(input_shape)
+
+    def call(self, x, training=None):
+        """Convolve, normalise, rectify, take maxima."""
+        return self.chain(x, training=training)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        return self.chain.compute_output_shape(input_shape)
+
+    def get_config(self):
+        """Return the arguments that make an equal layer."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "use_bias": self.use_bias,
+            "epsilon": self.epsilon,
+        }
+
+
+def batch_norm(name, epsilon, dtype=None):
+    """Return a batch normalisation with the momentum of all our baselines."""
+    return keras.layers.BatchNormalization(
+        momentum=BATCH_NORM_MOMENTUM, epsilon=epsilon, name=name, dtype=dtype
+    )

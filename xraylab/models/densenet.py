@@ -1,0 +1,210 @@
+"""DenseNet121, the densely connected network (``huang2017``), with the head of ``pham2026``.
+
+A layer does not change what it reads. It computes a few new channels and appends them:
+x_l = [x_0, H_1(x_0), …, H_l(x_0, …, x_{l-1})].
+"""
+
+import keras
+from keras import ops
+
+from xraylab.models.cnn import Chain, FilmCNN, Stem, batch_norm
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class DenseLayer(keras.layers.Layer):
+    """[x, H(x)]: append ``growth_rate`` channels, computed from all channels that came.
+
+    Shapes:
+        x: (batch, height, width, channels); returns
+        (batch, height, width, channels + growth_rate).
+
+    Args:
+        growth_rate: number k of new channels; the 1x1 convolution in front has 4 k.
+        epsilon: what batch normalisation adds to the variance.
+
+    Source: ``huang2017``, Eq. 2 and "Bottleneck layers".
+    """
+
+    def __init__(self, growth_rate, epsilon=1.001e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.growth_rate, self.epsilon = growth_rate, epsilon
+        policy = {"dtype": self.dtype_policy}
+        no_bias = {"use_bias": False, "padding": "same", **policy}
+        self.branch = Chain(
+            [
+                batch_norm("0_bn", epsilon, **policy),
+                keras.layers.ReLU(**policy),
+                keras.layers.Conv2D(4 * growth_rate, 1, name="1_conv", **no_bias),
+                batch_norm("1_bn", epsilon, **policy),
+                keras.layers.ReLU(**policy),
+                keras.layers.Conv2D(growth_rate, 3, name="2_conv", **no_bias),
+            ],
+            name="branch",
+            **policy,
+        )
+
+    def build(self, input_shape):
+        """Build the branch."""
+        self.branch.build(input_shape)
+
+    def call(self, x, training=None):
+        """Append the new channels behind the old ones."""
+        return ops.concatenate([x, self.branch(x, training=training)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        return (*input_shape[:-1], input_shape[-1] + self.growth_rate)
+
+    def get_config(self):
+        """Return the arguments that make an equal layer."""
+        return {
+            **super().get_config(),
+            "growth_rate": self.growth_rate,
+            "epsilon": self.epsilon,
+        }
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class Transition(keras.layers.Layer):
+    """Between two dense blocks: normalise, halve the channels, halve the map.
+
+    Shapes:
+        x: (batch, height, width, channels); returns
+        (batch, height // 2, width // 2, channels // 2).
+
+    Args:
+        epsilon: what batch normalisation adds to the variance.
+
+    Source: ``huang2017``, "Pooling layers" and "Compression", θ = 0.5.
+    """
+
+    def __init__(self, epsilon=1.001e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.norm = batch_norm("bn", epsilon, dtype=self.dtype_policy)
+        self.relu = keras.layers.ReLU(dtype=self.dtype_policy)
+        self.pool = keras.layers.AveragePooling2D(2, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        """Create the convolution, which halves the channels there are."""
+        self.norm.build(input_shape)
+        self.conv = keras.layers.Conv2D(
+            input_shape[-1] // 2, 1, use_bias=False, dtype=self.dtype_policy, name="conv"
+        )
+        self.conv.build(input_shape)
+
+    def call(self, x, training=None):
+        """Normalise, rectify, halve the channels, average 2x2."""
+        return self.pool(self.conv(self.relu(self.norm(x, training=training))))
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        return self.pool.compute_output_shape((*input_shape[:-1], input_shape[-1] // 2))
+
+    def get_config(self):
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class NormReLU(keras.layers.Layer):
+    """The normalisation and ReLU behind the last dense block.
+
+    Shapes:
+        x: (batch, height, width, channels), returned in the same shape.
+
+    Args:
+        epsilon: what batch normalisation adds to the variance.
+    """
+
+    def __init__(self, epsilon=1.001e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.norm = batch_norm("bn", epsilon, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        """Build the normalisation."""
+        self.norm.build(input_shape)
+
+    def call(self, x, training=None):
+        """Normalise and rectify."""
+        return ops.relu(self.norm(x, training=training))
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        return input_shape
+
+    def get_config(self):
+        """Return the arguments that make an equal layer."""
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def densenet_trunk(depths, growth_rate, stem_width, epsilon=1.001e-5, dtype=None):
+    """Return the layers of a DenseNet, in the order in which a film goes through them.
+
+    Args:
+        depths: layers in each dense block.
+        growth_rate: channels that each of them appends.
+        stem_width: channels after the first convolution.
+        epsilon: what batch normalisation adds to the variance.
+        dtype: the layers' policy.
+    """
+    options = {"epsilon": epsilon, "dtype": dtype}
+    trunk = [Stem(stem_width, name="conv1", **options)]
+    for stage, depth in enumerate(depths, start=2):
+        if stage > 2:
+            trunk.append(Transition(name=f"pool{stage - 1}", **options))
+        for i in range(depth):
+            trunk.append(DenseLayer(growth_rate, name=f"conv{stage}_block{i + 1}", **options))
+    return [*trunk, NormReLU(name="last", **options)]
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class DenseNet(FilmCNN):
+    """Densely connected network; by default DenseNet121.
+
+    Shapes:
+        images: (batch, image_size, image_size, 1) float32 in [0, 1].
+        returns: as :class:`xraylab.models.cnn.FilmCNN`.
+
+    Args:
+        image_size: side of the film in pixels, at least 32.
+        num_labels: number of labels, at least 1.
+        depths: layers in each dense block.
+        growth_rate: channels k that each of them appends.
+        stem_width: channels after the first convolution.
+        kwargs: as :class:`xraylab.models.cnn.FilmCNN`.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Source: ``huang2017``, Table 1; head and input ``pham2026``.
+    """
+
+    # keras.applications.densenet.preprocess_input: (x - mean) / deviation of red, green and blue.
+    imagenet_scale = (1 / 0.229, 1 / 0.224, 1 / 0.225)
+    imagenet_offset = (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225)
+
+    def __init__(
+        self,
+        image_size=64,
+        num_labels=14,
+        depths=(6, 12, 24, 16),
+        growth_rate=32,
+        stem_width=64,
+        **kwargs,
+    ):
+        super().__init__(image_size, num_labels, **kwargs)
+        self.depths = tuple(depths)
+        self.growth_rate = growth_rate
+        self.stem_width = stem_width
+        self.trunk += densenet_trunk(depths, growth_rate, stem_width, dtype=self.dtype_policy)
+
+    def get_config(self):
+        """Return the arguments that make an equal model."""
+        return {
+            **super().get_config(),
+            "depths": self.depths,
+            "growth_rate": self.growth_rate,
+            "stem_width": self.stem_width,
+        }
