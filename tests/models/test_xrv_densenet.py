@@ -1,0 +1,92 @@
+"""The TorchXRayVision teacher: its size, stored answers of the PyTorch network, thresholds.
+
+``tests/parity/make_xrv_fixture.py`` wrote the stored answers, where PyTorch is installed.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from keras import ops
+
+from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, load_xrv, probabilities
+
+from .random_weights import random_films, random_state
+
+FIXTURE = Path(__file__).parent / "fixtures" / "xrv_densenet121.npz"
+
+
+@pytest.fixture(scope="module")
+def stored():
+    with np.load(FIXTURE) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def state(stored):
+    shapes = [tuple(map(int, text.split())) for text in stored["shapes"]]
+    shapes = dict(zip(stored["names"], shapes, strict=True))
+    return random_state(shapes, gain=float(stored["gain"]))
+
+
+@pytest.fixture(scope="module")
+def model(stored):
+    model = XRVDenseNet121(int(stored["image_size"]), name="xrv")
+    model.build()
+    return model
+
+
+def test_size_is_the_published_one(model):
+    assert model.count_params() - 2 * moving_channels(model) == 6_966_034
+    assert len(OUTPUTS) == len(set(OUTPUTS)) == model.num_labels == 18
+
+
+def moving_channels(model):
+    """PyTorch does not count running means and variances as parameters."""
+    return sum(v.shape[0] for v in model.weights if "moving_mean" in v.path)
+
+
+def test_answers_are_those_of_the_pytorch_network(model, stored, state):
+    load_xrv(model, state)
+    films = random_films(2, model.image_size)
+    out = model(films, training=False, return_intermediates=True)
+    np.testing.assert_allclose(ops.convert_to_numpy(out["logits"]), stored["logits"], atol=1e-4)
+    assert out["features"] is list(out["maps"].values())[-1]
+    assert out["features"].shape[-1] == 1024
+
+
+def test_another_networks_weights_change_nothing(model, state):
+    before = model.get_weights()
+    missing = {name: value for name, value in state.items() if "denselayer16" not in name}
+    with pytest.raises(
+        ValueError, match=r"has no 'features.denseblock3.denselayer16.norm1.weight'"
+    ):
+        load_xrv(model, missing)
+    with pytest.raises(ValueError, match="have no place in this model"):
+        load_xrv(model, state | {"features.extra.weight": np.zeros(3)})
+    first = state["features.conv0.weight"]
+    with pytest.raises(ValueError, match=r"features\.conv0\.weight has shape"):
+        load_xrv(model, state | {"features.conv0.weight": np.repeat(first, 3, axis=1)})
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_operating_points():
+    """With t = 1/5, 1/10 lies half-way to 1/2; 3/5 lies half-way from 1/5 to 1, so at 3/4."""
+    chances = np.array([[0.1, 0.2, 0.6, 0.9]])
+    logits = np.log(chances / (1 - chances))
+    np.testing.assert_allclose(probabilities(logits), chances)
+    np.testing.assert_allclose(
+        probabilities(logits, [0.2, 0.2, 0.2, np.nan]), [[0.25, 0.5, 0.75, 0.5]]
+    )
+    with pytest.raises(ValueError, match="one an output"):
+        probabilities(logits, [0.2])
+    with pytest.raises(ValueError, match=r"must lie in \(0, 1\)"):
+        probabilities(logits, [0.2, 0.2, 0.2, 1.0])
+
+
+def test_config_round_trip():
+    model = XRVDenseNet121(64, num_labels=5, name="small")
+    again = XRVDenseNet121.from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+    with pytest.raises(ValueError, match="from 32 px up"):
+        XRVDenseNet121(28)

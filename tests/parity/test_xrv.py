@@ -1,0 +1,48 @@
+"""Our DenseNet-121 of TorchXRayVision against theirs, all weights and statistics random."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, load_xrv, probabilities
+
+
+@pytest.fixture(scope="module")
+def xrv(torch):
+    return pytest.importorskip("torchxrayvision", reason="torchxrayvision is not installed")
+
+
+def their_range(films):
+    """(n, side, side, 1) in [0, 1] → (n, 1, side, side) in [-1024, 1024]."""
+    return (2 * films.transpose(0, 3, 1, 2) - 1) * np.float32(1024)
+
+
+@pytest.mark.parametrize("side", [64, 224])
+def test_logits(torch, xrv, random_weights, side):
+    theirs = xrv.models.DenseNet(weights=None, num_classes=18, in_channels=1).eval()
+    shapes = {name: tuple(value.shape) for name, value in theirs.state_dict().items()}
+    state = random_weights.random_state(shapes, gain=0.5)
+    theirs.load_state_dict({n: torch.tensor(v) for n, v in state.items()}, strict=False)
+    ours = XRVDenseNet121(side)
+    ours.build()
+    load_xrv(ours, theirs.state_dict())
+    images = random_weights.random_films(2, side)
+    with torch.no_grad():
+        features = theirs.features2(torch.tensor(their_range(images)))
+        expected = theirs.classifier(features).numpy()
+    logits = ops.convert_to_numpy(ours(images, training=False)["logits"])
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
+def test_operating_points(torch, xrv):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (50, 18)).astype(np.float32)
+    thresholds = rng.uniform(0.01, 0.9, 18).astype(np.float32)
+    thresholds[[3, 9]] = np.nan
+    expected = xrv.models.op_norm(torch.sigmoid(torch.tensor(logits)), torch.tensor(thresholds))
+    np.testing.assert_allclose(probabilities(logits, thresholds), expected.numpy(), atol=1e-5)
+
+
+def test_outputs_are_in_their_order(xrv):
+    assert tuple(n.lower().replace(" ", "_") for n in xrv.models.DenseNet.targets) == OUTPUTS
