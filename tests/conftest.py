@@ -1,5 +1,6 @@
 """Shared by all tests: where the real films are, and a back end that keeps quiet."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -18,6 +19,16 @@ def real_films():
     if not (REAL_FILMS / "README.md").exists():
         pytest.skip(f"no real films in {REAL_FILMS}; set XRAYLAB_REAL_FILMS to their folder")
     return REAL_FILMS
+
+
+@pytest.fixture(scope="session")
+def random_weights():
+    """Return ``tests/models/random_weights.py``, the rule by which stored answers were made."""
+    path = ROOT / "tests" / "models" / "random_weights.py"
+    spec = importlib.util.spec_from_file_location("random_weights", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
