@@ -30,6 +30,12 @@ class ModelCard:
     options: dict = field(default_factory=dict)
 
 
+_CNN = {
+    "reconstructed": "momentum of the batch normalisation; the source names keras.applications",
+}
+_RESNET = {"builder": "xraylab.models.resnet:ResNet", "source": "he2016", **_CNN}
+_DENSENET = {"builder": "xraylab.models.densenet:DenseNet", "source": "huang2017", **_CNN}
+_EFFICIENTNET = {"builder": "xraylab.models.efficientnet:EfficientNet", "source": "tan2019", **_CNN}
 _MEDVIT = {
     "builder": "xraylab.models.medvit:MedViT",
     "source": "manzari2023",
@@ -69,6 +75,48 @@ _LT_VIT = {
 CARDS = {
     card.name: card
     for card in (
+        ModelCard(
+            "resnet50",
+            summary="residual network of 50 layers, head of pham2026",
+            **_RESNET,
+        ),
+        ModelCard(
+            "resnet50_toy",
+            summary="the same code, one or two narrow blocks a stage, for tests and laptops",
+            options={"depths": (1, 1, 2, 1), "widths": (8, 16, 24, 32), "stem_width": 16},
+            **_RESNET,
+        ),
+        ModelCard(
+            "densenet121",
+            summary="densely connected network of 121 layers, head of pham2026",
+            **_DENSENET,
+        ),
+        ModelCard(
+            "densenet121_toy",
+            summary="the same code, three blocks of a few layers, for tests and laptops",
+            options={"depths": (3, 4, 3), "growth_rate": 12, "stem_width": 24},
+            **_DENSENET,
+        ),
+        ModelCard(
+            "efficientnet_b0",
+            summary="inverted bottlenecks with squeeze and excitation, head of pham2026",
+            **_EFFICIENTNET,
+        ),
+        ModelCard(
+            "efficientnet_b0_toy",
+            summary="the same code, six narrow blocks, for tests and laptops",
+            options={
+                "stages": (
+                    (16, 1, 1, 3, 1),
+                    (24, 2, 2, 3, 4),
+                    (32, 1, 2, 5, 4),
+                    (48, 2, 2, 3, 4),
+                ),
+                "stem_width": 16,
+                "top_width": 192,
+            },
+            **_EFFICIENTNET,
+        ),
         ModelCard(
             "medvit_small",
             summary="convolution and attention by turns, 20 blocks",
