@@ -1,5 +1,7 @@
 """Checkers say right where it is right, and name the mistake where they know it."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -87,6 +89,7 @@ def test_an_unknown_exercise_is_named_with_those_there_are(example, name):
         check.exercise(name, 1)
 
 
+@functools.cache
 def solutions():
     """Return the solution to each exercise, worked out another way than its checker does."""
     vectors, counts = phantom.label_counts()
