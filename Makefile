@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := augment,book,dev,test
 
-.PHONY: help setup book serve test test-models lint format sync bench constraints clean
+PARITY := .venv-parity
+
+.PHONY: help setup book serve test test-models parity lint format sync bench constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list.
@@ -38,6 +40,14 @@ test: $(READY) lint  ## Check the style and run the tests.
 test-models: $(READY)  ## Run the thorough tests of models over every model, not only the toys; long.
 	XRAYLAB_EVERY_MODEL=1 $(BIN)/python -m pytest tests/models/test_all_models.py tests/models/test_backends.py
 
+parity: $(PARITY)/.ready  ## Compare with public PyTorch models, in an environment of their own.
+	$(PARITY)/bin/python -m pytest tests/parity
+
+$(PARITY)/.ready: pyproject.toml
+	$(PYTHON) -m venv --clear $(PARITY)
+	$(PARITY)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[parity]'
+	@touch $@
+
 lint: $(READY)  ## Check format, style, import floors and notebook twins.
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -61,4 +71,4 @@ constraints: $(READY)  ## Write down the installed versions as the known good se
 	$(BIN)/python tools/freeze.py
 
 clean:  ## Remove the rendered book and the environment; runs and data stay.
-	rm -rf $(VENV) book/_build
+	rm -rf $(VENV) $(PARITY) book/_build

@@ -30,7 +30,10 @@ def scaled_dot_product_attention(query, key, value, bias=None):
     scores = ops.matmul(query * scale, ops.transpose(key, (0, 1, 3, 2)))
     if bias is not None:
         scores = scores + ops.cast(bias, scores.dtype)
-    attention = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), scores.dtype)
+    weights = ops.cast(scores, "float32")
+    # Keras takes a softmax over a single key for a mistake. It is 1, whatever the score.
+    weights = ops.softmax(weights, axis=-1) if key.shape[2] > 1 else ops.exp(weights - weights)
+    attention = ops.cast(weights, scores.dtype)
     return ops.matmul(attention, value), attention
 
 

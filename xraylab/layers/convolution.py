@@ -63,16 +63,20 @@ class ConvNorm(keras.layers.Layer):
             name="norm",
         )
         self.activation = keras.activations.get(activation)
+        # A convolution that strides is padded here, any other one by Keras.
+        self._margin = kernel_size // 2 if strides > 1 else 0
 
     def build(self, input_shape):
         """Build convolution and normalisation."""
-        self.convolution.build(input_shape)
+        batch, height, width, channels = input_shape
+        margin = 2 * self._margin  # without it, Keras takes a map of 2x2 for too small to stride
+        padded = [None if side is None else side + margin for side in (height, width)]
+        self.convolution.build((batch, *padded, channels))
         self.norm.build((*input_shape[:-1], self.filters or input_shape[-1]))
 
     def call(self, x, training=None):
         """Convolve, normalise, activate."""
-        margin = self.kernel_size // 2
-        if self.strides > 1 and margin:
+        if margin := self._margin:
             x = ops.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
         return self.activation(self.norm(self.convolution(x), training=training))
 

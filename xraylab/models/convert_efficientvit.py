@@ -1,0 +1,89 @@
+"""Weights of timm's public EfficientViT-M models, array by array, into :class:`EfficientViT`."""
+
+from xraylab.models.efficientvit import Downsampling, EfficientViT, EfficientViTBlock
+from xraylab.models.weights import StateDict
+
+
+def load_timm(model, source, head=True):
+    """Give a model the weights of a timm model ``efficientvit_m0`` … ``efficientvit_m5``.
+
+    The public weights were trained on colour photographs from which a mean was subtracted and
+    which were divided by a standard deviation, channel by channel (``timm.data``); the first
+    convolution here sees the film in [0, 1] instead. What has an MXA block keeps it as it was.
+
+    Args:
+        model: a built EfficientViT of the same widths, depths, heads and window sizes.
+        source: timm's state dict, or the path of a ``.safetensors`` or ``.npz`` file of it.
+        head: take the classifier too. Public weights have 1000 classes: leave it out for findings.
+
+    Raises:
+        ValueError: if the weights are not those of this model; the model keeps its own.
+    """
+    if not isinstance(model, EfficientViT):
+        raise ValueError(f"expected an EfficientViT model; {type(model).__name__} came")
+    if head and model.distillation:
+        raise ValueError(
+            "timm's EfficientViT has one head, this model two (distillation=True); leave the head "
+            "out with head=False, or build the model with distillation=False"
+        )
+    state = StateDict(source)
+    for i, layer in enumerate(model.stem):
+        _conv_norm(state, f"patch_embed.conv{i + 1}", layer)
+    stage, block = 0, 0
+    for layer in model.trunk:
+        if isinstance(layer, Downsampling):
+            stage, block = stage + 1, 0
+            _downsampling(state, f"stages.{stage}.downsample", layer)
+        elif isinstance(layer, EfficientViTBlock):
+            _block(state, f"stages.{stage}.blocks.{block}", layer)
+            block += 1
+    if head:
+        state.norm("head.bn", model.heads[0].norm)
+        state.linear("head.linear", model.heads[0].linear)
+    # Old files carry the table of distances along, which follows from the side of a window.
+    state.left = {name for name in state.left if not name.endswith("attention_bias_idxs")}
+    state.assign(ignore=() if head else ("head.",))
+
+
+def _conv_norm(state, prefix, layer):
+    """A convolution and its normalisation."""
+    state.conv_norm(f"{prefix}.conv", f"{prefix}.bn", layer)
+
+
+def _feed_forward(state, prefix, layer):
+    """The two 1x1 convolutions of a perceptron."""
+    _conv_norm(state, f"{prefix}.pw1", layer.widen)
+    _conv_norm(state, f"{prefix}.pw2", layer.narrow)
+
+
+def _downsampling(state, prefix, layer):
+    """What lies between two stages."""
+    _conv_norm(state, f"{prefix}.res1.0.m", layer.convolution_before)
+    _feed_forward(state, f"{prefix}.res1.1.m", layer.feed_forward_before)
+    _conv_norm(state, f"{prefix}.patchmerge.conv1", layer.widen)
+    _conv_norm(state, f"{prefix}.patchmerge.conv2", layer.halve)
+    _conv_norm(state, f"{prefix}.patchmerge.conv3", layer.narrow)
+    for name, dense in (
+        ("fc1", layer.squeeze_excite.reduce),
+        ("fc2", layer.squeeze_excite.expand),
+    ):
+        # A 1x1 convolution of a single place is a linear layer.
+        weight = f"{prefix}.patchmerge.se.{name}.weight"
+        state.put(dense.kernel, state.take(weight)[:, :, 0, 0].T, weight)
+        state.copy(f"{prefix}.patchmerge.se.{name}.bias", dense.bias)
+    _conv_norm(state, f"{prefix}.res2.0.m", layer.convolution_after)
+    _feed_forward(state, f"{prefix}.res2.1.m", layer.feed_forward_after)
+
+
+def _block(state, prefix, layer):
+    """One block of a stage."""
+    _conv_norm(state, f"{prefix}.dw0.m", layer.convolution_before)
+    _feed_forward(state, f"{prefix}.ffn0.m", layer.feed_forward_before)
+    attention, mixer = layer.attention, f"{prefix}.mixer.m.attn"
+    for i, projection in enumerate(attention.projections):
+        _conv_norm(state, f"{mixer}.qkvs.{i}", projection)
+        _conv_norm(state, f"{mixer}.dws.{i}", attention.query_convolutions[i])
+    _conv_norm(state, f"{mixer}.proj.1", attention.join)
+    state.copy(f"{mixer}.attention_biases", attention.attention_bias)
+    _conv_norm(state, f"{prefix}.dw1.m", layer.convolution_after)
+    _feed_forward(state, f"{prefix}.ffn1.m", layer.feed_forward_after)
