@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score
 from xraylab import check, models, phantom
 from xraylab.check import registry
 from xraylab.findings import FINDINGS
+from xraylab.models import mxa
 from xraylab.models.medvit_parts import EMHSA, MHCA
 from xraylab.phantom.exposure import WATER
 
@@ -89,6 +90,17 @@ def test_an_unknown_exercise_is_named_with_those_there_are(example, name):
         check.exercise(name, 1)
 
 
+def mxa_solutions():
+    """Return what an MXA layer itself has and does."""
+    layer = mxa.MXA()
+    layer.build((None, 14, 14, 192))
+    box = np.asarray(mxa.whole_cells(np.float32([[0.48, 0.40, 0.55, 0.62]]), 14, 14))[0]
+    return {
+        "12.parameters": layer.count_params(),
+        "12.cells": round(float(np.prod((box[2:] - box[:2]) * 14)), 3),
+    }
+
+
 @functools.cache
 def solutions():
     """Return the solution to each exercise, worked out another way than its checker does."""
@@ -130,6 +142,7 @@ def solutions():
         "07.separable": (25 * 672 + 672**2) / (25 * 672**2),
         "07.scaling": np.exp(np.log([1.2, 1.1, 1.1, 1.15, 1.15]).sum()),
         "10.parameters": models.build("rr_vit", image_size=224).count_params(),
+        **mxa_solutions(),
         "10.bottleneck": min(p for p in range(1, 65) if 64 % p == 0 and p * p > 128),
         "11.map_bytes": np.dtype("float32").itemsize * np.prod([8, 3137, 3137]),
         "11.blocks": len(range(0, 3137, max(b for b in range(3137) if 8 * 3137 * b <= 2**20))),

@@ -72,6 +72,57 @@ _LT_VIT = {
     "a bias of its own; first weights, ε",
 }
 
+_EFFICIENTVIT = {
+    # name: channels, blocks and heads of the three stages; sides of the heads' convolutions.
+    "m0": ((64, 128, 192), (1, 2, 3), (4, 4, 4), (5, 5, 5, 5)),
+    "m1": ((128, 144, 192), (1, 2, 3), (2, 3, 3), (7, 5, 3, 3)),
+    "m2": ((128, 192, 224), (1, 2, 3), (4, 3, 2), (7, 5, 3, 3)),
+    "m3": ((128, 240, 320), (1, 2, 3), (4, 3, 4), (5, 5, 5, 5)),
+    "m4": ((128, 256, 384), (1, 2, 3), (4, 4, 4), (7, 5, 3, 3)),
+    "m5": ((192, 288, 384), (1, 3, 4), (3, 3, 4), (7, 5, 3, 3)),
+    "toy": ((16, 24, 32), (1, 1, 1), (2, 2, 2), (5, 3)),
+}
+
+
+def _efficientvit_cards():
+    """Return the rows of EfficientViT, without and with MXA."""
+    cards = []
+    for size, (embed_dims, depths, num_heads, kernel_sizes) in _EFFICIENTVIT.items():
+        options = {
+            "embed_dims": embed_dims,
+            "depths": depths,
+            "num_heads": num_heads,
+            "kernel_sizes": kernel_sizes,
+        }
+        about = f"EfficientViT-{size.upper()}"
+        if size == "toy":
+            options["patch_size"] = 4
+            about = "the same code, one narrow block a stage, for tests and laptops"
+        cards += [
+            ModelCard(
+                f"efficientvit_{size}",
+                builder="xraylab.models.efficientvit:EfficientViT",
+                source="liu2023",
+                summary=f"{about}: attention in windows, head after head",
+                reconstructed="first weights of the convolutions (Keras's own)",
+                options=options,
+            ),
+            ModelCard(
+                "efficientvit_mxa_toy" if size == "toy" else f"efficientvit_{size}_mxa",
+                builder="xraylab.models.mxa:EfficientViTMXA",
+                source="rand2025",
+                summary=f"{about}, and beside each a box and two gates",
+                reconstructed=(
+                    "kernel sizes, widths and place of the box head and the gates (from the "
+                    "authors' code), how four numbers make a box, its first and least side, "
+                    "arrangement='authors' for the code as published, first weights"
+                ),
+                options=options | ({"reduction": 4} if size == "toy" else {}),
+            ),
+        ]
+    return cards
+
+
 CARDS = {
     card.name: card
     for card in (
@@ -177,6 +228,7 @@ CARDS = {
             options={"stem_filters": (8, 16), "embed_dim": 64, "depth": 2, "num_heads": 2},
             **_HYBRID_RR_VIT,
         ),
+        *_efficientvit_cards(),
         ModelCard(
             "lt_vit_tiny",
             summary="vision transformer of width 192 whose last 4 of 12 blocks carry label tokens",
