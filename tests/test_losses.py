@@ -33,6 +33,19 @@ def test_binary_cross_entropy_by_hand():
     assert float(losses.binary_cross_entropy([[1.0]], np.float32([[1000.0]]))) == 0.0
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads gradients off a tape")
+def test_the_gradient_of_binary_cross_entropy_is_the_error_of_the_probability():
+    """At logit 0 too, where heads that start at zero begin."""
+    import tensorflow as tf
+
+    logits = tf.constant([[0.0, 0.0, 2.0, -60.0, 60.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = losses.binary_cross_entropy([[1.0, 0.0, 1.0, 1.0, 1.0]], logits)
+    expected = (np.array([[0.5, 0.5, 1 / (1 + np.exp(-2)), 0, 1]]) - [[1, 0, 1, 1, 1]]) / 5
+    np.testing.assert_allclose(tape.gradient(loss, logits), expected, atol=1e-7)
+
+
 def plain_focal(y_true, logits, alpha, gamma):
     """The equation as it is meant, on probabilities, where those are not yet 0 or 1."""
     p = 1 / (1 + np.exp(-logits))

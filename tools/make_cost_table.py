@@ -12,6 +12,7 @@ from pathlib import Path
 
 from xraylab.backend import start_keras
 
+SIZES = (64, 128, 224)
 TABLE = Path(__file__).parents[1] / "xraylab" / "models" / "costs.json"
 
 
@@ -26,7 +27,7 @@ def main(names):
     table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
     for name in names or known:
         table[name] = {}
-        for size in models.card(name).image_sizes:
+        for size in SIZES:
             table[name][size] = asdict(cost(models.build(name, size)))
             keras.backend.clear_session()
         print(name, table[name])

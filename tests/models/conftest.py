@@ -23,6 +23,18 @@ def fresh(name, seed=0, **options):
     return models.build(name, image_size=SIZE, **options)
 
 
+def randomise(model, seed=1):
+    """Move all weights, so that no branch is silent as a fresh one may be (γ = 0, means of 0)."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        name = variable.path.rsplit("/", 1)[-1]
+        if name in ("gamma", "moving_variance"):
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+        elif variable.dtype.startswith("float"):
+            variable.assign_add(rng.normal(0, 0.02, variable.shape))
+    return model
+
+
 @pytest.fixture(scope="session")
 def batch():
     """Four films of noise and their labels."""

@@ -13,7 +13,7 @@ from xraylab import losses, models
 from xraylab.models.cost import cost
 from xraylab.models.stored import stored_cost
 
-from .conftest import SIZE, THOROUGH, fresh
+from .conftest import SIZE, THOROUGH, fresh, randomise
 
 
 @pytest.fixture(scope="module", params=models.list_models())
@@ -95,24 +95,33 @@ def test_it_says_what_it_saw_if_asked(model, batch):
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads gradients off a tape")
 def test_every_parameter_gets_a_finite_gradient(model, batch):
-    """A branch that starts as nothing (γ = 0) hides what lies behind it: move all weights."""
+    """No parameter is dead, but for those that a normalisation or a softmax makes idle.
+
+    A bias that is subtracted again, before a batch normalisation or as the same score for all keys,
+    has a gradient of zero; what comes out of the machine is rounding.
+    """
     import tensorflow as tf
 
     if model.name.startswith("efficientvit_m") and "toy" not in model.name:
         # At 64 px their last map has one place, where attention has nothing to choose.
         model = models.build(model.name, image_size=2 * SIZE)
         batch = (batch[0].repeat(2, axis=1).repeat(2, axis=2), batch[1])
-    rng = np.random.default_rng(1)
-    for variable in model.trainable_variables:
-        variable.assign_add(rng.normal(0, 0.02, variable.shape))
+    randomise(model)
     with tf.GradientTape() as tape:
         loss = total_loss(model, *batch)
     gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    sizes = {}
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         assert gradient is not None, f"{variable.path} is dead"
         gradient = tf.convert_to_tensor(gradient).numpy()
         assert np.isfinite(gradient).all(), variable.path
-        assert np.abs(gradient).max() > 0, f"{variable.path} gets no gradient"
+        sizes[variable.path] = np.abs(gradient).max()
+    usual = np.median(list(sizes.values()))
+    for path, size in sizes.items():
+        if not path.endswith("/bias"):
+            assert size > 1e-6 * usual, f"{path} gets no gradient"
+        else:
+            assert size > 0, f"{path} gets no gradient"
 
 
 def test_toys_are_small():
@@ -139,7 +148,7 @@ def test_steps_lower_the_loss_on_a_fixed_batch(name, batch):
 
 def test_saved_and_loaded_it_answers_the_same(name, batch, tmp_path):
     images, _ = batch
-    model = fresh(name)
+    model = randomise(fresh(name))
     expected = ops.convert_to_numpy(model(images)["logits"])
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -156,15 +165,16 @@ def test_mixed_precision(name, batch, policy):
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        model = fresh(name)
+        model = randomise(fresh(name))
         out = model(batch[0], training=True)
-        loss = total_loss(model, *batch)
+        history = train(model, *batch, steps=2)
     finally:
         keras.config.set_dtype_policy(former)
     for key in out.keys() & {"logits", "reconstruction"}:
         assert keras.backend.standardize_dtype(out[key].dtype) == "float32"
         assert np.isfinite(ops.convert_to_numpy(out[key])).all()
-    assert np.isfinite(float(loss))
+    assert np.isfinite(history).all()
+    assert all(np.isfinite(w).all() for w in model.get_weights())
     half = policy.removeprefix("mixed_")
     assert any(layer.compute_dtype == half for layer in model._flatten_layers(include_self=False))
 

@@ -40,8 +40,15 @@ def test_images_up_to_255_give_a_warning_that_says_so(toy):
         toy.predict(bright, verbose=0)
     toy.compile("sgd", {"logits": "mse", "reconstruction": "mse"})
     targets = {"logits": np.zeros((2, 3)), "reconstruction": bright}
+    for method in (toy.fit, toy.evaluate):
+        with pytest.warns(UserWarning, match="Divide 8-bit films by 255"):
+            method(bright, targets, verbose=0)
     with pytest.warns(UserWarning, match="Divide 8-bit films by 255"):
-        toy.fit(bright, targets, verbose=0)
+        toy.train_on_batch(bright, targets)
+    with pytest.warns(UserWarning, match="Divide 8-bit films by 255") as told:
+        toy.predict_on_batch(bright)
+        toy(bright)
+    assert {warning.filename for warning in told} == {__file__}
 
 
 def test_good_images_give_none(toy, recwarn):
@@ -64,6 +71,7 @@ def test_an_image_size_that_does_not_fit_names_those_that_do():
         models.build("rr_vit_toy", image_size=5)
 
 
+@pytest.mark.parametrize("form", ["weights.h5", "keras"])
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -74,15 +82,34 @@ def test_an_image_size_that_does_not_fit_names_those_that_do():
         ("rr_vit", {}),
     ],
 )
-def test_weights_of_another_model_change_nothing(name, options, tmp_path):
+def test_weights_of_another_model_change_nothing(name, options, form, tmp_path):
     toy = models.build("rr_vit_toy", image_size=16, num_labels=3)
     other = models.build(name, **{"image_size": 16, "num_labels": 3, **options})
-    other.save_weights(tmp_path / "other.weights.h5")
+    if form == "weights.h5":
+        other.save_weights(tmp_path / "other.weights.h5")
+    else:
+        other.save(tmp_path / "other.keras")
     before = toy.get_weights()
     with pytest.raises(ValueError, match="does not hold the weights of rr_vit_toy for 16 px and 3"):
-        toy.load_weights(tmp_path / "other.weights.h5")
+        toy.load_weights(tmp_path / f"other.{form}")
     for former, now in zip(before, toy.get_weights(), strict=True):
         np.testing.assert_array_equal(former, now)
+
+
+def test_weights_of_the_same_shapes_but_another_arrangement(tmp_path):
+    images = films(2, 32, 32, 1)
+    with_residual, without = (
+        models.build("dbct_toy", image_size=32, residual=residual) for residual in (True, False)
+    )
+    with_residual.save_weights(tmp_path / "with.weights.h5")
+    with pytest.raises(ValueError, match="residual is True there and False here"):
+        without.load_weights(tmp_path / "with.weights.h5")
+    # What acts in training only may differ.
+    other = models.build("rr_vit_toy", image_size=32, dropout=0.5)
+    other.save_weights(tmp_path / "dropout.weights.h5")
+    plain = models.build("rr_vit_toy", image_size=32)
+    plain.load_weights(tmp_path / "dropout.weights.h5")
+    np.testing.assert_array_equal(*(m(images)["logits"] for m in (other, plain)))
 
 
 def test_weights_that_are_no_weights(toy, tmp_path):

@@ -37,7 +37,7 @@ def _print_models(console, registry, size):
         "Parameters",
         "Multiply-adds",
         "Tokens",
-        "Sizes (px)",
+        "Source's\nsizes (px)",
         "What it is",
         title=f"Models at {size}×{size} px, 14 labels",
     )
@@ -50,7 +50,7 @@ def _print_models(console, registry, size):
             table.add_section()
         family = card.builder
         cells = _cost_cells(console, registry, card.name, size)
-        sizes = ", ".join(map(str, card.image_sizes))
+        sizes = ", ".join(map(str, card.source_sizes)) or "not given"
         table.add_row(card.name, card.source, *cells, sizes, card.summary)
         if card.reconstructed:
             reconstructed.setdefault(card.reconstructed, []).append(card.name)
@@ -76,12 +76,19 @@ def _cost_cells(console, registry, name, size):
 
         with console.status(f"building {name} …"):
             start_keras()
+            import keras
+
             from xraylab.models.cost import cost
 
+            keras.backend.clear_session()
             try:
-                known = cost(registry.build(name, size))
+                model = registry.build(name, size)
             except ValueError:
-                return "—", "—", "not at this size"
+                return "not at", "this size", ""
+            try:
+                known = cost(model)
+            except RuntimeError:  # multiply-adds are counted by TensorFlow only
+                return f"{model.count_params():,}", "—", "—"
     tokens = "" if known.tokens is None else f"{known.tokens:,}"
     return f"{known.parameters:,}", _short(known.multiply_adds), tokens
 

@@ -71,6 +71,9 @@ def attend(query, key, value, bias=None):
 def _blockwise(block_size):
     """Return attention that holds the map of ``block_size`` queries at a time."""
 
+    def to_float32(x):
+        return ops.cast(x, "float32")
+
     @ops.custom_gradient
     def attention(query, key, value):
         num_queries = query.shape[2]
@@ -86,16 +89,25 @@ def _blockwise(block_size):
                 some, some_upstream = ops.take(rows, i, axis=0), ops.take(upstream_rows, i, axis=0)
                 _, weights = scaled_dot_product_attention(some, key, value)
                 by_weight = ops.matmul(some_upstream, ops.transpose(value, (0, 1, 3, 2)))
-                mean = ops.sum(weights * by_weight, axis=-1, keepdims=True)
+                weighted = ops.cast(weights * by_weight, "float32")
+                mean = ops.cast(ops.sum(weighted, axis=-1, keepdims=True), weights.dtype)
                 by_score = weights * (by_weight - mean) * scale
                 by_some = ops.expand_dims(ops.matmul(by_score, key), 0)
                 by_query = ops.slice_update(by_query, (i, 0, 0, 0, 0), by_some)
-                by_key += ops.matmul(ops.transpose(by_score, (0, 1, 3, 2)), some)
-                by_value += ops.matmul(ops.transpose(weights, (0, 1, 3, 2)), some_upstream)
+                by_key += to_float32(ops.matmul(ops.transpose(by_score, (0, 1, 3, 2)), some))
+                by_value += to_float32(
+                    ops.matmul(ops.transpose(weights, (0, 1, 3, 2)), some_upstream)
+                )
                 return by_query, by_key, by_value
 
-            nothing = (ops.zeros_like(rows), ops.zeros_like(key), ops.zeros_like(value))
+            # Many blocks add up: totals stay in float32 under mixed precision.
+            nothing = (
+                ops.zeros_like(rows),
+                ops.zeros_like(key, dtype="float32"),
+                ops.zeros_like(value, dtype="float32"),
+            )
             by_query, by_key, by_value = ops.fori_loop(0, rows.shape[0], add_block, nothing)
+            by_key, by_value = ops.cast(by_key, key.dtype), ops.cast(by_value, value.dtype)
             return _from_blocks(by_query, num_queries), by_key, by_value
 
         answers = ops.map(lambda some: scaled_dot_product_attention(some, key, value)[0], rows)

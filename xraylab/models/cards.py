@@ -17,7 +17,8 @@ class ModelCard:
         source: bibliography key of the source.
         summary: one line on what it is.
         reconstructed: what the source leaves open and we had to choose.
-        image_sizes: sizes in pixels the source used.
+        source_sizes: sizes in pixels at which the source reports this model; empty where it
+            gives none.
         options: arguments in which this model differs from the class's defaults.
     """
 
@@ -26,7 +27,7 @@ class ModelCard:
     source: str
     summary: str
     reconstructed: str = ""
-    image_sizes: tuple[int, ...] = (64, 128, 224)
+    source_sizes: tuple[int, ...] = (64, 128, 224)
     options: dict = field(default_factory=dict)
 
 
@@ -36,20 +37,25 @@ _CNN = {
 _RESNET = {"builder": "xraylab.models.resnet:ResNet", "source": "he2016", **_CNN}
 _DENSENET = {"builder": "xraylab.models.densenet:DenseNet", "source": "huang2017", **_CNN}
 _EFFICIENTNET = {"builder": "xraylab.models.efficientnet:EfficientNet", "source": "tan2019", **_CNN}
+
 _MEDVIT = {
     "builder": "xraylab.models.medvit:MedViT",
     "source": "manzari2023",
     "reconstructed": "nothing of the architecture (public code, first version)",
+    "source_sizes": (224,),
 }
+
 _DBCT = {
     "builder": "xraylab.models.dbct:DBCT",
     "source": "pham2026",
     "reconstructed": (
         "fixed positions, width, depth, heads, MLP, convolutions, norms and patch size (together "
         "they give the reported counts, which others would too); one-dimensional sines, "
-        "grey centred, activations, ε, first weights; all residuals; α, γ of the loss"
+        "grey centred, activations, ε, first weights; the residual of the cross-attention, which "
+        "the equation lacks; α, γ of the loss"
     ),
 }
+
 _RR_VIT = {
     "builder": "xraylab.models.rr_vit:RRViT",
     "source": "pham2026",
@@ -63,13 +69,16 @@ _HYBRID_RR_VIT = {
         "widths of the stem, of a token and of the MLP (from the counts); the stem's strides, "
         "activation, momentum and ε; dropout, λ, first weights"
     ),
+    "source_sizes": (64, 128),
 }
+
 _LT_VIT = {
     "builder": "xraylab.models.lt_vit:LTViT",
     "source": "marikkar2023",
     "reconstructed": "the whole backbone (width, heads, patch size and MLP are our choice: DeiT's "
     "and ViT's); N1 = 8, from N2 = 4 of 12 blocks; no [CLS]; each label's output has weights and "
     "a bias of its own; first weights, ε",
+    "source_sizes": (),
 }
 
 _EFFICIENTVIT = {
@@ -105,6 +114,7 @@ def _efficientvit_cards():
                 source="liu2023",
                 summary=f"{about}: attention in windows, head after head",
                 reconstructed="first weights of the convolutions (Keras's own)",
+                source_sizes=(224,),
                 options=options,
             ),
             ModelCard(
@@ -117,6 +127,7 @@ def _efficientvit_cards():
                     "authors' code), how four numbers make a box, its first and least side, "
                     "arrangement='authors' for the code as published, first weights"
                 ),
+                source_sizes=(224,),
                 options=options | ({"reduction": 4} if size == "toy" else {}),
             ),
         ]

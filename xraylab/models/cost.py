@@ -24,13 +24,18 @@ def cost(model):
 
 
 def num_tokens(model):
-    """Return the number of tokens of a model's first attention, or None."""
+    """Return the number of tokens that ask in a model's first attention, or None.
+
+    Where attention stays inside windows, a model says by ``num_tokens`` how many places its map
+    has, for the map may have been filled up to whole windows.
+    """
+    if hasattr(model, "num_tokens"):
+        return model.num_tokens
     out = model.compute_output_spec(_film(model), return_intermediates=True)
     maps = list(out.get("attention", {}).values())
     if not maps:
         return None
-    windows = maps[0].shape[1] if len(maps[0].shape) == 5 else 1
-    return windows * maps[0].shape[-2]
+    return maps[0].shape[-2]
 
 
 def multiply_adds(model):

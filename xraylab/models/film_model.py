@@ -1,11 +1,15 @@
 """What all architectures share: the film they take, and clear words when another thing comes."""
 
+import json
 import warnings
 
 import keras
 import numpy as np
 
 from xraylab.models.weights import load_checked
+
+_ARCHITECTURE = "architecture"
+"""Under what name weights files hold the arguments of their model, as JSON in bytes."""
 
 
 class FilmModel(keras.Model):
@@ -20,6 +24,9 @@ class FilmModel(keras.Model):
       (batch, windows, heads, queries, keys) where attention stays inside windows;
     * ``features``: the last map that still has the film's two axes,
       (batch, height, width, channels): what class activation maps are made of.
+
+    Weights files say of which architecture they are, so that those of another one are refused even
+    where all shapes agree.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
@@ -71,15 +78,30 @@ class FilmModel(keras.Model):
         self._check_images(images)
         return super().__call__(images, *args, **kwargs)
 
+    def fit(self, x=None, *args, **kwargs):
+        """Check the grey levels, then do as ``keras.Model.fit``."""
+        self._warn_of_range(x)
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """Check the grey levels, then do as ``keras.Model.evaluate``."""
+        self._warn_of_range(x)
+        return super().evaluate(x, *args, **kwargs)
+
     def predict(self, x, *args, **kwargs):
-        """Check the images, then do as ``keras.Model.predict``."""
+        """Check the grey levels, then do as ``keras.Model.predict``."""
         self._warn_of_range(x)
         return super().predict(x, *args, **kwargs)
 
-    def fit(self, x=None, *args, **kwargs):
-        """Check the images, then do as ``keras.Model.fit``."""
+    def train_on_batch(self, x, *args, **kwargs):
+        """Check the grey levels, then do as ``keras.Model.train_on_batch``."""
         self._warn_of_range(x)
-        return super().fit(x, *args, **kwargs)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        """Check the grey levels, then do as ``keras.Model.predict_on_batch``."""
+        self._warn_of_range(x)
+        return super().predict_on_batch(x)
 
     def load_weights(self, filepath, **kwargs):
         """Load weights of this very model, or say what does not fit and change nothing.
@@ -106,10 +128,10 @@ class FilmModel(keras.Model):
                 f"{expected}; {shape} came. Build it with image_size={shape[1]}, or load films of "
                 f"{side} px"
             )
-        self._warn_of_range(images)
+        self._warn_of_range(images, stacklevel=4)
 
-    def _warn_of_range(self, images):
-        """Warn once if an array's grey levels are not in [0, 1]."""
+    def _warn_of_range(self, images, stacklevel=3):
+        """Warn if an array's grey levels are not in [0, 1]; tensors are not looked into."""
         if not isinstance(images, np.ndarray) or not images.size:
             return
         low, high = float(images.min()), float(images.max())
@@ -117,8 +139,42 @@ class FilmModel(keras.Model):
             warnings.warn(
                 f"{self.name} takes grey levels in [0, 1]; these run from {low:g} to {high:g}. "
                 "Divide 8-bit films by 255",
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
+
+    def save_own_variables(self, store):
+        """Save, beside the weights, what they are weights of."""
+        super().save_own_variables(store)
+        text = json.dumps(self._architecture(), sort_keys=True)
+        store[_ARCHITECTURE] = np.frombuffer(text.encode(), dtype=np.uint8)
+
+    def load_own_variables(self, store):
+        """Load weights only if they are those of a model that computes the same.
+
+        Raises:
+            ValueError: naming the arguments in which the two models differ.
+        """
+        store = {name: store[name] for name in store.keys()}  # noqa: SIM118
+        if _ARCHITECTURE in store:
+            theirs = json.loads(bytes(np.asarray(store.pop(_ARCHITECTURE))))
+            ours = json.loads(json.dumps(self._architecture()))
+            differ = [
+                f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here"
+                for name in sorted(ours.keys() | theirs.keys())
+                if theirs.get(name) != ours.get(name)
+            ]
+            if differ:
+                raise ValueError("; ".join(differ))
+        super().load_own_variables(store)
+
+    def _architecture(self):
+        """Return the arguments that decide what the model computes from the same weights."""
+        config = {
+            name: value
+            for name, value in self.get_config().items()
+            if name not in {"name", "trainable", "dtype", "dropout", "drop_path", "drop_rate"}
+        }
+        return {"architecture": type(self).__name__, **config}
 
     def get_config(self):
         """Return the arguments that make an equal model."""

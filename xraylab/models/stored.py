@@ -18,7 +18,7 @@ class Cost:
         trainable: those that training changes.
         multiply_adds: multiplications, each with its addition, in convolutions and matrix products
             for one film; what is done element by element is not counted, as is the custom.
-        tokens: tokens that the first attention reads from, or None where there is no attention.
+        tokens: tokens that ask in the first attention, or None where there is no attention.
     """
 
     parameters: int

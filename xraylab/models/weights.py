@@ -1,5 +1,6 @@
 """Weights from files: our own, and those of public models, checked before anything changes."""
 
+import contextlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,9 @@ def load_checked(model, path, load, **kwargs):
         load(path, **kwargs)
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         model.set_weights(former)
-        detail = str(error).strip().split("\n")[0]
+        # Keras tells how many objects did not load, then, as the next paragraph, why one did not.
+        paragraphs = str(error).strip().split("\n\n")
+        detail = paragraphs[1 if str(error).startswith("A total of") else 0].split("\n")[0]
         raise ValueError(
             f"{path} does not hold the weights of {model.name} for {model.image_size} px and "
             f"{model.num_labels} labels: {detail}. Build the model that they were saved from; "
@@ -39,22 +42,31 @@ def load_checked(model, path, load, **kwargs):
 
 def _require_count(model, path):
     """Refuse a file with more arrays than the model has; Keras ignores what is left over."""
-    if path.suffix == ".h5" and count_arrays(path) > len(model.variables):
-        raise ValueError(f"it holds {count_arrays(path)} arrays, the model {len(model.variables)}")
+    count = count_arrays(path)
+    if count > len(model.variables):
+        raise ValueError(f"it holds {count} arrays, the model {len(model.variables)}")
 
 
 def count_arrays(path):
-    """Return the number of arrays in an HDF5 file of weights, those of an optimizer left out."""
+    """Return the number of arrays in a file of weights, those of an optimizer left out.
+
+    Args:
+        path: an HDF5 file, or a ``.keras`` archive, which has one inside.
+    """
     import h5py
 
     arrays = []
 
     def visit(name, item):
-        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
+        of_model = not name.startswith("optimizer/") and not name.endswith("/architecture")
+        if isinstance(item, h5py.Dataset) and of_model:
             arrays.append(name)
 
-    with h5py.File(path, "r") as file:
-        file.visititems(visit)
+    with contextlib.ExitStack() as stack:
+        if path.suffix == ".keras":
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            path = stack.enter_context(archive.open("model.weights.h5"))
+        stack.enter_context(h5py.File(path, "r")).visititems(visit)
     return len(arrays)
 
 

@@ -153,7 +153,13 @@ class Loop:
 def compile_model(model, recipe, total_steps):
     """Give a model its losses and optimiser; return whether it rebuilds its input."""
     images = keras.KerasTensor((1, recipe.size, recipe.size, 1))
-    rebuilds = "reconstruction" in model.compute_output_spec(images)
+    present = model.compute_output_spec(images)
+    if "distillation_logits" in present:
+        raise ValueError(
+            f"{model.name} was built with a distillation head, which this training has no loss "
+            "for: its untrained answers would count in the mean. Build it with distillation=False"
+        )
+    rebuilds = "reconstruction" in present
     warmup_steps = int(recipe.warmup * total_steps)
     learning_rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup_steps else recipe.learning_rate,
