@@ -1,5 +1,6 @@
 """The project's own files agree with each other."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -57,6 +58,26 @@ def test_constraints_hold_names_and_versions_only(constraints):
     assert not {"torch", "torchvision"} & constraints.keys()
     assert constraints["jupyter-book"].startswith("1.")  # the last that reads _toc.yml
     assert "medmnist" in constraints
+
+
+def test_what_the_tests_import_is_declared(project):
+    """What a requirement brings along may go away with its next version."""
+    named = {canonicalize_name(requirement.name) for requirement in requirements(project)}
+    named |= {"xraylab", "pillow", "packaging", "h5py", "nbformat"}  # brought along for certain
+    titles = {"sklearn": "scikit-learn", "yaml": "pyyaml", "pil": "pillow"}
+    local = {path.stem for folder in ("tests", "tools") for path in (ROOT / folder).rglob("*.py")}
+    undeclared = set()
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = {node.module}
+            else:
+                continue
+            tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names - local
+            undeclared |= {titles.get(top.lower(), canonicalize_name(top)) for top in tops} - named
+    assert not undeclared
 
 
 def test_environment_yml_installs_the_same(project, constraints):
