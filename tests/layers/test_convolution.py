@@ -85,3 +85,16 @@ def test_drop_path_drops_whole_films_and_keeps_the_mean():
     assert abs(y.mean() - 1) < 0.03
     with pytest.raises(ValueError, match=r"in \[0, 1\); 1.0 came"):
         DropPath(1.0)
+
+
+def test_squeeze_excite_takes_an_initialiser_and_keeps_it():
+    wide = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
+    layer = SqueezeExcite(64, kernel_initializer=wide)
+    again = SqueezeExcite.from_config(layer.get_config())
+    for each in (layer, again):
+        each.build((None, 4, 4, 64))
+        reduce, expand = (ops.convert_to_numpy(part.kernel) for part in (each.reduce, each.expand))
+        assert np.isclose([reduce.std(), expand.std()], np.sqrt(2 / 64), rtol=0.06).all()
+        assert (reduce != expand).any()
+    assert again.get_config() == layer.get_config()
+    assert SqueezeExcite(3).get_config()["kernel_initializer"] is None

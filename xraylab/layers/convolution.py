@@ -105,14 +105,29 @@ class SqueezeExcite(keras.layers.Layer):
         activation: name of the hidden layer's activation.
         gate: name of the activation that makes the weights.
         stddev: as in :class:`ConvNorm`.
+        kernel_initializer: Keras initialiser of both layers in place of what ``stddev`` says.
 
     Source: ``hu2018``, Sect. 3.
     """
 
-    def __init__(self, squeeze, activation="relu", gate="sigmoid", stddev=None, **kwargs):
+    def __init__(
+        self,
+        squeeze,
+        activation="relu",
+        gate="sigmoid",
+        stddev=None,
+        kernel_initializer=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.squeeze, self.activation, self.gate = squeeze, activation, gate
         self.stddev = stddev
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def _first_weights(self):
+        """Return a new initialiser for each layer: one draws the same numbers every time."""
+        given = self.kernel_initializer
+        return first_weights(self.stddev) if given is None else given.clone()
 
     def build(self, input_shape):
         """Create the two linear layers."""
@@ -120,14 +135,14 @@ class SqueezeExcite(keras.layers.Layer):
         self.reduce = keras.layers.Dense(
             self.squeeze,
             activation=self.activation,
-            kernel_initializer=first_weights(self.stddev),
+            kernel_initializer=self._first_weights(),
             dtype=self.dtype_policy,
             name="reduce",
         )
         self.expand = keras.layers.Dense(
             channels,
             activation=self.gate,
-            kernel_initializer=first_weights(self.stddev),
+            kernel_initializer=self._first_weights(),
             dtype=self.dtype_policy,
             name="expand",
         )
@@ -147,6 +162,7 @@ class SqueezeExcite(keras.layers.Layer):
             "activation": self.activation,
             "gate": self.gate,
             "stddev": self.stddev,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
 

@@ -161,7 +161,13 @@ class MBConv(keras.layers.Layer):
             widen + depthwise if self.expansion > 1 else depthwise, name="look", **policy
         )
         # The squeeze is a quarter of the channels that come, not of those inside.
-        self.weigh = SqueezeExcite(max(1, channels // 4), "swish", name="se", **policy)
+        self.weigh = SqueezeExcite(
+            max(1, channels // 4),
+            "swish",
+            kernel_initializer=keras.initializers.VarianceScaling(**FIRST_WEIGHTS),
+            name="se",
+            **policy,
+        )
         self.narrow = Chain(narrow, name="narrow", **policy)
         self.skips = self.strides == 1 and channels == self.filters
         self.drop = DropPath(self.drop_rate, name="drop", **policy) if self.skips else None
