@@ -3,9 +3,12 @@
 All maps are (batch, height, width, channels).
 """
 
+import functools
+
 import keras
 from keras import ops
 
+from xraylab.backend import accelerators
 from xraylab.layers import ConvNorm, MultiHeadAttention, SqueezeExcite, first_weights
 
 STDDEV = 0.02
@@ -36,13 +39,21 @@ def attention_width(filters, mix_ratio, head_dim):
     return width
 
 
+@functools.cache
+def on_accelerator():
+    """Return whether the back end sees an accelerator; asked once a process."""
+    return bool(accelerators())
+
+
 @keras.saving.register_keras_serializable("xraylab")
 class GroupedConvolution(keras.layers.Layer):
     """A 3x3 convolution without bias that never mixes channels of different groups.
 
-    It is one convolution a group. Keras has the grouped convolution compiled by XLA, whose gradient
-    is slow on a CPU: a training step took 20 to 50 times as long, with TensorFlow and with JAX.
-    Nine shifted copies and one matrix product were slower too, with TensorFlow many times.
+    On a CPU it is one convolution a group. There, Keras has the grouped convolution compiled by
+    XLA, whose gradient is slow: a training step took 20 to 50 times as long, with TensorFlow and
+    with JAX. Nine shifted copies and one matrix product were slower too, with TensorFlow many
+    times. Where the back end sees an accelerator when the layer is built, it is the back end's own
+    grouped convolution, in one operation; its speed there has not been measured here.
 
     Shapes:
         x: (batch, height, width, channels), returned in the same shape.
@@ -64,6 +75,7 @@ class GroupedConvolution(keras.layers.Layer):
                 f"multiple of {self.group_dim}"
             )
         self.groups = channels // self.group_dim
+        self.at_once = on_accelerator()
         self.kernel = self.add_weight(
             name="kernel",
             shape=(3, 3, self.group_dim, channels),
@@ -73,9 +85,12 @@ class GroupedConvolution(keras.layers.Layer):
 
     def call(self, x):
         """Convolve each group by itself."""
+        kernel = ops.cast(self.kernel, x.dtype)
+        if self.at_once:  # from the kernel's third axis, the back end tells the groups
+            return ops.conv(x, kernel, padding="same")
         parts = zip(
             ops.split(x, self.groups, axis=-1),
-            ops.split(ops.cast(self.kernel, x.dtype), self.groups, axis=-1),
+            ops.split(kernel, self.groups, axis=-1),
             strict=True,
         )
         convolved = [ops.conv(part, kernel, padding="same") for part, kernel in parts]
