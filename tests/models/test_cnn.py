@@ -339,7 +339,7 @@ def test_weights_files_of_keras_applications(name, file, reference, tmp_path):
         theirs.save_weights(tmp_path / file)
     model = models.build(name, pixels="imagenet")
     head = model.head.get_weights()
-    load_imagenet(model, tmp_path / file)
+    assert load_imagenet(model, tmp_path / file) is model
     loaded = model.get_weights()
     copy_trunk(theirs, model)
     for a, b in zip(loaded, model.get_weights(), strict=True):
@@ -361,11 +361,32 @@ def test_files_that_do_not_fit_change_nothing(reference, tmp_path):
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     with pytest.raises(ValueError, match='build it with pixels="imagenet"'):
         load_imagenet(models.build("resnet50_toy"), tmp_path / "other.h5")
-    with pytest.raises(ValueError, match="has no ImageNet weights"):
+    with pytest.raises(ValueError, match="class ResNet or DenseNet or EfficientNet; RRViT came"):
         load_imagenet(models.build("rr_vit_toy"), tmp_path / "other.h5")
+    with pytest.raises(ValueError, match="hold no head: pass head=False"):
+        load_imagenet(model, tmp_path / "other.h5", head=True)
     toy = models.build("efficientnet_b0_toy", pixels="imagenet")
     with pytest.raises(ValueError, match="no variant of it"):
         copy_trunk(reference("efficientnet_b0"), toy)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_first_weights_spread_as_those_of_keras_applications(name):
+    """Layer by layer, where there are enough weights to tell; Glorot's would be far off."""
+    network = getattr(keras.applications, NETWORKS[name])(
+        weights=None, include_top=False, input_shape=(64, 64, 3)
+    )
+    model = models.build(name)
+    shapes = [(v.path, tuple(v.shape)) for v in model.weights if v.path.endswith("kernel")]
+    ours = [ops.convert_to_numpy(v).std() for v in model.weights if v.path.endswith("kernel")]
+    copy_trunk(network, model)  # pairs the layers
+    theirs = [ops.convert_to_numpy(v).std() for v in model.weights if v.path.endswith("kernel")]
+    compared = 0
+    for (path, shape), own, other in zip(shapes, ours, theirs, strict=True):
+        if np.prod(shape) > 1000 and path.split("/")[1] not in ("hidden", "head"):
+            compared += 1
+            assert np.isclose(own, other, rtol=6 / np.sqrt(np.prod(shape))), path
+    assert compared >= 50
 
 
 # What else they promise

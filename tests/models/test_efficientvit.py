@@ -257,7 +257,7 @@ def test_timms_own_answers(random_weights):
         size, gain, expected = int(file["image_size"]), float(file["gain"]), file["logits"]
     model = models.build("efficientvit_m0", image_size=size, num_labels=expected.shape[1])
     state = random_weights.random_state(shapes, gain=gain)
-    load_timm(model, state)
+    assert load_timm(model, state) is model
     films = random_weights.random_films(2, size)
     got = ops.convert_to_numpy(model(films)["logits"])
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
@@ -274,12 +274,14 @@ def test_timms_own_answers(random_weights):
     del state["stages.3.extra"]
     kernel = ops.convert_to_numpy(model.heads[0].linear.kernel)
     state["head.linear.weight"] = np.zeros((1000, 192), np.float32)
+    with pytest.raises(ValueError, match=r"answers 1000 labels, the model \d+: pass head=False"):
+        load_timm(model, state)
     load_timm(model, state, head=False)
     np.testing.assert_array_equal(ops.convert_to_numpy(model.heads[0].linear.kernel), kernel)
 
 
 def test_a_converter_wants_the_right_model():
-    with pytest.raises(ValueError, match="expected an EfficientViT model; RRViT came"):
+    with pytest.raises(ValueError, match="a model of class EfficientViT; RRViT came"):
         load_timm(models.build("rr_vit_toy"), {})
     two = models.build("efficientvit_toy", distillation=True)
     with pytest.raises(ValueError, match="one head, this model two"):

@@ -4,13 +4,15 @@ The reference takes PyTorch's arrays, (out, in, h, w) and (channels, height, wid
 the same arrays through the converter. So a wrong layer shows, and so does a wrong name or axis.
 """
 
+from unittest import mock
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from xraylab import models
-from xraylab.models import convert_medvit
+from xraylab.models import convert_medvit, medvit_parts
 from xraylab.models.medvit import MedViT
 from xraylab.models.medvit_blocks import ECB, LTB
 from xraylab.models.medvit_parts import EMHSA, LFFN, MHCA, GroupedConvolution, PatchEmbedding
@@ -318,6 +320,33 @@ def test_groups_do_not_mix(x):
     assert np.abs(moved).max(axis=(0, 1, 2)).astype(bool).nonzero()[0].tolist() == [*range(8, 16)]
 
 
+def test_one_operation_gives_the_answer_of_the_loop(monkeypatch):
+    answers, x = [], np.random.default_rng(3).normal(size=(1, 3, 4, 6)).astype("f")
+    kernel = np.random.default_rng(4).normal(size=(3, 3, 2, 6)).astype("f")
+    for accelerated in (False, True):
+        monkeypatch.setattr(medvit_parts, "on_accelerator", lambda answer=accelerated: answer)
+        layer = GroupedConvolution(2)
+        layer.build(x.shape)
+        layer.kernel.assign(kernel)
+        with mock.patch.object(ops, "conv", wraps=ops.conv) as conv:
+            answers.append(ops.convert_to_numpy(layer(x)))
+        assert conv.call_count == (1 if accelerated else 3)
+    assert np.abs(answers[0]).min() > 0
+    np.testing.assert_allclose(*answers, atol=1e-5)
+
+
+@pytest.mark.parametrize(("devices", "expected"), [([], False), (["gpu:0"], True)])
+def test_accelerators_are_asked_for_once(monkeypatch, devices, expected):
+    asked = []
+    monkeypatch.setattr(medvit_parts, "accelerators", lambda: asked.append(1) or devices)
+    medvit_parts.on_accelerator.cache_clear()
+    try:
+        assert medvit_parts.on_accelerator() is medvit_parts.on_accelerator() is expected
+    finally:
+        medvit_parts.on_accelerator.cache_clear()
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("strides", [1, 2])
 @pytest.mark.parametrize("filters", [32, 48])
 def test_patch_embedding_rounds_odd_maps_up(x, filters, strides):
@@ -385,7 +414,7 @@ def test_ltb(x, strides, sr_ratio):
 @pytest.fixture(scope="module")
 def toy():
     arrays = draw(model_shapes(TOY, 5), seed=2)
-    return convert_medvit.load(models.build("medvit_toy", 64, num_labels=5), arrays), arrays
+    return convert_medvit.load_medvit(models.build("medvit_toy", 64, num_labels=5), arrays), arrays
 
 
 def test_forward_pass_against_numpy(toy):
@@ -403,7 +432,7 @@ def test_forward_pass_against_numpy(toy):
 def test_odd_maps_against_numpy():
     """44 px give maps of 11, 6, 3 and 2: nothing divides, nothing is lost but the last tokens."""
     arrays = draw(model_shapes(TOY, 3), seed=3)
-    model = convert_medvit.load(models.build("medvit_toy", 44, num_labels=3), arrays)
+    model = convert_medvit.load_medvit(models.build("medvit_toy", 44, num_labels=3), arrays)
     images = np.random.default_rng(0).random((1, 44, 44, 1))
     logits, features, maps = whole(arrays, images, TOY)
     assert features.shape[2:] == (2, 2)
@@ -471,11 +500,11 @@ def test_a_state_dict_with_another_head():
     arrays = draw(model_shapes(TOY, 1000))
     model = models.build("medvit_toy", 64, num_labels=4)
     before = model.get_weights()
-    with pytest.raises(ValueError, match="answer 1000 labels, medvit_toy 4; take head=False"):
-        convert_medvit.load(model, arrays)
+    with pytest.raises(ValueError, match="answers 1000 labels, the model 4: pass head=False"):
+        convert_medvit.load_medvit(model, arrays)
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     head = ops.convert_to_numpy(model.head.kernel)
-    convert_medvit.load(model, arrays, head=False)
+    convert_medvit.load_medvit(model, arrays, head=False)
     np.testing.assert_array_equal(model.head.kernel, head)
     np.testing.assert_array_equal(model.norm.gamma, np.float32(arrays["norm.weight"]))
 
@@ -484,17 +513,24 @@ def test_weights_come_from_a_file(tmp_path, toy):
     model, arrays = toy
     np.savez(tmp_path / "medvit.npz", **arrays)
     fresh = models.build("medvit_toy", 64, num_labels=5)
-    convert_medvit.load(fresh, tmp_path / "medvit.npz")
+    convert_medvit.load_medvit(fresh, tmp_path / "medvit.npz")
     pairs = zip(fresh.get_weights(), model.get_weights(), strict=True)
     assert all((a == b).all() for a, b in pairs)
+
+
+def test_the_converter_wants_a_medvit():
+    with pytest.raises(ValueError, match="a model of class MedViT; RRViT came"):
+        convert_medvit.load_medvit(models.build("rr_vit_toy"), {})
 
 
 def test_a_state_dict_of_another_size_is_refused(toy):
     model, arrays = toy
     with pytest.raises(ValueError, match=r"has no 'features\.8\.patch_embed"):
-        convert_medvit.load(model, {k: v for k, v in arrays.items() if "features.8" not in k})
+        convert_medvit.load_medvit(
+            model, {k: v for k, v in arrays.items() if "features.8" not in k}
+        )
     with pytest.raises(ValueError, match=r"1 arrays of the state dict have no place"):
-        convert_medvit.load(model, arrays | {"features.9.norm.weight": np.zeros(3)})
+        convert_medvit.load_medvit(model, arrays | {"features.9.norm.weight": np.zeros(3)})
 
 
 @pytest.mark.parametrize(

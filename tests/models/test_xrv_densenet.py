@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from xraylab import models
 from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, load_xrv, probabilities
 
 from .random_weights import random_films, random_state
@@ -47,7 +48,7 @@ def moving_channels(model):
 
 
 def test_answers_are_those_of_the_pytorch_network(model, stored, state):
-    load_xrv(model, state)
+    assert load_xrv(model, state) is model
     films = random_films(2, model.image_size)
     out = model(films, training=False, return_intermediates=True)
     np.testing.assert_allclose(ops.convert_to_numpy(out["logits"]), stored["logits"], atol=1e-4)
@@ -68,6 +69,21 @@ def test_another_networks_weights_change_nothing(model, state):
     with pytest.raises(ValueError, match=r"features\.conv0\.weight has shape"):
         load_xrv(model, state | {"features.conv0.weight": np.repeat(first, 3, axis=1)})
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_the_head_may_stay(state):
+    small = XRVDenseNet121(32, num_labels=5)
+    small.build()
+    head = ops.convert_to_numpy(small.head.kernel)
+    with pytest.raises(ValueError, match="answers 18 labels, the model 5: pass head=False"):
+        load_xrv(small, state)
+    first = small.trunk[0].chain.layers[1].kernel
+    assert load_xrv(small, state, head=False) is small
+    np.testing.assert_array_equal(ops.convert_to_numpy(small.head.kernel), head)
+    expected = state["features.conv0.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(ops.convert_to_numpy(first), expected)
+    with pytest.raises(ValueError, match="a model of class XRVDenseNet121; RRViT came"):
+        load_xrv(models.build("rr_vit_toy"), state)
 
 
 def test_operating_points():

@@ -9,9 +9,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from xraylab.models.weights import count_arrays
+from xraylab.models.densenet import DenseNet
+from xraylab.models.efficientnet import EfficientNet
+from xraylab.models.resnet import ResNet
+from xraylab.models.weights import count_arrays, require_model
 
-NETWORKS = {"ResNet": "ResNet50", "DenseNet": "DenseNet121", "EfficientNet": "EfficientNetB0"}
+NETWORKS = {ResNet: "ResNet50", DenseNet: "DenseNet121", EfficientNet: "EfficientNetB0"}
 """Our classes and what they are called in ``keras.applications``."""
 
 INSIDE = {"chain", "branch", "shortcut", "look", "narrow", "last"}
@@ -20,25 +23,32 @@ INSIDE = {"chain", "branch", "shortcut", "look", "narrow", "last"}
 IMAGENET_DEVIATION = np.float32([0.229, 0.224, 0.225])
 
 
-def load_imagenet(model, path):
+def load_imagenet(model, source, head=False):
     """Load ImageNet weights into the trunk of a model; its head keeps the weights it has.
 
     Args:
         model: ``resnet50``, ``densenet121`` or ``efficientnet_b0`` of
             :func:`xraylab.models.build`, built with ``pixels="imagenet"``.
-        path: no-top weights file of the same network of ``keras.applications``.
+        source: path of the no-top weights file of the same network of ``keras.applications``.
+        head: only False, for these files have no head; the other converters can load one.
+
+    Returns:
+        The model.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the model is none of these, or the file holds another network's weights;
-            the model then keeps its own.
+        ValueError: if the model is none of these, the file holds another network's weights, or a
+            head is asked for; the model then keeps its own.
     """
-    path = Path(path)
+    require_model(model, tuple(NETWORKS))
+    if head:
+        raise ValueError(
+            "ImageNet's no-top files hold no head: pass head=False to keep the model's own head"
+        )
+    path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no weights file {path}")
-    network = NETWORKS.get(type(model).__name__)
-    if network is None:
-        raise ValueError(f"{model.name} has no ImageNet weights; only {list(NETWORKS)} have")
+    network = next(name for cls, name in NETWORKS.items() if isinstance(model, cls))
     if model.pixels != "imagenet":
         raise ValueError(
             f"{model.name} was built with pixels={model.pixels!r}, and ImageNet weights expect "
@@ -60,6 +70,7 @@ def load_imagenet(model, path):
             f"{model.name} keeps its weights"
         ) from error
     copy_trunk(reference, model)
+    return model
 
 
 def copy_trunk(reference, model):

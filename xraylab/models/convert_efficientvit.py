@@ -1,7 +1,7 @@
 """Weights of timm's public EfficientViT-M models, array by array, into :class:`EfficientViT`."""
 
 from xraylab.models.efficientvit import Downsampling, EfficientViT, EfficientViTBlock
-from xraylab.models.weights import StateDict
+from xraylab.models.weights import StateDict, require_labels, require_model
 
 
 def load_timm(model, source, head=True):
@@ -16,11 +16,13 @@ def load_timm(model, source, head=True):
         source: timm's state dict, or the path of a ``.safetensors`` or ``.npz`` file of it.
         head: take the classifier too. Public weights have 1000 classes: leave it out for findings.
 
+    Returns:
+        The model.
+
     Raises:
         ValueError: if the weights are not those of this model; the model keeps its own.
     """
-    if not isinstance(model, EfficientViT):
-        raise ValueError(f"expected an EfficientViT model; {type(model).__name__} came")
+    require_model(model, EfficientViT)
     if head and model.distillation:
         raise ValueError(
             "timm's EfficientViT has one head, this model two (distillation=True); leave the head "
@@ -38,11 +40,13 @@ def load_timm(model, source, head=True):
             _block(state, f"stages.{stage}.blocks.{block}", layer)
             block += 1
     if head:
+        require_labels(model, len(state.take("head.linear.weight")))
         state.norm("head.bn", model.heads[0].norm)
         state.linear("head.linear", model.heads[0].linear)
     # Old files carry the table of distances along, which follows from the side of a window.
     state.left = {name for name in state.left if not name.endswith("attention_bias_idxs")}
     state.assign(ignore=() if head else ("head.",))
+    return model
 
 
 def _conv_norm(state, prefix, layer):

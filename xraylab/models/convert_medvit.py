@@ -1,10 +1,11 @@
 """MedViT's public PyTorch weights (first version), put into ours: names left, layers right."""
 
+from xraylab.models.medvit import MedViT
 from xraylab.models.medvit_blocks import ECB
-from xraylab.models.weights import StateDict
+from xraylab.models.weights import StateDict, require_labels, require_model
 
 
-def load(model, source, head=True):
+def load_medvit(model, source, head=True):
     """Give a MedViT the weights of a state dict of its public code; all of them, or none.
 
     Args:
@@ -18,8 +19,10 @@ def load(model, source, head=True):
         The model.
 
     Raises:
-        ValueError: if a name is missing or left over, or a shape differs; the model is unchanged.
+        ValueError: if the model is no MedViT, a name is missing or left over, or a shape differs;
+            the model is unchanged.
     """
+    require_model(model, MedViT)
     state = StateDict(source)
     for i, layer in enumerate(model.stem):
         state.conv_norm(f"stem.{i}.conv", f"stem.{i}.norm", layer)
@@ -28,12 +31,7 @@ def load(model, source, head=True):
         load_block(state, f"features.{i}", block)
     state.norm("norm", model.norm)
     if head:
-        labels = len(state.take("proj_head.0.weight"))
-        if labels != model.num_labels:
-            raise ValueError(
-                f"these weights answer {labels} labels, {model.name} {model.num_labels}; take "
-                "head=False to load all but the last layer"
-            )
+        require_labels(model, len(state.take("proj_head.0.weight")))
         state.linear("proj_head.0", model.head)
     state.assign(ignore=() if head else ("proj_head.",))
     return model

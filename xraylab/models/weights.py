@@ -70,6 +70,36 @@ def count_arrays(path):
     return len(arrays)
 
 
+def require_model(model, cls):
+    """Refuse a model that the weights were not made for.
+
+    Args:
+        model: what came.
+        cls: the class that is expected, or a tuple of classes.
+
+    Raises:
+        ValueError: if the model is of another class.
+    """
+    if not isinstance(model, cls):
+        classes = cls if isinstance(cls, tuple) else (cls,)
+        wanted = " or ".join(each.__name__ for each in classes)
+        came = model.__name__ if isinstance(model, type) else type(model).__name__
+        raise ValueError(f"these weights are for a model of class {wanted}; {came} came")
+
+
+def require_labels(model, count):
+    """Refuse a head that answers another number of labels than the model has.
+
+    Raises:
+        ValueError: if the numbers differ; the message tells how to do without the head.
+    """
+    if count != model.num_labels:
+        raise ValueError(
+            f"the file's head answers {count} labels, the model {model.num_labels}: pass "
+            "head=False to keep the model's own head"
+        )
+
+
 class StateDict:
     """A PyTorch state dict as plain arrays, from which a converter takes what each layer needs.
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from xraylab.models.densenet import DenseLayer, Transition, densenet_trunk
 from xraylab.models.film_model import FilmModel
-from xraylab.models.weights import StateDict
+from xraylab.models.weights import StateDict, require_labels, require_model
 
 OUTPUTS = (
     "atelectasis",
@@ -117,17 +117,33 @@ def probabilities(logits, thresholds=None):
     return np.where(np.isnan(t), logits.dtype.type(0.5), np.where(chances < t, below, above))
 
 
-def load_xrv(model, source):
+def load_xrv(model, source, head=True):
     """Load the public PyTorch weights into an :class:`XRVDenseNet121`.
+
+    The files that TorchXRayVision downloads are whole pickled models, which are not read here, for
+    reading one may run code. Where torchxrayvision is installed, write the state dict once::
+
+        import torchxrayvision as xrv
+        from safetensors.torch import save_file
+
+        theirs = xrv.models.DenseNet(weights="densenet121-res224-all")
+        save_file(theirs.state_dict(), "xrv.safetensors")
+
+    or hand ``theirs.state_dict()`` over as it is, if both are installed side by side.
 
     Args:
         model: a built :class:`XRVDenseNet121`.
         source: state dict, or the path of one, as :class:`xraylab.models.weights.StateDict`.
             ``op_threshs``, if it holds them, are left for :func:`probabilities`.
+        head: take the last layer too. With False, the model keeps its own, for other labels.
+
+    Returns:
+        The model.
 
     Raises:
-        ValueError: if the weights are another network's; the model then keeps its own.
+        ValueError: if the model or the weights are another network's; the model keeps its own.
     """
+    require_model(model, XRVDenseNet121)
     state = StateDict(source)
     stem, *layers, last = model.trunk
     state.convolution("features.conv0", stem.chain.layers[1])
@@ -147,5 +163,8 @@ def load_xrv(model, source):
             state.norm(f"{prefix}.norm2", norm_2)
             state.convolution(f"{prefix}.conv2", conv_2)
     state.norm("features.norm5", last.norm)
-    state.linear("classifier", model.head)
-    state.assign(ignore=("op_threshs",))
+    if head:
+        require_labels(model, len(state.take("classifier.weight")))
+        state.linear("classifier", model.head)
+    state.assign(ignore=("op_threshs",) if head else ("op_threshs", "classifier."))
+    return model
