@@ -1,63 +1,84 @@
-"""How fast our networks answer, side by side with torchvision's, in one run on the same cores.
+"""How fast our networks answer, side by side with those of torchvision and timm, on the same cores.
 
-Rounds are interleaved: in each, every network answers once, so that a slow moment of the machine
-hits all alike. Printed are medians in milliseconds a batch and the ratio theirs / ours (above 1: we
-are faster). Run it where PyTorch is installed (``make parity``); what is missing is skipped::
+Ours and theirs run in two processes, so that the thread pools of TensorFlow and PyTorch never share
+one; each is told its number of threads. They take turns: in every round each answers once, while
+the other waits, so that a slow moment of the machine hits all alike. Before it is timed, a network
+answers once, to warm the caches that the other has used. Printed are medians over the rounds, in
+milliseconds a batch, and the median of the rounds' ratios theirs / ours: above 1, we are faster.
 
-    python benchmarks/inference.py --sizes 64 --batches 1 --rounds 5       # a minute
-    python benchmarks/inference.py --xla --json inference.json             # all, some minutes
+Run it where PyTorch is installed (``make parity``); what is missing is left out::
 
-Our networks have a hidden layer of 256 in the head, which costs next to nothing. torchvision's
-ResNet50 strides in the 3x3 convolution, that of ``keras.applications`` (and ours) in the 1x1 before
-it: theirs takes 8 % more multiply-adds at 224 px.
+    .venv-parity/bin/python benchmarks/inference.py --quick               # does it work? minutes
+    .venv-parity/bin/python benchmarks/inference.py --json inference.json # all
+
+Ours take films of one channel and have the head of their registry; theirs take three equal channels
+and answer 14 labels. torchvision's ResNet50 strides in the 3x3 convolution, that of
+``keras.applications`` (and ours) in the 1x1 before it: theirs takes 8 % more multiply-adds at
+224 px.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-NETWORKS = {  # name: ours, theirs (package, builder's arguments)
-    "resnet50": ("resnet50", ("torchvision", "resnet50")),
-    "densenet121": ("densenet121", ("torchvision", "densenet121")),
+ROOT = Path(__file__).resolve().parents[1]
+NETWORKS = {  # name, here and there: the package that has it too, and sizes in pixels
+    "resnet50": ("torchvision", (64, 224)),
+    "densenet121": ("torchvision", (64, 224)),
+    "efficientvit_m5": ("timm", (224,)),
 }
+REST = 0.02  # seconds between two turns, in which waiting threads stop to spin
 
 
-def ours(name, size, xla):
-    """Return a function from films to logits: our network, compiled."""
+# The process of one framework
+
+
+def ours(name, size, threads):
+    """Return what it runs on, and functions from films to logits: as a graph, and by XLA."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
     from xraylab import models
+    from xraylab.backend import describe_backend, start_keras
 
+    keras = start_keras()
     model = models.build(name, image_size=size)
-    model.compile(jit_compile=xla)
-    return lambda films: model.predict_on_batch(films)["logits"]
+
+    def compiled(by_xla):
+        call = tf.function(lambda films: model(films, training=False), jit_compile=by_xla)
+        return lambda films: call(tf.constant(films))["logits"].numpy()
+
+    versions = f"{describe_backend()}, Keras {keras.__version__}"
+    return versions, {"graph": compiled(False), "xla": compiled(True)}
 
 
-def theirs(package, name, size):
-    """Return the same function for a network of PyTorch, or None where it is not installed."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "parity"))
+def theirs(name, size, threads):
+    """Return the same for a network of PyTorch."""
+    sys.modules.setdefault("triton", None)  # nothing here needs it
+    import torch
+
+    sys.path.insert(0, str(ROOT / "tests" / "parity"))
     from conftest import register_operators
 
     register_operators(torch)
-    try:
-        if package == "torchvision":
-            import torchvision
-
-            model = torchvision.models.get_model(name, weights=None, num_classes=14)
-        else:
-            import timm
-
-            model = timm.create_model(name, pretrained=False, num_classes=14, img_size=size)
-    except ImportError:
-        return None
+    torch.set_num_threads(threads)
+    package = importlib.import_module(NETWORKS[name][0])
+    if package.__name__ == "timm":
+        model = package.create_model(name, pretrained=False, num_classes=14)
+    else:
+        model = package.models.get_model(name, weights=None, num_classes=14)
     model.eval()
 
     def answer(films):
@@ -65,62 +86,168 @@ def theirs(package, name, size):
             colour = torch.from_numpy(films).permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
             return model(colour.contiguous()).numpy()
 
-    return answer
+    versions = f"PyTorch {torch.__version__}, {package.__name__} {package.__version__}"
+    return versions, {"theirs": answer}
 
 
-def measure(functions, films, rounds):
-    """Return the median seconds of each function over interleaved rounds."""
-    for function in functions.values():
-        function(films)  # compiles, allocates
+def work(options):
+    """Build one network, say so, then time what each line of the standard input asks for."""
+    build = {"ours": ours, "theirs": theirs}[options.worker]
+    name, size = options.models[0], options.sizes[0]
+    versions, functions = build(name, size, options.threads)
+    print(json.dumps({"versions": versions, "functions": list(functions)}), flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        function = functions[asked["function"]]
+        shape = (asked["batch"], size, size, 1)
+        films = np.random.default_rng(0).random(shape, np.float32)
         function(films)
-    times = {name: [] for name in functions}
-    for _ in range(rounds):
-        for name, function in functions.items():
-            start = time.perf_counter()
+        start = time.perf_counter()
+        for _ in range(asked["repeats"]):
             function(films)
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+        print(json.dumps((time.perf_counter() - start) / asked["repeats"]), flush=True)
+
+
+# The process that gives them their turns
+
+
+class Worker:
+    """One network of one framework in a process of its own."""
+
+    def __init__(self, kind, name, size, threads):
+        command = [sys.executable, __file__, "--worker", kind, "--models", name]
+        command += ["--sizes", str(size), "--threads", str(threads)]
+        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        settings = {
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        }
+        self.messages = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open as long as the process)
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.messages,
+            text=True,
+            env={**os.environ, **settings},
+        )
+        told = self._answer()
+        self.versions, self.functions = told["versions"], told["functions"]
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.messages.seek(0)
+            raise SystemExit(f"{self.messages.read()}{' '.join(self.process.args)} ended")
+        return json.loads(line)
+
+    def time(self, function, batch, repeats):
+        """Return the seconds a batch takes."""
+        asked = {"function": function, "batch": batch, "repeats": repeats}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def close(self):
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.messages.close()
+
+
+def measure(workers, batch, rounds):
+    """Return the seconds of each round by function; in each round, every function has its turn."""
+    turns = [(worker, function) for worker in workers for function in worker.functions]
+    for worker, function in turns:
+        worker.time(function, batch, 1)  # compiles, allocates
+    repeats = 4 if batch == 1 else 1
+    seconds = {function: [] for _, function in turns}
+    for number in range(rounds):
+        for worker, function in turns if number % 2 == 0 else turns[::-1]:
+            time.sleep(REST)
+            seconds[function].append(worker.time(function, batch, repeats))
+    return seconds
+
+
+def summary(seconds):
+    """Return medians, and the median ratios theirs / ours, where there are theirs."""
+    found = {name: statistics.median(times) for name, times in seconds.items()}
+    if "theirs" in seconds:
+        for name in ("graph", "xla"):
+            pairs = zip(seconds["theirs"], seconds[name], strict=True)
+            found[f"ratio_{name}"] = statistics.median(other / own for other, own in pairs)
+    return found
+
+
+def row(name, size, batch, found):
+    """Return one line of the table."""
+    times = [f"{1e3 * found[k]:10.1f}" if k in found else f"{'—':>10s}" for k in TIMES]
+    ratios = [f"{found[k]:10.2f}" if k in found else f"{'—':>10s}" for k in RATIOS]
+    return f"{name:16s}{size:5d}{batch:7d}" + "".join(times + ratios)
+
+
+TIMES, RATIOS = ("graph", "xla", "theirs"), ("ratio_graph", "ratio_xla")
+TITLES = f"{'model':16s}{'px':>5s}{'batch':>7s}" + "".join(
+    f"{title:>10s}" for title in ("graph ms", "XLA ms", "theirs ms", "th./graph", "th./XLA")
+)
+
+
+def parsed(arguments=None):
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--sizes", nargs="+", type=int, help="default: 64 and 224; M5: 224 only")
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 32])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=2, help="of either framework (default 2)")
+    parser.add_argument("--quick", action="store_true", help="least size, batch 1, three rounds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    parser.add_argument("--worker", choices=("ours", "theirs"), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.batches, options.rounds = [1], 3
+    for name in ("rounds", "threads"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1")
+    return options
+
+
+def cases(options):
+    """Return pairs of a network and a size."""
+    found = []
+    for name in options.models:
+        sizes = [s for s in NETWORKS[name][1] if options.sizes is None or s in options.sizes]
+        found += [(name, size) for size in (sizes[:1] if options.quick else sizes)]
+    return found
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--sizes", nargs="+", type=int, default=[64, 224])
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 32])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--xla", action="store_true", help="also ours compiled by XLA")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    options = parser.parse_args()
-    sys.modules.setdefault("triton", None)  # aborts the process if loaded after TensorFlow
-    from xraylab.backend import describe_backend, start_keras
-
-    keras = start_keras()
-    print(f"{describe_backend()}, {os.cpu_count()} cores, medians of {options.rounds} rounds")
-    print(f"{'model':14s}{'px':>5s}{'batch':>7s}{'ours':>10s}{'XLA':>10s}{'theirs':>10s}  ratio")
-    rows = []
-    for name in options.models:
-        own, public = NETWORKS[name]
-        for size in options.sizes:
-            functions = {"ours": ours(own, size, False)}
-            if options.xla:
-                functions["xla"] = ours(own, size, True)
-            if other := theirs(*public, size):
-                functions["theirs"] = other
-            for batch in options.batches:
-                films = np.random.default_rng(0).random((batch, size, size, 1), np.float32)
-                found = measure(functions, films, options.rounds)
-                best = min(found["ours"], found.get("xla", np.inf))
-                ratio = found["theirs"] / best if "theirs" in found else None
-                rows.append({"model": name, "size": size, "batch": batch, **found, "ratio": ratio})
-                cells = "".join(
-                    f"{1e3 * found[key]:10.1f}" if key in found else f"{'—':>10s}"
-                    for key in ("ours", "xla", "theirs")
-                )
-                told = f"{ratio:7.2f}" if ratio else "      —"
-                print(f"{name:14s}{size:5d}{batch:7d}{cells}{told}", flush=True)
-            keras.backend.clear_session()
+    options = parsed()
+    if options.worker:
+        work(options)
+        return
+    chosen = cases(options)
+    if not chosen:
+        raise SystemExit("no network is measured at these sizes; EfficientViT takes 224 px")
+    print(f"{options.threads} threads of {os.cpu_count()} cores, {options.rounds} rounds")
+    rows, told = [], set()
+    for name, size in chosen:
+        kinds = ["ours"]
+        if all(importlib.util.find_spec(package) for package in ("torch", NETWORKS[name][0])):
+            kinds.append("theirs")
+        workers = [Worker(kind, name, size, options.threads) for kind in kinds]
+        if new := [w.versions for w in workers if w.versions not in told]:
+            print("; ".join(new) + "\n" + TITLES)
+            told.update(new)
+        for batch in options.batches:
+            found = summary(measure(workers, batch, options.rounds))
+            rows.append({"model": name, "size": size, "batch": batch, **found})
+            print(row(name, size, batch, found), flush=True)
+        for worker in workers:
+            worker.close()
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+        facts = {"threads": options.threads, "rounds": options.rounds, "versions": sorted(told)}
+        options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
