@@ -15,6 +15,10 @@ Ours take films of one channel and have the head of their registry; theirs take 
 and answer 14 labels. torchvision's ResNet50 strides in the 3x3 convolution, that of
 ``keras.applications`` (and ours) in the 1x1 before it: theirs takes 8 % more multiply-adds at
 224 px.
+
+Run it on a machine that does nothing else: PyTorch's threads wait for each other by spinning, and
+with two threads on two busy cores its ResNet50 took 70 times as long as with one. The load
+that the machine had in the minute before is printed, with a warning if it is not small.
 """
 
 import argparse
@@ -37,6 +41,7 @@ NETWORKS = {  # name, here and there: the package that has it too, and sizes in 
     "efficientvit_m5": ("timm", (224,)),
 }
 REST = 0.02  # seconds between two turns, in which waiting threads stop to spin
+BUSY = 0.5  # load above which others use a core for half of the time, or more
 
 
 # The process of one framework
@@ -230,6 +235,10 @@ def main():
     if not chosen:
         raise SystemExit("no network is measured at these sizes; EfficientViT takes 224 px")
     print(f"{options.threads} threads of {os.cpu_count()} cores, {options.rounds} rounds")
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    if load is not None:
+        busy = ": NOT QUIET, the figures mean little" if load > BUSY else ""
+        print(f"load of the last minute {load:.2f}{busy}")
     rows, told = [], set()
     for name, size in chosen:
         kinds = ["ours"]
@@ -246,7 +255,8 @@ def main():
         for worker in workers:
             worker.close()
     if options.json:
-        facts = {"threads": options.threads, "rounds": options.rounds, "versions": sorted(told)}
+        facts = {name: getattr(options, name) for name in ("threads", "rounds")}
+        facts |= {"cores": os.cpu_count(), "load_before": load, "versions": sorted(told)}
         options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 
 
