@@ -125,6 +125,7 @@ def test_forward_pass_against_numpy(images, arguments):
     expected = reference(images.astype(np.float64), model)
     assert 0.1 < np.abs(expected["logits"]).max() < 10
     out = model(images, return_intermediates=True)
+    out |= out["cross_attention"]
     for name, value in expected.items():
         np.testing.assert_allclose(
             ops.convert_to_numpy(out[name]), value, rtol=1e-5, atol=1e-5, err_msg=name
@@ -141,10 +142,10 @@ def test_intermediates(model, images):
     for attention in full["attention"].values():
         assert tuple(attention.shape) == (2, 4, 16, 16)
         np.testing.assert_allclose(ops.convert_to_numpy(attention).sum(-1), 1.0, atol=1e-5)
-    assert tuple(full["cross_attention"].shape) == (2, 4, 16, 64)
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(full["cross_attention"]).sum(-1), 1.0, atol=1e-5
-    )
+    assert list(full["cross_attention"]) == ["cross_attention"]
+    (cross,) = full["cross_attention"].values()
+    assert tuple(cross.shape) == (2, 4, 16, 64)
+    np.testing.assert_allclose(ops.convert_to_numpy(cross).sum(-1), 1.0, atol=1e-5)
     assert tuple(full["local_features"].shape) == (2, 8, 8, 64)
     assert tuple(full["features"].shape) == (2, 4, 4, 64)
 
@@ -193,6 +194,8 @@ def test_what_a_patch_was_counts_only_with_the_residual(images, residual, answer
         ({"image_size": 0}, "image_size must be a whole number of at least 1; 0 came"),
         ({"patch_size": 0}, "patch_size must be a whole number of at least 1; 0 came"),
         ({"depth": -1}, "depth must be a whole number of at least 0; -1 came"),
+        ({"num_heads": 0}, "num_heads must be a whole number of at least 1; 0 came"),
+        ({"local_channels": (8, 0)}, r"local_channels\[1\] must be a whole number"),
         ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
         ({"num_heads": 3}, "num_heads=3 does not divide embed_dim=256"),
         ({"num_heads": 3, "embed_dim": 33}, "embed_dim=33 is odd"),

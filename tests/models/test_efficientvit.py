@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from xraylab import losses, models
+from xraylab.models import efficientvit
 from xraylab.models.convert_efficientvit import load_timm
 from xraylab.models.efficientvit import (
     CascadedGroupAttention,
@@ -299,10 +300,11 @@ def test_intermediates():
     )
     shapes = {name: tuple(weights.shape) for name, weights in full["attention"].items()}
     assert shapes == {
-        "stage_0/block_0": (2, 9, 2, 49, 49),
-        "stage_1/block_0": (2, 4, 2, 49, 49),
-        "stage_2/block_0": (2, 1, 2, 16, 16),
+        "stage_0_block_0": (2, 9, 2, 49, 49),
+        "stage_1_block_0": (2, 4, 2, 49, 49),
+        "stage_2_block_0": (2, 1, 2, 16, 16),
     }
+    assert set(shapes) <= {layer.name for layer in model.layers}
     for weights in full["attention"].values():
         np.testing.assert_allclose(ops.convert_to_numpy(weights).sum(-1), 1.0, atol=1e-5)
     assert tuple(full["features"].shape) == (2, 4, 4, 32)
@@ -313,6 +315,36 @@ def test_sizes_need_not_divide(image_size):
     model = models.build("efficientvit_toy", image_size=image_size, num_labels=2)
     films = np.random.default_rng(0).random((1, image_size, image_size, 1)).astype(np.float32)
     assert np.isfinite(ops.convert_to_numpy(model(films)["logits"])).all()
+
+
+@pytest.mark.parametrize(("image_size", "side"), [(64, 16), (49, 13)])
+def test_tokens_are_the_places_of_the_first_stage(image_size, side):
+    """Their windows are filled up: 64 px make 9 windows of 49 places, 256 of which are film."""
+    model = models.build("efficientvit_toy", image_size=image_size)
+    film = np.zeros((1, image_size, image_size, 1), np.float32)
+    x = ops.repeat(film, 3, axis=-1)
+    for convolution in model.stem:
+        x = convolution(x)
+    assert tuple(x.shape[1:3]) == (side, side)
+    assert model.num_tokens == side**2
+
+
+@pytest.mark.parametrize("name", ["efficientvit_toy", "efficientvit_mxa_toy"])
+def test_paths_do_not_depend_on_what_was_built_before(name):
+    first, second = ([v.path for v in models.build(name).variables] for _ in range(2))
+    assert first == second
+    assert len(set(first)) == len(first)
+
+
+def test_the_back_end_is_asked_for_its_devices_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(efficientvit, "accelerators", lambda: asked.append(1) or [])
+    efficientvit._compiles_well.cache_clear()
+    for _ in range(2):
+        model = models.build("efficientvit_toy")
+    assert len(asked) == (keras.backend.backend() == "tensorflow")
+    assert model.supports_jit == (keras.backend.backend() != "tensorflow")
+    efficientvit._compiles_well.cache_clear()
 
 
 def test_with_distillation_the_answer_is_the_mean_of_two_heads():
@@ -365,6 +397,10 @@ def test_no_parameter_is_dead(name):
     [
         ({"image_size": 63}, r"image sizes from 64 px up \(a map for each of three stages\)"),
         ({"num_heads": (5, 3, 4)}, "192 channels do not divide into 5 heads"),
+        ({"num_heads": (0, 3, 4)}, r"num_heads\[0\] must be a whole number of at least 1; 0 came"),
+        ({"depths": (1, -1, 2)}, r"depths\[1\] must be a whole number of at least 0; -1 came"),
+        ({"key_dim": 0}, "key_dim must be a whole number of at least 1; 0 came"),
+        ({"window_size": 0}, "window_size must be a whole number of at least 1; 0 came"),
         ({"depths": (1, 2)}, "one number for each of the three stages"),
         ({"kernel_sizes": (3, 3)}, r"one side for each of the 4 heads"),
         ({"patch_size": 12}, "patch_size must be a power of two"),

@@ -170,6 +170,12 @@ def test_intermediates():
         assert tuple(weights.shape) == (2, 2, 65, 65)
         np.testing.assert_allclose(ops.convert_to_numpy(weights).sum(-1), 1.0, atol=1e-5)
     assert tuple(full["tokens"].shape) == (2, 65, 64)
+    assert tuple(full["stem_features"].shape) == (2, 8, 8, 64)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(full["stem_features"]),
+        ops.convert_to_numpy(model.stem(images)),
+        atol=1e-6,
+    )
     features = ops.convert_to_numpy(full["features"])
     assert features.shape == (2, 8, 8, 64)
     np.testing.assert_array_equal(features[:, 3, 5], full["tokens"][:, 1 + 3 * 8 + 5])
@@ -255,6 +261,10 @@ def test_in_blocks_jax_trains_the_same():
         ),
         ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
         ({"num_heads": 3}, "num_heads=3 does not divide embed_dim=256"),
+        ({"num_heads": 0}, "num_heads must be a whole number of at least 1; 0 came"),
+        ({"embed_dim": 0}, "embed_dim must be a whole number of at least 1; 0 came"),
+        ({"depth": -1}, "depth must be a whole number of at least 0; -1 came"),
+        ({"stem_filters": (32, 0)}, r"filters\[1\] must be a whole number of at least 1; 0 came"),
         ({"stem_filters": (32,)}, r"the stem takes three widths, as \(32, 64, 256\)"),
     ],
 )

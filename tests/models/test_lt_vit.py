@@ -17,6 +17,7 @@ from keras import ops
 
 from xraylab import models
 from xraylab.layers import TransformerBlock, patchify
+from xraylab.models.cost import layer_shapes
 from xraylab.models.lt_vit import LTViT
 
 SMALL = {"image_size": 16, "num_labels": 5, "patch_size": 4, "embed_dim": 12, "depth": 4}
@@ -383,6 +384,16 @@ def test_the_last_block_sees_the_image_only_if_asked(monkeypatch):
     assert calls[3:] == ["block_0", "block_1", "block_2", "block_3"]
 
 
+def test_the_ledger_of_layers_misses_no_parameter():
+    """The labels' way through the last block is a call like any other."""
+    model = models.build("lt_vit_toy")
+    rows = layer_shapes(model)
+    layers = {id(layer): layer for layer, _ in rows}.values()
+    assert sum(layer.count_params() for layer in layers) == model.count_params()
+    by_labels = [layer.name for layer, shape in rows if shape == (14, 48)]
+    assert by_labels == ["label_tokens", "block_4", "block_5", "norm"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -390,6 +401,9 @@ def test_the_last_block_sees_the_image_only_if_asked(monkeypatch):
         ({"image_size": 100}, r"multiples of 8 .*image_size=100 came. Choose 96 or 104"),
         ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
         ({"num_heads": 5}, "num_heads=5 does not divide embed_dim=192"),
+        ({"num_heads": 0}, "num_heads must be a whole number of at least 1; 0 came"),
+        ({"depth": -1}, "depth must be a whole number of at least 1; -1 came"),
+        ({"patch_size": 0}, "patch_size must be a whole number of at least 1; 0 came"),
         ({"num_label_blocks": 13}, "num_label_blocks must be from 1 to depth=12; 13 came"),
         ({"num_label_blocks": 0}, "num_label_blocks must be from 1 to depth=12; 0 came"),
         ({"first_label_block": 9}, "from 0 to 8, to leave room for 4 label blocks of 12; 9 came"),

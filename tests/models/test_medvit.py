@@ -544,6 +544,8 @@ def test_a_state_dict_of_another_size_is_refused(toy):
         ({"rounds": (1, 1)}, "each needs one value a stage"),
         ({"stem_widths": (8, 8)}, r"stem_widths must be three numbers; \(8, 8\) came"),
         ({"ecb_widths": (32, 32, 40, 48)}, "ecb_widths must be multiples of head_dim=16; 40 came"),
+        ({"head_dim": 0}, "head_dim must be a whole number of at least 1; 0 came"),
+        ({"sr_ratios": (0, 1, 1, 1)}, r"sr_ratios\[0\] must be a whole number"),
         ({"mix_ratio": 1.0}, "gives all of them to attention"),
     ],
 )

@@ -340,8 +340,11 @@ def test_intermediates(arrangement):
     np.testing.assert_allclose(
         ops.convert_to_numpy(full["logits"]), ops.convert_to_numpy(plain["logits"]), atol=1e-5
     )
-    names = ["stage_0/block_0", "stage_1/block_0", "stage_2/block_0"]
-    for what in ("attention", "boxes", "channel_gates", "spatial_gates"):
+    names = ["stage_0_block_0", "stage_1_block_0", "stage_2_block_0"]
+    expected = {"attention", "boxes", "channel_gates", "spatial_gates"}
+    expected |= {"attention_before"} if arrangement == "authors" else set()
+    assert set(full) == {"logits", "features"} | expected
+    for what in expected:
         assert list(full[what]) == names
     assert tuple(full["features"].shape) == (2, 4, 4, 32)
     for name, side, channels in zip(names, (16, 8, 4), (16, 24, 32), strict=True):
@@ -354,8 +357,10 @@ def test_intermediates(arrangement):
         assert tuple(full["spatial_gates"][name].shape) == (2, side, side)
         gates = ops.convert_to_numpy(full["spatial_gates"][name])
         assert (gates >= 0).all() and (gates <= 1).all()
-        weights = ops.convert_to_numpy(full["attention"][name])
-        np.testing.assert_allclose(weights.sum(-1), 1.0, atol=1e-5)
+        for what in expected & {"attention", "attention_before"}:
+            weights = ops.convert_to_numpy(full[what][name])
+            assert weights.shape == tuple(full["attention"][name].shape)
+            np.testing.assert_allclose(weights.sum(-1), 1.0, atol=1e-5)
 
 
 def test_the_authors_box_is_mostly_empty_before_training():
@@ -375,6 +380,8 @@ def test_the_authors_box_is_mostly_empty_before_training():
 def test_bad_arguments():
     with pytest.raises(ValueError, match="arrangement must be 'paper' or 'authors'; 'ours' came"):
         models.build("efficientvit_mxa_toy", arrangement="ours")
+    with pytest.raises(ValueError, match="reduction must be a whole number of at least 1; 0 came"):
+        models.build("efficientvit_mxa_toy", reduction=0)
 
 
 @pytest.mark.parametrize(

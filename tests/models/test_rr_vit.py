@@ -111,6 +111,10 @@ def test_without_positions_the_answer_ignores_where_patches_lie():
         ({"image_size": 0}, "image_size must be a whole number of at least 1; 0 came"),
         ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
         ({"num_heads": 3}, "num_heads=3 does not divide embed_dim=128"),
+        ({"num_heads": 0}, "num_heads must be a whole number of at least 1; 0 came"),
+        ({"embed_dim": 6.5}, "embed_dim must be a whole number of at least 1; 6.5 came"),
+        ({"depth": -1}, "depth must be a whole number of at least 0; -1 came"),
+        ({"patch_size": 0}, "patch_size must be a whole number of at least 1; 0 came"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -13,6 +13,7 @@ from keras import ops
 
 from xraylab.layers import MultiHeadAttention, SinusoidalPositions, TransformerBlock, patchify
 from xraylab.layers.transformer import EPSILON
+from xraylab.models.arguments import require_each, require_heads, require_whole
 from xraylab.models.film_model import FilmModel
 
 LOCAL_STRIDE = 4
@@ -27,10 +28,10 @@ class DBCT(FilmModel):
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
         returns: dict of ``logits`` (batch, num_labels), before the sigmoid. With
         ``return_intermediates=True`` also ``attention``, a dict of the maps of ``block_0`` …
-        (batch, num_heads, num_patches, num_patches); ``cross_attention``
-        (batch, num_heads, num_patches, num_local), what each patch takes from each place of the
-        local map, in raster order; ``tokens`` (batch, num_patches, embed_dim), the patches before
-        they read it; ``local_features``
+        (batch, num_heads, num_patches, num_patches); ``cross_attention``, a dict of one map,
+        ``cross_attention`` (batch, num_heads, num_patches, num_local), what each patch takes from
+        each place of the local map, in raster order; ``tokens`` (batch, num_patches, embed_dim),
+        the patches before they read it; ``local_features``
         (batch, image_size / 4, image_size / 4, embed_dim), that map; and ``features``
         (batch, rows, columns, embed_dim), the fused patches put where they lie: their mean goes
         into the last layer, so each label's logit is the mean of a map plus a bias.
@@ -70,26 +71,19 @@ class DBCT(FilmModel):
         super().__init__(image_size, num_labels, **kwargs)
         if patch_size is None:
             patch_size = 16 if image_size >= 224 else 8
-        for name, value, least in (
-            ("patch_size", patch_size, 1),
-            ("depth", depth, 0),
-            ("num_heads", num_heads, 1),
-        ):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"{name} must be a whole number of at least {least}; {value!r} came"
-                )
+        require_whole(1, patch_size=patch_size)
+        require_whole(0, depth=depth)
+        require_heads(embed_dim, num_heads)
         self.require_image_size(
             math.lcm(patch_size, LOCAL_STRIDE),
             reason=f"whole patches of {patch_size} px, and {LOCAL_STRIDE} px a local token",
         )
-        if embed_dim % num_heads:
-            raise ValueError(f"num_heads={num_heads} does not divide embed_dim={embed_dim}")
         if len(local_channels) != 2:
             raise ValueError(
                 "local_channels must be the channels after the two convolutions, such as (16, 32); "
                 f"{local_channels!r} came"
             )
+        require_each(1, local_channels=local_channels)
         self.patch_size = patch_size
         self.embed_dim = embed_dim
         self.depth = depth
@@ -97,11 +91,13 @@ class DBCT(FilmModel):
         self.mlp_ratio = mlp_ratio
         self.local_channels = tuple(local_channels)
         self.residual = residual
+        policy = {"dtype": self.dtype_policy}
 
-        self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding")
-        self.positions = SinusoidalPositions(name="positions")
+        self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
+        self.positions = SinusoidalPositions(name="positions", **policy)
         self.blocks = [
-            TransformerBlock(num_heads, mlp_ratio, name=f"block_{i}") for i in range(depth)
+            TransformerBlock(num_heads, mlp_ratio, name=f"block_{i}", **policy)
+            for i in range(depth)
         ]
         # First weights by ``he_normal``, or the places would begin thirty times smaller than the
         # patches, and attention between them flat.
@@ -114,14 +110,15 @@ class DBCT(FilmModel):
                 activation="relu",
                 kernel_initializer="he_normal",
                 name=f"convolution_{i}",
+                **policy,
             )
             for i, channels in enumerate(self.local_channels)
         ]
         self.local_projection = keras.layers.Dense(
-            embed_dim, kernel_initializer="he_normal", name="local_projection"
+            embed_dim, kernel_initializer="he_normal", name="local_projection", **policy
         )
-        self.cross_attention = MultiHeadAttention(num_heads, name="cross_attention")
-        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm")
+        self.cross_attention = MultiHeadAttention(num_heads, name="cross_attention", **policy)
+        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm", **policy)
         # The answer stays in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
 
@@ -175,7 +172,7 @@ class DBCT(FilmModel):
         rows = self.image_size // self.patch_size
         return out | {
             "attention": attention,
-            "cross_attention": cross_attention,
+            "cross_attention": {self.cross_attention.name: cross_attention},
             "tokens": x,
             "local_features": local,
             "features": ops.reshape(fused, (-1, rows, rows, self.embed_dim)),

@@ -6,12 +6,15 @@ cheap (depthwise convolutions and two-layer perceptrons); its one attention stay
 head before it found.
 """
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
 
 from xraylab.backend import accelerators
 from xraylab.layers import ConvNorm, SqueezeExcite, attend, scaled_dot_product_attention
+from xraylab.models.arguments import require_each, require_whole
 from xraylab.models.film_model import FilmModel
 
 
@@ -26,8 +29,9 @@ class FeedForward(keras.layers.Layer):
     def build(self, input_shape):
         """Create the two convolutions."""
         channels = input_shape[-1]
-        self.widen = ConvNorm(2 * channels, activation="relu", dtype=self.dtype_policy)
-        self.narrow = ConvNorm(channels, gamma=0.0, dtype=self.dtype_policy)
+        policy = {"dtype": self.dtype_policy}
+        self.widen = ConvNorm(2 * channels, activation="relu", name="widen", **policy)
+        self.narrow = ConvNorm(channels, gamma=0.0, name="narrow", **policy)
         self.widen.build(input_shape)
         self.narrow.build((*input_shape[:-1], 2 * channels))
 
@@ -66,15 +70,16 @@ class CascadedGroupAttention(keras.layers.Layer):
         num_windows, side, _, channels = input_shape
         value_dim = channels // self.num_heads
         map_shape = (num_windows, side, side)
+        policy = {"dtype": self.dtype_policy}
         self.projections, self.query_convolutions = [], []
-        for kernel_size in self.kernel_sizes[: self.num_heads]:
-            projection = ConvNorm(2 * self.key_dim + value_dim, dtype=self.dtype_policy)
+        for i, kernel_size in enumerate(self.kernel_sizes[: self.num_heads]):
+            projection = ConvNorm(2 * self.key_dim + value_dim, name=f"projection_{i}", **policy)
             projection.build((*map_shape, value_dim))
             self.projections.append(projection)
-            convolution = ConvNorm(None, kernel_size, dtype=self.dtype_policy)
+            convolution = ConvNorm(None, kernel_size, name=f"query_convolution_{i}", **policy)
             convolution.build((*map_shape, self.key_dim))
             self.query_convolutions.append(convolution)
-        self.join = ConvNorm(channels, gamma=0.0, dtype=self.dtype_policy, name="join")
+        self.join = ConvNorm(channels, gamma=0.0, name="join", **policy)
         self.join.build(input_shape)
         self.attention_bias = self.add_weight(
             name="attention_bias", shape=(self.num_heads, side**2), initializer="zeros"
@@ -249,19 +254,20 @@ class Downsampling(keras.layers.Layer):
         """Create the branches before, the merging, and the branches behind."""
         batch, size, _, channels = input_shape
         width, half = 4 * channels, -(-size // 2)
-        relu, policy = {"activation": "relu"}, {"dtype": self.dtype_policy}
+        relu = {"activation": "relu"}
         wide, narrow = (batch, half, half, width), (batch, half, half, self.filters)
         parts = {
-            "convolution_before": (ConvNorm(None, 3, **policy), input_shape),
-            "feed_forward_before": (FeedForward(**policy), input_shape),
-            "widen": (ConvNorm(width, **relu, **policy), input_shape),
-            "halve": (ConvNorm(None, 3, strides=2, **relu, **policy), (batch, size, size, width)),
-            "squeeze_excite": (SqueezeExcite(channels, **policy), wide),
-            "narrow": (ConvNorm(self.filters, **policy), wide),
-            "convolution_after": (ConvNorm(None, 3, **policy), narrow),
-            "feed_forward_after": (FeedForward(**policy), narrow),
+            "convolution_before": (ConvNorm, (None, 3), {}, input_shape),
+            "feed_forward_before": (FeedForward, (), {}, input_shape),
+            "widen": (ConvNorm, (width,), relu, input_shape),
+            "halve": (ConvNorm, (None, 3, 2), relu, (batch, size, size, width)),
+            "squeeze_excite": (SqueezeExcite, (channels,), {}, wide),
+            "narrow": (ConvNorm, (self.filters,), {}, wide),
+            "convolution_after": (ConvNorm, (None, 3), {}, narrow),
+            "feed_forward_after": (FeedForward, (), {}, narrow),
         }
-        for name, (layer, shape) in parts.items():
+        for name, (kind, arguments, options, shape) in parts.items():
+            layer = kind(*arguments, **options, dtype=self.dtype_policy, name=name)
             setattr(self, name, layer)
             layer.build(shape)
 
@@ -288,7 +294,7 @@ class EfficientViT(FilmModel):
         images: (batch, image_size, image_size, 1) float32 in [0, 1]; repeated to three channels.
         returns: dict of ``logits`` (batch, num_labels), before the sigmoid, and with
         ``distillation=True`` also ``distillation_logits`` of the same shape. With
-        ``return_intermediates=True`` also ``attention``, a dict of the maps of ``stage_0/block_0``
+        ``return_intermediates=True`` also ``attention``, a dict of the maps of ``stage_0_block_0``
         … (batch, windows, num_heads, side², side²); and ``features``, the last map
         (batch, height, width, embed_dims[-1]).
 
@@ -304,6 +310,9 @@ class EfficientViT(FilmModel):
         patch_size: how many pixels the stem makes one, a power of two.
         distillation: add a second head, to learn from a teacher. ``logits`` are then the class
             head's in training and the mean of both heads otherwise.
+
+    Attributes:
+        num_tokens: number of places of the first stage's map, without what fills its last windows.
 
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
@@ -327,6 +336,7 @@ class EfficientViT(FilmModel):
     ):
         super().__init__(image_size, num_labels, **kwargs)
         _require_whole_heads(embed_dims, depths, num_heads, kernel_sizes)
+        require_whole(1, key_dim=key_dim, window_size=window_size, patch_size=patch_size)
         convolutions = int(patch_size).bit_length() - 1
         if convolutions < 1 or patch_size != 2**convolutions or embed_dims[0] % (patch_size // 2):
             raise ValueError(
@@ -345,9 +355,9 @@ class EfficientViT(FilmModel):
             "distillation": distillation,
         }
         self.distillation = distillation
-        # On a processor, XLA takes half a minute to compile this and then runs its depthwise
-        # convolutions several times slower (benchmarks/efficientvit_speed.py).
-        self.supports_jit = keras.backend.backend() != "tensorflow" or bool(accelerators())
+        self.num_tokens = (-(-self.image_size // patch_size)) ** 2
+        self.supports_jit = _compiles_well()
+        policy = {"dtype": self.dtype_policy}
         self.stem = [
             ConvNorm(
                 embed_dims[0] // 2**still_to_come,
@@ -355,6 +365,7 @@ class EfficientViT(FilmModel):
                 strides=2,
                 activation="relu" if still_to_come else None,
                 name=f"stem_{convolutions - 1 - still_to_come}",
+                **policy,
             )
             for still_to_come in reversed(range(convolutions))
         ]
@@ -363,7 +374,7 @@ class EfficientViT(FilmModel):
             zip(embed_dims, depths, num_heads, strict=True)
         ):
             if stage:
-                self.trunk.append(Downsampling(channels, name=f"downsampling_{stage}"))
+                self.trunk.append(Downsampling(channels, name=f"downsampling_{stage}", **policy))
             attention = {
                 "num_heads": heads,
                 "key_dim": key_dim,
@@ -389,7 +400,7 @@ class EfficientViT(FilmModel):
 
     def make_block(self, attention, name):
         """Return one block of a stage; what an architecture built on this one replaces."""
-        return EfficientViTBlock(attention, name=name)
+        return EfficientViTBlock(attention, name=name, dtype=self.dtype_policy)
 
     def call(self, images, training=None, return_intermediates=False):
         """Return the label logits."""
@@ -404,7 +415,7 @@ class EfficientViT(FilmModel):
                 continue
             x, seen = layer(x, return_intermediates=True)
             for what, value in seen.items():
-                intermediates.setdefault(what, {})[layer.name.replace("_block", "/block")] = value
+                intermediates.setdefault(what, {})[layer.name] = value
 
         pooled = ops.mean(x, axis=(1, 2))  # (batch, embed_dims[-1])
         answers = [head(pooled) for head in self.heads]  # each (batch, num_labels)
@@ -455,6 +466,16 @@ class _Head(keras.layers.Layer):
         return {**super().get_config(), "num_labels": self.num_labels}
 
 
+@functools.cache
+def _compiles_well():
+    """Whether XLA is worth its while.
+
+    On a processor, TensorFlow's takes half a minute to compile this and then runs its depthwise
+    convolutions several times slower (benchmarks/efficientvit_speed.py).
+    """
+    return keras.backend.backend() != "tensorflow" or bool(accelerators())
+
+
 def _require_whole_heads(embed_dims, depths, num_heads, kernel_sizes):
     """Refuse stages that do not match each other, or channels that do not divide into heads."""
     if not len(embed_dims) == len(depths) == len(num_heads) == 3:
@@ -462,6 +483,8 @@ def _require_whole_heads(embed_dims, depths, num_heads, kernel_sizes):
             "embed_dims, depths and num_heads need one number for each of the three stages; "
             f"{embed_dims}, {depths} and {num_heads} came"
         )
+    require_each(0, depths=depths)
+    require_each(1, embed_dims=embed_dims, num_heads=num_heads, kernel_sizes=kernel_sizes)
     for channels, heads in zip(embed_dims, num_heads, strict=True):
         if channels % heads:
             raise ValueError(

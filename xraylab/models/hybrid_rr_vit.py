@@ -13,6 +13,7 @@ from keras import ops
 
 from xraylab.layers import ClassToken, LearnedPositions, TransformerBlock, unpatchify
 from xraylab.layers.transformer import EPSILON
+from xraylab.models.arguments import require_each, require_heads, require_whole
 from xraylab.models.film_model import FilmModel
 
 STRIDE = 4
@@ -43,6 +44,7 @@ class ConvolutionalStem(keras.layers.Layer):
         self.filters = tuple(filters)
         if len(self.filters) != 3:
             raise ValueError(f"the stem takes three widths, as (32, 64, 256); {filters!r} came")
+        require_each(1, filters=self.filters)
         self.stages = []
         for i, (width, stride) in enumerate(zip(self.filters, (2, 2, 1), strict=True)):
             convolution = keras.layers.Conv2D(
@@ -84,7 +86,8 @@ class HybridRRViT(FilmModel):
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
         returns: dict of ``logits`` (batch, num_labels), before the sigmoid, and
         ``reconstruction`` (batch, image_size, image_size, 1), unbounded. With
-        ``return_intermediates=True`` also ``attention``, a dict of the maps of ``block_0`` …
+        ``return_intermediates=True`` also ``stem_features``, the last convolutional map
+        (batch, rows, columns, embed_dim); ``attention``, a dict of the maps of ``block_0`` …
         (batch, num_heads, 1 + num_tokens, 1 + num_tokens), which at 224 px take 315 MB a film and
         block; ``tokens``, the last (batch, 1 + num_tokens, embed_dim), normalised; and
         ``features``, the same put where they lie (batch, rows, columns, embed_dim).
@@ -118,25 +121,27 @@ class HybridRRViT(FilmModel):
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
+        require_whole(0, depth=depth)
+        require_heads(embed_dim, num_heads)
         self.require_image_size(STRIDE, reason="one token for every 4x4 pixels")
-        if embed_dim % num_heads:
-            raise ValueError(f"num_heads={num_heads} does not divide embed_dim={embed_dim}")
         self.stem_filters = tuple(stem_filters)
         self.embed_dim = embed_dim
         self.depth = depth
         self.num_heads = num_heads
         self.mlp_ratio = mlp_ratio
         self.dropout = dropout
+        policy = {"dtype": self.dtype_policy}
 
-        self.stem = ConvolutionalStem((*self.stem_filters, embed_dim), name="stem")
-        self.class_token = ClassToken(name="class_token")
+        self.stem = ConvolutionalStem((*self.stem_filters, embed_dim), name="stem", **policy)
+        self.class_token = ClassToken(name="class_token", **policy)
         # As large as the fresh stem's tokens, which vary by 0.55 from place to place of a film.
-        self.positions = LearnedPositions(stddev=0.5, name="positions")
+        self.positions = LearnedPositions(stddev=0.5, name="positions", **policy)
         self.blocks = [
-            TransformerBlock(num_heads, mlp_ratio, name=f"block_{i}") for i in range(depth)
+            TransformerBlock(num_heads, mlp_ratio, name=f"block_{i}", **policy)
+            for i in range(depth)
         ]
-        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm")
-        self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm", **policy)
+        self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout", **policy)
         # Outputs stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
         self.decoder = keras.layers.Dense(STRIDE**2, dtype="float32", name="decoder")
@@ -158,8 +163,10 @@ class HybridRRViT(FilmModel):
     def call(self, images, training=None, return_intermediates=False):
         """Return the label logits and the rebuilt film."""
         side = self.image_size // STRIDE
-        x = self.stem(images, training=training)  # (batch, side, side, embed_dim)
-        x = ops.reshape(x, (-1, side * side, self.embed_dim))  # (batch, num_tokens, embed_dim)
+        stem_features = self.stem(images, training=training)  # (batch, side, side, embed_dim)
+        x = ops.reshape(
+            stem_features, (-1, side * side, self.embed_dim)
+        )  # (batch, num_tokens, embed_dim)
         x = self.class_token(x)  # (batch, 1 + num_tokens, embed_dim)
         x = self.positions(x)
 
@@ -179,7 +186,8 @@ class HybridRRViT(FilmModel):
         }
         if return_intermediates:
             features = ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim))
-            out |= {"attention": attention, "tokens": x, "features": features}
+            out |= {"stem_features": stem_features, "attention": attention}
+            out |= {"tokens": x, "features": features}
         return out
 
     def get_config(self):

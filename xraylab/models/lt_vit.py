@@ -10,6 +10,7 @@ from keras import ops
 
 from xraylab.layers import LearnedPositions, TransformerBlock, patchify
 from xraylab.layers.transformer import EPSILON
+from xraylab.models.arguments import require_heads, require_whole
 from xraylab.models.film_model import FilmModel
 
 
@@ -17,34 +18,36 @@ from xraylab.models.film_model import FilmModel
 class LTViTBlock(TransformerBlock):
     """A transformer block that label tokens can read through, after the image has passed.
 
-    Called, it is the standard block, on image tokens alone. :meth:`read` sends label tokens through
-    the same weights. That these are two calls is the point: a joint attention with a mask gives
-    the same numbers to rounding only, two calls leave every bit of the image tokens alone.
+    Called on image tokens alone, it is the standard block. Called on label tokens, beside the
+    ``images`` they read from, it sends them through the same weights. That these are two calls is
+    the point: a joint attention with a mask gives the same numbers to rounding only, two calls
+    leave every bit of the image tokens alone.
 
     Shapes:
-        tokens: image tokens (batch, num_patches, embed_dim), returned in the same shape.
+        tokens: image tokens (batch, num_patches, embed_dim), or label tokens
+        (batch, num_labels, embed_dim); returned in the same shape.
+        images: None for image tokens; for label tokens, the image tokens
+        (batch, num_patches, embed_dim) as they *enter* this block. With ``return_attention=True``
+        also attention, (batch, heads, num_patches, num_patches) of image tokens, and
+        (batch, heads, num_labels, num_patches + num_labels) of label tokens, the image's columns
+        first; without ``self_attention`` they are all.
 
     Source: ``marikkar2023``, Eq. 2.
     """
 
-    def read(self, labels, images, self_attention=True, return_attention=False):
-        """Return the label tokens after they have read from the image, and from each other.
-
-        Shapes:
-            labels: (batch, num_labels, embed_dim), returned in the same shape.
-            images: (batch, num_patches, embed_dim), as they *enter* this block. With
-            ``return_attention=True`` also attention (batch, heads, num_labels, num_patches +
-            num_labels), the image's columns first; without ``self_attention`` they are all.
-        """
-        normed = self.attention_norm(labels)
+    def call(self, tokens, images=None, self_attention=True, return_attention=False):
+        """Return image tokens after one block, or label tokens after they have read."""
+        if images is None:
+            return super().call(tokens, return_attention=return_attention)
+        normed = self.attention_norm(tokens)
         context = (self.attention_norm(images),) + ((normed,) if self_attention else ())
         if return_attention:
             update, attention = self.attention(normed, context=context, return_attention=True)
         else:
             update = self.attention(normed, context=context)
-        labels = labels + update
-        labels = labels + self.mlp(self.mlp_norm(labels))
-        return (labels, attention) if return_attention else labels
+        tokens = tokens + update
+        tokens = tokens + self.mlp(self.mlp_norm(tokens))
+        return (tokens, attention) if return_attention else tokens
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -165,9 +168,10 @@ class LTViT(FilmModel):
         super().__init__(image_size, num_labels, **kwargs)
         if patch_size is None:
             patch_size = 4 if image_size < 64 else 8 if image_size <= 128 else 16
+        require_whole(1, patch_size=patch_size, depth=depth)
+        require_whole(0, num_label_blocks=num_label_blocks)
+        require_heads(embed_dim, num_heads)
         self.require_image_size(patch_size, reason="whole patches")
-        if embed_dim % num_heads:
-            raise ValueError(f"num_heads={num_heads} does not divide embed_dim={embed_dim}")
         if not 1 <= num_label_blocks <= depth:
             raise ValueError(
                 f"num_label_blocks must be from 1 to depth={depth}; {num_label_blocks} came"
@@ -189,13 +193,16 @@ class LTViT(FilmModel):
         self.label_self_attention = label_self_attention
         self.stop_gradient_to_image = stop_gradient_to_image
         self.encoded_blocks = sorted({round(depth * part / 6) for part in (3, 4, 5, 6)})
+        policy = {"dtype": self.dtype_policy}
 
-        self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding")
+        self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
         # As large as the embedded patches of a film, which spread by 0.2 to 0.6.
-        self.positions = LearnedPositions(stddev=0.3, name="positions")
-        self.label_tokens = LabelTokens(num_labels, name="label_tokens")
-        self.blocks = [LTViTBlock(num_heads, mlp_ratio, name=f"block_{i}") for i in range(depth)]
-        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm")
+        self.positions = LearnedPositions(stddev=0.3, name="positions", **policy)
+        self.label_tokens = LabelTokens(num_labels, name="label_tokens", **policy)
+        self.blocks = [
+            LTViTBlock(num_heads, mlp_ratio, name=f"block_{i}", **policy) for i in range(depth)
+        ]
+        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm", **policy)
         # Logits stay in float32 under mixed precision, so that the loss does.
         self.head = OneLogitALabel(dtype="float32", name="head")
 
@@ -226,11 +233,14 @@ class LTViT(FilmModel):
                 seen = ops.stop_gradient(seen)
             block = self.blocks[i]
             if return_intermediates:
-                labels, label_attention[block.name] = block.read(
-                    labels, seen, self.label_self_attention, return_attention=True
+                labels, label_attention[block.name] = block(
+                    labels,
+                    images=seen,
+                    self_attention=self.label_self_attention,
+                    return_attention=True,
                 )
             else:
-                labels = block.read(labels, seen, self.label_self_attention)
+                labels = block(labels, images=seen, self_attention=self.label_self_attention)
 
         out = {"logits": self.head(self.norm(labels))}  # (batch, num_labels)
         if return_intermediates:

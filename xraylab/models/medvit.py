@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from xraylab.layers import ConvNorm, first_weights
+from xraylab.models.arguments import require_each, require_whole
 from xraylab.models.film_model import FilmModel
 from xraylab.models.medvit_blocks import ECB, LTB
 from xraylab.models.medvit_parts import STDDEV, batch_norm
@@ -78,6 +79,7 @@ class MedViT(FilmModel):
         self.head_dim, self.mix_ratio = head_dim, mix_ratio
         self.drop_path = drop_path
         self._check_arguments()
+        policy = {"dtype": self.dtype_policy}
 
         self.stem = [
             ConvNorm(
@@ -87,6 +89,7 @@ class MedViT(FilmModel):
                 activation="relu",
                 stddev=STDDEV,
                 name=f"stem_{i}",
+                **policy,
             )
             for i, (filters, strides) in enumerate(
                 zip((*self.stem_widths, self.stem_widths[-1]), (2, 1, 1, 2), strict=True)
@@ -100,6 +103,7 @@ class MedViT(FilmModel):
                 drop_path=rate,
                 name=f"block_{i}",
                 **options,
+                **policy,
             )
             for i, ((kind, options), rate) in enumerate(zip(plan, rates, strict=True))
         ]
@@ -131,6 +135,8 @@ class MedViT(FilmModel):
             raise ValueError(f"each needs one value a stage, and the same number; {lengths} came")
         if len(self.stem_widths) != 3:
             raise ValueError(f"stem_widths must be three numbers; {self.stem_widths} came")
+        require_whole(1, head_dim=self.head_dim)
+        require_each(1, stem_widths=self.stem_widths, sr_ratios=self.stages["sr_ratios"])
         for name in ("ecb_widths", "ltb_widths"):
             for width in self.stages[name]:
                 if width % self.head_dim:

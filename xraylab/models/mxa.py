@@ -8,6 +8,7 @@ paper and its authors' code arrange this differently; both are here.
 import keras
 from keras import ops
 
+from xraylab.models.arguments import require_whole
 from xraylab.models.efficientvit import EfficientViT, EfficientViTBlock
 
 LEAST_SIDE = 0.2
@@ -240,6 +241,7 @@ class MXA(keras.layers.Layer):
         super().__init__(**kwargs)
         if arrangement not in ("paper", "authors"):
             raise ValueError(f"arrangement must be 'paper' or 'authors'; {arrangement!r} came")
+        require_whole(1, reduction=reduction)
         self.arrangement, self.reduction = arrangement, reduction
         paper, policy = arrangement == "paper", {"dtype": self.dtype_policy}
         self.box_head = BoxHead(sigmoid=not paper, name="box_head", **policy)
@@ -344,8 +346,10 @@ class EfficientViTMXA(EfficientViT):
 
     Shapes:
         as in :class:`EfficientViT`. With ``return_intermediates=True`` also, each a dict by
-        ``stage_0/block_0`` …, ``boxes`` (batch, 4), x1, y1, x2, y2 in [0, 1] from the upper left
-        corner; ``channel_gates`` (batch, channels); ``spatial_gates`` (batch, height, width).
+        ``stage_0_block_0`` …, ``boxes`` (batch, 4), x1, y1, x2, y2 in [0, 1] from the upper left
+        corner; ``channel_gates`` (batch, channels); ``spatial_gates`` (batch, height, width); and
+        in the authors' arrangement ``attention_before``, the maps of the attention that runs once
+        more before the block, shaped as those of ``attention``.
 
     Args:
         arrangement: ``"paper"`` or ``"authors"``, see :class:`MXA` and :class:`MXABlock`.
@@ -364,7 +368,7 @@ class EfficientViTMXA(EfficientViT):
 
     def make_block(self, attention, name):
         """Return a block with MXA."""
-        return MXABlock(attention, self.mxa_options, name=name)
+        return MXABlock(attention, self.mxa_options, name=name, dtype=self.dtype_policy)
 
     def get_config(self):
         """Return the arguments that make an equal model."""

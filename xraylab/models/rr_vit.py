@@ -15,6 +15,7 @@ from xraylab.layers import (
     patchify,
     unpatchify,
 )
+from xraylab.models.arguments import require_heads, require_whole
 from xraylab.models.film_model import FilmModel
 
 
@@ -91,21 +92,23 @@ class RRViT(FilmModel):
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
+        require_whole(1, patch_size=patch_size)
+        require_whole(0, depth=depth)
+        require_heads(embed_dim, num_heads)
         self.require_image_size(patch_size, reason="whole patches")
-        if embed_dim % num_heads:
-            raise ValueError(f"num_heads={num_heads} does not divide embed_dim={embed_dim}")
         self.patch_size = patch_size
         self.embed_dim = embed_dim
         self.depth = depth
         self.num_heads = num_heads
         self.dropout = dropout
+        policy = {"dtype": self.dtype_policy}
 
-        self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding")
-        self.class_token = ClassToken(name="class_token")
+        self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
+        self.class_token = ClassToken(name="class_token", **policy)
         # As large as the embedded patches of a film, which spread by 0.2 to 0.6.
-        self.positions = LearnedPositions(stddev=0.3, name="positions")
-        self.blocks = [RRViTBlock(num_heads, name=f"block_{i}") for i in range(depth)]
-        self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout")
+        self.positions = LearnedPositions(stddev=0.3, name="positions", **policy)
+        self.blocks = [RRViTBlock(num_heads, name=f"block_{i}", **policy) for i in range(depth)]
+        self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout", **policy)
         # Outputs stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
         self.decoder = keras.layers.Dense(patch_size**2, dtype="float32", name="decoder")
