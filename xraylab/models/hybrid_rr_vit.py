@@ -163,10 +163,8 @@ class HybridRRViT(FilmModel):
     def call(self, images, training=None, return_intermediates=False):
         """Return the label logits and the rebuilt film."""
         side = self.image_size // STRIDE
-        stem_features = self.stem(images, training=training)  # (batch, side, side, embed_dim)
-        x = ops.reshape(
-            stem_features, (-1, side * side, self.embed_dim)
-        )  # (batch, num_tokens, embed_dim)
+        stem = self.stem(images, training=training)  # (batch, side, side, embed_dim)
+        x = ops.reshape(stem, (-1, side * side, self.embed_dim))  # (batch, num_tokens, embed_dim)
         x = self.class_token(x)  # (batch, 1 + num_tokens, embed_dim)
         x = self.positions(x)
 
@@ -186,7 +184,7 @@ class HybridRRViT(FilmModel):
         }
         if return_intermediates:
             features = ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim))
-            out |= {"stem_features": stem_features, "attention": attention}
+            out |= {"stem_features": stem, "attention": attention}
             out |= {"tokens": x, "features": features}
         return out
 
