@@ -23,10 +23,12 @@ class FilmModel(keras.Model):
       film goes through them, each (batch, heads, queries, keys), or
       (batch, windows, heads, queries, keys) where attention stays inside windows;
     * ``features``: the last map that still has the film's two axes,
-      (batch, height, width, channels): what class activation maps are made of.
+      (batch, height, width, channels): what class activation maps are made of;
+    * ``tokens``: the tokens of a transformer, (batch, num_tokens, embed_dim), at the point that
+      its docstring names.
 
-    Weights files say of which architecture they are, so that those of another one are refused even
-    where all shapes agree.
+    What only one architecture has is named in its own docstring. Weights files say of which
+    architecture they are, so that those of another one are refused even where all shapes agree.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
