@@ -35,7 +35,7 @@ serve: $(READY)  ## Render the book and open it in the browser.
 	$(BIN)/python tools/build_book.py --open
 
 test: $(READY) lint  ## Check the style and run the tests.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-models: $(READY)  ## Run the thorough tests of models over every model, not only the toys; long.
 	XRAYLAB_EVERY_MODEL=1 $(BIN)/python -m pytest tests/models/test_all_models.py tests/models/test_backends.py

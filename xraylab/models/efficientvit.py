@@ -471,7 +471,7 @@ def _compiles_well():
     """Whether XLA is worth its while.
 
     On a processor, TensorFlow's takes half a minute to compile this and then runs its depthwise
-    convolutions several times slower (benchmarks/efficientvit_speed.py).
+    convolutions several times slower (benchmarks/inference.py).
     """
     return keras.backend.backend() != "tensorflow" or bool(accelerators())
 
