@@ -28,30 +28,37 @@ def models(
 
 
 def _print_models(console, registry, size):
-    """Print one row a model; build only those whose cost at this size is not in the table."""
+    """Print one row a model, by family; build only those whose cost at this size is not known."""
     from rich.table import Table
+
+    from xraylab.models.cards import CARDS
 
     table = Table(
         "Model",
         "Source",
         "Parameters",
-        "Multiply-adds",
+        "Multiply-\nadds",
         "Tokens",
-        "Source's\nsizes (px)",
-        "What it is",
         title=f"Models at {size}×{size} px, 14 labels",
     )
+    for column in table.columns[:5]:
+        column.no_wrap = True
     for column in table.columns[2:5]:
         column.justify = "right"
+    roomy = console.width >= 120
+    if roomy:
+        table.add_column("Source's\nsizes (px)")
+        table.add_column("What it is")
     reconstructed = {}
     family = None
-    for card in map(registry.card, registry.list_models()):
+    for card in CARDS.values():
         if family not in (None, card.builder):
             table.add_section()
         family = card.builder
         cells = _cost_cells(console, registry, card.name, size)
         sizes = ", ".join(map(str, card.source_sizes)) or "not given"
-        table.add_row(card.name, card.source, *cells, sizes, card.summary)
+        more = ("" if card.name.endswith("_toy") else sizes, card.summary) if roomy else ()
+        table.add_row(card.name, card.source, *cells, *more)
         if card.reconstructed:
             reconstructed.setdefault(card.reconstructed, []).append(card.name)
     console.print(table)

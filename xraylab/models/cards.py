@@ -131,7 +131,7 @@ def _efficientvit_cards():
                 options=options | ({"reduction": 4} if size == "toy" else {}),
             ),
         ]
-    return cards
+    return sorted(cards, key=lambda card: card.builder)  # first those without MXA
 
 
 CARDS = {
