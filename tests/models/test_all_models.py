@@ -13,7 +13,7 @@ from xraylab import losses, models
 from xraylab.models.cost import cost
 from xraylab.models.stored import stored_cost
 
-from .conftest import SIZE, THOROUGH, fresh, randomise
+from .conftest import EVERY_MODEL, SIZE, THOROUGH, fresh, randomise
 
 
 @pytest.fixture(scope="module", params=models.list_models())
@@ -160,7 +160,7 @@ def test_saved_and_loaded_it_answers_the_same(name, batch, tmp_path):
     np.testing.assert_array_equal(ops.convert_to_numpy(other(images)["logits"]), expected)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"][: 1 + EVERY_MODEL])
 def test_mixed_precision(name, batch, policy):
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
@@ -186,6 +186,7 @@ def test_seeds_reproduce(name):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles by XLA")
+@pytest.mark.parametrize("name", THOROUGH if EVERY_MODEL else ["rr_vit_toy", "dbct_toy"])
 def test_xla_compiles_it(name, batch):
     history = train(fresh(name), *batch, steps=2, jit_compile=True)
     assert np.isfinite(history).all()
