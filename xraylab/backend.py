@@ -1,6 +1,7 @@
 """Keras and its back end, started without the messages meant for those who build TensorFlow."""
 
 import contextlib
+import functools
 import os
 import sys
 import tempfile
@@ -40,10 +41,14 @@ def installed_version(package):
         return None
 
 
+@functools.cache
 def accelerators():
-    """Return the names of the accelerators the back end sees, as in ``["gpu:0"]``."""
+    """Return the names of the accelerators the back end sees, as in ``("gpu:0",)``.
+
+    They do not change while a process runs, so the back end is asked once.
+    """
     devices = start_keras().distribution.list_devices()
-    return [str(device) for device in devices if not str(device).lower().startswith("cpu")]
+    return tuple(str(device) for device in devices if not str(device).lower().startswith("cpu"))
 
 
 @contextlib.contextmanager

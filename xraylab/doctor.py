@@ -75,7 +75,7 @@ def try_devices():
     """Run one real convolution on every accelerator, or on the CPU where there is none."""
     keras = start_keras()
     lines = []
-    for name in accelerators() or ["cpu:0"]:
+    for name in accelerators() or ("cpu:0",):
         try:
             with keras.device(name):
                 seconds, value = _convolve(keras)

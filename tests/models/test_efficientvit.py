@@ -336,15 +336,11 @@ def test_paths_do_not_depend_on_what_was_built_before(name):
     assert len(set(first)) == len(first)
 
 
-def test_the_back_end_is_asked_for_its_devices_once(monkeypatch):
-    asked = []
-    monkeypatch.setattr(efficientvit, "accelerators", lambda: asked.append(1) or [])
-    efficientvit._compiles_well.cache_clear()
-    for _ in range(2):
-        model = models.build("efficientvit_toy")
-    assert len(asked) == (keras.backend.backend() == "tensorflow")
-    assert model.supports_jit == (keras.backend.backend() != "tensorflow")
-    efficientvit._compiles_well.cache_clear()
+@pytest.mark.parametrize("devices", [(), ("gpu:0",)])
+def test_xla_is_for_accelerators_and_jax(monkeypatch, devices):
+    monkeypatch.setattr(efficientvit, "accelerators", lambda: devices)
+    model = models.build("efficientvit_toy")
+    assert model.supports_jit == (bool(devices) or keras.backend.backend() != "tensorflow")
 
 
 def test_with_distillation_the_answer_is_the_mean_of_two_heads():

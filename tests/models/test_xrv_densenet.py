@@ -77,7 +77,7 @@ def test_the_head_may_stay(state):
     head = ops.convert_to_numpy(small.head.kernel)
     with pytest.raises(ValueError, match="answers 18 labels, the model 5: pass head=False"):
         load_xrv(small, state)
-    first = small.trunk[0].chain.layers[1].kernel
+    first = small.trunk[0].layers[1].kernel
     assert load_xrv(small, state, head=False) is small
     np.testing.assert_array_equal(ops.convert_to_numpy(small.head.kernel), head)
     expected = state["features.conv0.weight"].transpose(2, 3, 1, 0)

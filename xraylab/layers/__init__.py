@@ -1,7 +1,7 @@
 """Building blocks that more than one architecture uses."""
 
 from xraylab.layers.attention import MultiHeadAttention, attend, scaled_dot_product_attention
-from xraylab.layers.convolution import ConvNorm, DropPath, SqueezeExcite
+from xraylab.layers.convolution import ConvNorm, DropPath, SqueezeExcite, batch_norm
 from xraylab.layers.initial import first_weights
 from xraylab.layers.patches import patchify, unpatchify
 from xraylab.layers.tokens import (
@@ -23,6 +23,7 @@ __all__ = [
     "SqueezeExcite",
     "TransformerBlock",
     "attend",
+    "batch_norm",
     "first_weights",
     "patchify",
     "scaled_dot_product_attention",

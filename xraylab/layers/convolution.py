@@ -5,6 +5,25 @@ from keras import ops
 
 from xraylab.layers.initial import first_weights
 
+BATCH_NORM_MOMENTUM = 0.9
+"""PyTorch's. ``keras.applications`` has 0.99, which needs several hundred steps before the running
+means can be used; short runs would be scored on statistics of the first weights. Long runs see no
+difference."""
+
+
+def batch_norm(name, epsilon=1e-5, dtype=None, **options):
+    """Return batch normalisation with the momentum of all our models (``ioffe2015``).
+
+    Args:
+        name: name of the layer.
+        epsilon: what is added to the variance; by default PyTorch's.
+        dtype: the layer's policy.
+        options: further arguments of ``keras.layers.BatchNormalization``.
+    """
+    return keras.layers.BatchNormalization(
+        momentum=BATCH_NORM_MOMENTUM, epsilon=epsilon, name=name, dtype=dtype, **options
+    )
+
 
 @keras.saving.register_keras_serializable("xraylab")
 class ConvNorm(keras.layers.Layer):
@@ -55,12 +74,8 @@ class ConvNorm(keras.layers.Layer):
         else:
             options["kernel_initializer"] = first_weights(stddev)
             self.convolution = keras.layers.Conv2D(filters, kernel_size, **options)
-        self.norm = keras.layers.BatchNormalization(
-            epsilon=1e-5,
-            momentum=0.9,
-            gamma_initializer=keras.initializers.Constant(gamma),
-            dtype=self.dtype_policy,
-            name="norm",
+        self.norm = batch_norm(
+            "norm", dtype=self.dtype_policy, gamma_initializer=keras.initializers.Constant(gamma)
         )
         self.activation = keras.activations.get(activation)
         # A convolution that strides is padded here, any other one by Keras.
@@ -104,8 +119,7 @@ class SqueezeExcite(keras.layers.Layer):
         squeeze: width of the hidden layer.
         activation: name of the hidden layer's activation.
         gate: name of the activation that makes the weights.
-        stddev: as in :class:`ConvNorm`.
-        kernel_initializer: Keras initialiser of both layers in place of what ``stddev`` says.
+        kernel_initializer: Keras initialiser of both layers.
 
     Source: ``hu2018``, Sect. 3.
     """
@@ -115,19 +129,12 @@ class SqueezeExcite(keras.layers.Layer):
         squeeze,
         activation="relu",
         gate="sigmoid",
-        stddev=None,
-        kernel_initializer=None,
+        kernel_initializer="glorot_uniform",
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.squeeze, self.activation, self.gate = squeeze, activation, gate
-        self.stddev = stddev
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-
-    def _first_weights(self):
-        """Return a new initialiser for each layer: one draws the same numbers every time."""
-        given = self.kernel_initializer
-        return first_weights(self.stddev) if given is None else given.clone()
 
     def build(self, input_shape):
         """Create the two linear layers."""
@@ -135,14 +142,14 @@ class SqueezeExcite(keras.layers.Layer):
         self.reduce = keras.layers.Dense(
             self.squeeze,
             activation=self.activation,
-            kernel_initializer=self._first_weights(),
+            kernel_initializer=self.kernel_initializer.clone(),
             dtype=self.dtype_policy,
             name="reduce",
         )
         self.expand = keras.layers.Dense(
             channels,
             activation=self.gate,
-            kernel_initializer=self._first_weights(),
+            kernel_initializer=self.kernel_initializer.clone(),
             dtype=self.dtype_policy,
             name="expand",
         )
@@ -161,7 +168,6 @@ class SqueezeExcite(keras.layers.Layer):
             "squeeze": self.squeeze,
             "activation": self.activation,
             "gate": self.gate,
-            "stddev": self.stddev,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 

@@ -9,6 +9,23 @@ EPSILON = 1e-6
 """What layer normalisation adds to the variance, as vision transformers have it."""
 
 
+def run_blocks(blocks, tokens, return_attention=False):
+    """Send tokens through blocks one after the other.
+
+    Shapes:
+        tokens: (batch, num_tokens, embed_dim).
+        returns: the tokens after the last block, and a dict of each block's attention map
+        (batch, heads, num_tokens, num_tokens) by its name; empty unless ``return_attention``.
+    """
+    attention = {}
+    for block in blocks:
+        if return_attention:
+            tokens, attention[block.name] = block(tokens, return_attention=True)
+        else:
+            tokens = block(tokens)
+    return tokens, attention
+
+
 @keras.saving.register_keras_serializable("xraylab")
 class MLP(keras.layers.Layer):
     """Two linear layers with a GELU between them (``dosovitskiy2021``, Sect. 3.1).

@@ -11,12 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from xraylab.layers import batch_norm
 from xraylab.models.film_model import FilmModel
-
-BATCH_NORM_MOMENTUM = 0.9
-"""``keras.applications`` has 0.99, which needs several hundred steps before the running means can
-be used; short runs would be scored on statistics of the first weights. Long runs see no difference.
-"""
 
 
 class FilmCNN(FilmModel):
@@ -58,10 +54,7 @@ class FilmCNN(FilmModel):
 
     def build(self, input_shape=None):
         """Build the trunk from below, then the head."""
-        shape = (None, self.image_size, self.image_size, 3)
-        for layer in self.trunk:
-            layer.build(shape)
-            shape = layer.compute_output_shape(shape)
+        shape = build_trunk(self.trunk, (None, self.image_size, self.image_size, 3))
         self.hidden.build((None, shape[-1]))
         self.head.build((None, self.hidden_dim))
 
@@ -71,11 +64,7 @@ class FilmCNN(FilmModel):
         if self.pixels == "imagenet":
             scale, offset = np.array([self.imagenet_scale, self.imagenet_offset], "float32")
             x = ops.cast(x, "float32") * scale + offset
-        maps = {}
-        for layer in self.trunk:
-            x = layer(x, training=training)  # (batch, height, width, channels)
-            if return_intermediates:
-                maps[layer.name] = x
+        x, maps = run_trunk(self.trunk, x, training, return_intermediates)
         pooled = ops.mean(x, axis=(1, 2))  # (batch, channels)
         out = {"logits": self.head(self.hidden(pooled))}  # (batch, num_labels)
         if return_intermediates:
@@ -85,6 +74,30 @@ class FilmCNN(FilmModel):
     def get_config(self):
         """Return the arguments that make an equal model."""
         return {**super().get_config(), "hidden_dim": self.hidden_dim, "pixels": self.pixels}
+
+
+def build_trunk(layers, input_shape):
+    """Build layers, each from what the one before returns; return the shape after the last."""
+    for layer in layers:
+        layer.build(input_shape)
+        input_shape = layer.compute_output_shape(input_shape)
+    return input_shape
+
+
+def run_trunk(layers, x, training=None, keep_maps=False):
+    """Send a film through layers one after the other.
+
+    Shapes:
+        x: (batch, image_size, image_size, channels).
+        returns: the last map (batch, height, width, channels), and a dict of what each layer
+        returned, by its name; empty unless ``keep_maps``.
+    """
+    maps = {}
+    for layer in layers:
+        x = layer(x, training=training)
+        if keep_maps:
+            maps[layer.name] = x
+    return x, maps
 
 
 class Chain(keras.layers.Layer):
@@ -104,9 +117,7 @@ class Chain(keras.layers.Layer):
 
     def build(self, input_shape):
         """Build the layers."""
-        for layer in self.layers:
-            layer.build(input_shape)
-            input_shape = layer.compute_output_shape(input_shape)
+        build_trunk(self.layers, input_shape)
 
     def call(self, x, training=None):
         """Apply the layers."""
@@ -123,7 +134,7 @@ class Chain(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class Stem(keras.layers.Layer):
+class Stem(Chain):
     """A 7x7 convolution and a 3x3 maximum, both of stride 2, both padded evenly (``he2016``).
 
     Shapes:
@@ -137,35 +148,17 @@ class Stem(keras.layers.Layer):
     """
 
     def __init__(self, filters, use_bias=False, epsilon=1.001e-5, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__([], **kwargs)
         self.filters, self.use_bias, self.epsilon = filters, use_bias, epsilon
         policy = {"dtype": self.dtype_policy}
-        self.chain = Chain(
-            [
-                keras.layers.ZeroPadding2D(3, **policy),
-                keras.layers.Conv2D(
-                    filters, 7, strides=2, use_bias=use_bias, name="conv", **policy
-                ),
-                batch_norm("bn", epsilon, **policy),
-                keras.layers.ReLU(**policy),
-                keras.layers.ZeroPadding2D(1, **policy),  # nothing is below zero after the ReLU
-                keras.layers.MaxPooling2D(3, strides=2, **policy),
-            ],
-            name="chain",
-            **policy,
-        )
-
-    def build(self, input_shape):
-        """Build the chain."""
-        self.chain.build(input_shape)
-
-    def call(self, x, training=None):
-        """Convolve, normalise, rectify, take maxima."""
-        return self.chain(x, training=training)
-
-    def compute_output_shape(self, input_shape):
-        """Return the shape of the output."""
-        return self.chain.compute_output_shape(input_shape)
+        self.layers += [
+            keras.layers.ZeroPadding2D(3, **policy),
+            keras.layers.Conv2D(filters, 7, strides=2, use_bias=use_bias, name="conv", **policy),
+            batch_norm("bn", epsilon, **policy),
+            keras.layers.ReLU(**policy),
+            keras.layers.ZeroPadding2D(1, **policy),  # nothing is below zero after the ReLU
+            keras.layers.MaxPooling2D(3, strides=2, **policy),
+        ]
 
     def get_config(self):
         """Return the arguments that make an equal layer."""
@@ -175,10 +168,3 @@ class Stem(keras.layers.Layer):
             "use_bias": self.use_bias,
             "epsilon": self.epsilon,
         }
-
-
-def batch_norm(name, epsilon, dtype=None):
-    """Return a batch normalisation with the momentum of all our baselines."""
-    return keras.layers.BatchNormalization(
-        momentum=BATCH_NORM_MOMENTUM, epsilon=epsilon, name=name, dtype=dtype
-    )

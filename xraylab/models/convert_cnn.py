@@ -17,7 +17,7 @@ from xraylab.models.weights import count_arrays, require_model
 NETWORKS = {ResNet: "ResNet50", DenseNet: "DenseNet121", EfficientNet: "EfficientNetB0"}
 """Our classes and what they are called in ``keras.applications``."""
 
-INSIDE = {"chain", "branch", "shortcut", "look", "narrow", "last"}
+INSIDE = {"branch", "shortcut", "look", "narrow", "last"}
 """Parts of our blocks that have no name in ``keras.applications``."""
 
 IMAGENET_DEVIATION = np.float32([0.229, 0.224, 0.225])

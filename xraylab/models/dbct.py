@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from xraylab.layers import MultiHeadAttention, SinusoidalPositions, TransformerBlock, patchify
-from xraylab.layers.transformer import EPSILON
+from xraylab.layers.transformer import EPSILON, run_blocks
 from xraylab.models.arguments import require_each, require_heads, require_whole
 from xraylab.models.film_model import FilmModel
 
@@ -144,12 +144,7 @@ class DBCT(FilmModel):
         # The global branch: every patch reads from every other.
         x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
         x = self.positions(self.patch_embedding(x))  # (batch, num_patches, embed_dim)
-        attention = {}
-        for block in self.blocks:
-            if return_intermediates:
-                x, attention[block.name] = block(x, return_attention=True)
-            else:
-                x = block(x)
+        x, attention = run_blocks(self.blocks, x, return_intermediates)
 
         # The local branch: each place knows the 7x7 pixels about it, and not where it lies.
         local = images

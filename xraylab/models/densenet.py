@@ -7,7 +7,8 @@ x_l = [x_0, H_1(x_0), …, H_l(x_0, …, x_{l-1})].
 import keras
 from keras import ops
 
-from xraylab.models.cnn import Chain, FilmCNN, Stem, batch_norm
+from xraylab.layers import batch_norm
+from xraylab.models.cnn import Chain, FilmCNN, Stem
 
 
 @keras.saving.register_keras_serializable("xraylab")

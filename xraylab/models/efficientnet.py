@@ -7,8 +7,8 @@ A block widens the map with a 1x1 convolution, looks about with a depthwise one,
 import keras
 from keras import ops
 
-from xraylab.layers import DropPath, SqueezeExcite
-from xraylab.models.cnn import Chain, FilmCNN, batch_norm
+from xraylab.layers import DropPath, SqueezeExcite, batch_norm
+from xraylab.models.cnn import Chain, FilmCNN
 
 EPSILON = 1e-3  # of all its batch normalisations
 FIRST_WEIGHTS = {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"}
@@ -56,7 +56,7 @@ class ChannelNormalization(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class ConvNormSwish(keras.layers.Layer):
+class ConvNormSwish(Chain):
     """A convolution without bias, batch normalisation, swish: first and last layer of the trunk.
 
     Shapes:
@@ -70,30 +70,14 @@ class ConvNormSwish(keras.layers.Layer):
     """
 
     def __init__(self, filters, kernel_size=1, strides=1, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__([], **kwargs)
         self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
         policy = {"dtype": self.dtype_policy}
-        self.chain = Chain(
-            [
-                keras.layers.Conv2D(filters, kernel_size, strides, name="conv", **_conv(policy)),
-                batch_norm("bn", EPSILON, **policy),
-                keras.layers.Activation("swish", **policy),
-            ],
-            name="chain",
-            **policy,
-        )
-
-    def build(self, input_shape):
-        """Build the chain."""
-        self.chain.build(input_shape)
-
-    def call(self, x, training=None):
-        """Convolve, normalise, activate."""
-        return self.chain(x, training=training)
-
-    def compute_output_shape(self, input_shape):
-        """Return the shape of the output."""
-        return self.chain.compute_output_shape(input_shape)
+        self.layers += [
+            keras.layers.Conv2D(filters, kernel_size, strides, name="conv", **_conv(policy)),
+            batch_norm("bn", EPSILON, **policy),
+            keras.layers.Activation("swish", **policy),
+        ]
 
     def get_config(self):
         """Return the arguments that make an equal layer."""

@@ -6,14 +6,18 @@ cheap (depthwise convolutions and two-layer perceptrons); its one attention stay
 head before it found.
 """
 
-import functools
-
 import keras
 import numpy as np
 from keras import ops
 
 from xraylab.backend import accelerators
-from xraylab.layers import ConvNorm, SqueezeExcite, attend, scaled_dot_product_attention
+from xraylab.layers import (
+    ConvNorm,
+    SqueezeExcite,
+    attend,
+    batch_norm,
+    scaled_dot_product_attention,
+)
 from xraylab.models.arguments import require_each, require_whole
 from xraylab.models.film_model import FilmModel
 
@@ -442,9 +446,7 @@ class _Head(keras.layers.Layer):
     def __init__(self, num_labels, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.num_labels = num_labels
-        self.norm = keras.layers.BatchNormalization(
-            epsilon=1e-5, momentum=0.9, dtype="float32", name="norm"
-        )
+        self.norm = batch_norm("norm", dtype="float32")
         self.linear = keras.layers.Dense(
             num_labels,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
@@ -466,7 +468,6 @@ class _Head(keras.layers.Layer):
         return {**super().get_config(), "num_labels": self.num_labels}
 
 
-@functools.cache
 def _compiles_well():
     """Whether XLA is worth its while.
 

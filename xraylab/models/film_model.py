@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 
+from xraylab.models.arguments import require_whole
 from xraylab.models.weights import load_checked
 
 _ARCHITECTURE = "architecture"
@@ -44,9 +45,7 @@ class FilmModel(keras.Model):
 
     def __init__(self, image_size, num_labels, **kwargs):
         super().__init__(**kwargs)
-        for name, value in (("image_size", image_size), ("num_labels", num_labels)):
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1; {value!r} came")
+        require_whole(1, image_size=image_size, num_labels=num_labels)
         self.image_size = int(image_size)
         self.num_labels = int(num_labels)
 

@@ -11,8 +11,14 @@ there; :func:`xraylab.layers.attend` never holds more than a slice of it.
 import keras
 from keras import ops
 
-from xraylab.layers import ClassToken, LearnedPositions, TransformerBlock, unpatchify
-from xraylab.layers.transformer import EPSILON
+from xraylab.layers import (
+    ClassToken,
+    LearnedPositions,
+    TransformerBlock,
+    batch_norm,
+    unpatchify,
+)
+from xraylab.layers.transformer import EPSILON, run_blocks
 from xraylab.models.arguments import require_each, require_heads, require_whole
 from xraylab.models.film_model import FilmModel
 
@@ -55,9 +61,7 @@ class ConvolutionalStem(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name=f"convolution_{i}",
             )
-            norm = keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=f"norm_{i}"
-            )
+            norm = batch_norm(f"norm_{i}", dtype=self.dtype_policy)
             self.stages.append((convolution, norm))
 
     def build(self, input_shape):
@@ -168,12 +172,7 @@ class HybridRRViT(FilmModel):
         x = self.class_token(x)  # (batch, 1 + num_tokens, embed_dim)
         x = self.positions(x)
 
-        attention = {}
-        for block in self.blocks:
-            if return_intermediates:
-                x, attention[block.name] = block(x, return_attention=True)
-            else:
-                x = block(x)
+        x, attention = run_blocks(self.blocks, x, return_intermediates)
         x = self.norm(x)
 
         logits = self.head(self.head_dropout(x[:, 0], training=training))  # (batch, num_labels)

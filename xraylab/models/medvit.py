@@ -11,11 +11,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from xraylab.layers import ConvNorm, first_weights
+from xraylab.layers import ConvNorm, batch_norm, first_weights
 from xraylab.models.arguments import require_each, require_whole
 from xraylab.models.film_model import FilmModel
 from xraylab.models.medvit_blocks import ECB, LTB
-from xraylab.models.medvit_parts import STDDEV, batch_norm
+from xraylab.models.medvit_parts import STDDEV
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -107,7 +107,7 @@ class MedViT(FilmModel):
             )
             for i, ((kind, options), rate) in enumerate(zip(plan, rates, strict=True))
         ]
-        self.norm = batch_norm(self, "norm")
+        self.norm = batch_norm("norm", dtype=self.dtype_policy)
         # Logits stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(
             num_labels, kernel_initializer=first_weights(STDDEV), dtype="float32", name="head"

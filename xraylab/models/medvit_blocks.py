@@ -8,14 +8,13 @@ depthwise convolution inside. All maps are (batch, height, width, channels).
 import keras
 from keras import ops
 
-from xraylab.layers import DropPath
+from xraylab.layers import DropPath, batch_norm
 from xraylab.models.medvit_parts import (
     EMHSA,
     LFFN,
     MHCA,
     PatchEmbedding,
     attention_width,
-    batch_norm,
 )
 
 
@@ -47,7 +46,7 @@ class ECB(keras.layers.Layer):
         )
         self.mhca = MHCA(head_dim, dtype=policy, name="mhca")
         self.mhca_path = DropPath(drop_path, dtype=policy, name="mhca_path")
-        self.norm = batch_norm(self, "norm")
+        self.norm = batch_norm("norm", dtype=self.dtype_policy)
         self.lffn = LFFN(3, dtype=policy, name="lffn")
 
     def build(self, input_shape):
@@ -117,13 +116,13 @@ class LTB(keras.layers.Layer):
         policy = self.dtype_policy
         width = attention_width(filters, mix_ratio, head_dim)
         self.patch_embedding = PatchEmbedding(width, strides, dtype=policy, name="patch_embedding")
-        self.attention_norm = batch_norm(self, "attention_norm")
+        self.attention_norm = batch_norm("attention_norm", dtype=self.dtype_policy)
         self.attention = EMHSA(head_dim, sr_ratio, dtype=policy, name="attention")
         self.attention_path = DropPath(drop_path * mix_ratio, dtype=policy, name="attention_path")
         self.projection = PatchEmbedding(filters - width, dtype=policy, name="projection")
         self.mhca = MHCA(head_dim, dtype=policy, name="mhca")
         self.mhca_path = DropPath(drop_path * (1 - mix_ratio), dtype=policy, name="mhca_path")
-        self.norm = batch_norm(self, "norm")
+        self.norm = batch_norm("norm", dtype=self.dtype_policy)
         self.lffn = LFFN(2, dtype=policy, name="lffn")
 
     def build(self, input_shape):

@@ -3,23 +3,20 @@
 All maps are (batch, height, width, channels).
 """
 
-import functools
-
 import keras
 from keras import ops
 
 from xraylab.backend import accelerators
-from xraylab.layers import ConvNorm, MultiHeadAttention, SqueezeExcite, first_weights
+from xraylab.layers import (
+    ConvNorm,
+    MultiHeadAttention,
+    SqueezeExcite,
+    batch_norm,
+    first_weights,
+)
 
 STDDEV = 0.02
 """Standard deviation of the first weights of every convolution and linear layer."""
-
-
-def batch_norm(layer, name):
-    """Return batch normalisation as PyTorch has it, in the precision of ``layer``."""
-    return keras.layers.BatchNormalization(
-        epsilon=1e-5, momentum=0.9, dtype=layer.dtype_policy, name=name
-    )
 
 
 def attention_width(filters, mix_ratio, head_dim):
@@ -37,12 +34,6 @@ def attention_width(filters, mix_ratio, head_dim):
             f"head_dim={head_dim}); choose a larger width or smaller heads"
         )
     return width
-
-
-@functools.cache
-def on_accelerator():
-    """Return whether the back end sees an accelerator; asked once a process."""
-    return bool(accelerators())
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -75,7 +66,7 @@ class GroupedConvolution(keras.layers.Layer):
                 f"multiple of {self.group_dim}"
             )
         self.groups = channels // self.group_dim
-        self.at_once = on_accelerator()
+        self.at_once = bool(accelerators())
         self.kernel = self.add_weight(
             name="kernel",
             shape=(3, 3, self.group_dim, channels),
@@ -167,7 +158,7 @@ class MHCA(keras.layers.Layer):
         super().__init__(**kwargs)
         self.head_dim = head_dim
         self.mix = GroupedConvolution(head_dim, dtype=self.dtype_policy, name="mix")
-        self.norm = batch_norm(self, "norm")
+        self.norm = batch_norm("norm", dtype=self.dtype_policy)
 
     def build(self, input_shape):
         """Build the convolutions and the normalisation."""
@@ -229,7 +220,7 @@ class LFFN(keras.layers.Layer):
         self.weigh = SqueezeExcite(
             self.ratio,
             gate="hard_sigmoid",
-            stddev=STDDEV,
+            kernel_initializer=first_weights(STDDEV),
             dtype=self.dtype_policy,
             name="weigh",
         )
@@ -274,7 +265,7 @@ class EMHSA(keras.layers.Layer):
     def __init__(self, head_dim, sr_ratio=1, **kwargs):
         super().__init__(**kwargs)
         self.head_dim, self.sr_ratio = head_dim, sr_ratio
-        self.norm = batch_norm(self, "norm") if sr_ratio > 1 else None
+        self.norm = batch_norm("norm", dtype=self.dtype_policy) if sr_ratio > 1 else None
 
     def build(self, input_shape):
         """Create the projections and the normalisation of the averaged tokens."""

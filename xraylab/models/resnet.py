@@ -5,7 +5,8 @@ A block does not compute its output but what to add to its input: y = ReLU(x + F
 
 import keras
 
-from xraylab.models.cnn import Chain, FilmCNN, Stem, batch_norm
+from xraylab.layers import batch_norm
+from xraylab.models.cnn import Chain, FilmCNN, Stem
 
 
 @keras.saving.register_keras_serializable("xraylab")

@@ -15,6 +15,7 @@ from xraylab.layers import (
     patchify,
     unpatchify,
 )
+from xraylab.layers.transformer import EPSILON, run_blocks
 from xraylab.models.arguments import require_heads, require_whole
 from xraylab.models.film_model import FilmModel
 
@@ -31,7 +32,7 @@ class RRViTBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.norm = keras.layers.LayerNormalization(
-            epsilon=1e-6, dtype=self.dtype_policy, name="norm"
+            epsilon=EPSILON, dtype=self.dtype_policy, name="norm"
         )
         self.attention = MultiHeadAttention(num_heads, dtype=self.dtype_policy, name="attention")
 
@@ -133,12 +134,7 @@ class RRViT(FilmModel):
         x = self.class_token(x)  # (batch, 1 + num_patches, embed_dim)
         x = self.positions(x)
 
-        attention = {}
-        for block in self.blocks:
-            if return_intermediates:
-                x, attention[block.name] = block(x, return_attention=True)
-            else:
-                x = block(x)
+        x, attention = run_blocks(self.blocks, x, return_intermediates)
 
         logits = self.head(self.head_dropout(x[:, 0], training=training))  # (batch, num_labels)
         patches = self.decoder(x[:, 1:])  # (batch, num_patches, patch_size²)

@@ -4,6 +4,7 @@ Building the largest models takes seconds, so their figures at the sizes of the 
 ``costs.json``. ``tools/make_cost_table.py`` writes it, and the tests hold it to the models.
 """
 
+import functools
 import json
 from dataclasses import dataclass
 from importlib import resources
@@ -29,6 +30,10 @@ class Cost:
 
 def stored_cost(name, image_size):
     """Return the :class:`Cost` of a model with 14 labels from the table, or None if not there."""
-    table = json.loads(resources.files("xraylab.models").joinpath("costs.json").read_text())
-    row = table.get(name, {}).get(str(image_size))
+    row = _table().get(name, {}).get(str(image_size))
     return Cost(**row) if row else None
+
+
+@functools.cache
+def _table():
+    return json.loads(resources.files("xraylab.models").joinpath("costs.json").read_text())

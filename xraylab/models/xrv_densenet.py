@@ -8,8 +8,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from xraylab.models.cnn import build_trunk, run_trunk
 from xraylab.models.densenet import DenseLayer, Transition, densenet_trunk
 from xraylab.models.film_model import FilmModel
+from xraylab.models.predict import sigmoid
 from xraylab.models.weights import StateDict, require_labels, require_model
 
 OUTPUTS = (
@@ -65,20 +67,13 @@ class XRVDenseNet121(FilmModel):
 
     def build(self, input_shape=None):
         """Build the trunk from below, then the head."""
-        shape = (None, self.image_size, self.image_size, 1)
-        for layer in self.trunk:
-            layer.build(shape)
-            shape = layer.compute_output_shape(shape)
+        shape = build_trunk(self.trunk, (None, self.image_size, self.image_size, 1))
         self.head.build((None, shape[-1]))
 
     def call(self, images, training=None, return_intermediates=False):
         """Return the logits (and every map on the way, if asked)."""
         x = (2 * images - 1) * 1024  # the range it was trained on
-        maps = {}
-        for layer in self.trunk:
-            x = layer(x, training=training)  # (batch, height, width, channels)
-            if return_intermediates:
-                maps[layer.name] = x
+        x, maps = run_trunk(self.trunk, x, training, return_intermediates)
         out = {"logits": self.head(ops.mean(x, axis=(1, 2)))}  # (batch, num_labels)
         if return_intermediates:
             out |= {"maps": maps, "features": x}
@@ -105,7 +100,7 @@ def probabilities(logits, thresholds=None):
     Source: ``cohen2022``.
     """
     logits = np.asarray(logits)
-    chances = np.exp(-np.logaddexp(0, -logits))
+    chances = sigmoid(logits)
     if thresholds is None:
         return chances
     t = np.asarray(thresholds, logits.dtype)
@@ -146,8 +141,8 @@ def load_xrv(model, source, head=True):
     require_model(model, XRVDenseNet121)
     state = StateDict(source)
     stem, *layers, last = model.trunk
-    state.convolution("features.conv0", stem.chain.layers[1])
-    state.norm("features.norm0", stem.chain.layers[2])
+    state.convolution("features.conv0", stem.layers[1])
+    state.norm("features.norm0", stem.layers[2])
     block, place = 1, 0
     for layer in layers:
         if isinstance(layer, Transition):
