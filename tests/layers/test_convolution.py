@@ -97,4 +97,5 @@ def test_squeeze_excite_takes_an_initialiser_and_keeps_it():
         assert np.isclose([reduce.std(), expand.std()], np.sqrt(2 / 64), rtol=0.06).all()
         assert (reduce != expand).any()
     assert again.get_config() == layer.get_config()
-    assert SqueezeExcite(3).get_config()["kernel_initializer"] is None
+    fresh = SqueezeExcite(3).get_config()["kernel_initializer"]
+    assert fresh["class_name"] == "GlorotUniform"

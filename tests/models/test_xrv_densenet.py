@@ -1,6 +1,6 @@
 """The TorchXRayVision teacher: its size, stored answers of the PyTorch network, thresholds.
 
-``tests/parity/make_xrv_fixture.py`` wrote the stored answers, where PyTorch is installed.
+``tests/parity/make_fixtures.py`` wrote the stored answers, where PyTorch is installed.
 """
 
 from pathlib import Path

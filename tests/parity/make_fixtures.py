@@ -2,8 +2,8 @@
 
 make parity && .venv-parity/bin/python tests/parity/make_fixtures.py
 
-Stored are names and shapes of the state dict, the settings and the answers. Weights are refilled by
-the rule of ``tests/models/random_weights.py``, films by NumPy's generator.
+Stored are names and shapes of the state dict, the settings and the answers. Weights are refilled,
+and films made again, by the rules of ``tests/models/random_weights.py``.
 """
 
 import sys
@@ -12,12 +12,27 @@ from pathlib import Path
 import numpy as np
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "models"), str(TESTS / "parity")]
+sys.path[:0] = [str(TESTS / "parity"), str(TESTS / "models")]  # both have a conftest.py
 
-CASES = {
-    # file: timm's model, image size, labels, gain of the rule
-    "efficientvit_m0": ("efficientvit_m0", 128, 5, 0.75),
-}
+
+def efficientvit_m0(size):
+    """Return timm's EfficientViT-M0 with five labels, what it takes, and who made it."""
+    import timm
+
+    model = timm.create_model("efficientvit_m0", pretrained=False, num_classes=5, img_size=size)
+    return model, lambda films: films.repeat(1, 3, 1, 1), f"timm {timm.__version__}"
+
+
+def xrv_densenet121(size):
+    """Return the same for TorchXRayVision's DenseNet-121."""
+    import torchxrayvision as xrv
+
+    model = xrv.models.DenseNet(weights=None, num_classes=18, in_channels=1)
+    return model, lambda films: (2 * films - 1) * 1024, f"torchxrayvision {xrv.__version__}"
+
+
+CASES = ((efficientvit_m0, 128, 0.75), (xrv_densenet121, 64, 0.5))
+"""Network, image size, gain of the rule."""
 
 
 def main():
@@ -26,18 +41,15 @@ def main():
     from random_weights import random_films, random_state
 
     register_operators(torch)
-    import timm
-
-    for file, (name, size, num_labels, gain) in CASES.items():
-        model = timm.create_model(name, pretrained=False, num_classes=num_labels, img_size=size)
-        shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    for case, size, gain in CASES:
+        model, prepare, made_with = case(size)
+        shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
         state = random_state(shapes, gain=gain)
         model.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()}, strict=False)
-        films = random_films(2, size)
+        films = torch.from_numpy(random_films(2, size).transpose(0, 3, 1, 2))
         with torch.no_grad():
-            colour = torch.from_numpy(films.transpose(0, 3, 1, 2)).repeat(1, 3, 1, 1)
-            logits = model.eval()(colour).numpy()
-        path = TESTS / "models" / "fixtures" / f"{file}.npz"
+            logits = model.eval()(prepare(films)).numpy()
+        path = TESTS / "models" / "fixtures" / f"{case.__name__}.npz"
         np.savez_compressed(
             path,
             names=np.array(list(shapes)),
@@ -45,7 +57,7 @@ def main():
             image_size=size,
             gain=gain,
             logits=logits,
-            made_with=f"timm {timm.__version__}, torch {torch.__version__}",
+            made_with=f"{made_with}, torch {torch.__version__}",
         )
         print(f"{path.name}: {path.stat().st_size / 1024:.1f} KiB, logits {logits.round(3)[0]}")
 
