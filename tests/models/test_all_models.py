@@ -1,7 +1,8 @@
 """One harness for every model of the registry.
 
-The first tests run over all models. Those that differentiate, compile, save and train run over the
-toys, which are the same code at a small size; ``make test-models`` runs them over all models too.
+The first tests run over the toys and one full-size model a family. Those that differentiate,
+compile, save and train run over the toys, which are the same code at a small size. ``make
+test-models`` runs all of them over all models.
 """
 
 import keras
@@ -13,12 +14,12 @@ from xraylab import losses, models
 from xraylab.models.cost import cost
 from xraylab.models.stored import stored_cost
 
-from .conftest import EVERY_MODEL, SIZE, THOROUGH, fresh, randomise
+from .conftest import EVERY_MODEL, SHOWN, SIZE, THOROUGH, fresh, randomise
 
 
-@pytest.fixture(scope="module", params=models.list_models())
+@pytest.fixture(scope="module", params=SHOWN)
 def model(request):
-    """Every model in turn, built once."""
+    """Each model in turn, built once."""
     yield fresh(request.param)
     keras.backend.clear_session()
 
@@ -108,20 +109,29 @@ def test_every_parameter_gets_a_finite_gradient(name, batch):
         # At 64 px their last map has one place, where attention has nothing to choose.
         model = models.build(name, image_size=2 * SIZE)
         batch = (batch[0].repeat(2, axis=1).repeat(2, axis=2), batch[1])
-    randomise(model)
-    with tf.GradientTape() as tape:
-        loss = total_loss(model, *batch)
-    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
-    sizes = {}
-    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
-        assert gradient is not None, f"{variable.path} is dead"
-        gradient = tf.convert_to_tensor(gradient).numpy()
-        assert np.isfinite(gradient).all(), variable.path
-        sizes[variable.path] = np.abs(gradient).max()
-    usual = np.median(list(sizes.values()))
-    for path, size in sizes.items():
-        is_shift = path.endswith(("/bias", "/beta"))
-        assert is_shift or size > 1e-6 * usual, f"{path} gets no gradient"
+    silent = None
+    for seed in range(3):
+        randomise(model, seed)
+        with tf.GradientTape() as tape:
+            loss = total_loss(model, *batch)
+        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+        sizes = {}
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+            assert gradient is not None, f"{variable.path} is dead"
+            gradient = tf.convert_to_tensor(gradient).numpy()
+            assert np.isfinite(gradient).all(), variable.path
+            sizes[variable.path] = np.abs(gradient).max()
+        usual = np.median(list(sizes.values()))
+        still = {
+            path
+            for path, size in sizes.items()
+            if size <= 1e-6 * usual and not path.endswith(("/bias", "/beta"))
+        }
+        # The two or three hidden units of MedViT's squeeze may all be off for some weights.
+        silent = still if silent is None else silent & still
+        if not silent:
+            return
+    raise AssertionError(f"no gradient ever reaches {sorted(silent)}")
 
 
 def test_toys_are_small():
