@@ -1,7 +1,8 @@
 """The 14 findings of ChestX-ray14, in ChestMNIST's order: the ground floor of the package.
 
 The order is that of the label columns in ``chestmnist.npz`` (``medmnist.INFO["chestmnist"]``) and
-is used everywhere: in arrays, tables and plots.
+is used everywhere: in arrays, tables and plots. Beside them stand the 14 observations of CheXpert,
+which are others.
 """
 
 FINDINGS = (
@@ -21,6 +22,24 @@ FINDINGS = (
     "hernia",
 )
 """Names of the 14 findings, ChestMNIST order. A finding's place here is its label column."""
+
+CHEXPERT_FINDINGS = (
+    "no_finding",
+    "enlarged_cardiomediastinum",
+    "cardiomegaly",
+    "lung_opacity",
+    "lung_lesion",
+    "edema",
+    "consolidation",
+    "pneumonia",
+    "atelectasis",
+    "pneumothorax",
+    "pleural_effusion",
+    "pleural_other",
+    "fracture",
+    "support_devices",
+)
+"""Names of CheXpert's 14 observations (``irvin2019``, Table 1), in the order of its CSV columns."""
 
 SHORT_NAMES = {
     "atelectasis": "Atel",

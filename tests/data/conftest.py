@@ -1,4 +1,4 @@
-"""What the data tests share: small MedMNIST-style files and a server that misbehaves on purpose."""
+"""What the data tests share: small files of films and a server that misbehaves on purpose."""
 
 import hashlib
 import re
@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from xraylab.data import DataError
 
@@ -39,6 +40,20 @@ def npz(tmp_path, arrays):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         save(path, **{key: a for key, a in (arrays | changed).items() if a is not None})
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_film():
+    """Write a film of uniform grey with a bright corner, told apart by its level."""
+
+    def write(path, level, shape=(32, 32)):
+        pixels = np.full(shape, level, np.uint8)
+        pixels[: shape[0] // 4, : shape[1] // 4] = 250
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
         return path
 
     return write

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,6 +30,17 @@ def test_shuffled_gives_every_film_once_with_its_own_labels(split):
     images, labels = map(np.concatenate, zip(*batches(split, 6, seed=3, epoch=1), strict=True))
     np.testing.assert_array_equal(np.rint(images[..., 0] * 255), split.images[order])
     np.testing.assert_array_equal(labels, split.labels[order])
+
+
+def test_labels_that_are_not_known_are_nan(split):
+    known = np.random.default_rng(0).random(split.labels.shape) < 0.7
+    partly = replace(split, known=known)
+    labels = np.concatenate([labels for _, labels in batches(partly, 6, seed=3, epoch=1)])
+    assert labels.dtype == np.float32
+    order = epoch_order(20, 3, 1)
+    np.testing.assert_array_equal(np.isnan(labels), ~known[order])
+    np.testing.assert_array_equal(labels[known[order]], split.labels[order][known[order]])
+    assert set(np.unique(split.labels)) == {0, 1}  # the split's own labels stay as they were
 
 
 def test_order_depends_on_seed_and_epoch_alone():

@@ -31,7 +31,8 @@ def test_real_films_keep_their_size_and_labels(real_films):
     [
         (("chestmnst",), "source", "did you mean 'chestmnist'?"),
         (("Phantom",), "source", "did you mean 'phantom'?"),
-        (("nih14x",), "source", "choose one of these"),
+        (("nih14x",), "source", "did you mean 'nih14'?"),
+        (("mammograms",), "source", "choose one of these"),
         ((None,), "source", "a name or a path"),
         (("phantom", 64, "validation"), "split", "did you mean 'val'?"),
         (("phantom", 64, "dev"), "split", "choose one"),

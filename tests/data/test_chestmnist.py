@@ -168,7 +168,7 @@ def test_sources_tell_the_states(published, tmp_path, root):
     with pytest.warns(UserWarning):
         find(28)
     assert state() == ("another file of that name", path)
-    assert sources()[0].name == "phantom" and len(sources()) == 5
+    assert sources()[0].name == "phantom" and len(sources()) == 8
 
 
 def test_importing_is_light():

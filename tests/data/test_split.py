@@ -62,6 +62,16 @@ def test_subset_takes_table_and_masks_along(split):
     assert bare.table is None and bare.masks is None and "table" not in repr(bare)
 
 
+def test_subset_takes_along_which_labels_are_known(split):
+    known = np.arange(4 * 14).reshape(4, 14) % 3 > 0
+    partly = replace(split, known=known)
+    np.testing.assert_array_equal(partly.subset([2, 1, 2]).known, known[[2, 1, 2]])
+    np.testing.assert_array_equal(partly.subset(slice(1, 3)).known, known[1:3])
+    assert split.subset([0]).known is None
+    assert f"labels known: {known.mean():.1%}" in repr(partly)
+    assert "labels known" not in repr(split)
+
+
 def test_subset_by_slice_and_by_truth_values(split):
     by_slice = split.subset(slice(1, 3))
     by_truth = split.subset(np.array([False, True, True, False]))
@@ -87,6 +97,8 @@ def test_arrays_that_do_not_fit(split, complaint):
     complaint(Split, images, labels, **facts, table=split.table[:3], names="table")
     complaint(Split, images, labels, **facts, masks=split.masks[:3], names="masks")
     complaint(Split, images, labels, **facts, masks=7, names="masks")
+    complaint(Split, images, labels, **facts, known=labels, names="known")
+    complaint(Split, images, labels, **facts, known=labels[:3] > 0, names="known")
 
 
 def test_data_error_survives_the_way_between_processes():

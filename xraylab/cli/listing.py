@@ -17,7 +17,12 @@ def doctor():
 
 
 def data():
-    """List the sources of films and where they lie on this machine."""
+    """List the sources of films and where they lie on this machine.
+
+    phantom is simulated; chestmnist is downloaded; nih14 (ChestX-ray14) and chexpert are folders of
+    image files that you have fetched; folder is any other with a CSV table of labels, and a path
+    any .npz file in MedMNIST's layout.
+    """
     from rich.console import Console
     from rich.table import Table
 

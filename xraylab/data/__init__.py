@@ -1,4 +1,4 @@
-"""Sources of films (ChestPhantom, ChestMNIST, any MedMNIST-style file) and batches of them.
+"""Sources of films (ChestPhantom, ChestMNIST, ChestX-ray14, CheXpert, any file) and their batches.
 
 ::
 
@@ -9,7 +9,7 @@
         ...
 """
 
-from xraylab.data.batches import batches, epoch_order, num_batches, read_rows
+from xraylab.data.batches import batches, epoch_order, num_batches, read_rows, take
 from xraylab.data.catalogue import DEFAULT_SIZE, NAMED_SOURCES, Source, load, sources
 from xraylab.data.errors import DataError
 from xraylab.data.locations import data_root
@@ -29,4 +29,5 @@ __all__ = [
     "num_batches",
     "read_rows",
     "sources",
+    "take",
 ]

@@ -21,7 +21,8 @@ def batches(
     """Return an iterator over one epoch of batches ``(images, labels)``.
 
     Shapes:
-        images: (batch, size, size, 1) float32 in [0, 1]; labels: (batch, k) float32, 0 or 1.
+        images: (batch, size, size, 1) float32 in [0, 1]; labels: (batch, k) float32, 0 or 1, and
+        NaN where ``split.known`` says that the label is not known: a loss leaves those out.
 
     Args:
         split: where the films come from.
@@ -41,14 +42,24 @@ def batches(
 
     def give() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for number in range(start, count):
-            rows = order[number * batch_size : (number + 1) * batch_size]
-            images = read_rows(split.images, rows)[..., np.newaxis]
-            yield (
-                np.divide(images, np.float32(255), dtype=np.float32),
-                split.labels[rows].astype(np.float32),
-            )
+            yield take(split, order[number * batch_size : (number + 1) * batch_size])
 
     return give()
+
+
+def take(split: Split, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return some films of a split with their labels, as a model takes them.
+
+    Shapes:
+        rows: (batch,) row numbers.
+        images: (batch, size, size, 1) float32 in [0, 1]; labels: (batch, k) float32, 0 or 1, nan
+        where unknown.
+    """
+    images = read_rows(split.images, rows)[..., np.newaxis]
+    labels = split.labels[rows].astype(np.float32)
+    if split.known is not None:
+        labels[~split.known[rows]] = np.nan
+    return np.divide(images, np.float32(255), dtype=np.float32), labels
 
 
 def num_batches(split: Split, batch_size: int, *, drop_remainder: bool = False) -> int:

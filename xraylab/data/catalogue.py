@@ -1,24 +1,36 @@
 """The one door to all films: :func:`load`, and :func:`sources` for what lies on this machine."""
 
 import difflib
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from xraylab.data import chestmnist
+from xraylab.data.chexpert import load_chexpert
 from xraylab.data.errors import MOST_WORD, DataError, require_whole
+from xraylab.data.folder import load_folder
 from xraylab.data.locations import data_root, search_roots
+from xraylab.data.nih14 import load_nih14
 from xraylab.data.npz import load_npz
-from xraylab.data.split import SPLITS, Split
-from xraylab.findings import FINDINGS
+from xraylab.data.split import SPLITS, Split, evenly_spaced
+from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
 from xraylab.phantom.knobs import Knobs
 
-NAMED_SOURCES = ("phantom", "chestmnist")
+NAMED_SOURCES = ("phantom", "chestmnist", "nih14", "chexpert", "folder")
 """Sources that :func:`load` knows by name; any other is the path of a file."""
+
+_FOLDERS = {"nih14": load_nih14, "chexpert": load_chexpert, "folder": load_folder}
+"""Sources that are folders of image files, with what loads them."""
+
+_LABEL_NAMES = {
+    "phantom": FINDINGS,
+    "chestmnist": FINDINGS,
+    "nih14": FINDINGS,
+    "chexpert": CHEXPERT_FINDINGS,
+}
 
 DEFAULT_SIZE = 64
 """Side of a film in pixels where a named source is loaded without a size."""
@@ -36,6 +48,7 @@ def load(
     cache_dir: str | os.PathLike | None = None,
     download: bool = True,
     progress: bool = True,
+    **options: Any,
 ) -> Split:
     """Load one split of a source of films.
 
@@ -45,10 +58,12 @@ def load(
 
     Args:
         source: ``"phantom"`` (simulated, needs no file), ``"chestmnist"`` (found on this machine or
-            downloaded) or the path of a MedMNIST-style ``.npz`` file.
+            downloaded), ``"nih14"``, ``"chexpert"`` or ``"folder"`` (image files in the folder
+            ``root``) or the path of a MedMNIST-style ``.npz`` file.
         size: side of a film in pixels; None stands for 64, or for the size in the file.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        label_names: names of the labels in a file; None stands for the 14 findings.
+        label_names: names of the labels in a file or folder; in a file None stands for the 14
+            findings.
         num_films: how many films to take; None takes all. From a file they are evenly spaced and
             stay memory-mapped; more than half of the films are a run of neighbours. The phantom
             makes any number: ChestMNIST's own are in :data:`xraylab.phantom.SPLIT_SIZES`, and None
@@ -59,6 +74,12 @@ def load(
         cache_dir: folder for downloads and unpacked arrays; None stands for :func:`data_root`.
         download: whether ChestMNIST may be downloaded.
         progress: whether to show the progress of long work.
+        options: for folders of image files alone, and all of them text, numbers or truths:
+            ``root``, ``square`` and ``workers``; ``protocol`` and ``names`` of
+            :func:`xraylab.data.nih14.load_nih14`; ``uncertain`` and ``frontal_only`` of
+            :func:`xraylab.data.chexpert.load_chexpert`; ``table``, ``image_column``,
+            ``label_column``, ``patient_column`` and ``split_column`` of
+            :func:`xraylab.data.folder.load_folder`.
 
     Raises:
         DataError: if an argument is wrong, or the file is not what it should be.
@@ -77,11 +98,14 @@ def load(
     require_whole("seed", seed, 0, MOST_WORD)
     root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
     named = isinstance(source, str) and source in NAMED_SOURCES
+    _check_options(source if named else None, options)
     if named:
-        if label_names is not None and tuple(label_names) != FINDINGS:
+        names = _LABEL_NAMES.get(source)
+        if names and label_names is not None and tuple(label_names) != names:
+            which = "findings" if names == FINDINGS else "observations of CheXpert"
             raise DataError(
                 "argument label_names",
-                expected=f"none: {source} has the 14 findings for labels",
+                expected=f"none: {source} has the 14 {which} for labels",
                 found=repr(label_names),
                 advice="leave label_names out; it is for files of other data sets",
             )
@@ -106,6 +130,18 @@ def load(
             cache_dir=root,
             progress=progress,
         )
+    if named and source in _FOLDERS:
+        if source == "folder":
+            options["label_names"] = label_names
+        return _FOLDERS[source](
+            size=size,
+            split=split,
+            num_films=num_films,
+            seed=seed,
+            cache_dir=root,
+            progress=progress,
+            **options,
+        )
     if named and source == "chestmnist":
         whole_split = chestmnist.load_chestmnist(
             size, split=split, cache_dir=root, download_missing=download, progress=progress
@@ -119,7 +155,24 @@ def load(
             cache_dir=root,
             progress=progress,
         )
-    return whole_split if num_films is None else _evenly_spaced(whole_split, num_films, seed)
+    if num_films is None:
+        return whole_split
+    return whole_split.subset(evenly_spaced(len(whole_split), num_films, seed, split))
+
+
+def _check_options(source: str | None, options: Mapping[str, Any]) -> None:
+    """Raise a :class:`DataError` for an option that a source does not take; None is a file."""
+    loader = _FOLDERS.get(source)
+    own = set(inspect.signature(loader).parameters if loader else ())
+    own -= set(inspect.signature(load).parameters)
+    for name in options:
+        if name not in own:
+            raise DataError(
+                f"argument {name}",
+                expected=f"an option of {source or 'a file'}: {', '.join(sorted(own)) or 'none'}",
+                found=f"{name}={options[name]!r}",
+                advice=_nearest(name, sorted(own)) or "leave it out",
+            )
 
 
 def _nearest(name: object, names: Sequence[str]) -> str | None:
@@ -148,21 +201,6 @@ def _path_of(source: str | os.PathLike) -> Path:
     return path
 
 
-def _evenly_spaced(split: Split, num_films: int, seed: int) -> Split:
-    """Return every so-many-th film; as a slice, because that keeps a memory map a memory map."""
-    if num_films > len(split):
-        raise DataError(
-            "argument num_films",
-            expected=f"at most {len(split):,}, the films in the {split.split} split",
-            found=f"{num_films:,}",
-            advice="ask for fewer, or for all with num_films=None",
-        )
-    step = len(split) // num_films
-    last_start = len(split) - (num_films - 1) * step
-    start = int(np.random.Philox(key=seed).random_raw() % last_start)
-    return split.subset(slice(start, start + (num_films - 1) * step + 1, step))
-
-
 @dataclass(frozen=True)
 class Source:
     """One source of films, as it stands on this machine.
@@ -171,8 +209,9 @@ class Source:
         name: what :func:`load` calls it.
         size: side of its films in pixels, or the range of sizes.
         state: ``"built in"``, ``"ready"`` (MD5 sum known to be right), ``"found, not checked
-            yet"``, ``"another file of that name"`` (MD5 sum known to be wrong) or ``"not here"``.
-        path: the file, if there is one.
+            yet"``, ``"another file of that name"`` (MD5 sum known to be wrong), ``"not here"`` or
+            ``"your own"``.
+        path: the file or folder, if there is one.
         how: how to get or use it.
     """
 
@@ -201,6 +240,17 @@ def sources(cache_dir: str | os.PathLike | None = None) -> list[Source]:
             else f'data.load("chestmnist", size={size}) downloads it from {release.url}'
         )
         listed.append(Source("chestmnist", str(size), state, path, how))
+    for name in ("nih14", "chexpert"):
+        # Their owners give them out to those who ask; where they lie is for the user to say.
+        folder = root / name
+        there = folder.is_dir()
+        state, path = ("found, not checked yet", folder) if there else ("not here", None)
+        how = f'data.load("{name}"' + (
+            ")" if there else f', root="FOLDER"), or link it to {folder}'
+        )
+        listed.append(Source(name, "any", state, path, how))
+    how = 'data.load("folder", root="FOLDER", table="labels.csv", label_names=["a", "b"])'
+    listed.append(Source("folder", "any", "your own", None, how))
     return listed
 
 

@@ -20,7 +20,8 @@ class Split:
 
     Shapes:
         images: (n, size, size) uint8, 0 to 255; memory-mapped where the source is a file.
-        labels: (n, k) uint8, 0 or 1.
+        labels: (n, k) uint8, 0 or 1; 0 too where the label is not known.
+        known: (n, k) bool, which labels are known, or None where all are.
         boxes: structured array of :data:`xraylab.phantom.BOX_DTYPE`, or None where the source
             knows no boxes; ``x`` runs to the right and ``y`` downwards, both from 0 to 1.
         table: structured array (n,), what is known of each film, or None.
@@ -35,6 +36,7 @@ class Split:
         split: ``"train"``, ``"val"`` or ``"test"``.
         size: side of a film in pixels.
         label_names: the ``k`` names of the labels.
+        known: which labels count; :func:`xraylab.data.batches` gives NaN for those that do not.
         boxes: where the findings lie.
         table: what is known of each film, such as sex, age and projection.
         masks: anything with a length that takes film numbers, slices and lists of them in brackets.
@@ -53,6 +55,7 @@ class Split:
     split: str
     size: int
     label_names: tuple[str, ...]
+    known: np.ndarray | None = None
     boxes: np.ndarray | None = None
     table: np.ndarray | None = None
     masks: Any = None
@@ -75,6 +78,13 @@ class Split:
             f"({films}, {len(self.label_names)}) uint8: a row a film, a column a label name",
             f"{self.labels.shape} {self.labels.dtype}",
         )
+        if self.known is not None:
+            self._require(
+                "known",
+                self.known.dtype == np.bool_ and self.known.shape == self.labels.shape,
+                f"{self.labels.shape} bool: a truth a label",
+                f"{self.known.shape} {self.known.dtype}",
+            )
         if self.boxes is not None:
             self._require(
                 "boxes",
@@ -112,6 +122,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def truth(self) -> np.ndarray:
+        """The labels to score against: 0 or 1, and nan where ``known`` says they are unknown."""
+        labels = np.asarray(self.labels)
+        return labels if self.known is None else np.where(self.known, labels, np.float32("nan"))
+
     def __repr__(self) -> str:
         k = len(self.label_names)
         names = ", ".join(self.label_names[:3]) + (", …" if k > 3 else "")
@@ -121,15 +137,17 @@ class Split:
             f" {self.size}×{self.size} px · {k} labels ({names}) · {healthy:.0%} of the films"
             " without any label"
         ]
-        known = []
+        extras = []
+        if self.known is not None and self.known.size:
+            extras.append(f"labels known: {self.known.mean():.1%}")
         if self.boxes is not None:
-            known.append(f"boxes known: {len(self.boxes):,}")
+            extras.append(f"boxes known: {len(self.boxes):,}")
         if self.masks is not None:
-            known.append("masks known")
+            extras.append("masks known")
         if self.table is not None:
-            known.append(f"table known: {', '.join(self.table.dtype.names)}")
-        if known:
-            lines.append("  " + " · ".join(known))
+            extras.append(f"table known: {', '.join(self.table.dtype.names)}")
+        if extras:
+            lines.append("  " + " · ".join(extras))
         if self.simulated:
             lines.append("  SIMULATED films: scores on them say nothing about patients")
         return "\n".join(lines)
@@ -172,7 +190,8 @@ class Split:
             self,
             images=self.images[chosen],
             labels=self.labels[chosen],
-            boxes=None if self.boxes is None else _boxes_of(self.boxes, rows),
+            known=None if self.known is None else self.known[chosen],
+            boxes=None if self.boxes is None else boxes_of(self.boxes, rows),
             table=None if self.table is None else self.table[chosen],
             masks=None if self.masks is None else _MasksOf(self.masks, rows),
             fingerprint=digest.hexdigest(),
@@ -192,7 +211,26 @@ class _MasksOf:
         return self._masks[self._rows[films]]
 
 
-def _boxes_of(boxes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def evenly_spaced(films: int, num_films: int, seed: int, split: str) -> slice:
+    """Return the rows of every so-many-th film; as a slice, which keeps a memory map one.
+
+    Raises:
+        DataError: if there are fewer than ``num_films``.
+    """
+    if num_films > films:
+        raise DataError(
+            "argument num_films",
+            expected=f"at most {films:,}, the films in the {split} split",
+            found=f"{num_films:,}",
+            advice="ask for fewer, or for all with num_films=None",
+        )
+    step = films // num_films
+    last_start = films - (num_films - 1) * step
+    start = int(np.random.Philox(key=seed).random_raw() % last_start)
+    return slice(start, start + (num_films - 1) * step + 1, step)
+
+
+def boxes_of(boxes: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the boxes of the films in ``rows``, with ``film`` counted in the new order."""
     # Sorted once, each film's boxes lie together and are found by bisection; a film that was chosen
     # twice keeps its boxes both times.

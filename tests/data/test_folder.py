@@ -1,0 +1,117 @@
+"""Any folder with a CSV table: the labels, the splits, and tables that cannot be used."""
+
+import numpy as np
+import pytest
+
+from xraylab.data import load
+from xraylab.data.tables import share_of
+
+NAMES = ("effusion", "old fracture")
+
+
+@pytest.fixture
+def root(tmp_path, write_film):
+    """Write 40 films of 20 people with two labels each."""
+    rows = ["file,who,effusion,old fracture,class,set"]
+    for number in range(40):
+        write_film(tmp_path / "films" / f"{number:02}.jpeg", number)
+        split = ("training", "Valid", "test")[number // 2 % 3]
+        named = ("normal", "effusion", "effusion|old fracture")[number % 3]
+        rows.append(
+            f"films/{number:02}.jpeg,p{number // 2},{number % 2},{number % 3 // 2},{named},{split}"
+        )
+    (tmp_path / "labels.csv").write_text("\ufeff" + "\n".join(rows))
+    return tmp_path
+
+
+def open_split(root, split="train", **changed):
+    options = {"image_column": "file", "label_names": NAMES, "progress": False} | changed
+    return load("folder", 32, split, root=str(root), **options)
+
+
+def numbers(split):
+    return [int(name[6:8]) for name in split.table["image"]]
+
+
+def test_split_column(root):
+    for name, remainder in (("train", 0), ("val", 1), ("test", 2)):
+        split = open_split(root, name, split_column="set", patient_column="who")
+        expected = [number for number in range(40) if number // 2 % 3 == remainder]
+        assert numbers(split) == expected
+        np.testing.assert_array_equal(split.labels[:, 0], np.array(expected) % 2)
+        np.testing.assert_array_equal(split.labels[:, 1], np.array(expected) % 3 == 2)
+        assert split.table["patient"].tolist() == [f"p{number // 2}" for number in expected]
+        assert split.label_names == NAMES and split.known is None
+        np.testing.assert_allclose(split.images[:, -1, -1], expected, atol=1)
+
+
+@pytest.mark.parametrize("column", ["who", None])
+def test_without_a_split_column_the_hash_of_the_patient_decides(root, column):
+    found = {}
+    for name, least, most in (("val", 0.0, 0.1), ("test", 0.1, 0.3), ("train", 0.3, 1.0)):
+        split = open_split(root, name, patient_column=column)
+        found[name] = numbers(split)
+        keys = split.table["patient" if column else "image"].tolist()
+        assert keys and all(least <= share_of(key) < most for key in keys)
+    assert sorted(n for films in found.values() for n in films) == list(range(40))
+
+
+def test_one_column_of_names(root):
+    split = open_split(root, split_column="set", label_column="class")
+    number = np.array(numbers(split))
+    np.testing.assert_array_equal(split.labels[:, 0], number % 3 > 0)
+    np.testing.assert_array_equal(split.labels[:, 1], number % 3 == 2)
+
+
+def test_blank_cells_are_labels_that_are_not_known(root):
+    table = root / "labels.csv"
+    text = table.read_text().replace("p0,0,0", "p0,,0").replace("p0,1,0", "p0,True,nan")
+    table.write_text(text)
+    split = open_split(root, split_column="set")
+    assert split.known[:2].tolist() == [[False, True], [True, False]] and split.known[2:].all()
+    assert split.labels[:2].tolist() == [[0, 0], [1, 0]]
+
+
+def test_names_without_their_ending_and_a_table_elsewhere(root, tmp_path):
+    table = tmp_path / "tables" / "mine.csv"
+    table.parent.mkdir()
+    table.write_text((root / "labels.csv").read_text().replace(".jpeg", ""))
+    split = open_split(root, split_column="set", table="tables/mine.csv")
+    assert split.fingerprint == open_split(root, split_column="set").fingerprint
+    assert len(open_split(root, split_column="set", table=str(table))) == len(split)
+
+
+def test_damaged_and_missing_films(root):
+    (root / "films" / "00.jpeg").unlink()
+    (root / "films" / "01.jpeg").write_bytes(b"\xff\xd8 no more")
+    with pytest.warns(UserWarning, match="1 have no file and 1 cannot be read"):
+        split = open_split(root, split_column="set")
+    assert numbers(split)[0] == 6 and split.labels[0].tolist() == [0, 0]
+
+
+def test_tables_and_arguments_that_cannot_be_used(root, complaint):
+    complaint(open_split, root, table="none.csv", names="none.csv")
+    for argument in ("image_column", "patient_column", "split_column", "label_column"):
+        error = complaint(open_split, root, **{argument: "nowhere"}, names="labels.csv")
+        assert "'nowhere'" in error.expected and "'file'" in error.found
+    error = complaint(open_split, root, label_names=["effusion", "mass"], names="labels.csv")
+    assert "'mass'" in error.expected
+    complaint(open_split, root, label_names=["mass"], label_column="class", names="labels.csv")
+    complaint(open_split, root, label_names=["class"], names="column 'class'")
+    complaint(open_split, root, split_column="class", names="labels.csv")
+    complaint(open_split, root, label_names=None, names="argument label_names")
+    complaint(open_split, root, label_names="effusion", names="argument label_names")
+    complaint(load, "folder", label_names=NAMES, names="argument root")
+    table = root / "labels.csv"
+    table.write_text(table.read_text().replace("films/03", "films/02"))
+    complaint(open_split, root, names="labels.csv")
+
+
+def test_patients_in_two_splits_are_refused(root, complaint):
+    table = root / "labels.csv"
+    table.write_text(table.read_text().replace(",p1,", ",p0,", 1))
+    error = complaint(
+        open_split, root, split_column="set", patient_column="who", names="labels.csv"
+    )
+    assert "patient p0 in both train and val" in error.found
+    assert len(open_split(root, patient_column="who"))  # cut by hash, nobody can be in two

@@ -1,0 +1,262 @@
+"""Image files decoded once, in parallel, into an array that is memory-mapped from then on."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import uuid
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xraylab.data.files import (
+    CHUNK,
+    as_data_error,
+    make_folder,
+    progress_bar,
+    require_free_disk,
+    sweep,
+    write_whole,
+)
+from xraylab.data.film_files import DECODER, UnreadableFilm, read_film
+from xraylab.data.growing import JOURNAL, GrowingArrays, lock_of, only_one, sweep_parts
+
+_BATCH = 32
+_PROBLEM = np.dtype([("place", np.int64), ("reason", "U200")])
+_PER_FILM = ("images.npy", "readable.npy", "problems.npy")
+
+
+@dataclass(frozen=True)
+class DecodedFilms:
+    """What came of some image files.
+
+    Shapes:
+        images: (readable films, size, size) uint8, memory-mapped; readable: (files,) bool.
+
+    Args:
+        images: the films that could be read, in the order of their files.
+        readable: which files could be read.
+        problems: why the others could not, by their places in the list of files.
+        sha256: hex digest of the array of films.
+        folder: where it lies.
+    """
+
+    images: np.ndarray
+    readable: np.ndarray
+    problems: dict[int, str]
+    sha256: str
+    folder: Path
+
+
+def decoded_films(
+    paths: Sequence[Path],
+    *,
+    root: Path,
+    size: int,
+    square: str,
+    folder: Path,
+    title: str,
+    progress: bool,
+    workers: int | None,
+) -> DecodedFilms:
+    """Return films from image files, from the cache where they are in it.
+
+    What decides the array decides its place: the files (name under ``root``, size and time of last
+    change, in their order), ``size``, ``square`` and the rules of decoding. Decoding that was
+    stopped, or killed, goes on where it was.
+
+    Args:
+        paths: the files.
+        root: folder that their names are relative to.
+        size: side of a film in pixels.
+        square: how a film becomes square, see :func:`xraylab.data.film_files.read_film`.
+        folder: the cache.
+        title: first part of the name of the array's folder, for people.
+        progress: whether to show progress.
+        workers: threads that decode; None stands for one a processor core.
+
+    Raises:
+        DataError: if a file or the cache cannot be read or written, or the disk is too full.
+    """
+    plan = {
+        "decoder": DECODER,
+        "size": int(size),
+        "square": square,
+        "files": len(paths),
+        "sha256_of_files": _digest(paths, root, progress),
+    }
+    key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+    place = folder / f"{title}-{size}px-{key}"
+    if not _is_whole(place, plan):
+        _decode(place, plan, paths, progress, workers or os.cpu_count() or 1)
+    images, readable, problems = (
+        np.load(place / name, mmap_mode="r" if name == "images.npy" else None, allow_pickle=False)
+        for name in _PER_FILM
+    )
+    return DecodedFilms(
+        images,
+        readable,
+        {int(row["place"]): str(row["reason"]) for row in problems},
+        _read_manifest(place)["sha256"],
+        place,
+    )
+
+
+def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
+    """Return a digest that changes when a file does; the files themselves are not read."""
+    digest = hashlib.sha256()
+    show = progress and len(paths) > 20_000  # on a network disk this takes a while
+    for path in progress_bar(show, iterable=paths, desc="looking at files", unit="film"):
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise as_data_error(error, path, "looking for films") from error
+        name = os.path.relpath(path, root)
+        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _decode(place: Path, plan: dict, paths: Sequence[Path], progress: bool, workers: int) -> None:
+    """Decode the files beside the array's place, and move it there when it is whole."""
+    parent = make_folder(place.parent)
+    sweep(parent)
+    sweep_parts(parent, ".*.part")
+    part = parent / f".{place.name}.part"
+    try:
+        with only_one(lock_of(part), progress=progress) as alone:
+            if _is_whole(place, plan):  # another process was faster
+                return
+            _set_aside(place)
+            if not alone:  # no locks here: out of the way of others, and nothing to go on with
+                part = parent / f".{place.name}.{uuid.uuid4().hex[:12]}.tmp"
+            try:
+                _fill(part, plan, paths, progress, workers)
+                part.rename(place)
+            finally:
+                if not alone:
+                    shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise as_data_error(error, place, "keeping decoded films") from error
+
+
+def _fill(part: Path, plan: dict, paths: Sequence[Path], progress: bool, workers: int) -> None:
+    """Decode the files that a part folder lacks, and give it its manifest."""
+    if _is_whole(part, plan):  # killed just before it got its name
+        return
+    size, images = plan["size"], part / "images.npy"
+    there = images.stat().st_size if images.exists() else 0
+    require_free_disk(
+        part.parent, max(0, len(paths) * size**2 - there), f"{len(paths):,} decoded films"
+    )
+    layout = {
+        "images.npy": (np.dtype(np.uint8), (size, size)),
+        "readable.npy": (np.dtype(np.bool_), ()),
+        "problems.npy": (_PROBLEM, ()),
+    }
+    with GrowingArrays(part, plan, layout) as arrays:
+        done = arrays.rows("readable.npy")
+        with (
+            progress_bar(
+                progress, total=len(paths), initial=done, desc="decoding films", unit="film"
+            ) as bar,
+            contextlib.closing(_batches(paths, plan, done, workers)) as batches,
+        ):
+            for batch in batches:
+                arrays.append(batch)
+                bar.update(len(batch["readable.npy"]))
+        arrays.finish()
+    with write_whole(part / "manifest.json") as stream:
+        manifest = {**plan, "sha256": _sha256(images), "bytes": _sizes(part)}
+        stream.write(json.dumps(manifest, indent=2).encode())
+    (part / JOURNAL).unlink()
+
+
+def _batches(
+    paths: Sequence[Path], plan: dict, done: int, workers: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Decode the files after the first ``done`` and yield them batch by batch, in their order.
+
+    Threads are enough: Pillow lets go of the interpreter while it decodes and resizes.
+    """
+    pool = ThreadPoolExecutor(workers)
+    try:
+        # A few batches ahead, so that memory does not grow with the number of films.
+        ahead = deque()
+        for start in range(done, len(paths), _BATCH):
+            some = paths[start : start + _BATCH]
+            ahead.append(pool.submit(_batch, some, start, plan["size"], plan["square"]))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _batch(paths: Sequence[Path], start: int, size: int, square: str) -> dict[str, np.ndarray]:
+    """Decode a few files; return the arrays of a batch by the names of their files."""
+    films, problems = [], []
+    for place, path in enumerate(paths, start):
+        try:
+            films.append(read_film(path, size, square))
+        except UnreadableFilm as error:
+            problems.append((place, str(error)))
+        except OSError as error:
+            raise as_data_error(error, path, "reading a film") from error
+    unreadable = {place for place, _ in problems}
+    return {
+        "images.npy": np.stack(films) if films else np.zeros((0, size, size), np.uint8),
+        "readable.npy": np.array([start + i not in unreadable for i in range(len(paths))]),
+        "problems.npy": np.array(problems, _PROBLEM),
+    }
+
+
+def _is_whole(place: Path, plan: dict) -> bool:
+    """Whether a folder holds the films of its plan; told by their sizes, as reading takes long."""
+    manifest = _read_manifest(place)
+    if manifest is None or any(manifest.get(name) != value for name, value in plan.items()):
+        return False
+    try:
+        return isinstance(manifest.get("sha256"), str) and manifest.get("bytes") == _sizes(place)
+    except OSError:
+        return False
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {name: (folder / name).stat().st_size for name in _PER_FILM}
+
+
+def _read_manifest(folder: Path) -> dict | None:
+    """Return the manifest of a folder, or None if there is none that can be read."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) else None
+
+
+def _set_aside(place: Path) -> None:
+    """Move a damaged folder out of the way and say so; it is decoded again."""
+    if not place.exists():
+        return
+    aside = place.with_name(f"{place.name}.set-aside-{uuid.uuid4().hex[:8]}")
+    place.rename(aside)
+    warnings.warn(
+        f"{place}: the decoded films kept there do not agree with their manifest; they were moved "
+        f"to {aside}, which may be removed, and are decoded again",
+        stacklevel=2,
+    )
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
