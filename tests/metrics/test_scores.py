@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from xraylab import metrics
+from xraylab.evaluation import bootstrap
 from xraylab.findings import FINDINGS
 
 
@@ -177,3 +178,40 @@ def test_bad_prevalence_and_names():
         metrics.score([[0], [1]], [[0.1], [0.2]], prevalence=[0.1, 0.2])
     with pytest.raises(ValueError, match="1 label columns came with 2"):
         metrics.score([[0], [1]], [[0.1], [0.2]], label_names=("a", "b"))
+
+
+def test_unknown_labels_are_left_out():
+    rng = np.random.default_rng(7)
+    y_true = (rng.random((60, 4)) < 0.4).astype(np.float64)
+    probabilities = rng.random((60, 4))
+    unknown = rng.random((60, 4)) < 0.3
+    y_true[unknown] = np.nan
+    got = metrics.score(y_true, probabilities)
+    for k, row in enumerate(got.per_finding):
+        rows = ~unknown[:, k]
+        assert row.positives == np.nansum(y_true[:, k])
+        assert row.prevalence == pytest.approx(y_true[rows, k].mean())
+        assert row.roc_auc == pytest.approx(
+            sklearn_metrics.roc_auc_score(y_true[rows, k], probabilities[rows, k])
+        )
+        assert row.accuracy == pytest.approx(
+            np.mean((probabilities[rows, k] > 0.5) == y_true[rows, k])
+        )
+    known = ~unknown
+    assert got.micro_auc == pytest.approx(
+        sklearn_metrics.roc_auc_score(y_true[known], probabilities[known])
+    )
+    assert got.accuracy == pytest.approx(np.mean((probabilities > 0.5)[known] == y_true[known]))
+    whole = known.all(axis=1)
+    assert got.exact_match == pytest.approx(
+        np.mean(((probabilities > 0.5) == y_true)[whole].all(axis=1))
+    )
+    assert got.floors[0].accuracy == pytest.approx(np.mean(y_true[known] == 0))
+    # What is said of unknown labels has no influence.
+    assert metrics.score(y_true, np.where(unknown, 0.99, probabilities)) == got
+    intervals = bootstrap(y_true, probabilities, 20)
+    for name in ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match"):
+        assert intervals[name].value == pytest.approx(getattr(got, name), abs=1e-12)
+        assert intervals[name].low <= intervals[name].value <= intervals[name].high
+    with pytest.raises(ValueError, match="all of them are nan"):
+        metrics.score(np.full((3, 2), np.nan), np.zeros((3, 2)))

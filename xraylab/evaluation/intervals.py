@@ -37,7 +37,8 @@ def bootstrap(
     patients have several films, the true intervals are wider.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1; probabilities: the same shape, in [0, 1].
+        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
+        in [0, 1].
 
     Args:
         replicates: number of resamples, at least 1.
@@ -59,21 +60,24 @@ def bootstrap(
         raise ValueError(
             f"replicates must be at least 1 and level in (0, 1); {replicates} and {level} came"
         )
-    y_true, probabilities = check_answers(y_true, probabilities)
+    y_true, known, probabilities = check_answers(y_true, probabilities)
     num_films, num_labels = y_true.shape
     label_names = name_labels(label_names, num_labels)
 
-    rankings = [Ranking(y_true[:, k], probabilities[:, k]) for k in range(num_labels)]
-    pooled = Ranking(y_true.ravel(), probabilities.ravel())
-    right = (probabilities > 0.5) == y_true
+    rankings = [Ranking(y_true[rows, k], probabilities[rows, k]) for k, rows in enumerate(known.T)]
+    pooled = Ranking(y_true[known], probabilities[known])
+    right = ((probabilities > 0.5) == y_true) & known
+    all_known = known.all(axis=1)
 
     def scores(weights):
         """Return the scores of each row of weights, in the order of ``names`` below."""
-        aucs, precisions = zip(*(ranking.areas(weights) for ranking in rankings), strict=True)
+        pairs = zip(rankings, known.T, strict=True)
+        areas = [ranking.areas(weights[:, rows]) for ranking, rows in pairs]
+        aucs, precisions = zip(*areas, strict=True)
         aucs, precisions = np.stack(aucs, axis=1), np.stack(precisions, axis=1)
-        micro = pooled.roc_auc(np.repeat(weights, num_labels, axis=1))
-        accuracy = weights @ right.mean(axis=1) / num_films
-        exact_match = weights @ right.all(axis=1) / num_films
+        micro = pooled.roc_auc(np.repeat(weights, num_labels, axis=1)[:, known.ravel()])
+        accuracy = _share(weights @ right.sum(axis=1), weights @ known.sum(axis=1))
+        exact_match = _share(weights @ right.all(axis=1), weights @ all_known)
         overall = (_mean(aucs), micro, _mean(precisions), accuracy, exact_match)
         return np.column_stack([*overall, aucs])
 
@@ -98,6 +102,11 @@ def _resample(rng, count, num_films):
     drawn = rng.integers(0, num_films, (count, num_films))
     drawn += np.arange(count)[:, np.newaxis] * num_films
     return np.bincount(drawn.ravel(), minlength=count * num_films).reshape(count, num_films)
+
+
+def _share(part, whole):
+    """Return part / whole, NaN where there is nothing."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
 def _mean(values):

@@ -66,50 +66,64 @@ class Score:
 def score(y_true, probabilities, *, label_names=None, prevalence=None):
     """Score probabilities against labels.
 
-    A prediction counts as positive where its probability is strictly above 0.5.
+    A prediction counts as positive where its probability is strictly above 0.5. Labels that are
+    nan are unknown and left out; the exact match is that of the films whose labels are all known.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1.
+        y_true: (num_films, num_labels), 0 or 1; nan where unknown.
         probabilities: (num_films, num_labels), in [0, 1].
         prevalence: (num_labels,) share of positives in the *training* films, for the
             constant-prevalence floor; by default that of ``y_true`` itself.
 
     Raises:
-        ValueError: if shapes disagree, labels are not 0 or 1, or probabilities are not finite
+        ValueError: if shapes disagree, labels are not 0, 1 or nan, or probabilities are not finite
             numbers in [0, 1] (logits are recognised and named).
     """
-    y_true, probabilities = check_answers(y_true, probabilities)
+    y_true, known, probabilities = check_answers(y_true, probabilities)
     num_films, num_labels = y_true.shape
     names = name_labels(label_names, num_labels)
-    right = (probabilities > 0.5) == y_true
-    rows = tuple(
-        LabelScore(
+    rows = []
+    for k in range(num_labels):
+        truth, chances = y_true[known[:, k], k], probabilities[known[:, k], k]
+        row = LabelScore(
             label=names[k],
-            positives=int(y_true[:, k].sum()),
-            prevalence=float(y_true[:, k].mean()),
-            roc_auc=roc_auc(y_true[:, k], probabilities[:, k]),
-            average_precision=average_precision(y_true[:, k], probabilities[:, k]),
-            accuracy=float(right[:, k].mean()),
+            positives=int(truth.sum()),
+            prevalence=_mean_of_defined(truth),
+            roc_auc=roc_auc(truth, chances),
+            average_precision=average_precision(truth, chances),
+            accuracy=_mean_of_defined((chances > 0.5) == truth),
         )
-        for k in range(num_labels)
-    )
+        rows.append(row)
     return Score(
         num_films=num_films,
         macro_auc=_mean_of_defined([row.roc_auc for row in rows]),
-        micro_auc=roc_auc(y_true.ravel(), probabilities.ravel()),
+        micro_auc=roc_auc(y_true[known], probabilities[known]),
         average_precision=_mean_of_defined([row.average_precision for row in rows]),
-        accuracy=float(right.mean()),
-        exact_match=float(right.all(axis=1).mean()),
-        per_finding=rows,
+        **thresholded(y_true, known, probabilities),
+        per_finding=tuple(rows),
         undefined=tuple(row.label for row in rows if np.isnan(row.roc_auc)),
-        floors=_floors(y_true, prevalence),
+        floors=_floors(y_true, known, prevalence),
     )
 
 
-def _floors(y_true, prevalence):
+def thresholded(y_true, known, probabilities):
+    """Return accuracy and exact match at threshold 0.5.
+
+    Shapes:
+        y_true, known: (num_films, num_labels) bool; probabilities: the same shape, in [0, 1].
+    """
+    right = (probabilities > 0.5) == y_true
+    return {
+        "accuracy": _mean_of_defined(right[known]),
+        "exact_match": _mean_of_defined(right[known.all(axis=1)].all(axis=1)),
+    }
+
+
+def _floors(y_true, known, prevalence):
     """Score the two answers that need no film."""
     if prevalence is None:
-        prevalence, whose = y_true.mean(axis=0), "these films"
+        shares = [_mean_of_defined(column[k]) for column, k in zip(y_true.T, known.T, strict=True)]
+        prevalence, whose = np.nan_to_num(shares), "these films"
     else:
         prevalence, whose = np.asarray(prevalence, dtype=np.float64), "the training films"
         if prevalence.shape != y_true.shape[1:] or not np.all(
@@ -123,28 +137,27 @@ def _floors(y_true, prevalence):
         "all negative": np.zeros(y_true.shape[1]),
         f"constant: prevalence in {whose}": prevalence,
     }
-    return tuple(_floor(description, y_true, answer) for description, answer in answers.items())
+    return tuple(_floor(name, y_true, known, answer) for name, answer in answers.items())
 
 
-def _floor(description, y_true, answer):
+def _floor(description, y_true, known, answer):
     """Score one answer vector given for every film."""
     answers = np.broadcast_to(answer, y_true.shape)
-    right = (answers > 0.5) == y_true
-    columns = range(y_true.shape[1])
+    pairs = [(y_true[k, j], answers[k, j]) for j, k in enumerate(known.T)]
     return Floor(
         description=description,
-        macro_auc=_mean_of_defined([roc_auc(y_true[:, k], answers[:, k]) for k in columns]),
-        micro_auc=roc_auc(y_true.ravel(), answers.ravel()),
-        average_precision=_mean_of_defined(
-            [average_precision(y_true[:, k], answers[:, k]) for k in columns]
-        ),
-        accuracy=float(right.mean()),
-        exact_match=float(right.all(axis=1).mean()),
+        macro_auc=_mean_of_defined([roc_auc(*pair) for pair in pairs]),
+        micro_auc=roc_auc(y_true[known], answers[known]),
+        average_precision=_mean_of_defined([average_precision(*pair) for pair in pairs]),
+        **thresholded(y_true, known, answers),
     )
 
 
 def check_answers(y_true, probabilities):
-    """Return labels and probabilities as checked arrays, or say what is wrong with them.
+    """Return labels, which of them are known, and probabilities; or say what is wrong with them.
+
+    Shapes:
+        returns: three arrays (num_films, num_labels): bool, false where unknown; bool; float64.
 
     Raises:
         ValueError: as :func:`score`.
@@ -156,12 +169,15 @@ def check_answers(y_true, probabilities):
             "y_true and probabilities must both be (num_films, num_labels) and not empty; "
             f"{y_true.shape} and {probabilities.shape} came"
         )
-    if not np.isin(y_true, (0, 1)).all():
-        found = np.setdiff1d(y_true, (0, 1))[:5].tolist()
+    unknown = np.isnan(y_true) if y_true.dtype.kind == "f" else np.zeros(y_true.shape, dtype=bool)
+    if not np.isin(y_true[~unknown], (0, 1)).all():
+        found = np.setdiff1d(y_true[~unknown], (0, 1))[:5].tolist()
         raise ValueError(
-            f"y_true must hold 0 and 1 only; it also holds {found}. "
-            "Decide first what uncertain or missing labels count as"
+            f"y_true must hold 0, 1 and nan (unknown) only; it also holds {found}. "
+            "Decide first what uncertain labels count as"
         )
+    if unknown.all():
+        raise ValueError("y_true must hold a label that is known; all of them are nan")
     if not np.isfinite(probabilities).all():
         bad = int((~np.isfinite(probabilities)).sum())
         raise ValueError(f"probabilities must be finite; {bad} of them are NaN or infinite")
@@ -173,7 +189,7 @@ def check_answers(y_true, probabilities):
             + ("Rounding, it seems: clip them" if by_rounding else "These look like logits: ")
             + ("" if by_rounding else "pass them through a sigmoid first")
         )
-    return y_true.astype(bool), probabilities
+    return np.where(unknown, 0, y_true).astype(bool), ~unknown, probabilities
 
 
 def name_labels(label_names, num_labels):
