@@ -21,8 +21,10 @@ def start_keras():
     with _held_back_stderr():
         import keras
 
-        # The first operation starts the devices, which has messages of its own.
-        keras.ops.convert_to_numpy(keras.ops.ones(()) + 1)
+        # The first operation starts the devices, which has messages of its own. JAX must have
+        # joined its cluster before.
+        if "KERAS_DISTRIBUTION_NUM_PROCESSES" not in os.environ:
+            keras.ops.convert_to_numpy(keras.ops.ones(()) + 1)
     return keras
 
 
@@ -49,6 +51,31 @@ def accelerators():
     """
     devices = start_keras().distribution.list_devices()
     return tuple(str(device) for device in devices if not str(device).lower().startswith("cpu"))
+
+
+def compiled(function):
+    """Return a function of arrays compiled by the back end, once for every set of shapes.
+
+    Args:
+        function: takes and returns arrays, in lists if there are several, and does nothing else.
+    """
+    name = start_keras().backend.backend()
+    if name == "tensorflow":
+        import tensorflow
+
+        return tensorflow.function(function)
+    if name == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
+
+
+def is_out_of_memory(error):
+    """Return whether an error says that memory ran out, in the words of any back end."""
+    words = f"{type(error).__name__} {error}".lower().replace("_", " ")
+    told = ("resourceexhausted", "resource exhausted", "out of memory", "oom when allocating")
+    return isinstance(error, MemoryError) or any(word in words for word in told)
 
 
 @contextlib.contextmanager

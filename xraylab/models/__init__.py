@@ -2,6 +2,14 @@
 
 from xraylab.models.cards import ModelCard
 from xraylab.models.predict import predict_logits, sigmoid
-from xraylab.models.registry import build, card, list_models
+from xraylab.models.registry import build, build_gmml, card, list_models
 
-__all__ = ["ModelCard", "build", "card", "list_models", "predict_logits", "sigmoid"]
+__all__ = [
+    "ModelCard",
+    "build",
+    "build_gmml",
+    "card",
+    "list_models",
+    "predict_logits",
+    "sigmoid",
+]

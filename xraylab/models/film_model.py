@@ -36,7 +36,8 @@ class FilmModel(keras.Model):
 
     Args:
         image_size: side of the film in pixels.
-        num_labels: number of labels, at least 1.
+        num_labels: number of labels, at least 1; None for a model that answers none, whose
+            ``call`` then returns no ``logits``.
 
     Raises:
         ValueError: if an argument is out of range; and, when called, if the images have another
@@ -45,9 +46,12 @@ class FilmModel(keras.Model):
 
     def __init__(self, image_size, num_labels, **kwargs):
         super().__init__(**kwargs)
-        require_whole(1, image_size=image_size, num_labels=num_labels)
+        require_whole(1, image_size=image_size)
         self.image_size = int(image_size)
-        self.num_labels = int(num_labels)
+        self.num_labels = num_labels
+        if num_labels is not None:
+            require_whole(1, num_labels=num_labels)
+            self.num_labels = int(num_labels)
 
     def require_image_size(self, multiple=1, least=1, reason=""):
         """Refuse an image size that the architecture cannot take.
@@ -179,8 +183,5 @@ class FilmModel(keras.Model):
 
     def get_config(self):
         """Return the arguments that make an equal model."""
-        return {
-            **super().get_config(),
-            "image_size": self.image_size,
-            "num_labels": self.num_labels,
-        }
+        labels = {} if self.num_labels is None else {"num_labels": self.num_labels}
+        return {**super().get_config(), "image_size": self.image_size, **labels}

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from xraylab.backend import is_out_of_memory
 from xraylab.data import batches
 
 
@@ -14,7 +15,8 @@ def predict_logits(model, split, batch_size=128):
     Args:
         model: a model of :func:`xraylab.models.build`.
         split: a :class:`xraylab.data.Split` of the model's image size.
-        batch_size: films a step; it does not change the answers.
+        batch_size: films a step, fewer where memory does not take so many; it does not change the
+            answers.
 
     Raises:
         ValueError: if the films are not of the size the model takes.
@@ -26,6 +28,17 @@ def predict_logits(model, split, batch_size=128):
             f"px. Load them with size={expected}"
         )
     batch_size = min(batch_size, len(split))
+    while True:
+        try:
+            return _predict(model, split, batch_size)
+        except Exception as error:
+            if batch_size == 1 or not is_out_of_memory(error):
+                raise
+        batch_size //= 2
+
+
+def _predict(model, split, batch_size):
+    """Return a model's logits for every film."""
     answers = []
     for images, _ in batches(split, batch_size):
         # A last batch of another length would be compiled anew: fill it up, then cut.

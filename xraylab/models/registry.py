@@ -51,3 +51,29 @@ def build(name, image_size=64, num_labels=14, **options):
     )
     model.build((None, image_size, image_size, 1))
     return model
+
+
+def build_gmml(name="lt_vit_toy", image_size=64, **options):
+    """Build the masked pre-training of an LT-ViT, with fresh weights.
+
+    Args:
+        name: one of ``list_models("lt_vit_*")``: whose encoder is to be trained.
+        image_size: side of the film in pixels.
+        options: any other argument of :class:`xraylab.models.gmml.GMML`.
+
+    Returns:
+        A built ``GMML``, which takes corrupted films and returns a dict with ``reconstruction``;
+        :func:`xraylab.models.gmml.load_encoder` hands its encoder on.
+
+    Raises:
+        ValueError: for an unknown name, one that is no LT-ViT, or arguments out of range.
+    """
+    if card(name).builder != "xraylab.models.lt_vit:LTViT":
+        raise ValueError(
+            f"GMML trains the encoder of an LT-ViT, one of {list_models('lt_vit_*')}; {name!r} came"
+        )
+    gmml = importlib.import_module("xraylab.models.gmml")
+    of_encoder = {k: v for k, v in card(name).options.items() if k in gmml.ENCODER_ARGUMENTS}
+    model = gmml.GMML(image_size=image_size, name=f"gmml_{name}", **{**of_encoder, **options})
+    model.build((None, image_size, image_size, 1))
+    return model

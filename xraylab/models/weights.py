@@ -1,6 +1,7 @@
 """Weights from files: our own, and those of public models, checked before anything changes."""
 
 import contextlib
+import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,10 +34,10 @@ def load_checked(model, path, load, **kwargs):
         # Keras tells how many objects did not load, then, as the next paragraph, why one did not.
         paragraphs = str(error).strip().split("\n\n")
         detail = paragraphs[1 if str(error).startswith("A total of") else 0].split("\n")[0]
+        labels = "" if model.num_labels is None else f" and {model.num_labels} labels"
         raise ValueError(
-            f"{path} does not hold the weights of {model.name} for {model.image_size} px and "
-            f"{model.num_labels} labels: {detail}. Build the model that they were saved from; "
-            "this one keeps its weights"
+            f"{path} does not hold the weights of {model.name} for {model.image_size} px{labels}: "
+            f"{detail}. Build the model that they were saved from; this one keeps its weights"
         ) from error
 
 
@@ -53,21 +54,54 @@ def count_arrays(path):
     Args:
         path: an HDF5 file, or a ``.keras`` archive, which has one inside.
     """
-    import h5py
-
     arrays = []
 
     def visit(name, item):
         of_model = not name.startswith("optimizer/") and not name.endswith("/architecture")
-        if isinstance(item, h5py.Dataset) and of_model:
+        if hasattr(item, "dtype") and of_model:
             arrays.append(name)
+
+    with _opened(path) as file:
+        file.visititems(visit)
+    return len(arrays)
+
+
+def stored_architecture(path):
+    """Return of what model a file holds the weights, as ``FilmModel`` has noted it there.
+
+    Args:
+        path: as for :func:`count_arrays`.
+
+    Returns:
+        A dict of ``architecture``, the name of the class, and its arguments by name.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it holds no weights, or no such note.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no weights file {path}")
+    try:
+        with _opened(path) as file:
+            return json.loads(file["vars/architecture"][()].tobytes())
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} does not say of which model it holds the weights: {error}. Save them again, "
+            "with save_weights of the model"
+        ) from error
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """Open the HDF5 file of weights that a path names or that lies in its archive."""
+    import h5py
 
     with contextlib.ExitStack() as stack:
         if path.suffix == ".keras":
             archive = stack.enter_context(zipfile.ZipFile(path))
             path = stack.enter_context(archive.open("model.weights.h5"))
-        stack.enter_context(h5py.File(path, "r")).visititems(visit)
-    return len(arrays)
+        yield stack.enter_context(h5py.File(path, "r"))
 
 
 def require_model(model, cls):

@@ -1,0 +1,191 @@
+"""Corruption: how much is covered, by what, how often, where; and the same bytes every time."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from xraylab.training import corrupt
+from xraylab.training.corruption import _blocks
+
+SIZE, SEEDS = 40, 60
+
+
+def films(count=8, size=SIZE, dtype=np.float32):
+    """Films that tell which one a pixel is from: film k has levels from k to k + 1/2, by tens."""
+    rng = np.random.default_rng(0)
+    own = np.arange(count).reshape(-1, 1, 1, 1)
+    return ((own + rng.random((count, size, size, 1)) / 2) / 10).astype(dtype)
+
+
+@pytest.fixture(scope="module")
+def many():
+    """The same films under many seeds: corrupted films, masks, and from which film the blocks."""
+    images = films()
+    runs = [corrupt(images, seed) for seed in range(SEEDS)]
+    corrupted, masks = (np.stack(parts)[..., 0] for parts in zip(*runs, strict=True))
+    sources = np.full(corrupted.shape[:2], -1)  # -1 is noise
+    for index in np.ndindex(sources.shape):
+        covered = masks[index]
+        for film, clean in enumerate(images[..., 0]):
+            if np.array_equal(corrupted[index][covered], clean[covered]):
+                sources[index] = film
+    return images[..., 0], corrupted, masks, sources
+
+
+def test_what_is_not_in_the_mask_is_left_alone(many):
+    images, corrupted, masks, _ = many
+    clean = np.broadcast_to(images, corrupted.shape)
+    np.testing.assert_array_equal(corrupted[~masks], clean[~masks])
+    # Two noise levels of 256 may meet a film's own by chance; nearly all differ.
+    assert (corrupted[masks] != clean[masks]).mean() > 0.999
+
+
+def test_coverage(many):
+    _, _, masks, sources = many
+    coverage = masks.mean(axis=(2, 3))
+    noise = coverage[sources < 0]
+    assert noise.min() >= 0.5
+    assert noise.max() <= 0.75
+    # Uniform between the two: mean 0.625 and deviation 0.25 / √12.
+    assert noise.mean() == pytest.approx(0.625, abs=0.02)
+    assert noise.std() == pytest.approx(0.25 / 12**0.5, abs=0.01)
+    np.testing.assert_allclose(coverage[sources >= 0], 0.3, rtol=1e-12)
+
+
+def test_half_of_the_films_each(many):
+    *_, sources = many
+    count = sources.size
+    assert abs((sources < 0).sum() - count / 2) < 4 * (count / 4) ** 0.5
+
+
+def test_blocks_come_from_every_other_film_and_never_from_its_own(many):
+    *_, sources = many
+    for film in range(8):
+        assert set(sources[:, film]) == set(range(-1, 8)) - {film}
+
+
+def test_noise_is_uniform_over_256_levels(many):
+    _, corrupted, masks, sources = many
+    noise = corrupted[sources < 0][masks[sources < 0]]
+    counts = np.bincount(np.rint(noise * 255).astype(int), minlength=256)
+    np.testing.assert_array_equal(noise, np.rint(noise * 255).astype(np.float32) / np.float32(255))
+    expected = len(noise) / 256
+    chi_squared = ((counts - expected) ** 2 / expected).sum()
+    assert abs(chi_squared - 255) < 5 * (2 * 255) ** 0.5
+    # Neighbours have nothing to do with each other.
+    pairs = noise[: len(noise) // 2 * 2].reshape(-1, 2)
+    assert abs(np.corrcoef(pairs.T)[0, 1]) < 0.01
+
+
+def test_every_pixel_is_hit_as_often_as_any_other(many):
+    """The corners too. The centre of a film is no more often covered than its edge."""
+    *_, masks, _ = many
+    often = masks.mean(axis=(0, 1))
+    ring = np.ones_like(often, bool)
+    ring[5:-5, 5:-5] = False
+    assert often[ring].mean() == pytest.approx(often[~ring].mean(), abs=0.03)
+    quarters = [often[r : r + 20, c : c + 20].mean() for r in (0, 20) for c in (0, 20)]
+    assert max(quarters) - min(quarters) < 0.03
+
+
+def test_no_side_of_a_block_is_longer_than_allowed():
+    """Sides are uniform up to the longest, except where the film's edge cuts them."""
+    bits = np.random.Philox(key=[5, 0])
+    blocks = np.array(list(itertools.islice(_blocks(bits, SIZE, 12), 20_000)))
+    for begin, end in (blocks[:, :2].T, blocks[:, 2:].T):
+        assert (begin >= 0).all()
+        assert (begin < end).all()
+        assert (end <= SIZE).all()
+        inside = (begin > 0) & (end < SIZE)
+        sides = np.bincount((end - begin)[inside], minlength=13)
+        # A side s lies inside in 38 - s of 39 + s places.
+        expected = np.array([(SIZE - 1 - s) / (SIZE + s - 1) if 0 < s <= 12 else 0
+                             for s in range(len(sides))])  # fmt: skip
+        expected *= inside.sum() / expected.sum()
+        np.testing.assert_allclose(sides, expected, atol=4.5 * expected.max() ** 0.5)
+        assert len(sides) == 13
+
+
+def test_blocks_are_as_long_as_asked_for_and_the_last_is_cut():
+    for seed in range(50):
+        _, mask = corrupt(films(1), seed, noise_coverage=(0.001, 0.001), block_size=0.025)
+        assert mask.sum() == 1
+    # Blocks of one pixel scatter, blocks of 12 px hang together: count the edges between.
+    small, large = (corrupt(films(), 0, block_size=b)[1][..., 0] for b in (0.025, 0.3))
+    edges = [(np.diff(masks, axis=1) != 0).mean() for masks in (small, large)]
+    assert edges[1] < edges[0] / 3
+    _, mask = corrupt(films(1), 0, noise_coverage=(1.0, 1.0))
+    assert mask.all()
+
+
+def test_same_arguments_same_bytes():
+    images = films()
+    before = images.copy()
+    first, same, other_seed, other_step = (
+        corrupt(images, *key) for key in ((3, 7), (3, 7), (4, 7), (3, 8))
+    )
+    np.testing.assert_array_equal(images, before)
+    for one, two in zip(first, same, strict=True):
+        assert one.tobytes() == two.tobytes()
+    for other in (other_seed, other_step):
+        assert (first[1] != other[1]).any(axis=(1, 2, 3)).all()
+    masks = corrupt(images + 0.01, 3, 7)[1]
+    np.testing.assert_array_equal(masks, first[1])  # where does not depend on what
+
+
+def test_the_same_on_every_machine():
+    """Training that is resumed elsewhere must see the same damage."""
+    corrupted, mask = corrupt(np.zeros((2, 10, 10, 1), np.float32), seed=0, step=0)
+    assert mask[..., 0].sum(axis=2).tolist() == [
+        [4, 5, 3, 1, 2, 5, 3, 2, 2, 3],
+        [8, 7, 6, 5, 2, 3, 3, 6, 6, 7],
+    ]
+    noise = corrupted[1][mask[1]][:8]
+    assert np.rint(noise * 255).astype(int).tolist() == [242, 133, 19, 224, 78, 40, 182, 52]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_types_stay(dtype):
+    images = films(dtype=dtype)
+    corrupted, mask = corrupt(images, 0)
+    assert corrupted.dtype == dtype
+    assert mask.dtype == bool
+    assert corrupted.shape == mask.shape == images.shape
+
+
+def test_a_film_alone_gets_noise():
+    for seed in range(20):
+        _, mask = corrupt(films(1), seed)
+        assert 0.5 <= mask.mean() <= 0.75
+
+
+@pytest.mark.parametrize(("probability", "least"), [(0.0, 0.5), (1.0, 0.3)])
+def test_one_kind_alone(probability, least):
+    for seed in range(5):
+        _, mask = corrupt(films(), seed, film_probability=probability)
+        coverage = mask.mean(axis=(1, 2, 3))
+        assert (coverage >= 0.5).all() if least == 0.5 else (coverage == least).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": -1}, "argument seed"),
+        ({"seed": 2**64}, "argument seed"),
+        ({"step": 0.5}, "argument step"),
+        ({"images": np.zeros((2, 8, 8), np.float32)}, r"\(batch, size, size, 1\); \(2, 8, 8\)"),
+        ({"images": np.zeros((2, 8, 6, 1), np.float32)}, r"\(2, 8, 6, 1\) came"),
+        ({"images": np.zeros((2, 8, 8, 3), np.float32)}, r"\(2, 8, 8, 3\) came"),
+        ({"images": np.zeros((2, 8, 8, 1), np.uint8)}, "uint8 came. Divide 8-bit films by 255"),
+        ({"noise_coverage": (0.8, 0.5)}, r"noise_coverage must be .*\(0.8, 0.5\) came"),
+        ({"noise_coverage": (0.5, 1.5)}, r"noise_coverage must be .*\(0.5, 1.5\) came"),
+        ({"film_coverage": -0.1}, r"film_coverage must lie in \[0, 1\]; -0.1 came"),
+        ({"film_probability": 2}, r"film_probability must lie in \[0, 1\]; 2 came"),
+        ({"block_size": float("nan")}, r"block_size must lie in \[0, 1\]; nan came"),
+        ({"block_size": 0.01}, "block_size=0.01 of 40 px leaves no whole pixel"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        corrupt(**{"images": films(), "seed": 0, **arguments})
