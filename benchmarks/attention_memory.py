@@ -62,7 +62,7 @@ def run_case(size: int, batch: int, way: str, training: bool, steps: int) -> dic
     from xraylab import models
     from xraylab.layers import attention
     from xraylab.training import Recipe
-    from xraylab.training.loop import compile_model
+    from xraylab.training.compile import compile_model
 
     if way == "whole":
         attention.LARGEST_MAP = WHOLE

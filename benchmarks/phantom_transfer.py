@@ -134,14 +134,14 @@ def train(options, films, val):
     keras = start_keras()
     from xraylab import models
     from xraylab.training import Recipe
-    from xraylab.training.loop import compile_model
+    from xraylab.training.compile import compile_model
 
     keras.utils.set_random_seed(options.seed)
     name = options.model
     model = models.build(name, image_size=SIZE)
     per_epoch = len(films) // options.batch
     recipe = Recipe(model=name, batch_size=options.batch, learning_rate=options.rate)
-    rebuilds = compile_model(model, recipe, options.epochs * per_epoch)
+    rebuilds = "reconstruction" in compile_model(model, recipe, options.epochs * per_epoch)
     model.jit_compile = options.jit
     images, labels = np.array(films.images), films.labels.astype(np.float32)
 

@@ -1,63 +1,113 @@
-"""Measure the training speed on this machine.
+"""Measure how many films a second every model trains on, on this machine, at 64 px.
 
-python benchmarks/train_throughput.py [MODEL ...]
+python benchmarks/train_throughput.py [MODEL ...] [--size 64] [--batch-size 32] [--write "2 cores"]
 
-Steps of the real training loop's kind (batches from a memory map, train_on_batch, both losses) are
-timed in rounds after a warm-up; the median round is the figure, its spread stands beside it.
+Steps of the real training loop's kind (batches from a memory map, ``train_on_batch``, all losses)
+are timed in rounds after a warm-up; the median round is the figure, its spread stands beside it.
+Each model has a process of its own. ``--write`` puts the medians into
+``xraylab/training/throughput.json`` under the name of the machine, from which recipes tell what
+they cost.
 """
 
-import itertools
+import argparse
+import json
+import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from xraylab.backend import describe_backend, start_keras
 
-ROUNDS, FILMS, SIZE = 9, 768, 64
-BATCH_SIZES = (32, 64)  # the recipe's default, and a larger one
+TABLE = Path(__file__).resolve().parents[1] / "xraylab" / "training" / "throughput.json"
+FILMS = 512
 
 
-def films_per_second(name, split, batch_size):
-    """Return the throughput of each round."""
+def parsed():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("models", nargs="*", help="all of them without it")
+    parser.add_argument("--size", type=int, default=64, help="side of the films in pixels")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=20.0, help="most for one model's rounds")
+    parser.add_argument("--write", metavar="MACHINE", help="put the figures into the table")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def films_per_second(name, options):
+    """Return the throughput of each round, in this process."""
+    start_keras()
     from xraylab import data, models
     from xraylab.training import Recipe
-    from xraylab.training.loop import compile_model
+    from xraylab.training.compile import compile_model
 
-    model = models.build(name, image_size=SIZE)
-    rebuilds = compile_model(model, Recipe(model=name, batch_size=batch_size), 10_000)
+    model = models.build(name, image_size=options.size)
+    recipe = Recipe(model=name, size=options.size, batch_size=options.batch_size)
+    trained = compile_model(model, recipe, 10_000)
+    with tempfile.TemporaryDirectory() as folder:
+        split = data.load(
+            "phantom", options.size, num_films=FILMS, cache_dir=Path(folder), progress=False
+        )
+        steps = (b for e in range(10_000) for b in data.batches(split, options.batch_size, epoch=e))
 
-    def steps(epoch):
-        for images, labels in data.batches(split, batch_size, seed=0, epoch=epoch):
-            targets = {"logits": labels} | ({"reconstruction": images} if rebuilds else {})
-            model.reset_metrics()
-            model.train_on_batch(images, targets, return_dict=True)
+        def take(count):
+            start = time.perf_counter()
+            for _ in range(count):
+                images, labels = next(steps)
+                targets = {"logits": labels, "reconstruction": images}
+                model.reset_metrics()
+                model.train_on_batch(images, {n: targets[n] for n in trained}, return_dict=True)
+            return time.perf_counter() - start
 
-    steps(0)
-    speeds = []
-    for epoch in range(1, ROUNDS + 1):
-        start = time.perf_counter()
-        steps(epoch)
-        speeds.append(len(split) / (time.perf_counter() - start))
-    return speeds
+        take(2)  # the first step compiles
+        step = take(1)
+        count = max(1, int(options.seconds / options.rounds / step))
+        count = min(count, FILMS // options.batch_size)
+        return [count * options.batch_size / take(count) for _ in range(options.rounds)]
+
+
+def in_own_process(name, options):
+    """Return the throughput of each round, or None if the process did not survive."""
+    command = [sys.executable, __file__, name, "--one", "--size", str(options.size)]
+    command += ["--batch-size", str(options.batch_size), "--rounds", str(options.rounds)]
+    command += ["--seconds", str(options.seconds)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 
 
 def main():
-    start_keras()
-    from xraylab import data, models
+    options = parsed()
+    if options.one:
+        print(json.dumps(films_per_second(options.models[0], options)))
+        return
+    from xraylab.models import list_models
 
-    names = sys.argv[1:] or models.list_models()
-    print(f"{describe_backend()}, {platform.machine()}, {SIZE} px")
-    with tempfile.TemporaryDirectory() as folder:
-        split = data.load("phantom", SIZE, num_films=FILMS, cache_dir=Path(folder), progress=False)
-        for name, batch_size in itertools.product(names, BATCH_SIZES):
-            speeds = films_per_second(name, split, batch_size)
-            print(
-                f"{name:20s} batch {batch_size} {statistics.median(speeds):7.0f} films/s  "
-                f"(rounds from {min(speeds):.0f} to {max(speeds):.0f})"
-            )
+    machine = f"{describe_backend()}, {os.cpu_count()} cores, {platform.machine()}"
+    print(f"{machine}, {options.size} px, batches of {options.batch_size}", flush=True)
+    measured = {}
+    for name in options.models or list_models():
+        speeds = in_own_process(name, options)
+        if speeds is None:
+            print(f"{name:22s} did not survive")
+            continue
+        measured[f"{name}@{options.size}"] = round(statistics.median(speeds), 2)
+        print(
+            f"{name:22s} {statistics.median(speeds):8.1f} films/s  "
+            f"(rounds from {min(speeds):.1f} to {max(speeds):.1f})",
+            flush=True,
+        )
+    if options.write:
+        table = json.loads(TABLE.read_text())
+        row = table["machines"].setdefault(options.write, {"films_per_second": {}})
+        row |= {"what": machine, "measured": datetime.now(UTC).date().isoformat()}
+        row["batch_size"] = options.batch_size
+        row["films_per_second"] |= measured
+        TABLE.write_text(json.dumps(table, indent=2) + "\n")
 
 
 if __name__ == "__main__":

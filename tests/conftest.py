@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Most of what XLA compiles here runs once or twice: compile it fast, not to be fast.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_FILMS = Path(os.environ.get("XRAYLAB_REAL_FILMS", ROOT.parent / "shared" / "data"))

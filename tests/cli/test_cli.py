@@ -1,8 +1,10 @@
 """The command line as a newcomer uses it: in a process of its own, read as text."""
 
+import dataclasses
 import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import time
 import pytest
 
 from xraylab import training
-from xraylab.cli.runs import train
+from xraylab.cli.train import train
 
 LABELS = "first,second,third"
 
@@ -44,7 +46,18 @@ def run(film_file, tmp_path_factory):
 
 
 def test_help_is_there_for_every_command():
-    for command in ((), ("doctor",), ("models",), ("data",), ("train",), ("evaluate",)):
+    for command in (
+        (),
+        ("doctor",),
+        ("models",),
+        ("data",),
+        ("recipes",),
+        ("train",),
+        ("runs",),
+        ("resume",),
+        ("delete",),
+        ("evaluate",),
+    ):
         assert "Usage" in xraylab(*command, "--help")
 
 
@@ -55,11 +68,32 @@ def test_doctor_tries_a_convolution():
         assert topic in text
 
 
-def test_defaults_of_train_are_those_of_the_recipe():
-    defaults = training.Recipe()
+def test_what_train_is_not_told_is_as_the_recipe_has_it():
+    fields = {field.name for field in dataclasses.fields(training.Recipe)}
+    own = {"name", "out", "settings", "resume", "max_hours"}
     for name, parameter in inspect.signature(train).parameters.items():
-        if name not in ("model", "out", "resume", "label_names"):
-            assert parameter.default == getattr(defaults, name), name
+        assert name in own or (name in fields and parameter.default is None), name
+
+
+def test_recipes_are_listed_and_shown_with_their_changes():
+    text = xraylab("recipes")
+    assert "rr_vit_64_as_published" in text
+    text = xraylab("recipes", "dbct_224_tuned")
+    for words in ("xraylab train dbct_224_tuned", "decay_exclusions", "False", "True", "pham2026"):
+        assert words in text
+
+
+def test_a_recipe_trains_with_other_settings(film_file, tmp_path):
+    text = xraylab(
+        "train", "rr_vit_64_tuned", "--data", film_file, "--size", "16", "--epochs", "1",
+        "--label-names", LABELS, "--set", "ema=0.9", "--set", "augmentation.rotate=2",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert "finished 1 epoch" in text
+    recipe = training.Run(tmp_path / "run").recipe
+    assert recipe.ema == 0.9
+    assert recipe.augmentation == {"presets": "films", "rotate": 2}
+    assert recipe.loss == "asymmetric"
 
 
 def test_models_and_data_are_listed():
@@ -89,6 +123,9 @@ def test_evaluate_prints_scores_floors_and_intervals(run):
         (("train", "rr_vit", "--data", "nowhere.npz", "--out", "x"), "nowhere.npz"),
         (("train", "rr_vit", "--epochs", "0", "--out", "x"), "epochs must be"),
         (("train", "rr_vti", "--out", "x"), "did you mean rr_vit"),
+        (("recipes", "dbct_64"), "did you mean dbct_64_tuned"),
+        (("train", "rr_vit", "--set", "lss=a", "--out", "x"), "did you mean loss"),
+        (("train", "rr_vit", "--set", "augmentation.presets=film", "--out", "x"), "films"),
     ],
 )
 def test_mistakes_are_answered_in_words(arguments, message, tmp_path, monkeypatch):
@@ -101,6 +138,24 @@ def test_mistakes_are_answered_in_words(arguments, message, tmp_path, monkeypatc
 def test_a_run_is_not_overwritten(run, film_file):
     assert "--resume" in xraylab(*TRAIN, "--data", film_file, "--out", run, expect=1)
     assert "finished 2 epochs" in xraylab(*TRAIN, "--data", film_file, "--out", run, "--resume")
+
+
+def test_runs_are_listed_resumed_elsewhere_and_deleted(run, film_file, tmp_path):
+    moved = tmp_path / "runs" / "moved"
+    shutil.copytree(run, moved)
+    (moved / "report.json").unlink()
+    films = tmp_path / "elsewhere.npz"
+    shutil.copy(film_file, films)
+    text = xraylab("runs", tmp_path / "runs")
+    assert "2/2" in text
+    assert "xraylab resume" in text
+    assert "finished 2 epochs" in xraylab("resume", moved, "--data", films)
+    assert "finished" in xraylab("runs", tmp_path / "runs")
+    assert "deleted" in xraylab("delete", moved, "--yes")
+    assert not moved.exists()
+    assert "nothing was deleted" in xraylab("delete", tmp_path, "--yes", expect=1)
+    assert films.exists()
+    assert "no runs in" in xraylab("runs", tmp_path / "runs")
 
 
 def test_ctrl_c_says_how_to_go_on(film_file, tmp_path):

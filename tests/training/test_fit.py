@@ -1,13 +1,7 @@
 """Training on a small file: what it leaves, and that stopping it changes nothing."""
 
 import json
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import keras
 import numpy as np
@@ -16,7 +10,8 @@ import pytest
 from xraylab import data, losses, metrics, models, training
 from xraylab.models import predict_logits, sigmoid
 from xraylab.training.checkpoint import list_checkpoints
-from xraylab.training.loop import compile_model
+from xraylab.training.compile import compile_model
+from xraylab.training.objectives import Classification
 from xraylab.training.recipe import LOSSES
 
 LABELS = ("first", "second", "third")
@@ -31,6 +26,7 @@ def make_recipe(film_file, **changes):
         "batch_size": 16,
         "learning_rate": 3e-3,
         "label_names": LABELS,
+        "xla": False,  # which would compile each of these small models anew
     }
     return training.Recipe(**(defaults | changes))
 
@@ -88,62 +84,6 @@ def test_the_same_recipe_gives_the_same_weights(finished, film_file, tmp_path):
 def test_another_seed_gives_other_weights(finished, film_file, tmp_path):
     other = training.fit(make_recipe(film_file, seed=1), tmp_path / "seed", progress=False)
     assert any((a != b).any() for a, b in zip(weights(finished), weights(other), strict=True))
-
-
-KILLED = """
-import sys, json
-from xraylab import training
-recipe = training.Recipe.from_dict(json.loads(sys.argv[1]))
-training.fit(recipe, sys.argv[2], resume=True, progress=False, checkpoint_seconds=0.0)
-print("finished", flush=True)
-"""
-
-
-def start(recipe, out):
-    return subprocess.Popen(
-        [sys.executable, "-c", KILLED, json.dumps(recipe.to_dict()), str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        text=True,
-    )
-
-
-def wait_for_a_checkpoint(process, folder, beyond):
-    """Wait until a checkpoint later than ``beyond`` is there, then a random moment longer."""
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        found = list_checkpoints(folder)
-        if found and found[0].name > beyond:
-            time.sleep(random.Random(beyond).uniform(0.0, 0.03))
-            return
-        time.sleep(0.002)
-
-
-def test_killed_again_and_again_it_ends_with_the_same_weights(film_file, tmp_path):
-    recipe = make_recipe(film_file, epochs=20)
-    undisturbed = training.fit(recipe, tmp_path / "undisturbed", progress=False)
-    out, newest, kills = tmp_path / "killed", "", 0
-    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
-        process = start(recipe, out)
-        wait_for_a_checkpoint(process, out / "checkpoints", newest)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
-        if "TrainingInterrupted" in errors or process.returncode == -signal.SIGKILL:
-            kills += 1
-        newest = list_checkpoints(out / "checkpoints")[0].name
-    assert kills == 3, "the run was over before it could be killed; make it longer"
-    process = start(recipe, out)
-    stdout, errors = process.communicate(timeout=120)
-    assert stdout.strip() == "finished", errors
-    resumed = training.Run(out)
-    assert_same_weights(undisturbed, resumed)
-    assert_same_weights(undisturbed, resumed, "best")
-    ignoring_time = [
-        [{k: v for k, v in row.items() if k != "seconds"} for row in run.history]
-        for run in (undisturbed, resumed)
-    ]
-    assert ignoring_time[0] == ignoring_time[1]
 
 
 def test_resuming_a_finished_run_returns_it(finished, film_file):
@@ -241,10 +181,11 @@ def test_the_loss_that_is_trained_is_the_joint_loss(film_file):
 def test_the_loss_that_is_trained_is_the_one_the_recipe_names(film_file, name):
     recipe = make_recipe(film_file, model="dbct_toy", loss=name)
     model = models.build("dbct_toy", image_size=16, num_labels=3)
-    compile_model(model, recipe, 100)
     split = data.load(film_file, split="val", label_names=LABELS)
+    compile_model(model, recipe, 100, Classification(recipe, {"train": split}))
     images, labels = next(data.batches(split, 16))
-    expected = getattr(losses, name)(labels, model(images)["logits"])
+    shares = {"prevalence": split.labels.mean(axis=0)} if name.startswith("weighted") else {}
+    expected = getattr(losses, name)(labels, model(images)["logits"], **shares)
     logs = model.train_on_batch(images, {"logits": labels}, return_dict=True)
     assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-6)
 

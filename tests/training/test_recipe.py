@@ -37,7 +37,7 @@ def test_differences():
         (
             "loss",
             "focal",
-            "loss must be one of binary_cross_entropy, binary_focal; focal came",
+            "loss must be one of binary_cross_entropy, weighted_binary_cross_entropy, binary_focal",
         ),
         ("warmup", 1.0, r"warmup must be in \[0, 1\)"),
         ("num_films", 0, "num_films must be at least 1"),

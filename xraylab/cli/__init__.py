@@ -3,6 +3,7 @@
 Long imports wait until a command needs them, so that ``--help`` answers at once.
 """
 
+import shlex
 import sys
 
 import typer
@@ -10,7 +11,13 @@ import typer
 from xraylab import __version__
 from xraylab.cli.listing import data, doctor
 from xraylab.cli.models import models
-from xraylab.cli.runs import evaluate, train
+from xraylab.cli.recipes import recipes
+from xraylab.cli.runs import delete, resume, runs
+from xraylab.cli.train import evaluate, train
+
+TIME_IS_UP = 75
+"""Exit status of a command that stopped before its time was over, and can go on: EX_TEMPFAIL of
+sysexits.h, by which schedulers know that the same command is worth another try."""
 
 app = typer.Typer(
     name="xraylab",
@@ -21,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, models, data, train, evaluate):
+for command in (doctor, models, data, recipes, train, runs, resume, evaluate, delete):
     app.command()(command)
 
 
@@ -44,8 +51,8 @@ def _options(
 def main():
     """Run the command line; errors meant for people are printed without a traceback.
 
-    Exit status: 0 done, 1 an error told in words, 2 a command that cannot be read, 130 stopped by
-    Ctrl-C.
+    Exit status: 0 done, 1 an error told in words, 2 a command that cannot be read, 75 stopped with
+    a checkpoint because its time was up, 130 stopped with a checkpoint by Ctrl-C or SIGTERM.
     """
     # Imported here: a failure to import it must not hide the help.
     from rich.console import Console
@@ -58,8 +65,14 @@ def main():
             raise
         if type(error).__name__ == "TrainingInterrupted":  # importing it would start a back end
             console.print(f"\n{error}", markup=False, highlight=False)
-            console.print("The same command with --resume continues.", highlight=False)
-            sys.exit(130)
+            began = "train" in sys.argv and "--resume" not in sys.argv
+            command = shlex.join(["xraylab", *sys.argv[1:], *(["--resume"] if began else [])])
+            console.print(
+                f"The same command{' with --resume' if began else ''} continues:\n{command}",
+                markup=False,
+                highlight=False,
+            )
+            sys.exit(TIME_IS_UP if error.out_of_time else 130)
         console.print("[bold red]Error[/]", end=" ")
         console.print(str(error), markup=False, highlight=False)
         console.print("[dim]xraylab --debug … shows the traceback[/]", highlight=False)

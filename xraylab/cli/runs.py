@@ -1,100 +1,111 @@
-"""Commands that train and score: ``train`` and ``evaluate``."""
+"""Commands for runs that are there already: ``runs``, ``resume`` and ``delete``."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-# The defaults are those of xraylab.training.Recipe, typed again because importing it would start
-# a back end; a test holds the two together.
 
-
-def train(
-    model: Annotated[str, typer.Argument(help="A model listed by 'xraylab models'.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    data: Annotated[
-        str, typer.Option(help="phantom, chestmnist, or the path of a MedMNIST-style .npz file.")
-    ] = "phantom",
-    size: Annotated[int, typer.Option(help="Side of the films in pixels.")] = 64,
-    epochs: Annotated[int, typer.Option(help="Passes over the training films.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Films a step.")] = 32,
-    learning_rate: Annotated[
-        float, typer.Option(help="Highest learning rate of AdamW, after the warm-up.")
-    ] = 4e-3,
-    weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 1e-2,
-    warmup: Annotated[float, typer.Option(help="Share of the steps spent warming up.")] = 0.1,
-    loss: Annotated[
-        str, typer.Option(help="Loss of the labels: binary_cross_entropy or binary_focal.")
-    ] = "binary_cross_entropy",
-    reconstruction_weight: Annotated[
-        float, typer.Option(help="λ of the reconstruction error, where a model rebuilds the film.")
-    ] = 1.0,
-    seed: Annotated[int, typer.Option(help="First weights, dropout and order of films.")] = 0,
-    num_films: Annotated[
-        int | None, typer.Option(help="Number of training films; all of them without it.")
-    ] = None,
-    label_names: Annotated[
-        str | None,
-        typer.Option(help="Names of the label columns, with commas; the 14 findings without it."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out, or begin it.")
-    ] = False,
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where the runs lie.")] = Path("runs"),
 ):
-    """Train a model. Stop it at any moment; the same command with --resume goes on."""
+    """List the runs in a folder and in those below it: what each trains, and how far it is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from xraylab.backend import start_keras
+
+    start_keras()
+    from xraylab.training import Run
+
+    console = Console()
+    found = sorted(path.parent for path in folder.rglob("run.json"))
+    if not found:
+        console.print(f"no runs in {folder}; train one with: xraylab train rr_vit --out runs/first")
+        return
+    table = Table("Run", "Model", "Data", "Size", "Epochs", "Best", "State")
+    for path in found:
+        try:
+            run = Run(path)
+            history, report = run.history, run.report
+        except ValueError as error:
+            table.add_row(str(path), "", "", "", "", "", f"cannot be read: {error}")
+            continue
+        recipe = run.recipe
+        table.add_row(
+            str(path),
+            recipe.model,
+            Path(recipe.data).name,
+            str(recipe.size),
+            f"{len(history)}/{recipe.epochs}",
+            _best(history),
+            "finished" if report else f"resume with: xraylab resume {path}",
+        )
+    console.print(table)
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="Folder of a run of 'xraylab train'.")],
+    data: Annotated[
+        str | None, typer.Option(help="Where its films lie now, if they have moved.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Where other things lie now: data_options.root, teacher or start_from.",
+        ),
+    ] = None,
+    max_hours: Annotated[
+        float | None, typer.Option(help="Stop with a checkpoint before this time is over.")
+    ] = None,
+):
+    """Continue a run by the recipe in its folder, wherever that folder is now."""
+    from dataclasses import replace
+
     from xraylab.backend import start_keras
 
     start_keras()
     from xraylab import training
+    from xraylab.cli.train import tell
+    from xraylab.training import recipes
 
-    chosen = {} if label_names is None else {"label_names": tuple(label_names.split(","))}
-    recipe = training.Recipe(
-        model=model,
-        data=data,
-        size=size,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        warmup=warmup,
-        loss=loss,
-        reconstruction_weight=reconstruction_weight,
-        seed=seed,
-        num_films=num_films,
-        **chosen,
-    )
-    run = training.fit(recipe, out, resume=resume)
-    report = run.report
-    auc = report["scores"]["val"]["macro_auc"]
-    typer.echo(
-        f"finished {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} in "
-        f"{report['seconds']:.0f} s; best epoch {report['best_epoch']}, validation macro AUC "
-        f"{'undefined' if auc is None else format(auc, '.4f')}"
-        f"{' on SIMULATED films' if report['simulated_films'] else ''}"
-    )
-    typer.echo(f"weights, history and report: {run.path}")
-    typer.echo(f"next: xraylab evaluate {run.path} --split test")
+    recipe = recipes.override(training.Run(run).recipe, settings or ())
+    if data is not None:
+        recipe = replace(recipe, data=data)
+    tell(training.fit(recipe, run, resume=True, max_hours=max_hours))
 
 
-def evaluate(
+def delete(
     run: Annotated[Path, typer.Argument(help="Folder of a run of 'xraylab train'.")],
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    data: Annotated[
-        str | None, typer.Option(help="Score on other data than the run was trained on.")
-    ] = None,
-    weights: Annotated[str, typer.Option(help="best or last.")] = "best",
-    replicates: Annotated[
-        int, typer.Option(help="Bootstrap resamples behind the 95 % intervals.")
-    ] = 1000,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ):
-    """Score a run on a split: the table with its floors and intervals."""
-    from rich.console import Console
+    """Delete a run: its weights, checkpoints, history and report."""
+    facts = run / "run.json"
+    if not facts.exists():
+        raise FileNotFoundError(
+            f"{run}: expected the folder of a run (with run.json); nothing was deleted"
+        )
+    files = [path for path in run.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    begun = json.loads(facts.read_text()).get("begun", "at an unknown time")
+    if not yes:
+        typer.confirm(
+            f"Delete {run}, begun {begun}: {len(files)} files, {size / 1e6:.1f} MB?", abort=True
+        )
+    # The file that makes it a run goes first: what a kill leaves is no run any more.
+    facts.unlink()
+    shutil.rmtree(run)
+    typer.echo(f"deleted {run}")
 
-    from xraylab.backend import start_keras
 
-    start_keras()
-    from xraylab import evaluation
-    from xraylab.cli.tables import print_evaluation
-
-    result = evaluation.evaluate(run, split, source=data, weights=weights, replicates=replicates)
-    print_evaluation(Console(), result)
+def _best(history):
+    """Return the best validation score of a history as text."""
+    aucs = [row["val_macro_auc"] for row in history if row.get("val_macro_auc") is not None]
+    errors = [row["val_masked_error"] for row in history if "val_masked_error" in row]
+    if aucs:
+        return f"AUC {max(aucs):.4f}"
+    return f"error {min(errors):.4f}" if errors else "—"

@@ -83,6 +83,11 @@ def evaluate(path, split="test", *, source=None, weights="best", replicates=1000
         ValueError: as :func:`xraylab.data.load`.
     """
     run = Run(path)
+    if run.recipe.objective == "masked_reconstruction":
+        raise ValueError(
+            f"{path} learnt to rebuild films, not to find anything: it has no scores. Fine-tune "
+            f"from it first: start_from={path}"
+        )
     model = run.load_model(weights)
     recipe = run.recipe
     films = data.load(
@@ -91,8 +96,9 @@ def evaluate(path, split="test", *, source=None, weights="best", replicates=1000
         split=split,
         label_names=recipe.label_names,
         progress=progress,
+        **(recipe.data_options if source is None else {}),
     )
-    y_true = np.asarray(films.labels)
+    y_true = films.truth
     probabilities = predict(model, films)
     # The floor that knows the prevalences must know those of the films the model learnt from.
     prevalence = run.facts["train_prevalence"]

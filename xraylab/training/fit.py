@@ -5,24 +5,44 @@ the films follows from (seed, epoch), the random numbers of the dropout are vari
 A run that was killed and resumed therefore takes the very steps it would have taken.
 """
 
+import hashlib
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from xraylab import data
-from xraylab.data.files import make_folder, sweep
+from xraylab.data.files import sweep
 from xraylab.findings import FINDINGS
+from xraylab.training import augmentation, distribute
+from xraylab.training.checkpoint import list_checkpoints, told_in_words
 from xraylab.training.loop import Loop
-from xraylab.training.report import write_report
-from xraylab.training.run import Run, build_model, write_json, write_weights
+from xraylab.training.objectives import OBJECTIVES, prevalence
+from xraylab.training.precision import fastest_precision
+from xraylab.training.report import environment, write_report
+from xraylab.training.run import Run, build_model, start_weights, write_json
 
 CHECKPOINT_SECONDS = 60.0
 """Time between two checkpoints within an epoch; there is one after every epoch in any case."""
 
+FOLDER_SECONDS = 30.0
+"""Time that a disk shared by several machines may take to show a new file to all of them."""
 
-def fit(recipe, out, *, resume=False, progress=True, checkpoint_seconds=CHECKPOINT_SECONDS):
+ELSEWHERE = ("data", "data_options", "teacher", "start_from")
+"""Fields of a recipe that tell where something lies, which may differ from machine to machine."""
+
+
+def fit(
+    recipe,
+    out,
+    *,
+    resume=False,
+    progress=True,
+    checkpoint_seconds=CHECKPOINT_SECONDS,
+    max_hours=None,
+):
     """Train a model by a recipe, and leave everything about it in one folder.
 
     Args:
@@ -32,6 +52,8 @@ def fit(recipe, out, *, resume=False, progress=True, checkpoint_seconds=CHECKPOI
             begun, it begins one, so that the same command can simply be repeated.
         progress: whether to show progress.
         checkpoint_seconds: time between two checkpoints within an epoch.
+        max_hours: stop with a checkpoint before this time is over, counted from this call; for
+            machines that are taken away after a while. None sets no limit.
 
     Returns:
         The finished :class:`xraylab.training.Run`.
@@ -40,22 +62,96 @@ def fit(recipe, out, *, resume=False, progress=True, checkpoint_seconds=CHECKPOI
         FileExistsError: if ``out`` holds a run and ``resume`` is false.
         ValueError: if ``out`` holds a run of another recipe or other films; and as
             :func:`xraylab.data.load` and :func:`xraylab.models.build`.
-        TrainingInterrupted: on Ctrl-C or SIGTERM, after a checkpoint was written.
+        TrainingInterrupted: on Ctrl-C, on SIGTERM, or when ``max_hours`` are over, after a
+            checkpoint was written.
         TrainingDiverged: if the loss is no longer finite.
+        OutOfMemory: if not even one film at a time fits into memory.
+        CheckpointError: if the disk is full or refuses, where the checkpoint before stays; or if
+            none of a run's checkpoints can be read, where nothing is touched.
+        ProcessLost: if another process of the cluster has failed or ended; see
+            :mod:`xraylab.training.distribute`.
     """
-    # The model first: a recipe that cannot be built must cost no download and leave no folder.
+    if max_hours is not None and not max_hours > 0:
+        raise ValueError(f"max_hours must be above 0, or None for no limit; {max_hours} came")
+    deadline = None if max_hours is None else time.monotonic() + 3600 * max_hours
+    cluster = distribute.join()
+    with cluster.explaining_losses(out):
+        # The model first: a recipe that cannot be built must cost no download, leave no folder.
+        recipe, model, films = cluster.together(
+            lambda: _prepare(recipe, out, progress and cluster.writes)
+        )
+        if cluster.num_processes > 1:
+            cluster.require_agreement(_common(recipe, films))
+        run = cluster.in_turn(lambda: _begin(recipe, out, films, resume, cluster))
+        cluster.require_agreement(_place(run))
+        if run.report:
+            return run
+        if cluster.writes:
+            sweep(run.path)
+            sweep(run.checkpoints)
+        objective = cluster.in_turn(lambda: OBJECTIVES[recipe.objective](recipe, films, run.path))
+        # None may take a step before all have read the newest checkpoint.
+        loop = cluster.together(
+            lambda: Loop(
+                run, model, objective, films, cluster, progress, checkpoint_seconds, deadline
+            )
+        )
+        state = loop.go()
+        loop.write_last_weights()
+        cluster.together(lambda: _report(run, objective, films, state) if cluster.writes else None)
+    return run
+
+
+def _prepare(recipe, out, progress):
+    """Return the recipe as it can be trained here, its model and its films."""
+    recipe = _with_precision(recipe, out)
     keras.utils.set_random_seed(recipe.seed)
     model = build_model(recipe)
-    films = {name: _load(recipe, name, progress) for name in ("train", "val")}
-    run = _begin(recipe, out, films, resume)
-    if run.report:
-        return run
-    sweep(run.path)
-    sweep(run.checkpoints)
-    state = Loop(run, model, films, progress, checkpoint_seconds).go()
-    write_weights(run.path / "last.weights.h5", model)
-    write_report(run, films, state)
-    return run
+    if not list_checkpoints(Path(out) / "checkpoints"):
+        start_weights(recipe, model)
+    if recipe.augmentation:
+        augmentation.make(**recipe.augmentation)
+    return recipe, model, {name: _load(recipe, name, progress) for name in ("train", "val")}
+
+
+def _common(recipe, films):
+    """Return what processes that train together must have in common."""
+    facts = {f"the recipe's {name}": value for name, value in recipe.to_dict().items()}
+    for name in ELSEWHERE:
+        del facts[f"the recipe's {name}"]
+    facts |= {
+        f"the SHA-256 of the {name}": total for name, total in _origins(recipe, "teacher").items()
+    }
+    facts |= {f"the fingerprint of the {name} films": s.fingerprint for name, s in films.items()}
+    versions = environment()["versions"]
+    return facts | {f"the version of {name}": versions[name] for name in ("xraylab", "keras")}
+
+
+def _place(run):
+    """Return what shows whether processes look into the same folder."""
+    checkpoints = [path.name for path in list_checkpoints(run.checkpoints)]
+    return {
+        f"the beginning of the run in {run.path.name}": run.facts["begun"],
+        f"the newest checkpoint in {run.path.name}": checkpoints[0] if checkpoints else None,
+        f"the report in {run.path.name}": run.report and run.report["finished"],
+    }
+
+
+def _report(run, objective, films, state):
+    """Write the report of a finished run."""
+    told = told_in_words(run.path / "report.json", run.checkpoints)
+    with distribute.undistributed(), told:
+        write_report(run, objective, films, state)
+
+
+def _with_precision(recipe, out):
+    """Return a recipe with ``precision="auto"`` decided: as the run began, or by what is here."""
+    if recipe.precision != "auto":
+        return recipe
+    try:
+        return replace(recipe, precision=Run(out).recipe.precision)
+    except FileNotFoundError:
+        return replace(recipe, precision=fastest_precision())
 
 
 def _load(recipe, split, progress):
@@ -69,33 +165,39 @@ def _load(recipe, split, progress):
         label_names=None if recipe.label_names == FINDINGS else recipe.label_names,
         progress=progress,
         **options,
+        **recipe.data_options,
     )
 
 
-def _begin(recipe, out, films, resume):
+def _begin(recipe, out, films, resume, cluster):
     """Begin a run, or open the one to be resumed after checking that it is the same."""
     fingerprints = {name: split.fingerprint for name, split in films.items()}
     try:
-        run = Run(out)
+        run = Run(out) if cluster.writes else _wait_for_run(out)
     except FileNotFoundError:
-        write_json(
-            make_folder(Path(out)) / "run.json",
-            {
-                "recipe": recipe.to_dict(),
-                "data": fingerprints,
-                "train_prevalence": np.mean(films["train"].labels, axis=0).tolist(),
-                "begun": datetime.now(UTC).isoformat(timespec="seconds"),
-            },
-        )
+        if not cluster.writes:
+            raise
+        facts = {
+            "recipe": recipe.to_dict(),
+            "data": fingerprints,
+            "origins": _origins(recipe, "teacher", "start_from"),
+            "train_prevalence": prevalence(films["train"]),
+            "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        path = Path(out) / "run.json"
+        with told_in_words(path, Path(out) / "checkpoints"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, facts)
         return Run(out)
-    if not resume:
+    if not resume and cluster.writes:
         raise FileExistsError(
             f"{run.path} already holds a run, begun {run.facts['begun']}. Add --resume "
             "(resume=True) to continue it, or choose another --out"
         )
     # Where the films lie may change, from machine to machine, as long as they are the same.
     changed = run.recipe.differences(recipe)
-    changed.pop("data", None)
+    for name in ELSEWHERE:
+        changed.pop(name, None)
     if changed:
         listing = "; ".join(f"{name} was {old}, now {new}" for name, (old, new) in changed.items())
         raise ValueError(
@@ -107,4 +209,41 @@ def _begin(recipe, out, films, resume):
             f"{run.path} was begun on other films: those of {recipe.data} have changed since "
             f"{run.facts['begun']}. Put the old ones back, or choose another --out"
         )
+    # What the run started with no longer matters; what it still learns from does.
+    taught_by = {} if run.report else _origins(recipe, "teacher")
+    if taught_by != {name: run.facts["origins"][name] for name in taught_by}:
+        raise ValueError(
+            f"{run.path} was begun with another teacher than {recipe.teacher} is now. Put the old "
+            "one back, or choose another --out"
+        )
     return run
+
+
+def _origins(recipe, *names):
+    """Return SHA-256 sums of the weights that fields of a recipe name: teacher, start_from."""
+    sums = {}
+    for name in names:
+        source = getattr(recipe, name)
+        if source is not None:
+            path = Path(source)
+            path = Run(path).weights_file("best") if path.is_dir() else path
+            if not path.exists():
+                raise FileNotFoundError(
+                    f"{path}: the recipe's {name} is expected there, and there is nothing"
+                )
+            with path.open("rb") as stream:
+                sums[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return sums
+
+
+def _wait_for_run(out):
+    """Return the run that the first process has begun in a folder that all can read."""
+    deadline = time.monotonic() + FOLDER_SECONDS
+    while not (Path(out) / "run.json").exists():
+        if time.monotonic() > deadline:
+            raise FileNotFoundError(
+                f"{out}: the first process has begun a run there, and this one cannot see it. All "
+                "processes need the same folder, on a disk that they share"
+            )
+        time.sleep(0.1)
+    return Run(out)

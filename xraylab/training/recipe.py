@@ -1,35 +1,72 @@
 """A recipe: everything that decides how a run comes out, in one small frozen object."""
 
+import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral
 from pathlib import Path
 
 from xraylab.data import NAMED_SOURCES
 from xraylab.findings import FINDINGS
 
-LOSSES = ("binary_cross_entropy", "binary_focal")
+LOSSES = (
+    "binary_cross_entropy",
+    "weighted_binary_cross_entropy",
+    "binary_focal",
+    "asymmetric",
+    "double_sigmoid_cross_entropy",
+)
 """Losses of the labels that a recipe may name: functions of :mod:`xraylab.losses`."""
+
+OBJECTIVES = ("classification", "distillation", "masked_reconstruction")
+"""What a recipe may train for; see :mod:`xraylab.training.objectives`."""
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16", "auto")
+"""In what numbers a recipe may compute; weights are always float32."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What is trained, on what, and how.
 
-    The optimiser is AdamW. Its learning rate rises linearly over the warm-up, then falls to zero
-    along half a cosine (``loshchilov2017``, Eq. 5).
+    The optimiser is AdamW. Its learning rate rises linearly over the warm-up, then falls along half
+    a cosine (``loshchilov2017``, Eq. 5). A recipe holds plain values only, so that it can be saved
+    with the run and read by people.
 
     Args:
         model: a name of :func:`xraylab.models.list_models`.
-        data: ``"phantom"``, ``"chestmnist"``, or the path of a MedMNIST-style ``.npz`` file, which
-            is made absolute.
+        data: a source that :func:`xraylab.data.load` knows by name, or the path of a
+            MedMNIST-style ``.npz`` file, which is made absolute.
         size: side of the films in pixels.
         epochs: passes over the training films.
         batch_size: films a step.
         learning_rate: highest learning rate, at the end of the warm-up.
         weight_decay: decoupled weight decay of AdamW.
         warmup: share of all steps spent warming up, in [0, 1).
-        loss: loss of the labels, one of :data:`LOSSES`, with its own default arguments.
+        final_learning_rate: where the cosine ends.
+        cooldown: share of all steps spent at that rate after the cosine, in [0, 1).
+        decay_exclusions: whether biases, normalisations, positions and tokens are left out of the
+            weight decay.
+        global_clip: largest norm of the gradient of all weights together; None clips nothing.
+        adaptive_clip: as :class:`xraylab.training.optimizer.AdamW`; None clips nothing.
+        ema: decay of the exponential moving average of the weights, in (0, 1), which is then what
+            is scored and kept; None averages nothing.
+        accumulation: parts in which a batch goes through the model, to save memory; the step is
+            the mean of theirs.
+        precision: one of :data:`PRECISIONS`; ``"auto"`` takes what the accelerator is fast at.
+        xla: whether XLA compiles the step; None leaves it to Keras.
+        loss: loss of the labels, one of :data:`LOSSES`.
+        loss_options: its arguments, as ``{"gamma": 1.0}``.
+        augmentation: arguments of :func:`xraylab.training.augmentation.make`; empty for none.
+        objective: what is trained for, one of :data:`OBJECTIVES`.
+        teacher: for distillation, the folder of a run or the file of a public teacher's weights.
+        teacher_options: arguments of :func:`xraylab.training.teachers.load_teacher`.
+        distillation_weight: α, share of the teacher's loss in the whole, in [0, 1].
+        temperature: τ of :func:`xraylab.losses.distillation`.
+        start_from: folder of a run whose weights this one starts with; None starts from random
+            ones.
+        model_options: further arguments of :func:`xraylab.models.build`.
+        data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "films"}``.
         reconstruction_weight: λ of the reconstruction error, for models that rebuild the film.
         seed: decides the first weights, the dropout and the order of the films.
         num_films: number of training films; None takes all that the data have.
@@ -47,8 +84,27 @@ class Recipe:
     learning_rate: float = 4e-3
     weight_decay: float = 1e-2
     warmup: float = 0.1
+    final_learning_rate: float = 0.0
+    cooldown: float = 0.0
+    decay_exclusions: bool = True
+    global_clip: float | None = None
+    adaptive_clip: float | None = None
+    ema: float | None = None
+    accumulation: int = 1
+    precision: str = "float32"
+    xla: bool | None = None
     loss: str = "binary_cross_entropy"
+    loss_options: dict = field(default_factory=dict)
     reconstruction_weight: float = 1.0
+    augmentation: dict = field(default_factory=dict)
+    objective: str = "classification"
+    teacher: str | None = None
+    teacher_options: dict = field(default_factory=dict)
+    distillation_weight: float = 0.5
+    temperature: float = 1.0
+    start_from: str | None = None
+    model_options: dict = field(default_factory=dict)
+    data_options: dict = field(default_factory=dict)
     seed: int = 0
     num_films: int | None = None
     label_names: tuple[str, ...] = FINDINGS
@@ -58,15 +114,52 @@ class Recipe:
             raise ValueError(f"label_names must be several names; {self.label_names!r} came")
         object.__setattr__(self, "label_names", tuple(self.label_names))
         if self.data not in NAMED_SOURCES:  # so that the run can be found from any folder
-            object.__setattr__(self, "data", str(Path(self.data).expanduser().resolve()))
-        for name in ("size", "epochs", "batch_size"):
+            object.__setattr__(self, "data", _absolute(self.data))
+        for name in ("teacher", "start_from"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _absolute(getattr(self, name)))
+        for name in _OPTIONS:
+            object.__setattr__(self, name, _plain(name, getattr(self, name)))
+        for name in ("size", "epochs", "batch_size", "accumulation"):
             _require(name, getattr(self, name), _whole(1), "a whole number of at least 1")
         _require("seed", self.seed, _whole(0, 2**32 - 1), "a whole number from 0 to 2**32 - 1")
         _require("learning_rate", self.learning_rate, lambda v: 0 < v < math.inf, "above 0")
+        _require("temperature", self.temperature, lambda v: 0 < v < math.inf, "above 0")
         for name in ("weight_decay", "reconstruction_weight"):
             _require(name, getattr(self, name), lambda v: 0 <= v < math.inf, "0 or above")
-        _require("loss", self.loss, LOSSES.__contains__, f"one of {', '.join(LOSSES)}")
-        _require("warmup", self.warmup, lambda v: 0 <= v < 1, "in [0, 1)")
+        _require(
+            "final_learning_rate",
+            self.final_learning_rate,
+            lambda v: 0 <= v <= self.learning_rate,
+            f"from 0 to the highest learning rate, {self.learning_rate}",
+        )
+        for name in ("global_clip", "adaptive_clip"):
+            value = getattr(self, name)
+            _require(name, value, lambda v: v is None or 0 < v < math.inf, "above 0, or None")
+        _require("ema", self.ema, lambda v: v is None or 0 < v < 1, "in (0, 1), or None")
+        for name in ("warmup", "cooldown"):
+            _require(name, getattr(self, name), lambda v: 0 <= v < 1, "in [0, 1)")
+        if self.warmup + self.cooldown >= 1:
+            raise ValueError(
+                f"warmup={self.warmup} and cooldown={self.cooldown} leave no step between them; "
+                "together they must be below 1"
+            )
+        _require(
+            "distillation_weight", self.distillation_weight, lambda v: 0 <= v <= 1, "in [0, 1]"
+        )
+        _require_one_of(LOSSES, loss=self.loss)
+        _require_one_of(OBJECTIVES, objective=self.objective)
+        _require_one_of(PRECISIONS, precision=self.precision)
+        if (self.objective == "distillation") != (self.teacher is not None):
+            raise ValueError(
+                f"objective={self.objective!r} and teacher={self.teacher!r} came; distillation "
+                "needs a teacher, and nothing else takes one"
+            )
+        if self.accumulation > self.batch_size:
+            raise ValueError(
+                f"a batch of {self.batch_size} films cannot go through in {self.accumulation} "
+                "parts; accumulation must be at most batch_size"
+            )
         if self.num_films is not None:
             _require("num_films", self.num_films, _whole(1), "at least 1, or None for all")
 
@@ -93,6 +186,29 @@ class Recipe:
         """Return ``{field: (mine, theirs)}`` for the fields in which two recipes differ."""
         mine, theirs = self.to_dict(), other.to_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+_OPTIONS = ("loss_options", "augmentation", "teacher_options", "model_options", "data_options")
+
+
+def _absolute(path):
+    return str(Path(path).expanduser().resolve())
+
+
+def _plain(name, options):
+    """Return options as they would come back from a JSON file."""
+    try:
+        plain = json.loads(json.dumps(options, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold plain values only: {error}; {options!r} came") from None
+    if not isinstance(plain, dict):
+        raise ValueError(f"{name} must be a dict of arguments; {options!r} came")
+    return plain
+
+
+def _require_one_of(choices, **argument):
+    for name, value in argument.items():
+        _require(name, value, choices.__contains__, f"one of {', '.join(choices)}")
 
 
 def _whole(least, most=math.inf):

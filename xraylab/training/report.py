@@ -3,8 +3,6 @@
 import platform
 from datetime import UTC, datetime
 
-import numpy as np
-
 from xraylab import __version__, metrics
 from xraylab.backend import installed_version
 from xraylab.models import card, predict_logits, sigmoid
@@ -27,21 +25,42 @@ def environment():
     }
 
 
-def write_report(run, films, state):
+def describe_epoch(epoch, epochs, losses, scores):
+    """Return what a reader is told of an epoch, in one line.
+
+    Args:
+        epoch: its number, from 0.
+        epochs: how many there are.
+        losses: its mean losses by name.
+        scores: its validation scores by name, None where undefined.
+    """
+    shown = "  ".join(
+        f"{name.removeprefix('val_').replace('_', ' ')} "
+        f"{'undefined' if value is None else format(value, '.4f')}"
+        for name, value in scores.items()
+    )
+    return f"epoch {epoch + 1}/{epochs}  loss {losses['loss']:.4f}  validation: {shown}"
+
+
+def write_report(run, objective, films, state):
     """Score the best weights on the validation films and write ``report.json``.
 
     Args:
         run: the :class:`xraylab.training.Run`.
+        objective: what it was trained for, of :mod:`xraylab.training.objectives`.
         films: its splits, by name.
         state: the state of the training loop at its end.
     """
     model = run.load_model("best")
-    validation = metrics.score(
-        np.asarray(films["val"].labels),
-        sigmoid(predict_logits(model, films["val"])),
-        label_names=run.recipe.label_names,
-        prevalence=run.facts["train_prevalence"],
-    )
+    if run.recipe.objective == "masked_reconstruction":
+        validation, _ = objective.judge(model, films["val"])
+    else:
+        validation = metrics.score(
+            films["val"].truth,
+            sigmoid(predict_logits(model, films["val"])),
+            label_names=run.recipe.label_names,
+            prevalence=run.facts["train_prevalence"],
+        ).to_dict()
     write_json(
         run.path / "report.json",
         {
@@ -61,8 +80,9 @@ def write_report(run, films, state):
             "parameters": model.count_params(),
             "steps": state["step"],
             "seconds": state["seconds"],
+            "parts_of_a_batch": state["parts"],
             "best_epoch": state["best"]["epoch"],
-            "scores": {"val": validation.to_dict()},
+            "scores": {"val": validation},
             "environment": environment(),
             "begun": run.facts["begun"],
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),

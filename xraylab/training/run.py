@@ -4,20 +4,22 @@
 ``run.json``            recipe, data fingerprints, when it began
 ``history.json``        one row an epoch
 ``checkpoints/``        the last two checkpoints
-``best.weights.h5``     weights of the epoch with the best validation macro AUC
+``best.weights.h5``     weights of the epoch with the best validation score
 ``last.weights.h5``     weights after the last epoch
 ``report.json``         written when the run has finished
 ``scores-SPLIT.json``   written by ``xraylab evaluate``
 ======================  ==================================================================
 """
 
+import io
 import json
-import shutil
-import tempfile
 from pathlib import Path
+
+import keras
 
 from xraylab import models
 from xraylab.data.files import write_whole
+from xraylab.models.gmml import load_encoder
 from xraylab.training.recipe import Recipe
 
 
@@ -65,6 +67,18 @@ class Run:
             FileNotFoundError: if the run has not got so far.
             ValueError: for weights other than these two.
         """
+        path = self.weights_file(weights)
+        model = build_model(self.recipe)
+        model.load_weights(path)
+        return model
+
+    def weights_file(self, weights="best"):
+        """Return the path of the run's ``"best"`` or ``"last"`` weights.
+
+        Raises:
+            FileNotFoundError: if the run has not got so far.
+            ValueError: for weights other than these two.
+        """
         if weights not in ("best", "last"):
             raise ValueError(f"weights must be 'best' or 'last'; {weights!r} came")
         path = self.path / f"{weights}.weights.h5"
@@ -73,9 +87,7 @@ class Run:
                 f"{path}: no {weights} weights yet; the run has finished {len(self.history)} of "
                 f"{self.recipe.epochs} epochs. Continue it with --resume"
             )
-        model = build_model(self.recipe)
-        model.load_weights(path)
-        return model
+        return path
 
     def _read(self, name):
         """Read one of the run's JSON files."""
@@ -89,8 +101,33 @@ class Run:
 
 
 def build_model(recipe):
-    """Build the untrained model of a recipe."""
-    return models.build(recipe.model, image_size=recipe.size, num_labels=len(recipe.label_names))
+    """Build the untrained model of a recipe: a classifier, or an encoder with its decoder."""
+    options = dict(recipe.model_options)
+    if recipe.precision != "float32":
+        options["dtype"] = recipe.precision
+    if recipe.objective == "masked_reconstruction":
+        return models.build_gmml(recipe.model, image_size=recipe.size, **options)
+    num_labels = len(recipe.label_names)
+    return models.build(recipe.model, image_size=recipe.size, num_labels=num_labels, **options)
+
+
+def start_weights(recipe, model):
+    """Give a model the weights of the run that its recipe starts from, if it names one.
+
+    From a run of masked pre-training only the encoder is taken; from any other, everything.
+
+    Raises:
+        FileNotFoundError: if there is no such run, or it has no weights yet.
+        ValueError: if its weights do not fit.
+    """
+    if recipe.start_from is None:
+        return
+    former = Run(recipe.start_from)
+    path = former.weights_file("best")
+    if former.recipe.objective == "masked_reconstruction":
+        load_encoder(model, path)
+    else:
+        model.load_weights(path)
 
 
 def write_json(path, value):
@@ -101,9 +138,18 @@ def write_json(path, value):
 
 def write_weights(path, model):
     """Write a model's weights (HDF5) so that they appear whole or not at all."""
-    with tempfile.TemporaryDirectory() as folder:
-        # Keras writes to a path of its own choosing of name only.
-        written = Path(folder) / "model.weights.h5"
-        model.save_weights(written)
-        with write_whole(Path(path)) as stream, written.open("rb") as content:
-            shutil.copyfileobj(content, stream)
+    content = _FileInMemory()
+    # The optimiser is three quarters of what Keras would write; the checkpoint has it.
+    keras.saving.save_weights(model, content, objects_to_skip=[getattr(model, "optimizer", None)])
+    with write_whole(Path(path)) as stream:
+        stream.write(content.getbuffer())
+
+
+class _FileInMemory(io.BytesIO):
+    """A file in memory, with a name, which Keras judges by its end.
+
+    HDF5 must not meet the disk itself: when that is full, it takes the whole process down.
+    """
+
+    def __str__(self):
+        return "model.weights.h5"

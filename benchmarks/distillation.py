@@ -1,0 +1,82 @@
+"""Does a teacher help? The same student alone and taught, over three seeds, on SIMULATED films.
+
+python benchmarks/distillation.py --out FOLDER
+
+A DenseNet teacher is trained on phantom films; then students of the same architecture, on the same
+films, for the same number of steps, alone and taught by it. Asking the teacher costs one more pass
+over the films, which is printed beside. All are scored on films that none of them has seen.
+Stopped at any moment, the same command goes on. Scores on simulated films say nothing about
+patients.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from xraylab.backend import describe_backend, start_keras
+
+
+def parsed():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder of all runs")
+    parser.add_argument("--teacher", default="densenet121_toy")
+    parser.add_argument("--student", default="efficientvit_toy")
+    parser.add_argument("--teacher-epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--num-films", type=int, default=4096)
+    parser.add_argument("--seeds", type=int, default=3)
+    return parser.parse_args()
+
+
+def main():
+    options = parsed()
+    start_keras()
+    from xraylab import data, evaluation, metrics, training
+
+    test = data.load("phantom", 64, split="test", progress=False)
+
+    def macro_auc(recipe, name):
+        """Train if that was not done yet; return the test score and the seconds."""
+        run = training.fit(recipe, options.out / name, resume=True)
+        probabilities = evaluation.predict(run.load_model("best"), test)
+        score = metrics.score(test.labels, probabilities, label_names=test.label_names)
+        return score.macro_auc, run.report["seconds"]
+
+    teacher = training.Recipe(
+        model=options.teacher,
+        num_films=options.num_films,
+        epochs=options.teacher_epochs,
+        learning_rate=2e-3,
+        ema=0.99,
+        xla=False,
+    )
+    score, seconds = macro_auc(teacher, "teacher")
+    print(f"{describe_backend()}, phantom films of 64 px (SIMULATED), {options.num_films} of them")
+    print(f"teacher {options.teacher}: test macro AUC {score:.4f}, {seconds:.0f} s")
+    rows = []
+    for seed in range(options.seeds):
+        alone = replace(teacher, model=options.student, epochs=options.epochs, seed=seed)
+        taught = replace(alone, objective="distillation", teacher=str(options.out / "teacher"))
+        begun = time.perf_counter()
+        row = {"seed": seed}
+        row["alone"], row["alone_seconds"] = macro_auc(alone, f"alone-{seed}")
+        row["taught"], row["taught_seconds"] = macro_auc(taught, f"taught-{seed}")
+        rows.append(row | {"wall_seconds": time.perf_counter() - begun})
+        print(
+            f"seed {seed}: alone {row['alone']:.4f} ({row['alone_seconds']:.0f} s), taught "
+            f"{row['taught']:.4f} ({row['taught_seconds']:.0f} s)",
+            flush=True,
+        )
+    gains = [row["taught"] - row["alone"] for row in rows]
+    print(
+        f"{options.student}: taught - alone = {statistics.mean(gains):+.4f} on average, from "
+        f"{min(gains):+.4f} to {max(gains):+.4f} over {options.seeds} seeds"
+    )
+    (options.out / "distillation.json").write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

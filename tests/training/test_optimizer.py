@@ -1,0 +1,443 @@
+"""The optimiser's equations in float64 NumPy, and what it leaves alone."""
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from xraylab import models, training
+from xraylab.training.checkpoint import (
+    read_newest_checkpoint,
+    restore,
+    save_checkpoint,
+    snapshot,
+)
+from xraylab.training.optimizer import (
+    AdamW,
+    WeightAverage,
+    clip_adaptively,
+    end_batch,
+    is_decayed,
+    learning_rate_schedule,
+    make_optimizer,
+    recount,
+)
+
+TOYS = [name for name in models.list_models() if name.endswith("_toy")]
+
+
+@functools.cache
+def toy(name):
+    return models.build(name, image_size=64, num_labels=3)
+
+
+def recipe(**changes):
+    return training.Recipe(**({"learning_rate": 1e-2, "warmup": 0.0} | changes))
+
+
+def small_model():
+    """A normalisation, a convolution, a depthwise and a grouped one, and a linear layer."""
+    rng = np.random.default_rng(0)  # weights that are the same under every back end
+
+    def draw(shape, dtype):
+        return rng.normal(0, 0.2, shape).astype(dtype)
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.BatchNormalization(name="norm"),
+            layers.Conv2D(4, 3, activation="relu", kernel_initializer=draw, name="convolution"),
+            layers.DepthwiseConv2D(3, depthwise_initializer=draw, name="depthwise"),
+            layers.Conv2D(4, 1, groups=2, kernel_initializer=draw, name="grouped"),
+            layers.Flatten(),
+            layers.Dense(3, kernel_initializer=draw, name="linear"),
+        ]
+    )
+
+
+def values(variables):
+    return {v.path: ops.convert_to_numpy(v).astype(np.float64) for v in variables}
+
+
+def gradients_like(variables, seed, scale=1.0):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(0, scale, v.shape).astype(np.float32) for v in variables]
+
+
+# What decays
+
+KINDS = {
+    "kernel": True,
+    "bias": False,
+    "gamma": False,
+    "beta": False,
+    "table": False,
+    "token": False,
+    "tokens": False,
+    "attention_bias": False,
+}
+"""Every name of a trainable weight in any model, and whether it decays."""
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_kernels_decay_and_nothing_else(name):
+    """Kernels of every kind: linear, per label, 1×1, grouped and depthwise, as in timm."""
+    for variable in toy(name).trainable_variables:
+        kind = variable.path.rsplit("/", 1)[-1]
+        assert is_decayed(variable) is KINDS[kind], variable.path
+        # A kernel has axes for what goes in and what comes out; all else says where zero is.
+        assert len(variable.shape) > 1 or not is_decayed(variable)
+
+
+def test_the_kinds_are_those_that_occur():
+    found = {
+        v.path.rsplit("/", 1)[-1]
+        for name in ("lt_vit_toy", "rr_vit_toy", "efficientvit_mxa_toy")
+        for v in toy(name).trainable_variables
+    }
+    assert found == set(KINDS)
+
+
+def test_a_bias_with_two_axes_does_not_decay():
+    attention = keras.layers.MultiHeadAttention(2, 4)
+    attention.build((1, 3, 8), (1, 3, 8))
+    shapes = {len(v.shape) for v in attention.trainable_variables if not is_decayed(v)}
+    assert shapes == {1, 2}
+    assert sum(map(is_decayed, attention.trainable_variables)) == 4
+
+
+@pytest.mark.parametrize("excluding", [True, False])
+def test_a_step_without_gradient_moves_what_decays_and_nothing_else(excluding):
+    model = small_model()
+    before = values(model.trainable_variables)
+    optimizer = make_optimizer(
+        recipe(weight_decay=0.5, decay_exclusions=excluding), model, total_steps=100
+    )
+    for variable in model.trainable_variables:
+        variable.assign_add(ops.ones(variable.shape))  # so that zeros would show a decay
+    before = values(model.trainable_variables)
+    optimizer.apply([np.zeros(v.shape, np.float32) for v in model.trainable_variables])
+    for variable in model.trainable_variables:
+        left = 1 - 0.5 * 1e-2 if is_decayed(variable) or not excluding else 1.0
+        np.testing.assert_allclose(variable, left * before[variable.path], rtol=1e-6)
+        if left == 1.0:
+            np.testing.assert_array_equal(variable, before[variable.path].astype(np.float32))
+
+
+# Adaptive clipping
+
+
+def plain_clip(gradient, weights, limit, unit_axes):
+    """Eq. 3 of brock2021 in float64."""
+    norm = [
+        np.sqrt((np.asarray(x, np.float64) ** 2).sum(axis=unit_axes, keepdims=True))
+        for x in (weights, gradient)
+    ]
+    most = limit * np.maximum(norm[0], 1e-3)
+    return np.where(norm[1] > most, gradient * most / np.maximum(norm[1], 1e-300), gradient)
+
+
+@pytest.mark.parametrize(
+    ("shape", "unit_axes", "depthwise"),
+    [
+        ((5, 4), (0,), False),
+        ((3, 3, 2, 4), (0, 1, 2), False),
+        ((3, 3, 4, 1), (0, 1), True),
+        ((7,), (0,), False),
+    ],
+    ids=["linear", "convolution", "depthwise", "bias"],
+)
+def test_adaptive_clipping_is_its_equation(shape, unit_axes, depthwise):
+    rng = np.random.default_rng(0)
+    weights = rng.normal(0, 0.1, shape)
+    gradient = rng.normal(0, 1, shape)
+    if len(shape) > 1:
+        axis = -2 if depthwise else -1  # where the units lie
+        units = [np.moveaxis(x, axis, 0) for x in (weights, gradient)]
+        units[0][0] = 0.0  # as new weights may be: then the least norm counts
+        units[1][1] *= 1e-6  # one that needs no clipping
+    got = clip_adaptively(
+        ops.convert_to_tensor(gradient, "float32"),
+        ops.convert_to_tensor(weights, "float32"),
+        0.02,
+        depthwise,
+    )
+    expected = plain_clip(gradient, weights, 0.02, unit_axes)
+    np.testing.assert_allclose(got, expected, rtol=2e-5, atol=1e-12)
+    assert not np.allclose(expected, gradient, rtol=1e-3)
+
+
+def test_clipping_by_hand():
+    # ‖w‖ = 5, so a gradient of norm 10 comes down to 0.1 · 5; one of norm 0.3 stays.
+    weights = ops.convert_to_tensor([[3.0, 3.0], [4.0, 4.0]])
+    gradient = ops.convert_to_tensor([[6.0, 0.3], [8.0, 0.0]])
+    got = clip_adaptively(gradient, weights, 0.1)
+    np.testing.assert_allclose(got, [[0.3, 0.3], [0.4, 0.0]], rtol=1e-6)
+    # No gradient, no direction, and no division by zero.
+    assert not np.any(clip_adaptively(0 * gradient, weights, 0.1))
+
+
+def clipped_by_the_optimizer(model, optimizer, gradients):
+    """Return what the optimiser takes for the gradient: its first moment, before any average."""
+    optimizer.apply(gradients)
+    moments = [v for v in optimizer.variables if v.name.endswith("momentum")]
+    return [ops.convert_to_numpy(m) / (1 - optimizer.beta_1) for m in moments]
+
+
+def test_the_optimizer_clips_depthwise_kernels_channel_by_channel():
+    model = small_model()
+    weights = values(model.trainable_variables)
+    optimizer = make_optimizer(recipe(adaptive_clip=0.02), model, 100)
+    gradients = gradients_like(model.trainable_variables, 0)
+    got = clipped_by_the_optimizer(model, optimizer, gradients)
+    for variable, gradient, clipped in zip(model.trainable_variables, gradients, got, strict=True):
+        axes = tuple(range(len(variable.shape) - 1)) or (0,)
+        axes = (0, 1) if variable.path.endswith("depthwise/kernel") else axes
+        expected = plain_clip(gradient, weights[variable.path], 0.02, axes)
+        np.testing.assert_allclose(clipped, expected, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_weights_that_no_gradient_reaches_are_left_out():
+    model = small_model()
+    before = values(model.trainable_variables)
+    optimizer = make_optimizer(recipe(adaptive_clip=0.02), model, 100)
+    gradients = gradients_like(model.trainable_variables, 0)
+    gradients[2] = None
+    optimizer.apply(gradients)
+    for number, variable in enumerate(model.trainable_variables):
+        same = np.array_equal(values([variable])[variable.path], before[variable.path])
+        assert same is (number == 2), variable.path
+
+
+# The mean of the parts of a batch
+
+
+@pytest.mark.parametrize("changes", [{"adaptive_clip": 0.02}, {"global_clip": 0.5}])
+def test_clipping_acts_on_the_mean_of_the_parts(changes):
+    """Parts of which one is far larger than the others: clipped one by one, they would differ."""
+    whole, parted = small_model(), small_model()
+    one = make_optimizer(recipe(**changes), whole, 100)
+    four = make_optimizer(recipe(**changes), parted, 100, accumulation=4)
+    for step in range(3):
+        parts = [
+            gradients_like(whole.trainable_variables, [step, part], 10.0**part) for part in range(4)
+        ]
+        one.apply(
+            [np.mean(g, axis=0, dtype=np.float64).astype("f4") for g in zip(*parts, strict=True)]
+        )
+        before = values(parted.trainable_variables)
+        for number, part in enumerate(parts):
+            if number:  # nothing moves before the last one
+                assert all(
+                    np.array_equal(before[name], value)
+                    for name, value in values(parted.trainable_variables).items()
+                )
+            four.apply(part)
+    assert int(four.iterations) == int(one.iterations) == 3
+    for mine, theirs in zip(whole.trainable_variables, parted.trainable_variables, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_counting_in_parts_of_another_size():
+    whole, parted = small_model(), small_model()
+    one = make_optimizer(recipe(warmup=0.5), whole, 10)
+    two = make_optimizer(recipe(warmup=0.5), parted, 10, accumulation=2)
+    for step in range(3):
+        gradients = gradients_like(whole.trainable_variables, step)
+        one.apply(gradients)
+        two.apply(gradients)
+        two.apply(gradients)
+    recount(two, former=2, parts=6)
+    assert int(two._iterations) == 18
+    recount(two, former=6, parts=2)
+    assert float(two.learning_rate) == float(one.learning_rate) == pytest.approx(0.6e-2)
+
+
+def scaled(model, parts):
+    optimizer = make_optimizer(recipe(), model, 100, accumulation=parts)
+    optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer, initial_scale=4.0)
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def test_in_float16_a_part_that_overflows_leaves_out_its_batch_and_no_other():
+    """As a whole batch that overflows is left out; what follows is as if it had never been."""
+    model, spared = small_model(), small_model()
+    optimizer, other = scaled(model, 2), scaled(spared, 2)
+    first, second, third = (gradients_like(model.trainable_variables, s, 4.0) for s in range(3))
+    broken = [np.full_like(gradient, np.inf) for gradient in second]
+    before = values(model.trainable_variables)
+    for batch in [(second, broken), (broken, second)]:
+        for part in batch:
+            optimizer.apply(part)
+        end_batch(optimizer, 2)
+        for name, value in values(model.trainable_variables).items():
+            np.testing.assert_array_equal(value, before[name])
+    assert float(optimizer.dynamic_scale) == 1.0  # halved twice
+    other.dynamic_scale.assign(1.0)
+    for part in (first, third):
+        optimizer.apply(part)
+        other.apply(part)
+    end_batch(optimizer, 2)
+    assert int(optimizer.iterations) == 1
+    for mine, theirs in zip(model.trainable_variables, spared.trainable_variables, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+# The schedule
+
+
+def rates(total, steps, **changes):
+    schedule = learning_rate_schedule(recipe(learning_rate=1.0, **changes), total)
+    return [float(schedule(step)) for step in steps]
+
+
+def test_warm_up_by_hand():
+    # 40 of 100 steps, from nothing to the highest.
+    got = rates(100, [0, 1, 10, 20, 39, 40], warmup=0.4)
+    np.testing.assert_allclose(got, [0, 1 / 40, 0.25, 0.5, 39 / 40, 1.0], atol=1e-6)
+
+
+def test_half_a_cosine_by_hand():
+    # From step 40, the 60 steps that are left: a third, a half and two thirds of the way.
+    got = rates(100, [60, 70, 80, 100], warmup=0.4)
+    np.testing.assert_allclose(got, [0.75, 0.5, 0.25, 0.0], atol=1e-6)
+    # To a tenth instead of to zero; without a warm-up, from the first step on.
+    got = rates(100, [0, 50, 100], final_learning_rate=0.1)
+    np.testing.assert_allclose(got, [1.0, 0.55, 0.1], atol=1e-6)
+
+
+def test_cool_down_by_hand():
+    got = rates(100, [0, 40, 80, 81, 99], cooldown=0.2, final_learning_rate=0.2)
+    np.testing.assert_allclose(got, [1.0, 0.6, 0.2, 0.2, 0.2], atol=1e-6)
+
+
+# Averaged weights
+
+
+def average_by_hand(course, decay):
+    """The average in float64: at first 2/11, 3/12, …, then the decay itself."""
+    average = course[0].astype(np.float64)
+    for step, weights in enumerate(course[1:], start=1):
+        d = min(decay, (1 + step) / (10 + step))
+        average = d * average + (1 - d) * weights
+    return average
+
+
+@pytest.mark.parametrize("decay", [0.99996, 0.3])
+def test_the_average_is_its_equation(decay):
+    model = small_model()
+    average = WeightAverage(model, decay)
+    course = [values(model.variables)]
+    for step in range(1, 11):
+        for variable, change in zip(
+            model.weights, gradients_like(model.weights, step), strict=True
+        ):
+            variable.assign_add(change)
+        average.update(step)
+        course.append(values(model.variables))
+    live = values(model.weights)
+    average.swap()
+    swapped = values(model.weights)
+    assert len(swapped) == len(model.weights) > len(model.trainable_variables)
+    for name, value in swapped.items():
+        expected = average_by_hand([moment[name] for moment in course], decay)
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+        assert not np.allclose(value, live[name], rtol=1e-2)
+    average.swap()
+    for name, value in values(model.weights).items():
+        np.testing.assert_array_equal(value, live[name])
+
+
+def test_the_average_is_not_the_weights_themselves():
+    """It was made from them; a step that changes them in place must not change it."""
+    model = small_model()
+    average = WeightAverage(model, 0.9)
+    before = [np.array(ops.convert_to_numpy(v)) for v in average.variables]
+    for variable in model.weights:
+        variable.assign(variable * 0 + 7.0)
+    for variable, value in zip(average.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+# Both back ends
+
+SCRIPT = """
+import sys
+import keras, numpy as np
+assert keras.backend.backend() == "jax"
+sys.path.insert(0, sys.argv[1])
+from test_optimizer import two_steps
+np.savez(sys.argv[2], **two_steps(sys.argv[3]))
+"""
+
+
+def compiled_model():
+    """Return a model with everything switched on, in two parts, and its average."""
+    model = small_model()
+    options = {"adaptive_clip": 0.05, "global_clip": 3.0, "weight_decay": 0.1}
+    optimizer = make_optimizer(recipe(**options), model, 100, accumulation=2)
+    model.compile(optimizer, "mse")
+    return model, WeightAverage(model, 0.9)
+
+
+def take_step(model, average, step):
+    rng = np.random.default_rng(step)
+    for _ in range(2):
+        films, targets = rng.random((4, 6, 6, 1), "f4"), rng.normal(0, 1, (4, 3)).astype("f4")
+        model.train_on_batch(films, targets)
+    average.update(step)
+
+
+def two_steps(folder):
+    """Take two steps, the second one again from a checkpoint, and return all that they changed."""
+    model, average = compiled_model()
+    take_step(model, average, 1)
+    average.swap()  # as when an epoch is judged, and back
+    average.swap()
+    save_checkpoint(folder, snapshot(model, average), {"step": 1})
+    take_step(model, average, 2)
+    result = {name: array.copy() for name, array in snapshot(model, average).items()}
+
+    again, its_average = compiled_model()
+    run = SimpleNamespace(checkpoints=folder, history=[], path=folder)
+    restore(read_newest_checkpoint(run), again, its_average)
+    take_step(again, its_average, 2)
+    for name, array in snapshot(again, its_average).items():
+        np.testing.assert_array_equal(array, result[name], err_msg=name)
+    return result
+
+
+def test_a_step_from_a_checkpoint_is_the_same_and_jax_takes_it_too(tmp_path):
+    mine = two_steps(tmp_path / "mine")
+    if keras.backend.backend() != "tensorflow":
+        return
+    pytest.importorskip("jax", reason="JAX is not installed")
+    here, answer = Path(__file__).parent, tmp_path / "theirs.npz"
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT, here, answer, tmp_path / "theirs"],
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        check=True,
+    )
+    with np.load(answer) as theirs:
+        assert sorted(theirs.files) == sorted(mine)
+        for name, array in mine.items():
+            np.testing.assert_allclose(theirs[name], array, atol=2e-5, err_msg=name)
+    trained = len(compiled_model()[0].weights)
+    before = compiled_model()[0].get_weights()
+    for number in range(trained):
+        assert np.abs(mine[f"model/{number:05d}"] - before[number]).max() > 1e-5
+
+
+def test_the_optimizer_can_be_written_down():
+    config = AdamW(1e-3, adaptive_clip=0.02).get_config()
+    assert AdamW.from_config(config).adaptive_clip == 0.02

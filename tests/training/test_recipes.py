@@ -1,0 +1,101 @@
+"""Named recipes: every row of the sources, in two versions that can be built and told apart."""
+
+import dataclasses
+
+import pytest
+
+from xraylab.findings import CHEXPERT_FINDINGS
+from xraylab.models import card
+from xraylab.training import Recipe, augmentation, recipes
+from xraylab.training.throughput import MEASURED, films_per_second
+
+
+def test_every_row_of_the_sources_has_two_versions():
+    slides = ("resnet50", "densenet121", "efficientnet_b0", "medvit_large", "dbct", "rr_vit")
+    stems = [f"{model}_{size}" for model in (*slides, "hybrid_rr_vit") for size in (64, 128, 224)]
+    stems += [f"efficientvit_m5{part}_224" for part in ("", "_mxa", "_mxa_kd")]
+    for stem in stems:
+        published = recipes.get(f"{stem}_as_published")
+        tuned = recipes.get(f"{stem}_tuned")
+        assert tuned.parent == published.name
+        assert published.parent is None
+        assert published.changes == {}
+        assert tuned.changes
+        model = stem.rsplit("_", 1)[0].removesuffix("_kd")
+        assert published.recipe.model == tuned.recipe.model == model
+        assert published.recipe.size == tuned.recipe.size == int(stem.rsplit("_", 1)[1])
+
+
+def test_what_the_sources_say_is_what_the_recipes_do():
+    published = recipes.get("efficientvit_m5_mxa_kd_224_as_published").recipe
+    assert (published.batch_size, published.epochs, published.weight_decay) == (512, 50, 0.025)
+    assert (published.learning_rate, published.final_learning_rate) == (1e-3, 1e-5)
+    assert (published.warmup * 50, published.cooldown * 50) == (5, 10)
+    assert (published.adaptive_clip, published.ema) == (0.02, 0.99996)
+    assert (published.distillation_weight, published.temperature) == (0.5, 1.0)
+    assert published.label_names == CHEXPERT_FINDINGS
+    assert published.model_options["arrangement"] == "authors"
+    assert augmentation.make(**published.augmentation).randaugment == "m5-mstd0.2-inc2"
+    assert recipes.get("dbct_64_as_published").recipe.loss == "binary_focal"
+    slides = augmentation.make(**recipes.get("rr_vit_64_as_published").recipe.augmentation)
+    assert all((slides.flip, slides.rotate, slides.zoom, slides.translate))
+
+
+@pytest.mark.parametrize("name", recipes.list_recipes())
+def test_every_recipe_is_whole(name):
+    named = recipes.get(name)
+    card(named.recipe.model)
+    if named.recipe.augmentation:
+        made = augmentation.make(**named.recipe.augmentation)
+        assert name.endswith("_as_published") or not made.flip
+    assert Recipe.from_dict(named.recipe.to_dict()) == named.recipe
+    text = named.describe()
+    for words in (named.command, named.source, "Cost of training", "Expected score"):
+        assert words in text
+
+
+def test_cost_is_films_over_speed(monkeypatch):
+    monkeypatch.setattr(recipes, "films_per_second", lambda model, size, machine: 100.0)
+    assert recipes.get("rr_vit_64_tuned").hours("any") == pytest.approx(30 * 78_468 / 100 / 3600)
+    assert recipes.get("efficientvit_m5_224_tuned").hours("any") is None  # films not counted here
+
+
+def test_speeds_come_from_the_table():
+    assert films_per_second("no_such_model", 64, "no such machine") is None
+    for machine in MEASURED:
+        assert films_per_second("rr_vit", 64, machine) > 0
+
+
+def test_overriding():
+    recipe = recipes.find("rr_vit_64_tuned")
+    changed = recipes.override(
+        recipe, ["epochs=3", "ema=null", "augmentation.rotate=2", "loss=binary_focal"]
+    )
+    assert (changed.epochs, changed.ema, changed.loss) == (3, None, "binary_focal")
+    assert changed.augmentation == {"presets": "films", "rotate": 2}
+    same = dataclasses.replace(
+        changed, epochs=30, ema=0.999, loss="asymmetric", augmentation=recipe.augmentation
+    )
+    assert same == recipe
+    assert recipes.find("rr_vit") == Recipe(model="rr_vit")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("epoch=3", "did you mean epochs"),
+        ("epochs", "expected FIELD=VALUE"),
+        ("epochs.much=3", "expected FIELD=VALUE"),
+        ("epochs=many", "epochs must be a whole number"),
+    ],
+)
+def test_settings_that_make_no_sense(setting, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.override(Recipe(), [setting])
+
+
+def test_names_that_are_not_there():
+    with pytest.raises(ValueError, match="did you mean rr_vit_64_tuned"):
+        recipes.get("rr_vit_64_tune")
+    with pytest.raises(ValueError, match="did you mean rr_vit"):
+        recipes.find("rr_vti")

@@ -1,0 +1,266 @@
+"""What a run trains for: the model, what a batch asks of it, its losses, and how it is judged.
+
+The training loop is the same for all objectives. Each says what the loop must know:
+
+* ``losses(model)`` returns for each output that is trained a loss and its weight;
+* ``batch(images, labels, rows, seed)`` returns what the model is given and asked for;
+* ``judge(model, split)`` returns the scores of an epoch, and one number that is higher the better.
+"""
+
+import functools
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from xraylab import data, losses, metrics
+from xraylab.data.files import write_whole
+from xraylab.models import predict_logits, sigmoid
+from xraylab.training import augmentation
+from xraylab.training.corruption import corrupt
+from xraylab.training.distribute import undistributed
+from xraylab.training.teachers import load_teacher
+
+
+class Classification:
+    """Findings from labels; and the film again, where a model rebuilds it.
+
+    Args:
+        recipe: a :class:`xraylab.training.Recipe`.
+        films: its splits, by name.
+        folder: the run's folder, for what is worth keeping.
+    """
+
+    def __init__(self, recipe, films, folder=None):
+        self.recipe, self.films = recipe, films
+        self.augment = None
+        if recipe.augmentation:
+            self.augment = augmentation.make(**recipe.augmentation)
+
+    def losses(self, model):
+        """Return ``{output: (loss, weight)}``."""
+        outputs = _outputs(model)
+        require_logits(model)
+        if "distillation_logits" in outputs:
+            raise ValueError(
+                f"{model.name} was built with a distillation head, which this objective has no "
+                "loss for: its untrained answers would count in the mean. Build it with "
+                'distillation=False, or train with objective="distillation"'
+            )
+        return {"logits": (self.label_loss(), 1.0), **self._rebuilding(outputs)}
+
+    def label_loss(self):
+        """Return the recipe's loss of the labels with its arguments."""
+        options = dict(self.recipe.loss_options)
+        if self.recipe.loss == "weighted_binary_cross_entropy":
+            options.setdefault("prevalence", prevalence(self.films["train"]))
+        return _named(functools.partial(getattr(losses, self.recipe.loss), **options))
+
+    def batch(self, images, labels, rows, seed):
+        """Return ``(inputs, targets)`` of one step.
+
+        Shapes:
+            images: (batch, size, size, 1) float32 in [0, 1]; labels: (batch, num_labels) float32;
+            rows: (batch,), the films' places in the training split.
+
+        Args:
+            seed: decides all random changes of this batch.
+        """
+        if self.augment is not None:
+            images, labels = self.augment(images, labels, seed)
+        return images, {"logits": labels, "reconstruction": images}
+
+    def judge(self, model, split):
+        """Return ``(scores, merit)`` of a model on the validation films."""
+        logits = predict_logits(model, split).astype(np.float64)
+        truth = split.truth
+        val_loss = float(np.nanmean(np.logaddexp(0.0, logits) - logits * truth))
+        score = metrics.score(truth, sigmoid(logits), label_names=split.label_names)
+        defined = not math.isnan(score.macro_auc)
+        row = {
+            "val_binary_cross_entropy": val_loss,
+            "val_macro_auc": score.macro_auc if defined else None,
+        }
+        # Where the validation films define no AUC at all, the loss has to decide.
+        return row, score.macro_auc if defined else -val_loss
+
+    def _rebuilding(self, outputs):
+        if "reconstruction" not in outputs:
+            return {}
+        return {"reconstruction": (losses.reconstruction_error, self.recipe.reconstruction_weight)}
+
+
+class Distillation(Classification):
+    """Findings from labels and from a frozen teacher: (1 - α) · label loss + α · distillation.
+
+    A student with a distillation head learns from the labels with one head and from the teacher
+    with the other (``touvron2021``); any other student learns from both with its only head.
+    """
+
+    def __init__(self, recipe, films, folder=None):
+        super().__init__(recipe, films, folder)
+        self._teacher, self._said = None, None
+        if self.augment is None:
+            # What the teacher says of a film never changes unless the film does: ask it once.
+            self._said = _remembered(folder / "teacher.npy", lambda: self.teacher, films["train"])
+
+    @property
+    def teacher(self):
+        """The frozen :class:`xraylab.training.teachers.Teacher`, loaded when it is needed."""
+        if self._teacher is None:
+            recipe = self.recipe
+            with undistributed():
+                self._teacher = load_teacher(
+                    recipe.teacher, recipe.label_names, recipe.size, **recipe.teacher_options
+                )
+        return self._teacher
+
+    def losses(self, model):
+        """Return ``{output: (loss, weight)}``."""
+        outputs, share = _outputs(model), self.recipe.distillation_weight
+        label_loss = self.label_loss()
+
+        def from_teacher(probabilities, logits):
+            return losses.distillation(logits, probabilities, self.recipe.temperature)
+
+        if "distillation_logits" in outputs:
+            return {
+                "logits": (label_loss, 1 - share),
+                "distillation_logits": (from_teacher, share),
+                **self._rebuilding(outputs),
+            }
+
+        def both(targets, logits):
+            labels, probabilities = targets[..., 0], targets[..., 1]
+            return (1 - share) * label_loss(labels, logits) + share * from_teacher(
+                probabilities, logits
+            )
+
+        return {"logits": (both, 1.0), **self._rebuilding(outputs)}
+
+    def batch(self, images, labels, rows, seed):
+        """Return ``(inputs, targets)`` of one step."""
+        images, targets = super().batch(images, labels, rows, seed)
+        said = self.teacher(images) if self._said is None else self._said[rows]
+        labels = np.asarray(targets["logits"])
+        if self.recipe.model_options.get("distillation"):
+            return images, targets | {"distillation_logits": said}
+        return images, targets | {"logits": np.stack([labels, said], axis=-1)}
+
+
+class MaskedReconstruction:
+    """The film from what is left of it when large parts are painted over; no label is read."""
+
+    def __init__(self, recipe, films, folder=None):
+        self.recipe, self.films = recipe, films
+
+    def losses(self, model):
+        """Return ``{output: (loss, weight)}``."""
+
+        def masked(targets, reconstruction):
+            images, mask = targets[..., :1], targets[..., 1:]
+            return losses.masked_reconstruction(images, reconstruction, mask)
+
+        return {"reconstruction": (masked, 1.0)}
+
+    def batch(self, images, labels, rows, seed):
+        """Return corrupted films, and the films and masks."""
+        corrupted, mask = corrupt(images, seed)
+        target = np.concatenate([images, mask.astype(images.dtype)], axis=-1)
+        return corrupted, {"reconstruction": target}
+
+    def judge(self, model, split):
+        """Return the error on the corrupted pixels of validation films, corrupted alike each time.
+
+        At most 1,024 films are taken.
+        """
+        total, count = 0.0, 0.0
+        for seed, (images, _) in enumerate(data.batches(split, min(64, len(split)))):
+            if seed == 16:
+                break
+            corrupted, mask = corrupt(images, seed)
+            painted = ops.convert_to_numpy(model.predict_on_batch(corrupted)["reconstruction"])
+            total += float(np.abs(painted - images)[mask].sum(dtype=np.float64))
+            count += float(mask.sum())
+        error = total / max(count, 1.0)
+        return {"val_masked_error": error}, -error
+
+
+OBJECTIVES = {
+    "classification": Classification,
+    "distillation": Distillation,
+    "masked_reconstruction": MaskedReconstruction,
+}
+
+
+def require_logits(model):
+    """Refuse a model whose answers come out of a sigmoid: the losses apply one themselves.
+
+    Args:
+        model: a model of :func:`xraylab.models.build`, or a built Keras model that answers with
+            logits.
+
+    Raises:
+        ValueError: if no answer to films of noise leaves [0, 1], whatever its weights.
+    """
+    if hasattr(model, "image_size"):
+        shape = (model.image_size, model.image_size, 1)
+    else:
+        shape = model.input_shape[1:]
+    films = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
+
+    def is_bounded():
+        answer = model(films, training=False)
+        answer = ops.convert_to_numpy(answer["logits"] if isinstance(answer, dict) else answer)
+        return bool(((answer >= 0) & (answer <= 1)).all())
+
+    if not is_bounded():
+        return
+    # Chance can put a few logits there, but not with other weights in the last layer as well.
+    for layer in reversed(model.layers):
+        former = [np.array(v) for v in layer.trainable_variables]
+        try:
+            for variable, value in zip(layer.trainable_variables, former, strict=True):
+                variable.assign(value - 10.0)
+            if not is_bounded():
+                return
+        finally:
+            for variable, value in zip(layer.trainable_variables, former, strict=True):
+                variable.assign(value)
+    raise ValueError(
+        f"{model.name} ends in a sigmoid: all its answers lie in [0, 1], whatever its weights. The "
+        "losses expect logits and apply the sigmoid themselves; applied twice, it leaves hardly "
+        "any gradient. Remove the last activation. To see what the mistake does, train with "
+        'loss="double_sigmoid_cross_entropy"'
+    )
+
+
+def _remembered(path, teacher, split):
+    """Return a teacher's probabilities for a split, from a file if they were asked for before."""
+    if path.exists():
+        said = np.load(path, allow_pickle=False)
+        if len(said) == len(split):
+            return said
+    with undistributed():
+        said = teacher().remembered(split)
+    with write_whole(path) as stream:
+        np.save(stream, said)
+    return said
+
+
+def _outputs(model):
+    """Return what a model answers, as names with shapes."""
+    images = keras.KerasTensor((1, model.image_size, model.image_size, 1))
+    return model.compute_output_spec(images)
+
+
+def prevalence(split):
+    """Return the share of the films with each label, of those films where it is known."""
+    return np.nanmean(np.asarray(split.truth, dtype=np.float64), axis=0).tolist()
+
+
+def _named(function):
+    """Give a partial function the name that Keras shows."""
+    function.__name__ = function.func.__name__
+    return function
