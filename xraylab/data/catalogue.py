@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from xraylab.data import chestmnist
-from xraylab.data.chexpert import load_chexpert
+from xraylab.data.chexpert import list_chexpert
 from xraylab.data.errors import MOST_WORD, DataError, require_whole
-from xraylab.data.folder import load_folder
+from xraylab.data.folder import list_folder
+from xraylab.data.listing import load_listing
 from xraylab.data.locations import data_root, search_roots
-from xraylab.data.nih14 import load_nih14
+from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split, evenly_spaced
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
@@ -22,8 +23,11 @@ from xraylab.phantom.knobs import Knobs
 NAMED_SOURCES = ("phantom", "chestmnist", "nih14", "chexpert", "folder")
 """Sources that :func:`load` knows by name; any other is the path of a file."""
 
-_FOLDERS = {"nih14": load_nih14, "chexpert": load_chexpert, "folder": load_folder}
-"""Sources that are folders of image files, with what loads them."""
+_FOLDERS = {"nih14": list_nih14, "chexpert": list_chexpert, "folder": list_folder}
+"""Sources that are folders of image files, with what lists their films."""
+
+_DECODING = ("square", "workers")
+"""Options of all of them: how :func:`xraylab.data.listing.load_listing` makes films of files."""
 
 _LABEL_NAMES = {
     "phantom": FINDINGS,
@@ -75,11 +79,12 @@ def load(
         download: whether ChestMNIST may be downloaded.
         progress: whether to show the progress of long work.
         options: for folders of image files alone, and all of them text, numbers or truths:
-            ``root``, ``square`` and ``workers``; ``protocol`` and ``names`` of
-            :func:`xraylab.data.nih14.load_nih14`; ``uncertain`` and ``frontal_only`` of
-            :func:`xraylab.data.chexpert.load_chexpert`; ``table``, ``image_column``,
+            ``root`` (by default ``nih14`` or ``chexpert`` in the data folder); ``square`` and
+            ``workers`` of :func:`xraylab.data.listing.load_listing`; ``protocol`` and ``names`` of
+            :func:`xraylab.data.nih14.list_nih14`; ``uncertain`` and ``frontal_only`` of
+            :func:`xraylab.data.chexpert.list_chexpert`; ``table``, ``image_column``,
             ``label_column``, ``patient_column`` and ``split_column`` of
-            :func:`xraylab.data.folder.load_folder`.
+            :func:`xraylab.data.folder.list_folder`.
 
     Raises:
         DataError: if an argument is wrong, or the file is not what it should be.
@@ -131,16 +136,19 @@ def load(
             progress=progress,
         )
     if named and source in _FOLDERS:
+        decoding = {name: options.pop(name) for name in _DECODING if name in options}
         if source == "folder":
             options["label_names"] = label_names
-        return _FOLDERS[source](
+        elif options.get("root") is None:
+            options["root"] = root / source
+        return load_listing(
+            _FOLDERS[source](split=split, **options),
             size=size,
-            split=split,
             num_films=num_films,
             seed=seed,
             cache_dir=root,
             progress=progress,
-            **options,
+            **decoding,
         )
     if named and source == "chestmnist":
         whole_split = chestmnist.load_chestmnist(
@@ -163,7 +171,7 @@ def load(
 def _check_options(source: str | None, options: Mapping[str, Any]) -> None:
     """Raise a :class:`DataError` for an option that a source does not take; None is a file."""
     loader = _FOLDERS.get(source)
-    own = set(inspect.signature(loader).parameters if loader else ())
+    own = {*inspect.signature(loader).parameters, *_DECODING} if loader else set()
     own -= set(inspect.signature(load).parameters)
     for name in options:
         if name not in own:

@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from xraylab.data.errors import DataError
-from xraylab.data.listing import Listing, load_listing
-from xraylab.data.locations import data_root
-from xraylab.data.split import Split
+from xraylab.data.listing import Listing
 from xraylab.data.tables import (
     film_table,
     find_file,
@@ -21,7 +19,7 @@ from xraylab.data.tables import (
 from xraylab.findings import CHEXPERT_FINDINGS
 
 UNCERTAIN = ("ones", "zeros", "ignore")
-"""What an uncertain label may count as, see :func:`load_chexpert`."""
+"""What an uncertain label may count as, see :func:`list_chexpert`."""
 
 VAL_SHARE = 0.1
 """Share of the patients of ``train.csv`` that validate."""
@@ -32,46 +30,31 @@ _ABSENT, _PRESENT, _UNCERTAIN = 0, 1, -1
 _RELEASES = ("CheXpert-v1.0-small", "CheXpert-v1.0")
 
 
-def load_chexpert(
-    root: str | os.PathLike | None = None,
+def list_chexpert(
+    root: str | os.PathLike,
     *,
-    size: int = 64,
     split: str = "train",
     uncertain: str = "ones",
     frontal_only: bool = True,
-    square: str = "pad",
-    num_films: int | None = None,
-    seed: int = 0,
-    cache_dir: str | os.PathLike | None = None,
-    progress: bool = True,
-    workers: int | None = None,
-) -> Split:
-    """Load one split of CheXpert from the folder in which it was unpacked.
+) -> Listing:
+    """List one split of CheXpert from the folder in which it was unpacked.
 
     Of the patients of ``train.csv`` a tenth, chosen by a stable hash, validate and the others
     train. The test split is ``valid.csv``, whose 234 films (the lateral ones among them) were
     labelled by radiologists; CheXpert's own test films are not part of the release.
 
     Shapes:
-        images: (n, size, size) uint8, memory-mapped; labels: (n, 14) uint8; known: (n, 14) bool
-        with ``uncertain="ignore"``, else None; table: (n,) with ``image``, ``patient``, ``age``
-        (years, -1 where there is none), ``sex`` and ``view`` (AP, PA …, or Lateral).
+        labels: (n, 14) uint8; known: (n, 14) bool with ``uncertain="ignore"``, else None; table:
+        (n,) with ``image``, ``patient``, ``age`` (years, -1 where there is none), ``sex`` and
+        ``view`` (AP, PA …, or Lateral).
 
     Args:
-        root: the folder that has ``train.csv``, or the one above it; None stands for ``chexpert``
-            in the data folder.
-        size: side of a film in pixels.
+        root: the folder that has ``train.csv``, or the one above it.
         split: ``"train"``, ``"val"`` or ``"test"``.
         uncertain: what the label -1 counts as: ``"ones"`` (U-Ones) present, ``"zeros"`` (U-Zeros)
             absent, ``"ignore"`` (U-Ignore) unknown, so that it counts neither way. A blank cell is
             a finding that the report does not mention and always counts as absent.
         frontal_only: whether to leave out lateral films.
-        square: how a film becomes square, see :func:`xraylab.data.film_files.read_film`.
-        num_films: how many films to take, evenly spaced; None takes all.
-        seed: where an evenly spaced choice begins.
-        cache_dir: folder for the decoded films; None stands for :func:`data_root`.
-        progress: whether to show the progress of decoding.
-        workers: threads that decode; None stands for one a processor core.
 
     Raises:
         DataError: if an argument or a file is not as described, or a patient is in two splits.
@@ -92,8 +75,7 @@ def load_chexpert(
             found=repr(frontal_only),
             advice="pass True to leave out lateral films, False to take them too",
         )
-    cache = data_root() if cache_dir is None else Path(cache_dir)
-    root = cache / "chexpert" if root is None else Path(root).expanduser()
+    root = Path(root).expanduser()
     within = (root / release for release in _RELEASES)
     folder = next((path for path in (root, *within) if (path / "train.csv").is_file()), root)
     train, valid = (
@@ -120,7 +102,7 @@ def load_chexpert(
     states = entries.states()[rows]
     counted = (_PRESENT, _UNCERTAIN) if uncertain == "ones" else (_PRESENT,)
     chosen = [entries.columns["Path"][row] for row in rows]
-    listing = Listing(
+    return Listing(
         source="chexpert",
         split=split,
         root=folder,
@@ -130,16 +112,6 @@ def load_chexpert(
         label_names=CHEXPERT_FINDINGS,
         known=states != _UNCERTAIN if uncertain == "ignore" else None,
         table=entries.table()[rows],
-    )
-    return load_listing(
-        listing,
-        size=size,
-        square=square,
-        num_films=num_films,
-        seed=seed,
-        cache_dir=cache,
-        progress=progress,
-        workers=workers,
     )
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from xraylab.data.errors import DataError
-from xraylab.data.listing import Listing, film_path, load_listing
-from xraylab.data.locations import data_root
+from xraylab.data.listing import Listing, film_path
 from xraylab.data.npz_checks import checked_names
-from xraylab.data.split import Split
 from xraylab.data.tables import (
     film_table,
     read_table,
@@ -34,7 +32,7 @@ _SPLITS = {
 _ABSENT, _PRESENT, _UNKNOWN = ("0", "0.0", "false", "no"), ("1", "1.0", "true", "yes"), ("", "nan")
 
 
-def load_folder(
+def list_folder(
     root: str | os.PathLike | None = None,
     *,
     label_names: Sequence[str] | None = None,
@@ -43,21 +41,13 @@ def load_folder(
     label_column: str | None = None,
     patient_column: str | None = None,
     split_column: str | None = None,
-    size: int = 64,
     split: str = "train",
-    square: str = "pad",
-    num_films: int | None = None,
-    seed: int = 0,
-    cache_dir: str | os.PathLike | None = None,
-    progress: bool = True,
-    workers: int | None = None,
-) -> Split:
-    """Load one split of films in a folder, with labels from a CSV table of any make.
+) -> Listing:
+    """List one split of films in a folder, with labels from a CSV table of any make.
 
     Shapes:
-        images: (n, size, size) uint8, memory-mapped; labels: (n, k) uint8; known: (n, k) bool, or
-        None where all labels are known; table: (n,) with ``image`` and, if there is such a column,
-        ``patient``.
+        labels: (n, k) uint8; known: (n, k) bool, or None where all labels are known; table: (n,)
+        with ``image`` and, if there is such a column, ``patient``.
 
     Args:
         root: the folder.
@@ -72,14 +62,7 @@ def load_folder(
         split_column: column with train, val (or valid, validation) or test. Without one, a stable
             hash of the patient puts a tenth of the patients into val and a fifth into test; without
             patients, the films, and then films of one patient may fall into two splits.
-        size: side of a film in pixels.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        square: how a film becomes square, see :func:`xraylab.data.film_files.read_film`.
-        num_films: how many films to take, evenly spaced; None takes all.
-        seed: where an evenly spaced choice begins.
-        cache_dir: folder for the decoded films; None stands for :func:`data_root`.
-        progress: whether to show the progress of decoding.
-        workers: threads that decode; None stands for one a processor core.
 
     Raises:
         DataError: if an argument or a file is not as described, or a patient is in two splits.
@@ -117,7 +100,7 @@ def load_folder(
     else:
         labels, known = _named_labels(path, columns[label_column], label_names), None
     facts = {"image": images} | ({} if patient_column is None else {"patient": patients})
-    listing = Listing(
+    return Listing(
         source="folder",
         split=split,
         root=root,
@@ -127,16 +110,6 @@ def load_folder(
         label_names=label_names,
         known=None if known is None else known[rows],
         table=film_table(facts)[rows],
-    )
-    return load_listing(
-        listing,
-        size=size,
-        square=square,
-        num_films=num_films,
-        seed=seed,
-        cache_dir=data_root() if cache_dir is None else Path(cache_dir),
-        progress=progress,
-        workers=workers,
     )
 
 

@@ -52,12 +52,12 @@ def load_listing(
     listing: Listing,
     *,
     size: int,
-    square: str,
     num_films: int | None,
     seed: int,
     cache_dir: Path,
     progress: bool,
-    workers: int | None,
+    square: str = "pad",
+    workers: int | None = None,
 ) -> Split:
     """Return the split of a listing: its films decoded once and memory-mapped from then on.
 

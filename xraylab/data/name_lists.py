@@ -48,7 +48,7 @@ def chestmnist_splits(root: Path, names: str | None, patients: Mapping[str, str]
     Args:
         root: the folder in which lists are looked for that ``names`` does not give.
         names: path of an ``.npz`` file, or of text files with ``{split}`` in it, or None; see
-            :func:`xraylab.data.nih14.load_nih14`.
+            :func:`xraylab.data.nih14.list_nih14`.
         patients: the patient of each film; films that are not in it are passed over.
 
     Raises:

@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from xraylab.data.errors import DataError
-from xraylab.data.listing import Listing, load_listing, paths_by_stem
-from xraylab.data.locations import data_root
+from xraylab.data.listing import Listing, paths_by_stem
 from xraylab.data.name_lists import chestmnist_splits, official_splits
-from xraylab.data.split import Split
 from xraylab.data.tables import (
     film_table,
     find_file,
@@ -22,7 +20,7 @@ from xraylab.findings import FINDINGS
 from xraylab.phantom import BOX_DTYPE
 
 PROTOCOLS = ("official", "chestmnist")
-"""Ways to split the films, see :func:`load_nih14`."""
+"""Ways to split the films, see :func:`list_nih14`."""
 
 _ENTRIES = ("Data_Entry_2017*.csv", "Data_Entry_2017*.csv.gz")
 _BOXES = ("BBox_List_2017*.csv", "BBox_List_2017*.csv.gz")
@@ -31,21 +29,14 @@ _OTHER_NAMES = {"infiltrate": "infiltration"}  # what the list of boxes calls it
 _BOX_PIXELS = 1024.0  # side of the published films, whose pixels the list of boxes counts
 
 
-def load_nih14(
-    root: str | os.PathLike | None = None,
+def list_nih14(
+    root: str | os.PathLike,
     *,
-    size: int = 64,
     split: str = "train",
     protocol: str = "official",
     names: str | None = None,
-    square: str = "pad",
-    num_films: int | None = None,
-    seed: int = 0,
-    cache_dir: str | os.PathLike | None = None,
-    progress: bool = True,
-    workers: int | None = None,
-) -> Split:
-    """Load one split of NIH ChestX-ray14 from a folder of its PNG files, or JPEG copies of them.
+) -> Listing:
+    """List one split of NIH ChestX-ray14 from a folder of its PNG files, or JPEG copies of them.
 
     The films lie in ``root``, in ``images/`` or in ``images_001/images/`` and so on, whatever part
     of them there is. ``Data_Entry_2017*.csv`` (or ``.csv.gz``; of several the last by name) lies in
@@ -56,13 +47,12 @@ def load_nih14(
     reports. All other labels are the same.
 
     Shapes:
-        images: (n, size, size) uint8, memory-mapped; labels: (n, 14) uint8; boxes as fractions of
-        the film's side; table: (n,) with ``image``, ``patient``, ``age`` (years as the table has
-        them, -1 where it has none; some are impossible), ``sex`` and ``view``.
+        labels: (n, 14) uint8; boxes as fractions of the film's side; table: (n,) with ``image``,
+        ``patient``, ``age`` (years as the table has them, -1 where it has none; some are
+        impossible), ``sex`` and ``view``.
 
     Args:
-        root: the folder; None stands for ``nih14`` in the data folder.
-        size: side of a film in pixels.
+        root: the folder.
         split: ``"train"``, ``"val"`` or ``"test"``.
         protocol: ``"official"`` takes NIH's ``test_list.txt`` and ``train_val_list.txt``; of the
             latter's patients a tenth, chosen by a stable hash, validate. ``"chestmnist"`` takes
@@ -71,13 +61,6 @@ def load_nih14(
             ``val_names`` and ``test_names``, or the path of three text files with ``{split}`` in
             place of train, val and test, a name a line. None stands for
             ``chestmnist_all_labels.npz``, or else ``chestmnist_{split}.txt``, in ``root``.
-        square: how a film that is not square becomes so, see
-            :func:`xraylab.data.film_files.read_film`; the published films are square.
-        num_films: how many films to take, evenly spaced; None takes all.
-        seed: where an evenly spaced choice begins.
-        cache_dir: folder for the decoded films; None stands for :func:`data_root`.
-        progress: whether to show the progress of decoding.
-        workers: threads that decode; None stands for one a processor core.
 
     Raises:
         DataError: if an argument or a file is not as described, or a patient is in two splits.
@@ -98,8 +81,7 @@ def load_nih14(
             found=repr(names),
             advice='leave names out, or pass protocol="chestmnist"',
         )
-    cache = data_root() if cache_dir is None else Path(cache_dir)
-    root = cache / "nih14" if root is None else Path(root).expanduser()
+    root = Path(root).expanduser()
     entries = find_file(root, _ENTRIES, "NIH's table of films")
     images, labels, table = read_entries(entries)
     patients = dict(zip(images, table["patient"].tolist(), strict=True))
@@ -112,7 +94,7 @@ def load_nih14(
     rows = np.array([row for row, name in enumerate(images) if splits.get(name) == split], int)
     chosen = [images[row] for row in rows]
     files = paths_by_stem(_folders(root))
-    listing = Listing(
+    return Listing(
         source="nih14",
         split=split,
         root=root,
@@ -122,16 +104,6 @@ def load_nih14(
         label_names=FINDINGS,
         table=table[rows],
         boxes=_boxes(root, chosen),
-    )
-    return load_listing(
-        listing,
-        size=size,
-        square=square,
-        num_films=num_films,
-        seed=seed,
-        cache_dir=cache,
-        progress=progress,
-        workers=workers,
     )
 
 
