@@ -14,21 +14,12 @@ from xraylab.training.compile import compile_model
 from xraylab.training.objectives import Classification
 from xraylab.training.recipe import LOSSES
 
-LABELS = ("first", "second", "third")
+from .conftest import LABELS
+from .conftest import make_recipe as small_recipe
 
 
 def make_recipe(film_file, **changes):
-    defaults = {
-        "model": "rr_vit_toy",
-        "data": str(film_file),
-        "size": 16,
-        "epochs": 4,
-        "batch_size": 16,
-        "learning_rate": 3e-3,
-        "label_names": LABELS,
-        "xla": False,  # which would compile each of these small models anew
-    }
-    return training.Recipe(**(defaults | changes))
+    return small_recipe(film_file, **({"epochs": 4, "num_films": None, "xla": False} | changes))
 
 
 @pytest.fixture(scope="module")

@@ -15,22 +15,16 @@ from xraylab.training.corruption import corrupt
 from xraylab.training.objectives import OBJECTIVES, Classification, prevalence
 from xraylab.training.teachers import NO_FINDING, Teacher, adapt, load_teacher, places_of
 
+from .conftest import LABELS
+from .conftest import make_recipe as small_recipe
+
 ROOT = Path(__file__).resolve().parents[2]
-LABELS = ("first", "second", "third")
 
 
 def make_recipe(film_file, **changes):
-    defaults = {
-        "model": "dbct_toy",
-        "data": str(film_file),
-        "size": 16,
-        "epochs": 2,
-        "batch_size": 16,
-        "learning_rate": 3e-3,
-        "label_names": LABELS,
-        "xla": False,  # which would compile each of these small models anew
-    }
-    return training.Recipe(**(defaults | changes))
+    return small_recipe(
+        film_file, **({"model": "dbct_toy", "num_films": None, "xla": False} | changes)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from xraylab.cli.train import MaxHours, Settings, tell
+
 
 def runs(
     folder: Annotated[Path, typer.Argument(help="Where the runs lie.")] = Path("runs"),
@@ -51,26 +53,19 @@ def resume(
     data: Annotated[
         str | None, typer.Option(help="Where its films lie now, if they have moved.")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="Where other things lie now: data_options.root, teacher or start_from.",
-        ),
-    ] = None,
-    max_hours: Annotated[
-        float | None, typer.Option(help="Stop with a checkpoint before this time is over.")
-    ] = None,
+    settings: Settings = None,
+    max_hours: MaxHours = None,
 ):
-    """Continue a run by the recipe in its folder, wherever that folder is now."""
+    """Continue a run by the recipe in its folder, wherever that folder is now.
+
+    With --set, say where other things lie now: data_options.root, teacher or start_from.
+    """
     from dataclasses import replace
 
     from xraylab.backend import start_keras
 
     start_keras()
     from xraylab import training
-    from xraylab.cli.train import tell
     from xraylab.training import recipes
 
     recipe = recipes.override(training.Run(run).recipe, settings or ())

@@ -8,6 +8,21 @@ import typer
 
 # Importing what these commands need would start a back end, so they do it when they run.
 
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Any other field of the recipe, as ema=0.999 or data_options.root=films. Repeat it "
+        "for more.",
+    ),
+]
+
+MaxHours = Annotated[
+    float | None,
+    typer.Option(help="Stop with a checkpoint before this time is over, as on Kaggle."),
+]
+
 
 def train(
     name: Annotated[
@@ -36,22 +51,11 @@ def train(
     label_names: Annotated[
         str | None, typer.Option(help="Names of the label columns, with commas.")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="Any other field of the recipe, as ema=0.999 or data_options.root=films. Repeat "
-            "it for more.",
-        ),
-    ] = None,
+    settings: Settings = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out, or begin it.")
     ] = False,
-    max_hours: Annotated[
-        float | None,
-        typer.Option(help="Stop with a checkpoint before this time is over, as on Kaggle."),
-    ] = None,
+    max_hours: MaxHours = None,
 ):
     """Train by a recipe, or a model by the plain one. What is not given is as the recipe has it.
 

@@ -30,7 +30,7 @@ class Teacher:
     Args:
         model: a :class:`xraylab.models.film_model.FilmModel`.
         places: for each of the student's labels the teacher's output, None where it has none, or
-            ``"none of them"`` for "no finding": the product of 1 - p over ``trained``.
+            :data:`NO_FINDING`: the product of 1 - p over ``trained``.
         trained: the teacher's outputs that were trained; the others are left out.
         thresholds: operating points of TorchXRayVision's outputs; None takes the plain sigmoid.
     """
