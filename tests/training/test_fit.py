@@ -142,7 +142,7 @@ def test_a_loss_that_is_no_number_stops_the_run(film_file, tmp_path):
 
 @pytest.mark.parametrize("changes", [{"model": "rr_vti"}, {"size": 20}])
 def test_a_recipe_that_cannot_be_built_leaves_no_folder(film_file, tmp_path, changes):
-    with pytest.raises(ValueError, match=r"did you mean rr_vit|multiples of 8"):
+    with pytest.raises(ValueError, match=r"did you mean 'rr_vit|multiples of 8"):
         training.fit(make_recipe(film_file, **changes), tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
 

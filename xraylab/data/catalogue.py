@@ -1,6 +1,5 @@
 """The one door to all films: :func:`load`, and :func:`sources` for what lies on this machine."""
 
-import difflib
 import inspect
 import os
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split, evenly_spaced
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
+from xraylab.nearest import did_you_mean
 from xraylab.phantom.knobs import Knobs
 
 NAMED_SOURCES = ("phantom", "chestmnist", "nih14", "chexpert", "folder")
@@ -95,7 +95,7 @@ def load(
             "argument split",
             expected=f"one of {', '.join(SPLITS)}",
             found=repr(split),
-            advice=_nearest(split, SPLITS) or "choose one of the three",
+            advice=did_you_mean(split, SPLITS) or "choose one of the three",
         )
     for name, value in (("size", size), ("num_films", num_films)):
         if value is not None:
@@ -179,13 +179,8 @@ def _check_options(source: str | None, options: Mapping[str, Any]) -> None:
                 f"argument {name}",
                 expected=f"an option of {source or 'a file'}: {', '.join(sorted(own)) or 'none'}",
                 found=f"{name}={options[name]!r}",
-                advice=_nearest(name, sorted(own)) or "leave it out",
+                advice=did_you_mean(name, sorted(own)) or "leave it out",
             )
-
-
-def _nearest(name: object, names: Sequence[str]) -> str | None:
-    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.45)
-    return f"did you mean {near[0]!r}?" if near else None
 
 
 def _path_of(source: str | os.PathLike) -> Path:
@@ -204,7 +199,8 @@ def _path_of(source: str | os.PathLike) -> Path:
             "argument source",
             expected=f"one of {', '.join(NAMED_SOURCES)}, or the path of an .npz file",
             found=repr(source),
-            advice=_nearest(source, NAMED_SOURCES) or "choose one of these, or write out the path",
+            advice=did_you_mean(source, NAMED_SOURCES)
+            or "choose one of these, or write out the path",
         )
     return path
 

@@ -1,10 +1,10 @@
 """The registry: models by name, built when asked for."""
 
-import difflib
 import fnmatch
 import importlib
 
 from xraylab.models.cards import CARDS
+from xraylab.nearest import did_you_mean
 
 
 def list_models(pattern="*"):
@@ -19,8 +19,7 @@ def card(name):
         ValueError: if there is no such model; the message names the nearest ones.
     """
     if name not in CARDS:
-        near = difflib.get_close_matches(name, CARDS, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {list_models()}"
+        hint = did_you_mean(name, CARDS, most=3) or f"there are {list_models()}"
         raise ValueError(f"unknown model {name!r}; {hint}")
     return CARDS[name]
 

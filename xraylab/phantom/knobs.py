@@ -4,7 +4,6 @@ All of them are off by default. What they draw depends on seed and film alone, l
 of the phantom, so that a film changes only in what a knob is about.
 """
 
-import difflib
 import numbers
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from xraylab.findings import FINDINGS
+from xraylab.nearest import did_you_mean
 from xraylab.phantom.draws import uniform
 
 CUES = ("marker", "device", "projection")
@@ -279,10 +279,10 @@ def _require_name(what, value, names):
     """Raise a :class:`ValueError` unless a text is one of some names."""
     if isinstance(value, str) and value in names:
         return
-    by_lower = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(str(value).lower(), by_lower, n=1, cutoff=0.5)
-    hint = f"; did you mean {by_lower[near[0]]!r}?" if near else ""
-    raise ValueError(f"{what} must be one of {', '.join(names)}; {value!r} came{hint}")
+    hint = did_you_mean(value, names)
+    raise ValueError(
+        f"{what} must be one of {', '.join(names)}; {value!r} came" + (f"; {hint}" if hint else "")
+    )
 
 
 def _plain(value):

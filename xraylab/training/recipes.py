@@ -5,7 +5,6 @@ what we would do with the same model. A tuned recipe is written as its differenc
 published one, its parent.
 """
 
-import difflib
 import fnmatch
 import json
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from xraylab.data import data_root
 from xraylab.findings import CHEXPERT_FINDINGS
 from xraylab.models import list_models
+from xraylab.nearest import did_you_mean
 from xraylab.phantom.labels import SPLIT_SIZES
 from xraylab.training.recipe import Recipe
 from xraylab.training.throughput import MEASURED, films_per_second
@@ -241,8 +241,7 @@ def get(name):
         ValueError: if there is none; the message names the nearest ones.
     """
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else "xraylab recipes lists them"
+        hint = did_you_mean(name, RECIPES, most=3) or "xraylab recipes lists them"
         raise ValueError(f"unknown recipe {name!r}; {hint}")
     return RECIPES[name]
 
@@ -257,8 +256,8 @@ def find(name):
         return RECIPES[name].recipe
     if name in list_models():
         return Recipe(model=name)
-    near = difflib.get_close_matches(name, [*RECIPES, *list_models()], n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else "xraylab recipes and models list them"
+    hint = did_you_mean(name, [*RECIPES, *list_models()], most=3)
+    hint = hint or "xraylab recipes and models list them"
     raise ValueError(f"there is no recipe and no model {name!r}; {hint}")
 
 
@@ -279,8 +278,7 @@ def override(recipe, settings):
         name, dot, key = path.strip().partition(".")
         known = recipe.to_dict()
         if not equals or name not in known or (dot and not isinstance(known[name], dict)):
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"they are {', '.join(known)}"
+            hint = did_you_mean(name, known, most=3) or f"they are {', '.join(known)}"
             raise ValueError(
                 f"{text!r} is no setting of a recipe; expected FIELD=VALUE or FIELD.KEY=VALUE, as "
                 f"in epochs=3 or data_options.root=films. Fields: {hint}"
