@@ -4,28 +4,23 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import uuid
-import warnings
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from xraylab.data.files import (
-    CHUNK,
     as_data_error,
-    make_folder,
     progress_bar,
     require_free_disk,
-    sweep,
+    sha256_of,
     write_whole,
 )
 from xraylab.data.film_files import DECODER, UnreadableFilm, read_film
-from xraylab.data.growing import JOURNAL, GrowingArrays, lock_of, only_one, sweep_parts
+from xraylab.data.growing import GrowingArrays
+from xraylab.data.kept import make_once, read_manifest
+from xraylab.workers import in_order
 
 _BATCH = 32
 _PROBLEM = np.dtype([("place", np.int64), ("reason", "U200")])
@@ -93,8 +88,16 @@ def decoded_films(
     }
     key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     place = folder / f"{title}-{size}px-{key}"
-    if not _is_whole(place, plan):
-        _decode(place, plan, paths, progress, workers or os.cpu_count() or 1)
+    workers = workers or os.cpu_count() or 1
+
+    def is_whole(folder):
+        return _is_whole(folder, plan)
+
+    def fill(part):
+        _fill(part, plan, paths, progress, workers)
+
+    if not is_whole(place):
+        make_once(place, is_whole=is_whole, fill=fill, made="decoded", progress=progress)
     images, readable, problems = (
         np.load(place / name, mmap_mode="r" if name == "images.npy" else None, allow_pickle=False)
         for name in _PER_FILM
@@ -103,7 +106,7 @@ def decoded_films(
         images,
         readable,
         {int(row["place"]): str(row["reason"]) for row in problems},
-        _read_manifest(place)["sha256"],
+        read_manifest(place)["sha256"],
         place,
     )
 
@@ -122,33 +125,8 @@ def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
     return digest.hexdigest()
 
 
-def _decode(place: Path, plan: dict, paths: Sequence[Path], progress: bool, workers: int) -> None:
-    """Decode the files beside the array's place, and move it there when it is whole."""
-    parent = make_folder(place.parent)
-    sweep(parent)
-    sweep_parts(parent, ".*.part")
-    part = parent / f".{place.name}.part"
-    try:
-        with only_one(lock_of(part), progress=progress) as alone:
-            if _is_whole(place, plan):  # another process was faster
-                return
-            _set_aside(place)
-            if not alone:  # no locks here: out of the way of others, and nothing to go on with
-                part = parent / f".{place.name}.{uuid.uuid4().hex[:12]}.tmp"
-            try:
-                _fill(part, plan, paths, progress, workers)
-                part.rename(place)
-            finally:
-                if not alone:
-                    shutil.rmtree(part, ignore_errors=True)
-    except OSError as error:
-        raise as_data_error(error, place, "keeping decoded films") from error
-
-
 def _fill(part: Path, plan: dict, paths: Sequence[Path], progress: bool, workers: int) -> None:
     """Decode the files that a part folder lacks, and give it its manifest."""
-    if _is_whole(part, plan):  # killed just before it got its name
-        return
     size, images = plan["size"], part / "images.npy"
     there = images.stat().st_size if images.exists() else 0
     require_free_disk(
@@ -172,31 +150,19 @@ def _fill(part: Path, plan: dict, paths: Sequence[Path], progress: bool, workers
                 bar.update(len(batch["readable.npy"]))
         arrays.finish()
     with write_whole(part / "manifest.json") as stream:
-        manifest = {**plan, "sha256": _sha256(images), "bytes": _sizes(part)}
+        manifest = {**plan, "sha256": sha256_of(images), "bytes": _sizes(part)}
         stream.write(json.dumps(manifest, indent=2).encode())
-    (part / JOURNAL).unlink()
 
 
 def _batches(
     paths: Sequence[Path], plan: dict, done: int, workers: int
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Decode the files after the first ``done`` and yield them batch by batch, in their order.
+    """Decode the files after the first ``done`` and yield them batch by batch, in their order."""
 
-    Threads are enough: Pillow lets go of the interpreter while it decodes and resizes.
-    """
-    pool = ThreadPoolExecutor(workers)
-    try:
-        # A few batches ahead, so that memory does not grow with the number of films.
-        ahead = deque()
-        for start in range(done, len(paths), _BATCH):
-            some = paths[start : start + _BATCH]
-            ahead.append(pool.submit(_batch, some, start, plan["size"], plan["square"]))
-            if len(ahead) > 2 * workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def make(start):
+        return _batch(paths[start : start + _BATCH], start, plan["size"], plan["square"])
+
+    return in_order(make, range(done, len(paths), _BATCH), workers)
 
 
 def _batch(paths: Sequence[Path], start: int, size: int, square: str) -> dict[str, np.ndarray]:
@@ -219,7 +185,7 @@ def _batch(paths: Sequence[Path], start: int, size: int, square: str) -> dict[st
 
 def _is_whole(place: Path, plan: dict) -> bool:
     """Whether a folder holds the films of its plan; told by their sizes, as reading takes long."""
-    manifest = _read_manifest(place)
+    manifest = read_manifest(place)
     if manifest is None or any(manifest.get(name) != value for name, value in plan.items()):
         return False
     try:
@@ -230,33 +196,3 @@ def _is_whole(place: Path, plan: dict) -> bool:
 
 def _sizes(folder: Path) -> dict[str, int]:
     return {name: (folder / name).stat().st_size for name in _PER_FILM}
-
-
-def _read_manifest(folder: Path) -> dict | None:
-    """Return the manifest of a folder, or None if there is none that can be read."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) else None
-
-
-def _set_aside(place: Path) -> None:
-    """Move a damaged folder out of the way and say so; it is decoded again."""
-    if not place.exists():
-        return
-    aside = place.with_name(f"{place.name}.set-aside-{uuid.uuid4().hex[:8]}")
-    place.rename(aside)
-    warnings.warn(
-        f"{place}: the decoded films kept there do not agree with their manifest; they were moved "
-        f"to {aside}, which may be removed, and are decoded again",
-        stacklevel=2,
-    )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -151,6 +151,12 @@ def write_whole(destination: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 sum of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def md5_of(path: Path, progress: bool = False) -> str:
     """Return the MD5 sum of a file as 32 hex digits.
 

@@ -4,30 +4,20 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import uuid
-import warnings
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from xraylab import phantom
 from xraylab.data.errors import require_whole
-from xraylab.data.files import (
-    CHUNK,
-    as_data_error,
-    make_folder,
-    progress_bar,
-    require_free_disk,
-    sweep,
-)
-from xraylab.data.growing import JOURNAL, GrowingArrays, lock_of, only_one, sweep_parts
+from xraylab.data.files import progress_bar, require_free_disk, sha256_of
+from xraylab.data.growing import GrowingArrays, sweep_parts
+from xraylab.data.kept import make_once, read_manifest
 from xraylab.data.split import Split
 from xraylab.findings import FINDINGS
 from xraylab.phantom.knobs import Knobs
 from xraylab.phantom.labels import MOST_SEED, draw_labels
+from xraylab.workers import in_order
 
 FIRST_INDEX = {"train": 0, "val": 10**9, "test": 2 * 10**9}
 """Where the films of each split begin; the splits share no film whatever their sizes."""
@@ -78,7 +68,7 @@ def load_phantom(size, split, *, num_films=None, seed=0, knobs=None, cache_dir, 
     folder = Path(cache_dir) / "phantom" / _place(facts) / f"{split}-{count}"
     if not _is_whole(folder, facts):
         _simulate(folder, facts, progress)
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     images, *rest = (np.load(folder / name, mmap_mode="r") for name in _FILES)
     labels, boxes, table = (np.array(array) for array in rest)
     return Split(
@@ -150,35 +140,23 @@ def _batch_size(facts):
 
 
 def _simulate(folder, facts, progress):
-    """Simulate a split beside its final place, and move it there when it is whole."""
+    """Simulate a split into its folder."""
     # Before anything is written: the simulator knows best what sizes and knobs it takes.
     trial = _arrays(_films(facts, [0]), 0)
     layout = {name: (array.dtype, array.shape[1:]) for name, array in trial.items()}
-    parent = make_folder(folder.parent)
-    sweep(parent)
-    sweep_parts(parent.parent)
-    part = parent / f".{folder.name}.part"
-    try:
-        with only_one(lock_of(part), progress=progress) as alone:
-            if _is_whole(folder, facts):  # another process was faster
-                return
-            _set_aside(folder)
-            if not alone:  # no locks here: out of the way of others, and nothing to go on with
-                part = parent / f".{folder.name}.{uuid.uuid4().hex[:12]}.tmp"
-            try:
-                _fill(part, facts, layout, progress)
-                _move(part, folder, facts)
-            finally:
-                if not alone:
-                    shutil.rmtree(part, ignore_errors=True)
-    except OSError as error:
-        raise as_data_error(error, folder, "keeping simulated films") from error
+
+    def is_whole(folder):
+        return _is_whole(folder, facts)
+
+    def fill(part):
+        _fill(part, facts, layout, progress)
+
+    sweep_parts(folder.parent.parent)  # of other versions, seeds, sizes and knobs
+    make_once(folder, is_whole=is_whole, fill=fill, made="simulated", progress=progress)
 
 
 def _fill(part, facts, layout, progress):
     """Simulate the films that a part folder lacks, and give it its manifest."""
-    if _is_whole(part, facts):
-        return
     count, images = facts["num_films"], part / "images.npy"
     there = images.stat().st_size if images.exists() else 0
     needed = max(0, count * facts["size"] ** 2 - there)
@@ -194,19 +172,8 @@ def _fill(part, facts, layout, progress):
                 arrays.append(_arrays(made, start))
                 bar.update(len(made.images))
         arrays.finish()
-    manifest = {**facts, "sha256": {name: _sha256(part / name) for name in _FILES}}
+    manifest = {**facts, "sha256": {name: sha256_of(part / name) for name in _FILES}}
     (part / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
-
-
-def _move(part, folder, facts):
-    """Give a whole part folder its final name."""
-    (part / JOURNAL).unlink(missing_ok=True)
-    try:
-        part.rename(folder)
-    except OSError:
-        if not _is_whole(folder, facts):  # else another process was faster
-            raise
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _arrays(made, start):
@@ -216,27 +183,13 @@ def _arrays(made, start):
 
 
 def _batches(facts, done):
-    """Simulate the films after the first ``done`` on all cores; yield their places in batches.
-
-    Threads are enough: NumPy lets go of the interpreter while it works on a picture.
-    """
-    count, step, workers = facts["num_films"], _batch_size(facts), os.cpu_count() or 1
+    """Simulate the films after the first ``done`` on all cores; yield their places in batches."""
+    count, step = facts["num_films"], _batch_size(facts)
 
     def make(start):
         return start, _films(facts, np.arange(start, min(start + step, count)))
 
-    pool = ThreadPoolExecutor(workers)
-    try:
-        # A few batches ahead, so that memory does not grow with the number of films.
-        ahead = deque()
-        for start in range(done, count, step):
-            ahead.append(pool.submit(make, start))
-            if len(ahead) > 2 * workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return in_order(make, range(done, count, step), os.cpu_count() or 1)
 
 
 def _place(facts):
@@ -250,49 +203,15 @@ def _place(facts):
 
 def _is_whole(folder, facts):
     """Whether a folder holds the films that its name promises, every byte of them."""
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     if manifest is None or any(manifest.get(name) != value for name, value in facts.items()):
         return False
     sums = manifest.get("sha256")
     if not isinstance(sums, dict) or sums.keys() != set(_FILES):
         return False
-    return all((folder / n).is_file() and _sha256(folder / n) == sums[n] for n in _FILES)
-
-
-def _read_manifest(folder):
-    """Return the manifest of a folder, or None if there is none that can be read."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
-        return None
-    return manifest if isinstance(manifest, dict) else None
-
-
-def _set_aside(folder):
-    """Move a folder that is not what it should be out of the way, and say so."""
-    if not folder.exists():
-        return
-    aside = folder.with_name(f"{folder.name}.set-aside-{uuid.uuid4().hex[:8]}")
-    try:
-        folder.rename(aside)
-    except FileNotFoundError:  # another process has just done it
-        return
-    warnings.warn(
-        f"{folder}: the simulated films kept there do not agree with their manifest; they were "
-        f"moved to {aside} and are simulated again",
-        stacklevel=5,  # whoever called load
-    )
+    return all((folder / n).is_file() and sha256_of(folder / n) == sums[n] for n in _FILES)
 
 
 def _fingerprint(manifest):
     """Return the hex digest of what decides and what makes up the films."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path):
-    """Return the SHA-256 sum of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -5,7 +5,6 @@ the films follows from (seed, epoch), the random numbers of the dropout are vari
 A run that was killed and resumed therefore takes the very steps it would have taken.
 """
 
-import hashlib
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from pathlib import Path
 import keras
 
 from xraylab import data
-from xraylab.data.files import sweep
+from xraylab.data.files import sha256_of, sweep
 from xraylab.findings import FINDINGS
 from xraylab.training import augmentation, distribute
 from xraylab.training.checkpoint import list_checkpoints, told_in_words
@@ -231,8 +230,7 @@ def _origins(recipe, *names):
                 raise FileNotFoundError(
                     f"{path}: the recipe's {name} is expected there, and there is nothing"
                 )
-            with path.open("rb") as stream:
-                sums[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+            sums[name] = sha256_of(path)
     return sums
 
 
