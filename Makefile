@@ -37,8 +37,10 @@ serve: $(READY)  ## Render the book and open it in the browser.
 test: $(READY) lint  ## Check the style and run the tests.
 	$(BIN)/python -m pytest -n 2
 
-test-models: $(READY)  ## Run the thorough tests over every model and every chapter; long.
-	XRAYLAB_EVERY_MODEL=1 $(BIN)/python -m pytest tests/models/test_all_models.py tests/models/test_backends.py tests/test_chapters.py
+test-models: $(READY)  ## Run the thorough tests over every model, recipe and chapter; long.
+	XRAYLAB_EVERY_MODEL=1 $(BIN)/python -m pytest -n 2 \
+	  tests/models/test_all_models.py tests/models/test_backends.py \
+	  tests/training/test_every_recipe.py tests/test_chapters.py
 
 parity: $(PARITY)/.ready  ## Compare with public PyTorch models, in an environment of their own.
 	$(PARITY)/bin/python -m pytest tests/parity

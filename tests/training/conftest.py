@@ -109,6 +109,20 @@ def traced(film_file, tmp_path_factory):
     return train(make_recipe(film_file, ema=0.9), tmp_path_factory.mktemp("traced") / "run")
 
 
+@pytest.fixture(scope="session")
+def public_teacher(tmp_path_factory, random_weights):
+    """Return a state dict in the names and shapes of TorchXRayVision, its numbers random."""
+    root = Path(__file__).resolve().parents[1]
+    with np.load(root / "models" / "fixtures" / "xrv_densenet121.npz") as stored:
+        shapes = {
+            name: tuple(map(int, shape.split()))
+            for name, shape in zip(stored["names"], stored["shapes"], strict=True)
+        }
+    path = tmp_path_factory.mktemp("teacher") / "chex.npz"
+    np.savez(path, **random_weights.random_state(shapes, gain=0.5))
+    return path
+
+
 def arrays_of(path):
     """Return all arrays of a weights file, by name."""
     arrays = {}

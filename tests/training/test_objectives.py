@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,8 +16,6 @@ from xraylab.training.teachers import NO_FINDING, Teacher, adapt, load_teacher, 
 
 from .conftest import LABELS
 from .conftest import make_recipe as small_recipe
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def make_recipe(film_file, **changes):
@@ -145,25 +142,18 @@ def test_teachers_that_cannot_teach(teacher, change, error, message):
         load_teacher(**arguments)
 
 
-def test_public_weights_teach_too(tmp_path, random_weights):
-    """A state dict in the names of TorchXRayVision, without the outputs that it did not train."""
-    with np.load(ROOT / "tests" / "models" / "fixtures" / "xrv_densenet121.npz") as stored:
-        shapes = {
-            name: tuple(map(int, shape.split()))
-            for name, shape in zip(stored["names"], stored["shapes"], strict=True)
-        }
-    path = tmp_path / "chex.npz"
-    np.savez(path, **random_weights.random_state(shapes, gain=0.5))
-    teacher = load_teacher(path, CHEXPERT_FINDINGS, 32, trained="chex")
+def test_public_weights_teach_too(public_teacher, random_weights):
+    """Outputs that they did not train are left out."""
+    teacher = load_teacher(public_teacher, CHEXPERT_FINDINGS, 32, trained="chex")
     said = teacher(random_weights.random_films(1, 32))
     assert said.shape == (1, 14)
     unknown = [CHEXPERT_FINDINGS[k] for k in np.flatnonzero(np.isnan(said[0]))]
     assert unknown == ["pleural_other", "support_devices"]
     assert not teacher.model.trainable
     with pytest.raises(ValueError, match="trained must be one of all, chex, nih"):
-        load_teacher(path, CHEXPERT_FINDINGS, 32, trained="chexpert")
+        load_teacher(public_teacher, CHEXPERT_FINDINGS, 32, trained="chexpert")
     with pytest.raises(ValueError, match="places from 0 to 17"):
-        load_teacher(path, CHEXPERT_FINDINGS, 32, trained=(3, 18))
+        load_teacher(public_teacher, CHEXPERT_FINDINGS, 32, trained=(3, 18))
 
 
 # Distillation

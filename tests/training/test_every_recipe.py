@@ -1,0 +1,59 @@
+"""Every named recipe trains from the command line, at its own size, on a few simulated films.
+
+Long: it runs with ``make test-models``, or where XRAYLAB_EVERY_MODEL is set.
+"""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from xraylab import phantom
+from xraylab.cli import app
+from xraylab.training import recipes
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-models runs it"
+)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """Return a function from a size to a file of eight simulated films in three splits."""
+    folder = tmp_path_factory.mktemp("films")
+
+    def write(size):
+        path = folder / f"phantom_{size}.npz"
+        if not path.exists():
+            made = phantom.films(np.arange(8), size=size)
+            rows = {"train": slice(0, 4), "val": slice(4, 6), "test": slice(6, 8)}
+            arrays = {f"{split}_images": made.images[some] for split, some in rows.items()}
+            arrays |= {f"{split}_labels": made.labels[some] for split, some in rows.items()}
+            np.savez(path, **arrays)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", recipes.list_recipes())
+def test_a_recipe_trains_and_is_scored(name, films, public_teacher, tmp_path, untraced):
+    recipe = recipes.get(name).recipe
+    out = tmp_path / "run"
+    told = [
+        "train", name, "--out", str(out), "--data", str(films(recipe.size)),
+        "--epochs", "1", "--batch-size", "2", "--set", "data_options={}", "--set", "xla=false",
+    ]  # fmt: skip
+    if recipe.teacher:
+        told += ["--set", f"teacher={public_teacher}"]
+    trained = CliRunner().invoke(app, told, catch_exceptions=False)
+    assert trained.exit_code == 0, trained.output
+    report = json.loads((out / "report.json").read_text())
+    assert report["steps"] == 2
+    assert np.isfinite(json.loads((out / "history.json").read_text())[0]["loss"])
+    if recipe.objective == "masked_reconstruction":
+        return
+    scored = CliRunner().invoke(app, ["evaluate", str(out), "--replicates", "10"])
+    assert scored.exit_code == 0, scored.output
+    assert json.loads((out / "scores-test.json").read_text())["score"]["num_films"] == 2
