@@ -1,13 +1,15 @@
 """Losses: functions of labels and model outputs, always on logits, in any Keras back end.
 
-A label that is nan is unknown: it costs nothing and does not count in a mean.
+A label that is nan is unknown: it costs nothing and does not count in a mean. Where a loss divides
+by what is known, it takes ``shares`` instead, with which it is a plain weighted sum: the shares of
+a whole batch, handed out to its parts, give the parts the loss of the whole.
 """
 
 import keras
 from keras import ops
 
 
-def binary_cross_entropy(y_true, logits):
+def binary_cross_entropy(y_true, logits, shares=None):
     """Return the binary cross-entropy, mean over labels and batch.
 
     Computed as softplus(z) - z·y, which does not overflow for any logit.
@@ -15,6 +17,7 @@ def binary_cross_entropy(y_true, logits):
     Shapes:
         y_true: (batch, num_labels), from 0 to 1; nan where unknown.
         logits: (batch, num_labels), before the sigmoid.
+        shares: (batch, num_labels), what each answer counts; None for the mean of those known.
         returns: a scalar in nats.
 
     Raises:
@@ -23,17 +26,18 @@ def binary_cross_entropy(y_true, logits):
     Source: ``goodfellow2016``, Sect. 6.2.2.2, in the stable form of the softplus.
     """
     y_true, known, logits = _prepare(y_true, logits)
-    return _mean((ops.softplus(logits) - logits * y_true) * known, known)
+    return _mean((ops.softplus(logits) - logits * y_true) * known, known, shares)
 
 
-def weighted_binary_cross_entropy(y_true, logits, prevalence):
+def weighted_binary_cross_entropy(y_true, logits, prevalence, shares=None):
     """Return the cross-entropy in which both classes of every label weigh the same.
 
     A label with prevalence π counts 1 / 2π where it is there and 1 / 2(1 - π) where it is not, so
     that over the training films either half of the loss has weight 1/2.
 
     Shapes:
-        y_true, logits: (batch, num_labels). prevalence: (num_labels,), in (0, 1).
+        y_true, logits, shares: (batch, num_labels), as for :func:`binary_cross_entropy`.
+        prevalence: (num_labels,), in (0, 1).
         returns: a scalar in nats, mean over labels and batch.
 
     Args:
@@ -54,7 +58,7 @@ def weighted_binary_cross_entropy(y_true, logits, prevalence):
     share = ops.convert_to_tensor(prevalence, dtype=logits.dtype)
     present = ops.softplus(-logits) / (2 * share)
     absent = ops.softplus(logits) / (2 * (1 - share))
-    return _mean((y_true * present + (1 - y_true) * absent) * known, known)
+    return _mean((y_true * present + (1 - y_true) * absent) * known, known, shares)
 
 
 def binary_focal(y_true, logits, alpha=0.25, gamma=2.0):
@@ -132,7 +136,7 @@ def asymmetric(y_true, logits, gamma_positive=0.0, gamma_negative=4.0, margin=0.
     return ops.mean(ops.sum((y_true * present + (1 - y_true) * absent) * known, axis=-1))
 
 
-def distillation(student_logits, teacher_probabilities, temperature=1.0):
+def distillation(student_logits, teacher_probabilities, temperature=1.0, shares=None):
     """Return what the student's answers cost against the teacher's, rare findings weighing more.
 
     The mean over labels and batch of w_j · BCE(z_ij / τ, p_ij^τ) · τ², with the weight of a label
@@ -143,6 +147,8 @@ def distillation(student_logits, teacher_probabilities, temperature=1.0):
         student_logits: (batch, num_labels), before the sigmoid.
         teacher_probabilities: (batch, num_labels) in [0, 1]; nan for labels the teacher does not
             know, which are left out.
+        shares: (batch, num_labels), what each answer counts, its label's weight included; None for
+            the mean of those known, with the weights of this batch.
         returns: a scalar in nats.
 
     Args:
@@ -156,27 +162,30 @@ def distillation(student_logits, teacher_probabilities, temperature=1.0):
     if not 0 < temperature < float("inf"):
         raise ValueError(f"temperature must be above 0 and finite; {temperature} came")
     target, known, logits = _prepare(teacher_probabilities, student_logits)
-    weights = 1 - ops.sum(target * known, axis=0) / ops.maximum(ops.sum(known, axis=0), 1.0)
+    weights = 1.0
+    if shares is None:
+        weights = 1 - ops.sum(target * known, axis=0) / ops.maximum(ops.sum(known, axis=0), 1.0)
     if temperature != 1.0:
         target = ops.clip(target, 1e-6, 1 - 1e-6)
         target = ops.sigmoid((ops.log(target) - ops.log1p(-target)) / temperature)
         logits = logits / temperature
     cost = ops.softplus(logits) - logits * target
-    return temperature**2 * _mean(weights * cost * known, known)
+    return temperature**2 * _mean(weights * cost * known, known, shares)
 
 
-def double_sigmoid_cross_entropy(y_true, logits):
+def double_sigmoid_cross_entropy(y_true, logits, shares=None):
     """Return a well-known mistake: the cross-entropy on logits, given probabilities instead.
 
     The sigmoid is applied twice, so no answer is below 1/2 and the loss hardly moves from 0.69.
     It is here so that chapter 18 can show what that does; train nothing with it.
 
     Shapes:
-        y_true, logits: (batch, num_labels). returns: a scalar in nats, mean over labels and batch.
+        y_true, logits, shares: (batch, num_labels), as for :func:`binary_cross_entropy`.
+        returns: a scalar in nats, mean over labels and batch.
     """
     y_true, known, logits = _prepare(y_true, logits)
     twice = ops.sigmoid(logits)
-    return _mean((ops.softplus(twice) - twice * y_true) * known, known)
+    return _mean((ops.softplus(twice) - twice * y_true) * known, known, shares)
 
 
 def reconstruction_error(images, reconstruction):
@@ -208,7 +217,7 @@ def joint(y_true, logits, images, reconstruction, reconstruction_weight=1.0):
     )
 
 
-def masked_reconstruction(images, reconstruction, mask):
+def masked_reconstruction(images, reconstruction, mask, shares=None):
     """Return the absolute error of rebuilt films, mean over the corrupted pixels of the batch.
 
     What the model answers where the film was left alone has no influence, nor any gradient. Every
@@ -218,7 +227,8 @@ def masked_reconstruction(images, reconstruction, mask):
     Shapes:
         images: (batch, height, width, 1), as they were before; grey level in units of the full
         range. reconstruction: the same shape. mask: the same shape, bool or 0 and 1; true where a
-        pixel was corrupted.
+        pixel was corrupted. shares: the same shape, what each pixel counts; None for the mean of
+        those corrupted.
         returns: a scalar, in grey level.
 
     Raises:
@@ -238,8 +248,7 @@ def masked_reconstruction(images, reconstruction, mask):
         )
     # Zero before the absolute value, so that no gradient has to go through what does not count.
     errors = ops.abs(ops.where(mask, reconstruction - images, 0))
-    count = ops.sum(ops.cast(mask, errors.dtype))
-    return ops.sum(errors) / ops.maximum(count, 1)
+    return _mean(errors, ops.cast(mask, errors.dtype), shares)
 
 
 def _prepare(y_true, logits):
@@ -268,8 +277,10 @@ def _refuse_sigmoid(logits):
         )
 
 
-def _mean(costs, known):
-    """Return the mean over what is known; 0 if nothing is."""
+def _mean(costs, known, shares=None):
+    """Return the mean over what is known, 0 if nothing is; or the sum of each cost's share."""
+    if shares is not None:
+        return ops.sum(costs * ops.cast(shares, costs.dtype))
     return ops.sum(costs) / ops.maximum(ops.sum(known), 1.0)
 
 

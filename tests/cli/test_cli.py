@@ -150,6 +150,7 @@ def test_runs_are_listed_resumed_elsewhere_and_deleted(run, film_file, tmp_path)
     assert "2/2" in text
     assert "xraylab resume" in text
     assert "finished 2 epochs" in xraylab("resume", moved, "--data", films)
+    assert "48 films" in xraylab("evaluate", moved, "--data", films, "--replicates", 10)
     assert "finished" in xraylab("runs", tmp_path / "runs")
     assert "deleted" in xraylab("delete", moved, "--yes")
     assert not moved.exists()

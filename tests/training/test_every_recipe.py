@@ -43,7 +43,7 @@ def test_a_recipe_trains_and_is_scored(name, films, public_teacher, tmp_path, un
     out = tmp_path / "run"
     told = [
         "train", name, "--out", str(out), "--data", str(films(recipe.size)),
-        "--epochs", "1", "--batch-size", "2", "--set", "data_options={}", "--set", "xla=false",
+        "--epochs", "1", "--batch-size", "2", "--set", "xla=false",
     ]  # fmt: skip
     if recipe.teacher:
         told += ["--set", f"teacher={public_teacher}"]

@@ -1,21 +1,27 @@
 """Training on a small file: what it leaves, and that stopping it changes nothing."""
 
+import importlib
 import json
 import shutil
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 
 from xraylab import data, losses, metrics, models, training
+from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
 from xraylab.models import predict_logits, sigmoid
 from xraylab.training.checkpoint import list_checkpoints
 from xraylab.training.compile import compile_model
 from xraylab.training.objectives import Classification
 from xraylab.training.recipe import LOSSES
+from xraylab.training.run import weights_facts, write_weights
 
 from .conftest import LABELS
 from .conftest import make_recipe as small_recipe
+
+fit_module = importlib.import_module("xraylab.training.fit")
 
 
 def make_recipe(film_file, **changes):
@@ -200,3 +206,72 @@ def test_weights_that_are_not_there_yet(film_file, tmp_path, finished):
     (begun / "run.json").write_text("{")
     with pytest.raises(ValueError, match="expected JSON"):
         training.Run(begun)
+
+
+# What a folder or a source must not be taken for
+
+
+def test_what_is_left_of_a_run_is_not_continued(film_file, tmp_path, plain, tiny):
+    """As after a deletion that was killed, or a run.json that somebody lost."""
+    out = tmp_path / "run"
+    shutil.copytree(plain.path, out)
+    (out / "run.json").unlink()
+    before = sorted(path.name for path in out.rglob("*"))
+    for resume in (False, True):
+        with pytest.raises(
+            FileExistsError, match=r"run\.json is missing, but checkpoints, history"
+        ):
+            training.fit(make_recipe(film_file, seed=7), out, resume=resume, progress=False)
+    assert sorted(path.name for path in out.rglob("*")) == before
+
+
+def test_labels_are_those_of_the_data_unless_named(tmp_path, tiny):
+    recipe = training.Recipe(data="phantom", size=32, num_films=64, epochs=1)
+    run = training.fit(recipe, tmp_path / "run", progress=False)
+    assert run.recipe.label_names == FINDINGS
+    assert training.fit(recipe, run.path, resume=True, progress=False).report
+    with pytest.raises(ValueError, match="phantom has the 14 findings"):
+        training.fit(replace(recipe, label_names=CHEXPERT_FINDINGS), tmp_path / "x", progress=False)
+    assert fit_module._with_labels(replace(recipe, data="chexpert")).label_names == (
+        CHEXPERT_FINDINGS
+    )
+
+
+def test_a_label_of_which_nothing_is_known(film_file):
+    split = data.load(film_file, label_names=LABELS)
+    known = np.ones(split.labels.shape, dtype=bool)
+    known[:, 1] = False
+    split = replace(split, known=known)
+    with pytest.raises(ValueError, match="of 'second' nothing is known in any training film"):
+        fit_module._require_labels(make_recipe(film_file), split)
+    with pytest.raises(ValueError, match="label_names are a, b, c"):
+        fit_module._require_labels(make_recipe(film_file, label_names=("a", "b", "c")), split)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": "binary_focal", "loss_options": {"gama": 1}}, "takes no 'gama'; did you mean"),
+        ({"loss_options": {"y_true": 1}}, "binary_cross_entropy takes no 'y_true'"),
+        (
+            {"objective": "distillation", "teacher": "t", "teacher_options": {"weight": "best"}},
+            "did you mean 'weights'",
+        ),
+    ],
+)
+def test_options_that_nothing_takes_leave_no_folder(film_file, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        training.fit(make_recipe(film_file, **changes), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_best_weights_know_their_epoch(plain, tmp_path, film_file, tiny):
+    """A kill between the best weights and their checkpoint, and another judgement after it."""
+    out = tmp_path / "run"
+    shutil.copytree(plain.path, out)
+    (out / "report.json").unlink()
+    facts = {"epoch": 1, "merit": 2.0}  # better than any that will be judged again
+    write_weights(out / "best.weights.h5", plain.load_model("best"), facts)
+    run = training.fit(plain.recipe, out, resume=True, progress=False)
+    assert run.report["best_epoch"] == 1
+    assert weights_facts(out / "best.weights.h5") == facts

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -290,3 +291,113 @@ def test_starting_from_another_run_of_the_same_model(film_file, teacher, tmp_pat
     nowhere = make_recipe(film_file, start_from=str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match="no such folder"):
         training.fit(nowhere, tmp_path / "x", progress=False)
+
+
+# A batch in parts
+
+
+@pytest.mark.parametrize(
+    ("objective", "options"),
+    [
+        ("classification", {}),
+        ("classification", {"loss": "weighted_binary_cross_entropy"}),
+        ("classification", {"loss": "binary_focal"}),
+        ("distillation", {}),
+        ("distillation", {"loss": "asymmetric"}),
+        ("distillation", {"model": "efficientvit_toy", "model_options": {"distillation": True}}),
+        ("masked_reconstruction", {"model": "lt_vit_toy"}),
+    ],
+)
+def test_parts_of_a_batch_cost_what_the_whole_does(
+    film_file, teacher, tmp_path, objective, options
+):
+    """Also where answers are unknown, and where a loss looks at the batch as a whole."""
+    if objective == "distillation":
+        options = options | {"teacher": str(teacher.path)}
+    recipe = make_recipe(film_file, objective=objective, **options)
+    films = {"train": data.load(film_file, split="train", label_names=LABELS)}
+    known = np.random.default_rng(0).random(films["train"].labels.shape) < 0.6
+    films["train"] = dataclasses.replace(films["train"], known=known)
+    made = OBJECTIVES[objective](recipe, films, tmp_path)
+    model = training.run.build_model(recipe)
+    rows = np.arange(12)
+    images, labels = data.take(films["train"], rows)
+    inputs, targets = made.batch(images, labels, rows, seed=0)
+    outputs = model(inputs, training=True)
+
+    def cost(targets, parts):
+        shared = made.shared(targets, parts) if parts > 1 else targets
+        total = 0.0
+        for name, (loss, weight) in made.losses(model, parts).items():
+            for part in np.split(np.arange(12), parts):
+                answers = np.asarray(outputs[name])[part]
+                total += weight * float(loss(np.asarray(shared[name])[part], answers)) / parts
+        return total
+
+    whole = cost(targets, 1)
+    for parts in (2, 4):
+        assert cost(targets, parts) == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_student_trains_in_parts(film_file, teacher, tmp_path):
+    recipe = make_recipe(
+        film_file,
+        objective="distillation",
+        teacher=str(teacher.path),
+        accumulation=4,
+        epochs=1,
+        model="rr_vit_toy",
+        model_options={"dropout": 0.0},
+    )
+    whole = training.fit(
+        dataclasses.replace(recipe, accumulation=1), tmp_path / "whole", progress=False
+    )
+    parted = training.fit(recipe, tmp_path / "parts", progress=False)
+    for one, two in zip(
+        whole.load_model("last").weights, parted.load_model("last").weights, strict=True
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=2e-5)
+
+
+# What must not be taken for something else
+
+
+def test_a_run_starts_from_one_of_the_same_labels(film_file, teacher, tmp_path):
+    names = ("other", "second", "third")
+    recipe = make_recipe(film_file, start_from=str(teacher.path), label_names=names)
+    with pytest.raises(ValueError, match="was trained for other labels"):
+        training.fit(recipe, tmp_path / "run", progress=False)
+
+
+def test_pre_training_teaches_no_labels(film_file, tmp_path):
+    recipe = make_recipe(film_file, model="lt_vit_toy", objective="masked_reconstruction", epochs=1)
+    run = training.fit(recipe, tmp_path / "pretrained", progress=False)
+    with pytest.raises(ValueError, match="learnt to rebuild films"):
+        load_teacher(run.path, LABELS, 16)
+    with pytest.raises(ValueError, match="changes films in its own way"):
+        dataclasses.replace(recipe, augmentation={"presets": "films"})
+
+
+def test_public_weights_do_not_tell_what_they_trained(public_teacher):
+    with pytest.raises(ValueError, match="trained= one of all, chex, nih"):
+        load_teacher(public_teacher, CHEXPERT_FINDINGS, 32)
+
+
+def test_the_teacher_that_teaches_is_the_one_remembered(film_file, teacher, tmp_path):
+    """Its last weights here, which may change while the best stay."""
+    path = tmp_path / "teacher"
+    shutil.copytree(teacher.path, path)
+    recipe = make_recipe(
+        film_file,
+        objective="distillation",
+        teacher=str(path),
+        teacher_options={"weights": "last"},
+        model="rr_vit_toy",
+        epochs=1,
+    )
+    training.fit(recipe, tmp_path / "run", progress=False)
+    (tmp_path / "run" / "report.json").unlink()
+    with (path / "last.weights.h5").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(ValueError, match="with another teacher"):
+        training.fit(recipe, tmp_path / "run", resume=True, progress=False)

@@ -45,6 +45,9 @@ def test_differences():
         ("size", -3, "size must be a whole number of at least 1; -3 came"),
         ("seed", 2**32, "seed must be a whole number from 0 to"),
         ("label_names", "abc", "label_names must be several names; 'abc' came"),
+        ("learning_rate", "fast", "learning_rate must be above 0; 'fast' came"),
+        ("ema", "yes", r"ema must be in \(0, 1\), or None; 'yes' came"),
+        ("global_clip", "x", "global_clip must be above 0, or None"),
     ],
 )
 def test_out_of_range(field, value, message):

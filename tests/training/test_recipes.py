@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-from xraylab.findings import CHEXPERT_FINDINGS
 from xraylab.models import card
 from xraylab.training import Recipe, augmentation, recipes
 from xraylab.training.throughput import MEASURED, films_per_second
@@ -33,7 +32,7 @@ def test_what_the_sources_say_is_what_the_recipes_do():
     assert (published.warmup * 50, published.cooldown * 50) == (5, 10)
     assert (published.adaptive_clip, published.ema) == (0.02, 0.99996)
     assert (published.distillation_weight, published.temperature) == (0.5, 1.0)
-    assert published.label_names == CHEXPERT_FINDINGS
+    assert (published.data, published.label_names) == ("chexpert", None)  # its own 14
     assert published.model_options["arrangement"] == "authors"
     assert augmentation.make(**published.augmentation).randaugment == "m5-mstd0.2-inc2"
     assert recipes.get("dbct_64_as_published").recipe.loss == "binary_focal"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -86,14 +87,19 @@ def delete(
         )
     files = [path for path in run.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
-    begun = json.loads(facts.read_text()).get("begun", "at an unknown time")
+    try:
+        begun = json.loads(facts.read_text(encoding="utf-8"))["begun"]
+    except (ValueError, KeyError, TypeError):  # damaged, and all the more to be deleted
+        begun = "at an unknown time"
     if not yes:
         typer.confirm(
             f"Delete {run}, begun {begun}: {len(files)} files, {size / 1e6:.1f} MB?", abort=True
         )
-    # The file that makes it a run goes first: what a kill leaves is no run any more.
-    facts.unlink()
-    shutil.rmtree(run)
+    # Renamed first: half a run must not lie where a run is looked for.
+    run = run.resolve()
+    doomed = run.with_name(f".{run.name}.{uuid.uuid4().hex[:8]}.deleted")
+    run.rename(doomed)
+    shutil.rmtree(doomed)
     typer.echo(f"deleted {run}")
 
 

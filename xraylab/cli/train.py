@@ -68,7 +68,6 @@ def train(
     from xraylab.training import recipes
 
     given = {
-        "data": data,
         "size": size,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -78,7 +77,10 @@ def train(
         "num_films": num_films,
         "label_names": None if label_names is None else tuple(label_names.split(",")),
     }
-    recipe = recipes.override(recipes.find(name), settings or ())
+    recipe = recipes.find(name)
+    if data is not None:
+        recipe = recipes.on_other_data(recipe, data)
+    recipe = recipes.override(recipe, settings or ())
     recipe = replace(
         recipe, **{field: value for field, value in given.items() if value is not None}
     )
@@ -115,6 +117,14 @@ def evaluate(
     data: Annotated[
         str | None, typer.Option(help="Score on other data than the run was trained on.")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="data_options.KEY=VALUE",
+            help="An option of the data, as data_options.root=films where they have moved.",
+        ),
+    ] = None,
     weights: Annotated[str, typer.Option(help="best or last.")] = "best",
     replicates: Annotated[
         int, typer.Option(help="Bootstrap resamples behind the 95 % intervals.")
@@ -129,5 +139,27 @@ def evaluate(
     from xraylab import evaluation
     from xraylab.cli.tables import print_evaluation
 
-    result = evaluation.evaluate(run, split, source=data, weights=weights, replicates=replicates)
+    result = evaluation.evaluate(
+        run,
+        split,
+        source=data,
+        data_options=_data_options(settings),
+        weights=weights,
+        replicates=replicates,
+    )
     print_evaluation(Console(), result)
+
+
+def _data_options(settings):
+    """Return the options of the data among settings, and refuse any other."""
+    from xraylab.training import Recipe, recipes
+
+    plain = Recipe()
+    changed = recipes.override(plain, settings or ())
+    others = sorted(changed.differences(plain).keys() - {"data_options"})
+    if others:
+        raise ValueError(
+            f"--set {others[0]}=… came; what was trained is scored as it is, and only options of "
+            "the data can be set, as data_options.root=films"
+        )
+    return changed.data_options

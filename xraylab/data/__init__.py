@@ -10,7 +10,14 @@
 """
 
 from xraylab.data.batches import batches, epoch_order, num_batches, read_rows, take
-from xraylab.data.catalogue import DEFAULT_SIZE, NAMED_SOURCES, Source, load, sources
+from xraylab.data.catalogue import (
+    DEFAULT_SIZE,
+    NAMED_SOURCES,
+    Source,
+    labels_of,
+    load,
+    sources,
+)
 from xraylab.data.errors import DataError
 from xraylab.data.locations import data_root
 from xraylab.data.split import SPLITS, Split
@@ -25,6 +32,7 @@ __all__ = [
     "batches",
     "data_root",
     "epoch_order",
+    "labels_of",
     "load",
     "num_batches",
     "read_rows",

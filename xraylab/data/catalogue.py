@@ -36,6 +36,12 @@ _LABEL_NAMES = {
     "chexpert": CHEXPERT_FINDINGS,
 }
 
+
+def labels_of(source: str | os.PathLike) -> tuple[str, ...]:
+    """Return the names of a source's labels; of a file or folder, what it has unless told."""
+    return _LABEL_NAMES.get(source, FINDINGS) if isinstance(source, str) else FINDINGS
+
+
 DEFAULT_SIZE = 64
 """Side of a film in pixels where a named source is loaded without a size."""
 

@@ -63,13 +63,24 @@ def predict(model, split, batch_size=128):
     return sigmoid(predict_logits(model, split, batch_size))
 
 
-def evaluate(path, split="test", *, source=None, weights="best", replicates=1000, progress=True):
+def evaluate(
+    path,
+    split="test",
+    *,
+    source=None,
+    data_options=None,
+    weights="best",
+    replicates=1000,
+    progress=True,
+):
     """Score a run on a split and keep the result in the run's folder.
 
     Args:
         path: the run's folder.
         split: ``"train"``, ``"val"`` or ``"test"``.
         source: data to score on; by default those of the run's recipe.
+        data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "films"}`` where
+            a folder has moved; they are put over the recipe's own if the source is the recipe's.
         weights: ``"best"`` or ``"last"``.
         replicates: bootstrap resamples behind the intervals.
         progress: whether to show the progress of long work.
@@ -90,13 +101,15 @@ def evaluate(path, split="test", *, source=None, weights="best", replicates=1000
         )
     model = run.load_model(weights)
     recipe = run.recipe
+    own = source is None or source == recipe.data
+    options = (recipe.data_options if own else {}) | (data_options or {})
     films = data.load(
         source or recipe.data,
         size=recipe.size,
         split=split,
         label_names=recipe.label_names,
         progress=progress,
-        **(recipe.data_options if source is None else {}),
+        **options,
     )
     y_true = films.truth
     probabilities = predict(model, films)
@@ -117,6 +130,6 @@ def evaluate(path, split="test", *, source=None, weights="best", replicates=1000
         ),
         fingerprint=films.fingerprint,
     )
-    if source is None and weights == "best":
+    if own and weights == "best":
         write_json(run.path / f"scores-{split}.json", result.to_dict())
     return result

@@ -20,7 +20,7 @@ def compile_model(model, recipe, total_steps, objective=None, parts=1):
         from xraylab.training.objectives import Classification
 
         objective = Classification(recipe, films=None)
-    losses = objective.losses(model)
+    losses = objective.losses(model, parts)
     optimizer = make_optimizer(recipe, model, total_steps, parts)
     model.compile(
         optimizer=optimizer,

@@ -5,29 +5,35 @@ the films follows from (seed, epoch), the random numbers of the dropout are vari
 A run that was killed and resumed therefore takes the very steps it would have taken.
 """
 
+import inspect
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from xraylab import data
+from xraylab import data, losses
 from xraylab.data.files import sha256_of, sweep
-from xraylab.findings import FINDINGS
+from xraylab.nearest import did_you_mean
 from xraylab.training import augmentation, distribute
 from xraylab.training.checkpoint import list_checkpoints, told_in_words
 from xraylab.training.loop import Loop
 from xraylab.training.objectives import OBJECTIVES, prevalence
 from xraylab.training.precision import fastest_precision
 from xraylab.training.report import environment, write_report
-from xraylab.training.run import Run, build_model, start_weights, write_json
+from xraylab.training.run import FILES, Run, build_model, start_weights, write_json
+from xraylab.training.teachers import load_teacher
 
 CHECKPOINT_SECONDS = 60.0
 """Time between two checkpoints within an epoch; there is one after every epoch in any case."""
 
 FOLDER_SECONDS = 30.0
 """Time that a disk shared by several machines may take to show a new file to all of them."""
+
+NOT_OPTIONS = ("y_true", "logits", "source", "label_names", "size")
+"""Arguments of losses and of :func:`load_teacher` that no recipe gives as an option."""
 
 ELSEWHERE = ("data", "data_options", "teacher", "start_from")
 """Fields of a recipe that tell where something lies, which may differ from machine to machine."""
@@ -103,14 +109,53 @@ def fit(
 
 def _prepare(recipe, out, progress):
     """Return the recipe as it can be trained here, its model and its films."""
-    recipe = _with_precision(recipe, out)
+    told = recipe
+    recipe = _with_labels(_with_precision(recipe, out))
+    _require_options(recipe)
     keras.utils.set_random_seed(recipe.seed)
     model = build_model(recipe)
     if not list_checkpoints(Path(out) / "checkpoints"):
         start_weights(recipe, model)
     if recipe.augmentation:
         augmentation.make(**recipe.augmentation)
-    return recipe, model, {name: _load(recipe, name, progress) for name in ("train", "val")}
+    # Label names that nobody has given are left to the loader, which knows what is there.
+    films = {name: _load(told, name, progress) for name in ("train", "val")}
+    _require_labels(recipe, films["train"])
+    return recipe, model, films
+
+
+def _with_labels(recipe):
+    """Return a recipe with the names of its labels, those of its data where it has none."""
+    if recipe.label_names is not None:
+        return recipe
+    return replace(recipe, label_names=data.labels_of(recipe.data))
+
+
+def _require_options(recipe):
+    """Refuse arguments that what they are for does not take, before anything is loaded."""
+    takers = {"loss_options": getattr(losses, recipe.loss), "teacher_options": load_teacher}
+    for field, function in takers.items():
+        known = [p.name for p in inspect.signature(function).parameters.values()]
+        known = [name for name in known if name not in NOT_OPTIONS]
+        for name in getattr(recipe, field):
+            if name not in known:
+                hint = did_you_mean(name, known) or f"it takes {', '.join(known) or 'none'}"
+                raise ValueError(f"{field}: {function.__name__} takes no {name!r}; {hint}")
+
+
+def _require_labels(recipe, films):
+    """Refuse films with other labels than the recipe's, or with one of which nothing is known."""
+    if films.label_names != recipe.label_names:
+        raise ValueError(
+            f"the recipe's label_names are {', '.join(recipe.label_names)}, but {recipe.data} has "
+            f"{', '.join(films.label_names)}. Leave label_names out to take those"
+        )
+    empty = np.flatnonzero(np.isnan(films.truth).all(axis=0))
+    if len(empty) and recipe.objective != "masked_reconstruction":
+        raise ValueError(
+            f"of {films.label_names[empty[0]]!r} nothing is known in any training film of "
+            f"{recipe.data}: its column is empty. Leave it out of label_names"
+        )
 
 
 def _common(recipe, films):
@@ -160,8 +205,7 @@ def _load(recipe, split, progress):
         recipe.data,
         size=recipe.size,
         split=split,
-        # Not naming the findings lets the loader say that they are only its default.
-        label_names=None if recipe.label_names == FINDINGS else recipe.label_names,
+        label_names=recipe.label_names,
         progress=progress,
         **options,
         **recipe.data_options,
@@ -176,6 +220,7 @@ def _begin(recipe, out, films, resume, cluster):
     except FileNotFoundError:
         if not cluster.writes:
             raise
+        _require_no_rest(Path(out))
         facts = {
             "recipe": recipe.to_dict(),
             "data": fingerprints,
@@ -218,14 +263,25 @@ def _begin(recipe, out, films, resume, cluster):
     return run
 
 
+def _require_no_rest(out):
+    """Refuse a folder with what is left of a run: it would pass for this one's."""
+    left = [name for name in FILES if (out / name).exists()]
+    if left:
+        raise FileExistsError(
+            f"{out}: its run.json is missing, but {', '.join(left)} of a run are there. Put "
+            "run.json back, remove the rest of that run, or choose another --out"
+        )
+
+
 def _origins(recipe, *names):
     """Return SHA-256 sums of the weights that fields of a recipe name: teacher, start_from."""
+    chosen = {"teacher": recipe.teacher_options.get("weights", "best"), "start_from": "best"}
     sums = {}
     for name in names:
         source = getattr(recipe, name)
         if source is not None:
             path = Path(source)
-            path = Run(path).weights_file("best") if path.is_dir() else path
+            path = Run(path).weights_file(chosen[name]) if path.is_dir() else path
             if not path.exists():
                 raise FileNotFoundError(
                     f"{path}: the recipe's {name} is expected there, and there is nothing"

@@ -1,6 +1,7 @@
 """The training loop, and its place in the data, which is what a checkpoint stores."""
 
 import contextlib
+import functools
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from xraylab.training.interrupt import Deadline, StopRequest, TrainingInterrupte
 from xraylab.training.memory import fewer_films, told_if_judging_does_not_fit, whole_parts
 from xraylab.training.optimizer import WeightAverage, end_batch, recount
 from xraylab.training.report import describe_epoch
-from xraylab.training.run import build_model, write_json, write_weights
+from xraylab.training.run import build_model, weights_facts, write_json, write_weights
 
 
 class TrainingDiverged(RuntimeError):
@@ -147,6 +148,8 @@ class Loop:
 
     def _step(self, inputs, targets):
         """Take one step and return its loss."""
+        if self.parts > 1:
+            targets = self.objective.shared(targets, self.parts / self.cluster.num_processes)
         targets = {name: targets[name] for name in self.trained}
         sums, size = self.state["loss_sums"], len(inputs) // self.parts
         total = 0.0
@@ -214,7 +217,8 @@ class Loop:
             )
             if best:
                 self.state["best"] = {"epoch": epoch + 1, "merit": merit}
-                self._write(write_weights, "best.weights.h5", model)
+                write = functools.partial(write_weights, facts=self.state["best"])
+                self._write(write, "best.weights.h5", model)
         self._write(write_json, "history.json", self.state["history"])
         self._checkpoint()
         self._deadline.note("judging", began)
@@ -269,6 +273,10 @@ class Loop:
         recount(self.model.optimizer, saved.state["parts"], self.parts)
         self.state = saved.state | {"parts": self.parts}
         self._good = saved.path
+        # A kill between these weights and their checkpoint: they may be judged otherwise this time.
+        kept, best = weights_facts(self.run.path / "best.weights.h5"), self.state["best"]
+        if kept and (best is None or kept["merit"] > best["merit"]):
+            self.state["best"] = kept
 
     def _cut_batches(self, error):
         """After running out of memory, go on from the newest checkpoint with smaller parts."""

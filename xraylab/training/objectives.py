@@ -2,12 +2,15 @@
 
 The training loop is the same for all objectives. Each says what the loop must know:
 
-* ``losses(model)`` returns for each output that is trained a loss and its weight;
+* ``losses(model, parts)`` returns for each output that is trained a loss and its weight;
 * ``batch(images, labels, rows, seed)`` returns what the model is given and asked for;
+* ``shared(targets, scale)`` adds to the targets of a batch that goes through in parts what each
+  answer counts, where a loss divides by something that only the whole batch knows;
 * ``judge(model, split)`` returns the scores of an epoch, and one number that is higher the better.
 """
 
 import functools
+import inspect
 import math
 
 import keras
@@ -38,7 +41,7 @@ class Classification:
         if recipe.augmentation:
             self.augment = augmentation.make(**recipe.augmentation)
 
-    def losses(self, model):
+    def losses(self, model, parts=1):
         """Return ``{output: (loss, weight)}``."""
         outputs = _outputs(model)
         require_logits(model)
@@ -48,7 +51,10 @@ class Classification:
                 "loss for: its untrained answers would count in the mean. Build it with "
                 'distillation=False, or train with objective="distillation"'
             )
-        return {"logits": (self.label_loss(), 1.0), **self._rebuilding(outputs)}
+        loss = self.label_loss()
+        if parts > 1 and self._divides:
+            return {"logits": (_with_shares(loss), 1.0), **self._rebuilding(outputs)}
+        return {"logits": (loss, 1.0), **self._rebuilding(outputs)}
 
     def label_loss(self):
         """Return the recipe's loss of the labels with its arguments."""
@@ -56,6 +62,18 @@ class Classification:
         if self.recipe.loss == "weighted_binary_cross_entropy":
             options.setdefault("prevalence", prevalence(self.films["train"]))
         return _named(functools.partial(getattr(losses, self.recipe.loss), **options))
+
+    @property
+    def _divides(self):
+        """Whether the loss of the labels is a mean over those known, not over the films."""
+        return "shares" in inspect.signature(getattr(losses, self.recipe.loss)).parameters
+
+    def shared(self, targets, scale):
+        """Return the targets of a whole batch with what each answer counts, times ``scale``."""
+        if not self._divides:
+            return targets
+        labels = targets["logits"]
+        return targets | {"logits": np.stack([labels, scale * _shares(labels)], axis=-1)}
 
     def batch(self, images, labels, rows, seed):
         """Return ``(inputs, targets)`` of one step.
@@ -116,14 +134,17 @@ class Distillation(Classification):
                 )
         return self._teacher
 
-    def losses(self, model):
+    def losses(self, model, parts=1):
         """Return ``{output: (loss, weight)}``."""
         outputs, share = _outputs(model), self.recipe.distillation_weight
         label_loss = self.label_loss()
 
-        def from_teacher(probabilities, logits):
-            return losses.distillation(logits, probabilities, self.recipe.temperature)
+        def from_teacher(probabilities, logits, shares=None):
+            return losses.distillation(logits, probabilities, self.recipe.temperature, shares)
 
+        if parts > 1:
+            from_teacher = _with_shares(from_teacher)
+            label_loss = _with_shares(label_loss) if self._divides else label_loss
         if "distillation_logits" in outputs:
             return {
                 "logits": (label_loss, 1 - share),
@@ -132,7 +153,12 @@ class Distillation(Classification):
             }
 
         def both(targets, logits):
-            labels, probabilities = targets[..., 0], targets[..., 1]
+            # Of the last axis one half is from the labels, one from the teacher.
+            labels, probabilities = ops.split(targets, 2, axis=-1)
+            if targets.shape[-1] == 2:
+                labels, probabilities = labels[..., 0], probabilities[..., 0]
+            elif not self._divides:
+                labels = labels[..., 0]
             return (1 - share) * label_loss(labels, logits) + share * from_teacher(
                 probabilities, logits
             )
@@ -148,6 +174,16 @@ class Distillation(Classification):
             return images, targets | {"distillation_logits": said}
         return images, targets | {"logits": np.stack([labels, said], axis=-1)}
 
+    def shared(self, targets, scale):
+        """Return the targets of a whole batch with what each answer counts, times ``scale``."""
+        if "distillation_logits" in targets:
+            targets, said = super().shared(targets, scale), targets["distillation_logits"]
+            shares = scale * _shares(said, weighted=True)
+            return targets | {"distillation_logits": np.stack([said, shares], axis=-1)}
+        labels, said = np.moveaxis(targets["logits"], -1, 0)
+        columns = [labels, scale * _shares(labels), said, scale * _shares(said, weighted=True)]
+        return targets | {"logits": np.stack(columns, axis=-1)}
+
 
 class MaskedReconstruction:
     """The film from what is left of it when large parts are painted over; no label is read."""
@@ -155,14 +191,22 @@ class MaskedReconstruction:
     def __init__(self, recipe, films, folder=None):
         self.recipe, self.films = recipe, films
 
-    def losses(self, model):
+    def losses(self, model, parts=1):
         """Return ``{output: (loss, weight)}``."""
 
         def masked(targets, reconstruction):
-            images, mask = targets[..., :1], targets[..., 1:]
-            return losses.masked_reconstruction(images, reconstruction, mask)
+            images, mask = targets[..., :1], targets[..., 1:2]
+            shares = targets[..., 2:] if parts > 1 else None
+            return losses.masked_reconstruction(images, reconstruction, mask, shares)
 
         return {"reconstruction": (masked, 1.0)}
+
+    def shared(self, targets, scale):
+        """Return the targets of a whole batch with what each pixel counts, times ``scale``."""
+        mask = targets["reconstruction"][..., 1:]
+        shares = scale * mask / max(mask.sum(dtype=np.float64), 1.0)
+        columns = [targets["reconstruction"], shares.astype(mask.dtype)]
+        return targets | {"reconstruction": np.concatenate(columns, axis=-1)}
 
     def batch(self, images, labels, rows, seed):
         """Return corrupted films, and the films and masks."""
@@ -234,6 +278,30 @@ def require_logits(model):
         "any gradient. Remove the last activation. To see what the mistake does, train with "
         'loss="double_sigmoid_cross_entropy"'
     )
+
+
+def _shares(answers, weighted=False):
+    """Return what each known answer counts in the mean of a batch, 0 for one that is unknown.
+
+    Args:
+        answers: (batch, num_labels), nan where unknown.
+        weighted: whether each label counts by one minus its mean, as in distillation.
+    """
+    known = ~np.isnan(answers)
+    shares = known / max(known.sum(), 1)
+    if weighted:
+        total = np.where(known, answers, 0.0).sum(axis=0, dtype=np.float64)
+        shares = shares * (1 - total / np.maximum(known.sum(axis=0), 1))
+    return shares.astype(np.float32)
+
+
+def _with_shares(loss):
+    """Return a loss whose targets hold, last, the answers and what each of them counts."""
+
+    def shared(targets, outputs):
+        return loss(targets[..., 0], outputs, shares=targets[..., 1])
+
+    return shared
 
 
 def _remembered(path, teacher, split):

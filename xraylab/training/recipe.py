@@ -7,7 +7,6 @@ from numbers import Integral
 from pathlib import Path
 
 from xraylab.data import NAMED_SOURCES
-from xraylab.findings import FINDINGS
 
 LOSSES = (
     "binary_cross_entropy",
@@ -70,7 +69,7 @@ class Recipe:
         reconstruction_weight: λ of the reconstruction error, for models that rebuild the film.
         seed: decides the first weights, the dropout and the order of the films.
         num_films: number of training films; None takes all that the data have.
-        label_names: names of the label columns.
+        label_names: names of the labels; None stands for those that the data have.
 
     Raises:
         ValueError: naming the argument, if one is out of range.
@@ -107,12 +106,13 @@ class Recipe:
     data_options: dict = field(default_factory=dict)
     seed: int = 0
     num_films: int | None = None
-    label_names: tuple[str, ...] = FINDINGS
+    label_names: tuple[str, ...] | None = None
 
     def __post_init__(self):
         if isinstance(self.label_names, str):
             raise ValueError(f"label_names must be several names; {self.label_names!r} came")
-        object.__setattr__(self, "label_names", tuple(self.label_names))
+        if self.label_names is not None:
+            object.__setattr__(self, "label_names", tuple(self.label_names))
         if self.data not in NAMED_SOURCES:  # so that the run can be found from any folder
             object.__setattr__(self, "data", _absolute(self.data))
         for name in ("teacher", "start_from"):
@@ -120,6 +120,9 @@ class Recipe:
                 object.__setattr__(self, name, _absolute(getattr(self, name)))
         for name in _OPTIONS:
             object.__setattr__(self, name, _plain(name, getattr(self, name)))
+        if isinstance(self.data_options.get("root"), str):
+            root = {"root": _absolute(self.data_options["root"])}
+            object.__setattr__(self, "data_options", self.data_options | root)
         for name in ("size", "epochs", "batch_size", "accumulation"):
             _require(name, getattr(self, name), _whole(1), "a whole number of at least 1")
         _require("seed", self.seed, _whole(0, 2**32 - 1), "a whole number from 0 to 2**32 - 1")
@@ -155,6 +158,11 @@ class Recipe:
                 f"objective={self.objective!r} and teacher={self.teacher!r} came; distillation "
                 "needs a teacher, and nothing else takes one"
             )
+        if self.objective == "masked_reconstruction" and self.augmentation:
+            raise ValueError(
+                f"augmentation={self.augmentation} came, but masked reconstruction changes films "
+                "in its own way: leave augmentation out"
+            )
         if self.accumulation > self.batch_size:
             raise ValueError(
                 f"a batch of {self.batch_size} films cannot go through in {self.accumulation} "
@@ -165,7 +173,8 @@ class Recipe:
 
     def to_dict(self):
         """Return the recipe as plain values, ready for JSON."""
-        return asdict(self) | {"label_names": list(self.label_names)}
+        names = None if self.label_names is None else list(self.label_names)
+        return asdict(self) | {"label_names": names}
 
     @classmethod
     def from_dict(cls, values):
@@ -223,5 +232,9 @@ def _whole(least, most=math.inf):
 
 def _require(name, value, is_good, expected):
     """Raise a ValueError that names the argument unless its value is good."""
-    if not is_good(value):
-        raise ValueError(f"{name} must be {expected}; {value} came")
+    try:
+        good = is_good(value)
+    except TypeError:  # no number at all
+        good = False
+    if not good:
+        raise ValueError(f"{name} must be {expected}; {value!r} came")

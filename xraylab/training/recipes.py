@@ -10,7 +10,6 @@ import json
 from dataclasses import dataclass, replace
 
 from xraylab.data import data_root
-from xraylab.findings import CHEXPERT_FINDINGS
 from xraylab.models import list_models
 from xraylab.nearest import did_you_mean
 from xraylab.phantom.labels import SPLIT_SIZES
@@ -64,12 +63,13 @@ class NamedRecipe:
     def hours(self, machine):
         """Return the training hours on a machine of :data:`throughput.MEASURED`, or None.
 
-        They follow from the measured speed of a step of this model at 64 px; None where it was not
-        measured, or the recipe has another size.
+        They follow from the measured speed of a step of this model as a classifier, at 64 px; None
+        where it was not measured, or the recipe has another size or trains for something else.
         """
         speed = films_per_second(self.recipe.model, self.recipe.size, machine)
         films = self.recipe.num_films or SPLIT_SIZES["train"]
-        if speed is None or self.recipe.data not in ("phantom", "chestmnist"):
+        measured = self.recipe.objective == "classification" and self.recipe.data == "chestmnist"
+        if speed is None or not measured:
             return None
         return self.recipe.epochs * films / speed / 3600
 
@@ -85,7 +85,7 @@ class NamedRecipe:
                 f"{self.name} (after {self.source})",
                 self.note,
                 f"Command: {self.command}",
-                f"Cost of training: {', '.join(costs) or 'not measured at this size'}.",
+                f"Cost of training: {', '.join(costs) or 'not measured'}.",
                 "Expected score: not run; no score is claimed before a recorded run.",
             ]
         )
@@ -124,7 +124,6 @@ def _paper():
         model="efficientvit_m5",
         data="chexpert",
         data_options={"uncertain": "ones"},
-        label_names=CHEXPERT_FINDINGS,
         size=224,
         epochs=50,
         batch_size=512,
@@ -259,6 +258,13 @@ def find(name):
     hint = did_you_mean(name, [*RECIPES, *list_models()], most=3)
     hint = hint or "xraylab recipes and models list them"
     raise ValueError(f"there is no recipe and no model {name!r}; {hint}")
+
+
+def on_other_data(recipe, data):
+    """Return a recipe for another source, without the options and label names of its own."""
+    if recipe.data == data:
+        return recipe
+    return replace(recipe, data=data, data_options={}, label_names=None)
 
 
 def override(recipe, settings):

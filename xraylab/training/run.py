@@ -7,6 +7,7 @@
 ``best.weights.h5``     weights of the epoch with the best validation score
 ``last.weights.h5``     weights after the last epoch
 ``report.json``         written when the run has finished
+``teacher.npy``         what a teacher says of the training films, if it is asked once
 ``scores-SPLIT.json``   written by ``xraylab evaluate``
 ======================  ==================================================================
 """
@@ -15,12 +16,23 @@ import io
 import json
 from pathlib import Path
 
+import h5py
 import keras
 
 from xraylab import models
 from xraylab.data.files import write_whole
 from xraylab.models.gmml import load_encoder
 from xraylab.training.recipe import Recipe
+
+FILES = (
+    "checkpoints",
+    "history.json",
+    "best.weights.h5",
+    "last.weights.h5",
+    "report.json",
+    "teacher.npy",
+)
+"""What belongs to a run beside ``run.json``, so that none of it may be there before."""
 
 
 class Run:
@@ -126,8 +138,14 @@ def start_weights(recipe, model):
     path = former.weights_file("best")
     if former.recipe.objective == "masked_reconstruction":
         load_encoder(model, path)
-    else:
-        model.load_weights(path)
+        return
+    if former.recipe.label_names != recipe.label_names:
+        raise ValueError(
+            f"{former.path} was trained for other labels ({', '.join(former.recipe.label_names)}) "
+            f"than these ({', '.join(recipe.label_names)}), so its last layer would answer other "
+            "questions. Start from a run with the same label_names, or from masked pre-training"
+        )
+    model.load_weights(path)
 
 
 def write_json(path, value):
@@ -136,13 +154,29 @@ def write_json(path, value):
         stream.write((json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def write_weights(path, model):
-    """Write a model's weights (HDF5) so that they appear whole or not at all."""
+def write_weights(path, model, facts=None):
+    """Write a model's weights (HDF5) so that they appear whole or not at all.
+
+    Args:
+        path: the file.
+        model: the model.
+        facts: numbers by name to keep in the file, for :func:`weights_facts`.
+    """
     content = _FileInMemory()
     # The optimiser is three quarters of what Keras would write; the checkpoint has it.
     keras.saving.save_weights(model, content, objects_to_skip=[getattr(model, "optimizer", None)])
+    with h5py.File(content, "r+") as file:
+        file.attrs["xraylab_facts"] = json.dumps(facts)
     with write_whole(Path(path)) as stream:
         stream.write(content.getbuffer())
+
+
+def weights_facts(path):
+    """Return the facts kept in a file of :func:`write_weights`, or None if it has none."""
+    if not Path(path).exists():
+        return None
+    with h5py.File(path) as file:
+        return json.loads(file.attrs.get("xraylab_facts", "null"))
 
 
 class _FileInMemory(io.BytesIO):

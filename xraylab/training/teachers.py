@@ -106,7 +106,7 @@ def places_of(label_names, output_names):
     )
 
 
-def load_teacher(source, label_names, size, *, trained="all", thresholds=None, weights="best"):
+def load_teacher(source, label_names, size, *, trained=None, thresholds=None, weights="best"):
     """Load a frozen teacher from a run of ours or from TorchXRayVision's public weights.
 
     Args:
@@ -114,7 +114,8 @@ def load_teacher(source, label_names, size, *, trained="all", thresholds=None, w
             as :func:`xraylab.models.xrv_densenet.load_xrv` reads it.
         label_names: the student's labels.
         size: side of the student's films in pixels; a run must have been trained at it.
-        trained: which outputs the public weights trained: a name of :data:`TRAINED` or places.
+        trained: which outputs the public weights trained: a name of :data:`TRAINED` or places. A
+            file of weights does not tell, so it has to be said; the others are left out.
         thresholds: operating points of the public weights, 18 numbers; None takes the sigmoid.
         weights: of a run, ``"best"`` or ``"last"``.
 
@@ -123,11 +124,17 @@ def load_teacher(source, label_names, size, *, trained="all", thresholds=None, w
 
     Raises:
         FileNotFoundError: if there is neither.
-        ValueError: if the teacher knows none of the labels, or a run's films had another size.
+        ValueError: if the teacher knows none of the labels, a run's films had another size or it
+            learnt no labels, or it is not said which outputs of public weights were trained.
     """
     path = Path(source)
     if path.is_dir():
         run = Run(path)
+        if run.recipe.objective == "masked_reconstruction":
+            raise ValueError(
+                f"the teacher in {path} learnt to rebuild films and knows no labels. Fine-tune "
+                "from it first, with start_from"
+            )
         if run.recipe.size != size:
             raise ValueError(
                 f"the teacher in {path} was trained on films of {run.recipe.size} px, the "
@@ -157,6 +164,12 @@ def load_teacher(source, label_names, size, *, trained="all", thresholds=None, w
 
 def _trained(trained):
     """Return the places of trained outputs."""
+    if trained is None:
+        raise ValueError(
+            "which outputs of the public weights were trained? Their file does not tell, and the "
+            "others would teach noise: give trained= one of "
+            f"{', '.join(TRAINED)} (as their name ends), or places"
+        )
     if isinstance(trained, str):
         if trained not in TRAINED:
             raise ValueError(
