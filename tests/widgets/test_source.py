@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from xraylab import check, widgets
+from xraylab.models.lt_vit import LTViT
 
 
 def test_the_source_is_the_functions_own():
@@ -45,3 +46,9 @@ def test_a_part_that_is_not_there_is_an_error(part):
 def test_what_has_no_source_is_refused():
     with pytest.raises(ValueError, match="no Python source"):
         widgets.code(np.add)
+
+
+@pytest.mark.parametrize("part", [{"stop": "images, self.depth"}, {"start": "images, self.depth"}])
+def test_a_part_that_is_cut_off_in_a_statement_is_refused(part):
+    with pytest.raises(ValueError, match="cut off in the middle of a statement"):
+        widgets.code(LTViT.call, **part)

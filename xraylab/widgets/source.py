@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+import io
 import textwrap
+import tokenize
 from pathlib import Path
 
 import xraylab
@@ -37,7 +39,8 @@ def code(obj, *, start: str = "", stop: str = "", docstrings: bool = False) -> L
         docstrings: keep the docstrings; by default they are left out, the chapter explains.
 
     Raises:
-        ValueError: if ``start`` or ``stop`` is not found, or ``obj`` has no source.
+        ValueError: if ``start`` or ``stop`` is not found, what lies between them is cut off in the
+            middle of a statement, or ``obj`` has no source.
     """
     obj = inspect.unwrap(obj)
     try:
@@ -56,8 +59,28 @@ def code(obj, *, start: str = "", stop: str = "", docstrings: bool = False) -> L
     while kept and not kept[-1][1].strip():
         kept.pop()
     text = textwrap.dedent("".join(line for _, line in kept)).rstrip()
+    _require_whole(text)
     left_out = "" if docstrings else ", without docstrings"
     return Listing(text, f"{_place(file)}, lines {kept[0][0]} to {kept[-1][0]}{left_out}")
+
+
+def _require_whole(text: str) -> None:
+    """Refuse an excerpt that begins or ends within brackets, in the middle of a statement."""
+    lines = [line.strip() for line in text.splitlines()]  # a part may begin further in than it ends
+    depth = 0
+    try:
+        for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
+            if token.type == tokenize.OP:
+                depth += (token.string in "([{") - (token.string in ")]}")
+            if depth < 0:
+                break
+    except tokenize.TokenError:  # the end came within brackets
+        depth = -1
+    if depth:
+        raise ValueError(
+            f"start, stop: the part from {lines[0]!r} to {lines[-1]!r} is cut off in the middle of "
+            "a statement"
+        )
 
 
 def _find(lines, text: str, name: str, after: int) -> int:
