@@ -132,3 +132,31 @@ def test_compiled_models_load_each_others_weights(tmp_path):
         *(ops.convert_to_numpy(model(images)["logits"]) for model in (first, second))
     )
     assert keras.backend.standardize_dtype(second(images)["logits"].dtype) == "float32"
+
+
+@pytest.mark.parametrize("name", models.list_models("*_toy"))
+def test_films_of_whole_numbers_are_warned_of_and_taken(name):
+    model = models.build(name, image_size=64)
+    grey = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), dtype=np.uint8)
+    with pytest.warns(UserWarning, match="Divide 8-bit films by 255"):
+        whole = model(grey)["logits"]
+    with pytest.warns(UserWarning, match="Divide 8-bit films by 255"):
+        np.testing.assert_allclose(whole, model(np.float32(grey))["logits"], rtol=1e-4, atol=1e-4)
+
+
+def test_films_that_are_no_numbers_are_refused():
+    grey = np.full((1, 64, 64, 1), np.nan, np.float32)
+    with pytest.raises(ValueError, match="some of these are NaN or infinite"):
+        models.build("rr_vit_toy")(grey)
+
+
+def test_an_argument_that_an_architecture_does_not_take_is_named_with_those_it_does():
+    with pytest.raises(ValueError, match=r"no argument 'embed_dims'; did you mean 'embed_dim'\?"):
+        models.build("rr_vit", embed_dims=32)
+    with pytest.raises(ValueError, match=r"It takes .*arrangement.*distillation"):
+        models.build("efficientvit_m0_mxa", width=3)
+
+
+def test_predictions_are_asked_of_splits():
+    with pytest.raises(ValueError, match=r"ndarray came.*use model\.predict"):
+        models.predict_logits(models.build("rr_vit_toy"), np.zeros((1, 64, 64, 1)))

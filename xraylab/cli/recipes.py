@@ -4,6 +4,20 @@ from typing import Annotated
 
 import typer
 
+_LEARNS_FROM = {
+    "classification": "labels",
+    "distillation": "teacher",
+    "masked_reconstruction": "films",
+}
+
+_SHORT_LOSS = {
+    "binary_cross_entropy": "BCE",
+    "weighted_binary_cross_entropy": "weighted",
+    "binary_focal": "focal",
+    "asymmetric": "asymmetric",
+    "double_sigmoid_cross_entropy": "twice σ",
+}
+
 
 def recipes(
     name: Annotated[str | None, typer.Argument(help="A recipe, to see all of it.")] = None,
@@ -27,20 +41,22 @@ def _print_recipes(console, registry):
     """Print one row a recipe."""
     from rich.table import Table
 
-    table = Table("Recipe", "Data", "Trains for", "Loss")
-    table.columns[0].no_wrap = True
+    table = Table("Recipe", "Data", "From", "Loss")
+    for column in table.columns:
+        column.no_wrap = True
     for named in registry.RECIPES.values():
         recipe = named.recipe
         table.add_row(
             named.name,
             recipe.data,
-            recipe.objective.replace("_", " "),
-            "—" if recipe.objective == "masked_reconstruction" else recipe.loss.replace("_", " "),
+            _LEARNS_FROM[recipe.objective],
+            "L1" if recipe.objective == "masked_reconstruction" else _SHORT_LOSS[recipe.loss],
         )
     console.print(table)
     console.print(
-        "One of them: xraylab recipes NAME. Train: xraylab train NAME --out FOLDER; try it on "
-        "simulated films with --data phantom --num-films 512 --epochs 1.",
+        "From: what the model learns from, labels, a teacher and labels, or the films alone. BCE: "
+        "binary cross-entropy. One of them: xraylab recipes NAME. Train: xraylab train NAME --out "
+        "FOLDER; try it on simulated films with --data phantom --num-films 512 --epochs 1.",
         highlight=False,
         soft_wrap=True,
     )

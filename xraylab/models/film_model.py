@@ -81,6 +81,8 @@ class FilmModel(keras.Model):
     def __call__(self, images, *args, **kwargs):
         """Check the images, then answer."""
         self._check_images(images)
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
+            images = keras.ops.cast(images, "float32")  # Keras does so for floats alone
         return super().__call__(images, *args, **kwargs)
 
     def fit(self, x=None, *args, **kwargs):
@@ -136,10 +138,18 @@ class FilmModel(keras.Model):
         self._warn_of_range(images, stacklevel=4)
 
     def _warn_of_range(self, images, stacklevel=3):
-        """Warn if an array's grey levels are not in [0, 1]; tensors are not looked into."""
+        """Warn if an array's grey levels are not in [0, 1], refuse such that are no numbers.
+
+        Tensors are not looked into.
+        """
         if not isinstance(images, np.ndarray) or not images.size:
             return
         low, high = float(images.min()), float(images.max())
+        if not np.isfinite([low, high]).all():
+            raise ValueError(
+                f"{self.name} takes grey levels in [0, 1]; some of these are NaN or infinite. Look "
+                "for films that could not be read, or for a division by zero"
+            )
         if low < -0.5 or high > 1.5:
             warnings.warn(
                 f"{self.name} takes grey levels in [0, 1]; these run from {low:g} to {high:g}. "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from xraylab.backend import is_out_of_memory
-from xraylab.data import batches
+from xraylab.data import Split, batches
 
 
 def predict_logits(model, split, batch_size=128):
@@ -19,8 +19,13 @@ def predict_logits(model, split, batch_size=128):
             answers.
 
     Raises:
-        ValueError: if the films are not of the size the model takes.
+        ValueError: if the films are not of the size the model takes, or ``split`` is no split.
     """
+    if not isinstance(split, Split):
+        raise ValueError(
+            f"split must be a xraylab.data.Split, as data.load returns; {type(split).__name__} "
+            "came. For an array of films use model.predict(images)"
+        )
     expected = getattr(model, "image_size", split.size)
     if split.size != expected:
         raise ValueError(

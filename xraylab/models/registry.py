@@ -2,6 +2,7 @@
 
 import fnmatch
 import importlib
+import inspect
 
 from xraylab.models.cards import CARDS
 from xraylab.nearest import did_you_mean
@@ -35,13 +36,17 @@ def build(name, image_size=64, num_labels=14, **options):
 
     Returns:
         A built ``keras.Model`` that takes images (batch, image_size, image_size, 1) float32 in
-        [0, 1] and returns a dict with ``logits`` (batch, num_labels), before the sigmoid.
+        [0, 1] and returns a dict with ``logits`` (batch, num_labels), before the sigmoid. To train
+        it with Keras alone, ``model.compile("adam", {"logits": losses.binary_cross_entropy})`` and
+        ``model.fit(images, {"logits": labels})``; with all that a run should have, use
+        :func:`xraylab.training.fit`.
 
     Raises:
         ValueError: for an unknown name, or arguments the architecture cannot take.
     """
     module, class_name = card(name).builder.split(":")
     architecture = getattr(importlib.import_module(module), class_name)
+    _require_options(name, architecture, options)
     model = architecture(
         image_size=image_size,
         num_labels=num_labels,
@@ -50,6 +55,22 @@ def build(name, image_size=64, num_labels=14, **options):
     )
     model.build((None, image_size, image_size, 1))
     return model
+
+
+def _require_options(name, architecture, options):
+    """Refuse arguments that an architecture does not take, naming those it does."""
+    known = set()
+    for cls in architecture.__mro__:
+        if cls.__module__.startswith("xraylab."):
+            known |= inspect.signature(cls.__init__).parameters.keys()
+    known -= {"self", "kwargs", "image_size", "num_labels"}
+    for option in options:
+        if option not in known and option not in ("dtype", "trainable"):
+            hint = did_you_mean(option, known)
+            raise ValueError(
+                f"{name} takes no argument {option!r}; {f'{hint} ' if hint else ''}"
+                f"It takes {', '.join(sorted(known)) or 'none'}"
+            )
 
 
 def build_gmml(name="lt_vit_toy", image_size=64, **options):

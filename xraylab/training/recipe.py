@@ -7,6 +7,7 @@ from numbers import Integral
 from pathlib import Path
 
 from xraylab.data import NAMED_SOURCES
+from xraylab.models import card
 
 LOSSES = (
     "binary_cross_entropy",
@@ -125,6 +126,7 @@ class Recipe:
             object.__setattr__(self, "data_options", self.data_options | root)
         for name in ("size", "epochs", "batch_size", "accumulation"):
             _require(name, getattr(self, name), _whole(1), "a whole number of at least 1")
+        card(self.model)
         _require("seed", self.seed, _whole(0, 2**32 - 1), "a whole number from 0 to 2**32 - 1")
         _require("learning_rate", self.learning_rate, lambda v: 0 < v < math.inf, "above 0")
         _require("temperature", self.temperature, lambda v: 0 < v < math.inf, "above 0")
