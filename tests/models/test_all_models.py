@@ -5,6 +5,8 @@ compile, save and train run over the toys, which are the same code at a small si
 test-models`` runs all of them over all models.
 """
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -26,7 +28,10 @@ def model(request):
 
 @pytest.fixture(params=THOROUGH)
 def name(request):
-    return request.param
+    yield request.param
+    if EVERY_MODEL:  # graphs of full-size models would fill the memory
+        keras.backend.clear_session()
+        gc.collect()
 
 
 def total_loss(model, images, labels, training=True):
@@ -45,8 +50,9 @@ def train(model, images, labels, steps, **options):
     }
     targets = {"logits": labels, "reconstruction": images}
     present = objectives.keys() & model.compute_output_spec(keras.KerasTensor(images.shape)).keys()
+    large = model.count_params() > 2e7  # a large transformer leaps at the rate of the small ones
     model.compile(
-        optimizer=keras.optimizers.Adam(1e-3),
+        optimizer=keras.optimizers.Adam(1e-4 if large else 1e-3),
         loss={key: objectives[key] for key in present},
         **options,
     )
