@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from importlib import metadata
+from pathlib import Path
 
 
 def start_keras():
@@ -76,6 +77,37 @@ def is_out_of_memory(error):
     words = f"{type(error).__name__} {error}".lower().replace("_", " ")
     told = ("resourceexhausted", "resource exhausted", "out of memory", "oom when allocating")
     return isinstance(error, MemoryError) or any(word in words for word in told)
+
+
+def memory_now():
+    """Return the bytes that this process holds, or None where the system does not tell."""
+    return _from_linux("VmRSS")
+
+
+def memory_peak():
+    """Return the most bytes taken so far, of the accelerator if there is one, else of this process.
+
+    None where nobody tells.
+    """
+    name = start_keras().backend.backend()
+    if accelerators() and name == "tensorflow":
+        import tensorflow
+
+        return int(tensorflow.config.experimental.get_memory_info("GPU:0")["peak"])
+    if accelerators() and name == "jax":
+        import jax
+
+        return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+    return _from_linux("VmHWM")
+
+
+def _from_linux(field):
+    """Return a field of this process's status in bytes."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return int(status.split(f"{field}:")[1].split()[0]) * 1024
 
 
 @contextlib.contextmanager

@@ -178,3 +178,11 @@ def test_ctrl_c_says_how_to_go_on(film_file, tmp_path):
     assert "stopped after step" in errors
     assert "--resume continues" in errors
     assert "Traceback" not in errors
+
+
+def test_bench_measures_a_model():
+    text = xraylab("bench", "rr_vit_toy", "--size", 32, "--rounds", 3)
+    assert "films/s" in text
+    found = json.loads(xraylab("bench", "rr_vit_toy", "--size", 32, "--rounds", 3, "--json"))
+    assert found["latency_p50"] > 0
+    assert "unknown model 'rr_vti'" in xraylab("bench", "rr_vti", expect=1)

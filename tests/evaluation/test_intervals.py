@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
 from xraylab import evaluation, metrics
+from xraylab.evaluation.resampling import resamples
 
 
 def answers(num_films, seed=0, levels=50):
@@ -77,3 +78,125 @@ def test_bad_arguments():
         evaluation.bootstrap([[0], [1]], [[0.1], [0.2]], level=95)
     with pytest.raises(ValueError, match="look like logits"):
         evaluation.bootstrap([[0], [1]], [[-1.0], [0.2]])
+
+
+def test_patients_are_drawn_whole():
+    """Groups drawn and scored by a plain loop give the same percentiles."""
+    y_true, probabilities = answers(60)
+    patients = np.repeat([f"p{k}" for k in range(20)], [1, 2, 3, 6] * 5)
+    rng = np.random.default_rng(5)
+    rows = []
+    for drawn in rng.integers(0, 20, (30, 20)):
+        names = np.unique(patients)[drawn]
+        films = np.concatenate([np.flatnonzero(patients == name) for name in names])
+        rows.append(roc_auc_score(y_true[films], probabilities[films], average="macro"))
+    interval = evaluation.bootstrap(y_true, probabilities, 30, seed=5, patients=patients)[
+        "macro_auc"
+    ]
+    expected = np.percentile(rows, [2.5, 97.5])
+    assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_films_of_one_patient_widen_the_interval():
+    y_true, probabilities = answers(100, levels=1000)
+    y_true, probabilities = np.tile(y_true, (4, 1)), np.tile(probabilities, (4, 1))
+    patients = np.tile(np.arange(100), 4)
+    alone, together = (
+        evaluation.bootstrap(y_true, probabilities, 500, patients=p)["macro_auc"]
+        for p in (None, patients)
+    )
+    ratio = (together.high - together.low) / (alone.high - alone.low)
+    assert ratio == pytest.approx(2.0, rel=0.15)  # four copies tell no more than one
+
+
+def test_strata_keep_their_sizes():
+    y_true, _ = answers(40)
+    y_true[:, 0] = 0
+    y_true[:2, 0] = 1  # drawn freely, one resample in eight holds neither
+    strata = y_true[:, 0]
+    for weights in resamples(40, 200, np.random.default_rng(0), strata=strata):
+        assert (weights[:, strata == 1].sum(axis=1) == 2).all()
+        assert (weights.sum(axis=1) == 40).all()
+    free = next(resamples(40, 200, np.random.default_rng(0), chunk=200))
+    assert (free[:, strata == 1].sum(axis=1) == 0).any()
+
+
+def test_patients_within_strata():
+    patients, strata = np.repeat(np.arange(10), 3), np.repeat([0, 1], 15)
+    for weights in resamples(30, 50, np.random.default_rng(0), patients=patients, strata=strata):
+        assert (weights.reshape(-1, 10, 3) == weights.reshape(-1, 10, 3)[..., :1]).all()
+        assert (weights[:, :15].sum(axis=1) == 15).all()
+
+
+def test_only_what_is_asked_for():
+    y_true, probabilities = answers(60)
+    everything = evaluation.bootstrap(y_true, probabilities, 30)
+    some = evaluation.bootstrap(y_true, probabilities, 30, scores=["label_1", "accuracy"])
+    assert some == {name: everything[name] for name in ("label_1", "accuracy")}
+
+
+def test_unknown_labels_are_left_out():
+    y_true, probabilities = answers(60)
+    y_true = y_true.astype(float)
+    y_true[:10, 0] = np.nan
+    value = evaluation.bootstrap(y_true, probabilities, 5)["label_0"].value
+    assert value == pytest.approx(roc_auc_score(y_true[10:, 0], probabilities[10:, 0]), abs=1e-12)
+
+
+# Differences
+
+
+def test_a_difference_is_that_of_the_same_resamples():
+    y_true, first = answers(60)
+    second = answers(60, seed=1)[1] * 0.5 + 0.5 * y_true
+    rng = np.random.default_rng(7)
+    rows = []
+    for films in rng.integers(0, 60, (50, 60)):
+        scores = [roc_auc_score(y_true[films], p[films], average="macro") for p in (first, second)]
+        rows.append(scores[1] - scores[0])
+    found = evaluation.compare(y_true, first, second, 50, seed=7)["macro_auc"]
+    low, high = np.percentile(rows, [2.5, 97.5])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-12)
+    smaller = min(np.sum(np.array(rows) <= 0), np.sum(np.array(rows) >= 0))
+    assert found.p_value == pytest.approx(min(1, 2 * (smaller + 1) / 51))
+
+
+def test_a_model_does_not_differ_from_itself():
+    y_true, first = answers(60)
+    found = evaluation.compare(y_true, first, first, 30)
+    assert {(d.value, d.low, d.high, d.p_value) for d in found.values()} == {(0, 0, 0, 1)}
+
+
+def test_a_difference_agrees_with_delong():
+    """Two ways to the same standard error: resampling, and the covariance of the areas."""
+    rng = np.random.default_rng(2)
+    y_true = (rng.random((600, 1)) < 0.3).astype(int)
+    shared = rng.normal(size=(600, 1))
+    first, second = (
+        1 / (1 + np.exp(-(pull * y_true + shared + rng.normal(size=(600, 1)))))
+        for pull in (0.8, 1.1)
+    )
+    found = evaluation.compare(y_true, first, second, 2000)["label_0"]
+    exact = evaluation.delong(y_true[:, 0], first[:, 0], second[:, 0])
+    assert found.value == pytest.approx(exact.difference, abs=1e-12)
+    contrast = np.array([-1, 1])
+    error = np.sqrt(contrast @ exact.covariance @ contrast)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.08)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"patients": [1]}, "patients: expected 3, one a film"),
+        ({"strata": [1, 2]}, "strata: expected 3, one a film"),
+        ({"patients": [1, 1, 2], "strata": [0, 1, 1]}, "patients are drawn whole"),
+        ({"patients": [1, np.nan, 2]}, "1 films have none, the first is film 1"),
+        ({"patients": ["a", "b", ""]}, "the first is film 2"),
+        ({"label_names": ["accuracy"]}, "'accuracy' is the name of a score"),
+        ({"scores": ["auc"]}, "scores must be among macro_auc"),
+        ({"scores": []}, "scores must be among"),
+    ],
+)
+def test_resamples_that_cannot_be_drawn(options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluation.bootstrap([[0], [1], [1]], [[0.1], [0.2], [0.3]], 5, **options)

@@ -215,3 +215,20 @@ def test_unknown_labels_are_left_out():
         assert intervals[name].low <= intervals[name].value <= intervals[name].high
     with pytest.raises(ValueError, match="all of them are nan"):
         metrics.score(np.full((3, 2), np.nan), np.zeros((3, 2)))
+
+
+def test_a_label_of_which_nothing_is_known_has_no_area():
+    y_true = np.array([[1, np.nan], [0, np.nan]])
+    score = metrics.score(y_true, [[0.9, 0.5], [0.1, 0.5]])
+    assert np.isnan(score.per_finding[1].roc_auc)
+    assert score.undefined == ("label_1",)
+    assert score.macro_auc == 1.0
+
+
+def test_what_cannot_be_ranked_or_weighed():
+    with pytest.raises(ValueError, match="1 are NaN"):
+        metrics.roc_auc([0, 1], [np.nan, 0.2])
+    with pytest.raises(ValueError, match="weights must be whole numbers"):
+        metrics.Ranking([0, 1], [0.1, 0.2]).roc_auc([0.5, 1.5])
+    with pytest.raises(ValueError, match="'a' came 2 times"):
+        metrics.score([[0, 1]], [[0.1, 0.2]], label_names=["a", "a"])

@@ -9,6 +9,7 @@ import sys
 import typer
 
 from xraylab import __version__
+from xraylab.cli.bench import bench
 from xraylab.cli.listing import data, doctor
 from xraylab.cli.models import models
 from xraylab.cli.recipes import recipes
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, models, data, recipes, train, runs, resume, evaluate, delete):
+for command in (doctor, models, data, recipes, train, runs, resume, evaluate, delete, bench):
     app.command()(command)
 
 

@@ -22,7 +22,8 @@ class Evaluation:
         weights: which weights were scored.
         epochs: epochs finished when they were.
         score: the :class:`xraylab.metrics.Score`.
-        intervals: 95 % bootstrap intervals, as :func:`bootstrap` returns them.
+        intervals: 95 % bootstrap intervals, as :func:`bootstrap` returns them; over patients where
+            the source knows them.
         fingerprint: hex digest of the films and labels.
     """
 
@@ -44,6 +45,16 @@ class Evaluation:
             for name, interval in self.intervals.items()
         }
         return {**facts, "score": self.score.to_dict(), "intervals": intervals}
+
+
+def patients_of(split):
+    """Return whose film each is, where the source knows, else None.
+
+    Shapes:
+        returns: (num_films,).
+    """
+    table = split.table
+    return table["patient"] if table is not None and "patient" in table.dtype.names else None
 
 
 def predict(model, split, batch_size=128):
@@ -126,7 +137,12 @@ def evaluate(
             y_true, probabilities, label_names=recipe.label_names, prevalence=prevalence
         ),
         intervals=bootstrap(
-            y_true, probabilities, replicates, label_names=recipe.label_names, progress=progress
+            y_true,
+            probabilities,
+            replicates,
+            label_names=recipe.label_names,
+            patients=patients_of(films),
+            progress=progress,
         ),
         fingerprint=films.fingerprint,
     )

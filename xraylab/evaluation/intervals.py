@@ -1,14 +1,17 @@
-"""Bootstrap intervals: how much a score would move had other films been drawn."""
+"""Bootstrap intervals: how much a score, or a difference of scores, would move with other films."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 
 from xraylab.data.files import progress_bar
+from xraylab.evaluation.resampling import resamples
 from xraylab.metrics import Ranking, check_answers, name_labels
+from xraylab.workers import in_order
 
-_CHUNK_VALUES = 4_000_000
-"""Weights handled at once; keeps the memory flat in the number of replicates."""
+SCORES = ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match")
+"""The scores over all labels that have intervals."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,16 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How far a second score lies above a first, with its interval and p-value (two-sided)."""
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+
+
 def bootstrap(
     y_true,
     probabilities,
@@ -28,80 +41,164 @@ def bootstrap(
     level=0.95,
     seed=0,
     label_names=None,
+    scores=None,
+    patients=None,
+    strata=None,
     progress=False,
 ):
-    """Return percentile bootstrap intervals, resampling films with replacement.
+    """Return percentile bootstrap intervals, resampling films, or patients, with replacement.
 
     A replicate in which a label has one class only leaves that label out of its macro means, as
-    :func:`xraylab.metrics.score` does. Films of one patient are resampled as if independent: where
-    patients have several films, the true intervals are wider.
+    :func:`xraylab.metrics.score` does. Without ``patients``, films of one patient are resampled as
+    if independent: where patients have several films, the true intervals are wider.
 
     Shapes:
         y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
-        in [0, 1].
+        in [0, 1]. patients, strata: (num_films,), anything that can be sorted.
 
     Args:
         replicates: number of resamples, at least 1.
         level: coverage asked for, in (0, 1).
         seed: seed of the resampling.
         label_names: names of the labels; by default the 14 findings, or ``label_0`` and so on.
+        scores: which to return, of :data:`SCORES` and the labels' names; by default all.
+        patients: whose film each is; a patient is drawn with all films.
+        strata: parts that keep their sizes, as the films with and without a rare finding.
         progress: whether to show progress.
 
     Returns:
-        dict from ``"macro_auc"``, ``"micro_auc"``, ``"average_precision"``, ``"accuracy"``,
-        ``"exact_match"`` and each label's name (its ROC AUC) to an :class:`Interval`.
+        dict from the names of the scores to :class:`Interval`; a label's name stands for its ROC
+        AUC.
 
     Raises:
-        ValueError: as :func:`xraylab.metrics.score`, or if an argument is out of range.
+        ValueError: as :func:`xraylab.metrics.score`, if an argument is out of range, or if a
+            patient lies in two strata.
 
-    Source: ``efron1993``, Ch. 13.
+    Source: ``efron1993``, Ch. 13; resampling of clusters ``davison1997``, Sect. 3.8.
     """
+    answers = _Answers(y_true, probabilities, label_names, scores)
+    table = _replicate([answers], replicates, level, seed, patients, strata, progress)[0]
+    return {name: Interval(*_interval(table[:, j], level)) for j, name in enumerate(answers.names)}
+
+
+def compare(
+    y_true,
+    first,
+    second,
+    replicates=1000,
+    *,
+    level=0.95,
+    seed=0,
+    label_names=None,
+    scores=None,
+    patients=None,
+    strata=None,
+    progress=False,
+):
+    """Return how much better a second model is than a first on the same films, by paired bootstrap.
+
+    Both models are scored on the same resamples, so what they share cancels. The p-value is twice
+    the smaller share of replicates on either side of no difference, counting one more on either
+    side, so that it is never zero.
+
+    Shapes:
+        y_true: (num_films, num_labels), 0 or 1, nan where unknown; first, second: the same shape,
+        in [0, 1].
+
+    Args:
+        replicates, level, seed, label_names, scores, patients, strata, progress: as
+            :func:`bootstrap`.
+
+    Returns:
+        dict from the names of the scores to :class:`Difference`. Of many p-values, some are small
+        by chance: see :func:`xraylab.evaluation.holm`.
+
+    Raises:
+        ValueError: as :func:`bootstrap`.
+
+    Source: ``efron1993``, Chs. 13 and 16; counting one more ``davison1997``, Sect. 4.2.
+    """
+    pair = [_Answers(y_true, answers, label_names, scores) for answers in (first, second)]
+    tables = _replicate(pair, replicates, level, seed, patients, strata, progress)
+    table = tables[1] - tables[0]
+    differences = {}
+    for j, name in enumerate(pair[0].names):
+        drawn = table[1:, j]
+        drawn = drawn[~np.isnan(drawn)]
+        smaller = min((drawn <= 0).sum(), (drawn >= 0).sum())
+        p_value = min(1.0, 2 * (smaller + 1) / (len(drawn) + 1)) if len(drawn) else np.nan
+        differences[name] = Difference(*_interval(table[:, j], level), float(p_value))
+    return differences
+
+
+class _Answers:
+    """The answers of one model, sorted once, to be scored under many weights."""
+
+    def __init__(self, y_true, probabilities, label_names, scores):
+        y_true, known, probabilities = check_answers(y_true, probabilities)
+        self.num_films, num_labels = y_true.shape
+        labels = name_labels(label_names, num_labels)
+        taken = sorted(set(labels) & set(SCORES))
+        if taken:
+            raise ValueError(f"label_names: {taken[0]!r} is the name of a score; rename the label")
+        self.names = (*SCORES, *labels) if scores is None else tuple(scores)
+        unknown = [name for name in self.names if name not in (*SCORES, *labels)]
+        if unknown or not self.names:
+            raise ValueError(
+                f"scores must be among {', '.join((*SCORES, *labels))}; {list(self.names)} came"
+            )
+        self._labels = {name: k for k, name in enumerate(labels)}
+        self._rows = [np.flatnonzero(column) for column in known.T]
+        self._rankings = [
+            Ranking(y_true[rows, k], probabilities[rows, k]) for k, rows in enumerate(self._rows)
+        ]
+        self._pooled = None
+        if "micro_auc" in self.names:
+            self._pooled = Ranking(y_true[known], probabilities[known])
+            self._film_of_pair = np.nonzero(known)[0]
+        right = ((probabilities > 0.5) == y_true) & known
+        self._right, self._known = right.sum(axis=1), known.sum(axis=1)
+        self._all_right, self._all_known = right.all(axis=1), known.all(axis=1)
+
+    def score(self, weights):
+        """Return the scores under each row of weights: (rows, scores)."""
+        precise = "average_precision" in self.names
+        areas = []
+        for ranking, rows in zip(self._rankings, self._rows, strict=True):
+            mine = weights if len(rows) == self.num_films else weights[:, rows]
+            areas.append(ranking.areas(mine) if precise else (ranking.roc_auc(mine), None))
+        found = {name: areas[k][0] for name, k in self._labels.items()}
+        found["macro_auc"] = _mean([area for area, _ in areas])
+        if precise:
+            found["average_precision"] = _mean([precision for _, precision in areas])
+        if self._pooled is not None:
+            found["micro_auc"] = self._pooled.roc_auc(weights[:, self._film_of_pair])
+        found["accuracy"] = _share(weights @ self._right, weights @ self._known)
+        found["exact_match"] = _share(weights @ self._all_right, weights @ self._all_known)
+        return np.stack([found[name] for name in self.names], axis=1)
+
+
+def _replicate(models, replicates, level, seed, patients, strata, progress):
+    """Return the scores of models on the films as they are (row 0) and on the same resamples."""
     if replicates < 1 or not 0 < level < 1:
         raise ValueError(
             f"replicates must be at least 1 and level in (0, 1); {replicates} and {level} came"
         )
-    y_true, known, probabilities = check_answers(y_true, probabilities)
-    num_films, num_labels = y_true.shape
-    label_names = name_labels(label_names, num_labels)
-
-    rankings = [Ranking(y_true[rows, k], probabilities[rows, k]) for k, rows in enumerate(known.T)]
-    pooled = Ranking(y_true[known], probabilities[known])
-    right = ((probabilities > 0.5) == y_true) & known
-    all_known = known.all(axis=1)
-
-    def scores(weights):
-        """Return the scores of each row of weights, in the order of ``names`` below."""
-        pairs = zip(rankings, known.T, strict=True)
-        areas = [ranking.areas(weights[:, rows]) for ranking, rows in pairs]
-        aucs, precisions = zip(*areas, strict=True)
-        aucs, precisions = np.stack(aucs, axis=1), np.stack(precisions, axis=1)
-        micro = pooled.roc_auc(np.repeat(weights, num_labels, axis=1)[:, known.ravel()])
-        accuracy = _share(weights @ right.sum(axis=1), weights @ known.sum(axis=1))
-        exact_match = _share(weights @ right.all(axis=1), weights @ all_known)
-        overall = (_mean(aucs), micro, _mean(precisions), accuracy, exact_match)
-        return np.column_stack([*overall, aucs])
-
-    names = ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match")
-    names += tuple(label_names)
+    num_films = models[0].num_films
     rng = np.random.default_rng(seed)
-    chunk = max(1, _CHUNK_VALUES // (num_films * num_labels))
-    # Row 0 holds the films as they are, so that the value comes from the same code.
-    rows = [scores(np.ones((1, num_films)))]
+    drawn = resamples(num_films, replicates, rng, patients=patients, strata=strata)
+    as_they_are = np.ones((1, num_films), dtype=np.int16)
+    tables = [[model.score(as_they_are)] for model in models]
+
+    def score(weights):
+        return [model.score(weights) for model in models]
+
     with progress_bar(progress, total=replicates, desc="bootstrap", unit="replicate") as bar:
-        for start in range(0, replicates, chunk):
-            count = min(chunk, replicates - start)
-            rows.append(scores(_resample(rng, count, num_films)))
-            bar.update(count)
-    table = np.concatenate(rows)
-    tail = 50 * (1 - level)
-    return {name: _interval(table[:, j], tail) for j, name in enumerate(names)}
-
-
-def _resample(rng, count, num_films):
-    """Return how often each film was drawn: (count, num_films), rows summing to num_films."""
-    drawn = rng.integers(0, num_films, (count, num_films))
-    drawn += np.arange(count)[:, np.newaxis] * num_films
-    return np.bincount(drawn.ravel(), minlength=count * num_films).reshape(count, num_films)
+        for scored in in_order(score, drawn, min(8, os.cpu_count() or 1)):
+            for table, part in zip(tables, scored, strict=True):
+                table.append(part)
+            bar.update(len(scored[0]))
+    return [np.concatenate(table) for table in tables]
 
 
 def _share(part, whole):
@@ -109,18 +206,20 @@ def _share(part, whole):
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
-def _mean(values):
-    """Return the mean of each row over its defined values; NaN where there is none."""
+def _mean(columns):
+    """Return the mean over the defined values of each replicate; NaN where there is none."""
+    values = np.stack(columns, axis=1)
     defined = ~np.isnan(values)
     count = defined.sum(axis=1)
     total = np.where(defined, values, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _interval(column, tail):
-    """Return the interval of one score; NaN bounds where no replicate defines it."""
+def _interval(column, level):
+    """Return value, low and high of one score; NaN bounds where no replicate defines it."""
     replicates = column[1:][~np.isnan(column[1:])]
     if not len(replicates):
-        return Interval(float(column[0]), float("nan"), float("nan"))
+        return float(column[0]), float("nan"), float("nan")
+    tail = 50 * (1 - level)
     low, high = np.percentile(replicates, [tail, 100 - tail])
-    return Interval(float(column[0]), float(low), float(high))
+    return float(column[0]), float(low), float(high)

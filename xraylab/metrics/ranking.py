@@ -5,6 +5,8 @@ All films that share a score pass the threshold together, so a curve has one poi
 whole-number weights, and the films need to be sorted only once for all resamples.
 """
 
+import math
+
 import numpy as np
 
 
@@ -14,15 +16,25 @@ class Ranking:
     Shapes:
         y_true: (num_films,), 0 or 1.
         scores: (num_films,), any real numbers; only their order matters.
+
+    Raises:
+        ValueError: if a score is NaN; and, when areas are asked for, if weights are no whole
+            numbers.
     """
 
     def __init__(self, y_true, scores):
         scores = np.asarray(scores, dtype=np.float64)  # unsigned numbers have no negative
+        if np.isnan(scores).any():
+            raise ValueError(f"scores must be numbers; {int(np.isnan(scores).sum())} are NaN")
         order = np.argsort(-scores, kind="stable")
-        ordered = scores[order]
-        self._order = order
-        self._positive = np.asarray(y_true)[order].astype(np.float64)
-        self._group_end = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+        ordered, positive = scores[order], np.asarray(y_true, dtype=bool)[order]
+        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(order)])
+        ends = np.append(starts[1:], len(order))[: len(starts)]
+        # Where a group holds no positive film, neither curve gains anything.
+        count = np.diff(np.append(0, np.cumsum(positive)[ends - 1]))
+        self._starts, self._ends = starts[count > 0], ends[count > 0]
+        self._firsts = np.cumsum(count[count > 0]) - count[count > 0]
+        self._order, self._positives = order, order[positive]
 
     def areas(self, weights=None):
         """Return :meth:`roc_auc` and :meth:`average_precision` together, in one pass."""
@@ -33,7 +45,7 @@ class Ranking:
         """Return the area under the ROC curve: P(positive above negative) + ½ P(tie).
 
         Shapes:
-            weights: (..., num_films) or None for one each.
+            weights: (..., num_films), whole numbers, or None for one each.
             returns: (...), NaN where one of the two classes has no weight.
 
         Source: ``hanley1982``; with ties the trapezoidal rule gives the Mann-Whitney statistic.
@@ -44,35 +56,53 @@ class Ranking:
         """Return Σ (recall step) · precision over the distinct scores, without interpolation.
 
         Shapes:
-            weights: (..., num_films) or None for one each.
+            weights: (..., num_films), whole numbers, or None for one each.
             returns: (...), NaN where the label has no positive film.
         """
         return _average_precision(*self._counts(weights))
 
     def _counts(self, weights):
-        """Return the weight of positives and negatives at or above each distinct score."""
-        weights = np.ones(len(self._order)) if weights is None else np.asarray(weights)
-        weights = weights[..., self._order].astype(np.float64)
-        true_positives = np.cumsum(weights * self._positive, axis=-1)[..., self._group_end]
-        all_called = np.cumsum(weights, axis=-1)[..., self._group_end]
-        return true_positives, all_called - true_positives
+        """Return weights of the groups of tied films that hold a positive one.
+
+        Shapes:
+            returns: of the positives in each group, of all films above it, of all in it, each
+            (..., num_groups); of all films, (...).
+        """
+        if weights is None:
+            weights = np.ones(len(self._order), dtype=np.int64)
+        weights = np.asarray(weights)
+        if weights.dtype.kind not in "bui":
+            raise ValueError(f"weights must be whole numbers; an array of {weights.dtype} came")
+        rows = weights.reshape(math.prod(weights.shape[:-1]), weights.shape[-1])
+        shape = (len(rows), len(self._starts))
+        positives, above, within = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+        whole = np.zeros(len(rows), dtype=np.int64)
+        # One row at a time fits into the processor's cache: four times as fast as all at once.
+        for i, row in enumerate(rows):
+            sums = np.cumsum(row[self._order], dtype=np.int64)
+            whole[i] = sums[-1] if len(sums) else 0
+            if len(self._starts):
+                above[i] = np.where(self._starts > 0, sums[self._starts - 1], 0)
+                within[i] = sums[self._ends - 1] - above[i]
+                positives[i] = np.add.reduceat(row[self._positives], self._firsts, dtype=np.int64)
+        former = weights.shape[:-1]
+        parts = (part.reshape(*former, shape[1]) for part in (positives, above, within))
+        return *parts, whole.reshape(former)
 
 
-def _roc_auc(true_positives, false_positives):
-    """Return the area under the curve through these counts."""
-    height = np.diff(true_positives, axis=-1, prepend=0.0)
-    # A positive beats the negatives that have not been called yet, and half of its own group.
-    group_negatives = np.diff(false_positives, axis=-1, prepend=0.0)
-    negatives_below = false_positives[..., -1:] - false_positives
-    area = np.sum(height * (negatives_below + 0.5 * group_negatives), axis=-1)
-    return _divide(area, true_positives[..., -1] * false_positives[..., -1])
+def _roc_auc(positives, above, within, whole):
+    """Return the area: a positive beats the negatives below it, and half of its own group."""
+    num_positives = positives.sum(axis=-1)
+    num_negatives = whole - num_positives
+    negatives_above = above - (np.cumsum(positives, axis=-1) - positives)
+    beaten = num_negatives[..., np.newaxis] - negatives_above - 0.5 * (within - positives)
+    return _divide(np.sum(positives * beaten, axis=-1), num_positives * num_negatives)
 
 
-def _average_precision(true_positives, false_positives):
+def _average_precision(positives, above, within, whole):
     """Return the mean precision over the steps in recall."""
-    precision = _divide(true_positives, true_positives + false_positives, empty=0.0)
-    steps = np.diff(true_positives, axis=-1, prepend=0.0)
-    return _divide(np.sum(steps * precision, axis=-1), true_positives[..., -1])
+    precision = _divide(np.cumsum(positives, axis=-1), above + within, empty=0.0)
+    return _divide(np.sum(positives * precision, axis=-1), positives.sum(axis=-1))
 
 
 def roc_auc(y_true, scores):

@@ -196,13 +196,16 @@ def name_labels(label_names, num_labels):
     """Return the names of the labels: without any given, the findings if there are 14.
 
     Raises:
-        ValueError: if names were given, and not one a label.
+        ValueError: if names were given, and not one a label, or one of them twice.
     """
     if label_names is None:
         is_findings = num_labels == len(FINDINGS)
         return FINDINGS if is_findings else tuple(f"label_{k}" for k in range(num_labels))
     if len(label_names) != num_labels:
         raise ValueError(f"{num_labels} label columns came with {len(label_names)} label_names")
+    twice = [name for name in label_names if list(label_names).count(name) > 1]
+    if twice:
+        raise ValueError(f"label_names must differ; {twice[0]!r} came {len(twice)} times")
     return tuple(label_names)
 
 

@@ -4,7 +4,7 @@ import platform
 from datetime import UTC, datetime
 
 from xraylab import __version__, metrics
-from xraylab.backend import installed_version
+from xraylab.backend import installed_version, memory_peak
 from xraylab.models import card, predict_logits, sigmoid
 from xraylab.training.run import write_json
 
@@ -80,6 +80,7 @@ def write_report(run, objective, films, state):
             "parameters": model.count_params(),
             "steps": state["step"],
             "seconds": state["seconds"],
+            "peak_bytes": memory_peak(),
             "parts_of_a_batch": state["parts"],
             "best_epoch": state["best"]["epoch"],
             "scores": {"val": validation},

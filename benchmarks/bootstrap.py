@@ -1,0 +1,78 @@
+"""How long 1,000 bootstrap replicates of macro AUC take, side by side with scikit-learn in a loop.
+
+python benchmarks/bootstrap.py [--films 22433] [--labels 14] [--replicates 1000] [--loop 10]
+
+The answers are made up, of the size of ChestMNIST's test split, rounded so that many are tied. The
+loop is timed on a few replicates and scaled, for it takes minutes; both turns alternate, and the
+medians are printed with their ratio. First both are given the same resamples, and must agree.
+"""
+
+import argparse
+import os
+import statistics
+import time
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from xraylab import evaluation
+from xraylab.evaluation.resampling import resamples
+
+
+def parsed():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--films", type=int, default=22_433)
+    parser.add_argument("--labels", type=int, default=14)
+    parser.add_argument("--replicates", type=int, default=1000)
+    parser.add_argument("--loop", type=int, default=10, help="replicates of the loop")
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser.parse_args()
+
+
+def main():
+    options = parsed()
+    rng = np.random.default_rng(0)
+    shape = (options.films, options.labels)
+    y_true = (rng.random(shape) < np.geomspace(0.002, 0.18, options.labels)).astype(int)
+    answers = 1 / (1 + np.exp(2 - y_true - rng.normal(size=shape)))
+    answers = np.round(answers, 4)
+
+    def ours(replicates):
+        return evaluation.bootstrap(y_true, answers, replicates, scores=["macro_auc"])["macro_auc"]
+
+    def loop(replicates):
+        drawn = next(
+            resamples(options.films, replicates, np.random.default_rng(0), chunk=replicates)
+        )
+        films = [np.repeat(np.arange(options.films), counts) for counts in drawn]
+        return [roc_auc_score(y_true[rows], answers[rows], average="macro") for rows in films]
+
+    drawn = loop(options.loop)
+    found = ours(options.loop)
+    expected = np.percentile(drawn, [2.5, 97.5])
+    assert np.allclose((found.low, found.high), expected, rtol=0, atol=1e-12), "they disagree"
+
+    seconds, loops, everything = [], [], []
+    for _ in range(options.rounds):
+        begun = time.perf_counter()
+        ours(options.replicates)
+        seconds.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        loop(options.loop)
+        loops.append((time.perf_counter() - begun) / options.loop * options.replicates)
+        begun = time.perf_counter()
+        evaluation.bootstrap(y_true, answers, options.replicates)
+        everything.append(time.perf_counter() - begun)
+    ratios = [theirs / mine for mine, theirs in zip(seconds, loops, strict=True)]
+    print(
+        f"{options.replicates:,} replicates, {options.films:,} films, {options.labels} labels, "
+        f"{os.cpu_count()} cores; medians of {options.rounds} rounds"
+    )
+    print(f"macro AUC                  {statistics.median(seconds):8.2f} s")
+    print(f"scikit-learn in a loop     {statistics.median(loops):8.2f} s, scaled")
+    print(f"ratio                      {statistics.median(ratios):8.1f}")
+    print(f"all scores and labels      {statistics.median(everything):8.2f} s")
+
+
+if __name__ == "__main__":
+    main()

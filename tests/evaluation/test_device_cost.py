@@ -1,0 +1,28 @@
+"""What a model costs on a device is measured, and agrees with what is known of it."""
+
+import pytest
+
+from xraylab import evaluation
+from xraylab.models.stored import stored_cost
+
+
+def test_a_small_model_is_measured():
+    found = evaluation.device_cost("rr_vit_toy", 32, batch_sizes=(4,), rounds=5)
+    known = stored_cost("rr_vit_toy", 64)
+    assert found.parameters < known.parameters  # fewer positions at half the size
+    assert 0 < found.multiply_adds < known.multiply_adds
+    assert 0 < found.latency_p50 <= found.latency_p95
+    assert found.throughput["4"] > 0
+    assert found.environment["backend"]
+    if found.training_bytes is not None:
+        assert min(found.training_bytes, found.inference_bytes) > 1e6
+    assert found.to_dict()["rounds"] == 5
+
+
+def test_what_cannot_be_measured():
+    with pytest.raises(ValueError, match="unknown model"):
+        evaluation.device_cost("rr_vit_big")
+    with pytest.raises(ValueError, match="at least 1"):
+        evaluation.device_cost("rr_vit_toy", rounds=0)
+    with pytest.raises(RuntimeError, match=r"answers of rr_vit_toy at 30 px failed: .*multiple"):
+        evaluation.device_cost("rr_vit_toy", 30)

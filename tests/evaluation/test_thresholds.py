@@ -1,0 +1,107 @@
+"""Thresholds against a search over all of them, and what they do against plain counting."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, precision_score, recall_score
+
+from xraylab import evaluation
+
+
+def films(num_films=80, seed=0):
+    rng = np.random.default_rng(seed)
+    y_true = (rng.random((num_films, 2)) < [0.2, 0.5]).astype(int)
+    return y_true, np.round(np.clip(0.3 + 0.3 * y_true + rng.normal(0, 0.2, y_true.shape), 0, 1), 2)
+
+
+def merit(truth, call, rule):
+    if rule == "f1":
+        return f1_score(truth, call, zero_division=0)
+    return recall_score(truth, call) + recall_score(truth, call, pos_label=0)
+
+
+@pytest.mark.parametrize("rule", ["f1", "youden"])
+def test_no_threshold_is_better(rule):
+    y_true, probabilities = films()
+    chosen = evaluation.choose_thresholds(y_true, probabilities, rule)
+    for truth, chances, threshold in zip(y_true.T, probabilities.T, chosen, strict=True):
+        all_of_them = np.unique(np.append(chances - 1e-9, 1.0))
+        merits = [merit(truth, chances > t, rule) for t in all_of_them]
+        assert merit(truth, chances > threshold, rule) == pytest.approx(max(merits), abs=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
+def test_the_highest_threshold_that_is_sensitive_enough(share):
+    y_true, probabilities = films()
+    chosen = evaluation.choose_thresholds(y_true, probabilities, "sensitivity", share)
+    for truth, chances, threshold in zip(y_true.T, probabilities.T, chosen, strict=True):
+        assert recall_score(truth, chances > threshold) >= share
+        next_one = chances[chances > threshold].min()
+        assert recall_score(truth, chances > next_one) < share
+
+
+def test_neighbouring_numbers_are_told_apart():
+    below = np.nextafter(1.0, 0.0)
+    (chosen,) = evaluation.choose_thresholds([[1], [0]], [[1.0], [below]])
+    assert below <= chosen < 1.0
+
+
+def test_what_helps_nowhere_is_called_nowhere():
+    """Sensitivity + specificity is the same for calling all films and none."""
+    (chosen,) = evaluation.choose_thresholds([[1], [0], [0]], [[0.5], [0.5], [0.5]], "youden")
+    assert chosen == 1.0
+
+
+def test_equally_good_thresholds_give_the_highest():
+    """Worked in whole numbers: calling one of three positives costs one of three negatives."""
+    y_true = np.array([[1], [0], [1], [0], [1], [0]])
+    probabilities = np.array([[0.9], [0.8], [0.7], [0.6], [0.5], [0.4]])
+    (chosen,) = evaluation.choose_thresholds(y_true, probabilities, "youden")
+    assert chosen == pytest.approx(0.85)
+
+
+def test_thresholds_lie_between_answers():
+    chosen = evaluation.choose_thresholds([[1], [0], [0]], [[0.8], [0.4], [0.1]])
+    assert chosen == pytest.approx([0.6])
+    everything = evaluation.choose_thresholds([[1], [1], [0]], [[0.2], [0.4], [0.3]], "f1")
+    assert everything == pytest.approx([0.1])
+
+
+def test_one_class_has_no_threshold_and_unknown_films_do_not_count():
+    y_true = np.array([[0, 1], [0, 0], [0, np.nan]])
+    chosen = evaluation.choose_thresholds(y_true, [[0.1, 0.9], [0.2, 0.3], [0.3, 0.99]])
+    assert np.isnan(chosen[0])
+    assert chosen[1] == pytest.approx(0.6)
+
+
+def test_operating_points_are_counts():
+    y_true, probabilities = films()
+    thresholds = [0.5, 0.45]
+    points = evaluation.operating_points(y_true, probabilities, thresholds)
+    for truth, chances, threshold, point in zip(
+        y_true.T, probabilities.T, thresholds, points, strict=True
+    ):
+        call = chances > threshold
+        assert point.sensitivity == pytest.approx(recall_score(truth, call))
+        assert point.specificity == pytest.approx(recall_score(truth, call, pos_label=0))
+        assert point.precision == pytest.approx(precision_score(truth, call))
+        assert point.f1 == pytest.approx(f1_score(truth, call))
+
+
+def test_what_cannot_be_counted_is_nan():
+    (point,) = evaluation.operating_points([[0], [0]], [[0.1], [0.2]], [np.nan])
+    assert np.isnan([point.sensitivity, point.precision, point.f1]).all()
+    assert point.specificity == 1.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: evaluation.choose_thresholds(*films(), rule="best"), "f1, youden, sensitivity"),
+        (lambda: evaluation.choose_thresholds(*films(), "sensitivity", 0), r"in \(0, 1\]"),
+        (lambda: evaluation.operating_points(*films(), [0.5]), "expected 2, one a label"),
+        (lambda: evaluation.choose_thresholds([[0], [1]], [[-2.0], [3.0]]), "look like logits"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
