@@ -27,12 +27,6 @@ CUT = 2**20  # entries of a film's map above which the package takes blocks
 WHOLE = 2**62  # the same, where it shall not
 
 
-def memory_gb(field: str) -> float:
-    """Return VmRSS (now) or VmHWM (the most so far) of this process in GB of 10⁹ bytes."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split(f"{field}:")[1].split()[0]) * 1024 / 1e9
-
-
 def available_gb() -> float:
     """Return the memory that the machine could still give, in GB."""
     report = Path("/proc/meminfo").read_text()
@@ -56,7 +50,7 @@ def estimate_gb(size: int, batch: int, way: str, training: bool) -> float:
 
 def run_case(size: int, batch: int, way: str, training: bool, steps: int) -> dict:
     """Measure one case in this process."""
-    from xraylab.backend import start_keras
+    from xraylab.backend import process_memory, start_keras
 
     keras = start_keras()
     from xraylab import models
@@ -66,7 +60,7 @@ def run_case(size: int, batch: int, way: str, training: bool, steps: int) -> dic
 
     if way == "whole":
         attention.LARGEST_MAP = WHOLE
-    start = memory_gb("VmRSS")
+    start = process_memory() / 1e9
     keras.utils.set_random_seed(0)
     model = models.build(MODEL, image_size=size)
     random = np.random.default_rng(0)
@@ -85,7 +79,7 @@ def run_case(size: int, batch: int, way: str, training: bool, steps: int) -> dic
         seconds.append(time.perf_counter() - began)
     if not np.isfinite(loss):
         raise SystemExit("the loss is not finite")
-    return {"seconds": min(seconds[1:]), "peak": memory_gb("VmHWM"), "start": start}
+    return {"seconds": min(seconds[1:]), "peak": process_memory(peak=True) / 1e9, "start": start}
 
 
 def in_own_process(*case) -> dict | None:

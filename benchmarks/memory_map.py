@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from xraylab import data
+from xraylab.backend import process_memory
 
 LIMIT_MB = 300
 
 
-def memory_mb(field: str) -> float:
-    """Return VmRSS (now) or VmHWM (the most so far) of this process in MB of 10⁶ bytes."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split(f"{field}:")[1].split()[0]) * 1024 / 1e6
+def memory_mb(peak: bool = False) -> float:
+    """Return what this process holds, or the most it has held, in MB of 10⁶ bytes."""
+    return process_memory(peak) / 1e6
 
 
 def write_npz(path: Path, films: int, size: int) -> None:
@@ -50,13 +50,13 @@ def write_npz(path: Path, films: int, size: int) -> None:
 def measure(path: Path, cache: Path, batch_size: int) -> bool:
     """Load and read one shuffled epoch in this process; print what it cost."""
     start = time.perf_counter()
-    before = memory_mb("VmRSS")
+    before = memory_mb()
     split = data.load(path, split="train", cache_dir=cache, progress=False)
-    loaded = memory_mb("VmRSS")
+    loaded = memory_mb()
     print(split)
     print(
         f"load and unpack: {time.perf_counter() - start:.1f} s, process {before:.0f} → "
-        f"{loaded:.0f} MB (peak {memory_mb('VmHWM'):.0f} MB)"
+        f"{loaded:.0f} MB (peak {memory_mb(peak=True):.0f} MB)"
     )
 
     start = time.perf_counter()
@@ -65,7 +65,7 @@ def measure(path: Path, cache: Path, batch_size: int) -> bool:
         numbers = np.rint(images[:, 0, :4, 0] * 255).astype(np.uint8).copy().view("<u4")[:, 0]
         seen[numbers] = True
     seconds = time.perf_counter() - start
-    grown = memory_mb("VmHWM") - before
+    grown = memory_mb(peak=True) - before
     good = bool(seen.all()) and grown < LIMIT_MB
     print(
         f"one shuffled epoch, batches of {batch_size} (as float32 "
@@ -73,7 +73,7 @@ def measure(path: Path, cache: Path, batch_size: int) -> bool:
         f"{len(split) / seconds:,.0f} films/s, every film once: {seen.all()}"
     )
     print(
-        f"process now {memory_mb('VmRSS'):.0f} MB, peak {memory_mb('VmHWM'):.0f} MB: grown by "
+        f"process now {memory_mb():.0f} MB, peak {memory_mb(peak=True):.0f} MB: grown by "
         f"{grown:.0f} MB at most, limit {LIMIT_MB} MB: {'held' if good else 'BROKEN'}"
     )
     return good

@@ -8,6 +8,13 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
+MEMORY_AS_NEEDED = {
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+"""Environment in which a back end takes a card's memory bit by bit, and leaves the rest to others;
+it must be set before the back end starts."""
+
 
 def start_keras():
     """Import Keras, start its back end, and return the ``keras`` module.
@@ -79,11 +86,6 @@ def is_out_of_memory(error):
     return isinstance(error, MemoryError) or any(word in words for word in told)
 
 
-def memory_now():
-    """Return the bytes that this process holds, or None where the system does not tell."""
-    return _from_linux("VmRSS")
-
-
 def memory_peak():
     """Return the most bytes taken so far, of the accelerator if there is one, else of this process.
 
@@ -98,16 +100,19 @@ def memory_peak():
         import jax
 
         return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
-    return _from_linux("VmHWM")
+    return process_memory(peak=True)
 
 
-def _from_linux(field):
-    """Return a field of this process's status in bytes."""
+def process_memory(peak=False):
+    """Return the bytes that this process holds, or the most it has held.
+
+    None where the system does not tell: not Linux.
+    """
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
         return None
-    return int(status.split(f"{field}:")[1].split()[0]) * 1024
+    return int(status.split("VmHWM:" if peak else "VmRSS:")[1].split()[0]) * 1024
 
 
 @contextlib.contextmanager

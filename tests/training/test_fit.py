@@ -253,6 +253,7 @@ def test_a_label_of_which_nothing_is_known(film_file):
     [
         ({"loss": "binary_focal", "loss_options": {"gama": 1}}, "takes no 'gama'; did you mean"),
         ({"loss_options": {"y_true": 1}}, "binary_cross_entropy takes no 'y_true'"),
+        ({"loss_options": {"shares": 1}}, "binary_cross_entropy takes no 'shares'"),
         (
             {"objective": "distillation", "teacher": "t", "teacher_options": {"weight": "best"}},
             "did you mean 'weights'",

@@ -1,5 +1,6 @@
 """``xraylab bench``: what a model costs on this device."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -15,8 +16,9 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
-    from xraylab.backend import start_keras
+    from xraylab.backend import MEMORY_AS_NEEDED, start_keras
 
+    os.environ.update(MEMORY_AS_NEEDED)  # or this process would leave none to those that measure
     start_keras()
     from xraylab.evaluation import device_cost
 

@@ -10,7 +10,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from xraylab.backend import accelerators, compiled, memory_now, memory_peak, start_keras
+from xraylab.backend import (
+    MEMORY_AS_NEEDED,
+    accelerators,
+    compiled,
+    memory_peak,
+    process_memory,
+    start_keras,
+)
 
 
 @dataclass(frozen=True)
@@ -91,10 +98,7 @@ def _in_own_process(task):
     """Carry out one measurement in a fresh process and return what it found."""
     command = [sys.executable, "-m", __spec__.name, json.dumps(task)]
     # Memory of a card is taken as it is needed, or the peak would be all that the card has.
-    environment = os.environ | {
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    }
+    environment = os.environ | MEMORY_AS_NEEDED
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
@@ -112,7 +116,7 @@ def _measure(task):
     from xraylab.models.cost import multiply_adds
     from xraylab.training import environment
 
-    before = memory_now()
+    before = process_memory()
     model = models.build(task["name"], image_size=task["image_size"], **task["options"])
     if task["what"] == "steps":
         return {"bytes": _training_bytes(model, task["name"], before)}

@@ -147,11 +147,12 @@ class _Answers:
             raise ValueError(
                 f"scores must be among {', '.join((*SCORES, *labels))}; {list(self.names)} came"
             )
-        self._labels = {name: k for k, name in enumerate(labels)}
-        self._rows = [np.flatnonzero(column) for column in known.T]
-        self._rankings = [
-            Ranking(y_true[rows, k], probabilities[rows, k]) for k, rows in enumerate(self._rows)
-        ]
+        every = {"macro_auc", "average_precision"} & set(self.names)
+        self._rankings = {}  # of the labels that are needed: their films, and these sorted
+        for k, name in enumerate(labels):
+            if every or name in self.names:
+                rows = np.flatnonzero(known[:, k])
+                self._rankings[name] = rows, Ranking(y_true[rows, k], probabilities[rows, k])
         self._pooled = None
         if "micro_auc" in self.names:
             self._pooled = Ranking(y_true[known], probabilities[known])
@@ -163,14 +164,18 @@ class _Answers:
     def score(self, weights):
         """Return the scores under each row of weights: (rows, scores)."""
         precise = "average_precision" in self.names
-        areas = []
-        for ranking, rows in zip(self._rankings, self._rows, strict=True):
+        found, precisions = {}, []
+        for name, (rows, ranking) in self._rankings.items():
             mine = weights if len(rows) == self.num_films else weights[:, rows]
-            areas.append(ranking.areas(mine) if precise else (ranking.roc_auc(mine), None))
-        found = {name: areas[k][0] for name, k in self._labels.items()}
-        found["macro_auc"] = _mean([area for area, _ in areas])
+            if precise:
+                found[name], precision = ranking.areas(mine)
+                precisions.append(precision)
+            else:
+                found[name] = ranking.roc_auc(mine)
+        if "macro_auc" in self.names:
+            found["macro_auc"] = _mean(list(found.values()))
         if precise:
-            found["average_precision"] = _mean([precision for _, precision in areas])
+            found["average_precision"] = _mean(precisions)
         if self._pooled is not None:
             found["micro_auc"] = self._pooled.roc_auc(weights[:, self._film_of_pair])
         found["accuracy"] = _share(weights @ self._right, weights @ self._known)

@@ -42,7 +42,7 @@ def _units(num_films, patients):
     """Return the number of units that are drawn, and which of them each film belongs to."""
     if patients is None:
         return num_films, np.arange(num_films)
-    unknown = [i for i, who in enumerate(np.asarray(patients, dtype=object)) if _is_unknown(who)]
+    unknown = [i for i, who in enumerate(np.asarray(patients, dtype=object)) if is_unknown(who)]
     if unknown:
         raise ValueError(
             f"patients: {len(unknown)} films have none, the first is film {unknown[0]}; they would "
@@ -52,8 +52,9 @@ def _units(num_films, patients):
     return members.max() + 1, members
 
 
-def _is_unknown(who):
-    return who is None or who == "" or who != who  # only nan differs from itself
+def is_unknown(value):
+    """Whether a value names nothing: None, nan or the empty text."""
+    return value is None or value == "" or value != value  # only nan differs from itself
 
 
 def _labels(name, values, num_films):

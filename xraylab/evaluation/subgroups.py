@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from xraylab.evaluation.intervals import Interval, bootstrap
+from xraylab.evaluation.resampling import is_unknown
 from xraylab.metrics import name_labels
 
 MEANS = ("macro_auc", "average_precision")
@@ -108,6 +109,6 @@ def age_bands(ages, edges=(20, 40, 60, 80)):
 
 def _name(value):
     """Return a group's name; empty where there is none."""
-    if value is None or value != value:  # only nan differs from itself
+    if is_unknown(value):
         return ""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -32,7 +32,7 @@ CHECKPOINT_SECONDS = 60.0
 FOLDER_SECONDS = 30.0
 """Time that a disk shared by several machines may take to show a new file to all of them."""
 
-NOT_OPTIONS = ("y_true", "logits", "source", "label_names", "size")
+NOT_OPTIONS = ("y_true", "logits", "shares", "source", "label_names", "size")
 """Arguments of losses and of :func:`load_teacher` that no recipe gives as an option."""
 
 ELSEWHERE = ("data", "data_options", "teacher", "start_from")
@@ -135,8 +135,7 @@ def _require_options(recipe):
     """Refuse arguments that what they are for does not take, before anything is loaded."""
     takers = {"loss_options": getattr(losses, recipe.loss), "teacher_options": load_teacher}
     for field, function in takers.items():
-        known = [p.name for p in inspect.signature(function).parameters.values()]
-        known = [name for name in known if name not in NOT_OPTIONS]
+        known = [name for name in inspect.signature(function).parameters if name not in NOT_OPTIONS]
         for name in getattr(recipe, field):
             if name not in known:
                 hint = did_you_mean(name, known) or f"it takes {', '.join(known) or 'none'}"

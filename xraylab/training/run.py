@@ -165,8 +165,9 @@ def write_weights(path, model, facts=None):
     content = _FileInMemory()
     # The optimiser is three quarters of what Keras would write; the checkpoint has it.
     keras.saving.save_weights(model, content, objects_to_skip=[getattr(model, "optimizer", None)])
-    with h5py.File(content, "r+") as file:
-        file.attrs["xraylab_facts"] = json.dumps(facts)
+    if facts is not None:
+        with h5py.File(content, "r+") as file:
+            file.attrs["xraylab_facts"] = json.dumps(facts)
     with write_whole(Path(path)) as stream:
         stream.write(content.getbuffer())
 
