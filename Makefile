@@ -8,7 +8,7 @@ EXTRAS := augment,book,dev,test
 
 PARITY := .venv-parity
 
-.PHONY: help setup book serve test test-models parity lint format sync bench constraints clean
+.PHONY: help setup book serve test test-models parity lint format sync bench records constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list.
@@ -68,6 +68,9 @@ bench: $(READY)  ## Measure speed and memory on this machine; minutes.
 	$(BIN)/python benchmarks/train_throughput.py
 	$(BIN)/python benchmarks/memory_map.py
 	$(BIN)/python benchmarks/attention_memory.py --quick
+
+records: $(READY)  ## Train the runs of the results chapter on simulated films; hours, resumable.
+	$(BIN)/python tools/record_runs.py
 
 constraints: $(READY)  ## Write down the installed versions as the known good set.
 	$(BIN)/python tools/freeze.py

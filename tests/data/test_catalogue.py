@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from xraylab.data import data_root, load
+from xraylab.data import DataError, data_root, load
 from xraylab.findings import FINDINGS
 
 
@@ -89,3 +89,26 @@ def test_data_root(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(sys, "platform", "linux")
     assert data_root() == Path.home() / ".cache" / "xraylab"
+
+
+def test_a_number_of_films_for_each_split():
+    numbers = {"train": 5, "test": 3}
+    for split, count in numbers.items():
+        assert len(load("phantom", 32, split, num_films=numbers, progress=False)) == count
+    assert load("phantom", 32, "test", num_films=3, progress=False).fingerprint == (
+        load("phantom", 32, "test", num_films=numbers, progress=False).fingerprint
+    )
+
+
+def test_a_split_that_is_not_named_is_whole(npz):
+    path = npz("films.npz")
+    assert len(load(path, split="val", num_films={"train": 5}, progress=False)) == len(
+        load(path, split="val", progress=False)
+    )
+
+
+def test_numbers_for_splits_there_are_not():
+    with pytest.raises(DataError, match="did you mean 'train'"):
+        load("phantom", num_films={"trian": 5}, progress=False)
+    with pytest.raises(DataError, match="num_films"):
+        load("phantom", num_films={"train": 0}, progress=False)

@@ -16,6 +16,7 @@ from xraylab.training.checkpoint import list_checkpoints
 from xraylab.training.compile import compile_model
 from xraylab.training.objectives import Classification
 from xraylab.training.recipe import LOSSES
+from xraylab.training.report import commit
 from xraylab.training.run import weights_facts, write_weights
 
 from .conftest import LABELS
@@ -58,6 +59,7 @@ def test_what_a_run_leaves(finished, film_file):
     assert report["data"]["train"]["films"] == 96
     assert report["environment"]["versions"]["keras"] == keras.__version__
     assert report["simulated_films"] is False
+    assert finished.facts["commit"] == commit()
     assert 0 < report["seconds"] < 600
     assert [row["epoch"] for row in finished.history] == [1, 2, 3, 4]
     best = max(finished.history, key=lambda row: row["val_macro_auc"])

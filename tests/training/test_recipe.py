@@ -64,3 +64,8 @@ def test_a_recipe_from_before_there_was_a_choice_of_loss():
 def test_recipe_of_another_version():
     with pytest.raises(ValueError, match=r"does not know: \['mixup'\]"):
         Recipe.from_dict(Recipe().to_dict() | {"mixup": 0.2})
+
+
+def test_two_numbers_of_films():
+    with pytest.raises(ValueError, match="num_films=5 and num_films in data_options"):
+        Recipe(num_films=5, data_options={"num_films": {"train": 4}})

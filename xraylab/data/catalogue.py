@@ -52,7 +52,7 @@ def load(
     split: str = "train",
     *,
     label_names: Sequence[str] | None = None,
-    num_films: int | None = None,
+    num_films: int | Mapping[str, int] | None = None,
     seed: int = 0,
     knobs: Knobs | Mapping[str, Any] | None = None,
     cache_dir: str | os.PathLike | None = None,
@@ -74,10 +74,12 @@ def load(
         split: ``"train"``, ``"val"`` or ``"test"``.
         label_names: names of the labels in a file or folder; in a file None stands for the 14
             findings.
-        num_films: how many films to take; None takes all. From a file they are evenly spaced and
-            stay memory-mapped; more than half of the films are a run of neighbours. The phantom
-            makes any number: ChestMNIST's own are in :data:`xraylab.phantom.SPLIT_SIZES`, and None
-            stands for 4,096 for training, 1,024 for validation and 2,048 for test.
+        num_films: how many films to take, or the numbers of several splits, as ``{"train": 20_000,
+            "test": 8_000}``; None, and a split that is not named, takes all. From a file they are
+            evenly spaced and stay memory-mapped; more than half of the films are a run of
+            neighbours. The phantom makes any number: ChestMNIST's own are in
+            :data:`xraylab.phantom.SPLIT_SIZES`, and None stands for 4,096 for training, 1,024 for
+            validation and 2,048 for test.
         seed: chooses the phantom films (at most 2**63 - 1), or where an evenly spaced choice
             begins.
         knobs: for the phantom alone, :class:`xraylab.phantom.Knobs` or a mapping of them.
@@ -103,6 +105,8 @@ def load(
             found=repr(split),
             advice=did_you_mean(split, SPLITS) or "choose one of the three",
         )
+    if isinstance(num_films, Mapping):
+        num_films = _of_split(num_films, split)
     for name, value in (("size", size), ("num_films", num_films)):
         if value is not None:
             require_whole(name, value, 1)
@@ -172,6 +176,19 @@ def load(
     if num_films is None:
         return whole_split
     return whole_split.subset(evenly_spaced(len(whole_split), num_films, seed, split))
+
+
+def _of_split(num_films, split):
+    """Return the number for one split among those given for several."""
+    for name in num_films:
+        if name not in SPLITS:
+            raise DataError(
+                "argument num_films",
+                expected=f"numbers for {', '.join(SPLITS)}",
+                found=repr(name),
+                advice=did_you_mean(name, SPLITS) or "name one of the three",
+            )
+    return num_films.get(split)
 
 
 def _check_options(source: str | None, options: Mapping[str, Any]) -> None:

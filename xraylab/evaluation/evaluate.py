@@ -1,13 +1,13 @@
 """A trained run on a split: predictions, scores, intervals, and the table that shows them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from xraylab import data, metrics
+from xraylab import metrics
 from xraylab.evaluation.intervals import Interval, bootstrap
 from xraylab.models import predict_logits, sigmoid
-from xraylab.training.run import Run, write_json
+from xraylab.training.run import Run, load_films, write_json
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,8 @@ def evaluate(
     recipe = run.recipe
     own = source is None or source == recipe.data
     options = (recipe.data_options if own else {}) | (data_options or {})
-    films = data.load(
-        source or recipe.data,
-        size=recipe.size,
-        split=split,
-        label_names=recipe.label_names,
-        progress=progress,
-        **options,
-    )
+    asked = replace(recipe, data=str(source or recipe.data), data_options=options, num_films=None)
+    films = load_films(asked, split, progress)
     y_true = films.truth
     probabilities = predict(model, films)
     # The floor that knows the prevalences must know those of the films the model learnt from.

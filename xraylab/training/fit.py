@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from xraylab import data, losses
+from xraylab.backend import forget_memory_peak
 from xraylab.data.files import sha256_of, sweep
 from xraylab.nearest import did_you_mean
 from xraylab.training import augmentation, distribute
@@ -22,8 +23,15 @@ from xraylab.training.checkpoint import list_checkpoints, told_in_words
 from xraylab.training.loop import Loop
 from xraylab.training.objectives import OBJECTIVES, prevalence
 from xraylab.training.precision import fastest_precision
-from xraylab.training.report import environment, write_report
-from xraylab.training.run import FILES, Run, build_model, start_weights, write_json
+from xraylab.training.report import commit, environment, write_report
+from xraylab.training.run import (
+    FILES,
+    Run,
+    build_model,
+    load_films,
+    start_weights,
+    write_json,
+)
 from xraylab.training.teachers import load_teacher
 
 CHECKPOINT_SECONDS = 60.0
@@ -79,6 +87,7 @@ def fit(
     if max_hours is not None and not max_hours > 0:
         raise ValueError(f"max_hours must be above 0, or None for no limit; {max_hours} came")
     deadline = None if max_hours is None else time.monotonic() + 3600 * max_hours
+    forget_memory_peak()
     cluster = distribute.join()
     with cluster.explaining_losses(out):
         # The model first: a recipe that cannot be built must cost no download, leave no folder.
@@ -119,7 +128,7 @@ def _prepare(recipe, out, progress):
     if recipe.augmentation:
         augmentation.make(**recipe.augmentation)
     # Label names that nobody has given are left to the loader, which knows what is there.
-    films = {name: _load(told, name, progress) for name in ("train", "val")}
+    films = {name: load_films(told, name, progress) for name in ("train", "val")}
     _require_labels(recipe, films["train"])
     return recipe, model, films
 
@@ -197,20 +206,6 @@ def _with_precision(recipe, out):
         return replace(recipe, precision=fastest_precision())
 
 
-def _load(recipe, split, progress):
-    """Load one split of a recipe's data."""
-    options = {"num_films": recipe.num_films} if split == "train" else {}
-    return data.load(
-        recipe.data,
-        size=recipe.size,
-        split=split,
-        label_names=recipe.label_names,
-        progress=progress,
-        **options,
-        **recipe.data_options,
-    )
-
-
 def _begin(recipe, out, films, resume, cluster):
     """Begin a run, or open the one to be resumed after checking that it is the same."""
     fingerprints = {name: split.fingerprint for name, split in films.items()}
@@ -225,6 +220,7 @@ def _begin(recipe, out, films, resume, cluster):
             "data": fingerprints,
             "origins": _origins(recipe, "teacher", "start_from"),
             "train_prevalence": prevalence(films["train"]),
+            "commit": commit(),
             "begun": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         path = Path(out) / "run.json"

@@ -69,7 +69,8 @@ class Recipe:
         data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "films"}``.
         reconstruction_weight: λ of the reconstruction error, for models that rebuild the film.
         seed: decides the first weights, the dropout and the order of the films.
-        num_films: number of training films; None takes all that the data have.
+        num_films: number of training films; None takes all that the data have. For other splits,
+            give ``data_options`` a ``num_films`` for each.
         label_names: names of the labels; None stands for those that the data have.
 
     Raises:
@@ -172,6 +173,11 @@ class Recipe:
             )
         if self.num_films is not None:
             _require("num_films", self.num_films, _whole(1), "at least 1, or None for all")
+            if "num_films" in self.data_options:
+                raise ValueError(
+                    f"num_films={self.num_films} and num_films in data_options="
+                    f"{self.data_options} came; give one of them"
+                )
 
     def to_dict(self):
         """Return the recipe as plain values, ready for JSON."""

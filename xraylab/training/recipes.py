@@ -194,6 +194,26 @@ def _lt_vit():
     yield "lt_vit_tiny_64_tuned", scratch, "marikkar2023", note
 
 
+def _efficientvit():
+    """Return our recipes for the smallest EfficientViT on small films, with MXA and without."""
+    note = "The paper trains the largest model, at 224 px. " + TUNED_NOTE.format(
+        loss=WHY_LOSS["asymmetric"]
+    )
+    plain = Recipe(
+        model="efficientvit_m0",
+        data="chestmnist",
+        size=64,
+        epochs=30,
+        batch_size=64,
+        learning_rate=1e-3,
+        **TUNED,
+    )
+    yield "efficientvit_m0_64_tuned", plain, "rand2025", note
+    options = {"arrangement": "paper"}
+    mxa = replace(plain, model="efficientvit_m0_mxa", model_options=options)
+    yield "efficientvit_m0_mxa_64_tuned", mxa, "rand2025", note
+
+
 def _tuned(published):
     """Return what we would do with the model of a published recipe."""
     changes = dict(TUNED)
@@ -219,8 +239,9 @@ def _named():
             recipe = _tuned(published)
             note = TUNED_NOTE.format(loss=WHY_LOSS[recipe.loss])
             found[tuned] = NamedRecipe(tuned, recipe, name, source, note)
-    for name, recipe, source, note in _lt_vit():
-        found[name] = NamedRecipe(name, recipe, None, source, note)
+    for row in (_efficientvit, _lt_vit):
+        for name, recipe, source, note in row():
+            found[name] = NamedRecipe(name, recipe, None, source, note)
     return found
 
 

@@ -1,7 +1,9 @@
 """The report of a finished run: what was trained, on what, with what, and what came of it."""
 
 import platform
+import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 
 from xraylab import __version__, metrics
 from xraylab.backend import installed_version, memory_peak
@@ -23,6 +25,25 @@ def environment():
         "devices": [str(device) for device in keras.distribution.list_devices()],
         "versions": versions | {name: version for name, version in found.items() if version},
     }
+
+
+def commit():
+    """Return the commit of this package, with ``-dirty`` if its files differ from it.
+
+    None where git does not look after the package's files, as where it was installed.
+    """
+    folder = Path(__file__).resolve().parents[1]
+
+    def git(*words):
+        command = ["git", "-C", str(folder), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def describe_epoch(epoch, epochs, losses, scores):

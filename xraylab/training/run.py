@@ -1,7 +1,7 @@
 """A run: the folder in which a training leaves all that tells what it was and what came of it.
 
 ======================  ==================================================================
-``run.json``            recipe, data fingerprints, when it began
+``run.json``            recipe, data fingerprints, commit of xraylab, when it began
 ``history.json``        one row an epoch
 ``checkpoints/``        the last two checkpoints
 ``best.weights.h5``     weights of the epoch with the best validation score
@@ -19,7 +19,7 @@ from pathlib import Path
 import h5py
 import keras
 
-from xraylab import models
+from xraylab import data, models
 from xraylab.data.files import write_whole
 from xraylab.models.gmml import load_encoder
 from xraylab.training.recipe import Recipe
@@ -121,6 +121,21 @@ def build_model(recipe):
         return models.build_gmml(recipe.model, image_size=recipe.size, **options)
     num_labels = len(recipe.label_names)
     return models.build(recipe.model, image_size=recipe.size, num_labels=num_labels, **options)
+
+
+def load_films(recipe, split, progress=True):
+    """Load one split of the films of a recipe, as it trains or is judged on them."""
+    options = dict(recipe.data_options)
+    if split == "train" and recipe.num_films is not None:
+        options["num_films"] = recipe.num_films
+    return data.load(
+        recipe.data,
+        size=recipe.size,
+        split=split,
+        label_names=recipe.label_names,
+        progress=progress,
+        **options,
+    )
 
 
 def start_weights(recipe, model):

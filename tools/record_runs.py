@@ -1,0 +1,103 @@
+"""Train the runs of the results chapter, each in a process of its own; hours, resumable.
+
+::
+
+    python tools/record_runs.py                                # on simulated films
+    python tools/record_runs.py --sample nih_sample_64.npz     # and on real ones, where they are
+    python tools/record_runs.py --list
+
+The same command goes on where it was stopped, and leaves alone what has finished.
+"""
+
+import argparse
+import fnmatch
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+XRAYLAB = Path(sys.executable).with_name("xraylab")
+
+PHANTOM_FILMS = {"train": 20_000, "val": 4_000, "test": 8_000}
+PHANTOM_EPOCHS = 2
+REAL_EPOCHS = 10
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run to be trained and recorded.
+
+    Attributes:
+        name: of its folder and its record.
+        recipe: the named recipe it follows.
+        settings: what it changes of that, as the command line takes it.
+        start_from: name of the planned run whose weights it starts with, or None.
+        real: whether it needs the real sample.
+    """
+
+    name: str
+    recipe: str
+    settings: tuple[str, ...]
+    start_from: str | None = None
+    real: bool = False
+
+
+def planned():
+    """Return every :class:`Planned` run, the quick ones first."""
+    films = f"data_options.num_films={json.dumps(PHANTOM_FILMS)}"
+    phantom = ("data=phantom", f"epochs={PHANTOM_EPOCHS}", films)
+    for model in (
+        "rr_vit",
+        "efficientvit_m0",
+        "efficientvit_m0_mxa",
+        "dbct",
+        "efficientnet_b0",
+        "lt_vit_tiny",
+        "densenet121",
+        "hybrid_rr_vit",
+    ):
+        yield Planned(f"{model}_64_phantom", f"{model}_64_tuned", phantom)
+    real = (f"epochs={REAL_EPOCHS}",)
+    for model in ("rr_vit", "dbct", "densenet121"):
+        recipe = f"{model}_64_tuned"
+        yield Planned(f"{model}_64_nih_scratch", recipe, real, real=True)
+        yield Planned(
+            f"{model}_64_nih_from_phantom", recipe, real, f"{model}_64_phantom", real=True
+        )
+
+
+def train(plan, runs, sample):
+    """Train one run to its end, or find that it has come there before."""
+    settings = [*plan.settings]
+    if plan.real:
+        settings.append(f"data={sample.resolve()}")
+    if plan.start_from is not None:
+        settings.append(f"start_from={runs / plan.start_from}")
+    command = [XRAYLAB, "train", plan.recipe, "--out", runs / plan.name, "--resume"]
+    for text in settings:
+        command += ["--set", text]
+    subprocess.run(command, check=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "recorded")
+    parser.add_argument("--sample", type=Path, help="real films as a MedMNIST-style .npz file")
+    parser.add_argument("--only", default="*", help="names of runs, as a shell would take them")
+    parser.add_argument("--list", action="store_true", help="list the runs and train none")
+    asked = parser.parse_args()
+    plans = [plan for plan in planned() if fnmatch.fnmatch(plan.name, asked.only)]
+    for plan in plans:
+        if asked.list:
+            print(f"{plan.name}: {plan.recipe} with {', '.join(plan.settings)}")
+        elif plan.real and asked.sample is None:
+            print(f"{plan.name}: left out, for it needs real films: --sample FILE")
+        else:
+            print(f"== {plan.name}", flush=True)
+            train(plan, asked.runs.resolve(), asked.sample)
+
+
+if __name__ == "__main__":
+    main()
