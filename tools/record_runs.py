@@ -1,4 +1,4 @@
-"""Train the runs of the results chapter, each in a process of its own; hours, resumable.
+"""Train and record the runs of the results chapter; hours, resumable.
 
 ::
 
@@ -6,7 +6,9 @@
     python tools/record_runs.py --sample nih_sample_64.npz     # and on real ones, where they are
     python tools/record_runs.py --list
 
-The same command goes on where it was stopped, and leaves alone what has finished.
+Each run trains in a process of its own. The same command goes on where it was stopped, and leaves
+alone what has finished. Records go to book/results. Of real films no labels and answers are kept
+there, for they are not ours to pass on; their scores cannot be computed again without them.
 """
 
 import argparse
@@ -59,6 +61,10 @@ def planned():
         "hybrid_rr_vit",
     ):
         yield Planned(f"{model}_64_phantom", f"{model}_64_tuned", phantom)
+    for model in ("rr_vit", "efficientvit_m0"):
+        for seed in (1, 2):
+            settings = (*phantom, f"seed={seed}")
+            yield Planned(f"{model}_64_phantom_seed{seed}", f"{model}_64_tuned", settings)
     real = (f"epochs={REAL_EPOCHS}",)
     for model in ("rr_vit", "dbct", "densenet121"):
         recipe = f"{model}_64_tuned"
@@ -81,11 +87,25 @@ def train(plan, runs, sample):
     subprocess.run(command, check=True)
 
 
+def record(plan, runs, records, cost):
+    """Record one run, or leave its record as it is."""
+    if (records / f"{plan.name}.json").exists():
+        print("recorded before")
+        return
+    command = [XRAYLAB, "results", "record", runs / plan.name, "--recipe", plan.recipe]
+    command += ["--folder", records, "--no-keep" if plan.real else "--keep"]
+    subprocess.run(command + ["--cost"] * (cost and not plan.real), check=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "recorded")
+    parser.add_argument("--records", type=Path, default=ROOT / "book" / "results")
     parser.add_argument("--sample", type=Path, help="real films as a MedMNIST-style .npz file")
     parser.add_argument("--only", default="*", help="names of runs, as a shell would take them")
+    parser.add_argument(
+        "--train-only", action="store_true", help="record nothing: on a machine that is not quiet"
+    )
     parser.add_argument("--list", action="store_true", help="list the runs and train none")
     asked = parser.parse_args()
     plans = [plan for plan in planned() if fnmatch.fnmatch(plan.name, asked.only)]
@@ -97,6 +117,9 @@ def main():
         else:
             print(f"== {plan.name}", flush=True)
             train(plan, asked.runs.resolve(), asked.sample)
+            if not asked.train_only:
+                # The cost of a model is that of its recipe: other seeds need no measurement.
+                record(plan, asked.runs.resolve(), asked.records, cost="seed" not in plan.name)
 
 
 if __name__ == "__main__":

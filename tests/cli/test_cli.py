@@ -1,9 +1,8 @@
-"""The command line as a newcomer uses it: in a process of its own, read as text."""
+"""The command line as a newcomer uses it, read as text."""
 
 import dataclasses
 import inspect
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -12,34 +11,16 @@ import time
 
 import pytest
 
-from xraylab import training
+from xraylab import evaluation, training
 from xraylab.cli.train import train
 
-LABELS = "first,second,third"
-
-
-def xraylab(*arguments, expect=0, **environment):
-    done = subprocess.run(
-        [sys.executable, "-c", "from xraylab.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"COLUMNS": "160"} | environment,
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr
-
-
-TRAIN = (
-    "train", "rr_vit_toy", "--size", "16", "--epochs", "2", "--batch-size", "16",
-    "--label-names", LABELS,
-)  # fmt: skip
+from .command import LABELS, TRAIN, xraylab, xraylab_apart
 
 
 @pytest.fixture(scope="module")
 def run(film_file, tmp_path_factory):
     out = tmp_path_factory.mktemp("cli") / "run"
-    text = xraylab(*TRAIN, "--data", film_file, "--out", out)
+    text = xraylab_apart(*TRAIN, "--data", film_file, "--out", out)
     assert "epoch 2/2" in text
     assert f"next: xraylab evaluate {out} --split test" in text
     return out
@@ -57,12 +38,16 @@ def test_help_is_there_for_every_command():
         ("resume",),
         ("delete",),
         ("evaluate",),
+        ("calibrate",),
+        ("bench",),
+        *(("results", word) for word in ("record", "list", "compare", "check", "table")),
     ):
         assert "Usage" in xraylab(*command, "--help")
+    assert "Usage" in xraylab_apart("--help")
 
 
 def test_doctor_tries_a_convolution():
-    text = xraylab("doctor")
+    text = xraylab_apart("doctor")
     assert "a convolution works" in text
     for topic in ("Platform", "Versions", "Back end", "Disk", "Data"):
         assert topic in text
@@ -107,7 +92,7 @@ def test_models_and_data_are_listed():
 
 
 def test_evaluate_prints_scores_floors_and_intervals(run):
-    text = xraylab("evaluate", run, "--split", "test", "--replicates", "50")
+    text = xraylab_apart("evaluate", run, "--split", "test", "--replicates", "50")
     for word in ("Macro AUC", "All negative", "Prevalence", "95 % interval", "First"):
         assert word in text
     scores = json.loads((run / "scores-test.json").read_text())
@@ -180,9 +165,15 @@ def test_ctrl_c_says_how_to_go_on(film_file, tmp_path):
     assert "Traceback" not in errors
 
 
-def test_bench_measures_a_model():
-    text = xraylab("bench", "rr_vit_toy", "--size", 32, "--rounds", 3)
-    assert "films/s" in text
+def test_bench_measures_a_model(monkeypatch):
     found = json.loads(xraylab("bench", "rr_vit_toy", "--size", 32, "--rounds", 3, "--json"))
     assert found["latency_p50"] > 0
+    measured = evaluation.DeviceCost(**found)
+    monkeypatch.setattr(evaluation, "device_cost", lambda *args, **options: measured)
+    text = xraylab("bench", "rr_vit_toy", "--size", 32)
+    assert f"{found['latency_p50']:.1f} ms (median)" in text
+    assert "films/s" in text
+
+
+def test_bench_of_no_model():
     assert "unknown model 'rr_vti'" in xraylab("bench", "rr_vti", expect=1)

@@ -160,3 +160,55 @@ def test_calibration_goes_through_json():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def logistic_world(num_films, rng, slope=0.6, offset=-0.5, num_labels=14):
+    """Return labels and probabilities that are off by a known logistic map, and the true ones."""
+    z = rng.normal(-2.5, 1.2, (num_films, num_labels))
+    true = 1 / (1 + np.exp(-(slope * z + offset)))
+    return (rng.random(z.shape) < true).astype(float), 1 / (1 + np.exp(-z)), true
+
+
+def test_intervals_are_of_the_scores_themselves():
+    y_true, probabilities, _ = logistic_world(500, np.random.default_rng(0))
+    y_true[::7, 2] = np.nan
+    y_true[:, 5] = np.nan
+    found = evaluation.calibration_intervals(y_true, probabilities, 50)
+    expected = evaluation.calibration_error(y_true, probabilities)
+    assert found["calibration_error"].value == pytest.approx(expected, abs=1e-12)
+    assert found["brier"].value == pytest.approx(evaluation.brier(y_true, probabilities), abs=1e-12)
+    assert found["brier"].low < found["brier"].value < found["brier"].high
+
+
+def test_brier_interval_is_as_wide_as_its_standard_error_says():
+    y_true, probabilities, _ = logistic_world(3000, np.random.default_rng(1), num_labels=1)
+    found = evaluation.calibration_intervals(y_true, probabilities, 2000)["brier"]
+    error = np.std((y_true - probabilities) ** 2) / np.sqrt(3000)
+    assert (found.high - found.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.07)
+
+
+def test_patients_widen_intervals():
+    y_true, probabilities, _ = logistic_world(400, np.random.default_rng(2))
+    y_true, probabilities = np.repeat(y_true, 5, axis=0), np.repeat(probabilities, 5, axis=0)
+    alone = evaluation.calibration_intervals(y_true, probabilities, 300)["brier"]
+    whose = np.repeat(np.arange(400), 5)
+    together = evaluation.calibration_intervals(y_true, probabilities, 300, patients=whose)["brier"]
+    ratio = (together.high - together.low) / (alone.high - alone.low)
+    assert ratio == pytest.approx(np.sqrt(5), rel=0.2)
+
+
+def test_interval_of_the_calibration_error_holds_the_true_one():
+    """Percentiles would hold it in none of a hundred such worlds, for resamples add noise."""
+    rng = np.random.default_rng(3)
+    y_true, probabilities, true = logistic_world(200_000, rng)
+    gap = [
+        abs(np.mean((q - p)[part]))
+        for p, q in zip(probabilities.T, true.T, strict=True)
+        for part in np.array_split(np.argsort(p), 15)
+    ]
+    held = 0
+    for _ in range(25):
+        y_true, probabilities, _ = logistic_world(2000, rng)
+        found = evaluation.calibration_intervals(y_true, probabilities, 200)["calibration_error"]
+        held += found.low <= np.mean(gap) <= found.high
+    assert held >= 20  # 93 of 100 in a long run

@@ -10,9 +10,11 @@ import typer
 
 from xraylab import __version__
 from xraylab.cli.bench import bench
+from xraylab.cli.calibrate import calibrate
 from xraylab.cli.listing import data, doctor
 from xraylab.cli.models import models
 from xraylab.cli.recipes import recipes
+from xraylab.cli.results import results
 from xraylab.cli.runs import delete, resume, runs
 from xraylab.cli.train import evaluate, train
 
@@ -29,8 +31,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, models, data, recipes, train, runs, resume, evaluate, delete, bench):
+for command in (doctor, models, data, recipes, train, runs, resume, evaluate, calibrate, delete):
     app.command()(command)
+app.command()(bench)
+app.add_typer(results)
 
 
 def _print_version(asked: bool):

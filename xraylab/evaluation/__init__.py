@@ -1,18 +1,18 @@
 """Evaluation: predictions, scores with intervals, and what they are worth."""
 
-from xraylab.evaluation.calibration import (
-    Calibration,
-    Reliability,
-    brier,
-    calibration_error,
-    error_floor,
-    fit_platt,
-    fit_temperature,
-    reliability,
-)
+from xraylab.evaluation.calibrate import Fitted, calibrate, fit_to, load_calibration
+from xraylab.evaluation.calibration import Calibration, fit_platt, fit_temperature
 from xraylab.evaluation.device_cost import DeviceCost, device_cost
 from xraylab.evaluation.evaluate import Evaluation, evaluate, predict
 from xraylab.evaluation.intervals import SCORES, Difference, Interval, bootstrap, compare
+from xraylab.evaluation.reliability import (
+    Reliability,
+    brier,
+    calibration_error,
+    calibration_intervals,
+    error_floor,
+    reliability,
+)
 from xraylab.evaluation.significance import DeLong, delong, holm
 from xraylab.evaluation.subgroups import Subgroup, age_bands, by_group
 from xraylab.evaluation.thresholds import OperatingPoint, choose_thresholds, operating_points
@@ -24,6 +24,7 @@ __all__ = [
     "DeviceCost",
     "Difference",
     "Evaluation",
+    "Fitted",
     "Interval",
     "OperatingPoint",
     "Reliability",
@@ -32,7 +33,9 @@ __all__ = [
     "bootstrap",
     "brier",
     "by_group",
+    "calibrate",
     "calibration_error",
+    "calibration_intervals",
     "choose_thresholds",
     "compare",
     "delong",
@@ -41,7 +44,9 @@ __all__ = [
     "evaluate",
     "fit_platt",
     "fit_temperature",
+    "fit_to",
     "holm",
+    "load_calibration",
     "operating_points",
     "predict",
     "reliability",

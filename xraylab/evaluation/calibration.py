@@ -1,143 +1,11 @@
-"""Do probabilities keep their word? Reliability, its error, and what mends it."""
+"""What mends probabilities that do not keep their word: one temperature, or Platt's scaling."""
 
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
-from xraylab.metrics import check_answers
 from xraylab.models.predict import sigmoid
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """What was said and what happened, bin by bin.
-
-    Attributes:
-        said: (k,) mean probability in each bin that holds answers.
-        happened: (k,) share of positives there.
-        count: (k,) answers there.
-        low, high: (k,) 95 % Wilson bounds of ``happened``.
-    """
-
-    said: np.ndarray
-    happened: np.ndarray
-    count: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @property
-    def error(self):
-        """Expected calibration error: mean gap of said and happened, weighted by answers."""
-        return float(np.average(np.abs(self.said - self.happened), weights=self.count))
-
-
-def reliability(y_true, probabilities, bins=15, equal="mass"):
-    """Return the reliability curve of one label.
-
-    Shapes:
-        y_true: (num_films,), 0 or 1, nan where unknown; probabilities: (num_films,) in [0, 1].
-
-    Args:
-        bins: how many, at least 1. Tied probabilities stay together, so there can be fewer.
-        equal: ``"mass"`` puts as many answers into every bin, ``"width"`` makes all of one width.
-            Findings are rare: in bins of one width nearly all answers lie in the first.
-
-    Raises:
-        ValueError: as :func:`xraylab.metrics.score`, or if an argument is out of range.
-
-    Source: ``guo2017``, Sect. 2; bins of equal mass ``nixon2019``; bounds ``wilson1927``.
-    """
-    if bins < 1 or equal not in ("mass", "width"):
-        raise ValueError(
-            f"bins must be at least 1 and equal 'mass' or 'width'; {bins} and {equal!r} came"
-        )
-    y_true, known, probabilities = check_answers(
-        np.reshape(y_true, (-1, 1)), np.reshape(probabilities, (-1, 1))
-    )
-    truth, chances = y_true[known], probabilities[known]
-    if equal == "width":
-        places = np.maximum(np.ceil(chances * bins).astype(int) - 1, 0)
-    else:
-        # Where tied answers begin decides the bin of all of them.
-        begins = np.searchsorted(np.sort(chances), chances, side="left")
-        places = begins * bins // len(chances)
-    count = np.bincount(places, minlength=bins)
-    held = count > 0
-    count = count[held]
-    said = np.bincount(places, chances, bins)[held] / count
-    happened = np.bincount(places, truth, bins)[held] / count
-    return Reliability(said, happened, count, *_wilson(happened, count))
-
-
-def calibration_error(y_true, probabilities, bins=15, equal="mass"):
-    """Return the expected calibration error, mean over the labels that have known answers.
-
-    Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: same shape.
-        returns: a number in [0, 1]. A perfect model scores above 0 too, for shares are counted on
-        films: :func:`error_floor` tells how far.
-
-    Args:
-        bins, equal: as :func:`reliability`.
-
-    Raises:
-        ValueError: as :func:`reliability`.
-
-    Source: ``guo2017``, Sect. 2.
-    """
-    y_true, probabilities = np.asarray(y_true, dtype=np.float64), np.asarray(probabilities)
-    check_answers(y_true, probabilities)
-    return float(
-        np.mean(
-            [
-                reliability(truth, chances, bins, equal).error
-                for truth, chances in zip(y_true.T, probabilities.T, strict=True)
-                if not np.isnan(truth).all()
-            ]
-        )
-    )
-
-
-def error_floor(probabilities, known=None, bins=15, equal="mass", draws=20, seed=0):
-    """Return the calibration error of a model whose probabilities are all true.
-
-    Labels are drawn from the probabilities themselves, so that what is left is counting noise.
-
-    Shapes:
-        probabilities: (num_films, num_labels) in [0, 1]. known: the same shape, whether a label is
-        known; None where all are.
-
-    Args:
-        bins, equal: as :func:`reliability`.
-        draws: how many times labels are drawn; the mean error is returned.
-        seed: seed of the draws.
-    """
-    probabilities = np.asarray(probabilities, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    errors = []
-    for _ in range(draws):
-        drawn = (rng.random(probabilities.shape) < probabilities).astype(np.float64)
-        if known is not None:
-            drawn[~np.asarray(known, dtype=bool)] = np.nan
-        errors.append(calibration_error(drawn, probabilities, bins, equal))
-    return float(np.mean(errors))
-
-
-def brier(y_true, probabilities):
-    """Return the Brier score: mean squared distance of probabilities and labels that are known.
-
-    Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
-        in [0, 1]. returns: a number in [0, 1], the lower the better.
-
-    Raises:
-        ValueError: as :func:`xraylab.metrics.score`.
-
-    Source: ``brier1950``, halved as is usual for two classes.
-    """
-    y_true, known, probabilities = check_answers(y_true, probabilities)
-    return float(np.mean((probabilities - y_true)[known] ** 2))
 
 
 @dataclass(frozen=True)
@@ -277,10 +145,3 @@ def _checked(y_true, logits):
             f"{np.unique(known)[:5].tolist()}"
         )
     return y_true, logits
-
-
-def _wilson(share, count, z=1.959964):
-    """Return Wilson's bounds of a share."""
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return centre - half, centre + half

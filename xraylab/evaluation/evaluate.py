@@ -105,11 +105,7 @@ def evaluate(
         ValueError: as :func:`xraylab.data.load`.
     """
     run = Run(path)
-    if run.recipe.objective == "masked_reconstruction":
-        raise ValueError(
-            f"{path} learnt to rebuild films, not to find anything: it has no scores. Fine-tune "
-            f"from it first: start_from={path}"
-        )
+    run.require_classifier()
     model = run.load_model(weights)
     recipe = run.recipe
     own = source is None or source == recipe.data

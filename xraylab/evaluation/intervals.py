@@ -22,6 +22,11 @@ class Interval:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, column, level):
+        """Return the interval of a score: its value first, then replicates; NaN where undefined."""
+        return cls(*_bounds(column, level))
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -77,8 +82,8 @@ def bootstrap(
     Source: ``efron1993``, Ch. 13; resampling of clusters ``davison1997``, Sect. 3.8.
     """
     answers = _Answers(y_true, probabilities, label_names, scores)
-    table = _replicate([answers], replicates, level, seed, patients, strata, progress)[0]
-    return {name: Interval(*_interval(table[:, j], level)) for j, name in enumerate(answers.names)}
+    table = replicate([answers], replicates, level, seed, patients, strata, progress)[0]
+    return {name: Interval.of(table[:, j], level) for j, name in enumerate(answers.names)}
 
 
 def compare(
@@ -119,7 +124,7 @@ def compare(
     Source: ``efron1993``, Chs. 13 and 16; counting one more ``davison1997``, Sect. 4.2.
     """
     pair = [_Answers(y_true, answers, label_names, scores) for answers in (first, second)]
-    tables = _replicate(pair, replicates, level, seed, patients, strata, progress)
+    tables = replicate(pair, replicates, level, seed, patients, strata, progress)
     table = tables[1] - tables[0]
     differences = {}
     for j, name in enumerate(pair[0].names):
@@ -127,7 +132,7 @@ def compare(
         drawn = drawn[~np.isnan(drawn)]
         smaller = min((drawn <= 0).sum(), (drawn >= 0).sum())
         p_value = min(1.0, 2 * (smaller + 1) / (len(drawn) + 1)) if len(drawn) else np.nan
-        differences[name] = Difference(*_interval(table[:, j], level), float(p_value))
+        differences[name] = Difference(*_bounds(table[:, j], level), float(p_value))
     return differences
 
 
@@ -173,17 +178,17 @@ class _Answers:
             else:
                 found[name] = ranking.roc_auc(mine)
         if "macro_auc" in self.names:
-            found["macro_auc"] = _mean(list(found.values()))
+            found["macro_auc"] = mean_of_defined(list(found.values()))
         if precise:
-            found["average_precision"] = _mean(precisions)
+            found["average_precision"] = mean_of_defined(precisions)
         if self._pooled is not None:
             found["micro_auc"] = self._pooled.roc_auc(weights[:, self._film_of_pair])
-        found["accuracy"] = _share(weights @ self._right, weights @ self._known)
-        found["exact_match"] = _share(weights @ self._all_right, weights @ self._all_known)
+        found["accuracy"] = share(weights @ self._right, weights @ self._known)
+        found["exact_match"] = share(weights @ self._all_right, weights @ self._all_known)
         return np.stack([found[name] for name in self.names], axis=1)
 
 
-def _replicate(models, replicates, level, seed, patients, strata, progress):
+def replicate(models, replicates, level, seed, patients, strata, progress):
     """Return the scores of models on the films as they are (row 0) and on the same resamples."""
     if replicates < 1 or not 0 < level < 1:
         raise ValueError(
@@ -206,12 +211,12 @@ def _replicate(models, replicates, level, seed, patients, strata, progress):
     return [np.concatenate(table) for table in tables]
 
 
-def _share(part, whole):
+def share(part, whole):
     """Return part / whole, NaN where there is nothing."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
-def _mean(columns):
+def mean_of_defined(columns):
     """Return the mean over the defined values of each replicate; NaN where there is none."""
     values = np.stack(columns, axis=1)
     defined = ~np.isnan(values)
@@ -220,7 +225,7 @@ def _mean(columns):
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _interval(column, level):
+def _bounds(column, level):
     """Return value, low and high of one score; NaN bounds where no replicate defines it."""
     replicates = column[1:][~np.isnan(column[1:])]
     if not len(replicates):

@@ -9,6 +9,7 @@
 ``report.json``         written when the run has finished
 ``teacher.npy``         what a teacher says of the training films, if it is asked once
 ``scores-SPLIT.json``   written by ``xraylab evaluate``
+``calibration.json``    written by ``xraylab calibrate``
 ======================  ==================================================================
 """
 
@@ -71,6 +72,14 @@ class Run:
     def checkpoints(self):
         """The folder of the run's checkpoints."""
         return self.path / "checkpoints"
+
+    def require_classifier(self):
+        """Refuse a run that has no scores, for it learnt to rebuild films."""
+        if self.recipe.objective == "masked_reconstruction":
+            raise ValueError(
+                f"{self.path} learnt to rebuild films, not to find anything: it has no scores. "
+                f"Fine-tune from it first: start_from={self.path}"
+            )
 
     def load_model(self, weights="best"):
         """Return the run's model with its ``"best"`` or ``"last"`` weights.

@@ -1,0 +1,187 @@
+"""Records read back: validated, scored again, and refused by name if they are not true."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+
+from xraylab.results.errors import ResultError
+from xraylab.results.predictions import Answers, file_name, read_predictions
+from xraylab.results.scoring import Measure, disagreements, plain, score_all
+
+
+@dataclass(frozen=True)
+class Result:
+    """One recorded run.
+
+    Attributes:
+        path: its file.
+        values: what the file holds, as its schema ``result.schema.json`` says.
+        answers: labels and logits of the validation and test films by split; None if they were not
+            kept.
+    """
+
+    path: Path
+    values: dict
+    answers: dict[str, Answers] | None
+
+    @property
+    def name(self):
+        """Name of the record, which is that of its file too."""
+        return self.values["name"]
+
+    @property
+    def recipe(self):
+        """The recipe as plain values; files and folders by their names alone."""
+        return self.values["recipe"]
+
+    @property
+    def label_names(self):
+        """Names of the labels."""
+        return tuple(self.values["measure"]["label_names"])
+
+    @property
+    def simulated(self):
+        """Whether its films are simulated."""
+        return self.values["simulated"]
+
+    def score(self, name, split="test"):
+        """Return one of the scores over all labels; None where it is undefined."""
+        return self.values["scores"][split][name]
+
+
+def load_result(path):
+    """Read one record and score its predictions again, where they were kept.
+
+    Intervals and calibration take seconds and are left to :func:`check_results`.
+
+    Raises:
+        ResultError: naming the file, if it is no record, does not fit the schema, was changed since
+            it was written, has another name than its file, or says other scores than its
+            predictions give.
+        FileNotFoundError: if there is no such file.
+    """
+    path = Path(path)
+    values = _read(path)
+    problem = jsonschema.exceptions.best_match(_validator().iter_errors(values))
+    if problem is not None:
+        where = "/".join(map(str, problem.absolute_path)) or "the whole"
+        raise ResultError(f"{path}: {where} is not as a record has it: {problem.message[:300]}")
+    if values["sha256"] != digest(values):
+        raise ResultError(
+            f"{path}: the record was changed after it was written: its hash is {digest(values)}, "
+            f"and it says {values['sha256']}. Record the run again"
+        )
+    if values["name"] != path.stem:
+        raise ResultError(f"{path}: this is the record of {values['name']}; give it that name back")
+    result = Result(path, values, _answers(path, values))
+    _require_true(result, quick=True)
+    return result
+
+
+def load_results(folder):
+    """Read all records of a folder, sorted by name.
+
+    Raises:
+        ResultError: for the first that must not be believed, by name; and where two records have
+            the same weights or the same predictions.
+        FileNotFoundError: if there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: expected a folder of records; there is none")
+    results = [load_result(path) for path in sorted(folder.glob("*.json"))]
+    seen = {}
+    for result in results:
+        kept = result.values["predictions"]
+        for total in {result.values["weights_sha256"], kept["sha256"] if kept else None} - {None}:
+            if seen.setdefault(total, result.name) != result.name:
+                raise ResultError(
+                    f"{result.path}: {seen[total]} has the same weights or predictions; one run is "
+                    "one record. Remove one of them"
+                )
+    return results
+
+
+def check_results(folder, progress=False):
+    """Read all records of a folder, and compute anew everything that predictions can tell.
+
+    Returns:
+        ``(checked, unchecked)``: names of the records whose scores, intervals, calibration and
+        thresholds were computed anew, and of those whose predictions were not kept.
+
+    Raises:
+        ResultError: naming the file, if a record must not be believed.
+        FileNotFoundError: if there is no such folder.
+    """
+    checked, unchecked = [], []
+    for result in load_results(folder):
+        if result.answers is None:
+            unchecked.append(result.name)
+        else:
+            _require_true(result, quick=False, progress=progress)
+            checked.append(result.name)
+    return checked, unchecked
+
+
+def digest(values):
+    """Return the hash of everything in a record but the hash itself."""
+    rest = {name: value for name, value in values.items() if name != "sha256"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path):
+    """Return what a JSON file holds."""
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is no number that JSON knows")
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such record") from None
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path}: expected a record in JSON, but {error}") from error
+
+
+def _answers(path, values):
+    """Return the predictions beside a record, or None if none were kept."""
+    kept = values["predictions"]
+    if kept is None:
+        return None
+    if kept["file"] != file_name(values["name"], kept["sha256"]):
+        raise ResultError(f"{path}: {kept['file']} cannot be the predictions of {values['name']}")
+    answers = read_predictions(path.with_name(kept["file"]), kept["sha256"])
+    for split, mine in answers.items():
+        films = values["data"][split]
+        if mine.labels_sha256 != films["labels_sha256"] or len(mine.labels) != films["films"]:
+            raise ResultError(f"{path}: its predictions are of other {split} films than it says")
+    return answers
+
+
+def _require_true(result, quick, progress=False):
+    """Refuse a record that says something else than its predictions."""
+    if result.answers is None:
+        return
+    told = result.values
+    try:
+        measure = Measure.from_dict(told["measure"])
+        found = score_all(result.answers, measure, quick=quick, progress=progress)
+    except ValueError as error:
+        raise ResultError(f"{result.path}: its predictions cannot be scored: {error}") from error
+    for place, said, computed in disagreements(told, plain(found)):
+        raise ResultError(
+            f"{result.path}: it says {place} {said}; its predictions give {computed}. Record the "
+            "run again"
+        )
+
+
+@cache
+def _validator():
+    schema = resources.files("xraylab.results") / "result.schema.json"
+    return jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))

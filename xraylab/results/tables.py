@@ -1,0 +1,284 @@
+"""Records as tables of cells, with captions that say what the numbers are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any
+
+NOT_RUN = "not run"
+"""What stands where there is no record."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table of records.
+
+    Attributes:
+        heading: what stands above it.
+        value: returns a record's number, or None where it has none.
+        text: returns a number as it is printed.
+        best: whether high values are good (``max``), low ones (``min``), or neither (None).
+    """
+
+    heading: str
+    value: Callable[[Any], float | None]
+    text: Callable[[float], str]
+    best: Callable | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be written.
+
+    Attributes:
+        caption: what it holds, with the data set and the number of films; says SIMULATED of
+            simulated films.
+        heads: the headings.
+        rows: cells as text, one tuple a row.
+        best: places (row, column) of the best value of each column that has a best one.
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    best: frozenset[tuple[int, int]] = frozenset()
+
+
+def _score(name, heading):
+    return Column(heading, lambda result: result.score(name), "{:.3f}".format, max)
+
+
+def _training(name, heading, text, unit=1):
+    def value(result):
+        found = result.values["training"][name]
+        return None if found is None else found / unit
+
+    return Column(heading, value, text)
+
+
+def _cost(name, heading, text, unit=1):
+    def value(result):
+        found = (result.values["cost"] or {}).get(name)
+        return None if found is None else found / unit
+
+    return Column(heading, value, text)
+
+
+def _floor(result):
+    return result.values["scores"]["test"]["floors"][-1]["micro_auc"]
+
+
+def _error(result):
+    return result.values["calibration"]["as_trained"]["calibration_error"]["value"]
+
+
+COLUMNS = {
+    "macro_auc": _score("macro_auc", "macro AUC [95 %]"),
+    "micro_auc": _score("micro_auc", "micro AUC"),
+    "micro_floor": Column("its floor", _floor, "{:.3f}".format),
+    "average_precision": _score("average_precision", "average precision"),
+    "accuracy": _score("accuracy", "ACC per label"),
+    "exact_match": _score("exact_match", "exact match"),
+    "calibration_error": Column("calibration error", _error, "{:.3f}".format, min),
+    "parameters": _training("parameters", "parameters", "{:,.0f}".format),
+    "multiply_adds": _cost("multiply_adds", "multiply-adds (M)", "{:,.1f}".format, 1e6),
+    "latency": _cost("latency_p50", "latency (ms)", "{:.1f}".format),
+    "inference_memory": _cost("inference_bytes", "memory, 32 films (GB)", "{:.2f}".format, 1e9),
+    "training_memory": _cost("training_bytes", "memory, training (GB)", "{:.2f}".format, 1e9),
+    "size": Column("px", lambda result: result.recipe["size"], "{:.0f}".format),
+    "films": Column(
+        "training films", lambda result: result.values["data"]["train"]["films"], "{:,.0f}".format
+    ),
+    "epochs": _training("epochs", "epochs", "{:.0f}".format),
+    "minutes": _training("seconds", "minutes of training", "{:.1f}".format, 60),
+}
+"""What a table of records can show, by name."""
+
+USUAL = (
+    "macro_auc",
+    "micro_auc",
+    "micro_floor",
+    "average_precision",
+    "accuracy",
+    "exact_match",
+    "parameters",
+    "epochs",
+)
+
+
+def table(results, columns=USUAL, *, models=None):
+    """Return a table of records that were scored on the same test films.
+
+    Args:
+        results: :class:`xraylab.results.Result` objects.
+        columns: names of :data:`COLUMNS`.
+        models: models in the order of the rows; of each the records follow, or a row of "not run".
+            By default one row for each record, in their order.
+
+    Raises:
+        ValueError: if there is no record, their films or labels differ, or a column is unknown.
+    """
+    results = list(results)
+    unknown = [name for name in columns if name not in COLUMNS]
+    if not results or unknown:
+        raise ValueError(
+            f"a table needs a record and columns among {', '.join(COLUMNS)}; {len(results)} "
+            f"records and {list(columns)} came"
+        )
+    _require_same_films(results)
+    if models is None:
+        listed = [(result.name, result) for result in results]
+    else:
+        listed = []
+        for model in models:
+            found = [result for result in results if result.recipe["model"] == model]
+            listed += [(result.name, result) for result in found] or [(model, None)]
+    rows = tuple((name, *(_cell(result, column) for column in columns)) for name, result in listed)
+    best = set()
+    for j, name in enumerate(columns, 1):
+        values = [result and COLUMNS[name].value(result) for _, result in listed]
+        known = [value for value in values if value is not None]
+        if COLUMNS[name].best and len(known) > 1:
+            first = COLUMNS[name].best(known)
+            best |= {(i, j) for i, value in enumerate(values) if value == first}
+    heads = ("run", *(COLUMNS[name].heading for name in columns))
+    return Table(_caption(results), heads, rows, frozenset(best))
+
+
+def by_size(results, models, sizes, score="macro_auc"):
+    """Return a table of one score, models down and sizes across.
+
+    Several records of one cell, as with other seeds, give their mean and their number.
+
+    Args:
+        results: :class:`xraylab.results.Result` objects, scored on the same films at other sizes.
+        models: the rows.
+        sizes: the columns, in pixels.
+        score: name of a score over all labels.
+
+    Raises:
+        ValueError: as :func:`table`.
+    """
+    results = list(results)
+    if not results:
+        raise ValueError("a table needs a record; none came")
+    _require_same_films(results)
+    rows = []
+    for model in models:
+        row = [model]
+        for size in sizes:
+            values = [
+                result.score(score)
+                for result in results
+                if (result.recipe["model"], result.recipe["size"]) == (model, size)
+            ]
+            values = [value for value in values if value is not None]
+            row.append(f"{mean(values):.3f}" if values else NOT_RUN)
+            if len(values) > 1:
+                row[-1] += f" (mean of {len(values)})"
+        rows.append(tuple(row))
+    heads = ("model", *(f"{size} px" for size in sizes))
+    caption = f"{COLUMNS[score].heading.removesuffix(' [95 %]')}, {_caption(results)}"
+    return Table(caption, heads, tuple(rows))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a score varies with the seed alone.
+
+    Attributes:
+        names: the records, runs of one recipe under several seeds on the same films.
+        seeds: theirs.
+        mean, deviation: of the score; the deviation is that of a sample, divided by n - 1.
+        low, high: the least and the most.
+    """
+
+    names: tuple[str, ...]
+    seeds: tuple[int, ...]
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+
+def seed_spread(results, score="macro_auc"):
+    """Return the :class:`Spread` of each recipe that was recorded under at least two seeds."""
+    groups = {}
+    for result in results:
+        recipe = {**result.recipe, "seed": None}
+        prints = [films["fingerprint"] for films in result.values["data"].values()]
+        groups.setdefault((str(recipe), *prints), []).append(result)
+    found = []
+    for members in groups.values():
+        values = [result.score(score) for result in members]
+        if len(members) > 1 and None not in values:
+            found.append(
+                Spread(
+                    tuple(result.name for result in members),
+                    tuple(result.recipe["seed"] for result in members),
+                    mean(values),
+                    stdev(values),
+                    min(values),
+                    max(values),
+                )
+            )
+    return found
+
+
+def _require_same_films(results):
+    """Refuse records that were not scored on the same films and labels.
+
+    At another size the same films have other pixels; their labels tell that they are the same.
+    """
+    at_size = {}
+    for result in results:
+        former = at_size.setdefault(result.recipe["size"], result)
+        for other, same in ((results[0], _labels), (former, _pixels)):
+            if same(other) != same(result):
+                raise ValueError(
+                    f"{other.name} was scored on {_films(other)} and {result.name} on "
+                    f"{_films(result)}: other films or labels, so they belong in different tables"
+                )
+
+
+def _labels(result):
+    films = result.values["data"]["test"]
+    return films["source"], films["labels_sha256"], result.label_names, result.simulated
+
+
+def _pixels(result):
+    return result.values["data"]["test"]["fingerprint"]
+
+
+def _films(result):
+    films = result.values["data"]["test"]
+    kind = " SIMULATED" if result.simulated else ""
+    return f"{films['films']:,}{kind} films of {films['source']} ({films['fingerprint'][:12]})"
+
+
+def _caption(results):
+    """Return which films the scores of a table are of."""
+    films = results[0].values["data"]["test"]
+    kind = "SIMULATED films" if results[0].simulated else "films"
+    sizes = sorted({result.recipe["size"] for result in results})
+    units = sorted({result.values["measure"]["unit"] for result in results})
+    return (
+        f"{films['films']:,} {kind} of {films['source']}, test split, "
+        f"{', '.join(map(str, sizes))} px; intervals by bootstrap over {' or '.join(units)}"
+    )
+
+
+def _cell(result, name):
+    """Return the text of a cell."""
+    if result is None:
+        return NOT_RUN
+    column = COLUMNS[name]
+    value = column.value(result)
+    if value is None:
+        return "undefined" if column.best else "not measured"
+    text = column.text(value)
+    if name == "macro_auc":
+        interval = result.values["intervals"][name]
+        if interval["low"] is not None:
+            text += f" [{interval['low']:.3f}, {interval['high']:.3f}]"
+    return text
