@@ -1,0 +1,146 @@
+"""Score a public model's probabilities on real films, and write numbers that pages may show.
+
+::
+
+    python tools/measure_real_probabilities.py FOLDER
+
+The folder holds ``densenet121_test_probabilities.npz`` (probabilities, labels and names of the
+22,433 films of ChestMNIST's test split), ``chestmnist_all_labels.npz`` (labels of all films) and
+NIH's table ``Data_Entry_2017_v2020.csv.gz``. Neither films nor labels nor single probabilities are
+written, only what was computed over many.
+
+There are no probabilities for validation films. Calibration and thresholds are therefore fitted on
+one half of the test patients and judged on the other.
+"""
+
+import argparse
+import csv
+import gzip
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from xraylab import evaluation, metrics
+from xraylab.findings import FINDINGS
+from xraylab.models.predict import sigmoid
+from xraylab.results.scoring import plain
+from xraylab.training.run import write_json
+
+OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "densenet121_chestmnist.json"
+REPLICATES = 1000
+BINS = 15
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, default=OUT)
+    asked = parser.parse_args()
+    with np.load(asked.folder / "densenet121_test_probabilities.npz") as stored:
+        truth, said, films = stored["labels"], stored["probabilities"], stored["names"]
+    with np.load(asked.folder / "chestmnist_all_labels.npz") as stored:
+        prevalence = stored["train_labels"].mean(axis=0)
+        assert (stored["test_names"] == films).all() and (stored["test_labels"] == truth).all()
+    patients = np.array([name[:8] for name in films])
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    values = {
+        "about": "A DenseNet-121 on the real films of ChestMNIST's test split; numbers over many "
+        "films, computed by tools/measure_real_probabilities.py. Halves: of the patients.",
+        "films": len(films),
+        "patients": len(np.unique(patients)),
+        **scores(truth, said, patients, prevalence),
+        "reliability": [curve(truth[:, k], said[:, k]) for k in range(len(FINDINGS))],
+        "halves": halves(truth, said, patients),
+        "subgroups": subgroups(truth, said, patients, columns_of(asked.folder, films)),
+    }
+    write_json(asked.out, plain(values))
+    print(f"wrote {asked.out}: macro AUC {values['scores']['macro_auc']:.4f}")
+
+
+def scores(truth, said, patients, prevalence):
+    """Return all scores, with intervals over patients and over films."""
+    return {
+        "scores": metrics.score(truth, said, label_names=FINDINGS, prevalence=prevalence).to_dict(),
+        "intervals": intervals(truth, said, patients),
+        "intervals_over_films": intervals(truth, said, None),
+    }
+
+
+def intervals(truth, said, patients):
+    found = evaluation.bootstrap(truth, said, REPLICATES, label_names=FINDINGS, patients=patients)
+    found |= evaluation.calibration_intervals(truth, said, REPLICATES, patients=patients)
+    return {name: asdict(interval) for name, interval in found.items()}
+
+
+def curve(truth, said):
+    """Return the reliability curve of one label."""
+    found = evaluation.reliability(truth, said, BINS)
+    return {name: values.tolist() for name, values in vars(found).items()}
+
+
+def halves(truth, said, patients):
+    """Return what calibration and thresholds from one half of the patients do to the other."""
+    fitting = np.array([zlib.crc32(who.encode()) % 2 == 0 for who in patients])
+    logits = np.log(said.astype(np.float64)) - np.log1p(-said.astype(np.float64))
+    fitted = evaluation.fit_to(truth[fitting], logits[fitting])
+    truth, logits, patients = truth[~fitting], logits[~fitting], patients[~fitting]
+    methods = {
+        "as_given": sigmoid,
+        "temperature": fitted.temperature,
+        "platt": fitted.platt,
+    }
+    judged = {}
+    for name, mended in methods.items():
+        chances = mended(logits)
+        found = evaluation.calibration_intervals(truth, chances, REPLICATES, patients=patients)
+        judged[name] = {key: asdict(interval) for key, interval in found.items()} | {
+            "error_floor": evaluation.error_floor(chances),
+            "mean_probability": chances.mean(axis=0),
+        }
+    return {
+        "films_fitted": int(fitting.sum()),
+        "films_judged": len(truth),
+        "prevalence": truth.mean(axis=0),
+        "fitted": fitted.to_dict(),
+        "calibration": judged,
+        "operating_points": {
+            rule: [
+                asdict(point)
+                for point in evaluation.operating_points(truth, sigmoid(logits), chosen)
+            ]
+            for rule, chosen in (fitted.thresholds | {"half": (0.5,) * len(FINDINGS)}).items()
+        },
+    }
+
+
+def columns_of(folder, films):
+    """Return sex, age band and projection of films, from NIH's table."""
+    with gzip.open(folder / "Data_Entry_2017_v2020.csv.gz", "rt", newline="") as stream:
+        rows = {row["Image Index"]: row for row in csv.DictReader(stream)}
+    found = [rows[name] for name in films]
+    ages = [float(row["Patient Age"]) for row in found]
+    return {
+        "sex": [row["Patient Gender"] for row in found],
+        "age": evaluation.age_bands(ages),
+        "projection": [row["View Position"] for row in found],
+    }
+
+
+def subgroups(truth, said, patients, columns):
+    """Return the macro AUC of each group, with intervals over patients."""
+    found = {}
+    for name, groups in columns.items():
+        rows = evaluation.by_group(
+            truth, said, groups, label_names=FINDINGS, patients=patients, replicates=REPLICATES
+        )
+        found[name] = [
+            {"name": row.name, "films": row.num_films, "labels": row.labels, **asdict(row.score)}
+            for row in rows
+        ]
+    return found
+
+
+if __name__ == "__main__":
+    main()
