@@ -38,8 +38,11 @@ test: $(READY) lint  ## Check the style and run the tests.
 	$(BIN)/python -m pytest -n 2
 
 test-models: $(READY)  ## Run the thorough tests over every model, recipe and chapter; long.
+	@# A process for each model: what one has compiled would fill the memory of the next.
+	$(BIN)/python -c 'from xraylab.models import list_models; print(*list_models(), sep="\n")' | \
+	  xargs -n 1 -P 2 -I NAME env XRAYLAB_EVERY_MODEL=NAME $(BIN)/python -m pytest \
+	  tests/models/test_all_models.py tests/models/test_backends.py
 	XRAYLAB_EVERY_MODEL=1 $(BIN)/python -m pytest -n 2 \
-	  tests/models/test_all_models.py tests/models/test_backends.py \
 	  tests/training/test_every_recipe.py tests/test_chapters.py
 
 parity: $(PARITY)/.ready  ## Compare with public PyTorch models, in an environment of their own.

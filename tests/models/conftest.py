@@ -11,17 +11,20 @@ from xraylab.models.cards import CARDS
 
 SIZE = 64
 
-EVERY_MODEL = bool(os.environ.get("XRAYLAB_EVERY_MODEL"))
-"""Whether the thorough tests run over every model; ``make test-models`` sets it."""
+ASKED = os.environ.get("XRAYLAB_EVERY_MODEL", "")
+"""The name of a model to be tested thoroughly, or any other text for all of them."""
+
+EVERY_MODEL = bool(ASKED)
+"""Whether the thorough tests run over more than the toys; ``make test-models`` sets it."""
+
+NAMES = [ASKED] if ASKED in CARDS else models.list_models()
 
 _FAMILIES = {models.card(n).builder: n for n in reversed(CARDS) if not n.endswith("_toy")}
 
-SHOWN = [
-    n for n in models.list_models() if EVERY_MODEL or n.endswith("_toy") or n in _FAMILIES.values()
-]
+SHOWN = [n for n in NAMES if EVERY_MODEL or n.endswith("_toy") or n in _FAMILIES.values()]
 """The models of the quick tests: the toys, and of each family the first of full size."""
 
-THOROUGH = [n for n in models.list_models() if EVERY_MODEL or n.endswith("_toy") or n == "rr_vit"]
+THOROUGH = [n for n in NAMES if EVERY_MODEL or n.endswith("_toy") or n == "rr_vit"]
 """The models of the thorough tests: the toys, which are the same code at a small size."""
 
 

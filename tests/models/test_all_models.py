@@ -5,8 +5,6 @@ compile, save and train run over the toys, which are the same code at a small si
 test-models`` runs all of them over all models.
 """
 
-import gc
-
 import keras
 import numpy as np
 import pytest
@@ -28,10 +26,7 @@ def model(request):
 
 @pytest.fixture(params=THOROUGH)
 def name(request):
-    yield request.param
-    if EVERY_MODEL:  # graphs of full-size models would fill the memory
-        keras.backend.clear_session()
-        gc.collect()
+    return request.param
 
 
 def total_loss(model, images, labels, training=True):
