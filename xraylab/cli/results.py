@@ -74,6 +74,7 @@ def list_results(folder: Folder = HERE, model: Model = None, size: Size = None, 
 
     found = _chosen(folder, model, size, data)
     shown = Table("Record", "px", "Test films", "Macro AUC [95 %]", "Recorded")
+    shown.columns[0].overflow = "fold"
     for result in found:
         films = result.values["data"]["test"]
         kind = " SIMULATED" if result.simulated else ""

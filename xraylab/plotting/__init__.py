@@ -11,6 +11,7 @@ from xraylab.plotting.curves import curves
 from xraylab.plotting.films import data_uri, film, films, outlined
 from xraylab.plotting.look import ACCENT, FINDING_COLOURS, HEAT_MAP, INK, Figure, figure, style
 from xraylab.plotting.maps import field, heat
+from xraylab.plotting.scatter import pareto_front, trade_off
 
 __all__ = [
     "ACCENT",
@@ -29,6 +30,8 @@ __all__ = [
     "history",
     "matrix",
     "outlined",
+    "pareto_front",
     "score_bars",
     "style",
+    "trade_off",
 ]

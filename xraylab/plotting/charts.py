@@ -120,42 +120,48 @@ def matrix(
     *,
     unit: str,
     names: Sequence[str] = FINDINGS,
+    columns: Sequence[str] | None = None,
     title: str = "",
     form: str = "{:.2g}",
     alt: str,
 ) -> Figure:
-    """Return a square matrix of findings by findings, every cell with its value.
+    """Return a matrix, as of findings by findings, every cell with its value.
 
     Shapes:
-        values: (k, k); ``nan`` leaves a cell empty.
+        values: (k, m); ``nan`` leaves a cell empty.
 
     Args:
         values: the matrix; row by row from above.
         unit: what the values are; stands beside the colour bar.
-        names: names of rows and columns.
+        names: names of the rows.
+        columns: names of the columns; by default those of the rows.
         title: short text above the matrix.
         form: how a value is written; ``""`` writes none.
         alt: what can be seen; required, because a matrix is too much to be read out.
 
     Raises:
-        ValueError: if ``values`` is not square with one row a name.
+        ValueError: if ``values`` has not one row and one column a name.
     """
     values = np.asarray(values, float)
-    if values.shape != (len(names), len(names)):
-        raise ValueError(f"values: expected ({len(names)}, {len(names)}), got {values.shape}")
+    columns = names if columns is None else columns
+    if values.shape != (len(names), len(columns)):
+        raise ValueError(f"values: expected ({len(names)}, {len(columns)}), got {values.shape}")
     drawn, axes = figure(5.4, 4.6, alt=alt)
-    short = [SHORT_NAMES.get(name, name) for name in names]
+    size = 5.5 if len(columns) > 10 else 7.5
     with style():
-        shown = axes.imshow(values, interpolation="none")
-        axes.set_xticks(range(len(names)), short, rotation=90, fontsize=8)
-        axes.set_yticks(range(len(names)), short, fontsize=8)
+        shown = axes.imshow(
+            values, interpolation="none", aspect="equal" if len(columns) == len(names) else "auto"
+        )
+        for ticks, named, turn in ((axes.set_xticks, columns, 90), (axes.set_yticks, names, 0)):
+            short = [SHORT_NAMES.get(name, name) for name in named]
+            ticks(range(len(named)), short, rotation=turn, fontsize=8)
         axes.set_title(title)
         axes.spines[:].set_visible(False)
         if form:
             for (row, column), value in np.ndenumerate(values):
                 if np.isfinite(value):
                     bright = shown.norm(value) > 0.6
-                    axes.text(column, row, form.format(value), fontsize=5.5, ha="center",
+                    axes.text(column, row, form.format(value), fontsize=size, ha="center",
                               va="center", color="black" if bright else "white")  # fmt: skip
         drawn.colorbar(shown, ax=axes, label=unit, shrink=0.8)
     return drawn
