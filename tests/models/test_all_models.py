@@ -199,7 +199,10 @@ def test_seeds_reproduce(name):
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles by XLA")
 @pytest.mark.parametrize("name", THOROUGH if EVERY_MODEL else ["rr_vit_toy", "dbct_toy"])
 def test_xla_compiles_it(name, batch):
-    history = train(fresh(name), *batch, steps=2, jit_compile=True)
+    model = fresh(name)
+    model.supports_jit = True  # EfficientViT declines on a processor, where it would be slow
+    history = train(model, *batch, steps=2, jit_compile=True)
+    assert model.jit_compile
     assert np.isfinite(history).all()
 
 

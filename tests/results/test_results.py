@@ -406,6 +406,7 @@ def test_latex_and_markdown_keep_their_signs():
     assert r"a\_b \& \{c\}" in results.to_latex(made)
     assert r"\textasciitilde{} & \textbackslash{} \\" in results.to_latex(made)
     assert r"x\|y" in results.to_markdown(made)
+    assert "a_b &amp; {c}" in made._repr_html_()
 
 
 def test_spread_over_seeds(recorded):
@@ -463,6 +464,17 @@ def test_published_figures_have_citations_and_are_the_slides():
     paper = keys["efficientvit_m5_mxa", 224, "CheXpert", "Table 2"]
     assert paper.scores == {"micro_auc": 0.8344}
     assert keys["efficientvit_m5", 224, "CheXpert", "Table 1"].scores["micro_auc"] == 0.661
+
+
+def test_published_tables_say_that_they_are():
+    made = results.published_table("ChestMNIST", 128)
+    assert made.caption.startswith("PUBLISHED by others")
+    assert made.rows[-1][:5] == ("hybrid_rr_vit", "0.948", "0.761", "4.66", "10.33")
+    made = results.published_table("CheXpert", 224)
+    assert made.heads == ("model", "ACC", "micro AUC", "in")
+    assert made.rows[0][:3] == ("efficientvit_m5", "0.84", "0.661")
+    with pytest.raises(ValueError, match="nothing is known of CheXpert at 64 px"):
+        results.published_table("CheXpert", 64)
 
 
 def test_published_parameters_are_ours_to_the_printed_digits():

@@ -192,22 +192,21 @@ class _Gaps:
         self._known = known.astype(np.float64)
         gaps = np.where(known, probabilities - y_true, 0.0)
         self._squares = (gaps**2).sum(axis=1)
-        self._in_bins = []  # for each label that has answers (num_films, bins)
-        for k in np.flatnonzero(known.any(axis=0)):
+        self._labels = np.flatnonzero(known.any(axis=0))
+        self._in_bins = np.zeros((self.num_films, len(self._labels), bins))
+        for j, k in enumerate(self._labels):
             rows = np.flatnonzero(known[:, k])
-            spread = np.zeros((self.num_films, bins))
-            spread[rows, _places(probabilities[rows, k], bins, "mass")] = gaps[rows, k]
-            self._in_bins.append((k, spread))
+            places = _places(probabilities[rows, k], bins, "mass")
+            self._in_bins[rows, j, places] = gaps[rows, k]
 
     def score(self, weights):
         """Return calibration error and Brier score under each row of weights: (rows, 2)."""
         weights = weights.astype(np.float64)
         known = weights @ self._known
-        errors = [
-            share(np.abs(weights @ spread).sum(axis=1), known[:, k]) for k, spread in self._in_bins
-        ]
+        sums = np.tensordot(weights, self._in_bins, axes=1)  # (rows, labels, bins)
+        errors = share(np.abs(sums).sum(axis=2), known[:, self._labels])
         brier = share(weights @ self._squares, known.sum(axis=1))
-        return np.stack([mean_of_defined(errors), brier], axis=1)
+        return np.stack([mean_of_defined(errors.T), brier], axis=1)
 
 
 def _places(chances, bins, equal):

@@ -11,12 +11,12 @@ Published figures never come from here: see :func:`published`.
 
 from xraylab.results.comparison import Comparison, compare_results, differences
 from xraylab.results.errors import ResultError
-from xraylab.results.literature import Published, published
+from xraylab.results.literature import Published, published, published_table
 from xraylab.results.predictions import Answers
 from xraylab.results.record import record
 from xraylab.results.store import Result, check_results, load_result, load_results
-from xraylab.results.tables import COLUMNS, NOT_RUN, Spread, Table, by_size, seed_spread, table
-from xraylab.results.writing import to_csv, to_latex, to_markdown
+from xraylab.results.tables import COLUMNS, NOT_RUN, Spread, by_size, seed_spread, table
+from xraylab.results.writing import Table, to_csv, to_html, to_latex, to_markdown
 
 __all__ = [
     "COLUMNS",
@@ -35,10 +35,12 @@ __all__ = [
     "load_result",
     "load_results",
     "published",
+    "published_table",
     "record",
     "seed_spread",
     "table",
     "to_csv",
+    "to_html",
     "to_latex",
     "to_markdown",
 ]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from xraylab.results.writing import Table
+
 
 @dataclass(frozen=True)
 class Published:
@@ -37,3 +39,45 @@ def published():
     file = resources.files("xraylab.results") / "published.json"
     rows = json.loads(file.read_text(encoding="utf-8"))["figures"]
     return tuple(Published(**row) for row in rows)
+
+
+def published_table(data, size):
+    """Return a :class:`Table` of what others have published on one data set at one size.
+
+    Args:
+        data: name of the data set as :class:`Published` has it.
+        size: in pixels.
+
+    Raises:
+        ValueError: if nothing was published there.
+    """
+    rows = [row for row in published() if (row.data, row.size) == (data, size)]
+    if not rows:
+        known = sorted({(row.data, row.size) for row in published()})
+        raise ValueError(f"nothing is known of {data} at {size} px; there are {known}")
+    scores = list(dict.fromkeys(name for row in rows for name in row.scores))
+    heads = ("model", *(HEADINGS[name] for name in scores), "parameters (M)", "inference (s)", "in")
+    cells = [
+        (
+            row.model,
+            *(_printed(row.scores.get(name)) for name in scores),
+            _printed(row.parameters_millions),
+            _printed(row.inference_seconds),
+            f"{row.citation}, {row.place}",
+        )
+        for row in rows
+    ]
+    kept = [j for j in range(len(heads)) if any(row[j] for row in cells)]
+    return Table(
+        f"PUBLISHED by others, not measured by xraylab: {data}, {size} px",
+        tuple(heads[j] for j in kept),
+        tuple(tuple(row[j] or "not given" for j in kept) for row in cells),
+    )
+
+
+HEADINGS = {"accuracy": "ACC", "macro_auc": "AUC", "micro_auc": "micro AUC"}
+"""How the scores are called where they were published."""
+
+
+def _printed(value):
+    return "" if value is None else f"{value:g}"

@@ -167,10 +167,12 @@ def _changes(recipe, recipe_name):
     """Return what a run's recipe changes of the named one: ``{field: [named, own]}``."""
     named = _without_folders(recipes.get(recipe_name).recipe.to_dict())
     own = _without_folders(recipe.to_dict())
-    changes = {field: [named[field], own[field]] for field in own if named[field] != own[field]}
-    if named["label_names"] is None and "data" not in changes:
-        changes.pop("label_names", None)  # those of its data, written out when the run began
-    return changes
+    decided = {"label_names": None, "precision": "auto"}  # left open until a run begins
+    return {
+        field: [named[field], own[field]]
+        for field in own
+        if named[field] not in (own[field], decided.get(field, own[field]))
+    }
 
 
 def _without_folders(recipe):

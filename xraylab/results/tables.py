@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
+from xraylab.results.writing import Table
+
 NOT_RUN = "not run"
 """What stands where there is no record."""
 
@@ -24,24 +26,6 @@ class Column:
     value: Callable[[Any], float | None]
     text: Callable[[float], str]
     best: Callable | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table ready to be written.
-
-    Attributes:
-        caption: what it holds, with the data set and the number of films; says SIMULATED of
-            simulated films.
-        heads: the headings.
-        rows: cells as text, one tuple a row.
-        best: places (row, column) of the best value of each column that has a best one.
-    """
-
-    caption: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    best: frozenset[tuple[int, int]] = frozenset()
 
 
 def _score(name, heading):
@@ -134,6 +118,10 @@ def table(results, columns=USUAL, *, models=None):
             found = [result for result in results if result.recipe["model"] == model]
             listed += [(result.name, result) for result in found] or [(model, None)]
     rows = tuple((name, *(_cell(result, column) for column in columns)) for name, result in listed)
+    caption = _scored_on(results)
+    if "macro_auc" in columns:
+        units = sorted({result.values["measure"]["unit"] for result in results})
+        caption += f"; intervals by bootstrap over {_listed(units)}"
     best = set()
     for j, name in enumerate(columns, 1):
         values = [result and COLUMNS[name].value(result) for _, result in listed]
@@ -142,7 +130,7 @@ def table(results, columns=USUAL, *, models=None):
             first = COLUMNS[name].best(known)
             best |= {(i, j) for i, value in enumerate(values) if value == first}
     heads = ("run", *(COLUMNS[name].heading for name in columns))
-    return Table(_caption(results), heads, rows, frozenset(best))
+    return Table(caption, heads, rows, frozenset(best))
 
 
 def by_size(results, models, sizes, score="macro_auc"):
@@ -178,7 +166,7 @@ def by_size(results, models, sizes, score="macro_auc"):
                 row[-1] += f" (mean of {len(values)})"
         rows.append(tuple(row))
     heads = ("model", *(f"{size} px" for size in sizes))
-    caption = f"{COLUMNS[score].heading.removesuffix(' [95 %]')}, {_caption(results)}"
+    caption = f"{COLUMNS[score].heading.removesuffix(' [95 %]')}, {_scored_on(results)}"
     return Table(caption, heads, tuple(rows))
 
 
@@ -256,16 +244,16 @@ def _films(result):
     return f"{films['films']:,}{kind} films of {films['source']} ({films['fingerprint'][:12]})"
 
 
-def _caption(results):
+def _scored_on(results):
     """Return which films the scores of a table are of."""
     films = results[0].values["data"]["test"]
     kind = "SIMULATED films" if results[0].simulated else "films"
     sizes = sorted({result.recipe["size"] for result in results})
-    units = sorted({result.values["measure"]["unit"] for result in results})
-    return (
-        f"{films['films']:,} {kind} of {films['source']}, test split, "
-        f"{', '.join(map(str, sizes))} px; intervals by bootstrap over {' or '.join(units)}"
-    )
+    return f"{films['films']:,} {kind} of {films['source']}, test split, {_listed(sizes)} px"
+
+
+def _listed(values):
+    return ", ".join(map(str, values))
 
 
 def _cell(result, name):

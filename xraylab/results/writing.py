@@ -1,7 +1,9 @@
-"""Tables written down: Markdown for pages, LaTeX for papers, CSV for everything else."""
+"""A table, and how it is written: on a page, in Markdown, LaTeX and CSV."""
 
 import csv
 import io
+from dataclasses import dataclass
+from html import escape
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -17,8 +19,46 @@ _LATEX = {
 }
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be written; in a notebook it shows itself.
+
+    Attributes:
+        caption: what it holds, with the data set and the number of films; says SIMULATED of
+            simulated films.
+        heads: the headings.
+        rows: cells as text, one tuple a row.
+        best: places (row, column) of the best value of each column that has a best one.
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    best: frozenset[tuple[int, int]] = frozenset()
+
+    def _repr_html_(self):
+        return to_html(self)
+
+
+def to_html(table):
+    """Return a :class:`Table` as HTML, best values in bold, that scrolls where it is too wide."""
+    heads = "".join(f'<th scope="col">{escape(text)}</th>' for text in table.heads)
+    rows = []
+    for i, row in enumerate(table.rows):
+        cells = [
+            f"<td><b>{text}</b></td>" if (i, j) in table.best else f"<td>{text}</td>"
+            for j, text in enumerate(map(escape, row))
+        ]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return (
+        '<div style="overflow-x: auto"><table class="dataframe">'
+        f'<caption style="caption-side: bottom">{escape(table.caption)}.</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
 def to_markdown(table):
-    """Return a :class:`xraylab.results.Table` as Markdown, best values in bold, caption below."""
+    """Return a :class:`Table` as Markdown, best values in bold, caption below."""
     lines = ["| " + " | ".join(map(_cell, table.heads)) + " |"]
     lines.append("|" + "|".join(["---"] + ["---:"] * (len(table.heads) - 1)) + "|")
     for i, row in enumerate(table.rows):
@@ -31,7 +71,7 @@ def to_markdown(table):
 
 
 def to_latex(table):
-    """Return a :class:`xraylab.results.Table` as LaTeX for the booktabs package."""
+    """Return a :class:`Table` as LaTeX for the booktabs package."""
     lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(table.caption)}.}}"]
     lines += [rf"\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}", r"\toprule"]
     lines += [" & ".join(map(_latex, table.heads)) + r" \\", r"\midrule"]
@@ -45,7 +85,7 @@ def to_latex(table):
 
 
 def to_csv(table):
-    """Return a :class:`xraylab.results.Table` as CSV, the caption in a first line behind ``#``."""
+    """Return a :class:`Table` as CSV, the caption in a first line behind ``#``."""
     stream = io.StringIO()
     stream.write(f"# {table.caption}\n")
     csv.writer(stream, lineterminator="\n").writerows([table.heads, *table.rows])
