@@ -40,3 +40,9 @@ def test_curves_without_a_number_and_bands_without_a_curve_are_refused():
         plotting.curves([1, 2], {"a": [1, 2]}, across="x", unit="y", bands={"b": np.ones((2, 2))})
     with pytest.raises(ValueError, match=r"expected \(2, 2\) for 'a'"):
         plotting.curves([1, 2], {"a": [1, 2]}, across="x", unit="y", bands={"a": np.ones(2)})
+
+
+def test_eight_curves_look_different():
+    drawn = plotting.curves((0, 1), {str(k): (k, k + 1) for k in range(8)}, across="x", unit="y")
+    looks = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in drawn.axes[0].lines}
+    assert len(looks) == 8

@@ -8,8 +8,16 @@ from xraylab import plotting
 
 def test_a_field_tells_its_range_and_unit():
     values = np.linspace(-1, 20, 64 * 64).reshape(64, 64)
-    figure = plotting.field(values, unit="cm of water", title="body", simulated=True)
+    figure = plotting.field(
+        values,
+        unit="cm of water",
+        title="body",
+        across="left to right",
+        down="rows",
+        simulated=True,
+    )
     picture, bar = figure.axes
+    assert (picture.get_xlabel(), picture.get_ylabel()) == ("left to right", "rows")
     assert figure.alt == "body, simulated: cm of water, from -1 to 20."
     assert bar.get_ylabel() == "cm of water"
     assert [text.get_text() for text in picture.texts] == ["simulated"]

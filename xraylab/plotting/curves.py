@@ -1,11 +1,14 @@
 """Curves: what a quantity does while another one grows."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle, pairwise
+from itertools import cycle, pairwise, product
 
 import numpy as np
 
 from xraylab.plotting.look import ACCENT, FINDING_COLOURS, INK, Figure, figure, style
+
+DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+"""Lines in two colours each, so that eight curves look different."""
 
 
 def curves(
@@ -62,8 +65,8 @@ def curves(
     drawn, axes = figure(4.8, 2.9, alt=alt)
     with style():
         ends = []
-        looks = zip(cycle((ACCENT, INK)), cycle(("-", "-", (0, (4, 2)), (0, (4, 2)))))
-        for (name, curve), (colour, line) in zip(values.items(), looks, strict=False):
+        looks = cycle(product(DASHES, (ACCENT, INK)))
+        for (name, curve), (line, colour) in zip(values.items(), looks, strict=False):
             colour = FINDING_COLOURS.get(name, colour)
             mark = "o" if len(curve) < 12 else None
             axes.plot(places, curve, color=colour, linestyle=line, marker=mark, markersize=3.5,

@@ -63,6 +63,8 @@ def field(
     *,
     unit: str,
     title: str = "",
+    across: str = "",
+    down: str = "",
     limits: tuple[float, float] | None = None,
     simulated: bool = False,
     alt: str = "",
@@ -76,6 +78,8 @@ def field(
         values: the quantity, pixel by pixel.
         unit: what it is, with its unit; stands beside the colour bar.
         title: short text above the picture.
+        across: what the columns are; stands below the picture.
+        down: what the rows are; stands beside it.
         limits: values at the ends of the colour bar; by default the smallest and the largest.
         simulated: mark the picture as simulated.
         alt: what can be seen; by default the range of the values.
@@ -99,6 +103,7 @@ def field(
         shown = axes.imshow(values, vmin=low, vmax=high, interpolation="none")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
+        axes.set(xlabel=across, ylabel=down)
         axes.set_title(title, fontsize=8.5)
         if simulated:
             say_simulated(axes)
