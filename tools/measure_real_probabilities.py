@@ -85,6 +85,8 @@ def halves(truth, said, patients):
     fitting = np.array([zlib.crc32(who.encode()) % 2 == 0 for who in patients])
     logits = np.log(said.astype(np.float64)) - np.log1p(-said.astype(np.float64))
     fitted = evaluation.fit_to(truth[fitting], logits[fitting])
+    rules = fitted.thresholds | {"half": (0.5,) * len(FINDINGS)}
+    promised = points(truth[fitting], logits[fitting], rules)
     truth, logits, patients = truth[~fitting], logits[~fitting], patients[~fitting]
     methods = {
         "as_given": sigmoid,
@@ -105,13 +107,17 @@ def halves(truth, said, patients):
         "prevalence": truth.mean(axis=0),
         "fitted": fitted.to_dict(),
         "calibration": judged,
-        "operating_points": {
-            rule: [
-                asdict(point)
-                for point in evaluation.operating_points(truth, sigmoid(logits), chosen)
-            ]
-            for rule, chosen in (fitted.thresholds | {"half": (0.5,) * len(FINDINGS)}).items()
-        },
+        "promised_points": promised,
+        "operating_points": points(truth, logits, rules),
+    }
+
+
+def points(truth, logits, rules):
+    """Return by rule what its thresholds do, one operating point a label."""
+    chances = sigmoid(logits)
+    return {
+        rule: [asdict(point) for point in evaluation.operating_points(truth, chances, chosen)]
+        for rule, chosen in rules.items()
     }
 
 

@@ -5,9 +5,10 @@ import functools
 import keras
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import accuracy_score
 
-from xraylab import check, losses, models, phantom
+from xraylab import check, evaluation, losses, models, phantom
 from xraylab.check import registry
 from xraylab.findings import FINDINGS
 from xraylab.models import mxa
@@ -112,6 +113,25 @@ def distillation_solutions():
     }
 
 
+def calibration_solutions():
+    """Return what the package counts, and the lowest of five normal values by quadrature."""
+    truth = np.repeat([1, 0, 0], [2, 2, 6])[:, np.newaxis]
+    said = np.repeat([0.8, 0.1], [4, 6])[:, np.newaxis]
+    shares = np.repeat([0.5, 0.0], [4, 6])[:, np.newaxis]
+    there = [0.91, 0.66, 0.52, 0.40, 0.33, 0.27, 0.21, 0.15, 0.08, 0.02]
+    absent = [0.35, 0.18, 0.11, 0.06, 0.05, 0.03, 0.02, 0.01]
+    films = np.r_[np.ones(10), np.zeros(8)][:, np.newaxis], np.r_[there, absent][:, np.newaxis]
+    chosen = evaluation.choose_thresholds(*films, "sensitivity", sensitivity=0.9)
+    x = np.linspace(-9, 9, 200_001)
+    lowest = 5 * x * norm.pdf(x) * norm.sf(x) ** 4
+    return {
+        "17.reliability": evaluation.brier(truth, said) - evaluation.brier(truth, shares),
+        "17.precision": evaluation.operating_points(*films, chosen)[0].precision,
+        "17.offset": np.log(0.02 * 0.90 / (0.98 * 0.10)),
+        "17.worst": 0.82 + 0.02 * np.trapezoid(lowest, x),
+    }
+
+
 @functools.cache
 def solutions():
     """Return the solution to each exercise, worked out another way than its checker does."""
@@ -163,6 +183,7 @@ def solutions():
         "10.parameters": models.build("rr_vit", image_size=224).count_params(),
         **mxa_solutions(),
         **distillation_solutions(),
+        **calibration_solutions(),
         "10.bottleneck": min(p for p in range(1, 65) if 64 % p == 0 and p * p > 128),
         "11.map_bytes": np.dtype("float32").itemsize * np.prod([8, 3137, 3137]),
         "11.blocks": len(range(0, 3137, max(b for b in range(3137) if 8 * 3137 * b <= 2**20))),

@@ -12,6 +12,7 @@ from xraylab.plotting.films import data_uri, film, films, outlined
 from xraylab.plotting.look import ACCENT, FINDING_COLOURS, HEAT_MAP, INK, Figure, figure, style
 from xraylab.plotting.maps import field, heat
 from xraylab.plotting.scatter import pareto_front, trade_off
+from xraylab.plotting.probabilities import reliability, threshold
 
 __all__ = [
     "ACCENT",
@@ -34,4 +35,8 @@ __all__ = [
     "score_bars",
     "style",
     "trade_off",
+    "reliability",
+    "score_bars",
+    "style",
+    "threshold",
 ]
