@@ -134,12 +134,13 @@ def threshold(
             place.axvline(cut, color=INK, linewidth=1, linestyle=(0, (4, 3)))
             place.set_title(f"{name}: {over:,} called, {under:,} not", fontsize=9, loc="left")
             ticks = [t for t in _TICKS if first < np.log(t / (1 - t)) < last]
-            place.set_xticks([np.log(t / (1 - t)) for t in ticks], [f"{t:g}" for t in ticks])
+            places = [np.log(t / (1 - t)) for t in ticks]
+            place.set_xticks(places, [f"{t:g}" if place is axes[-1] else "" for t in ticks])
             place.set_xlim(first - wide, last + wide)
             place.tick_params(labelsize=8)
             place.locator_params(axis="y", nbins=3)
             place.set_ylabel("films", fontsize=8)
-        axes[1].set_xlabel("probability said (log-odds); called right of the line", fontsize=9)
+        axes[1].set_xlabel("probability said", fontsize=9)
         if title:
             drawn.suptitle(title, fontsize=10, color=INK)
     return drawn
