@@ -11,8 +11,8 @@ from xraylab.plotting.curves import curves
 from xraylab.plotting.films import data_uri, film, films, outlined
 from xraylab.plotting.look import ACCENT, FINDING_COLOURS, HEAT_MAP, INK, Figure, figure, style
 from xraylab.plotting.maps import field, heat
-from xraylab.plotting.scatter import pareto_front, trade_off
 from xraylab.plotting.probabilities import reliability, threshold
+from xraylab.plotting.scatter import pareto_front, trade_off
 
 __all__ = [
     "ACCENT",
@@ -32,11 +32,9 @@ __all__ = [
     "matrix",
     "outlined",
     "pareto_front",
-    "score_bars",
-    "style",
-    "trade_off",
     "reliability",
     "score_bars",
     "style",
     "threshold",
+    "trade_off",
 ]
