@@ -1,7 +1,6 @@
 """What a score costs: one point a model, and the front that nobody beats at its price."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import numpy as np
 
@@ -52,7 +51,7 @@ def trade_off(
     with style():
         axes.set_xscale("log")
         along = np.array([points[name] for name in front])
-        axes.step(*along.T, where="post", color=ACCENT, linewidth=1.2, alpha=0.7)
+        axes.step(*along.T, where="post", color=ACCENT, linewidth=1.2, alpha=0.5)
         for name, (cost, score) in points.items():
             if name in intervals:
                 axes.plot([cost, cost], intervals[name], color=INK, linewidth=1, alpha=0.5)
@@ -79,20 +78,25 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
 
 
 def _label(axes, points):
-    """Write names beside their points, apart where they would lie on each other."""
+    """Write names above and right of their points, apart where they would lie on each other."""
     low, high = axes.get_ylim()
     gap = 0.055 * (high - low)
     left, right = np.log10(axes.get_xlim())
-    axes.set_xlim(10**left, 10 ** (right + 0.45 * (right - left)))  # room for the last names
-    places = sorted(([score, cost, score, name] for name, (cost, score) in points.items()))
-    for lower, upper in pairwise(places):
-        upper[0] = max(upper[0], lower[0] + gap)
-    for height, cost, score, name in places:
+    width = 0.45 * (right - left)
+    axes.set_xlim(10**left, 10 ** (right + width))  # room for the last names
+    placed = []
+    for name, (cost, score) in sorted(points.items(), key=lambda item: item[1][1]):
+        place = np.log10(cost)
+        height = score + 0.2 * gap
+        for other, taken in placed:  # from below upwards
+            if abs(other - place) < 1.5 * width and abs(taken - height) < gap:
+                height = taken + gap
+        placed.append((place, height))
         axes.annotate(
             name,
             (cost, score),
-            (cost * 10 ** (0.03 * (right - left)), height),
+            (10 ** (place + 0.02 * (right - left)), height),
             fontsize=8,
-            va="center",
+            va="bottom",
             annotation_clip=False,
         )
