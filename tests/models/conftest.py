@@ -46,6 +46,26 @@ def randomise(model, seed=1):
     return model
 
 
+def settle(model, images):
+    """Let all batch norms take the statistics of some films, so that values stay of order one.
+
+    Without it they grow from layer to layer in a deep model with moved weights. Attention scores of
+    1e13 are finite, but rounded by 1e6, and XLA, which rounds them in two ways, makes nan of them.
+    """
+    norms = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(images, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model
+
+
 @pytest.fixture(scope="session")
 def batch():
     """Four films of noise and their labels."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from .conftest import EVERY_MODEL, SIZE, THOROUGH, fresh, randomise
+from .conftest import EVERY_MODEL, SIZE, THOROUGH, fresh, randomise, settle
 
 TRAINED = THOROUGH if EVERY_MODEL else ["rr_vit_toy", "dbct_toy"]
 """The models that also take a step under JAX, which compiles for a minute where layers are many."""
@@ -47,7 +47,7 @@ def test_jax_agrees(tmp_path):
     np.save(tmp_path / "images.npy", images)
     expected = {}
     for name in THOROUGH:
-        model = randomise(fresh(name))
+        model = settle(randomise(fresh(name)), images)
         model.save_weights(tmp_path / f"{name}.weights.h5")
         expected[name] = {key: ops.convert_to_numpy(x) for key, x in model(images).items()}
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
