@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from scipy.stats import norm
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from xraylab import check, evaluation, losses, models, phantom
 from xraylab.check import registry
@@ -92,6 +92,25 @@ def test_an_unknown_exercise_is_named_with_those_there_are(example, name):
         check.exercise(name, 1)
 
 
+def score_solutions():
+    """Return scores by counting films and pairs, and a share found by trying all of them."""
+    films = np.repeat([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 1, 1]],
+                      [46, 20, 14, 12, 5, 3], axis=0)  # fmt: skip
+    y, scores = [1, 1, 1, 1, 0, 0, 0, 0, 0], [8, 6, 6, 3, 6, 5, 3, 3, 1]
+    near = np.float64([[np.log(p / (1 - p))] for p in (0.4 - 1e-3, 0.4 + 1e-3)])
+    there, absent = (
+        np.diff([float(losses.binary_focal([[y]], [z], alpha=0.5, gamma=1.0)) for z in near])[0]
+        for y in (1.0, 0.0)
+    )
+    shares = np.linspace(0, 1, 100_001)
+    return {
+        "04.empty": accuracy_score(films, np.zeros_like(films)),
+        "04.pairs": roc_auc_score(y, scores),
+        "04.interval": 42 * (0.05 / 0.01) ** 2,
+        "04.focal": shares[np.argmin(np.abs(shares * there + (1 - shares) * absent))],
+    }
+
+
 def mxa_solutions():
     """Return what an MXA layer itself has and does."""
     layer = mxa.MXA()
@@ -155,6 +174,7 @@ def solutions():
     return {
         "01.all_negative": accuracy_score(test.ravel(), np.zeros(test.size)),
         "01.edema_effusion": effusion[edema].mean(),
+        **score_solutions(),
         "02.two_rays": np.exp(WATER) ** 10,
         "02.noisy_reader": rates.mean(),
         "02.cardiothoracic": heart / chest,
