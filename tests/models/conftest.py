@@ -49,8 +49,9 @@ def randomise(model, seed=1):
 def settle(model, images):
     """Let all batch norms take the statistics of some films, so that values stay of order one.
 
-    Without it they grow from layer to layer in a deep model with moved weights. Attention scores of
-    1e13 are finite, but rounded by 1e6, and XLA, which rounds them in two ways, makes nan of them.
+    In MedViT with moved weights they grow from layer to layer. Attention scores of 1e13 are finite,
+    but rounded by 1e6, and XLA, which rounds them in two ways, makes nan of them. Where values do
+    not grow it would do harm: channels that hardly vary over few films magnify what is rounded.
     """
     norms = [
         layer

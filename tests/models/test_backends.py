@@ -47,7 +47,9 @@ def test_jax_agrees(tmp_path):
     np.save(tmp_path / "images.npy", images)
     expected = {}
     for name in THOROUGH:
-        model = settle(randomise(fresh(name)), images)
+        model = randomise(fresh(name))
+        if np.abs(model(images)["logits"]).max() > 1e3:
+            settle(model, images)
         model.save_weights(tmp_path / f"{name}.weights.h5")
         expected[name] = {key: ops.convert_to_numpy(x) for key, x in model(images).items()}
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
