@@ -64,7 +64,7 @@ def _focal(answer):
             0.4: "The cross-entropy would say so. The focal loss asks for answers nearer to one "
             "half than the truth.",
             up / (down + up): "That is the share without the finding.",
-            down: "That is the slope without the finding; divide by the sum of both pushes.",
+            down: "That is the slope where the finding is absent; divide it by the sum of the two.",
         },
         right="The answer was nearer to one half than the truth.",
     )
