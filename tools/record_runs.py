@@ -108,6 +108,8 @@ def main():
     )
     parser.add_argument("--list", action="store_true", help="list the runs and train none")
     asked = parser.parse_args()
+    if asked.sample is not None and not asked.sample.is_file():
+        parser.error(f"--sample {asked.sample}: there is no such file")
     plans = [plan for plan in planned() if fnmatch.fnmatch(plan.name, asked.only)]
     for plan in plans:
         if asked.list:

@@ -31,3 +31,8 @@ def test_nothing_lies_beside_the_records_but_their_answers():
         kept = result.values["predictions"]
         files -= {result.path.name, kept["file"] if kept else None}
     assert files == set()
+
+
+def test_tables_of_simulated_films_say_so():
+    simulated = [result for result in results.load_results(FOLDER) if result.simulated]
+    assert "SIMULATED films of phantom" in results.table(simulated).caption

@@ -41,7 +41,7 @@ def recorded(runs, tmp_path_factory):
     """Return a folder with the records of both."""
     folder = tmp_path_factory.mktemp("records")
     for run in runs:
-        results.record(run.path, folder, replicates=50, progress=False)
+        results.record(run.path, folder, replicates=50, keep=True, progress=False)
     return folder
 
 
@@ -120,13 +120,16 @@ def test_a_calibration_belongs_to_its_weights(runs, tmp_path):
     with pytest.raises(FileNotFoundError, match="xraylab calibrate"):
         evaluation.load_calibration(tmp_path)
     evaluation.calibrate(tmp_path, progress=False)
+    fitted = json.loads((tmp_path / "calibration.json").read_text())
+    shorter = fitted | {"thresholds": {"f1": [0.5]}}
     other = runs[1].weights_file("best").read_bytes()
     (tmp_path / "best.weights.h5").write_bytes(other)
     with pytest.raises(ValueError, match="other weights"):
         evaluation.load_calibration(tmp_path)
-    (tmp_path / "calibration.json").write_text("[]")
-    with pytest.raises(ValueError, match="expected what xraylab calibrate writes"):
-        evaluation.load_calibration(tmp_path)
+    for content in ("[]", json.dumps(fitted | {"thresholds": []}), json.dumps(shorter)):
+        (tmp_path / "calibration.json").write_text(content)
+        with pytest.raises(ValueError, match="expected what xraylab calibrate writes"):
+            evaluation.load_calibration(tmp_path)
 
 
 def test_all_records_are_read_and_checked(recorded):
@@ -135,7 +138,7 @@ def test_all_records_are_read_and_checked(recorded):
 
 
 def test_without_predictions_only_hash_and_schema_are_checked(runs, tmp_path):
-    made = results.record(runs[0].path, tmp_path, replicates=5, keep=False, progress=False)
+    made = results.record(runs[0].path, tmp_path, replicates=5, progress=False)
     assert made.answers is None
     assert results.check_results(tmp_path) == ([], ["run0"])
     with pytest.raises(results.ResultError, match="were not kept"):
@@ -190,7 +193,16 @@ def raise_auc(values):
             "predictions are of other val films",
         ),
         (lambda v: v["predictions"].update(file="run1.npz"), True, "cannot be the predictions"),
-        (lambda v: v["measure"].update(label_names=["a"]), True, "predictions cannot be scored"),
+        (lambda v: v["measure"].update(label_names=["a"]), True, "label names: it says"),
+        (lambda v: v["measure"].update(unit="patients"), True, "must come from resampling films"),
+        (lambda v: v["measure"].update(prevalence=[0.1]), True, "number of prevalences"),
+        (lambda v: v.update(simulated=True), True, "simulated of the train films"),
+        (lambda v: v["recipe"].update(size=224), True, "size of the train films"),
+        (lambda v: v["recipe"].update(epochs=99), True, "epochs trained"),
+        (lambda v: v["recipe"].update(data="chestmnist"), True, "source of the train films"),
+        (lambda v: v["training"].update(best_epoch=9), True, "best epoch 9 is after the last"),
+        (lambda v: v.update(cost={"latency_p50": "fast"}), True, "cost/latency_p50 is not as"),
+        (lambda v: v["recipe"].pop("data"), True, "recipe is not as a record has it"),
     ],
 )
 def test_a_record_that_was_typed_is_refused_by_name(folder, change, sign, message):
@@ -243,13 +255,18 @@ def test_other_predictions_are_refused(folder):
         {"test_logits": np.full((3, 3), np.nan, np.float32)},
         {"test_labels": np.full((48, 3), 7, np.uint8)},
         {"test_logits": np.array([{}], dtype=object)},
+        b"",
+        b"no zip",
     ],
 )
 def test_predictions_that_are_none_are_refused(folder, arrays):
     """The file is rightly signed for, and still no predictions."""
     (path,) = folder.glob("run0-*.npz")
-    with np.load(path) as stored:
-        np.savez(path, **({**stored, **arrays} if arrays else {"a": np.zeros(1)}))
+    if isinstance(arrays, bytes):
+        path.write_bytes(arrays)
+    else:
+        with np.load(path) as stored:
+            np.savez(path, **({**stored, **arrays} if arrays else {"a": np.zeros(1)}))
     total = sha256_of(path)
     other = path.with_name(f"run0-{total[:12]}.npz")
     path.rename(other)
@@ -265,7 +282,26 @@ def test_one_run_is_one_record(runs, folder):
         results.load_results(folder)
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[]", b'{"name": NaN}'])
+def test_the_same_answers_under_another_seed_are_refused(folder):
+    (path,) = folder.glob("run0-*.npz")
+    with np.load(path) as stored:
+        np.savez(folder / "copy.npz", **stored)  # not compressed, so another file
+    total = sha256_of(folder / "copy.npz")
+    (folder / "copy.npz").rename(folder / f"third-{total[:12]}.npz")
+    values = json.loads((folder / "run0.json").read_text())
+    values |= {"name": "third", "weights_sha256": "0" * 64}
+    values["predictions"] = {"file": f"third-{total[:12]}.npz", "sha256": total}
+    values["recipe"]["seed"] = 7
+    spoil_into = folder / "third.json"
+    spoil_into.write_text(json.dumps(values | {"sha256": digest(values)}))
+    results.load_result(spoil_into)
+    with pytest.raises(results.ResultError, match="same weights or predictions"):
+        results.load_results(folder)
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"\xff\xfe", b"[]", b'{"name": NaN}', b'{"name": 1e999}', b"[" * 9999]
+)
 def test_what_is_no_record_is_refused(folder, content):
     (folder / "third.json").write_bytes(content)
     with pytest.raises(results.ResultError, match=r"third\.json"):
@@ -292,7 +328,7 @@ def test_a_record_is_not_put_over_another_unasked(runs, folder):
     assert (folder / "run0.json").read_bytes() == former
     (folder / "run1.json").unlink()
     made = results.record(
-        runs[1].path, folder, name="run0", replicates=5, replace=True, progress=False
+        runs[1].path, folder, name="run0", replicates=5, keep=True, replace=True, progress=False
     )
     assert made.recipe["seed"] == 1
     assert len(list(folder.glob("run0-*.npz"))) == 1  # that of the former record has gone
@@ -316,6 +352,9 @@ def test_a_run_must_be_finished_and_its_files_agree(runs, tmp_path):
     refused("another recipe", recipe=report["recipe"] | {"seed": 5})
     better = {"val": report["scores"]["val"] | {"macro_auc": 0.99}}
     refused("says a validation macro AUC of 0.99", scores=better)
+    (place / "report.json").write_text(json.dumps({"recipe": report["recipe"]}))
+    with pytest.raises(results.ResultError, match=r"not as xraylab writes it: KeyError"):
+        results.record(place, tmp_path / "records", name="a", progress=False)
     (place / "report.json").unlink()
     with pytest.raises(results.ResultError, match="has finished 2 of 2 epochs"):
         results.record(place, tmp_path / "records", name="a", progress=False)
@@ -372,13 +411,6 @@ def test_what_was_not_run_says_so(recorded):
     )
 
 
-def test_simulated_films_are_named_in_the_caption(folder):
-    for name in ("run0", "run1"):
-        spoil(folder / f"{name}.json", lambda values: values.update(simulated=True))
-    made = results.table(results.load_results(folder))
-    assert "48 SIMULATED films" in made.caption
-
-
 def test_other_films_belong_in_another_table(folder):
     change = {"fingerprint": "f" * 64}
     spoil(folder / "run1.json", lambda values: values["data"]["test"].update(change))
@@ -392,8 +424,9 @@ def test_other_films_belong_in_another_table(folder):
 
 def test_the_same_films_at_two_sizes_go_into_one_table(folder):
     def enlarge(values):
-        values["recipe"]["size"] = values["data"]["test"]["size"] = 32
-        values["data"]["test"]["fingerprint"] = "f" * 64
+        values["recipe"]["size"] = 32
+        for films in values["data"].values():
+            films |= {"size": 32, "fingerprint": "f" * 64}
 
     spoil(folder / "run1.json", enlarge)
     made = results.by_size(results.load_results(folder), ("rr_vit_toy",), (16, 32))
@@ -424,27 +457,24 @@ def test_spread_over_seeds(recorded):
 def test_two_records_are_compared(recorded, folder):
     pair = results.load_results(recorded)
     assert results.differences(*pair) == {"recipe: seed": (0, 1)}
-    found = results.compare_results(*pair, replicates=50)
+    found = results.compare_results(*pair, replicates=120)
     gap = pair[1].score("macro_auc") - pair[0].score("macro_auc")
     assert found.scores["macro_auc"].value == pytest.approx(gap)
     assert all(found.holm[name] >= found.findings[name].p_value for name in LABELS)
     assert found.unit == "films"
-    same = results.compare_results(pair[0], pair[0], replicates=20)
+    same = results.compare_results(pair[0], pair[0], replicates=120)
     assert same.scores["macro_auc"].p_value == 1
-    spoil(
-        folder / "run1.json",
-        lambda values: values["measure"].update(label_names=["first", "second", "other"]),
-    )
-    spoil(
-        folder / "run1.json",
-        lambda values: [
-            row.update(label=name)
-            for split in ("val", "test")
-            for row, name in zip(
-                values["scores"][split]["per_finding"], ("first", "second", "other"), strict=True
-            )
-        ],
-    )
+    with pytest.raises(ValueError, match="take at least 120"):
+        results.compare_results(*pair, replicates=100)
+
+    def rename(values):
+        names = ["first", "second", "other"]
+        values["measure"]["label_names"] = values["recipe"]["label_names"] = names
+        for split in ("val", "test"):
+            for row, name in zip(values["scores"][split]["per_finding"], names, strict=True):
+                row["label"] = name
+
+    spoil(folder / "run1.json", rename)
     with pytest.raises(results.ResultError, match="other films or labels"):
         results.compare_results(*results.load_results(folder))
 

@@ -42,8 +42,13 @@ def record_run(
         bool, typer.Option("--cost", help="Measure time and memory on this device too.")
     ] = False,
     keep: Annotated[
-        bool, typer.Option(help="Keep labels and answers beside the record, to be scored again.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--keep/--no-keep",
+            help="Keep labels and answers beside the record, to be scored again; without either, "
+            "those of simulated films.",
+        ),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Put it over the record of this name.")
     ] = False,

@@ -114,7 +114,11 @@ def load_calibration(path):
     try:
         values = json.loads(place.read_text(encoding="utf-8"))
         belongs, fitted = values["weights_sha256"], Fitted.from_dict(values)
-    except (UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        count = len(run.recipe.label_names)
+        lists = (fitted.platt.slope, fitted.platt.offset, *fitted.thresholds.values())
+        if any(len(numbers) != count for numbers in lists):
+            raise ValueError(f"it is not for {count} labels")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{place}: expected what xraylab calibrate writes; {error!r}") from error
     if belongs != sha256_of(run.weights_file("best")):
         raise ValueError(f"{place}: fitted for other weights than the run has now. {command}")

@@ -16,7 +16,7 @@ SCORES = ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_matc
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with the bounds of its percentile interval."""
+    """A score with the bounds of its interval."""
 
     value: float
     low: float

@@ -151,9 +151,10 @@ def calibration_intervals(
     A resample repeats films, which adds counting noise to that of the films themselves: its
     calibration error nearly always lies above theirs, and percentiles hardly ever hold the true
     one. Its interval is therefore the basic one, which takes off what the resamples have added.
-    A model whose probabilities are all true has the error 0, which no interval of a positive
-    quantity holds: compare the error with :func:`error_floor` first. Bins are those of the films
-    as they are.
+    It may leave out the error as it was counted, which noise has raised. Where the true error is
+    small, it takes off too little: with 2,000 films and 14 labels it held a true error of 0.038 in
+    27 of 30 trials, one of 0.009 in 5, one of 0.004 in none. Do not read it where the error is
+    below three times :func:`error_floor`. Bins are those of the films as they are.
 
     Shapes:
         y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,

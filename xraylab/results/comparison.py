@@ -32,6 +32,7 @@ def compare_results(first, second, replicates=1000, *, seed=0, progress=False):
 
     Raises:
         ResultError: if predictions of either were not kept, or they are of other films or labels.
+        ValueError: if there are too few replicates to tell anything after Holm's correction.
     """
     for result in (first, second):
         if result.answers is None:
@@ -39,11 +40,19 @@ def compare_results(first, second, replicates=1000, *, seed=0, progress=False):
                 f"{result.path}: its predictions were not kept, so its scores cannot be paired"
             )
     mine, theirs = first.answers["test"], second.answers["test"]
-    same = mine.labels_sha256 == theirs.labels_sha256
+    prints = [result.values["data"]["test"]["fingerprint"] for result in (first, second)]
+    same = prints[0] == prints[1] and mine.labels_sha256 == theirs.labels_sha256
     if not same or first.label_names != second.label_names:
         raise ResultError(
             f"{first.name} and {second.name} were scored on other films or labels: their "
             "scores cannot be paired"
+        )
+    least = 2 * len(first.label_names) / (replicates + 1)
+    if least > 0.05:
+        raise ValueError(
+            f"with {replicates} replicates no p-value of {len(first.label_names)} labels can come "
+            f"below {least:.2g} after Holm's correction; take at least "
+            f"{40 * len(first.label_names)}"
         )
     unit = "films" if mine.patients is None else "patients"
     found = compare(
@@ -76,6 +85,7 @@ def differences(first, second):
             f"{films['films']:,} of {films['source']} ({films['fingerprint'][:12]})"
             for films in (first.values["data"][split], second.values["data"][split])
         )
-    for name in ("xraylab", "commit"):
+    found["weights begun with"] = (first.values["origins"], second.values["origins"])
+    for name in ("xraylab", "commit", "environment"):
         found[name] = (first.values["software"][name], second.values["software"][name])
     return {what: pair for what, pair in found.items() if pair[0] != pair[1]}

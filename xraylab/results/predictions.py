@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from xraylab.models import sigmoid
 from xraylab.results.errors import ResultError
 
 SPLITS = ("val", "test")
+BROKEN = (EOFError, zipfile.BadZipFile, zlib.error)
+"""What else a file that is no npz may raise."""
+
 UNKNOWN = 255
 """Stands for a label that is unknown in the file."""
 
@@ -97,7 +101,7 @@ def read_predictions(path, total):
         with np.load(path, allow_pickle=False) as stored:
             arrays = dict(stored)
         answers = {split: _answers(arrays, split) for split in SPLITS}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, *BROKEN) as error:
         raise ResultError(f"{path}: expected predictions written by xraylab; {error}") from error
     return answers
 

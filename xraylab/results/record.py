@@ -9,14 +9,11 @@ from xraylab.data.files import sha256_of
 from xraylab.evaluation.evaluate import patients_of
 from xraylab.models import predict_logits
 from xraylab.results.errors import ResultError
-from xraylab.results.predictions import SPLITS, answers_of, write_predictions
+from xraylab.results.predictions import SPLITS, answers_of, file_name, write_predictions
 from xraylab.results.scoring import Measure, score_all
-from xraylab.results.store import digest, load_result
+from xraylab.results.store import digest, load_result, require_sound
 from xraylab.training import Run, recipes
 from xraylab.training.run import load_films, write_json
-
-PATHS = ("root", "names", "table")
-"""Options of the data that are files or folders."""
 
 SAME_RUN = 1e-3
 """How far a macro AUC may lie from the one in the run's report, taken on another device."""
@@ -32,7 +29,7 @@ def record(
     level=0.95,
     seed=0,
     cost=False,
-    keep=True,
+    keep=None,
     replace=False,
     progress=True,
 ):
@@ -49,8 +46,9 @@ def record(
             recorded.
         replicates, level, seed: of the intervals, as :func:`xraylab.evaluation.bootstrap`.
         cost: whether to measure what the model costs on this device; a minute or more.
-        keep: whether to keep labels and answers beside the record, so that anybody can score them.
-            Labels of films that may not be passed on must not be kept.
+        keep: whether to keep labels, answers and patients beside the record, so that anybody can
+            score them; by default of simulated films alone, which always keep them. Labels of films
+            that may not be passed on must not be kept.
         replace: whether to put the record over one that is there under this name.
         progress: whether to show progress.
 
@@ -72,8 +70,20 @@ def record(
             f"{place}: there is a record of this name. Choose another, or put this one over it "
             "with --replace (replace=True)"
         )
-    run.require_classifier()
-    _require_finished(run)
+    try:
+        run.require_classifier()
+        _require_finished(run)
+        drawing = (replicates, level, seed)
+        return _record(run, place, name, recipe_name, drawing, cost, keep, progress)
+    except (KeyError, TypeError) as error:
+        raise ResultError(
+            f"{run.path}: run.json or report.json is not as xraylab writes it: {error!r}"
+        ) from error
+
+
+def _record(run, place, name, recipe_name, drawing, cost, keep, progress):
+    """Score a run and write its record."""
+    folder = place.parent
     changes = None if recipe_name is None else _changes(run.recipe, recipe_name)
     model = run.load_model("best")
     films = {split: load_films(run.recipe, split, progress) for split in SPLITS}
@@ -84,9 +94,7 @@ def record(
     measure = Measure(
         label_names=run.recipe.label_names,
         prevalence=tuple(run.facts["train_prevalence"]),
-        replicates=replicates,
-        level=level,
-        seed=seed,
+        **dict(zip(("replicates", "level", "seed"), drawing, strict=True)),
         unit="films" if answers["test"].patients is None else "patients",
     )
     scored = score_all(answers, measure, progress=progress)
@@ -100,7 +108,7 @@ def record(
         "origins": run.facts["origins"],
         "simulated": films["test"].simulated,
         "data": _data(run, films, answers),
-        "training": _training(run),
+        "training": _training(run) | {"parameters": model.count_params()},
         "weights_sha256": sha256_of(run.weights_file("best")),
         "measure": measure.to_dict(),
         **scored,
@@ -112,11 +120,21 @@ def record(
         },
         "recorded": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    keep = values["simulated"] if keep is None else keep
+    nothing = "0" * 64
+    pretended = {"file": file_name(name, nothing), "sha256": nothing} if keep else None
+    require_sound(place, values | {"predictions": pretended, "sha256": nothing})
     folder.mkdir(parents=True, exist_ok=True)
     former = set(folder.glob(f"{name}-????????????.npz"))
     values["predictions"] = write_predictions(folder, name, answers) if keep else None
-    write_json(place, values | {"sha256": digest(values)})
-    for file in former - {folder / values["predictions"]["file"]} if keep else former:
+    kept = {folder / values["predictions"]["file"]} if keep else set()
+    try:
+        write_json(place, values | {"sha256": digest(values)})
+    except OSError:
+        for file in kept - former:
+            file.unlink(missing_ok=True)
+        raise
+    for file in former - kept:
         file.unlink()
     return load_result(place)
 
@@ -185,7 +203,7 @@ def _without_folders(recipe):
         if recipe[field] is not None:
             recipe[field] = Path(recipe[field]).name
     recipe["data_options"] = {
-        name: Path(value).name if name in PATHS and isinstance(value, str) else value
+        name: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
         for name, value in recipe["data_options"].items()
     }
     return recipe
@@ -208,7 +226,7 @@ def _data(run, films, answers):
 
 def _training(run):
     """Return what the training took."""
-    fields = ("best_epoch", "steps", "seconds", "parameters", "peak_bytes", "begun", "finished")
+    fields = ("best_epoch", "steps", "seconds", "peak_bytes", "begun", "finished")
     return {"epochs": len(run.history)} | {field: run.report.get(field) for field in fields}
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import jsonschema
 
+from xraylab.findings import FINDINGS
+from xraylab.models.stored import stored_cost
 from xraylab.results.errors import ResultError
 from xraylab.results.predictions import Answers, file_name, read_predictions
-from xraylab.results.scoring import Measure, disagreements, plain, score_all
+from xraylab.results.scoring import Measure, disagreements, score_all
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,7 @@ def load_result(path):
     """
     path = Path(path)
     values = _read(path)
-    problem = jsonschema.exceptions.best_match(_validator().iter_errors(values))
-    if problem is not None:
-        where = "/".join(map(str, problem.absolute_path)) or "the whole"
-        raise ResultError(f"{path}: {where} is not as a record has it: {problem.message[:300]}")
+    require_sound(path, values)
     if values["sha256"] != digest(values):
         raise ResultError(
             f"{path}: the record was changed after it was written: its hash is {digest(values)}, "
@@ -79,6 +78,7 @@ def load_result(path):
     if values["name"] != path.stem:
         raise ResultError(f"{path}: this is the record of {values['name']}; give it that name back")
     result = Result(path, values, _answers(path, values))
+    _require_unit(result)
     _require_true(result, quick=True)
     return result
 
@@ -97,8 +97,7 @@ def load_results(folder):
     results = [load_result(path) for path in sorted(folder.glob("*.json"))]
     seen = {}
     for result in results:
-        kept = result.values["predictions"]
-        for total in {result.values["weights_sha256"], kept["sha256"] if kept else None} - {None}:
+        for total in {result.values["weights_sha256"], _logits_sha256(result)} - {None}:
             if seen.setdefault(total, result.name) != result.name:
                 raise ResultError(
                     f"{result.path}: {seen[total]} has the same weights or predictions; one run is "
@@ -142,11 +141,75 @@ def _read(path):
         raise ValueError(f"{constant} is no number that JSON knows")
 
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+        digest(values if isinstance(values, dict) else {})  # 1e999 is inf without saying so
+        return values
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such record") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ResultError(f"{path}: expected a record in JSON, but {error}") from error
+
+
+def require_sound(path, values):
+    """Refuse values that do not fit the schema, or do not agree with each other.
+
+    Raises:
+        ResultError: naming the file.
+    """
+    problem = jsonschema.exceptions.best_match(_validator().iter_errors(values))
+    if problem is not None:
+        where = "/".join(map(str, problem.absolute_path)) or "the whole"
+        raise ResultError(f"{path}: {where} is not as a record has it: {problem.message[:300]}")
+    recipe, films, measure = values["recipe"], values["data"], values["measure"]
+    training = values["training"]
+    pairs = [
+        ("epochs trained", training["epochs"], recipe["epochs"]),
+        ("label names", measure["label_names"], recipe["label_names"]),
+        ("number of prevalences", len(measure["prevalence"]), len(measure["label_names"])),
+    ]
+    for split, facts in films.items():
+        pairs += [
+            (f"size of the {split} films", facts["size"], recipe["size"]),
+            (f"source of the {split} films", facts["source"], recipe["data"]),
+            (f"simulated of the {split} films", values["simulated"], facts["source"] == "phantom"),
+        ]
+    count = _parameters(recipe)
+    if count is not None:
+        pairs.append(("number of parameters", training["parameters"], count))
+    for what, told, expected in pairs:
+        if told != expected:
+            raise ResultError(f"{path}: {what}: it says {told} here and {expected} there")
+    if training["best_epoch"] > training["epochs"]:
+        raise ResultError(f"{path}: its best epoch {training['best_epoch']} is after the last")
+    if values["simulated"] and values["predictions"] is None:
+        raise ResultError(f"{path}: answers to simulated films are always kept; here are none")
+
+
+def _parameters(recipe):
+    """Return how many parameters the model of a recipe has, or None where no table tells."""
+    if recipe.get("model_options") or len(recipe["label_names"]) != len(FINDINGS):
+        return None
+    try:
+        return stored_cost(recipe["model"], recipe["size"]).parameters
+    except (KeyError, ValueError):
+        return None
+
+
+def _require_unit(result):
+    """Refuse intervals over something else than the answers know."""
+    if result.answers is None:
+        return
+    unit = "films" if result.answers["test"].patients is None else "patients"
+    if result.values["measure"]["unit"] != unit:
+        raise ResultError(f"{result.path}: its intervals must come from resampling {unit}")
+
+
+def _logits_sha256(result):
+    """Return a hash of a record's answers, whatever their file is like; None without them."""
+    if result.answers is None:
+        return None
+    content = b"".join(mine.logits.tobytes() for mine in result.answers.values())
+    return hashlib.sha256(content).hexdigest()
 
 
 def _answers(path, values):
@@ -172,9 +235,9 @@ def _require_true(result, quick, progress=False):
     try:
         measure = Measure.from_dict(told["measure"])
         found = score_all(result.answers, measure, quick=quick, progress=progress)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ResultError(f"{result.path}: its predictions cannot be scored: {error}") from error
-    for place, said, computed in disagreements(told, plain(found)):
+    for place, said, computed in disagreements(told, found):
         raise ResultError(
             f"{result.path}: it says {place} {said}; its predictions give {computed}. Record the "
             "run again"

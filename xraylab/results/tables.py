@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
+from xraylab.evaluation import SCORES
 from xraylab.results.writing import Table
 
 NOT_RUN = "not run"
@@ -57,7 +58,7 @@ def _error(result):
 
 
 COLUMNS = {
-    "macro_auc": _score("macro_auc", "macro AUC [95 %]"),
+    "macro_auc": _score("macro_auc", "macro AUC"),
     "micro_auc": _score("micro_auc", "micro AUC"),
     "micro_floor": Column("its floor", _floor, "{:.3f}".format),
     "average_precision": _score("average_precision", "average precision"),
@@ -118,10 +119,15 @@ def table(results, columns=USUAL, *, models=None):
             found = [result for result in results if result.recipe["model"] == model]
             listed += [(result.name, result) for result in found] or [(model, None)]
     rows = tuple((name, *(_cell(result, column) for column in columns)) for name, result in listed)
+    heads = ["run", *(COLUMNS[name].heading for name in columns)]
     caption = _scored_on(results)
     if "macro_auc" in columns:
-        units = sorted({result.values["measure"]["unit"] for result in results})
-        caption += f"; intervals by bootstrap over {_listed(units)}"
+        measures = [result.values["measure"] for result in results]
+        units, levels = ({measure[key] for measure in measures} for key in ("unit", "level"))
+        if len(levels) > 1:
+            raise ValueError(f"the records have intervals of several levels: {sorted(levels)}")
+        heads[1 + columns.index("macro_auc")] += f" [{100 * levels.pop():g} %]"
+        caption += f"; intervals by bootstrap over {_listed(sorted(units))}"
     best = set()
     for j, name in enumerate(columns, 1):
         values = [result and COLUMNS[name].value(result) for _, result in listed]
@@ -129,8 +135,7 @@ def table(results, columns=USUAL, *, models=None):
         if COLUMNS[name].best and len(known) > 1:
             first = COLUMNS[name].best(known)
             best |= {(i, j) for i, value in enumerate(values) if value == first}
-    heads = ("run", *(COLUMNS[name].heading for name in columns))
-    return Table(caption, heads, rows, frozenset(best))
+    return Table(caption, tuple(heads), rows, frozenset(best))
 
 
 def by_size(results, models, sizes, score="macro_auc"):
@@ -150,23 +155,28 @@ def by_size(results, models, sizes, score="macro_auc"):
     results = list(results)
     if not results:
         raise ValueError("a table needs a record; none came")
+    if score not in SCORES:
+        raise ValueError(f"score must be one of {', '.join(SCORES)}; {score!r} came")
+    results = [r for r in results if r.recipe["model"] in models and r.recipe["size"] in sizes]
     _require_same_films(results)
     rows = []
     for model in models:
         row = [model]
         for size in sizes:
-            values = [
-                result.score(score)
-                for result in results
-                if (result.recipe["model"], result.recipe["size"]) == (model, size)
-            ]
+            cell = [r for r in results if (r.recipe["model"], r.recipe["size"]) == (model, size)]
+            if len({_setting(result) for result in cell}) > 1:
+                raise ValueError(
+                    f"{' and '.join(result.name for result in cell)} differ in more than their "
+                    "seeds: they have no mean. Choose among them"
+                )
+            values = [result.score(score) for result in cell]
             values = [value for value in values if value is not None]
             row.append(f"{mean(values):.3f}" if values else NOT_RUN)
             if len(values) > 1:
                 row[-1] += f" (mean of {len(values)})"
         rows.append(tuple(row))
     heads = ("model", *(f"{size} px" for size in sizes))
-    caption = f"{COLUMNS[score].heading.removesuffix(' [95 %]')}, {_scored_on(results)}"
+    caption = COLUMNS[score].heading + (f", {_scored_on(results)}" if results else "")
     return Table(caption, heads, tuple(rows))
 
 
@@ -193,13 +203,12 @@ def seed_spread(results, score="macro_auc"):
     """Return the :class:`Spread` of each recipe that was recorded under at least two seeds."""
     groups = {}
     for result in results:
-        recipe = {**result.recipe, "seed": None}
-        prints = [films["fingerprint"] for films in result.values["data"].values()]
-        groups.setdefault((str(recipe), *prints), []).append(result)
+        groups.setdefault(_setting(result), []).append(result)
     found = []
     for members in groups.values():
         values = [result.score(score) for result in members]
-        if len(members) > 1 and None not in values:
+        seeds = {result.recipe["seed"] for result in members}
+        if len(seeds) == len(members) > 1 and None not in values:
             found.append(
                 Spread(
                     tuple(result.name for result in members),
@@ -211,6 +220,12 @@ def seed_spread(results, score="macro_auc"):
                 )
             )
     return found
+
+
+def _setting(result):
+    """Return all that decides a run but its seed."""
+    prints = [films["fingerprint"] for films in result.values["data"].values()]
+    return str({**result.recipe, "seed": None}), str(result.values["origins"]), *prints
 
 
 def _require_same_films(results):
@@ -231,7 +246,7 @@ def _require_same_films(results):
 
 def _labels(result):
     films = result.values["data"]["test"]
-    return films["source"], films["labels_sha256"], result.label_names, result.simulated
+    return films["labels_sha256"], result.label_names, result.simulated
 
 
 def _pixels(result):
@@ -263,7 +278,7 @@ def _cell(result, name):
     column = COLUMNS[name]
     value = column.value(result)
     if value is None:
-        return "undefined" if column.best else "not measured"
+        return "undefined" if column.best or name == "micro_floor" else "not measured"
     text = column.text(value)
     if name == "macro_auc":
         interval = result.values["intervals"][name]
