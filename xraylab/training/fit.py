@@ -87,8 +87,8 @@ def fit(
     if max_hours is not None and not max_hours > 0:
         raise ValueError(f"max_hours must be above 0, or None for no limit; {max_hours} came")
     deadline = None if max_hours is None else time.monotonic() + 3600 * max_hours
-    forget_memory_peak()
     cluster = distribute.join()
+    forget_memory_peak()  # not before the processes have met: it starts the back end
     with cluster.explaining_losses(out):
         # The model first: a recipe that cannot be built must cost no download, leave no folder.
         recipe, model, films = cluster.together(
