@@ -68,8 +68,12 @@ def published_table(data, size):
         for row in rows
     ]
     kept = [j for j in range(len(heads)) if any(row[j] for row in cells)]
+    caption = f"PUBLISHED by others, not measured by xraylab: {data}, {size} px"
+    if len({row[-1] for row in cells}) == 1:
+        kept.pop()
+        caption += f" ({cells[0][-1]})"
     return Table(
-        f"PUBLISHED by others, not measured by xraylab: {data}, {size} px",
+        caption,
         tuple(heads[j] for j in kept),
         tuple(tuple(row[j] or "not given" for j in kept) for row in cells),
     )

@@ -40,13 +40,16 @@ class Table:
         return to_html(self)
 
 
+_CELL = ' style="padding: 0.2em 0.6em; white-space: nowrap"'
+
+
 def to_html(table):
     """Return a :class:`Table` as HTML, best values in bold, that scrolls where it is too wide."""
     heads = "".join(f'<th scope="col">{escape(text)}</th>' for text in table.heads)
     rows = []
     for i, row in enumerate(table.rows):
         cells = [
-            f"<td><b>{text}</b></td>" if (i, j) in table.best else f"<td>{text}</td>"
+            f"<td{_CELL}><b>{text}</b></td>" if (i, j) in table.best else f"<td{_CELL}>{text}</td>"
             for j, text in enumerate(map(escape, row))
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
