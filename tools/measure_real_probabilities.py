@@ -25,7 +25,7 @@ import numpy as np
 from xraylab import evaluation, metrics
 from xraylab.findings import FINDINGS
 from xraylab.models.predict import sigmoid
-from xraylab.results.scoring import plain
+from xraylab.results.scoring import judge, plain
 from xraylab.training.run import write_json
 
 OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "densenet121_chestmnist.json"
@@ -95,11 +95,11 @@ def halves(truth, said, patients):
     }
     judged = {}
     for name, mended in methods.items():
+        if mended is None:
+            raise SystemExit(f"no {name} is likeliest for these probabilities: nothing is written")
         chances = mended(logits)
-        found = evaluation.calibration_intervals(truth, chances, REPLICATES, patients=patients)
-        judged[name] = {key: asdict(interval) for key, interval in found.items()} | {
-            "error_floor": evaluation.error_floor(chances),
-            "mean_probability": chances.mean(axis=0),
+        judged[name] = judge(truth, chances, replicates=REPLICATES, patients=patients) | {
+            "mean_probability": chances.mean(axis=0)
         }
     return {
         "films_fitted": int(fitting.sum()),

@@ -7,8 +7,9 @@
     python tools/record_runs.py --list
 
 Each run trains in a process of its own. The same command goes on where it was stopped, and leaves
-alone what has finished. Records go to book/results. Of real films no labels and answers are kept
-there, for they are not ours to pass on; their scores cannot be computed again without them.
+alone what has finished; a run that was trained again is recorded again. Records go to book/results.
+Of real films no labels and answers are kept there, for they are not ours to pass on; their scores
+cannot be computed again without them.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from xraylab.data.files import sha256_of
 
 ROOT = Path(__file__).resolve().parents[1]
 XRAYLAB = Path(sys.executable).with_name("xraylab")
@@ -84,17 +87,37 @@ def train(plan, runs, sample):
     command = [XRAYLAB, "train", plan.recipe, "--out", runs / plan.name, "--resume"]
     for text in settings:
         command += ["--set", text]
-    subprocess.run(command, check=True)
+    _run(command)
 
 
-def record(plan, runs, records, cost):
-    """Record one run, or leave its record as it is."""
-    if (records / f"{plan.name}.json").exists():
+def record(plan, runs, records):
+    """Record one run, or leave its record as it is if it is of these weights.
+
+    The cost of a model is that of its recipe: other seeds and films need no measurement.
+    """
+    cost = not plan.real and "seed" not in plan.name
+    if _is_recorded(records / f"{plan.name}.json", runs / plan.name, cost):
         print("recorded before")
         return
-    command = [XRAYLAB, "results", "record", runs / plan.name, "--recipe", plan.recipe]
+    command = [XRAYLAB, "results", "record", runs / plan.name, "--recipe", plan.recipe, "--replace"]
     command += ["--folder", records, "--no-keep" if plan.real else "--keep"]
-    subprocess.run(command + ["--cost"] * (cost and not plan.real), check=True)
+    _run(command + ["--cost"] * cost)
+
+
+def _is_recorded(place, run, cost):
+    """Return whether there is a record of a run's weights, with their cost if that is wanted."""
+    if not place.exists():
+        return False
+    values = json.loads(place.read_text(encoding="utf-8"))
+    same = values["weights_sha256"] == sha256_of(run / "best.weights.h5")
+    return same and (values["cost"] is not None or not cost)
+
+
+def _run(command):
+    """Run a command; end with its status if it fails, for it has said why."""
+    status = subprocess.run(command).returncode
+    if status != 0:
+        sys.exit(status)
 
 
 def main():
@@ -120,8 +143,7 @@ def main():
             print(f"== {plan.name}", flush=True)
             train(plan, asked.runs.resolve(), asked.sample)
             if not asked.train_only:
-                # The cost of a model is that of its recipe: other seeds need no measurement.
-                record(plan, asked.runs.resolve(), asked.records, cost="seed" not in plan.name)
+                record(plan, asked.runs.resolve(), asked.records)
 
 
 if __name__ == "__main__":

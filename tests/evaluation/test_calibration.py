@@ -149,6 +149,10 @@ def test_calibration_goes_through_json():
     ("call", "message"),
     [
         (lambda: evaluation.reliability([0, 1], [0.2, 0.8], bins=0), "bins must be at least 1"),
+        (
+            lambda: evaluation.calibration_intervals([[0], [1]], [[0.2], [0.8]], bins=0),
+            "bins must be at least 1",
+        ),
         (lambda: evaluation.reliability([0, 1], [0.2, 0.8], equal="x"), "'mass' or 'width'"),
         (lambda: evaluation.reliability([0, 1], [-3.0, 2.0]), "look like logits"),
         (lambda: evaluation.fit_temperature([[0], [1]], [[1.0]]), "must both be"),

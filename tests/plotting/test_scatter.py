@@ -48,6 +48,7 @@ def test_every_point_is_named_and_no_two_names_overlap():
         ({"a": (0.0, 0.5)}, None, "a cost above 0 and a finite score of 'a'"),
         ({"a": (1.0, float("nan"))}, None, "finite score of 'a'"),
         ({"a": (1.0, 0.5)}, {"b": (0, 1)}, "'b' has no point"),
+        ({"a": (1.0, 0.5)}, {"a": (None, None)}, "two finite ends of 'a'"),
     ],
 )
 def test_what_cannot_be_drawn(points, intervals, message):

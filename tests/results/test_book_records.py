@@ -13,7 +13,7 @@ def test_every_record_fits_the_schema_and_its_answers_give_its_scores():
     assert found
     for result in found:
         assert (result.answers is not None) == result.simulated  # real labels are not passed on
-        assert result.values["software"]["commit"]
+        assert result.values["software"]["trained_by"]["commit"]
 
 
 def test_intervals_calibration_and_thresholds_of_one():

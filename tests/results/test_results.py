@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xraylab import data, evaluation, metrics, results, training
+from xraylab import __version__, data, evaluation, metrics, results, training
 from xraylab.data.files import sha256_of
 from xraylab.results.predictions import answers_of, write_predictions
 from xraylab.results.scoring import plain
 from xraylab.results.store import digest
+from xraylab.training.report import commit
 
 LABELS = ("first", "second", "third")
 
@@ -78,7 +79,9 @@ def test_a_record_holds_what_the_run_was(result, runs):
     assert values["training"]["peak_bytes"] > 1e6
     assert values["training"]["parameters"] == run.load_model().count_params()
     assert values["weights_sha256"] == sha256_of(run.weights_file("best"))
-    assert values["software"]["commit"] == run.facts["commit"]
+    software = values["software"]
+    assert software["trained_by"] == {"xraylab": __version__, "commit": run.facts["commit"]}
+    assert software["recorded_by"] == {"xraylab": __version__, "commit": commit()}
     assert len(values["software"]["environment"]["versions"]) >= 4
     assert values["measure"]["unit"] == "films"
 
@@ -196,6 +199,8 @@ def raise_auc(values):
         (lambda v: v["measure"].update(label_names=["a"]), True, "label names: it says"),
         (lambda v: v["measure"].update(unit="patients"), True, "must come from resampling films"),
         (lambda v: v["measure"].update(prevalence=[0.1]), True, "number of prevalences"),
+        (lambda v: v["measure"].update(replicates=50.0), True, "measure/replicates is not as"),
+        (lambda v: v["recipe"].update(seed=False), True, "recipe/seed is not as"),
         (lambda v: v.update(simulated=True), True, "simulated of the train films"),
         (lambda v: v["recipe"].update(size=224), True, "size of the train films"),
         (lambda v: v["recipe"].update(epochs=99), True, "epochs trained"),
@@ -403,6 +408,8 @@ def test_what_was_not_run_says_so(recorded):
     made = results.table(records, ("macro_auc",), models=("dbct", "rr_vit_toy"))
     assert [row[0] for row in made.rows] == ["dbct", "run0", "run1"]
     assert made.rows[0] == ("dbct", "not run")
+    with pytest.raises(ValueError, match="0 records"):
+        results.table(records, models=("dbct",))
     made = results.by_size(records, ("rr_vit_toy", "dbct"), (16, 64))
     mean = np.mean([record.score("macro_auc") for record in records])
     assert made.rows == (

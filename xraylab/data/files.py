@@ -137,6 +137,9 @@ def write_whole(destination: Path) -> Iterator[BinaryIO]:
 
     Whatever goes wrong inside the ``with`` block, the temporary file goes and a file that already
     has the final name stays as it was.
+
+    Raises:
+        OSError: if the disk refuses; it names ``destination``.
     """
     sweep(destination.parent, f".{destination.name}.*.tmp")
     # The random part keeps two processes that write the same file out of each other's way.
@@ -147,6 +150,10 @@ def write_whole(destination: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(destination)
+    except OSError as error:
+        if error.filename is None:  # a full disk does not say which file it had no room for
+            error.filename = str(destination)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

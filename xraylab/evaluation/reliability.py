@@ -47,10 +47,7 @@ def reliability(y_true, probabilities, bins=15, equal="mass"):
 
     Source: ``guo2017``, Sect. 2; bins of equal mass ``nixon2019``; bounds ``wilson1927``.
     """
-    if bins < 1 or equal not in ("mass", "width"):
-        raise ValueError(
-            f"bins must be at least 1 and equal 'mass' or 'width'; {bins} and {equal!r} came"
-        )
+    _require_bins(bins, equal)
     y_true, known, probabilities = check_answers(
         np.reshape(y_true, (-1, 1)), np.reshape(probabilities, (-1, 1))
     )
@@ -62,6 +59,13 @@ def reliability(y_true, probabilities, bins=15, equal="mass"):
     said = np.bincount(places, chances, bins)[held] / count
     happened = np.bincount(places, truth, bins)[held] / count
     return Reliability(said, happened, count, *_wilson(happened, count))
+
+
+def _require_bins(bins, equal):
+    if bins < 1 or equal not in ("mass", "width"):
+        raise ValueError(
+            f"bins must be at least 1 and equal 'mass' or 'width'; {bins} and {equal!r} came"
+        )
 
 
 def calibration_error(y_true, probabilities, bins=15, equal="mass"):
@@ -170,10 +174,11 @@ def calibration_intervals(
         :class:`Interval`.
 
     Raises:
-        ValueError: as :func:`xraylab.evaluation.bootstrap`.
+        ValueError: as :func:`xraylab.evaluation.bootstrap`, or if there is no bin.
 
     Source: basic intervals ``davison1997``, Sect. 5.2.
     """
+    _require_bins(bins, "mass")
     gaps = _Gaps(y_true, probabilities, bins)
     table = replicate([gaps], replicates, level, seed, patients, strata, progress)[0]
     error = Interval.of(table[:, 0], level)

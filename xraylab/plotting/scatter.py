@@ -28,7 +28,7 @@ def trade_off(
 
     Raises:
         ValueError: if there is no point, a cost is not above zero, a score is not finite, or an
-            interval has no point.
+            interval has no point or no finite end.
     """
     intervals = dict(intervals or {})
     if not points:
@@ -41,6 +41,12 @@ def trade_off(
             )
     if unknown := sorted(intervals.keys() - points.keys()):
         raise ValueError(f"intervals: {unknown[0]!r} has no point")
+    for name, ends in intervals.items():
+        if None in ends or not np.isfinite(ends).all():
+            raise ValueError(
+                f"intervals: expected two finite ends of {name!r}, got {tuple(ends)}; leave it out "
+                "where it is undefined"
+            )
     front = pareto_front(points)
     told = "; ".join(f"{name} {score:.3f} for {cost:.3g}" for name, (cost, score) in points.items())
     alt = alt or (

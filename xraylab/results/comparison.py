@@ -86,6 +86,9 @@ def differences(first, second):
             for films in (first.values["data"][split], second.values["data"][split])
         )
     found["weights begun with"] = (first.values["origins"], second.values["origins"])
-    for name in ("xraylab", "commit", "environment"):
-        found[name] = (first.values["software"][name], second.values["software"][name])
+    software = [result.values["software"] for result in (first, second)]
+    for step in ("trained_by", "recorded_by"):
+        for what in ("xraylab", "commit"):
+            found[f"{step.replace('_', ' ')} {what}"] = tuple(used[step][what] for used in software)
+    found["environment"] = tuple(used["environment"] for used in software)
     return {what: pair for what, pair in found.items() if pair[0] != pair[1]}

@@ -13,6 +13,7 @@ from xraylab.results.predictions import SPLITS, answers_of, file_name, write_pre
 from xraylab.results.scoring import Measure, score_all
 from xraylab.results.store import digest, load_result, require_sound
 from xraylab.training import Run, recipes
+from xraylab.training.report import commit
 from xraylab.training.run import load_films, write_json
 
 SAME_RUN = 1e-3
@@ -114,8 +115,11 @@ def _record(run, place, name, recipe_name, drawing, cost, keep, progress):
         **scored,
         "cost": _cost(run.recipe) if cost else None,
         "software": {
-            "xraylab": __version__,
-            "commit": run.facts.get("commit"),
+            "trained_by": {
+                "xraylab": run.report["environment"]["versions"]["xraylab"],
+                "commit": run.facts.get("commit"),
+            },
+            "recorded_by": {"xraylab": __version__, "commit": commit()},
             "environment": run.report["environment"],
         },
         "recorded": datetime.now(UTC).isoformat(timespec="seconds"),

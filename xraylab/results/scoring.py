@@ -79,12 +79,12 @@ def score_all(answers, measure, *, quick=False, progress=False):
         test.truth, test.probabilities, label_names=measure.label_names, **drawing
     )
     fitted = evaluation.fit_to(val.truth, val.logits)
-    calibration = {"as_trained": _judge(test, test.probabilities, drawing)}
+    calibration = {"as_trained": judge(test.truth, test.probabilities, **drawing)}
     for method in ("temperature", "platt"):
         mended = getattr(fitted, method)
         calibration[method] = mended and {
             **mended.to_dict(),
-            **_judge(test, mended(test.logits), drawing),
+            **judge(test.truth, mended(test.logits), **drawing),
         }
     return plain(
         {
@@ -129,11 +129,16 @@ def plain(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _judge(test, probabilities, drawing):
-    """Return how far probabilities keep their word on the test films, with intervals."""
-    found = evaluation.calibration_intervals(test.truth, probabilities, **drawing)
+def judge(y_true, probabilities, **drawing):
+    """Return how far probabilities keep their word, with intervals and the floor of the error.
+
+    Args:
+        y_true, probabilities: as :func:`xraylab.evaluation.calibration_intervals`.
+        drawing: further arguments of it.
+    """
+    found = evaluation.calibration_intervals(y_true, probabilities, **drawing)
     return {name: asdict(interval) for name, interval in found.items()} | {
-        "error_floor": evaluation.error_floor(probabilities, ~np.isnan(test.truth))
+        "error_floor": evaluation.error_floor(probabilities, ~np.isnan(y_true))
     }
 
 

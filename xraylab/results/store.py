@@ -247,4 +247,8 @@ def _require_true(result, quick, progress=False):
 @cache
 def _validator():
     schema = resources.files("xraylab.results") / "result.schema.json"
-    return jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    usual = jsonschema.Draft202012Validator
+    # JSON Schema takes 50.0 for an integer; whoever counts with it does not.
+    strict = usual.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    checker = jsonschema.validators.extend(usual, type_checker=strict)
+    return checker(json.loads(schema.read_text(encoding="utf-8")))

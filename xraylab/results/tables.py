@@ -98,12 +98,14 @@ def table(results, columns=USUAL, *, models=None):
         results: :class:`xraylab.results.Result` objects.
         columns: names of :data:`COLUMNS`.
         models: models in the order of the rows; of each the records follow, or a row of "not run".
-            By default one row for each record, in their order.
+            Records of other models are left out. By default one row for each record, in their
+            order.
 
     Raises:
-        ValueError: if there is no record, their films or labels differ, or a column is unknown.
+        ValueError: if there is no record, the films or labels of those shown differ, or a column
+            is unknown.
     """
-    results = list(results)
+    results = [r for r in results if models is None or r.recipe["model"] in models]
     unknown = [name for name in columns if name not in COLUMNS]
     if not results or unknown:
         raise ValueError(
