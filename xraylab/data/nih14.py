@@ -103,7 +103,7 @@ def list_nih14(
         labels=labels[rows],
         label_names=FINDINGS,
         table=table[rows],
-        boxes=_boxes(root, chosen),
+        boxes=read_boxes(root, chosen),
     )
 
 
@@ -176,8 +176,16 @@ def _folders(root: Path) -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def _boxes(root: Path, images: list[str]) -> np.ndarray | None:
-    """Return the boxes on some films, or None where there is no list of boxes."""
+def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
+    """Return NIH's boxes on some films, or None where a folder has no list of boxes.
+
+    Args:
+        root: the folder that has ``BBox_List_2017.csv``.
+        images: NIH's names of the films; the boxes' ``film`` counts in them.
+
+    Raises:
+        DataError: if the list cannot be read.
+    """
     if not any(path for pattern in _BOXES for path in root.glob(pattern)):
         return None
     path = find_file(root, _BOXES, "NIH's list of boxes")

@@ -13,7 +13,7 @@ LARGEST_MAP = 2**20
 """Entries of a film's attention map (heads x queries x keys) above which it is cut into blocks."""
 
 
-def scaled_dot_product_attention(query, key, value, bias=None):
+def scaled_dot_product_attention(query, key, value, bias=None, change=None):
     """Return softmax(Q·Kᵀ/√d + bias)·V and the attention map (``vaswani2017``, Eq. 1).
 
     The softmax is taken in float32, whatever the precision of the inputs.
@@ -25,6 +25,9 @@ def scaled_dot_product_attention(query, key, value, bias=None):
         bias: broadcastable to (batch, heads, num_queries, num_keys), or None.
         returns: output (batch, heads, num_queries, value_dim) and
         attention (batch, heads, num_queries, num_keys), each row of which sums to 1.
+
+    Args:
+        change: makes of the map what is used in its place, as where a head is switched off.
     """
     scale = query.shape[-1] ** -0.5
     scores = ops.matmul(query * scale, ops.transpose(key, (0, 1, 3, 2)))
@@ -34,6 +37,8 @@ def scaled_dot_product_attention(query, key, value, bias=None):
     # Keras takes a softmax over a single key for a mistake. It is 1, whatever the score.
     weights = ops.softmax(weights, axis=-1) if key.shape[2] > 1 else ops.exp(weights - weights)
     attention = ops.cast(weights, scores.dtype)
+    if change is not None:
+        attention = change(attention)
     return ops.matmul(attention, value), attention
 
 
@@ -159,12 +164,17 @@ class MultiHeadAttention(keras.layers.Layer):
     Raises:
         ValueError: when built, if ``num_heads`` does not divide embed_dim.
 
+    Attributes:
+        change: None; while a probe looks, what it makes of the attention map
+        (:func:`xraylab.explain.changed_attention`).
+
     Source: ``vaswani2017``, Sect. 3.2.2.
     """
 
     def __init__(self, num_heads, stddev=None, **kwargs):
         super().__init__(**kwargs)
         self.num_heads, self.stddev = num_heads, stddev
+        self.change = None
 
     def build(self, input_shape):
         """Create the projections to queries, keys and values, and the one back."""
@@ -191,10 +201,11 @@ class MultiHeadAttention(keras.layers.Layer):
         query = self._split_heads(self.query(tokens))  # (batch, heads, num_tokens, head_dim)
         key = _join([self._split_heads(self.key(part)) for part in parts])
         value = _join([self._split_heads(self.value(part)) for part in parts])
-        if not return_attention:
+        if not return_attention and self.change is None:
             return self.projection(self._join_heads(attend(query, key, value)))
-        x, attention = scaled_dot_product_attention(query, key, value)
-        return self.projection(self._join_heads(x)), attention
+        x, attention = scaled_dot_product_attention(query, key, value, change=self.change)
+        x = self.projection(self._join_heads(x))
+        return (x, attention) if return_attention else x
 
     def _split_heads(self, x):
         """(batch, num_tokens, embed_dim) → (batch, heads, num_tokens, head_dim)."""

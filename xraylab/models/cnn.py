@@ -65,11 +65,15 @@ class FilmCNN(FilmModel):
             scale, offset = np.array([self.imagenet_scale, self.imagenet_offset], "float32")
             x = ops.cast(x, "float32") * scale + offset
         x, maps = run_trunk(self.trunk, x, training, return_intermediates)
-        pooled = ops.mean(x, axis=(1, 2))  # (batch, channels)
-        out = {"logits": self.head(self.hidden(pooled))}  # (batch, num_labels)
+        out = self.answer(x, training)
         if return_intermediates:
             out |= {"maps": maps, "features": x}
         return out
+
+    def answer(self, features, training=None):
+        """Return the label logits from the last map."""
+        pooled = ops.mean(features, axis=(1, 2))  # (batch, channels)
+        return {"logits": self.head(self.hidden(pooled))}  # (batch, num_labels)
 
     def get_config(self):
         """Return the arguments that make an equal model."""

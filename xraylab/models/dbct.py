@@ -160,18 +160,22 @@ class DBCT(FilmModel):
         else:
             fused = self.cross_attention(x, context)  # (batch, num_patches, embed_dim)
         fused = self.norm(x + fused if self.residual else fused)
-        out = {"logits": self.head(ops.mean(fused, axis=1))}  # (batch, num_labels)
-
+        rows = self.image_size // self.patch_size
+        features = ops.reshape(fused, (-1, rows, rows, self.embed_dim))
+        out = self.answer(features, training)
         if not return_intermediates:
             return out
-        rows = self.image_size // self.patch_size
         return out | {
             "attention": attention,
             "cross_attention": {self.cross_attention.name: cross_attention},
             "tokens": x,
             "local_features": local,
-            "features": ops.reshape(fused, (-1, rows, rows, self.embed_dim)),
+            "features": features,
         }
+
+    def answer(self, features, training=None):
+        """Return the label logits from the fused patches, put where they lie."""
+        return {"logits": self.head(ops.mean(features, axis=(1, 2)))}  # (batch, num_labels)
 
     def get_config(self):
         """Return the arguments that make an equal model."""

@@ -421,18 +421,19 @@ class EfficientViT(FilmModel):
             for what, value in seen.items():
                 intermediates.setdefault(what, {})[layer.name] = value
 
-        pooled = ops.mean(x, axis=(1, 2))  # (batch, embed_dims[-1])
-        answers = [head(pooled) for head in self.heads]  # each (batch, num_labels)
-        out = {"logits": answers[0]}
-        if self.distillation:
-            mean = (answers[0] + answers[1]) / 2
-            out = {
-                "logits": answers[0] if training else mean,
-                "distillation_logits": answers[1],
-            }
+        out = self.answer(x, training)
         if return_intermediates:
             out |= {**intermediates, "features": x}
         return out
+
+    def answer(self, features, training=None):
+        """Return the label logits from the last map."""
+        pooled = ops.mean(features, axis=(1, 2))  # (batch, embed_dims[-1])
+        answers = [head(pooled) for head in self.heads]  # each (batch, num_labels)
+        if not self.distillation:
+            return {"logits": answers[0]}
+        mean = (answers[0] + answers[1]) / 2
+        return {"logits": answers[0] if training else mean, "distillation_logits": answers[1]}
 
     def get_config(self):
         """Return the arguments that make an equal model."""

@@ -28,6 +28,9 @@ class FilmModel(keras.Model):
     * ``tokens``: the tokens of a transformer, (batch, num_tokens, embed_dim), at the point that
       its docstring names.
 
+    One that answers from ``features`` alone also defines ``answer(features, training=None)``, which
+    returns what ``call`` does without intermediates: there class activation maps begin.
+
     What only one architecture has is named in its own docstring. Weights files say of which
     architecture they are, so that those of another one are refused even where all shapes agree.
 
@@ -80,7 +83,7 @@ class FilmModel(keras.Model):
 
     def __call__(self, images, *args, **kwargs):
         """Check the images, then answer."""
-        self._check_images(images)
+        self.check_images(images)
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
             images = keras.ops.cast(images, "float32")  # Keras does so for floats alone
         return super().__call__(images, *args, **kwargs)
@@ -118,8 +121,12 @@ class FilmModel(keras.Model):
         """
         load_checked(self, filepath, super().load_weights, **kwargs)
 
-    def _check_images(self, images):
-        """Refuse images of another shape; warn of another range."""
+    def check_images(self, images):
+        """Refuse images of another shape; warn of another range.
+
+        Raises:
+            ValueError: saying what came, what the model takes, and what to do.
+        """
         shape = tuple(getattr(images, "shape", ()))
         side = self.image_size
         expected = f"{self.name} takes images of shape (batch, {side}, {side}, 1)"

@@ -266,7 +266,7 @@ class LTViT(FilmModel):
             images: (batch, image_size, image_size, 1) float32 in [0, 1].
             returns: (batch, num_patches, embed_dim).
         """
-        self._check_images(images)
+        self.check_images(images)
         return self._encoded(self._image_states(images, self.depth)[0])
 
     def _image_states(self, images, num_blocks, return_attention=False):

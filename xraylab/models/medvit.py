@@ -180,10 +180,14 @@ class MedViT(FilmModel):
                 x = block(x, training=training)
 
         features = self.norm(x, training=training)  # (batch, image_size / 32, …, channels)
-        out = {"logits": self.head(ops.mean(features, axis=(1, 2)))}  # (batch, num_labels)
+        out = self.answer(features, training)
         if return_intermediates:
             out |= {"attention": attention, "features": features}
         return out
+
+    def answer(self, features, training=None):
+        """Return the label logits from the last map."""
+        return {"logits": self.head(ops.mean(features, axis=(1, 2)))}  # (batch, num_labels)
 
     def get_config(self):
         """Return the arguments that make an equal model."""

@@ -74,10 +74,14 @@ class XRVDenseNet121(FilmModel):
         """Return the logits (and every map on the way, if asked)."""
         x = (2 * images - 1) * 1024  # the range it was trained on
         x, maps = run_trunk(self.trunk, x, training, return_intermediates)
-        out = {"logits": self.head(ops.mean(x, axis=(1, 2)))}  # (batch, num_labels)
+        out = self.answer(x, training)
         if return_intermediates:
             out |= {"maps": maps, "features": x}
         return out
+
+    def answer(self, features, training=None):
+        """Return the logits from the last map."""
+        return {"logits": self.head(ops.mean(features, axis=(1, 2)))}  # (batch, num_labels)
 
 
 def probabilities(logits, thresholds=None):
