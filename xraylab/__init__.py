@@ -13,6 +13,7 @@ _SUBMODULES = (
     "data",
     "doctor",
     "evaluation",
+    "explain",
     "findings",
     "layers",
     "losses",

@@ -1,0 +1,107 @@
+"""How long a probe takes to show its next picture when a knob is turned, at 64 px.
+
+Counts the time from another film, or another mask, to the picture as HTML: the model is asked anew,
+nothing comes from a cache. Median of the rounds after a warm-up, the slowest beside it. A minute or
+two::
+
+    python benchmarks/probes.py
+    python benchmarks/probes.py rr_vit lt_vit_tiny
+"""
+
+import argparse
+import platform
+import statistics
+import time
+
+import numpy as np
+
+from xraylab import phantom, plotting
+from xraylab.backend import describe_backend, start_keras
+from xraylab.widgets.page import picture
+
+SIZE, ROUNDS, WARM_UP = 64, 15, 4
+LIMIT = 0.2
+"""Seconds within which a live probe should answer."""
+
+MODELS = (
+    "rr_vit",
+    "hybrid_rr_vit",
+    "dbct",
+    "lt_vit_tiny",
+    "efficientvit_m0",
+    "efficientvit_m0_mxa",
+    "efficientnet_b0",
+    "densenet121",
+)
+
+
+def knobs(model):
+    """Yield what can be turned of a model: a name, and a function from film and round to a map."""
+    from xraylab import explain
+
+    if explain.attention_layers(model):
+        yield (
+            "attention",
+            lambda film, _: next(iter(explain.attention(model, film, "block_0").values()))[0, 0],
+        )
+        yield (
+            "gradient-weighted attention",
+            lambda film, _: explain.gradient_attention(model, film, 1)[0, 0],
+        )
+    if hasattr(model, "decoder"):
+
+        def repaint(film, number):
+            masked = np.random.default_rng(number).random((8, 8)) < 0.5
+            return explain.reconstruct(model, film, masked=masked).error[0, ..., 0]
+
+        yield "reconstruction", repaint
+    if hasattr(model, "cross_attention"):
+        yield "cross-attention", lambda film, _: explain.cross_attention(model, film)[0, 0, 0, 0]
+    if getattr(model, "num_label_blocks", 0):
+        yield "label tokens", lambda film, _: explain.label_maps(model, film)[0, 1]
+    if hasattr(model, "mxa_options"):
+        yield (
+            "boxes and gates",
+            lambda film, _: next(iter(explain.regions(model, film).values())).spatial_gates[0],
+        )
+    if hasattr(model, "answer"):
+        yield "Grad-CAM", lambda film, _: explain.grad_cam(model, film, 1)[0, 0]
+    yield "occlusion", lambda film, _: explain.occlusion(model, film, 1)[0, 0]
+
+
+def seconds(ask, films):
+    """Return the time to a picture of each round."""
+    spent = []
+    for number in range(ROUNDS + WARM_UP):
+        film = films[[number % len(films)]]
+        start = time.perf_counter()
+        values = ask(film, number)
+        shown = plotting.tinted(film[0, ..., 0], values, (0, max(float(values.max()), 1e-6)))
+        picture(shown, "A film")
+        spent.append(time.perf_counter() - start)
+    return spent[WARM_UP:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("models", nargs="*", default=MODELS)
+    asked = parser.parse_args()
+    start_keras()
+    from xraylab import models
+
+    films = np.float32(phantom.films(np.arange(8), size=SIZE).images)[..., None] / 255
+    print(f"{describe_backend()}, {platform.machine()}, {SIZE} px, {ROUNDS} rounds")
+    for name in asked.models:
+        model = models.build(name, image_size=SIZE)
+        for knob, ask in knobs(model):
+            spent = seconds(ask, films)
+            late = "  over the limit" if statistics.median(spent) > LIMIT else ""
+            print(
+                f"{name:20s} {knob:28s} {1000 * statistics.median(spent):6.0f} ms  "
+                f"(slowest {1000 * max(spent):.0f}){late}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

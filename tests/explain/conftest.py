@@ -1,0 +1,40 @@
+"""Small models with random weights, and films to look at."""
+
+import keras
+import numpy as np
+import pytest
+
+from xraylab import models
+
+SIZE = 32
+
+
+def made(name, size=SIZE, **options):
+    """Return a built model whose every variable differs from every other."""
+    keras.utils.set_random_seed(0)
+    model = models.build(name, image_size=size, num_labels=3, **options)
+    rng = np.random.default_rng(1)
+    for variable in model.trainable_variables:
+        value = np.asarray(variable)
+        variable.assign(value + 0.1 * rng.normal(size=value.shape))
+    return model
+
+
+@pytest.fixture(scope="session")
+def toy():
+    """Return a function from names to models, each built once."""
+    built = {}
+
+    def get(name, size=SIZE, **options):
+        key = (name, size, *options.items())
+        if key not in built:
+            built[key] = made(name, size, **options)
+        return built[key]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def images():
+    """Return three films of noise, (3, 32, 32, 1)."""
+    return np.random.default_rng(2).random((3, SIZE, SIZE, 1)).astype(np.float32)

@@ -1,0 +1,259 @@
+"""Maps are those the model computes with; what flows through them is a product of matrices."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from keras import ops
+
+from xraylab import explain
+from xraylab.explain.attention_maps import _slopes
+from xraylab.explain.looking import _compiled
+
+TRANSFORMERS = ("rr_vit_toy", "hybrid_rr_vit_toy", "dbct_toy", "lt_vit_toy")
+
+
+@pytest.mark.parametrize(
+    "name", [*TRANSFORMERS, "medvit_toy", "efficientvit_toy", "efficientvit_mxa_toy"]
+)
+def test_maps_are_the_models_own(toy, images, name):
+    model = toy(name, 64 if name.startswith(("medvit", "efficientvit")) else 32)
+    images = images.repeat(model.image_size // 32, axis=1).repeat(model.image_size // 32, axis=2)
+    found = explain.attention(model, images)
+    seen = model(images, return_intermediates=True)["attention"]
+    for layer, expected in seen.items():
+        np.testing.assert_allclose(found[layer], ops.convert_to_numpy(expected), atol=2e-6)
+    for maps in found.values():
+        assert len(maps) == 3
+        np.testing.assert_allclose(maps.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_names_of_other_maps(toy, images):
+    found = explain.attention(toy("dbct_toy"), images)
+    assert list(found)[-1] == "cross_attention"
+    model = toy("lt_vit_toy")
+    found = explain.attention(model, images)
+    last = f"block_{model.depth - 1}.label_attention"
+    assert list(found)[-1] == last
+    assert list(explain.attention(model, images, last)) == [last]
+
+
+def test_few_films_at_a_time_give_the_same(toy, images, monkeypatch):
+    model = toy("rr_vit_toy")
+    expected = explain.attention(model, images)
+    monkeypatch.setattr("xraylab.explain.looking.KEPT_BYTES", 1)
+    for layer, maps in explain.attention(model, images).items():
+        np.testing.assert_allclose(maps, expected[layer], atol=1e-6)
+
+
+def joint(model, maps, film, keep, read):
+    """Return the product of all blocks' matrices, over what the answer reads: an independent way.
+
+    Tokens of LT-ViT are its labels, then its patches; of DBCT the patches.
+    """
+    labels = model.num_labels if f"block_{model.depth - 1}.label_attention" in maps else 0
+    places = maps["block_0"].shape[-1]
+    whole = np.eye(labels + places)
+    for i in range(model.depth):
+        block = np.zeros_like(whole)
+        block[labels:, labels:] = maps[f"block_{i}"][film]
+        own = keep * np.eye(len(whole))
+        if f"block_{i}.label_attention" in maps:
+            to_places, to_labels = np.split(maps[f"block_{i}.label_attention"][film], [places], 1)
+            block[:labels] = np.concatenate([to_labels, to_places], axis=1)
+        elif labels:
+            own[:labels, :labels] = np.eye(labels)  # they are not there yet
+        whole = (own + read * block) @ whole
+    return whole
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_rollout_is_a_product_of_matrices(toy, images, name):
+    model = toy(name)
+    maps = {key: value.mean(axis=1) for key, value in explain.attention(model, images).items()}
+    found = explain.rollout(model, images)
+    for film in range(3):
+        whole = joint(model, maps, film, 0.5, 0.5)
+        if name == "lt_vit_toy":
+            expected = whole[:3, 3:]
+        elif name == "dbct_toy":
+            patches = whole.mean(axis=0).reshape(4, 4) / 2
+            places = maps["cross_attention"][film].mean(axis=0).reshape(8, 8) / 2
+            expected = patches.repeat(2, 0).repeat(2, 1) / 4 + places
+            assert expected.sum() == pytest.approx(1)
+        else:
+            expected = whole[0, 1:]
+        np.testing.assert_allclose(found[film].ravel(), expected.ravel(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_slopes_are_finite_differences(toy, images, name):
+    """Move one entry of one map and see how the logit moves."""
+    model, film, label = toy(name), images[:1], 1
+    maps = explain.attention(model, film)
+    slopes = _slopes(model, film, label, maps)
+    for layer, found in slopes.items():
+        strongest = np.unravel_index(np.abs(found).argmax(), found.shape)
+        if found[strongest] == 0:
+            continue
+        step = np.zeros_like(found)
+        step[strongest] = 0.1
+        logits = []
+        for sign in (-1, 1):
+
+            def move(name, attention, layer=layer, sign=sign, step=step):
+                return attention + sign * step if name == layer else attention
+
+            with explain.changed_attention(model, move):
+                logits.append(float(model(film)["logits"][0, label]))
+        assert (logits[1] - logits[0]) / 0.2 == pytest.approx(found[strongest], rel=0.05)
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_gradient_attention_weighs_and_multiplies(toy, images, name):
+    model = toy(name)
+    found = explain.gradient_attention(model, images[:1], [0, 2])
+    assert found.shape[:2] == (1, 2)
+    maps = explain.attention(model, images[:1])
+    for place, label in enumerate((0, 2)):
+        slopes = _slopes(model, images[:1], label, maps)
+        counted = {layer: np.maximum(maps[layer] * slopes[layer], 0).mean(axis=1) for layer in maps}
+        whole = joint(model, counted, 0, 1.0, 1.0)
+        if name == "lt_vit_toy":
+            expected = whole[label, 3:]
+        elif name == "dbct_toy":
+            patches = whole.mean(axis=0).reshape(4, 4)
+            expected = patches.repeat(2, 0).repeat(2, 1) / 4
+            expected = expected + counted["cross_attention"][0].mean(axis=0).reshape(8, 8)
+        else:
+            expected = whole[0, 1:]
+        np.testing.assert_allclose(found[0, place].ravel(), expected.ravel(), rtol=1e-4, atol=1e-9)
+
+
+def test_many_films_at_once_give_what_each_gives_alone(toy, images):
+    for name in ("rr_vit_toy", "lt_vit_toy"):
+        found = explain.gradient_attention(toy(name), images, [0, 2])
+        for film in range(3):
+            alone = explain.gradient_attention(toy(name), images[[film]], [0, 2])
+            np.testing.assert_allclose(found[film], alone[0], rtol=1e-3, atol=1e-7)
+
+
+def test_maps_given_in_parts_give_the_same_slopes(toy, images, monkeypatch):
+    model = toy("rr_vit_toy")
+    expected = explain.gradient_attention(model, images[:1], 0)
+    monkeypatch.setattr("xraylab.explain.attention_maps.KEPT_BYTES", 1)
+    found = explain.gradient_attention(model, images[:1], 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", [*TRANSFORMERS, "efficientvit_mxa_toy", "medvit_toy"])
+def test_a_compiled_look_sees_the_same_and_follows_the_weights(toy, name):
+    model = toy(name, 64)
+    images = np.random.default_rng(3).random((3, 64, 64, 1)).astype(np.float32)
+    compiled = _compiled(model)
+    own = model.get_weights()
+    try:
+        for weights in (own, [0.9 * value for value in own]):
+            model.set_weights(weights)
+            for films in (images, images[:1]):
+                expected = model(films, training=False, return_intermediates=True)
+                found = compiled(films)
+                for kind in ("attention", "logits"):
+                    one, other = (
+                        seen[kind] if kind == "logits" else next(iter(seen[kind].values()))
+                        for seen in (expected, found)
+                    )
+                    np.testing.assert_allclose(np.asarray(other), np.asarray(one), atol=1e-4)
+    finally:
+        model.set_weights(own)
+
+
+def test_looks_are_compiled_after_a_few(toy, images):
+    model = toy("rr_vit_toy")
+    expected = explain.attention(model, images)
+    for _ in range(4):
+        found = explain.attention(model, images)
+    assert hasattr(model, "_compiled_look")
+    for layer, maps in expected.items():
+        np.testing.assert_allclose(found[layer], maps, atol=1e-6)
+    np.testing.assert_allclose(
+        explain.attention(model, images[:1])["block_0"], expected["block_0"][:1], atol=1e-6
+    )
+
+
+def test_a_model_is_left_as_it_was(toy, images):
+    model = toy("rr_vit_toy")
+    before = np.asarray(model(images)["logits"])
+
+    def fail(name, attention):
+        raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError), explain.changed_attention(model, fail):
+        model(images)
+    np.testing.assert_array_equal(np.asarray(model(images)["logits"]), before)
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from xraylab import explain, models
+folder, *names = sys.argv[1:]
+images = np.load(f"{folder}/images.npy")
+for name in names:
+    model = models.build(name, image_size=32, num_labels=3)
+    model.load_weights(f"{folder}/{name}.weights.h5")
+    first = explain.attention(model, images) if "resnet" not in name else {}
+    for _ in range(3 if first else 0):  # compiled by now
+        again = explain.attention(model, images)
+    for layer, maps in first.items():
+        np.testing.assert_allclose(again[layer], maps, atol=1e-5)
+    np.savez(f"{folder}/{name}.npz",
+             rollout=explain.rollout(model, images) if "vit" in name or "dbct" in name else 0,
+             weighted=explain.gradient_attention(model, images, 1) if "resnet" not in name else 0,
+             cam=explain.grad_cam(model, images) if hasattr(model, "answer") else 0)
+"""
+
+
+def test_jax_agrees(toy, images, tmp_path):
+    pytest.importorskip("jax", reason="JAX is not installed")
+    names = (*TRANSFORMERS, "resnet50_toy")
+    np.save(tmp_path / "images.npy", images[:1])
+    for name in names:
+        toy(name).save_weights(tmp_path / f"{name}.weights.h5")
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path), *names]
+    subprocess.run(command, env=environment, check=True)
+    for name in names:
+        found, model = np.load(tmp_path / f"{name}.npz"), toy(name)
+        if name in TRANSFORMERS:
+            np.testing.assert_allclose(
+                found["rollout"], explain.rollout(model, images[:1]), rtol=1e-3, atol=1e-6
+            )
+            expected = explain.gradient_attention(model, images[:1], 1)
+            np.testing.assert_allclose(found["weighted"], expected, rtol=1e-3, atol=1e-6)
+        if hasattr(model, "answer"):
+            expected = explain.grad_cam(model, images[:1])
+            np.testing.assert_allclose(found["cam"], expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, x: explain.attention(m("resnet50_toy"), x), "resnet50_toy has no attention"),
+        (
+            lambda m, x: explain.attention(m("rr_vit_toy"), x, "block_9"),
+            "no attention called 'block_9'; it has block_0",
+        ),
+        (lambda m, x: explain.attention(m("rr_vit_toy"), x[:0]), "at least one film"),
+        (lambda m, x: explain.attention(m("rr_vit_toy"), x[0]), "Take one film as"),
+        (lambda m, x: explain.attention(m("rr_vit_toy"), x[:, :16, :16]), "image_size=16"),
+        (lambda m, x: explain.rollout(m("resnet50_toy"), x), "connects all places"),
+        (lambda m, x: explain.gradient_attention(m("rr_vit_toy"), x, 3), "from 0 to 2, got 3"),
+        (lambda m, x: explain.gradient_attention(m("rr_vit_toy"), x, []), "at least one, got none"),
+    ],
+)
+def test_bad_input(toy, images, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(toy, images)

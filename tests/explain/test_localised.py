@@ -1,0 +1,137 @@
+"""Localisation scores worked by hand, and levels of chance that are known."""
+
+import numpy as np
+import pytest
+
+from xraylab import explain
+from xraylab.phantom.simulator import BOX_DTYPE
+
+
+def by_hand():
+    maps = np.zeros((3, 4, 4))
+    masks = np.zeros((3, 4, 4), bool)
+    masks[:, :2, :2] = True  # 4 of 16 pixels
+    maps[0, 0, 0], maps[0, 3, 3] = 3, 1  # highest inside, three quarters of it all
+    maps[1, 3, 3], maps[1, 0, 0] = 2, 2  # a tie, half of it inside
+    return maps, masks  # the third map is zero everywhere
+
+
+def test_scores_by_hand():
+    found = explain.scores_of(*by_hand())
+    assert found["pointing"].tolist() == [1, 0.5, 0.25]
+    assert found["energy"].tolist() == [0.75, 0.5, 0.25]
+    # Above half of the highest: one pixel inside; two, one of them inside; the whole film.
+    assert found["iou_half"] == pytest.approx([1 / 4, 1 / 5, 4 / 16])
+    # Four highest, ties in raster order: (0,0) (3,3) (0,1) (0,2), of which two lie inside.
+    assert found["iou_area"][0] == pytest.approx(2 / 6)
+
+
+def test_what_is_below_zero_counts_nothing():
+    maps, masks = by_hand()
+    expected = explain.scores_of(maps, masks)["energy"]
+    maps[maps == 0] = -5
+    assert explain.scores_of(maps[:2], masks[:2])["energy"] == pytest.approx(expected[:2])
+
+
+def test_a_map_that_is_the_mask_is_perfect():
+    masks = by_hand()[1]
+    for values in explain.scores_of(masks.astype(float), masks).values():
+        assert values.tolist() == [1, 1, 1]
+
+
+def test_one_map_for_all_films_gains_nothing():
+    """It may lie where the finding usually does, and knows nothing of any film."""
+    rng = np.random.default_rng(0)
+    masks = np.zeros((40, 8, 8), bool)
+    for mask in masks:
+        row, column = rng.integers(2, 5, 2)
+        mask[row : row + 2, column : column + 2] = True
+    same = np.broadcast_to(masks.mean(axis=0), masks.shape)
+    for located in explain.localisation(same, masks).values():
+        assert located.score.value == pytest.approx(located.exchanged)
+        assert located.gain.value == pytest.approx(0, abs=1e-12)
+    assert explain.localisation(same, masks)["energy"].score.value > 2 * masks.mean()
+    true = explain.localisation(masks.astype(float), masks)
+    assert true["pointing"].gain.low > 0.3
+    assert true["pointing"].score.value == 1
+    assert true["energy"].uniform == pytest.approx(masks.mean())
+
+
+def test_maps_are_exchanged_within_a_finding():
+    """Two findings, each always in its own corner: other films of one give its place away."""
+    masks = np.zeros((10, 8, 8), bool)
+    masks[:5, :4, :4], masks[5:, 4:, 4:] = True, True
+    maps = masks.astype(float)
+    groups = ["left"] * 5 + ["right"] * 5
+    within = explain.localisation(maps, masks, groups=groups)["energy"]
+    assert (within.exchanged, within.gain.value) == (1, 0)
+    across = explain.localisation(maps, masks)["energy"]
+    assert across.exchanged == pytest.approx(4 / 9, abs=0.1)  # 4 of 9 others are of the same kind
+
+
+def test_noise_scores_as_a_map_that_is_the_same_everywhere():
+    rng = np.random.default_rng(0)
+    masks = rng.random((200, 16, 16)) < 0.2
+    found = explain.localisation(rng.random(masks.shape), masks)
+    for name in ("pointing", "energy"):
+        assert found[name].score.low < found[name].uniform < found[name].score.high
+        assert found[name].gain.low < 0 < found[name].gain.high
+
+
+def test_films_of_one_patient_are_drawn_together():
+    """Every film four times over tells no more than once: the interval must not shrink."""
+    rng = np.random.default_rng(0)
+    maps, masks = rng.random((50, 8, 8)), rng.random((50, 8, 8)) < 0.3
+    once = explain.localisation(maps, masks)["pointing"].score
+    four = [np.repeat(x, 4, axis=0) for x in (maps, masks)]
+    kept = explain.localisation(*four, patients=np.repeat(np.arange(50), 4))["pointing"].score
+    loose = explain.localisation(*four)["pointing"].score
+    assert kept.high - kept.low == pytest.approx(once.high - once.low, rel=0.15)
+    assert loose.high - loose.low < 0.7 * (once.high - once.low)
+
+
+def test_enlarged_maps_are_linear_between_the_middles_of_cells():
+    found = explain.on_film([[[0.0, 4.0], [8.0, 12.0]]], 8)[0]
+    # Middles of the cells lie at 1.5 and 5.5 pixels; pixel 3 is three eighths of the way.
+    assert found[0].tolist() == pytest.approx([0, 0, 0.5, 1.5, 2.5, 3.5, 4, 4])
+    assert found[:, 0].tolist() == pytest.approx([0, 0, 1, 3, 5, 7, 8, 8])
+
+
+def test_boxes_hold_the_pixels_whose_middles_lie_in_them():
+    boxes = np.array(
+        [(5, 1, 0.25, 0.5, 0.5, 1.0), (2, 1, 0.0, 0.0, 0.01, 0.01), (2, 0, 0, 0, 1, 1)], BOX_DTYPE
+    )
+    films, masks = explain.box_masks(boxes, 8, 1)
+    assert films.tolist() == [2, 5]
+    assert np.argwhere(masks[0]).tolist() == [[0, 0]]  # smaller than a pixel
+    assert masks[1].sum() == 8
+    assert masks[1, 4:, 2:4].all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda maps, masks: (maps[:2], masks), "expected .num_films, size, size. both"),
+        (lambda maps, masks: (maps, masks.astype(int)), "masks of bool"),
+        (lambda maps, masks: (np.where(masks, np.nan, maps), masks), "finite"),
+        (lambda maps, masks: (maps, masks & False), "film 0 is empty"),
+        (lambda maps, masks: (maps, masks | True), "film 0 is the whole film"),
+        (lambda maps, masks: (maps[:2], masks[:2]), "at least 3 films of each finding"),
+    ],
+)
+def test_bad_input(change, message):
+    with pytest.raises(ValueError, match=message):
+        explain.localisation(*change(*by_hand()))
+
+
+def test_maps_larger_than_the_film():
+    with pytest.raises(ValueError, match="at most 4 rows"):
+        explain.on_film(np.zeros((1, 8, 8)), 4)
+
+
+def test_groups_of_another_length_or_too_small():
+    maps, masks = by_hand()
+    with pytest.raises(ValueError, match="groups: expected 3, one a film"):
+        explain.localisation(maps, masks, groups=[0])
+    with pytest.raises(ValueError, match="got 1 of b"):
+        explain.localisation(*(np.repeat(x, 2, 0) for x in (maps, masks)), groups=list("aaaaab"))

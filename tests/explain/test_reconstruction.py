@@ -1,0 +1,103 @@
+"""What is painted with patches covered and heads off."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from xraylab import explain
+
+
+def test_as_it_is(toy, images):
+    model = toy("rr_vit_toy")
+    found = explain.reconstruct(model, images)
+    expected = ops.convert_to_numpy(model(images)["reconstruction"])
+    np.testing.assert_allclose(found.painted, expected, atol=1e-5)
+    np.testing.assert_allclose(found.error, np.abs(expected - images), atol=1e-5)
+    np.testing.assert_array_equal(found.shown, images)
+
+
+def test_masked_patches_are_covered_and_no_others(toy, images):
+    masked = np.zeros((4, 4), bool)
+    masked[1, 2] = True
+    found = explain.reconstruct(toy("rr_vit_toy"), images, masked=masked, fill=0.5)
+    assert (found.shown[:, 8:16, 16:24] == 0.5).all()
+    same = found.shown == images
+    same[:, 8:16, 16:24] = True
+    assert same.all()
+    mean = explain.reconstruct(toy("rr_vit_toy"), images, masked=masked).shown[:, 8, 16, 0]
+    np.testing.assert_allclose(mean, images.mean(axis=(1, 2, 3)), rtol=1e-6)
+
+
+def test_each_film_can_have_its_own_mask(toy, images):
+    masked = np.zeros((3, 4, 4), bool)
+    masked[1] = True
+    shown = explain.reconstruct(toy("rr_vit_toy"), images, masked=masked).shown
+    changed = (shown != images).any(axis=(1, 2, 3))
+    assert changed.tolist() == [False, True, False]
+
+
+def test_with_all_heads_off_patches_know_nothing_of_each_other(toy, images):
+    """What one patch paints then depends on that patch alone; with the heads on it does not."""
+    model = toy("rr_vit_toy")
+    other = images.copy()
+    other[:, :8, :8] = 1 - other[:, :8, :8]
+    off = [(block.name, head) for block in model.blocks for head in range(block.num_heads)]
+    rest = np.ones((32, 32, 1), bool)
+    rest[:8, :8] = False
+    for heads_off, equal in ((off, True), ((), False), (off[:1], False)):
+        first, second = (
+            explain.reconstruct(model, films, heads_off=heads_off).painted[:, rest]
+            for films in (images, other)
+        )
+        assert np.allclose(first, second, atol=1e-6) == equal
+
+
+def test_a_head_that_is_off_adds_nothing(toy, images):
+    """In NumPy: the block's output is then that of the other heads alone."""
+    model = toy("rr_vit_toy")
+    attention = model.blocks[0].attention
+    heads, name = attention.num_heads, model.blocks[0].name
+    seen = {}
+    tokens = np.random.default_rng(0).normal(size=(1, 17, model.embed_dim)).astype(np.float32)
+    with explain.changed_attention(model, lambda which, maps: seen.setdefault(which, maps)):
+        attention(tokens)
+    maps = np.asarray(seen[name])
+    value = np.asarray(attention.value(tokens)).reshape(1, 17, heads, -1).transpose(0, 2, 1, 3)
+    read = maps @ value
+    read[:, 1] = 0
+    read = read.transpose(0, 2, 1, 3).reshape(1, 17, -1)
+    expected = read @ np.asarray(attention.projection.kernel) + np.asarray(
+        attention.projection.bias
+    )
+
+    def switch(which, maps):
+        return maps * np.array([1, 0, *[1] * (heads - 2)], np.float32)[None, :, None, None]
+
+    with explain.changed_attention(model, switch):
+        found = np.asarray(attention(tokens))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_hybrid_paints_too(toy, images):
+    found = explain.reconstruct(
+        toy("hybrid_rr_vit_toy"), images, masked=np.eye(8, dtype=bool), heads_off=[("block_0", 0)]
+    )
+    assert found.painted.shape == images.shape
+    assert found.logits.shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("dbct_toy", {}, "dbct_toy rebuilds nothing"),
+        ("rr_vit_toy", {"heads_off": [("block_9", 0)]}, "no block 'block_9'; it has block_0"),
+        ("rr_vit_toy", {"heads_off": [("block_0", 9)]}, "block_0 has heads 0 to"),
+        ("rr_vit_toy", {"masked": np.ones((4, 4))}, "expected bool of shape"),
+        ("rr_vit_toy", {"masked": np.ones((5, 4), bool)}, "both dividing 32; got"),
+        ("rr_vit_toy", {"masked": np.ones((2, 4, 4), bool)}, r"\(3, rows, columns\)"),
+        ("rr_vit_toy", {"masked": np.ones((4, 4), bool), "fill": 2.0}, "grey level"),
+    ],
+)
+def test_bad_input(toy, images, name, options, message):
+    with pytest.raises(ValueError, match=message):
+        explain.reconstruct(toy(name), images, **options)

@@ -1,0 +1,135 @@
+"""Does a map tell what the model used? Take pixels away by it, and draw its weights anew."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from scipy import ndimage, stats
+
+from xraylab.explain.localised import on_film
+from xraylab.explain.looking import answer, checked_images, checked_labels
+from xraylab.models import sigmoid
+
+BLUR = 0.1
+"""Width of the blur that insertion starts from, in units of the film's side."""
+
+
+def deletion(model, images, maps, label, steps=16):
+    """Return a label's probability while pixels are taken away, those high in the map first.
+
+    A pixel that is taken away gets the film's mean grey. A map that tells what the model used makes
+    the probability fall at once.
+
+    Shapes:
+        images: (num_films, size, size, 1) float in [0, 1]; maps: (num_films, rows, columns).
+        returns: (num_films, steps + 1); the first column is of the film as it is, the last of one
+        without a pixel left.
+
+    Args:
+        model: any model of :func:`xraylab.models.build`.
+        images: the films.
+        maps: one map a film, for its label.
+        label: number of the label, or (num_films,), one a film.
+        steps: into how many equal parts the pixels are cut.
+
+    Raises:
+        ValueError: if shapes do not fit, or an argument is out of range.
+
+    Source: ``petsiuk2018``.
+    """
+    images = checked_images(images)
+    grey = np.broadcast_to(images.mean(axis=(1, 2, 3), keepdims=True), images.shape)
+    return _curve(model, images, grey, maps, label, steps)
+
+
+def insertion(model, images, maps, label, steps=16):
+    """Return a label's probability while a blurred film gets sharp, where the map is high first.
+
+    Shapes, arguments and errors as :func:`deletion`; the first column is of the blurred film, the
+    last of the film as it is.
+
+    Source: ``petsiuk2018``.
+    """
+    images = checked_images(images)
+    width = BLUR * images.shape[1]
+    blurred = ndimage.gaussian_filter(images, (0, width, width, 0))
+    return _curve(model, blurred, images, maps, label, steps)
+
+
+def area(curves):
+    """Return the area under each curve of :func:`deletion` or :func:`insertion`, in [0, 1].
+
+    Shapes:
+        curves: (num_films, steps + 1); returns (num_films,).
+    """
+    return np.trapezoid(curves, dx=1 / (curves.shape[1] - 1), axis=1)
+
+
+def shuffled(maps, seed=0):
+    """Return maps with their cells in a random order: the level of chance for what a map orders.
+
+    Shapes:
+        maps: (num_films, rows, columns), returned in the same shape.
+    """
+    maps = np.asarray(maps)
+    flat = maps.reshape(len(maps), -1)
+    return np.random.default_rng(seed).permuted(flat, axis=1).reshape(maps.shape)
+
+
+@contextmanager
+def random_weights(model, seed=0):
+    """Within, the model has weights as before training; behind, its own again.
+
+    Every variable's entries are put in a random order, so that the scale of each stays what
+    training made it while all that was learnt is gone.
+
+    Args:
+        model: a model of :func:`xraylab.models.build`; it must have been built.
+        seed: seed of the order.
+
+    Source: the test ``adebayo2018``; the shuffle in place of first weights is ours.
+    """
+    own = model.get_weights()
+    rng = np.random.default_rng(seed)
+    try:
+        model.set_weights([rng.permuted(value.ravel()).reshape(value.shape) for value in own])
+        yield
+    finally:
+        model.set_weights(own)
+
+
+def rank_correlation(first, second):
+    """Return Spearman's correlation of two maps, film by film: 1 if they order places alike.
+
+    Shapes:
+        first, second: (num_films, rows, columns); returns (num_films,), nan for constant maps.
+    """
+    ranks = [stats.rankdata(np.reshape(m, (len(m), -1)), axis=1) for m in (first, second)]
+    ranks = [values - values.mean(axis=1, keepdims=True) for values in ranks]
+    above = (ranks[0] * ranks[1]).sum(axis=1)
+    below = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
+    return np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
+
+
+def _curve(model, start, end, maps, label, steps):
+    """Return a label's probability while pixels go from ``start`` to ``end``, high ones first."""
+    labels = checked_labels(model, label)
+    if steps < 1:
+        raise ValueError(f"steps: expected at least 1, got {steps}")
+    count, size = start.shape[:2]
+    maps = on_film(maps, size)
+    if len(maps) != count or len(labels) not in (1, count):
+        raise ValueError(
+            f"maps and label: expected {count}, one a film; got {len(maps)} and {len(labels)}"
+        )
+    columns = np.broadcast_to(labels, count)
+    order = np.argsort(-maps.reshape(count, -1), axis=1, kind="stable")
+    moment = np.empty_like(order)
+    np.put_along_axis(moment, order, np.arange(size * size)[None], axis=1)
+    moment = moment.reshape(start.shape)
+    curve = [
+        answer(model, np.where(moment < size * size * step / steps, end, start))[
+            np.arange(count), columns
+        ]
+        for step in range(steps + 1)
+    ]
+    return sigmoid(np.stack(curve, axis=1))

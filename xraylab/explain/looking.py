@@ -1,0 +1,174 @@
+"""Looking into a trained model: film by film, so that memory stays bounded, and from inside."""
+
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+from keras import ops
+
+from xraylab.layers import MultiHeadAttention
+
+KEPT_BYTES = 2**28
+"""What a model may hold of its intermediates at a time; one film may take more."""
+
+EAGER_LOOKS = 2
+"""How often a model is run as it is before its look is compiled, which takes as long as ten looks
+and makes the next ones several times faster."""
+
+
+def look(model, images, keep):
+    """Run a model on films, a few at a time, and keep a part of what it saw.
+
+    Args:
+        model: a model of :func:`xraylab.models.build`.
+        images: (num_films, size, size, 1) float in [0, 1].
+        keep: takes what the model returns for some films and returns a dict of tensors, films
+            first.
+
+    Returns:
+        The dict of NumPy arrays for all films.
+
+    Raises:
+        ValueError: if the images are none, or not such as the model takes.
+    """
+    images = checked_images(images)
+    parts, start, step = [], 0, 1
+    while start < len(images):
+        seen = _seen(model, images[start : start + step])
+        kept = keep(seen)
+        parts.append({name: ops.convert_to_numpy(value) for name, value in kept.items()})
+        start += step
+        if len(parts) == 1:  # the first film tells what one takes
+            step = max(1, KEPT_BYTES // max(1, _count_bytes(seen)))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _seen(model, images):
+    """Return what a model answers and sees of some films."""
+    model.check_images(images)
+    looks = getattr(model, "_looks", 0)
+    if looks < EAGER_LOOKS or keras.backend.backend() not in ("tensorflow", "jax"):
+        model._looks = looks + 1
+        return model(images, training=False, return_intermediates=True)
+    if not hasattr(model, "_compiled_look"):
+        model._compiled_look = _compiled(model)
+    return model._compiled_look(images)
+
+
+def _compiled(model):
+    """Return a model's look, compiled for batches of any size; it follows changes of weights."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        size = model.image_size
+        films = tf.TensorSpec((None, size, size, 1), tf.float32)
+        return tf.function(
+            lambda images: model(images, training=False, return_intermediates=True),
+            input_signature=[films],
+        )
+    import jax
+
+    @jax.jit
+    def run(trainable, rest, images):
+        return model.stateless_call(
+            trainable, rest, images, training=False, return_intermediates=True
+        )[0]
+
+    def look(images):
+        trainable = [variable.value for variable in model.trainable_variables]
+        return run(trainable, [v.value for v in model.non_trainable_variables], images)
+
+    return look
+
+
+def answer(model, images, batch_size=64):
+    """Return a model's logits for films, some at a time: (num_films, num_labels) float32."""
+    images = checked_images(images)
+    step = min(batch_size, len(images))
+    parts = []
+    for start in range(0, len(images), step):
+        some = images[start : start + step]
+        # A last batch of another length would be compiled anew: fill it up, then cut.
+        filled = np.pad(some, ((0, step - len(some)), (0, 0), (0, 0), (0, 0)))
+        parts.append(np.asarray(model.predict_on_batch(filled)["logits"])[: len(some)])
+    return np.concatenate(parts).astype(np.float32)
+
+
+def attention_layers(model):
+    """Return the multi-head attention layers of a transformer by the names of their maps.
+
+    Empty for models whose attention stays in windows or reads from pooled keys.
+    """
+    layers = {block.name: getattr(block, "attention", None) for block in _blocks(model)}
+    crossing = getattr(model, "cross_attention", None)
+    if isinstance(crossing, MultiHeadAttention):
+        layers[crossing.name] = crossing
+    return {name: layer for name, layer in layers.items() if isinstance(layer, MultiHeadAttention)}
+
+
+@contextmanager
+def changed_attention(model, change):
+    """Within, put another map in the place of every attention map before it is used.
+
+    Args:
+        model: a transformer with :func:`attention_layers`.
+        change: takes the map's name, as :func:`xraylab.explain.attention` gives it, and the map
+            (batch, heads, queries, keys), and returns a map of the same shape.
+    """
+    layers = attention_layers(model)
+    try:
+        for name, layer in layers.items():
+            layer.change = _named(model, name, change)
+        yield
+    finally:
+        for layer in layers.values():
+            layer.change = None
+
+
+def checked_images(images):
+    """Return films as a float32 array; the model itself looks at shape and range."""
+    images = np.asarray(images, dtype=np.float32)
+    if images.ndim != 4 or not len(images):
+        raise ValueError(
+            f"images: expected (num_films, size, size, 1) with at least one film, got shape "
+            f"{images.shape}. Take one film as images[:1]"
+        )
+    return images
+
+
+def checked_labels(model, labels):
+    """Return the numbers of labels asked for as a list; all of them for None."""
+    if labels is None:
+        return list(range(model.num_labels))
+    labels = [labels] if np.ndim(labels) == 0 else list(labels)
+    for label in labels:
+        if not isinstance(label, int | np.integer) or not 0 <= label < model.num_labels:
+            raise ValueError(
+                f"labels: expected numbers from 0 to {model.num_labels - 1}, got {label!r}. "
+                "FINDINGS.index(name) gives that of a finding"
+            )
+    if not labels:
+        raise ValueError("labels: expected at least one, got none")
+    return [int(label) for label in labels]
+
+
+def _blocks(model):
+    return getattr(model, "blocks", ())
+
+
+def _named(model, name, change):
+    """Return ``change`` for one layer, told which of its maps it is given."""
+
+    def changed(attention):
+        labels = getattr(model, "num_label_blocks", 0) and attention.shape[2] == model.num_labels
+        image_map = attention.shape[2] == attention.shape[3]  # the image's own maps are square
+        return change(f"{name}.label_attention" if labels and not image_map else name, attention)
+
+    return changed
+
+
+def _count_bytes(values):
+    """Return what tensors in nested dicts weigh."""
+    if isinstance(values, dict):
+        return sum(map(_count_bytes, values.values()))
+    return int(np.prod(values.shape)) * 4
