@@ -8,7 +8,7 @@ EXTRAS := augment,book,dev,test
 
 PARITY := .venv-parity
 
-.PHONY: help setup book serve test test-models parity lint format sync bench records constraints clean
+.PHONY: help setup book serve test test-models parity probes lint format sync bench records constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list.
@@ -52,6 +52,10 @@ $(PARITY)/.ready: pyproject.toml
 	$(PYTHON) -m venv --clear $(PARITY)
 	$(PARITY)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[parity]'
 	@touch $@
+
+probes: book  ## Turn every probe of the book in headless Chromium, and those of chapter 16 live.
+	$(BIN)/python tools/turn_probes.py book/_build/html
+	$(BIN)/python tools/live_probes.py book/chapters/16_where_does_it_look.ipynb
 
 lint: $(READY)  ## Check format, style, import floors and notebook twins.
 	$(BIN)/ruff format --check

@@ -1,5 +1,6 @@
 """A map by itself says what it shows, in what unit and from where to where."""
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -29,3 +30,32 @@ def test_a_field_of_anything_else_is_refused():
     for values in (np.ones(3), np.array([[1.0, np.nan]])):
         with pytest.raises(ValueError, match="finite numbers"):
             plotting.field(values, unit="cm")
+
+
+def test_tinted_films_show_film_and_map():
+    """By hand: 55 % of the grey, 45 % of the colour of the cell that lies over it."""
+    image = np.array([[0, 100], [200, 255]], np.uint8).repeat(4, 0).repeat(4, 1)
+    found = plotting.tinted(image, [[0.0, 1.0], [2.0, 4.0]], (0, 2))
+    low, high = (np.array(matplotlib.colormaps[plotting.HEAT_MAP](v)[:3]) for v in (0.0, 1.0))
+    assert found[0, 0].tolist() == np.rint(0.45 * 255 * low).tolist()
+    for place, grey in (((4, 0), 200), ((7, 7), 255)):  # at the limit, and above it
+        assert found[place].tolist() == np.rint(0.55 * grey + 0.45 * 255 * high).tolist()
+    outlined = image[..., None].repeat(3, axis=-1)
+    outlined[2, 3] = (255, 0, 9)
+    again = plotting.tinted(outlined, [[0.0, 1.0], [2.0, 4.0]], (0, 2))
+    assert again[2, 3].tolist() == [255, 0, 9]
+    assert (again != found).any(axis=-1).sum() == 1
+    same = plotting.tinted(image, np.zeros((2, 2)), (0, 1))
+    marked = plotting.tinted(image, np.zeros((2, 2)), (0, 1), mark=(1, 0, 2, 2))
+    changed = (marked != same).any(axis=-1)
+    assert changed[4:, :4].sum() == 12  # the rim of the lower left quarter
+    assert changed.sum() == 12
+
+
+@pytest.mark.parametrize(
+    ("values", "limits"),
+    [([1.0], (0, 1)), ([[np.nan]], (0, 1)), ([[1.0]], (1, 1)), ([[1.0]], (2, 1))],
+)
+def test_maps_that_cannot_tint(values, limits):
+    with pytest.raises(ValueError, match=r"expected \(rows, columns\) finite numbers"):
+        plotting.tinted(np.zeros((4, 4), np.uint8), values, limits)

@@ -1,5 +1,6 @@
 """Scrubbers: right frames in the right order, turned by keyboard in a real browser."""
 
+import json
 import re
 
 import numpy as np
@@ -60,6 +61,20 @@ def test_what_does_not_fit_is_refused(arguments, words):
         widgets.scrubber(**arguments, title="Films")
 
 
+def test_figures_of_one_text_are_told_apart():
+    same = [plotting.bars([1, 2], names="ab", unit="films", alt="Bars.") for _ in range(2)]
+    shown = widgets.scrubber(same, title="B", labels=["x", "y"]).text
+    assert "Bars. (frame x)" in shown
+    assert "Bars. (frame y)" in shown
+
+
+@pytest.mark.parametrize("pick", [("row", "film"), ("row", "one")])
+def test_picking_needs_two_sliders_that_turn(pick):
+    grid = {"row": ["up", "down"], "column": ["x", "y", "z"], "one": ["a"]}
+    with pytest.raises(ValueError, match="expected two sliders among"):
+        widgets.scrubber(FILMS, labels=grid, title="Two", alt="G", pick=pick)
+
+
 def test_a_scrubber_keeps_its_budget(monkeypatch):
     monkeypatch.setattr(scrubbers, "LIMIT_BYTES", 1000)
     with pytest.raises(ValueError, match="weigh"):
@@ -92,6 +107,33 @@ def test_the_keyboard_turns_it_and_only_it(browse):
     assert browser.run("document.querySelector('output').textContent") == "c"
     assert browser.problems == []
     assert [address for address in browser.requests if not address.startswith("file:")] == []
+
+
+def test_a_click_on_the_picture_turns_two_sliders(browse):
+    grid = {"row": ["up", "down"], "column": ["x", "y", "z"]}
+    browser = browse(
+        widgets.scrubber(FILMS, labels=grid, title="Two", alt="G", pick=("row", "column"))
+    )
+    box = json.loads(
+        browser.run("JSON.stringify(document.querySelector('img').getBoundingClientRect())")
+    )
+    for down, across, expected in ((0.75, 0.5, "down, column y"), (0.1, 0.9, "up, column z")):
+        place = {"x": box["x"] + across * box["width"], "y": box["y"] + down * box["height"]}
+        for kind in ("mousePressed", "mouseReleased"):
+            browser.call(
+                "Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place
+            )
+        assert _shown(browser) == [f"G: row {expected}"]
+    values = browser.run("[...document.querySelectorAll('input')].map(e => e.value).join()")
+    assert values == "0,2"
+    assert browser.problems == []
+
+
+def test_a_bar_says_what_the_colours_mean():
+    shown = widgets.scrubber(FILMS, title="F", alt="F", bar=("share <%>", 0, 0.25)).text
+    assert "<span>0</span>" in shown
+    assert "<span>0.25</span><b>share &lt;%&gt;</b>" in shown
+    assert plotting.map_colours(9)[-1] in shown
 
 
 def test_nothing_is_added_to_the_global_space(browse):

@@ -10,7 +10,7 @@ from xraylab.plotting.charts import bars, history, matrix, score_bars
 from xraylab.plotting.curves import curves
 from xraylab.plotting.films import data_uri, film, films, outlined
 from xraylab.plotting.look import ACCENT, FINDING_COLOURS, HEAT_MAP, INK, Figure, figure, style
-from xraylab.plotting.maps import field, heat
+from xraylab.plotting.maps import field, heat, map_colours, tinted
 from xraylab.plotting.probabilities import reliability, threshold
 from xraylab.plotting.scatter import pareto_front, trade_off
 
@@ -29,6 +29,7 @@ __all__ = [
     "films",
     "heat",
     "history",
+    "map_colours",
     "matrix",
     "outlined",
     "pareto_front",
@@ -36,5 +37,6 @@ __all__ = [
     "score_bars",
     "style",
     "threshold",
+    "tinted",
     "trade_off",
 ]

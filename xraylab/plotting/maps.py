@@ -1,9 +1,13 @@
 """Maps: a quantity over a film, or by itself, with a colour bar and its unit."""
 
+import matplotlib
 import numpy as np
 
 from xraylab.plotting.films import film, say_simulated, to_grey
-from xraylab.plotting.look import Figure, figure, style
+from xraylab.plotting.look import HEAT_MAP, Figure, figure, style
+
+MAP_OPACITY = 0.45
+"""How far a map covers the film beneath it."""
 
 
 def heat(
@@ -49,7 +53,7 @@ def heat(
             values,
             vmin=low,
             vmax=high,
-            alpha=0.45,
+            alpha=MAP_OPACITY,
             interpolation="none",
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         )
@@ -109,3 +113,58 @@ def field(
             say_simulated(axes)
         drawn.colorbar(shown, ax=axes, label=unit, shrink=0.9)
     return drawn
+
+
+def tinted(
+    image: np.ndarray, values: np.ndarray, limits: tuple[float, float], mark=None
+) -> np.ndarray:
+    """Return a film in the colours of a map over it, for the frames of a probe.
+
+    :func:`heat` draws the same as a figure with a colour bar; this takes a hundredth of the time.
+
+    Shapes:
+        image: (height, width), uint8 in [0, 255] or float in [0, 1]; or (height, width, 3) uint8.
+        values: (rows, columns), finite; a grid over the same field of view.
+        returns: (height, width, 3) uint8.
+
+    Args:
+        image: the film, or what :func:`outlined` makes of it: what is coloured stays as it is.
+        values: the map.
+        limits: values at the ends of the colours.
+        mark: (row, column) of a cell of another grid and its (rows, columns), to be outlined in
+            white: ``(2, 3, 8, 8)``.
+
+    Raises:
+        ValueError: if the map is no grid of finite numbers, or the limits are not in order.
+    """
+    values, (low, high) = np.asarray(values, float), limits
+    if values.ndim != 2 or not np.isfinite(values).all() or not low < high:
+        raise ValueError(
+            f"values: expected (rows, columns) finite numbers and limits in order, got "
+            f"{values.shape} and {limits}"
+        )
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3:
+        image = np.repeat(to_grey(image)[..., None], 3, axis=-1)
+    height, width, _ = image.shape
+    colours = matplotlib.colormaps[HEAT_MAP]
+    rows = np.arange(height) * values.shape[0] // height
+    columns = np.arange(width) * values.shape[1] // width
+    cover = colours(np.clip((values - low) / (high - low), 0, 1))[..., :3][np.ix_(rows, columns)]
+    shown = np.uint8(np.rint((1 - MAP_OPACITY) * image + 255 * MAP_OPACITY * cover))
+    coloured = image.max(axis=-1) != image.min(axis=-1)
+    shown[coloured] = image[coloured]
+    if mark is not None:
+        row, column, down, across = mark
+        top, bottom = (round(height * r / down) for r in (row, row + 1))
+        left, right = (round(width * c / across) for c in (column, column + 1))
+        inner = shown[top + 1 : bottom - 1, left + 1 : right - 1].copy()
+        shown[top:bottom, left:right] = 255
+        shown[top + 1 : bottom - 1, left + 1 : right - 1] = inner
+    return shown
+
+
+def map_colours(count: int) -> list[str]:
+    """Return colours from the lowest to the highest value of a map, as ``#rrggbb``."""
+    colours = matplotlib.colormaps[HEAT_MAP]
+    return [matplotlib.colors.to_hex(colours(place)) for place in np.linspace(0, 1, count)]

@@ -4,7 +4,7 @@ import html
 
 import numpy as np
 
-from xraylab.plotting import Figure, data_uri
+from xraylab.plotting import Figure, data_uri, map_colours
 
 # Greys that are half transparent stand out from a white page and from a dark one.
 CSS = """
@@ -18,6 +18,11 @@ filter:none}
 .xraylab .wide img{max-width:none}
 .xraylab .knob{display:grid;grid-template-columns:minmax(5em,auto) 1fr minmax(4em,auto);gap:.8em;
 align-items:center;margin:.5em 0 0}
+.xraylab .pick img{cursor:crosshair}
+.xraylab .bar{display:flex;flex-wrap:wrap;gap:.2em .6em;align-items:center;margin:.5em 0;
+font-variant-numeric:tabular-nums}
+.xraylab .bar i{width:12em;max-width:50%;height:.8em;border-radius:.2em}
+.xraylab .bar b{flex-basis:100%;font-weight:400}
 .xraylab input[type=range]{width:100%;min-width:0;accent-color:#2f80d8}
 .xraylab output{font-variant-numeric:tabular-nums}
 .xraylab :focus-visible{outline:3px solid #2f80d8;outline-offset:2px}
@@ -57,6 +62,15 @@ def widget(kind: str, label: str, body: str) -> Html:
         f'<div class="xraylab {kind}" role="group" aria-label="{label}">'
         f'<p class="title">{label}</p>{body}</div>',
         plain=f"<{kind}: {html.unescape(label)}>",
+    )
+
+
+def colour_bar(unit: str, low: float, high: float) -> str:
+    """Return a bar of the colours of :func:`xraylab.plotting.tinted`, with what its ends mean."""
+    return (
+        f'<div class="bar"><span>{low:.3g}</span>'
+        f'<i style="background:linear-gradient(to right,{",".join(map_colours(9))})"></i>'
+        f"<span>{high:.3g}</span><b>{html.escape(unit)}</b></div>"
     )
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
-from xraylab.widgets.page import CSS, picture
+from xraylab.widgets.page import CSS, colour_bar, picture
 from xraylab.widgets.scrubbers import scrubber
 
 LIMIT_FRAMES = 120
@@ -36,6 +36,8 @@ def probe(
     *,
     title: str,
     alt: str = "",
+    pick: tuple[str, str] | None = None,
+    bar: tuple[str, float, float] | None = None,
     **parameters: Sequence | Mapping[str, object],
 ):
     """Return sliders over what ``function`` draws: live with a kernel, frames without.
@@ -46,6 +48,8 @@ def probe(
             must give the same picture: it is drawn once and kept.
         title: what the probe shows.
         alt: what can be seen; the positions of the sliders are added. A figure brings its own.
+        pick, bar: as :func:`scrubber`. In the live face the picture takes no clicks: two sliders
+            turn it.
         parameters: the values of each parameter in the order of its slider, or the values by the
             name that each is to be shown under.
 
@@ -61,7 +65,7 @@ def probe(
         raise ValueError("parameters: expected at least one, with its values")
     knobs = {name: _labelled(name, values) for name, values in parameters.items()}
     if mode() == "live":
-        return _live(function, title, alt, knobs)
+        return _live(function, title, alt, bar, knobs)
     count = prod(len(values) for values in knobs.values())
     if count > LIMIT_FRAMES:
         product = " × ".join(f"{len(values)} {name}" for name, values in knobs.items())
@@ -74,7 +78,8 @@ def probe(
         for values in itertools.product(*(named.values() for named in knobs.values()))
     ]
     labels = {_spoken(name): list(named) for name, named in knobs.items()}
-    return scrubber(frames, labels=labels, title=title, alt=alt)
+    pick = None if pick is None else tuple(map(_spoken, pick))
+    return scrubber(frames, labels=labels, title=title, alt=alt, pick=pick, bar=bar)
 
 
 def _kernel_runs() -> bool:
@@ -106,7 +111,7 @@ def _spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _live(function, title, alt, knobs):
+def _live(function, title, alt, bar, knobs):
     """Return the live face; only what ipywidgets 7.7 and 8 share is used."""
     import ipywidgets
 
@@ -121,6 +126,7 @@ def _live(function, title, alt, knobs):
         for name, named in knobs.items()
     }
     shown = ipywidgets.HTML()
+    below = "" if bar is None else colour_bar(*bar)
     drawn = {}
 
     def turn(_=None):
@@ -141,7 +147,7 @@ def _live(function, title, alt, knobs):
         shown.value = (
             f'<style>{CSS}</style><div class="xraylab probe" role="group" '
             f'aria-label="{html.escape(title)}"><p class="title">{html.escape(title)}</p>'
-            f"{content}</div>"
+            f"{content}{below}</div>"
         )
 
     for slider in sliders.values():

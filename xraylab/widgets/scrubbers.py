@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from xraylab.plotting import Figure
-from xraylab.widgets.page import Html, picture, widget
+from xraylab.widgets.page import Html, colour_bar, picture, widget
 
 LIMIT_BYTES = 700_000
 """What one scrubber may weigh; a page of the book may weigh 1.5 MB."""
@@ -25,6 +25,15 @@ if(i===n){const shown=frame.firstElementChild;
 box.querySelector('.heard').textContent=shown.alt||shown.getAttribute('aria-label')}})
 """
 
+_PICK = """
+const seen=event.target.getBoundingClientRect();
+const at=[(event.clientY-seen.top)/seen.height,(event.clientX-seen.left)/seen.width];
+const knobs=JSON.parse(this.dataset.knobs).map(name=>
+[...this.closest('.xraylab').querySelectorAll('input')].find(knob=>knob.dataset.name===name));
+knobs.forEach((knob,i)=>{knob.value=Math.floor(at[i]*(+knob.max+1))});
+knobs[0].dispatchEvent(new Event('input'))
+"""
+
 
 def scrubber(
     frames: Sequence,
@@ -33,6 +42,8 @@ def scrubber(
     title: str,
     alt: str | Sequence[str] = "",
     name: str = "frame",
+    pick: tuple[str, str] | None = None,
+    bar: tuple[str, float, float] | None = None,
 ) -> Html:
     """Return frames under a slider, or under several sliders, as HTML that needs nothing else.
 
@@ -46,12 +57,16 @@ def scrubber(
             slider's name; by default the frames are numbered.
         title: what the scrubber shows.
         alt: what can be seen: one text a frame, or one text for all, to which the positions of the
-            sliders are added. A figure brings its own.
+            sliders are added. A figure brings its own; where two have the same, they are added too.
         name: the slider's name, where there is one.
+        pick: names of two sliders that a click on the picture turns too: the place from above, and
+            the place from the left, in as many equal parts as each has positions.
+        bar: unit, lowest and highest value of a map in the frames (:func:`plotting.tinted`); shown
+            as a bar of its colours.
 
     Raises:
-        ValueError: if frames, labels and texts do not match in number, a frame has no text, or all
-            together weigh more than :data:`LIMIT_BYTES`.
+        ValueError: if frames, labels and texts do not match in number, a frame has no text, all
+            together weigh more than :data:`LIMIT_BYTES`, or there is no slider to pick with.
     """
     frames = list(frames)
     if labels is None:
@@ -69,7 +84,15 @@ def scrubber(
     for knob, named in labels.items():
         stride //= len(named)
         knobs.append(_knob(knob, named, stride))
-    body = "".join(hidden) + '<div class="heard" aria-live="polite"></div>' + "".join(knobs)
+    shown = "".join(hidden)
+    if pick is not None:
+        if unknown := [knob for knob in pick if len(labels.get(knob, ())) < 2]:
+            raise ValueError(f"pick: expected two sliders among {list(labels)}, got {unknown[0]!r}")
+        names = html.escape(json.dumps(list(pick), ensure_ascii=False))
+        shown = f'<div class="pick" data-knobs="{names}" onclick="{_inline(_PICK)}">{shown}</div>'
+    if bar is not None:
+        shown += colour_bar(*bar)
+    body = shown + '<div class="heard" aria-live="polite"></div>' + "".join(knobs)
     if len(body) > LIMIT_BYTES:
         raise ValueError(
             f"frames: {len(frames)} of them weigh {len(body):,} bytes, more than the "
@@ -87,10 +110,12 @@ def _texts(frames, labels, alt) -> list[str]:
     places = [""]
     for knob, named in labels.items():
         places = [f"{p}{', ' if p else ''}{knob} {label}" for p in places for label in named]
-    return [
-        f"{alt}: {place}" if alt else "" if isinstance(frame, Figure) else alt
-        for frame, place in zip(frames, places, strict=True)
-    ]
+    if alt:
+        return [f"{alt}: {place}" for place in places]
+    texts = [frame.alt if isinstance(frame, Figure) else "" for frame in frames]
+    if len(set(texts)) < len(texts):  # who only listens must hear that something has changed
+        texts = [text and f"{text} ({place})" for text, place in zip(texts, places, strict=True)]
+    return texts
 
 
 def _knob(name: str, labels: list[str], stride: int) -> str:
@@ -98,11 +123,16 @@ def _knob(name: str, labels: list[str], stride: int) -> str:
     if len(labels) == 1:
         return ""
     values = html.escape(json.dumps(labels, ensure_ascii=False))
-    turn = html.escape(" ".join(_TURN.split("\n")).strip())
     return (
         f'<label class="knob"><span>{html.escape(name)}</span>'
         f'<input type="range" min="0" max="{len(labels) - 1}" value="0" step="1" '
-        f'autocomplete="off" data-stride="{stride}" data-values="{values}" '
-        f'aria-valuetext="{html.escape(labels[0])}" oninput="{turn}">'
+        f'autocomplete="off" data-name="{html.escape(name)}" data-stride="{stride}" '
+        f'data-values="{values}" '
+        f'aria-valuetext="{html.escape(labels[0])}" oninput="{_inline(_TURN)}">'
         f'<output aria-hidden="true">{html.escape(labels[0])}</output></label>'
     )
+
+
+def _inline(script: str) -> str:
+    """Return a script as the value of an attribute."""
+    return html.escape(" ".join(script.split("\n")).strip())
