@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from xraylab import check, evaluation, losses, models, phantom
 from xraylab.check import registry
+from xraylab.explain import scores_of
 from xraylab.findings import FINDINGS
 from xraylab.models import mxa
 from xraylab.models.medvit_parts import EMHSA, MHCA
@@ -169,6 +170,11 @@ def solutions():
     answers = np.linspace(0.001, 0.999, 99_801)
     focal = -0.1 * 0.25 * (1 - answers) ** 2 * np.log(answers)
     focal -= 0.9 * 0.75 * answers**2 * np.log(1 - answers)
+    sixteen = np.ones((4, 4))
+    sixteen[1, 1] = 13
+    halves = [(np.eye(2) + np.array(m)) / 2 for m in ([[0.2, 0.8], [1, 0]], [[0.5, 0.5], [0, 1]])]
+    inside = np.zeros((4, 4), bool)
+    inside[:2, :2] = True
     mhca = MHCA(32)
     mhca.build((None, 4, 4, 384))
     return {
@@ -183,6 +189,8 @@ def solutions():
         "09.width": next(d for d in 2 ** np.arange(12) if 30_000 < (16**2 - 8**2) * d < 50_000),
         "08.grouped": sum(np.prod(v.shape) for v in mhca.trainable_variables),
         "08.keys": EMHSA(8, sr_ratio=4).pool(np.zeros((1, (128 // 8) ** 2, 8))).shape[1],
+        "16.energy": scores_of(sixteen[None], inside[None])["energy"][0],
+        "16.rollout": np.linalg.multi_dot([[1, 0], *halves, [0, 1]]),
         "15.front": sum(
             {"A": 1, "B": 2, "C": 5, "D": 9}[name]
             for name in pareto_front(

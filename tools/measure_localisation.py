@@ -1,0 +1,294 @@
+"""Measure whether trained models look where findings are, and write numbers that pages may show.
+
+::
+
+    python tools/measure_localisation.py --runs runs/recorded
+    python tools/measure_localisation.py --runs runs/recorded --sample nih_sample_64.npz \\
+        --table sample_images.csv
+
+The runs are those of ``tools/record_runs.py``, all at 64 pixels. On simulated films, masks come
+from the simulator. On real ones, boxes come from NIH's list, which lies beside a table of the
+sample's films (columns ``split``, ``row_64``, ``image_index``, ``patient``); training films are
+among them, and the file says how many. Models that were measured before are left alone unless their
+weights or the films are others. Only numbers over many films are written.
+"""
+
+import argparse
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from xraylab import data, evaluation, explain
+from xraylab.backend import start_keras
+from xraylab.data.files import sha256_of
+from xraylab.data.nih14 import read_boxes
+from xraylab.evaluation.resampling import resamples
+from xraylab.explain.looking import answer
+from xraylab.findings import FINDINGS
+from xraylab.phantom.simulator import BOX_DTYPE
+from xraylab.results.scoring import plain
+from xraylab.training import Run
+from xraylab.training.run import write_json
+
+OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "localisation.json"
+SIZE = 64
+FILMS_A_FINDING = 60
+TEST_FILMS = 8_000
+SANITY_PAIRS = 60
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--sample", type=Path, help="real films, a MedMNIST-style .npz file")
+    parser.add_argument("--table", type=Path, help="table of the sample's films")
+    parser.add_argument("--out", type=Path, default=OUT)
+    asked = parser.parse_args()
+    start_keras()
+    values = json.loads(asked.out.read_text()) if asked.out.exists() else {}
+    sources = {"phantom": phantom_pairs}
+    if asked.sample:
+        sources["nih"] = lambda: real_pairs(asked.sample, asked.table)
+    for kind, load in sources.items():
+        pairs = load()
+        former = values.get(kind, {})
+        same_films = former.get("films") == plain(pairs.facts)
+        values[kind] = {"films": pairs.facts, "models": former["models"] if same_films else {}}
+        for folder in sorted(asked.runs.glob(f"*_{SIZE}_{kind}*")):
+            run = Run(folder)
+            if "_seed" in folder.name or run.report is None:
+                continue
+            weights = sha256_of(run.weights_file("best"))
+            known = values[kind]["models"].get(folder.name)
+            if known is not None and known["weights_sha256"] == weights:
+                continue
+            print(folder.name, flush=True)
+            found = {"weights_sha256": weights, **measure(run, pairs)}
+            values[kind]["models"][folder.name] = rounded(plain(found))
+            asked.out.parent.mkdir(parents=True, exist_ok=True)
+            write_json(asked.out, values)
+
+
+def rounded(values):
+    """Return plain values with five digits behind the point, far below what the intervals allow."""
+    if isinstance(values, dict):
+        return {name: rounded(value) for name, value in values.items()}
+    return round(values, 5) if isinstance(values, float) else values
+
+
+class Pairs:
+    """Films and one finding of each, with its mask; a film comes once for each of its findings.
+
+    Attributes:
+        images: (films, size, size, 1) float32 in [0, 1].
+        films, findings: (pairs,) numbers of film and finding.
+        masks: (pairs, size, size) bool.
+        patients: (pairs,) whose film it is.
+        facts: what they are, for the file.
+    """
+
+    def __init__(self, images, films, findings, masks, patients, facts):
+        self.images = (images[..., None] / np.float32(255)).astype(np.float32)
+        # A mask of no pixel or of all says nothing.
+        good = (masks.any(axis=(1, 2))) & (~masks.all(axis=(1, 2)))
+        for finding in range(len(FINDINGS)):
+            if (good & (findings == finding)).sum() < 3:
+                good &= findings != finding
+        self.films, self.findings = films[good], findings[good]
+        self.masks, self.patients = masks[good], patients[good]
+        counts = {FINDINGS[k]: int((self.findings == k).sum()) for k in np.unique(self.findings)}
+        self.facts = facts | {
+            "size": SIZE,
+            "pairs": len(self.films),
+            "films": len(np.unique(self.films)),
+            "patients": len(np.unique(self.patients)),
+            "by_finding": counts,
+            "mask_area": float(self.masks.mean()),
+        }
+
+
+def phantom_pairs():
+    """Return simulated test films with masks, some of each finding."""
+    split = data.load("phantom", size=SIZE, split="test", num_films=TEST_FILMS)
+    chosen = [np.flatnonzero(split.labels[:, k])[:FILMS_A_FINDING] for k in range(len(FINDINGS))]
+    rows = np.unique(np.concatenate(chosen))
+    films = np.concatenate([np.searchsorted(rows, some) for some in chosen])
+    findings = np.repeat(np.arange(len(FINDINGS)), [len(some) for some in chosen])
+    masks = split.masks[rows][films, findings]
+    facts = {"source": "ChestPhantom, SIMULATED, test split", "fingerprint": split.fingerprint}
+    return Pairs(split.images[rows], films, findings, masks, films, facts)
+
+
+def real_pairs(sample, table):
+    """Return the films of the sample on which NIH's list has boxes."""
+    with table.open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["row_64"]]
+    boxes = read_boxes(table.parent, [row["image_index"] for row in rows])
+    with np.load(sample) as stored:
+        images = {split: stored[f"{split}_images"] for split in ("train", "val", "test")}
+    places = np.unique(boxes["film"])
+    films, findings, masks = [], [], []
+    for finding in np.unique(boxes["finding"]):
+        numbers, found = explain.box_masks(boxes, SIZE, finding)
+        films.append(np.searchsorted(places, numbers))
+        findings.append(np.full(len(numbers), finding))
+        masks.append(found)
+    known = [rows[place] for place in places]
+    films = np.concatenate(films)
+    facts = {
+        "source": "NIH ChestX-ray14, hand-drawn boxes",
+        "training_films": [row["split"] for row in known].count("train"),
+    }
+    return Pairs(
+        np.stack([images[row["split"]][int(row["row_64"])] for row in known]),
+        films,
+        np.concatenate(findings),
+        np.concatenate(masks),
+        np.array([row["patient"] for row in known])[films],
+        facts,
+    )
+
+
+def measure(run, pairs):
+    """Return what each way of asking a model scores on films and masks."""
+    model = run.load_model("best")
+    logits = answer(model, pairs.images)
+    found = {}
+    for name, ask in ways(model).items():
+        maps = ask(pairs)
+        found[name] = {
+            "localisation": located(maps, pairs),
+            "by_finding": {FINDINGS[k]: located(maps, pairs, k) for k in np.unique(pairs.findings)},
+            **faithful(model, ask, maps, pairs),
+        }
+    positives = [float(logits[pairs.films[i], k]) for i, k in enumerate(pairs.findings)]
+    return {"model": run.recipe.model, "mean_logit": np.mean(positives), "ways": found}
+
+
+def located(maps, pairs, finding=None):
+    """Return localisation over all pairs, or over those of one finding, as plain values."""
+    chosen = slice(None) if finding is None else pairs.findings == finding
+    found = explain.localisation(
+        explain.on_film(maps[chosen], SIZE),
+        pairs.masks[chosen],
+        groups=pairs.findings[chosen],
+        patients=pairs.patients[chosen],
+    )
+    return {name: asdict(row) for name, row in found.items()}
+
+
+def faithful(model, ask, maps, pairs):
+    """Return areas of deletion and insertion less those of shuffled maps, and the sanity check."""
+    rows = np.random.default_rng(0).permutation(len(pairs.films))[:SANITY_PAIRS]
+    some = Subset(pairs, rows)
+    images = pairs.images[some.films]
+    found = {}
+    for name, curve in (("deletion", explain.deletion), ("insertion", explain.insertion)):
+        own, chance = (
+            explain.area(curve(model, images, values, some.findings))
+            for values in (maps[rows], explain.shuffled(maps[rows]))
+        )
+        found[name] = mean_of(own - chance, some.patients)
+    with explain.random_weights(model):
+        random = ask(some)
+    correlation = explain.rank_correlation(maps[rows], random)
+    known = np.isfinite(correlation)
+    found["random_weights"] = (
+        mean_of(correlation[known], some.patients[known]) if known.sum() > 2 else None
+    )
+    return found
+
+
+class Subset:
+    """Some of the pairs."""
+
+    def __init__(self, pairs, rows):
+        self.images = pairs.images
+        self.films, self.findings = pairs.films[rows], pairs.findings[rows]
+        self.patients = pairs.patients[rows]
+
+
+def mean_of(values, patients):
+    """Return a mean with its interval over patients."""
+    values = np.asarray(values)
+    drawn = resamples(len(values), 1000, np.random.default_rng(0), patients=patients)
+    weights = np.concatenate([np.ones((1, len(values))), *drawn])
+    return asdict(evaluation.Interval.of(weights @ values / weights.sum(axis=1), 0.95))
+
+
+def ways(model):
+    """Return how a model can be asked: functions from pairs to maps (pairs, rows, columns).
+
+    Maps that are the same for every label are asked for once a film.
+    """
+    found = {}
+    if hasattr(model, "answer"):
+        found["grad_cam"] = by_label(model, explain.grad_cam)
+    if getattr(model, "num_label_blocks", 0):
+        found["label_maps"] = by_label(model, lambda m, films, labels: explain.label_maps(m, films))
+        found["rollout"] = by_label(model, lambda m, films, labels: explain.rollout(m, films))
+    elif explain.attention_layers(model):
+        found["rollout"] = by_film(model, explain.rollout)
+    if explain.attention_layers(model):
+        found["gradient_attention"] = finding_by_finding(model)
+    if hasattr(model, "mxa_options"):
+        last = list(explain.regions(model, np.zeros((1, SIZE, SIZE, 1), np.float32)))
+        for layer in (last[0], last[-1]):
+            found[f"box of {layer}"] = by_film(
+                model, lambda m, films, la=layer: boxes(m, films, la)
+            )
+    found["occlusion"] = by_label(model, explain.occlusion)
+    return found
+
+
+def by_film(model, look):
+    """Ask once a film."""
+
+    def ask(pairs):
+        films, where = np.unique(pairs.films, return_inverse=True)
+        return look(model, pairs.images[films])[where]
+
+    return ask
+
+
+def by_label(model, look):
+    """Ask once a film, for all labels."""
+
+    def ask(pairs):
+        films, where = np.unique(pairs.films, return_inverse=True)
+        return look(model, pairs.images[films], None)[where, pairs.findings]
+
+    return ask
+
+
+def finding_by_finding(model):
+    """Ask for the films of each finding, as each takes a pass back through the model."""
+
+    def ask(pairs):
+        maps = None
+        for finding in np.unique(pairs.findings):
+            rows = np.flatnonzero(pairs.findings == finding)
+            films = pairs.images[pairs.films[rows]]
+            found = explain.gradient_attention(model, films, int(finding))[:, 0]
+            maps = np.empty((len(pairs.films), *found.shape[1:])) if maps is None else maps
+            maps[rows] = found
+        return maps
+
+    return ask
+
+
+def boxes(model, films, layer):
+    """Return the box of an MXA block as a map: one inside, zero outside."""
+    found = explain.regions(model, films)[layer].boxes
+    table = np.zeros(len(found), BOX_DTYPE)
+    table["film"] = np.arange(len(found))
+    for field, side in zip(("x_min", "y_min", "x_max", "y_max"), found.T, strict=True):
+        table[field] = side
+    return explain.box_masks(table, SIZE, 0)[1].astype(np.float32)
+
+
+if __name__ == "__main__":
+    main()
