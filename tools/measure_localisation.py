@@ -10,11 +10,13 @@ The runs are those of ``tools/record_runs.py``, all at 64 pixels. On simulated f
 from the simulator. On real ones, boxes come from NIH's list, which lies beside a table of the
 sample's films (columns ``split``, ``row_64``, ``image_index``, ``patient``); training films are
 among them, and the file says how many. Models that were measured before are left alone unless their
-weights or the films are others. Only numbers over many films are written.
+weights, the films, or the code that asks and scores are others. Only numbers over many films are
+written.
 """
 
 import argparse
 import csv
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -48,6 +50,7 @@ def main():
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
     start_keras()
+    code = code_sha256()
     values = json.loads(asked.out.read_text()) if asked.out.exists() else {}
     sources = {"phantom": phantom_pairs}
     if asked.sample:
@@ -63,13 +66,22 @@ def main():
                 continue
             weights = sha256_of(run.weights_file("best"))
             known = values[kind]["models"].get(folder.name)
-            if known is not None and known["weights_sha256"] == weights:
+            belongs = {"weights_sha256": weights, "code_sha256": code}
+            if known is not None and belongs.items() <= known.items():
                 continue
             print(folder.name, flush=True)
-            found = {"weights_sha256": weights, **measure(run, pairs)}
+            found = {**belongs, **measure(run, pairs)}
             values[kind]["models"][folder.name] = rounded(plain(found))
             asked.out.parent.mkdir(parents=True, exist_ok=True)
             write_json(asked.out, values)
+
+
+def code_sha256():
+    """Return a hash of this file and of the package that asks and scores."""
+    total = hashlib.sha256()
+    for path in [Path(__file__), *sorted(Path(explain.__file__).parent.glob("*.py"))]:
+        total.update(path.read_bytes())
+    return total.hexdigest()
 
 
 def rounded(values):
@@ -99,6 +111,9 @@ class Pairs:
                 good &= findings != finding
         self.films, self.findings = films[good], findings[good]
         self.masks, self.patients = masks[good], patients[good]
+        if "training_film" in facts:  # of each pair
+            trained = films[good & facts.pop("training_film")]
+            facts["training_films"] = len(np.unique(trained))
         counts = {FINDINGS[k]: int((self.findings == k).sum()) for k in np.unique(self.findings)}
         self.facts = facts | {
             "size": SIZE,
@@ -138,10 +153,8 @@ def real_pairs(sample, table):
         masks.append(found)
     known = [rows[place] for place in places]
     films = np.concatenate(films)
-    facts = {
-        "source": "NIH ChestX-ray14, hand-drawn boxes",
-        "training_films": [row["split"] for row in known].count("train"),
-    }
+    trained = np.array([row["split"] == "train" for row in known])
+    facts = {"source": "NIH ChestX-ray14, hand-drawn boxes", "training_film": trained[films]}
     return Pairs(
         np.stack([images[row["split"]][int(row["row_64"])] for row in known]),
         films,

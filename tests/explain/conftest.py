@@ -12,7 +12,7 @@ SIZE = 32
 def made(name, size=SIZE, **options):
     """Return a built model whose every variable differs from every other."""
     keras.utils.set_random_seed(0)
-    model = models.build(name, image_size=size, num_labels=3, **options)
+    model = models.build(name, image_size=size, **{"num_labels": 3, **options})
     rng = np.random.default_rng(1)
     for variable in model.trainable_variables:
         value = np.asarray(variable)

@@ -10,7 +10,9 @@ from keras import ops
 
 from xraylab import explain
 from xraylab.explain.attention_maps import _slopes
-from xraylab.explain.looking import _compiled
+from xraylab.explain.looking import _compiled, answer
+
+from .conftest import made
 
 TRANSFORMERS = ("rr_vit_toy", "hybrid_rr_vit_toy", "dbct_toy", "lt_vit_toy")
 
@@ -94,9 +96,11 @@ def test_slopes_are_finite_differences(toy, images, name):
     model, film, label = toy(name), images[:1], 1
     maps = explain.attention(model, film)
     slopes = _slopes(model, film, label, maps)
+    silent = []
     for layer, found in slopes.items():
         strongest = np.unravel_index(np.abs(found).argmax(), found.shape)
-        if found[strongest] == 0:
+        if found[strongest] == 0:  # the last image block of LT-ViT answers nothing
+            silent.append(layer)
             continue
         step = np.zeros_like(found)
         step[strongest] = 0.1
@@ -109,6 +113,7 @@ def test_slopes_are_finite_differences(toy, images, name):
             with explain.changed_attention(model, move):
                 logits.append(float(model(film)["logits"][0, label]))
         assert (logits[1] - logits[0]) / 0.2 == pytest.approx(found[strongest], rel=0.05)
+    assert silent == ([f"block_{model.depth - 1}"] if name == "lt_vit_toy" else [])
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)
@@ -183,7 +188,53 @@ def test_looks_are_compiled_after_a_few(toy, images):
     )
 
 
-def test_a_model_is_left_as_it_was(toy, images):
+def nothing(name, attention):
+    return attention * 0
+
+
+@pytest.mark.parametrize("compiled_before", [True, False])
+def test_a_change_is_seen_within_and_gone_behind(images, compiled_before):
+    """Neither what was compiled before may hide it, nor what is compiled now keep it."""
+    model = made("rr_vit_toy")
+    ways = (
+        lambda: explain.attention(model, images)["block_0"],
+        lambda: answer(model, images),
+    )
+    if compiled_before:
+        for _ in range(3):
+            before = [way() for way in ways]
+    else:
+        seen = model(images, return_intermediates=True)
+        before = [np.asarray(seen["attention"]["block_0"]), np.asarray(seen["logits"])]
+    with explain.changed_attention(model, nothing):
+        for _ in range(4):
+            within = [way() for way in ways]
+        expected = np.asarray(model(images)["logits"])
+    assert np.abs(within[0]).max() == 0
+    np.testing.assert_allclose(within[1], expected, atol=1e-5)
+    assert np.abs(expected - before[1]).max() > 1e-2
+    for _ in range(4):
+        for found, was in zip([way() for way in ways], before, strict=True):
+            np.testing.assert_allclose(found, was, atol=1e-5)
+
+
+def test_changes_go_through_each_other(toy, images):
+    model = toy("rr_vit_toy")
+    seen = {}
+    with explain.changed_attention(model, lambda name, maps: maps * 2):
+        with explain.changed_attention(model, lambda name, maps: seen.setdefault(name, maps)):
+            model(images)
+        again = explain.attention(model, images)["block_0"]
+    np.testing.assert_allclose(np.asarray(seen["block_0"]).sum(axis=-1), 2, atol=1e-5)
+    np.testing.assert_allclose(again.sum(axis=-1), 2, atol=1e-5)
+    with (
+        pytest.raises(ValueError, match="no attention that can be changed"),
+        explain.changed_attention(toy("resnet50_toy"), nothing),
+    ):
+        pass
+
+
+def test_an_error_leaves_the_model_as_it_was(toy, images):
     model = toy("rr_vit_toy")
     before = np.asarray(model(images)["logits"])
 
@@ -193,6 +244,29 @@ def test_a_model_is_left_as_it_was(toy, images):
     with pytest.raises(RuntimeError), explain.changed_attention(model, fail):
         model(images)
     np.testing.assert_array_equal(np.asarray(model(images)["logits"]), before)
+
+
+def test_as_many_labels_as_patches(images):
+    """Then the labels' maps are as square as the image's own."""
+    model = made("lt_vit_toy", num_labels=64, label_self_attention=False)
+    assert explain.gradient_attention(model, images[:1], 5).max() > 0
+
+
+def test_without_its_residual_dbct_answers_from_the_convolutional_map_alone(images):
+    model = made("dbct_toy", residual=False)
+    maps = explain.attention(model, images)["cross_attention"].mean(axis=(1, 2))
+    found = explain.rollout(model, images).reshape(3, -1)
+    np.testing.assert_allclose(found, maps, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_under_mixed_precision_maps_are_float32(images, precision):
+    model = made("lt_vit_toy", dtype=precision)
+    for maps in explain.attention(model, images).values():
+        assert maps.dtype == np.float32
+        np.testing.assert_allclose(maps.sum(axis=-1), 1, atol=2e-2)
+    assert np.isfinite(explain.rollout(model, images)).all()
+    assert np.isfinite(explain.gradient_attention(model, images[:1], 0)).all()
 
 
 SCRIPT = """
@@ -247,6 +321,7 @@ def test_jax_agrees(toy, images, tmp_path):
             "no attention called 'block_9'; it has block_0",
         ),
         (lambda m, x: explain.attention(m("rr_vit_toy"), x[:0]), "at least one film"),
+        (lambda m, x: explain.attention(m("rr_vit_toy"), x, []), "at least one name, got none"),
         (lambda m, x: explain.attention(m("rr_vit_toy"), x[0]), "Take one film as"),
         (lambda m, x: explain.attention(m("rr_vit_toy"), x[:, :16, :16]), "image_size=16"),
         (lambda m, x: explain.rollout(m("resnet50_toy"), x), "connects all places"),

@@ -12,6 +12,11 @@ class Corner:
 
     name, num_labels = "corner", 1
 
+    blocks = ()
+
+    def check_images(self, images):
+        pass
+
     def predict_on_batch(self, images):
         side = images.shape[1] // 2
         return {"logits": 8 * (images[:, :side, :side].mean(axis=(1, 2, 3)) - 0.5)[:, None]}
@@ -35,6 +40,21 @@ def test_what_the_model_uses_goes_first(films):
     assert explain.area(curve)[0] < explain.area(late)[0]
 
 
+def test_a_map_that_is_the_same_everywhere_favours_no_place():
+    """Lots decide, and so the upper half of the film goes no sooner than the lower one."""
+    areas = []
+    for turn in (1, -1):
+        films = np.zeros((1, 16, 16, 1), np.float32)
+        films[:, :8, :8] = 1
+        looked = Corner()
+        if turn < 0:  # the same model, looking at the lower right quarter of a turned film
+            look = looked.predict_on_batch
+            looked.predict_on_batch = lambda images, look=look: look(images[:, ::-1, ::-1])
+        curve = explain.deletion(looked, films[:, ::turn, ::turn], np.ones((1, 4, 4)), 0)
+        areas.append(explain.area(curve)[0])
+    assert areas[0] == pytest.approx(areas[1], abs=0.05)
+
+
 def test_insertion_ends_with_the_film(films):
     curve = explain.insertion(Corner(), films, films[..., 0], 0)
     assert curve[:, -1] == pytest.approx(sigmoid(np.float64(4)), rel=1e-5)
@@ -44,7 +64,7 @@ def test_insertion_ends_with_the_film(films):
 
 
 def test_each_film_may_have_its_own_label(toy, images):
-    model, maps = toy("dbct_toy"), np.random.default_rng(0).random((3, 4, 4))
+    model, maps = toy("dbct_toy"), np.random.default_rng(0).random((3, 32, 32))  # without ties
     found = explain.deletion(model, images, maps, [2, 0, 1], steps=3)
     for film, label in enumerate((2, 0, 1)):
         alone = explain.deletion(model, images[[film]], maps[[film]], label, steps=3)
@@ -92,6 +112,8 @@ def test_rank_correlation_is_scipys():
         (np.zeros((1, 4, 4)), {}, "expected 2, one a film; got 1 and 1"),
         (np.zeros((2, 4, 4)), {"steps": 0}, "at least 1, got 0"),
         (np.zeros((2, 4, 4)), {"label": 1}, "from 0 to 0, got 1"),
+        (np.zeros((2, 4, 4)), {"label": None}, "None came"),
+        (np.full((2, 4, 4), np.nan), {}, "finite numbers"),
     ],
 )
 def test_bad_input(films, maps, options, message):

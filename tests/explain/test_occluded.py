@@ -8,12 +8,12 @@ from xraylab import explain
 
 def test_each_place_is_the_fall_of_the_logit_when_it_is_covered(toy, images):
     model = toy("dbct_toy")
-    found = explain.occlusion(model, images[:2], [2, 0], side=10, stride=8, fill=0.25)
-    assert found.shape == (2, 2, 4, 4)  # squares begin at 0, 8, 16 and, for the last to fit, at 22
+    found = explain.occlusion(model, images[:2], [2, 0], side=16, fill=0.25)
+    assert found.shape == (2, 2, 2, 2)
     whole = np.asarray(model(images)["logits"])
-    for film, row, column, at in ((0, 0, 0, (0, 0)), (1, 2, 3, (16, 22)), (1, 3, 1, (22, 8))):
+    for film, row, column in ((0, 0, 0), (1, 0, 1), (1, 1, 0)):
         covered = images[film : film + 1].copy()
-        covered[0, at[0] : at[0] + 10, at[1] : at[1] + 10] = 0.25
+        covered[0, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16] = 0.25
         falls = whole[film] - np.asarray(model(covered)["logits"])[0]
         assert found[film, :, row, column] == pytest.approx(falls[[2, 0]], abs=2e-5)
 
@@ -28,12 +28,18 @@ def test_by_default_eighths_are_covered_with_the_films_mean(toy, images):
     assert found[0, :, 7, 0] == pytest.approx(falls[0], abs=2e-5)
 
 
+def test_squares_tile_films_of_every_size(toy):
+    films = np.zeros((1, 36, 36, 1), np.float32)
+    assert explain.occlusion(toy("resnet50_toy", 36), films).shape == (1, 3, 9, 9)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"side": 0}, "side: expected from 1 to 32 px"),
-        ({"side": 33}, "got 33 and 33"),
-        ({"side": 4, "stride": 5}, "got 4 and 5"),
+        ({"side": 0}, "divides the film's 32 px, got 0"),
+        ({"side": 33}, "got 33"),
+        ({"side": 5}, "got 5"),
+        ({"side": 4.5}, "got 4.5"),
         ({"fill": 255}, r"grey level in \[0, 1\], got 255"),
         ({"labels": -1}, "from 0 to 2, got -1"),
     ],

@@ -92,6 +92,8 @@ def test_the_hybrid_paints_too(toy, images):
         ("dbct_toy", {}, "dbct_toy rebuilds nothing"),
         ("rr_vit_toy", {"heads_off": [("block_9", 0)]}, "no block 'block_9'; it has block_0"),
         ("rr_vit_toy", {"heads_off": [("block_0", 9)]}, "block_0 has heads 0 to"),
+        ("rr_vit_toy", {"heads_off": [("block_0", 0.5)]}, r"heads 0 to \d; 0\.5 came"),
+        ("rr_vit_toy", {"heads_off": ("block_0", 0)}, "expected pairs of a block's name"),
         ("rr_vit_toy", {"masked": np.ones((4, 4))}, "expected bool of shape"),
         ("rr_vit_toy", {"masked": np.ones((5, 4), bool)}, "both dividing 32; got"),
         ("rr_vit_toy", {"masked": np.ones((2, 4, 4), bool)}, r"\(3, rows, columns\)"),

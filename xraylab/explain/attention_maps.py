@@ -21,7 +21,7 @@ KINDS = ("attention", "attention_before", "label_attention", "cross_attention")
 
 
 def attention(model, images, layers=None):
-    """Return the attention maps of a model, by name, in the order in which the film meets them.
+    """Return the attention maps of a model, by name.
 
     A map is named after its block: ``block_0``, ``stage_1_block_2``. What another map of the same
     block is has its kind behind a point: ``block_8.label_attention`` of LT-ViT,
@@ -30,8 +30,8 @@ def attention(model, images, layers=None):
 
     Shapes:
         images: (num_films, size, size, 1) float in [0, 1].
-        returns: dict of (num_films, heads, queries, keys), each row of which sums to 1; where
-        attention stays inside windows, (num_films, windows, heads, queries, keys).
+        returns: dict of (num_films, heads, queries, keys) float32, each row of which sums to 1;
+        where attention stays inside windows, (num_films, windows, heads, queries, keys).
 
     Args:
         model: a model of :func:`xraylab.models.build`.
@@ -43,6 +43,8 @@ def attention(model, images, layers=None):
             the model takes.
     """
     wanted = None if layers is None else [layers] if isinstance(layers, str) else list(layers)
+    if wanted == []:
+        raise ValueError("layers: expected at least one name, got none; None takes all")
 
     def keep(seen):
         found = _maps_of(seen)
@@ -56,7 +58,7 @@ def attention(model, images, layers=None):
                     f"layers: {model.name} has no attention called {name!r}; it has "
                     f"{', '.join(found)}"
                 )
-        return {name: found[name] for name in wanted or found}
+        return {name: found[name] for name in (found if wanted is None else wanted)}
 
     return look(model, images, keep)
 
@@ -174,7 +176,7 @@ def _logit(model, films, label, names, additions):
 def _maps_of(seen):
     """Return all attention maps among a model's intermediates by their names."""
     return {
-        layer if kind in ("attention", layer) else f"{layer}.{kind}": found
+        layer if kind in ("attention", layer) else f"{layer}.{kind}": ops.cast(found, "float32")
         for kind in KINDS
         for layer, found in seen.get(kind, {}).items()
     }

@@ -16,8 +16,8 @@ BLUR = 0.1
 def deletion(model, images, maps, label, steps=16):
     """Return a label's probability while pixels are taken away, those high in the map first.
 
-    A pixel that is taken away gets the film's mean grey. A map that tells what the model used makes
-    the probability fall at once.
+    A pixel that is taken away gets the film's mean grey; lots decide between those of equal value.
+    A map that tells what the model used makes the probability fall at once.
 
     Shapes:
         images: (num_films, size, size, 1) float in [0, 1]; maps: (num_films, rows, columns).
@@ -67,6 +67,9 @@ def area(curves):
 def shuffled(maps, seed=0):
     """Return maps with their cells in a random order: the level of chance for what a map orders.
 
+    It takes their smoothness too. Where a map has many cells, a smooth one that knows nothing may
+    beat it.
+
     Shapes:
         maps: (num_films, rows, columns), returned in the same shape.
     """
@@ -77,10 +80,9 @@ def shuffled(maps, seed=0):
 
 @contextmanager
 def random_weights(model, seed=0):
-    """Within, the model has weights as before training; behind, its own again.
+    """Within, the model's weights are in a random order; behind, its own again.
 
-    Every variable's entries are put in a random order, so that the scale of each stays what
-    training made it while all that was learnt is gone.
+    Every variable keeps its entries, and so its mean and its spread; which is where is drawn anew.
 
     Args:
         model: a model of :func:`xraylab.models.build`; it must have been built.
@@ -103,6 +105,10 @@ def rank_correlation(first, second):
     Shapes:
         first, second: (num_films, rows, columns); returns (num_films,), nan for constant maps.
     """
+    if np.shape(first) != np.shape(second):
+        raise ValueError(
+            f"maps: expected equal shapes, got {np.shape(first)} and {np.shape(second)}"
+        )
     ranks = [stats.rankdata(np.reshape(m, (len(m), -1)), axis=1) for m in (first, second)]
     ranks = [values - values.mean(axis=1, keepdims=True) for values in ranks]
     above = (ranks[0] * ranks[1]).sum(axis=1)
@@ -112,9 +118,13 @@ def rank_correlation(first, second):
 
 def _curve(model, start, end, maps, label, steps):
     """Return a label's probability while pixels go from ``start`` to ``end``, high ones first."""
+    if label is None:
+        raise ValueError("label: expected a number, or one a film; None came")
     labels = checked_labels(model, label)
-    if steps < 1:
-        raise ValueError(f"steps: expected at least 1, got {steps}")
+    if steps < 1 or steps != int(steps):
+        raise ValueError(f"steps: expected a whole number of at least 1, got {steps}")
+    if not np.isfinite(maps).all():
+        raise ValueError("maps: expected finite numbers; some are not")
     count, size = start.shape[:2]
     maps = on_film(maps, size)
     if len(maps) != count or len(labels) not in (1, count):
@@ -122,7 +132,8 @@ def _curve(model, start, end, maps, label, steps):
             f"maps and label: expected {count}, one a film; got {len(maps)} and {len(labels)}"
         )
     columns = np.broadcast_to(labels, count)
-    order = np.argsort(-maps.reshape(count, -1), axis=1, kind="stable")
+    lots = np.random.default_rng(0).random((count, size * size))
+    order = np.lexsort((lots, -maps.reshape(count, -1)), axis=1)
     moment = np.empty_like(order)
     np.put_along_axis(moment, order, np.arange(size * size)[None], axis=1)
     moment = moment.reshape(start.shape)

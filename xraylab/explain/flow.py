@@ -23,7 +23,9 @@ def reach(model, maps, grid, *, keep=1.0, read=1.0, label=None):
     """
     blocks = [block.name for block in model.blocks]
     if "cross_attention" in maps:
-        return _of_patches(maps, blocks, grid, keep, read)
+        # Without the residual a patch has nothing of its own left when it answers.
+        last = (keep, read) if model.residual else (0.0, 1.0)
+        return _of_patches(maps, blocks, grid, keep, read, last)
     if any(name.endswith(".label_attention") for name in maps):
         asked = range(model.num_labels) if label is None else [label]
         found = _of_label_tokens(maps, blocks, np.eye(model.num_labels)[asked], keep, read)
@@ -64,12 +66,16 @@ def _of_label_tokens(maps, blocks, rows, keep, read):
     return by_place
 
 
-def _of_patches(maps, blocks, grid, keep, read):
-    """Return what reaches the mean of patches that read from a finer map: (num_films, *grid)."""
+def _of_patches(maps, blocks, grid, keep, read, last):
+    """Return what reaches the mean of patches that read from a finer map: (num_films, *grid).
+
+    Args:
+        last: ``keep`` and ``read`` of that reading.
+    """
     films, num_patches, _ = maps["cross_attention"].shape
     row = np.full((films, 1, num_patches), 1.0 / num_patches)
-    from_map = read * row @ maps["cross_attention"]
-    row = keep * row
+    from_map = last[1] * row @ maps["cross_attention"]
+    row = last[0] * row
     for name in reversed(blocks):
         row = keep * row + read * row @ maps[name]
     side = round(num_patches**0.5)

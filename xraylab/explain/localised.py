@@ -76,7 +76,8 @@ def scores_of(maps, masks):
         returns: dict of (num_films,), each in [0, 1]: ``pointing``, whether the highest point lies
         in the mask (ties count by their share); ``energy``, the share of the map's sum in it;
         ``iou_half``, overlap over union of the mask and the pixels above half of the highest;
-        ``iou_area``, the same with as many of the highest pixels as the mask has.
+        ``iou_area``, the same with as many of the highest pixels as the mask has, drawn by lot
+        where they tie.
 
     Raises:
         ValueError: if shapes differ, a mask is empty or full, or a map is not finite.
@@ -104,7 +105,7 @@ class _Maps:
         self.pointing = highest / highest.sum(axis=1, keepdims=True)
         self.energy = flat / flat.sum(axis=1, keepdims=True)
         self.above_half = flat >= top / 2
-        order = np.argsort(-flat, axis=1, kind="stable")
+        order = np.lexsort((np.random.default_rng(0).random(flat.shape), -flat), axis=1)
         self.ranks = np.empty_like(order)
         np.put_along_axis(self.ranks, order, np.arange(flat.shape[1])[None], axis=1)
 
@@ -126,8 +127,8 @@ class Localised:
 
     Attributes:
         score: mean over films, with its interval.
-        exchanged: mean of the same masks under the maps of other films: what the map gives away by
-            lying where this finding usually lies.
+        exchanged: mean of the same masks under the maps of other patients' films: what the map
+            gives away by lying where this finding usually lies.
         uniform: what a map that is the same everywhere has; None where that is not defined.
         gain: score less ``exchanged``, with its interval: what the map knows of this very film.
     """
@@ -155,7 +156,7 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
         dict from :data:`MEASURES` to :class:`Localised`.
 
     Raises:
-        ValueError: as :func:`scores_of`, if a group has fewer than three films, or as
+        ValueError: as :func:`scores_of`, if a group has fewer than three films or patients, or as
             :func:`xraylab.evaluation.bootstrap` for the patients.
     """
     maps, masks = _checked(maps, masks)
@@ -171,7 +172,8 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
         )
     ready = _Maps(maps)
     found = ready.scores(masks)
-    others = [ready.scores(masks, _exchanged(groups, part)) for part in range(EXCHANGES)]
+    partners = _partners(groups, np.arange(count) if patients is None else np.asarray(patients))
+    others = [ready.scores(masks, whose) for whose in partners]
     area = masks.mean(axis=(1, 2))
     uniform = {"pointing": area.mean(), "energy": area.mean(), "iou_half": area.mean()}
     weights = np.concatenate(
@@ -183,9 +185,14 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
     answers = {}
     for name in MEASURES:
         exchanged = np.mean([other[name] for other in others], axis=0)
+        elsewhere = np.zeros(count)  # each map on the masks of others
+        for whose, other in zip(partners, others, strict=True):
+            elsewhere[whose] += other[name] / EXCHANGES
+        # A film that is drawn again brings its mask and its map: both its parts in what is taken
+        # off count, each about their mean.
+        influence = found[name] - exchanged - elsewhere + exchanged.mean()
         means, gains = (
-            weights @ values / weights.sum(axis=1)
-            for values in (found[name], found[name] - exchanged)
+            weights @ values / weights.sum(axis=1) for values in (found[name], influence)
         )
         answers[name] = Localised(
             Interval.of(means, level),
@@ -196,13 +203,29 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
     return answers
 
 
-def _exchanged(groups, part):
-    """Return whose map each film gets: that of another film of its group, another for each part."""
-    whose = np.arange(len(groups))
+def _partners(groups, patients):
+    """Return, for each exchange, whose map each film gets: one of its group and of another patient.
+
+    Shapes:
+        groups, patients: (num_films,); returns (EXCHANGES, num_films), each row a permutation.
+    """
+    partners = np.tile(np.arange(len(groups)), (EXCHANGES, 1))
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
-        whose[members] = np.roll(members, 1 + part * (len(members) - 1) // EXCHANGES)
-    return whose
+        names, counts = np.unique(patients[members], return_counts=True)
+        # Films of one patient lie together, so that who is as far away as the most films of one
+        # patient is of another.
+        members = members[np.argsort(patients[members], kind="stable")]
+        near, far = counts.max(), len(members) - counts.max()
+        if len(names) < 3 or far < near:
+            raise ValueError(
+                f"patients: maps of {group} are exchanged among at least 3 patients, none of whom "
+                f"has more than half of the films; {len(names)} came, one with {near} of "
+                f"{len(members)} films"
+            )
+        for part, shift in enumerate(np.linspace(near, far, EXCHANGES).astype(int)):
+            partners[part, members] = np.roll(members, shift)
+    return partners
 
 
 def _overlap(first, second):

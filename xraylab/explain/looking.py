@@ -46,6 +46,8 @@ def look(model, images, keep):
 def _seen(model, images):
     """Return what a model answers and sees of some films."""
     model.check_images(images)
+    if _is_changed(model):  # compiled now, the change would stay for good
+        return model(images, training=False, return_intermediates=True)
     looks = getattr(model, "_looks", 0)
     if looks < EAGER_LOOKS or keras.backend.backend() not in ("tensorflow", "jax"):
         model._looks = looks + 1
@@ -84,13 +86,18 @@ def _compiled(model):
 def answer(model, images, batch_size=64):
     """Return a model's logits for films, some at a time: (num_films, num_labels) float32."""
     images = checked_images(images)
+    model.check_images(images)
     step = min(batch_size, len(images))
     parts = []
     for start in range(0, len(images), step):
         some = images[start : start + step]
         # A last batch of another length would be compiled anew: fill it up, then cut.
         filled = np.pad(some, ((0, step - len(some)), (0, 0), (0, 0), (0, 0)))
-        parts.append(np.asarray(model.predict_on_batch(filled)["logits"])[: len(some)])
+        if _is_changed(model):
+            logits = ops.convert_to_numpy(model(filled, training=False)["logits"])
+        else:
+            logits = np.asarray(model.predict_on_batch(filled)["logits"])
+        parts.append(logits[: len(some)])
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -110,19 +117,30 @@ def attention_layers(model):
 def changed_attention(model, change):
     """Within, put another map in the place of every attention map before it is used.
 
+    One within another changes what the outer one gives.
+
     Args:
         model: a transformer with :func:`attention_layers`.
         change: takes the map's name, as :func:`xraylab.explain.attention` gives it, and the map
             (batch, heads, queries, keys), and returns a map of the same shape.
+
+    Raises:
+        ValueError: if the model has no such layers.
     """
     layers = attention_layers(model)
+    if not layers:
+        raise ValueError(
+            f"{model.name} has no attention that can be changed: it stays in windows, reads from "
+            "pooled keys, or there is none"
+        )
+    former = {name: layer.change for name, layer in layers.items()}
     try:
         for name, layer in layers.items():
-            layer.change = _named(model, name, change)
+            layer.change = _named(model, name, change, former[name])
         yield
     finally:
-        for layer in layers.values():
-            layer.change = None
+        for name, layer in layers.items():
+            layer.change = former[name]
 
 
 def checked_images(images):
@@ -156,15 +174,21 @@ def _blocks(model):
     return getattr(model, "blocks", ())
 
 
-def _named(model, name, change):
+def _named(model, name, change, former):
     """Return ``change`` for one layer, told which of its maps it is given."""
+    has_labels = getattr(model, "num_label_blocks", 0)
 
-    def changed(attention):
-        labels = getattr(model, "num_label_blocks", 0) and attention.shape[2] == model.num_labels
-        image_map = attention.shape[2] == attention.shape[3]  # the image's own maps are square
-        return change(f"{name}.label_attention" if labels and not image_map else name, attention)
+    def changed(attention, itself):
+        if former is not None:
+            attention = former(attention, itself)
+        return change(name if itself or not has_labels else f"{name}.label_attention", attention)
 
     return changed
+
+
+def _is_changed(model):
+    """Return whether a :func:`changed_attention` is at work."""
+    return any(layer.change is not None for layer in attention_layers(model).values())
 
 
 def _count_bytes(values):

@@ -49,6 +49,10 @@ def reconstruct(model, images, *, masked=None, heads_off=(), fill=None):
             the films, or the images are not such as the model takes.
     """
     images = checked_images(images)
+    if not hasattr(model, "decoder"):
+        raise ValueError(
+            f"{model.name} rebuilds nothing; RR-ViT and Hybrid RR-ViT paint the film again"
+        )
     shown = images if masked is None else _cover(images, masked, fill)
     off = _checked_heads(model, heads_off)
 
@@ -61,10 +65,6 @@ def reconstruct(model, images, *, masked=None, heads_off=(), fill=None):
 
     with changed_attention(model, switch) if off else nullcontext():
         answers = [model(film[None], training=False) for film in shown]
-    if "reconstruction" not in answers[0]:
-        raise ValueError(
-            f"{model.name} rebuilds nothing; RR-ViT and Hybrid RR-ViT paint the film again"
-        )
     painted, logits = (
         np.concatenate([ops.convert_to_numpy(seen[name]) for seen in answers])
         for name in ("reconstruction", "logits")
@@ -98,13 +98,18 @@ def _checked_heads(model, heads_off):
     """Return the heads to switch off by the name of their block."""
     layers, off = attention_layers(model), {}
     for pair in heads_off:
+        if isinstance(pair, str) or len(np.atleast_1d(np.array(pair, object))) != 2:
+            raise ValueError(
+                f"heads_off: expected pairs of a block's name and a head, as [('block_0', 2)]; "
+                f"{pair!r} came"
+            )
         name, head = pair
         if name not in layers:
             raise ValueError(
                 f"heads_off: {model.name} has no block {name!r}; it has {', '.join(layers)}"
             )
         count = layers[name].num_heads
-        if not 0 <= head < count:
+        if head not in range(count):
             raise ValueError(f"heads_off: {name} has heads 0 to {count - 1}; {head} came")
         off.setdefault(name, set()).add(int(head))
     return off

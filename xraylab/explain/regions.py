@@ -31,6 +31,8 @@ def label_maps(model, images, layers=None):
     first = model.first_label_block
     known = [f"block_{i}" for i in range(first, first + model.num_label_blocks)]
     wanted = known if layers is None else [layers] if isinstance(layers, str) else list(layers)
+    if not wanted:
+        raise ValueError("layers: expected at least one name, got none; None takes all")
     if unknown := [name for name in wanted if name not in known]:
         raise ValueError(f"layers: label tokens go through {', '.join(known)}; {unknown[0]!r} came")
     found = attention(model, images, [f"{name}.label_attention" for name in wanted])

@@ -4,6 +4,8 @@
 call: the same answer, but it keeps no map, so that a film of thousands of tokens fits.
 """
 
+from functools import partial
+
 import keras
 from keras import ops
 
@@ -165,8 +167,8 @@ class MultiHeadAttention(keras.layers.Layer):
         ValueError: when built, if ``num_heads`` does not divide embed_dim.
 
     Attributes:
-        change: None; while a probe looks, what it makes of the attention map
-        (:func:`xraylab.explain.changed_attention`).
+        change: None; while a probe looks, what it makes of an attention map and of whether the
+        tokens read from each other in it (:func:`xraylab.explain.changed_attention`).
 
     Source: ``vaswani2017``, Sect. 3.2.2.
     """
@@ -203,7 +205,8 @@ class MultiHeadAttention(keras.layers.Layer):
         value = _join([self._split_heads(self.value(part)) for part in parts])
         if not return_attention and self.change is None:
             return self.projection(self._join_heads(attend(query, key, value)))
-        x, attention = scaled_dot_product_attention(query, key, value, change=self.change)
+        change = self.change and partial(self.change, itself=context is tokens)
+        x, attention = scaled_dot_product_attention(query, key, value, change=change)
         x = self.projection(self._join_heads(x))
         return (x, attention) if return_attention else x
 

@@ -137,14 +137,13 @@ def tinted(
     Raises:
         ValueError: if the map is no grid of finite numbers, or the limits are not in order.
     """
-    values, (low, high) = np.asarray(values, float), limits
+    values, (low, high), image = np.asarray(values, float), limits, np.asarray(image)
     if values.ndim != 2 or not np.isfinite(values).all() or not low < high:
         raise ValueError(
             f"values: expected (rows, columns) finite numbers and limits in order, got "
             f"{values.shape} and {limits}"
         )
-    image = np.asarray(image)
-    if image.ndim != 3 or image.shape[-1] != 3:
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
         image = np.repeat(to_grey(image)[..., None], 3, axis=-1)
     height, width, _ = image.shape
     colours = matplotlib.colormaps[HEAT_MAP]

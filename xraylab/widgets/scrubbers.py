@@ -26,7 +26,8 @@ box.querySelector('.heard').textContent=shown.alt||shown.getAttribute('aria-labe
 """
 
 _PICK = """
-const seen=event.target.getBoundingClientRect();
+const shown=event.target.closest('img');if(!shown)return;
+const seen=shown.getBoundingClientRect();
 const at=[(event.clientY-seen.top)/seen.height,(event.clientX-seen.left)/seen.width];
 const knobs=JSON.parse(this.dataset.knobs).map(name=>
 [...this.closest('.xraylab').querySelectorAll('input')].find(knob=>knob.dataset.name===name));
@@ -88,6 +89,8 @@ def scrubber(
     if pick is not None:
         if unknown := [knob for knob in pick if len(labels.get(knob, ())) < 2]:
             raise ValueError(f"pick: expected two sliders among {list(labels)}, got {unknown[0]!r}")
+        if any(isinstance(frame, Figure) for frame in frames):
+            raise ValueError("pick: expected frames of pixels; a figure has more than its film")
         names = html.escape(json.dumps(list(pick), ensure_ascii=False))
         shown = f'<div class="pick" data-knobs="{names}" onclick="{_inline(_PICK)}">{shown}</div>'
     if bar is not None:
