@@ -173,6 +173,8 @@ def measure(run, pairs):
     for name, ask in ways(model).items():
         maps = ask(pairs)
         found[name] = {
+            "cells": maps.shape[1:],
+            "flat": np.mean(np.ptp(maps, axis=(1, 2)) == 0),
             "localisation": located(maps, pairs),
             "by_finding": {FINDINGS[k]: located(maps, pairs, k) for k in np.unique(pairs.findings)},
             **faithful(model, ask, maps, pairs),
@@ -194,20 +196,31 @@ def located(maps, pairs, finding=None):
 
 
 def faithful(model, ask, maps, pairs):
-    """Return areas of deletion and insertion less those of shuffled maps, and the sanity check."""
-    rows = np.random.default_rng(0).permutation(len(pairs.films))[:SANITY_PAIRS]
-    some = Subset(pairs, rows)
+    """Return areas of deletion and insertion less those of other films' maps, and random weights'.
+
+    Of some pairs of each finding, as these take many passes through the model.
+    """
+    findings = np.unique(pairs.findings)
+    most = max(SANITY_PAIRS // len(findings), 3)
+    rows = np.concatenate([np.flatnonzero(pairs.findings == k)[:most] for k in findings])
+    some, maps = Subset(pairs, rows), maps[rows]
     images = pairs.images[some.films]
-    found = {}
+    exchanges = explain.exchanges(some.findings, some.patients)
+    whose = exchanges[len(exchanges) // 2]
+    found = {"pairs": len(rows)}
     for name, curve in (("deletion", explain.deletion), ("insertion", explain.insertion)):
-        own, chance = (
+        own, exchanged = (
             explain.area(curve(model, images, values, some.findings))
-            for values in (maps[rows], explain.shuffled(maps[rows]))
+            for values in (maps, maps[whose])
         )
-        found[name] = mean_of(own - chance, some.patients)
+        # A film that is drawn again brings its map, too: as in explain.localisation.
+        elsewhere = np.empty_like(exchanged)
+        elsewhere[whose] = exchanged
+        gain = own - exchanged - elsewhere + exchanged.mean()
+        found[name] = {"area": own.mean(), "gain": mean_of(gain, some.patients)}
     with explain.random_weights(model):
         random = ask(some)
-    correlation = explain.rank_correlation(maps[rows], random)
+    correlation = explain.rank_correlation(maps, random)
     known = np.isfinite(correlation)
     found["random_weights"] = (
         mean_of(correlation[known], some.patients[known]) if known.sum() > 2 else None
@@ -226,7 +239,6 @@ class Subset:
 
 def mean_of(values, patients):
     """Return a mean with its interval over patients."""
-    values = np.asarray(values)
     drawn = resamples(len(values), 1000, np.random.default_rng(0), patients=patients)
     weights = np.concatenate([np.ones((1, len(values))), *drawn])
     return asdict(evaluation.Interval.of(weights @ values / weights.sum(axis=1), 0.95))

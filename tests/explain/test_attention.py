@@ -157,7 +157,9 @@ def test_maps_given_in_parts_give_the_same_slopes(toy, images, monkeypatch):
 def test_a_compiled_look_sees_the_same_and_follows_the_weights(toy, name):
     model = toy(name, 64)
     images = np.random.default_rng(3).random((3, 64, 64, 1)).astype(np.float32)
-    compiled = _compiled(model)
+    compiled = _compiled(
+        model, lambda call, films: call(films, return_intermediates=True), (images,)
+    )
     own = model.get_weights()
     try:
         for weights in (own, [0.9 * value for value in own]):
@@ -180,12 +182,34 @@ def test_looks_are_compiled_after_a_few(toy, images):
     expected = explain.attention(model, images)
     for _ in range(4):
         found = explain.attention(model, images)
-    assert hasattr(model, "_compiled_look")
+    assert "look" in model._asked.compiled
     for layer, maps in expected.items():
         np.testing.assert_allclose(found[layer], maps, atol=1e-6)
     np.testing.assert_allclose(
         explain.attention(model, images[:1])["block_0"], expected["block_0"][:1], atol=1e-6
     )
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_compiled_slopes_are_the_same_and_follow_the_weights(toy, name):
+    model = toy(name)
+    images = np.random.default_rng(3).random((3, 32, 32, 1)).astype(np.float32)
+    own = model.get_weights()
+    try:
+        for weights in (own, [0.9 * value for value in own]):
+            model.set_weights(weights)
+            if hasattr(model, "_asked"):
+                model._asked.counts.clear()
+            expected = explain.gradient_attention(model, images, [0, 2])
+            for _ in range(2):
+                found = explain.gradient_attention(model, images, [0, 2])
+            scale = expected.max()
+            np.testing.assert_allclose(found / scale, expected / scale, atol=1e-4)
+            assert any("slopes" in question for question in model._asked.compiled)
+            alone = explain.gradient_attention(model, images[:1], 2)[:, 0]
+            np.testing.assert_allclose(alone / scale, expected[:1, 1] / scale, atol=1e-4)
+    finally:
+        model.set_weights(own)
 
 
 def nothing(name, attention):
@@ -281,11 +305,12 @@ for name in names:
     first = explain.attention(model, images) if "resnet" not in name else {}
     for _ in range(3 if first else 0):  # compiled by now
         again = explain.attention(model, images)
+        slopes = explain.gradient_attention(model, images, 1)
     for layer, maps in first.items():
         np.testing.assert_allclose(again[layer], maps, atol=1e-5)
     np.savez(f"{folder}/{name}.npz",
              rollout=explain.rollout(model, images) if "vit" in name or "dbct" in name else 0,
-             weighted=explain.gradient_attention(model, images, 1) if "resnet" not in name else 0,
+             weighted=slopes if first else 0,
              cam=explain.grad_cam(model, images) if hasattr(model, "answer") else 0)
 """
 

@@ -75,14 +75,6 @@ def test_area_of_a_straight_line():
     assert explain.area(np.array([[0.0, 0.5, 1.0], [1.0, 1.0, 1.0]])).tolist() == [0.5, 1.0]
 
 
-def test_shuffled_maps_have_the_same_values_elsewhere():
-    maps = np.arange(32.0).reshape(2, 4, 4)
-    found = explain.shuffled(maps)
-    assert np.sort(found.reshape(2, -1), axis=1).tolist() == maps.reshape(2, -1).tolist()
-    assert (found != maps).any(axis=(1, 2)).all()
-    np.testing.assert_array_equal(found, explain.shuffled(maps))
-
-
 def test_weights_are_random_within_and_come_back(toy, images):
     model = toy("rr_vit_toy")
     own = model.get_weights()

@@ -96,6 +96,21 @@ def test_the_interval_of_the_gain_covers_what_would_come_of_other_films():
     assert held >= 34  # of 40
 
 
+def test_exchanged_maps_are_of_the_same_finding_and_of_other_patients():
+    groups = np.array(["left", "right", "right"] * 4)
+    patients = np.array([0, 1, 1, 2, 1, 3, 4, 5, 6, 7, 8, 9])  # patient 1 has three films
+    found = explain.exchanges(groups, patients)
+    for row in found:
+        assert sorted(row) == list(range(12))
+        assert (groups[row] == groups).all()
+        assert (patients[row] != patients).all()
+    assert {tuple(row) for row in explain.exchanges(np.zeros(4))} == {
+        (3, 0, 1, 2), (2, 3, 0, 1), (1, 2, 3, 0)
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="one a film of each"):
+        explain.exchanges(groups, patients[:5])
+
+
 def test_maps_of_the_same_patient_are_not_exchanged():
     rng = np.random.default_rng(0)
     masks = np.zeros((10, 8, 8), bool)

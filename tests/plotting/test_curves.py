@@ -16,7 +16,7 @@ def test_every_curve_is_drawn_and_named_within_the_axes():
     )
     (axes,) = figure.axes
     assert {line.get_label() for line in axes.lines} and len(axes.lines) == 3
-    heights = {text.get_text(): text.xy[1] for text in axes.texts}
+    heights = {text.get_text(): text.xyann[1] for text in axes.texts}
     assert set(heights) == {"a", "b", "c"}
     low, high = axes.get_ylim()
     ordered = sorted(heights.values())

@@ -391,7 +391,14 @@ def test_tables_show_what_the_records_say(recorded, result):
     assert "48 films of discs.npz" in made.caption
     assert "SIMULATED" not in made.caption
     aucs = [mine.score("macro_auc") for mine in results.load_results(recorded)]
-    assert made.best == {(int(np.argmax(aucs)), 1)}
+    ends = [mine.values["intervals"]["macro_auc"] for mine in results.load_results(recorded)]
+    assert made.best == {
+        (row, 1) for row, end in enumerate(ends) if end["low"] <= max(aucs) <= end["high"]
+    }
+    assert "bold: the best of a column" in made.caption
+    floors = results.table(results.load_results(recorded), ("accuracy", "exact_match"))
+    assert not floors.best
+    assert "bold" not in floors.caption
     markdown = results.to_markdown(made)
     assert f"**{made.rows[int(np.argmax(aucs))][1]}**" in markdown
     assert markdown.endswith(f"*{made.caption}.*")

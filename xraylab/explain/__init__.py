@@ -4,8 +4,9 @@
 * :func:`label_maps`, :func:`cross_attention`, :func:`regions`: LT-ViT, DBCT, MXA;
 * :func:`grad_cam`: models that answer from a map; :func:`occlusion`: every model;
 * :func:`reconstruct`: RR-ViT and Hybrid RR-ViT, with patches covered and heads off;
-* :func:`localisation`: maps against masks, beside chance; :func:`deletion`, :func:`insertion`,
-  :func:`random_weights`: whether a map has to do with the model at all.
+* :func:`localisation`: maps against masks, beside those of other films (:func:`exchanges`);
+* :func:`deletion`, :func:`insertion`, :func:`random_weights`: whether a map has to do with the
+  model at all.
 
 A map shows what a model used, not what a patient has.
 """
@@ -18,12 +19,12 @@ from xraylab.explain.faithfulness import (
     insertion,
     random_weights,
     rank_correlation,
-    shuffled,
 )
 from xraylab.explain.localised import (
     MEASURES,
     Localised,
     box_masks,
+    exchanges,
     localisation,
     on_film,
     scores_of,
@@ -45,6 +46,7 @@ __all__ = [
     "changed_attention",
     "cross_attention",
     "deletion",
+    "exchanges",
     "grad_cam",
     "gradient_attention",
     "insertion",
@@ -58,5 +60,4 @@ __all__ = [
     "regions",
     "rollout",
     "scores_of",
-    "shuffled",
 ]

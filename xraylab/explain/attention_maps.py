@@ -9,6 +9,7 @@ from xraylab.explain.flow import reach
 from xraylab.explain.gradient import gradient
 from xraylab.explain.looking import (
     KEPT_BYTES,
+    asked,
     attention_layers,
     changed_attention,
     checked_images,
@@ -108,7 +109,8 @@ def gradient_attention(model, images, labels=None):
         the tokens, of DBCT those of its convolutional map.
 
     Args:
-        model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT, of any size.
+        model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT, of any size. Of an LT-ViT with
+            ``stop_gradient_to_image`` the label blocks alone count, as no slope passes them.
         images: the films.
         labels: numbers of the labels; None takes all. Each takes a pass back through the model.
 
@@ -155,22 +157,33 @@ def _slopes(model, films, label, found):
             taken.append(names.pop(0))
 
         nothing = [ops.zeros(found[name].shape, "float32") for name in taken]
-        moved = gradient(partial(_logit, model, films, label, taken), nothing)
+        moved = asked(
+            model,
+            f"slopes of {', '.join(taken)}",
+            partial(_logit_slopes, model, taken),
+            films,
+            np.int32(label),
+            nothing,
+        )
         slopes |= zip(taken, map(ops.convert_to_numpy, moved), strict=True)
     return slopes
 
 
-def _logit(model, films, label, names, additions):
-    """Return a label's logit where something is added to the attention maps of these names."""
-    added = dict(zip(names, additions, strict=True))
+def _logit_slopes(model, names, call, films, label, nothing):
+    """Return the derivatives of a label's logit by the attention maps of these names."""
 
-    def change(name, attention):
-        if name not in added:
-            return attention
-        return attention + ops.cast(added[name], attention.dtype)
+    def logit(additions):
+        added = dict(zip(names, additions, strict=True))
 
-    with changed_attention(model, change):
-        return model(films, training=False)["logits"][:, label]
+        def change(name, attention):
+            if name not in added:
+                return attention
+            return attention + ops.cast(added[name], attention.dtype)
+
+        with changed_attention(model, change):
+            return ops.take(call(films)["logits"], label, axis=1)
+
+    return gradient(logit, nothing)
 
 
 def _maps_of(seen):

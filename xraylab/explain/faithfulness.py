@@ -64,20 +64,6 @@ def area(curves):
     return np.trapezoid(curves, dx=1 / (curves.shape[1] - 1), axis=1)
 
 
-def shuffled(maps, seed=0):
-    """Return maps with their cells in a random order: the level of chance for what a map orders.
-
-    It takes their smoothness too. Where a map has many cells, a smooth one that knows nothing may
-    beat it.
-
-    Shapes:
-        maps: (num_films, rows, columns), returned in the same shape.
-    """
-    maps = np.asarray(maps)
-    flat = maps.reshape(len(maps), -1)
-    return np.random.default_rng(seed).permuted(flat, axis=1).reshape(maps.shape)
-
-
 @contextmanager
 def random_weights(model, seed=0):
     """Within, the model's weights are in a random order; behind, its own again.

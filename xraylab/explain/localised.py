@@ -164,15 +164,9 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
     groups = np.zeros(count) if groups is None else np.asarray(groups)
     if groups.shape != (count,):
         raise ValueError(f"groups: expected {count}, one a film; got shape {groups.shape}")
-    names, sizes = np.unique(groups, return_counts=True)
-    if sizes.min() < 3:
-        raise ValueError(
-            f"maps: expected at least 3 films of each finding to compare with each other, got "
-            f"{sizes.min()} of {names[sizes.argmin()]}"
-        )
     ready = _Maps(maps)
     found = ready.scores(masks)
-    partners = _partners(groups, np.arange(count) if patients is None else np.asarray(patients))
+    partners = exchanges(groups, patients)
     others = [ready.scores(masks, whose) for whose in partners]
     area = masks.mean(axis=(1, 2))
     uniform = {"pointing": area.mean(), "energy": area.mean(), "iou_half": area.mean()}
@@ -203,15 +197,36 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
     return answers
 
 
-def _partners(groups, patients):
-    """Return, for each exchange, whose map each film gets: one of its group and of another patient.
+def exchanges(groups, patients=None):
+    """Return whose map each film gets, when maps are exchanged among films of other patients.
 
     Shapes:
-        groups, patients: (num_films,); returns (EXCHANGES, num_films), each row a permutation.
+        groups, patients: (num_films,); returns (EXCHANGES, num_films) int, each row a permutation,
+        so that ``maps[row]`` are the maps of others.
+
+    Args:
+        groups: which finding each film is asked about: maps stay within it.
+        patients: whose film each is; None if no patient has two.
+
+    Raises:
+        ValueError: if lengths differ, a group has fewer than three films or patients, or one of
+            its patients more than half of its films.
     """
+    groups = np.asarray(groups)
+    patients = np.arange(len(groups)) if patients is None else np.asarray(patients)
+    if groups.ndim != 1 or patients.shape != groups.shape:
+        raise ValueError(
+            f"groups and patients: expected one a film of each; {groups.shape} and "
+            f"{patients.shape} came"
+        )
     partners = np.tile(np.arange(len(groups)), (EXCHANGES, 1))
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
+        if len(members) < 3:
+            raise ValueError(
+                f"groups: expected at least 3 films of each finding to exchange maps among, got "
+                f"{len(members)} of {group}"
+            )
         names, counts = np.unique(patients[members], return_counts=True)
         # Films of one patient lie together, so that who is as far away as the most films of one
         # patient is of another.

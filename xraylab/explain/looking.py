@@ -1,6 +1,8 @@
 """Looking into a trained model: film by film, so that memory stays bounded, and from inside."""
 
+from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 
 import keras
 import numpy as np
@@ -11,9 +13,9 @@ from xraylab.layers import MultiHeadAttention
 KEPT_BYTES = 2**28
 """What a model may hold of its intermediates at a time; one film may take more."""
 
-EAGER_LOOKS = 2
-"""How often a model is run as it is before its look is compiled, which takes as long as ten looks
-and makes the next ones several times faster."""
+EAGER_RUNS = 2
+"""How often a model is asked as it is before the question is compiled, which takes as long as ten
+answers and makes the next ones several times faster."""
 
 
 def look(model, images, keep):
@@ -46,41 +48,69 @@ def look(model, images, keep):
 def _seen(model, images):
     """Return what a model answers and sees of some films."""
     model.check_images(images)
-    if _is_changed(model):  # compiled now, the change would stay for good
-        return model(images, training=False, return_intermediates=True)
-    looks = getattr(model, "_looks", 0)
-    if looks < EAGER_LOOKS or keras.backend.backend() not in ("tensorflow", "jax"):
-        model._looks = looks + 1
-        return model(images, training=False, return_intermediates=True)
-    if not hasattr(model, "_compiled_look"):
-        model._compiled_look = _compiled(model)
-    return model._compiled_look(images)
+
+    def run(call, images):
+        return call(images, return_intermediates=True)
+
+    return asked(model, "look", run, images)
 
 
-def _compiled(model):
-    """Return a model's look, compiled for batches of any size; it follows changes of weights."""
+class _Asked:
+    """How often each question was asked of a model, and those that are compiled by now."""
+
+    def __init__(self):
+        self.counts, self.compiled = Counter(), {}
+
+
+def asked(model, question, run, *arrays):
+    """Return what ``run`` gives; compiled once the question was asked a few times.
+
+    Args:
+        model: a model of :func:`xraylab.models.build`.
+        question: a name for ``run``: another function needs another name.
+        run: takes a function that runs the model, without training, and the arrays.
+        arrays: arrays or lists of them, films first in each that is not a single number.
+    """
+    call = partial(model, training=False)
+    # Compiled within changed_attention, the change would stay for good.
+    if _is_changed(model) or keras.backend.backend() not in ("tensorflow", "jax"):
+        return run(call, *arrays)
+    if not hasattr(model, "_asked"):
+        model._asked = _Asked()
+    known = model._asked
+    known.counts[question] += 1
+    if known.counts[question] <= EAGER_RUNS:
+        return run(call, *arrays)
+    if question not in known.compiled:
+        known.compiled[question] = _compiled(model, run, arrays)
+    return known.compiled[question](*arrays)
+
+
+def _compiled(model, run, arrays):
+    """Return ``run``, compiled for any number of films; it follows changes of the weights."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        size = model.image_size
-        films = tf.TensorSpec((None, size, size, 1), tf.float32)
-        return tf.function(
-            lambda images: model(images, training=False, return_intermediates=True),
-            input_signature=[films],
-        )
+        def spec(array):
+            array = tf.convert_to_tensor(array)
+            return tf.TensorSpec((None, *array.shape[1:]) if array.ndim else (), array.dtype)
+
+        signature = tf.nest.map_structure(spec, list(arrays))
+        return tf.function(partial(run, partial(model, training=False)), signature)
     import jax
 
     @jax.jit
-    def run(trainable, rest, images):
-        return model.stateless_call(
-            trainable, rest, images, training=False, return_intermediates=True
-        )[0]
+    def pure(trainable, rest, *arrays):
+        def call(films, **options):
+            return model.stateless_call(trainable, rest, films, training=False, **options)[0]
 
-    def look(images):
+        return run(call, *arrays)
+
+    def compiled(*arrays):
         trainable = [variable.value for variable in model.trainable_variables]
-        return run(trainable, [v.value for v in model.non_trainable_variables], images)
+        return pure(trainable, [v.value for v in model.non_trainable_variables], *arrays)
 
-    return look
+    return compiled
 
 
 def answer(model, images, batch_size=64):

@@ -60,7 +60,7 @@ def score_bars(
     limits: tuple[float, float] | None = None,
     alt: str = "",
 ) -> Figure:
-    """Return one score a finding as a point, with its interval, drawn from the floor.
+    """Return one score a finding as a point, with its interval and a stem from its floor.
 
     Shapes:
         scores: (k,), in [0, 1]; ``nan`` where a finding's score is undefined.
@@ -96,8 +96,8 @@ def score_bars(
                 axes.annotate("undefined", (low, row), (4, 0), fontsize=8, va="center",
                               textcoords="offset points")  # fmt: skip
                 continue
-            start = low if floors is None else floors[row]
-            axes.plot([start, score], [row, row], color=INK, linewidth=1, alpha=0.35)
+            if floors is not None:
+                axes.plot([floors[row], score], [row, row], color=INK, linewidth=1, alpha=0.35)
             end = score
             if intervals is not None:
                 axes.plot(intervals[row], [row, row], color=colour, linewidth=3.5, alpha=0.55)
@@ -146,24 +146,24 @@ def matrix(
     columns = names if columns is None else columns
     if values.shape != (len(names), len(columns)):
         raise ValueError(f"values: expected ({len(names)}, {len(columns)}), got {values.shape}")
-    drawn, axes = figure(5.4, 4.6, alt=alt)
-    size = 5.5 if len(columns) > 10 else 7.5
+    few = len(columns) <= 10  # room for whole names and readable digits
+    drawn, axes = figure(4.8 if few else 5.4, 4.6, alt=alt)
     with style():
         shown = axes.imshow(
             values, interpolation="none", aspect="equal" if len(columns) == len(names) else "auto"
         )
-        for ticks, named, turn in ((axes.set_xticks, columns, 90), (axes.set_yticks, names, 0)):
-            short = [SHORT_NAMES.get(name, name) for name in named]
-            ticks(range(len(named)), short, rotation=turn, fontsize=8)
+        axes.set_xticks(range(len(columns)), _short(columns), rotation=90, fontsize=8)
+        axes.set_yticks(range(len(names)), _labels(names) if few else _short(names), fontsize=8)
         axes.set_title(title)
         axes.spines[:].set_visible(False)
         if form:
             for (row, column), value in np.ndenumerate(values):
                 if np.isfinite(value):
                     bright = shown.norm(value) > 0.6
-                    axes.text(column, row, form.format(value), fontsize=size, ha="center",
-                              va="center", color="black" if bright else "white")  # fmt: skip
-        drawn.colorbar(shown, ax=axes, label=unit, shrink=0.8)
+                    axes.text(column, row, form.format(value), fontsize=8.5 if few else 5.5,
+                              ha="center", va="center",
+                              color="black" if bright else "white")  # fmt: skip
+        drawn.colorbar(shown, ax=axes, label=unit, shrink=0.8, fraction=0.06)
     return drawn
 
 
@@ -270,9 +270,17 @@ def _colours(names: Sequence[str]) -> list[str]:
     return [FINDING_COLOURS.get(name, ACCENT) for name in names]
 
 
+def _labels(names: Sequence[str]) -> list[str]:
+    return [printed(name) if name in FINDINGS else str(name) for name in names]
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    return [SHORT_NAMES.get(name, str(name)) for name in names]
+
+
 def _rows(names, values, form, unit, title, alt, kind):
     """Return a figure with one row a name, the first on top, and its axes."""
-    labels = [printed(name) if name in FINDINGS else str(name) for name in names]
+    labels = _labels(names)
     told = (
         f"{label} {'undefined' if np.isnan(value) else form.format(value)}"
         for label, value in zip(labels, values, strict=True)

@@ -20,6 +20,7 @@ def curves(
     bands: Mapping[str, np.ndarray] | None = None,
     title: str = "",
     form: str = "{:.2g}",
+    ticks: Sequence[float] | None = None,
     alt: str = "",
 ) -> Figure:
     """Return one curve a name over the same places, each with its name at its end.
@@ -36,6 +37,7 @@ def curves(
         bands: intervals, drawn as bands about the curves.
         title: short text above the chart.
         form: how a value is written in the default ``alt``.
+        ticks: where the axis below has marks; by default at round numbers.
         alt: what can be seen; by default first and last value of every curve.
 
     Raises:
@@ -75,7 +77,7 @@ def curves(
                 low, high = np.asarray(bands[name], float).T
                 axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
             last = np.flatnonzero(np.isfinite(curve))[-1]
-            ends.append([curve[last], curve[last], places[last], name, colour])
+            ends.append([curve[last], curve[last], places[last], name, line, colour])
         low, high = axes.get_ylim()
         gap = 0.08 * (high - low)
         ends.sort(key=lambda end: end[0])
@@ -84,9 +86,15 @@ def curves(
         ends[-1][1] = min(ends[-1][1], high)
         for upper, lower in pairwise(reversed(ends)):  # and down again, where they have left it
             lower[1] = min(lower[1], upper[1] - gap)
-        for _, height, place, name, colour in ends:
-            axes.annotate(name, (place, height), (6, 0), textcoords="offset points", fontsize=8,
-                          va="center", color=colour, annotation_clip=False)  # fmt: skip
+        # A leader in the curve's look: 14 colours cannot all be legible as text on both pages.
+        for value, height, place, name, line, colour in ends:
+            axes.annotate(name, (place, value), (22, height), fontsize=8, va="center",
+                          textcoords=("offset points", "data"), annotation_clip=False,
+                          arrowprops={"arrowstyle": "-", "color": colour, "linestyle": line,
+                                      "linewidth": 1, "shrinkA": 1, "shrinkB": 4,
+                                      "relpos": (0, 0.5)})  # fmt: skip
+        if ticks is not None:
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.grid(axis="y")
         axes.set_xlabel(across)
         axes.set_ylabel(unit)

@@ -63,7 +63,7 @@ def trade_off(
                 axes.plot([cost, cost], intervals[name], color=INK, linewidth=1, alpha=0.5)
             filled = ACCENT if name in front else "none"
             axes.plot(cost, score, "o", color=ACCENT, markerfacecolor=filled, markersize=6)
-        _label(axes, points)
+        _label(axes, points, intervals)
         axes.grid(axis="y")
         axes.set_xlabel(across)
         axes.set_ylabel(unit)
@@ -83,26 +83,47 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
     return front
 
 
-def _label(axes, points):
-    """Write names above and right of their points, apart where they would lie on each other."""
-    low, high = axes.get_ylim()
-    gap = 0.055 * (high - low)
-    left, right = np.log10(axes.get_xlim())
-    width = 0.45 * (right - left)
-    axes.set_xlim(10**left, 10 ** (right + width))  # room for the last names
-    placed = []
-    for name, (cost, score) in sorted(points.items(), key=lambda item: item[1][1]):
-        place = np.log10(cost)
-        height = score + 0.2 * gap
-        for other, taken in placed:  # from below upwards
-            if abs(other - place) < 1.5 * width and abs(taken - height) < gap:
-                height = taken + gap
-        placed.append((place, height))
-        axes.annotate(
-            name,
-            (cost, score),
-            (10 ** (place + 0.02 * (right - left)), height),
-            fontsize=8,
-            va="bottom",
-            annotation_clip=False,
-        )
+def _label(axes, points, intervals):
+    """Write each name beside its point, where it lies on no point, interval or other name."""
+    axes.margins(x=0.12)
+    size = np.array([4.1, 2.8]) * 72  # of the axes, nearly, in points
+    low, high = (np.array(ends) for ends in zip(axes.get_xlim(), axes.get_ylim(), strict=True))
+    low[0], high[0] = np.log10([low[0], high[0]])
+
+    def place(cost, score):
+        return (np.array([np.log10(cost), score]) - low) / (high - low) * size
+
+    taken = []  # (left, lower, right, upper)
+    for name, (cost, score) in points.items():
+        x, y = place(cost, score)
+        ends = [place(cost, end)[1] for end in intervals.get(name, (score, score))]
+        taken += [(x - 4, y - 4, x + 4, y + 4), (x - 1, min(ends), x + 1, max(ends))]
+    for name, (cost, score) in sorted(points.items(), key=lambda item: item[1]):
+        x, y = place(cost, score)
+        ends = [place(cost, end)[1] for end in intervals.get(name, (score, score))]
+        wide = 4.9 * len(name)
+        best = None
+        for height in (y, ends[1], ends[0], ends[1] + 10, ends[0] - 10):
+            for left in (x + 7, x - 7 - wide, x - wide / 2):
+                spot = (left, height - 5, left + wide, height + 5)
+                waste = _covered(spot, taken) + 10 * _outside(spot, size)
+                if best is None or waste < best[0]:
+                    best = (waste, spot)
+        taken.append(best[1])
+        left, lower, *_ = best[1]
+        axes.annotate(name, (cost, score), (left - x, lower + 5 - y), fontsize=8, va="center",
+                      textcoords="offset points", annotation_clip=False)  # fmt: skip
+
+
+def _covered(spot, taken):
+    """Return how much of what is taken a rectangle covers, in square points."""
+    left, lower, right, upper = np.array(taken).T
+    wide = np.clip(np.minimum(right, spot[2]) - np.maximum(left, spot[0]), 0, None)
+    high = np.clip(np.minimum(upper, spot[3]) - np.maximum(lower, spot[1]), 0, None)
+    return float((wide * high).sum())
+
+
+def _outside(spot, size):
+    """Return how far a rectangle reaches out of the axes, in points."""
+    over = max(0, -spot[0]) + max(0, spot[2] - size[0])
+    return over + max(0, -spot[1]) + max(0, spot[3] - size[1])

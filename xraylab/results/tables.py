@@ -20,17 +20,25 @@ class Column:
         heading: what stands above it.
         value: returns a record's number, or None where it has none.
         text: returns a number as it is printed.
+        interval: returns a record's interval, with ``low`` and ``high``; None if it has none.
         best: whether high values are good (``max``), low ones (``min``), or neither (None).
     """
 
     heading: str
     value: Callable[[Any], float | None]
     text: Callable[[float], str]
+    interval: Callable[[Any], Any] | None = None
     best: Callable | None = None
 
 
-def _score(name, heading):
-    return Column(heading, lambda result: result.score(name), "{:.3f}".format, max)
+def _score(name, heading, best=max):
+    return Column(
+        heading,
+        lambda result: result.score(name),
+        "{:.3f}".format,
+        lambda result: result.values["intervals"][name],
+        best,
+    )
 
 
 def _training(name, heading, text, unit=1):
@@ -54,7 +62,7 @@ def _floor(result):
 
 
 def _error(result):
-    return result.values["calibration"]["as_trained"]["calibration_error"]["value"]
+    return result.values["calibration"]["as_trained"]["calibration_error"]
 
 
 COLUMNS = {
@@ -62,9 +70,12 @@ COLUMNS = {
     "micro_auc": _score("micro_auc", "micro AUC"),
     "micro_floor": Column("its floor", _floor, "{:.3f}".format),
     "average_precision": _score("average_precision", "average precision"),
-    "accuracy": _score("accuracy", "ACC per label"),
-    "exact_match": _score("exact_match", "exact match"),
-    "calibration_error": Column("calibration error", _error, "{:.3f}".format, min),
+    # An answer that never finds anything has much of these two: the most is not the best.
+    "accuracy": _score("accuracy", "ACC per label", best=None),
+    "exact_match": _score("exact_match", "exact match", best=None),
+    "calibration_error": Column(
+        "calibration error", lambda result: _error(result)["value"], "{:.3f}".format, _error, min
+    ),
     "parameters": _training("parameters", "parameters", "{:,.0f}".format),
     "multiply_adds": _cost("multiply_adds", "multiply-adds (M)", "{:,.1f}".format, 1e6),
     "latency": _cost("latency_p50", "latency (ms)", "{:.1f}".format),
@@ -132,12 +143,26 @@ def table(results, columns=USUAL, *, models=None):
         caption += f"; intervals by bootstrap over {_listed(sorted(units))}"
     best = set()
     for j, name in enumerate(columns, 1):
-        values = [result and COLUMNS[name].value(result) for _, result in listed]
-        known = [value for value in values if value is not None]
-        if COLUMNS[name].best and len(known) > 1:
-            first = COLUMNS[name].best(known)
-            best |= {(i, j) for i, value in enumerate(values) if value == first}
+        best |= {(i, j) for i in _best(COLUMNS[name], [result for _, result in listed])}
+    if best:
+        caption += "; bold: the best of a column, and those whose interval holds it"
     return Table(caption, tuple(heads), rows, frozenset(best))
+
+
+def _best(column, results):
+    """Return which of the records (None where not run) are best, or not clearly below that."""
+    values = {i: column.value(result) for i, result in enumerate(results) if result is not None}
+    values = {i: value for i, value in values.items() if value is not None}
+    if column.best is None or len(values) < 2:
+        return []
+    first = column.best(values.values())
+    ends = {i: column.interval(results[i]) for i in values}
+    return [
+        i
+        for i, value in values.items()
+        if value == first
+        or (ends[i]["low"] is not None and ends[i]["low"] <= first <= ends[i]["high"])
+    ]
 
 
 def by_size(results, models, sizes, score="macro_auc"):
@@ -280,7 +305,7 @@ def _cell(result, name):
     column = COLUMNS[name]
     value = column.value(result)
     if value is None:
-        return "undefined" if column.best or name == "micro_floor" else "not measured"
+        return "undefined" if column.interval or name == "micro_floor" else "not measured"
     text = column.text(value)
     if name == "macro_auc":
         interval = result.values["intervals"][name]

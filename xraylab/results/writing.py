@@ -53,10 +53,12 @@ def to_html(table):
             for j, text in enumerate(map(escape, row))
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
+    # The caption stands outside of what scrolls: on a phone it would be cut off.
     return (
-        '<div style="overflow-x: auto"><table class="dataframe">'
-        f'<caption style="caption-side: bottom">{escape(table.caption)}.</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        '<figure style="margin: 0; text-align: left">'
+        f'<figcaption style="text-align: left">{escape(table.caption)}.</figcaption>'
+        '<div style="overflow-x: auto" tabindex="0"><table class="dataframe">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></figure>"
     )
 
 
