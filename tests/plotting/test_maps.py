@@ -50,6 +50,8 @@ def test_tinted_films_show_film_and_map():
     changed = (marked != same).any(axis=-1)
     assert changed[4:, :4].sum() == 12  # the rim of the lower left quarter
     assert changed.sum() == 12
+    with pytest.raises(ValueError, match="a cell of 2 × 2"):
+        plotting.tinted(image, np.zeros((2, 2)), (0, 1), mark=(2, 0, 2, 2))
 
 
 @pytest.mark.parametrize(

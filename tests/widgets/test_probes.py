@@ -62,6 +62,13 @@ def test_parameters_without_sense_are_refused(monkeypatch, face, parameters, wor
         widgets.probe(shade, title="Shade", alt="x", **parameters)
 
 
+@pytest.mark.parametrize("face", ["static", "live"])
+def test_picking_is_checked_in_either_face(monkeypatch, face):
+    monkeypatch.setenv("XRAYLAB_WIDGETS", face)
+    with pytest.raises(ValueError, match="expected two sliders of several"):
+        widgets.probe(print, title="T", pick=("row", "column"), row=[1, 2])
+
+
 def test_the_static_face_raises_what_the_function_raises(static):
     def refuse(layer):
         raise ValueError(f"layer {layer} is out of range")

@@ -68,11 +68,18 @@ def test_figures_of_one_text_are_told_apart():
     assert "Bars. (frame y)" in shown
 
 
-@pytest.mark.parametrize("pick", [("row", "film"), ("row", "one")])
+@pytest.mark.parametrize("pick", [("row", "film"), ("row", "one"), ("row",)])
 def test_picking_needs_two_sliders_that_turn(pick):
     grid = {"row": ["up", "down"], "column": ["x", "y", "z"], "one": ["a"]}
-    with pytest.raises(ValueError, match="expected two sliders among"):
+    with pytest.raises(ValueError, match="expected two sliders of several"):
         widgets.scrubber(FILMS, labels=grid, title="Two", alt="G", pick=pick)
+
+
+def test_a_figure_takes_no_clicks():
+    figures = [plotting.bars([k], names="a", unit="films", alt=f"{k}") for k in range(4)]
+    grid = {"row": ["up", "down"], "column": ["x", "y"]}
+    with pytest.raises(ValueError, match="frames of pixels"):
+        widgets.scrubber(figures, labels=grid, title="F", pick=("row", "column"))
 
 
 def test_a_scrubber_keeps_its_budget(monkeypatch):

@@ -135,7 +135,8 @@ def tinted(
             white: ``(2, 3, 8, 8)``.
 
     Raises:
-        ValueError: if the map is no grid of finite numbers, or the limits are not in order.
+        ValueError: if the map is no grid of finite numbers, the limits are not in order, or the
+            mark lies outside of its grid.
     """
     values, (low, high), image = np.asarray(values, float), limits, np.asarray(image)
     if values.ndim != 2 or not np.isfinite(values).all() or not low < high:
@@ -155,6 +156,8 @@ def tinted(
     shown[coloured] = image[coloured]
     if mark is not None:
         row, column, down, across = mark
+        if not (0 <= row < down and 0 <= column < across):
+            raise ValueError(f"mark: expected a cell of {down} × {across}, got {row}, {column}")
         top, bottom = (round(height * r / down) for r in (row, row + 1))
         left, right = (round(width * c / across) for c in (column, column + 1))
         inner = shown[top + 1 : bottom - 1, left + 1 : right - 1].copy()

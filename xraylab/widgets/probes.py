@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
 from xraylab.widgets.page import CSS, colour_bar, picture
-from xraylab.widgets.scrubbers import scrubber
+from xraylab.widgets.scrubbers import require_pick, scrubber
 
 LIMIT_FRAMES = 120
 """How many frames a static probe may hold."""
@@ -57,13 +57,16 @@ def probe(
         A widget of ipywidgets, or the frames as HTML; both show themselves at the end of a cell.
 
     Raises:
-        ValueError: if a parameter has no values, or, in the static face, if the frames are more
-            than :data:`LIMIT_FRAMES`. What ``function`` raises passes through in the static face
-            and is shown in the picture's place in the live one.
+        ValueError: if a parameter has no values, ``pick`` names another one, or, in the static
+            face, if the frames are more than :data:`LIMIT_FRAMES`. What ``function`` raises passes
+            through in the static face and is shown in the picture's place in the live one.
     """
     if not parameters:
         raise ValueError("parameters: expected at least one, with its values")
     knobs = {name: _labelled(name, values) for name, values in parameters.items()}
+    if pick is not None:
+        pick = tuple(map(_spoken, pick))
+        require_pick(pick, {_spoken(name): named for name, named in knobs.items()})
     if mode() == "live":
         return _live(function, title, alt, bar, knobs)
     count = prod(len(values) for values in knobs.values())
@@ -78,7 +81,6 @@ def probe(
         for values in itertools.product(*(named.values() for named in knobs.values()))
     ]
     labels = {_spoken(name): list(named) for name, named in knobs.items()}
-    pick = None if pick is None else tuple(map(_spoken, pick))
     return scrubber(frames, labels=labels, title=title, alt=alt, pick=pick, bar=bar)
 
 

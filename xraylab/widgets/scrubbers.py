@@ -87,8 +87,7 @@ def scrubber(
         knobs.append(_knob(knob, named, stride))
     shown = "".join(hidden)
     if pick is not None:
-        if unknown := [knob for knob in pick if len(labels.get(knob, ())) < 2]:
-            raise ValueError(f"pick: expected two sliders among {list(labels)}, got {unknown[0]!r}")
+        require_pick(pick, labels)
         if any(isinstance(frame, Figure) for frame in frames):
             raise ValueError("pick: expected frames of pixels; a figure has more than its film")
         names = html.escape(json.dumps(list(pick), ensure_ascii=False))
@@ -119,6 +118,15 @@ def _texts(frames, labels, alt) -> list[str]:
     if len(set(texts)) < len(texts):  # who only listens must hear that something has changed
         texts = [text and f"{text} ({place})" for text, place in zip(texts, places, strict=True)]
     return texts
+
+
+def require_pick(pick: tuple[str, str], labels: Mapping[str, Sequence]) -> None:
+    """Refuse to pick with anything but two sliders that have positions to turn to."""
+    unknown = [knob for knob in pick if len(labels.get(knob, ())) < 2]
+    if unknown or len(pick) != 2:
+        raise ValueError(
+            f"pick: expected two sliders of several positions among {list(labels)}, got {pick}"
+        )
 
 
 def _knob(name: str, labels: list[str], stride: int) -> str:
