@@ -16,6 +16,8 @@ from xraylab.models import mxa
 from xraylab.models.medvit_parts import EMHSA, MHCA
 from xraylab.phantom.exposure import WATER
 from xraylab.plotting import pareto_front
+from xraylab.training.augmentation.pixels import carry_out
+from xraylab.training.augmentation.plan import warp_matrices
 
 
 def test_a_right_number_is_right():
@@ -175,6 +177,8 @@ def solutions():
     halves = [(np.eye(2) + np.array(m)) / 2 for m in ([[0.2, 0.8], [1, 0]], [[0.5, 0.5], [0, 1]])]
     inside = np.zeros((4, 4), bool)
     inside[:2, :2] = True
+    ramp = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (1, 64, 64, 1))
+    window = warp_matrices(64, 64, *np.array([[0], [0], [0.5], [0], [0]]))
     mhca = MHCA(32)
     mhca.build((None, 4, 4, 384))
     return {
@@ -184,6 +188,8 @@ def solutions():
         "02.two_rays": np.exp(WATER) ** 10,
         "02.noisy_reader": rates.mean(),
         "02.cardiothoracic": heart / chest,
+        "03.window": 63 * np.asarray(carry_out(ramp, {"matrices": window}, "black"))[0, 5, 0, 0],
+        "03.cutmix": np.pad(np.zeros((32, 16)), ((9, 23), (5, 43)), constant_values=1).mean(),
         "09.constant": answers[np.argmin(focal)],
         "09.one_more_norm": models.build("dbct", image_size=224).count_params() + 2 * 256,
         "09.width": next(d for d in 2 ** np.arange(12) if 30_000 < (16**2 - 8**2) * d < 50_000),
