@@ -177,7 +177,7 @@ def measure(run, pairs):
             "flat": np.mean(np.ptp(maps, axis=(1, 2)) == 0),
             "localisation": located(maps, pairs),
             "by_finding": {FINDINGS[k]: located(maps, pairs, k) for k in np.unique(pairs.findings)},
-            **faithful(model, ask, maps, pairs),
+            **faithful(model, ask, pairs),
         }
     positives = [float(logits[pairs.films[i], k]) for i, k in enumerate(pairs.findings)]
     return {"model": run.recipe.model, "mean_logit": np.mean(positives), "ways": found}
@@ -195,29 +195,36 @@ def located(maps, pairs, finding=None):
     return {name: asdict(row) for name, row in found.items()}
 
 
-def faithful(model, ask, maps, pairs):
-    """Return areas of deletion and insertion less those of other films' maps, and random weights'.
+def faithful(model, ask, pairs):
+    """Return what maps are worth that take pixels away, and how much is left with random weights.
 
-    Of some pairs of each finding, as these take many passes through the model.
+    Of some pairs of each finding, as these take many passes through the model. The gain is the
+    area under the curve of each film's own map less that under the curve of another film's.
     """
     findings = np.unique(pairs.findings)
     most = max(SANITY_PAIRS // len(findings), 3)
     rows = np.concatenate([np.flatnonzero(pairs.findings == k)[:most] for k in findings])
-    some, maps = Subset(pairs, rows), maps[rows]
-    images = pairs.images[some.films]
+    some = Subset(pairs, rows)
+    maps, images = ask(some), pairs.images[some.films]
     exchanges = explain.exchanges(some.findings, some.patients)
     whose = exchanges[len(exchanges) // 2]
     found = {"pairs": len(rows)}
     for name, curve in (("deletion", explain.deletion), ("insertion", explain.insertion)):
-        own, exchanged = (
+        lots, own, exchanged = (
             explain.area(curve(model, images, values, some.findings))
-            for values in (maps, maps[whose])
+            for values in (np.zeros_like(maps), maps, maps[whose])
         )
-        # A film that is drawn again brings its map, too: as in explain.localisation.
-        elsewhere = np.empty_like(exchanged)
-        elsewhere[whose] = exchanged
-        gain = own - exchanged - elsewhere + exchanged.mean()
-        found[name] = {"area": own.mean(), "gain": mean_of(gain, some.patients)}
+        # A film that is drawn again brings its map, too: as in explain.localisation. What a film
+        # has by lot is no map's doing.
+        elsewhere = np.empty_like(own)
+        elsewhere[whose] = exchanged - lots
+        gain = own - exchanged - elsewhere + elsewhere.mean()
+        found[name] = {
+            "area": own.mean(),
+            "exchanged": exchanged.mean(),
+            "by_lot": lots.mean(),
+            "gain": mean_of(gain, some.patients),
+        }
     with explain.random_weights(model):
         random = ask(some)
     correlation = explain.rank_correlation(maps, random)

@@ -11,6 +11,7 @@ def _window(answer):
         mistakes={
             16.0: "The middle of 64 pixels lies at 31.5, between columns 31 and 32.",
             -31.5: "A window below 1 enlarges: multiply by 0.5, do not divide.",
+            15.5: "The middle of 64 pixels lies at 31.5, and 0.5 · 31.5 is 15.75.",
             31.5: "That is the middle, which stays where it is.",
             0.0: "Only the middle stays where it is.",
             47.25: "That is column 63, at the other end.",
