@@ -306,6 +306,11 @@ for name in names:
     for _ in range(3 if first else 0):  # compiled by now
         again = explain.attention(model, images)
         slopes = explain.gradient_attention(model, images, 1)
+    if first:  # another part is frozen now, of the same shapes
+        model.blocks[0].trainable = False
+        again = explain.attention(model, images)
+        model.blocks[0].trainable, model.blocks[1].trainable = True, False
+        again = explain.attention(model, images)
     for layer, maps in first.items():
         np.testing.assert_allclose(again[layer], maps, atol=1e-5)
     np.savez(f"{folder}/{name}.npz",

@@ -65,7 +65,7 @@ def test_parameters_without_sense_are_refused(monkeypatch, face, parameters, wor
 @pytest.mark.parametrize("face", ["static", "live"])
 def test_picking_is_checked_in_either_face(monkeypatch, face):
     monkeypatch.setenv("XRAYLAB_WIDGETS", face)
-    with pytest.raises(ValueError, match="expected two sliders of several"):
+    with pytest.raises(ValueError, match="expected two different sliders of several"):
         widgets.probe(print, title="T", pick=("row", "column"), row=[1, 2])
 
 

@@ -68,10 +68,10 @@ def test_figures_of_one_text_are_told_apart():
     assert "Bars. (frame y)" in shown
 
 
-@pytest.mark.parametrize("pick", [("row", "film"), ("row", "one"), ("row",)])
+@pytest.mark.parametrize("pick", [("row", "film"), ("row", "one"), ("row",), ("row", "row")])
 def test_picking_needs_two_sliders_that_turn(pick):
     grid = {"row": ["up", "down"], "column": ["x", "y", "z"], "one": ["a"]}
-    with pytest.raises(ValueError, match="expected two sliders of several"):
+    with pytest.raises(ValueError, match="expected two different sliders of several"):
         widgets.scrubber(FILMS, labels=grid, title="Two", alt="G", pick=pick)
 
 

@@ -68,7 +68,8 @@ def asked(model, question, run, *arrays):
     Args:
         model: a model of :func:`xraylab.models.build`.
         question: a name for ``run``: another function needs another name.
-        run: takes a function that runs the model, without training, and the arrays.
+        run: takes a function that runs the model, without training, and the arrays. The one that
+            came first is kept: what else it knows must follow from model and question.
         arrays: arrays or lists of them, films first in each that is not a single number.
     """
     call = partial(model, training=False)
@@ -87,7 +88,10 @@ def asked(model, question, run, *arrays):
 
 
 def _compiled(model, run, arrays):
-    """Return ``run``, compiled for any number of films; it follows changes of the weights."""
+    """Return ``run``, compiled; it follows changes of the weights.
+
+    TensorFlow compiles once for any number of films, JAX once for each number.
+    """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -99,16 +103,15 @@ def _compiled(model, run, arrays):
         return tf.function(partial(run, partial(model, training=False)), signature)
     import jax
 
-    @jax.jit
-    def pure(trainable, rest, *arrays):
-        def call(films, **options):
-            return model.stateless_call(trainable, rest, films, training=False, **options)[0]
+    variables = model.variables  # not by trainable and the rest: a layer may be frozen in between
 
-        return run(call, *arrays)
+    @jax.jit
+    def pure(values, *arrays):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return run(partial(model, training=False), *arrays)
 
     def compiled(*arrays):
-        trainable = [variable.value for variable in model.trainable_variables]
-        return pure(trainable, [v.value for v in model.non_trainable_variables], *arrays)
+        return pure([variable.value for variable in variables], *arrays)
 
     return compiled
 

@@ -21,7 +21,8 @@ class Column:
         value: returns a record's number, or None where it has none.
         text: returns a number as it is printed.
         interval: returns a record's interval, with ``low`` and ``high``; None if it has none.
-        best: whether high values are good (``max``), low ones (``min``), or neither (None).
+        best: whether high values are good (``max``), low ones (``min``), or neither (None); the
+            first two take an interval.
     """
 
     heading: str
@@ -150,7 +151,10 @@ def table(results, columns=USUAL, *, models=None):
 
 
 def _best(column, results):
-    """Return which of the records (None where not run) are best, or not clearly below that."""
+    """Return which of the records (None where not run) are best, or hold that in their interval.
+
+    That is no test: the films are the same, so a paired comparison is sharper.
+    """
     values = {i: column.value(result) for i, result in enumerate(results) if result is not None}
     values = {i: value for i, value in values.items() if value is not None}
     if column.best is None or len(values) < 2:

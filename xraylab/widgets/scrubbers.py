@@ -123,9 +123,9 @@ def _texts(frames, labels, alt) -> list[str]:
 def require_pick(pick: tuple[str, str], labels: Mapping[str, Sequence]) -> None:
     """Refuse to pick with anything but two sliders that have positions to turn to."""
     unknown = [knob for knob in pick if len(labels.get(knob, ())) < 2]
-    if unknown or len(pick) != 2:
+    if unknown or len(pick) != 2 or pick[0] == pick[1]:
         raise ValueError(
-            f"pick: expected two sliders of several positions among {list(labels)}, got {pick}"
+            f"pick: expected two different sliders of several positions among {list(labels)}, got {pick}"
         )
 
 
