@@ -125,7 +125,8 @@ def require_pick(pick: tuple[str, str], labels: Mapping[str, Sequence]) -> None:
     unknown = [knob for knob in pick if len(labels.get(knob, ())) < 2]
     if unknown or len(pick) != 2 or pick[0] == pick[1]:
         raise ValueError(
-            f"pick: expected two different sliders of several positions among {list(labels)}, got {pick}"
+            f"pick: expected two different sliders of several positions out of {list(labels)}, "
+            f"got {pick}"
         )
 
 
