@@ -76,7 +76,7 @@ bench: $(READY)  ## Measure speed and memory on this machine; minutes.
 	$(BIN)/python benchmarks/memory_map.py
 	$(BIN)/python benchmarks/attention_memory.py --quick
 
-records: $(READY)  ## Train the runs of the results chapter on simulated films; hours, resumable.
+records: $(READY)  ## Train the runs of the results chapter on simulated images; hours, resumable.
 	$(BIN)/python tools/record_runs.py
 
 constraints: $(READY)  ## Write down the installed versions as the known good set.

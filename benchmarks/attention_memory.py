@@ -4,7 +4,7 @@ Every case runs in a process of its own, so that its peak (VmHWM) is its own; ab
 is Python and the back end. "blocks" is what the package does, "whole" keeps the map of every block
 of the network for the backward pass, as a plain implementation does. Cases whose estimate exceeds
 ``--limit`` are skipped by name. Inference is timed at 64 and 128 px, which ``pham2026`` reports as
-1.36 s and 10.33 s, without saying of how many films::
+1.36 s and 10.33 s, without saying of how many images::
 
     python benchmarks/attention_memory.py            # all cases, some minutes
     python benchmarks/attention_memory.py --quick    # batch 1 only, one timed step
@@ -23,7 +23,7 @@ import numpy as np
 MODEL, HEADS, DEPTH, STRIDE = "hybrid_rr_vit", 8, 8, 4
 TRAINING = [(64, 1), (64, 8), (64, 32), (128, 1), (128, 8), (128, 32), (224, 1), (224, 8)]
 INFERENCE = [(64, 8), (128, 8)]
-CUT = 2**20  # entries of a film's map above which the package takes blocks
+CUT = 2**20  # entries of an image's map above which the package takes blocks
 WHOLE = 2**62  # the same, where it shall not
 
 
@@ -92,7 +92,7 @@ def in_own_process(*case) -> dict | None:
 def report(title: str, cases, steps: int, limit: float, training: bool) -> bool:
     """Measure and print one table; return whether every case that was tried survived."""
     print(f"\n{title}")
-    print("  px  tokens  batch  attention  one map   peak     seconds  seconds/film")
+    print("  px  tokens  batch  attention  one map   peak     seconds  seconds/image")
     good = True
     for size, batch in cases:
         tokens = 1 + (size // STRIDE) ** 2

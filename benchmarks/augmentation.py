@@ -1,11 +1,11 @@
-"""How many films an augmentation changes in a second on this machine.
+"""How many images an augmentation changes in a second on this machine.
 
 Counts the time from a batch in NumPy to the augmented one, finished and back in NumPy, in rounds
 after a warm-up; the median round is the figure, the fastest and slowest stand beside it. Under a
 minute, on the back end that Keras is set to::
 
     python benchmarks/augmentation.py
-    python benchmarks/augmentation.py films+mixup --sizes 224 --implementation keras_cv
+    python benchmarks/augmentation.py images+mixup --sizes 224 --implementation keras_cv
 """
 
 import argparse
@@ -21,7 +21,7 @@ from xraylab.backend import describe_backend, start_keras
 BATCH_SIZE, ROUNDS = 32, 15
 
 
-def films_a_second(augment, images, labels):
+def images_a_second(augment, images, labels):
     """Return the throughput of each round of one batch."""
     speeds = []
     for seed in range(ROUNDS + 2):
@@ -36,20 +36,22 @@ def main():
     from xraylab.training import augmentation
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("presets", nargs="*", default=[*augmentation.PRESETS, "films+mixup+cutmix"])
+    parser.add_argument(
+        "presets", nargs="*", default=[*augmentation.PRESETS, "images+mixup+cutmix"]
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224])
     parser.add_argument("--implementation", choices=["auto", "plain", "keras_cv"], default="auto")
     options = parser.parse_args()
-    print(f"{describe_backend()}, {platform.machine()}, batches of {BATCH_SIZE} phantom films")
+    print(f"{describe_backend()}, {platform.machine()}, batches of {BATCH_SIZE} phantom images")
     for size in options.sizes:
-        made = phantom.films(np.arange(BATCH_SIZE), size=size)
+        made = phantom.simulate(np.arange(BATCH_SIZE), size=size)
         images = np.divide(made.images[..., np.newaxis], np.float32(255), dtype=np.float32)
         labels = made.labels.astype(np.float32)
         for presets in options.presets:
             augment = augmentation.make(presets, implementation=options.implementation)
-            speeds = films_a_second(augment, images, labels)
+            speeds = images_a_second(augment, images, labels)
             print(
-                f"{size:4} px  {presets:20s} {statistics.median(speeds):9.0f} films/s  "
+                f"{size:4} px  {presets:20s} {statistics.median(speeds):9.0f} images/s  "
                 f"(rounds from {min(speeds):.0f} to {max(speeds):.0f})"
             )
 

@@ -1,6 +1,6 @@
 """How long 1,000 bootstrap replicates of macro AUC take, side by side with scikit-learn in a loop.
 
-python benchmarks/bootstrap.py [--films 22433] [--labels 14] [--replicates 1000] [--loop 10]
+python benchmarks/bootstrap.py [--images 22433] [--labels 14] [--replicates 1000] [--loop 10]
 
 The answers are made up, of the size of ChestMNIST's test split, rounded so that many are tied. The
 loop is timed on a few replicates and scaled, for it takes minutes; both turns alternate, and the
@@ -21,7 +21,7 @@ from xraylab.evaluation.resampling import resamples
 
 def parsed():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--films", type=int, default=22_433)
+    parser.add_argument("--images", type=int, default=22_433)
     parser.add_argument("--labels", type=int, default=14)
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--loop", type=int, default=10, help="replicates of the loop")
@@ -32,7 +32,7 @@ def parsed():
 def main():
     options = parsed()
     rng = np.random.default_rng(0)
-    shape = (options.films, options.labels)
+    shape = (options.images, options.labels)
     y_true = (rng.random(shape) < np.geomspace(0.002, 0.18, options.labels)).astype(int)
     answers = 1 / (1 + np.exp(2 - y_true - rng.normal(size=shape)))
     answers = np.round(answers, 4)
@@ -42,10 +42,10 @@ def main():
 
     def loop(replicates):
         drawn = next(
-            resamples(options.films, replicates, np.random.default_rng(0), chunk=replicates)
+            resamples(options.images, replicates, np.random.default_rng(0), chunk=replicates)
         )
-        films = [np.repeat(np.arange(options.films), counts) for counts in drawn]
-        return [roc_auc_score(y_true[rows], answers[rows], average="macro") for rows in films]
+        images = [np.repeat(np.arange(options.images), counts) for counts in drawn]
+        return [roc_auc_score(y_true[rows], answers[rows], average="macro") for rows in images]
 
     drawn = loop(options.loop)
     found = ours(options.loop)
@@ -65,7 +65,7 @@ def main():
         everything.append(time.perf_counter() - begun)
     ratios = [theirs / mine for mine, theirs in zip(seconds, loops, strict=True)]
     print(
-        f"{options.replicates:,} replicates, {options.films:,} films, {options.labels} labels, "
+        f"{options.replicates:,} replicates, {options.images:,} images, {options.labels} labels, "
         f"{os.cpu_count()} cores; medians of {options.rounds} rounds"
     )
     print(f"macro AUC                  {statistics.median(seconds):8.2f} s")

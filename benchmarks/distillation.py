@@ -1,11 +1,11 @@
-"""Does a teacher help? The same student alone and taught, over three seeds, on SIMULATED films.
+"""Does a teacher help? The same student alone and taught, over three seeds, on SIMULATED images.
 
 python benchmarks/distillation.py --out FOLDER
 
-A DenseNet teacher is trained on phantom films; then students of the same architecture, on the same
-films, for the same number of steps, alone and taught by it. Asking the teacher costs one more pass
-over the films, which is printed beside. All are scored on films that none of them has seen.
-Stopped at any moment, the same command goes on. Scores on simulated films say nothing about
+A DenseNet teacher is trained on phantom images; then students of the same architecture, on the same
+images, for the same number of steps, alone and taught by it. Asking the teacher costs one more pass
+over the images, which is printed beside. All are scored on images that none of them has seen.
+Stopped at any moment, the same command goes on. Scores on simulated images say nothing about
 patients.
 """
 
@@ -26,7 +26,7 @@ def parsed():
     parser.add_argument("--student", default="efficientvit_toy")
     parser.add_argument("--teacher-epochs", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--num-films", type=int, default=4096)
+    parser.add_argument("--num-images", type=int, default=4096)
     parser.add_argument("--seeds", type=int, default=3)
     return parser.parse_args()
 
@@ -47,14 +47,16 @@ def main():
 
     teacher = training.Recipe(
         model=options.teacher,
-        num_films=options.num_films,
+        num_images=options.num_images,
         epochs=options.teacher_epochs,
         learning_rate=2e-3,
         ema=0.99,
         xla=False,
     )
     score, seconds = macro_auc(teacher, "teacher")
-    print(f"{describe_backend()}, phantom films of 64 px (SIMULATED), {options.num_films} of them")
+    print(
+        f"{describe_backend()}, phantom images of 64 px (SIMULATED), {options.num_images} of them"
+    )
     print(f"teacher {options.teacher}: test macro AUC {score:.4f}, {seconds:.0f} s")
     rows = []
     for seed in range(options.seeds):

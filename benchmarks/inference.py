@@ -11,7 +11,7 @@ Run it where PyTorch is installed (``make parity``); what is missing is left out
     .venv-parity/bin/python benchmarks/inference.py --quick               # does it work? minutes
     .venv-parity/bin/python benchmarks/inference.py --json inference.json # all
 
-Ours take films of one channel and have the head of their registry; theirs take three equal channels
+Ours take images of one channel and have the head of their registry; theirs take three equal channels
 and answer 14 labels. torchvision's ResNet50 strides in the 3x3 convolution, that of
 ``keras.applications`` (and ours) in the 1x1 before it: theirs takes 8 % more multiply-adds at
 224 px.
@@ -48,7 +48,7 @@ BUSY = 0.5  # load above which others use a core for half of the time, or more
 
 
 def ours(name, size, threads):
-    """Return what it runs on, and functions from films to logits: as a graph, and by XLA."""
+    """Return what it runs on, and functions from images to logits: as a graph, and by XLA."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import tensorflow as tf
@@ -62,8 +62,8 @@ def ours(name, size, threads):
     model = models.build(name, image_size=size)
 
     def compiled(by_xla):
-        call = tf.function(lambda films: model(films, training=False), jit_compile=by_xla)
-        return lambda films: call(tf.constant(films))["logits"].numpy()
+        call = tf.function(lambda images: model(images, training=False), jit_compile=by_xla)
+        return lambda images: call(tf.constant(images))["logits"].numpy()
 
     versions = f"{describe_backend()}, Keras {keras.__version__}"
     return versions, {"graph": compiled(False), "xla": compiled(True)}
@@ -86,9 +86,9 @@ def theirs(name, size, threads):
         model = package.models.get_model(name, weights=None, num_classes=14)
     model.eval()
 
-    def answer(films):
+    def answer(images):
         with torch.inference_mode():
-            colour = torch.from_numpy(films).permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
+            colour = torch.from_numpy(images).permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
             return model(colour.contiguous()).numpy()
 
     versions = f"PyTorch {torch.__version__}, {package.__name__} {package.__version__}"
@@ -105,11 +105,11 @@ def work(options):
         asked = json.loads(line)
         function = functions[asked["function"]]
         shape = (asked["batch"], size, size, 1)
-        films = np.random.default_rng(0).random(shape, np.float32)
-        function(films)
+        images = np.random.default_rng(0).random(shape, np.float32)
+        function(images)
         start = time.perf_counter()
         for _ in range(asked["repeats"]):
-            function(films)
+            function(images)
         print(json.dumps((time.perf_counter() - start) / asked["repeats"]), flush=True)
 
 

@@ -1,6 +1,6 @@
 """How far reading one shuffled epoch of the 224-pixel train split grows the process.
 
-Writes a file of ChestMNIST's own size (78,468 films, 3.94 GB) with made-up content, loads it
+Writes a file of ChestMNIST's own size (78,468 images, 3.94 GB) with made-up content, loads it
 through ``xraylab.data.load``, reads every batch of one epoch in shuffled order, and compares the
 growth of the process with the limit of 300 MB. Needs 8 GB of free disk for some minutes::
 
@@ -29,22 +29,22 @@ def memory_mb(peak: bool = False) -> float:
     return process_memory(peak) / 1e6
 
 
-def write_npz(path: Path, films: int, size: int) -> None:
-    """Write films piece by piece: the whole array would not fit into this process's budget."""
+def write_npz(path: Path, images: int, size: int) -> None:
+    """Write images piece by piece: the whole array would not fit into this process's budget."""
     random = np.random.default_rng(0)
     pattern = random.integers(0, 256, (256, size, size), dtype=np.uint8)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         with archive.open("train_images.npy", "w", force_zip64=True) as stream:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (films, size, size)}
+            header = {"descr": "|u1", "fortran_order": False, "shape": (images, size, size)}
             np.lib.format.write_array_header_1_0(stream, header)
-            for first in range(0, films, len(pattern)):
-                piece = pattern[: films - first]
-                # The first pixels carry the film's number, to check that each came once.
+            for first in range(0, images, len(pattern)):
+                piece = pattern[: images - first]
+                # The first pixels carry the image's number, to check that each came once.
                 numbers = np.arange(first, first + len(piece), dtype="<u4")
                 piece[:, 0, :4] = numbers.view(np.uint8).reshape(-1, 4)
                 stream.write(piece.tobytes())
         with archive.open("train_labels.npy", "w") as stream:
-            np.lib.format.write_array(stream, random.integers(0, 2, (films, 14), dtype=np.uint8))
+            np.lib.format.write_array(stream, random.integers(0, 2, (images, 14), dtype=np.uint8))
 
 
 def measure(path: Path, cache: Path, batch_size: int) -> bool:
@@ -70,7 +70,7 @@ def measure(path: Path, cache: Path, batch_size: int) -> bool:
     print(
         f"one shuffled epoch, batches of {batch_size} (as float32 "
         f"{images[0].nbytes * batch_size / 1e6:.0f} MB each): {seconds:.1f} s, "
-        f"{len(split) / seconds:,.0f} films/s, every film once: {seen.all()}"
+        f"{len(split) / seconds:,.0f} images/s, every image once: {seen.all()}"
     )
     print(
         f"process now {memory_mb():.0f} MB, peak {memory_mb(peak=True):.0f} MB: grown by "
@@ -82,7 +82,7 @@ def measure(path: Path, cache: Path, batch_size: int) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--films", type=int, default=78468)
+    parser.add_argument("--images", type=int, default=78468)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
@@ -91,7 +91,7 @@ def main() -> int:
         folder = options.measure.parent
         return 0 if measure(options.measure, folder / "cache", options.batch_size) else 1
 
-    needed = 2.05 * options.films * options.size**2
+    needed = 2.05 * options.images * options.size**2
     free = shutil.disk_usage(options.dir).free
     if free < needed:
         print(f"{options.dir}: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free; pass --dir")
@@ -99,7 +99,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=options.dir) as folder:
         path = Path(folder) / "chestmnist_224_like.npz"
         start = time.perf_counter()
-        write_npz(path, options.films, options.size)
+        write_npz(path, options.images, options.size)
         size = path.stat().st_size / 1e9
         print(f"wrote {path}: {size:.2f} GB in {time.perf_counter() - start:.1f} s", flush=True)
         # A process of its own, so that what writing took does not hide in the peak.

@@ -1,17 +1,17 @@
-"""How much phantom films resemble real ones, in numbers.
+"""How much phantom images resemble real ones, in numbers.
 
-Real films of NIH ChestX-ray14 (``nih_sample_{size}.npz``, training split) stand against phantom
-films drawn with the real films' own label vectors, so that the mix of findings is the same. Five
-parts: mean film and its spread; grey levels; radial power spectrum; per-finding difference images;
+Real images of NIH ChestX-ray14 (``nih_sample_{size}.npz``, training split) stand against phantom
+images drawn with the real images' own label vectors, so that the mix of findings is the same. Five
+parts: mean image and its spread; grey levels; radial power spectrum; per-finding difference images;
 and a two-sample test, which asks how well a classifier tells real from phantom (AUC; 0.5 means not
-at all, lower is better) and by what. Two random halves of the real films, compared in the same
+at all, lower is better) and by what. Two random halves of the real images, compared in the same
 way, show what can be reached. Nothing here says how well a model does on patients. Run::
 
-    python benchmarks/phantom_realism.py            # three phantom films a real one
-    python benchmarks/phantom_realism.py --quick    # 800 phantom films, first test of part 5 only
+    python benchmarks/phantom_realism.py            # three phantom images a real one
+    python benchmarks/phantom_realism.py --quick    # 800 phantom images, first test of part 5 only
     python benchmarks/phantom_realism.py --cnn --json realism.json
 
-The real films are looked for in ``--real``, else in the folder that XRAYLAB_REAL_FILMS names, else
+The real images are looked for in ``--real``, else in the folder that XRAYLAB_REAL_IMAGES names, else
 in ``../shared/data``. Only numbers are printed and written. A tuning script imports this file and
 calls ``report(real_images, real_labels, phantom_images, phantom_labels)``, which returns a dict.
 """
@@ -44,27 +44,27 @@ FEWEST_POSITIVES = 4  # below this, a difference image is one or two patients
 TOP, CNN_EPOCHS, CHUNK = 10, 6, 512
 
 
-# The films
+# The images
 
 
-def real_films(folder, size):
-    """Return images and labels of the real training films, or end with a message."""
+def real_images(folder, size):
+    """Return images and labels of the real training images, or end with a message."""
     path = Path(folder) / f"nih_sample_{size}.npz"
     if not path.is_file():
         sys.exit(
-            f"no real films at {path}: expected nih_sample_{size}.npz with train_images and "
-            "train_labels; name the folder with --real or XRAYLAB_REAL_FILMS"
+            f"no real images at {path}: expected nih_sample_{size}.npz with train_images and "
+            "train_labels; name the folder with --real or XRAYLAB_REAL_IMAGES"
         )
     with np.load(path) as file:
         return file["train_images"], file["train_labels"]
 
 
-def phantom_films(labels, size, seed):
-    """Return phantom films 0, 1, ... with the given label vectors, a few hundred at a time."""
+def phantom_images(labels, size, seed):
+    """Return phantom images 0, 1, ... with the given label vectors, a few hundred at a time."""
     images = np.empty((len(labels), size, size), np.uint8)
     for start in range(0, len(labels), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(labels)))
-        images[rows] = phantom.films(rows, size=size, seed=seed, labels=labels[rows]).images
+        images[rows] = phantom.simulate(rows, size=size, seed=seed, labels=labels[rows]).images
     return images
 
 
@@ -78,8 +78,8 @@ def _correlation(first, second):
     return float(first @ second / scale) if scale > 0 else 0.0
 
 
-def mean_film(real, other):
-    """Compare mean film and standard-deviation film; differences in grey levels of 256."""
+def mean_image(real, other):
+    """Compare mean image and standard-deviation image; differences in grey levels of 256."""
     means = [images.mean(0, dtype=np.float64) for images in (real, other)]
     spreads = [images.std(0, dtype=np.float32) for images in (real, other)]
     return {
@@ -92,7 +92,7 @@ def mean_film(real, other):
 
 
 def grey_levels(real, other):
-    """Compare the grey levels pooled over films, and the films' own means and spreads."""
+    """Compare the grey levels pooled over images, and the images' own means and spreads."""
     shares = [np.bincount(x.ravel(), minlength=256) / x.size for x in (real, other)]
     coarse = [share.reshape(GREY_BINS, -1).sum(1) for share in shares]
     levels = np.arange(256)
@@ -104,10 +104,10 @@ def grey_levels(real, other):
         means = images.mean((1, 2), dtype=np.float64)
         spreads = images.std((1, 2), dtype=np.float32)
         found[name] = {
-            "film_mean": float(means.mean()),
-            "film_mean_sd": float(means.std()),
-            "film_sd": float(spreads.mean()),
-            "film_sd_sd": float(spreads.std()),
+            "image_mean": float(means.mean()),
+            "image_mean_sd": float(means.std()),
+            "image_sd": float(spreads.mean()),
+            "image_sd_sd": float(spreads.std()),
             "share_black": float(share[0]),
             "share_white": float(share[255]),
         }
@@ -115,15 +115,15 @@ def grey_levels(real, other):
 
 
 def band_edges(size):
-    """Return the edges of the bands, evenly spaced in the logarithm, in cycles a film width."""
+    """Return the edges of the bands, evenly spaced in the logarithm, in cycles an image width."""
     return np.geomspace(1, size / 2, BANDS + 1)
 
 
 def band_powers(images, centre=None):
-    """Return each film's mean power per band, (n, bands), after a Hann window.
+    """Return each image's mean power per band, (n, bands), after a Hann window.
 
-    The film's own mean is taken off first; with ``centre``, that image too, so that only the
-    variation between films remains.
+    The image's own mean is taken off first; with ``centre``, that image too, so that only the
+    variation between images remains.
     """
     size = images.shape[-1]
     window = np.outer(*[np.hanning(size + 2)[1:-1].astype(np.float32)] * 2)
@@ -144,18 +144,18 @@ def band_powers(images, centre=None):
 
 
 def spectrum(real, other):
-    """Return the ratio other/real of the mean power in each band, for films and for variation."""
+    """Return the ratio other/real of the mean power in each band, for images and for variation."""
     whole = [band_powers(images).mean(0) for images in (real, other)]
     varying = [band_powers(x, x.mean(0, dtype=np.float32)).mean(0) for x in (real, other)]
     return {
         "band_edges": band_edges(real.shape[-1]).tolist(),
         "ratio": (whole[1] / whole[0]).tolist(),
-        "ratio_around_mean_film": (varying[1] / varying[0]).tolist(),
+        "ratio_around_mean_image": (varying[1] / varying[0]).tolist(),
     }
 
 
 def difference_image(images, present):
-    """Return the mean film with a finding minus the mean film without, smoothed a little."""
+    """Return the mean image with a finding minus the mean image without, smoothed a little."""
     difference = images[present].mean(0, dtype=np.float64) - images[~present].mean(0)
     return ndimage.gaussian_filter(difference, 2 * images.shape[-1] / 64)
 
@@ -179,7 +179,7 @@ def findings(real, real_labels, other, other_labels, reliability=None):
     ``ceiling`` is what a perfect phantom would reach on average, given how noisy the real
     difference image is: the root of its reliability, which follows from the split halves by the
     Spearman-Brown formula. A tuning script may pass the split halves of an earlier report as
-    ``reliability``; they depend on the real films only.
+    ``reliability``; they depend on the real images only.
     """
     found = {}
     for column, name in enumerate(FINDINGS):
@@ -201,7 +201,7 @@ def findings(real, real_labels, other, other_labels, reliability=None):
 
 
 def block_means(images, blocks):
-    """Return the means of blocks x blocks fields of each film, (n, blocks, blocks)."""
+    """Return the means of blocks x blocks fields of each image, (n, blocks, blocks)."""
     starts = np.arange(blocks) * images.shape[-1] // blocks
     sums = np.add.reduceat(images, starts, axis=1, dtype=np.float32)
     sums = np.add.reduceat(sums, starts, axis=2)
@@ -210,7 +210,7 @@ def block_means(images, blocks):
 
 
 def summaries(images):
-    """Return names and values, (n, features), of a few dozen plain summaries of each film."""
+    """Return names and values, (n, features), of a few dozen plain summaries of each image."""
     size = images.shape[-1]
     flat = images.reshape(len(images), -1)
     grey = images.astype(np.float32)
@@ -218,7 +218,7 @@ def summaries(images):
         f"grey percentile {p}": values
         for p, values in zip(PERCENTILES, np.percentile(flat, PERCENTILES, axis=1), strict=True)
     }
-    found["film mean"], found["film sd"] = grey.mean((1, 2)), grey.std((1, 2))
+    found["image mean"], found["image sd"] = grey.mean((1, 2)), grey.std((1, 2))
     found["share black"], found["share white"] = (flat == 0).mean(1), (flat == 255).mean(1)
     found["grey levels used"] = np.array([np.count_nonzero(np.bincount(f)) for f in flat])
     edges = band_edges(size)
@@ -276,7 +276,7 @@ def feature_aucs(features, is_phantom):
 
 
 def _both(real, other, describe):
-    """Return names, features and the answer, with at most as many phantom films as real ones."""
+    """Return names, features and the answer, with at most as many phantom images as real ones."""
     other = other[: len(real)]
     (names, first), (_, second) = describe(real), describe(other)
     is_phantom = np.repeat([False, True], [len(real), len(other)])
@@ -284,7 +284,7 @@ def _both(real, other, describe):
 
 
 def _folds(model, features, is_phantom):
-    """Return mean and standard deviation over the folds of the AUC on films held out."""
+    """Return mean and standard deviation over the folds of the AUC on images held out."""
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     scores = cross_val_score(model, features, is_phantom, cv=folds, scoring="roc_auc")
     return {"auc": float(scores.mean()), "auc_sd": float(scores.std())}
@@ -347,20 +347,20 @@ def cnn_test(real, other, seed=0):
     model.compile(keras.optimizers.Adam(2e-3), loss)
     model.fit(images[train], answer[train], batch_size=32, epochs=CNN_EPOCHS, verbose=0)
     logits = model.predict(images[held_out], batch_size=256, verbose=0)[:, 0]
-    return {"auc": float(roc_auc_score(answer[held_out], logits)), "films": len(held_out)}
+    return {"auc": float(roc_auc_score(answer[held_out], logits)), "images": len(held_out)}
 
 
 # The report
 
 
 def real_halves(images, seed=0):
-    """Compare random halves of the real films: what chance alone leaves of each difference."""
+    """Compare random halves of the real images: what chance alone leaves of each difference."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(REAL_HALVES):
         halves = [images[rows] for rows in np.array_split(rng.permutation(len(images)), 2)]
         grey = grey_levels(*halves)
-        found.append(mean_film(*halves) | {k: grey[k] for k in ("total_variation", "wasserstein")})
+        found.append(mean_image(*halves) | {k: grey[k] for k in ("total_variation", "wasserstein")})
     return {key: float(np.mean([row[key] for row in found])) for key in found[0]}
 
 
@@ -376,24 +376,24 @@ def report(
 ):
     """Return all numbers of the comparison, in a dict of dicts.
 
-    *Shapes*: images (n, size, size) uint8, labels (n, 14). Phantom films should carry the real
-    films' label vectors; the two-sample tests use no more of them than there are real films.
+    *Shapes*: images (n, size, size) uint8, labels (n, 14). Phantom images should carry the real
+    images' label vectors; the two-sample tests use no more of them than there are real images.
 
     Args:
-        trees: also separate the films by boosted trees (seconds).
+        trees: also separate the images by boosted trees (seconds).
         cnn: also separate them by a small network, which starts Keras.
-        reliability: the ``"findings"`` of an earlier report on the same real films, which saves
+        reliability: the ``"findings"`` of an earlier report on the same real images, which saves
             computing their split halves again.
 
     Raises:
-        ValueError: if the films differ in size.
+        ValueError: if the images differ in size.
     """
     shapes = real_images.shape[1:], phantom_images.shape[1:]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"films differ in size: real {shapes[0]}, phantom {shapes[1]}")
+        raise ValueError(f"images differ in size: real {shapes[0]}, phantom {shapes[1]}")
     found = {
-        "films": {"real": len(real_images), "phantom": len(phantom_images), "size": shapes[0][0]},
-        "mean_film": mean_film(real_images, phantom_images),
+        "images": {"real": len(real_images), "phantom": len(phantom_images), "size": shapes[0][0]},
+        "mean_image": mean_image(real_images, phantom_images),
         "grey_levels": grey_levels(real_images, phantom_images),
         "spectrum": spectrum(real_images, phantom_images),
         "real_halves": real_halves(real_images),
@@ -420,21 +420,21 @@ def _listed(values, form="{:+.2f}"):
 
 def text(found):
     """Return the report in plain text."""
-    films, halves = found["films"], found["real_halves"]
+    images, halves = found["images"], found["real_halves"]
     lines = [
-        f"{films['real']} real and {films['phantom']} phantom films, {films['size']} px, "
-        f"phantom version {phantom.VERSION}; in brackets: halves of the real films"
+        f"{images['real']} real and {images['phantom']} phantom images, {images['size']} px, "
+        f"phantom version {phantom.VERSION}; in brackets: halves of the real images"
     ]
 
     def line(label, part, key, form=".3f"):
         lines.append(f"   {label:42s} {found[part][key]:{form}}  ({halves[key]:{form}})")
 
-    lines.append("1. Mean film")
-    line("correlation of the mean films", "mean_film", "mean_correlation")
-    line("mean absolute difference, grey levels", "mean_film", "mean_absolute_difference", ".1f")
-    line("correlation of the sd films", "mean_film", "sd_correlation")
-    sd = found["mean_film"]["sd_mean_real"], found["mean_film"]["sd_mean_other"]
-    lines.append(f"   {'mean of the sd film: real, phantom':42s} {sd[0]:.1f}, {sd[1]:.1f}")
+    lines.append("1. Mean image")
+    line("correlation of the mean images", "mean_image", "mean_correlation")
+    line("mean absolute difference, grey levels", "mean_image", "mean_absolute_difference", ".1f")
+    line("correlation of the sd images", "mean_image", "sd_correlation")
+    sd = found["mean_image"]["sd_mean_real"], found["mean_image"]["sd_mean_other"]
+    lines.append(f"   {'mean of the sd image: real, phantom':42s} {sd[0]:.1f}, {sd[1]:.1f}")
 
     lines.append("2. Grey levels")
     line(f"total variation, {GREY_BINS} bins", "grey_levels", "total_variation")
@@ -442,19 +442,19 @@ def text(found):
     for name, key in (("real", "real"), ("phantom", "other")):
         row = found["grey_levels"][key]
         lines.append(
-            f"   {name:8s} film mean {row['film_mean']:.1f} ± {row['film_mean_sd']:.1f}, "
-            f"film sd {row['film_sd']:.1f} ± {row['film_sd_sd']:.1f}, "
+            f"   {name:8s} image mean {row['image_mean']:.1f} ± {row['image_mean_sd']:.1f}, "
+            f"image sd {row['image_sd']:.1f} ± {row['image_sd_sd']:.1f}, "
             f"black {row['share_black']:.1%}, white {row['share_white']:.1%}"
         )
 
     part = found["spectrum"]
-    lines.append("3. Power spectrum, phantom/real (bands in cycles a film width)")
+    lines.append("3. Power spectrum, phantom/real (bands in cycles an image width)")
     edges = part["band_edges"]
     bands = [f"{low:.1f}-{high:.1f}" for low, high in itertools.pairwise(edges)]
     for label, values in (
         ("band", bands),
-        ("films", [f"{r:.2f}" for r in part["ratio"]]),
-        ("around mean film", [f"{r:.2f}" for r in part["ratio_around_mean_film"]]),
+        ("images", [f"{r:.2f}" for r in part["ratio"]]),
+        ("around mean image", [f"{r:.2f}" for r in part["ratio_around_mean_image"]]),
     ):
         lines.append(f"   {label:17s}" + "".join(f"{value:>10s}" for value in values))
 
@@ -483,7 +483,7 @@ def text(found):
         lines.append(f"   {alone}\n{_listed(part['feature_aucs'], '{:.3f}')}")
     if part := found.get("cnn_test"):
         lines.append(
-            f"   (c) small convolutional network, {part['films']} films held out: "
+            f"   (c) small convolutional network, {part['images']} images held out: "
             f"AUC {part['auc']:.3f}"
         )
     return "\n".join(lines)
@@ -495,29 +495,29 @@ def _auc(part):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    default = os.environ.get("XRAYLAB_REAL_FILMS") or ROOT.parent / "shared" / "data"
+    default = os.environ.get("XRAYLAB_REAL_IMAGES") or ROOT.parent / "shared" / "data"
     parser.add_argument("--real", type=Path, default=default, help="folder of nih_sample_*.npz")
     parser.add_argument("--size", type=int, default=64, help="pixels a side (default 64)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the phantom films")
-    parser.add_argument("--copies", type=int, default=3, help="phantom films a real film")
-    parser.add_argument("--quick", action="store_true", help="800 phantom films, parts 1-4, 5a")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the phantom images")
+    parser.add_argument("--copies", type=int, default=3, help="phantom images a real image")
+    parser.add_argument("--quick", action="store_true", help="800 phantom images, parts 1-4, 5a")
     parser.add_argument("--cnn", action="store_true", help="add the test by a small network")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
     options = parser.parse_args()
     if options.copies < 1:
         parser.error(f"--copies must be at least 1, not {options.copies}")
     start = time.perf_counter()
-    images, labels = real_films(options.real, options.size)
+    images, labels = real_images(options.real, options.size)
     wanted = np.tile(labels, (options.copies, 1))
     if options.quick:
         rows = np.random.default_rng(0).permutation(len(labels))[:800]
         wanted = labels[rows]
-    drawn = phantom_films(wanted, options.size, options.seed)
+    drawn = phantom_images(wanted, options.size, options.seed)
     drawing = time.perf_counter() - start
     found = report(images, labels, drawn, wanted, trees=not options.quick, cnn=options.cnn)
     print(text(found))
     total = time.perf_counter() - start
-    print(f"{total:.0f} s, of which {drawing:.0f} s for drawing {len(drawn)} phantom films")
+    print(f"{total:.0f} s, of which {drawing:.0f} s for drawing {len(drawn)} phantom images")
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
 

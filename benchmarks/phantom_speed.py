@@ -1,4 +1,4 @@
-"""How many phantom films one core simulates in a second.
+"""How many phantom images one core simulates in a second.
 
 Counts the processor time of this process, all its threads together, so that waiting for a core does
 not count. Neighbours still slow it somewhat, through the shared cache. Takes about ten seconds::
@@ -16,18 +16,18 @@ import numpy as np
 from xraylab import phantom
 
 GOALS = {64: 300, 224: 40}
-"""Films a second and core that the project wants."""
+"""Images a second and core that the project wants."""
 
 PIXELS_A_CALL = 1 << 21
 
 
-def films_a_second(size, seconds):
-    """Return simulated films a second of processor time, over at least ``seconds`` of it."""
+def images_a_second(size, seconds):
+    """Return simulated images a second of processor time, over at least ``seconds`` of it."""
     count = max(8, PIXELS_A_CALL // size**2)
-    phantom.films(np.arange(4), size=size)  # imports and tables, which are paid once
+    phantom.simulate(np.arange(4), size=size)  # imports and tables, which are paid once
     made, start = 0, time.process_time()
     while time.process_time() - start < seconds:
-        phantom.films(np.arange(made, made + count), size=size)
+        phantom.simulate(np.arange(made, made + count), size=size)
         made += count
     return made / (time.process_time() - start)
 
@@ -40,7 +40,7 @@ def main():
     print(f"phantom version {phantom.VERSION}, NumPy {np.__version__}, {platform.platform()}")
     for size in options.sizes:
         goal = f"   goal {GOALS[size]}" if size in GOALS else ""
-        print(f"{size:5} px: {films_a_second(size, options.seconds):7.0f} films/s/core{goal}")
+        print(f"{size:5} px: {images_a_second(size, options.seconds):7.0f} images/s/core{goal}")
 
 
 if __name__ == "__main__":

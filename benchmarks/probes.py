@@ -1,6 +1,6 @@
 """How long a probe takes to show its next picture when a knob is turned, at 64 px.
 
-Counts the time from another film, or another mask, to the picture as HTML: the model is asked anew,
+Counts the time from another image, or another mask, to the picture as HTML: the model is asked anew,
 nothing comes from a cache. Median of the rounds after a warm-up, the slowest beside it. A minute or
 two::
 
@@ -36,48 +36,48 @@ MODELS = (
 
 
 def knobs(model):
-    """Yield what can be turned of a model: a name, and a function from film and round to a map."""
+    """Yield what can be turned of a model: a name, and a function from image and round to a map."""
     from xraylab import explain
 
     if explain.attention_layers(model):
         yield (
             "attention",
-            lambda film, _: next(iter(explain.attention(model, film, "block_0").values()))[0, 0],
+            lambda image, _: next(iter(explain.attention(model, image, "block_0").values()))[0, 0],
         )
         yield (
             "gradient-weighted attention",
-            lambda film, _: explain.gradient_attention(model, film, 1)[0, 0],
+            lambda image, _: explain.gradient_attention(model, image, 1)[0, 0],
         )
     if hasattr(model, "decoder"):
 
-        def repaint(film, number):
+        def repaint(image, number):
             masked = np.random.default_rng(number).random((8, 8)) < 0.5
-            return explain.reconstruct(model, film, masked=masked).error[0, ..., 0]
+            return explain.reconstruct(model, image, masked=masked).error[0, ..., 0]
 
         yield "reconstruction", repaint
     if hasattr(model, "cross_attention"):
-        yield "cross-attention", lambda film, _: explain.cross_attention(model, film)[0, 0, 0, 0]
+        yield "cross-attention", lambda image, _: explain.cross_attention(model, image)[0, 0, 0, 0]
     if getattr(model, "num_label_blocks", 0):
-        yield "label tokens", lambda film, _: explain.label_maps(model, film)[0, 1]
+        yield "label tokens", lambda image, _: explain.label_maps(model, image)[0, 1]
     if hasattr(model, "mxa_options"):
         yield (
             "boxes and gates",
-            lambda film, _: next(iter(explain.regions(model, film).values())).spatial_gates[0],
+            lambda image, _: next(iter(explain.regions(model, image).values())).spatial_gates[0],
         )
     if hasattr(model, "answer"):
-        yield "Grad-CAM", lambda film, _: explain.grad_cam(model, film, 1)[0, 0]
-    yield "occlusion", lambda film, _: explain.occlusion(model, film, 1)[0, 0]
+        yield "Grad-CAM", lambda image, _: explain.grad_cam(model, image, 1)[0, 0]
+    yield "occlusion", lambda image, _: explain.occlusion(model, image, 1)[0, 0]
 
 
-def seconds(ask, films):
+def seconds(ask, images):
     """Return the time to a picture of each round."""
     spent = []
     for number in range(ROUNDS + WARM_UP):
-        film = films[[number % len(films)]]
+        image = images[[number % len(images)]]
         start = time.perf_counter()
-        values = ask(film, number)
-        shown = plotting.tinted(film[0, ..., 0], values, (0, max(float(values.max()), 1e-6)))
-        picture(shown, "A film")
+        values = ask(image, number)
+        shown = plotting.tinted(image[0, ..., 0], values, (0, max(float(values.max()), 1e-6)))
+        picture(shown, "An image")
         spent.append(time.perf_counter() - start)
     return spent[WARM_UP:]
 
@@ -89,12 +89,12 @@ def main():
     start_keras()
     from xraylab import models
 
-    films = np.float32(phantom.films(np.arange(8), size=SIZE).images)[..., None] / 255
+    images = np.float32(phantom.simulate(np.arange(8), size=SIZE).images)[..., None] / 255
     print(f"{describe_backend()}, {platform.machine()}, {SIZE} px, {ROUNDS} rounds")
     for name in asked.models:
         model = models.build(name, image_size=SIZE)
         for knob, ask in knobs(model):
-            spent = seconds(ask, films)
+            spent = seconds(ask, images)
             late = "  over the limit" if statistics.median(spent) > LIMIT else ""
             print(
                 f"{name:20s} {knob:28s} {1000 * statistics.median(spent):6.0f} ms  "

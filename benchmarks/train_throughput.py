@@ -1,4 +1,4 @@
-"""Measure how many films a second every model trains on, on this machine, at 64 px.
+"""Measure how many images a second every model trains on, on this machine, at 64 px.
 
 python benchmarks/train_throughput.py [MODEL ...] [--size 64] [--batch-size 32] [--write "2 cores"]
 
@@ -24,13 +24,13 @@ from pathlib import Path
 from xraylab.backend import describe_backend, start_keras
 
 TABLE = Path(__file__).resolve().parents[1] / "xraylab" / "training" / "throughput.json"
-FILMS = 512
+IMAGES = 512
 
 
 def parsed():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*", help="all of them without it")
-    parser.add_argument("--size", type=int, default=64, help="side of the films in pixels")
+    parser.add_argument("--size", type=int, default=64, help="side of the images in pixels")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=20.0, help="most for one model's rounds")
@@ -39,7 +39,7 @@ def parsed():
     return parser.parse_args()
 
 
-def films_per_second(name, options):
+def images_per_second(name, options):
     """Return the throughput of each round, in this process."""
     start_keras()
     from xraylab import data, models
@@ -51,7 +51,7 @@ def films_per_second(name, options):
     trained = compile_model(model, recipe, 10_000)
     with tempfile.TemporaryDirectory() as folder:
         split = data.load(
-            "phantom", options.size, num_films=FILMS, cache_dir=Path(folder), progress=False
+            "phantom", options.size, num_images=IMAGES, cache_dir=Path(folder), progress=False
         )
         steps = (b for e in range(10_000) for b in data.batches(split, options.batch_size, epoch=e))
 
@@ -67,7 +67,7 @@ def films_per_second(name, options):
         take(2)  # the first step compiles
         step = take(1)
         count = max(1, int(options.seconds / options.rounds / step))
-        count = min(count, FILMS // options.batch_size)
+        count = min(count, IMAGES // options.batch_size)
         return [count * options.batch_size / take(count) for _ in range(options.rounds)]
 
 
@@ -83,7 +83,7 @@ def in_own_process(name, options):
 def main():
     options = parsed()
     if options.one:
-        print(json.dumps(films_per_second(options.models[0], options)))
+        print(json.dumps(images_per_second(options.models[0], options)))
         return
     from xraylab.models import list_models
 
@@ -97,16 +97,16 @@ def main():
             continue
         measured[f"{name}@{options.size}"] = round(statistics.median(speeds), 2)
         print(
-            f"{name:22s} {statistics.median(speeds):8.1f} films/s  "
+            f"{name:22s} {statistics.median(speeds):8.1f} images/s  "
             f"(rounds from {min(speeds):.1f} to {max(speeds):.1f})",
             flush=True,
         )
     if options.write:
         table = json.loads(TABLE.read_text())
-        row = table["machines"].setdefault(options.write, {"films_per_second": {}})
+        row = table["machines"].setdefault(options.write, {"images_per_second": {}})
         row |= {"what": machine, "measured": datetime.now(UTC).date().isoformat()}
         row["batch_size"] = options.batch_size
-        row["films_per_second"] |= measured
+        row["images_per_second"] |= measured
         TABLE.write_text(json.dumps(table, indent=2) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Shared by all tests: where the real films are, and a back end that keeps quiet."""
+"""Shared by all tests: where the real images are, and a back end that keeps quiet."""
 
 import importlib.util
 import os
@@ -14,15 +14,15 @@ os.environ.setdefault(
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-REAL_FILMS = Path(os.environ.get("XRAYLAB_REAL_FILMS", ROOT.parent / "shared" / "data"))
+REAL_IMAGES = Path(os.environ.get("XRAYLAB_REAL_IMAGES", ROOT.parent / "shared" / "data"))
 
 
 @pytest.fixture
-def real_films():
-    """Return the folder of real films, or skip the test by name where it is absent."""
-    if not (REAL_FILMS / "README.md").exists():
-        pytest.skip(f"no real films in {REAL_FILMS}; set XRAYLAB_REAL_FILMS to their folder")
-    return REAL_FILMS
+def real_images():
+    """Return the folder of real images, or skip the test by name where it is absent."""
+    if not (REAL_IMAGES / "README.md").exists():
+        pytest.skip(f"no real images in {REAL_IMAGES}; set XRAYLAB_REAL_IMAGES to their folder")
+    return REAL_IMAGES
 
 
 @pytest.fixture(scope="session")
@@ -36,20 +36,20 @@ def random_weights():
 
 
 @pytest.fixture(scope="session")
-def film_file(tmp_path_factory):
+def image_file(tmp_path_factory):
     """Return a small MedMNIST-style file in which a bright disc marks each of three labels."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:16, :16]
     arrays = {}
-    for split, num_films in (("train", 96), ("val", 40), ("test", 48)):
-        labels = (rng.random((num_films, 3)) < 0.4).astype(np.uint8)
+    for split, num_images in (("train", 96), ("val", 40), ("test", 48)):
+        labels = (rng.random((num_images, 3)) < 0.4).astype(np.uint8)
         labels[:2] = [[0, 1, 0], [1, 0, 1]]  # both classes of every label, whatever was drawn
-        images = rng.integers(40, 90, (num_films, 16, 16))
+        images = rng.integers(40, 90, (num_images, 16, 16))
         for k, centre in enumerate((4, 8, 12)):
             disc = (rows - centre) ** 2 + (columns - centre) ** 2 <= 6
             images += labels[:, k, np.newaxis, np.newaxis] * disc * 120
         arrays |= {f"{split}_images": images.astype(np.uint8), f"{split}_labels": labels}
-    path = tmp_path_factory.mktemp("films") / "discs.npz"
+    path = tmp_path_factory.mktemp("images") / "discs.npz"
     np.savez(path, **arrays)
     return path
 

@@ -71,7 +71,7 @@ def test_binary_focal_without_focus_is_half_the_cross_entropy(answers):
 
 def test_binary_focal_by_hand():
     # At logit 0, (1 - p)² = 1/4: a finding costs a quarter of that quarter of ln 2, its absence
-    # three times as much; two labels are summed, two films averaged.
+    # three times as much; two labels are summed, two images averaged.
     got = losses.binary_focal([[1.0, 0.0], [1.0, 1.0]], np.zeros((2, 2), np.float32))
     assert float(got) == pytest.approx((4 + 2) / 2 * np.log(2) / 16)
 
@@ -141,7 +141,7 @@ def test_joint_loss_is_the_weighted_sum(answers, weight):
 
 
 def painted(seed=0):
-    """Films, what a model painted, and a mask that leaves one film and two rows alone."""
+    """Images, what a model painted, and a mask that leaves one image and two rows alone."""
     rng = np.random.default_rng(seed)
     images, rebuilt = rng.random((2, 4, 6, 6, 1))
     mask = rng.random((4, 6, 6, 1)) < 0.4
@@ -166,14 +166,14 @@ def test_masked_reconstruction_by_hand():
     images = np.zeros((2, 1, 3, 1), np.float32)
     rebuilt = np.float32([1.0, -2.0, 4.0, 8.0, 9.0, 9.0]).reshape(2, 1, 3, 1)
     mask = np.array([1, 1, 0, 1, 0, 0]).reshape(2, 1, 3, 1)
-    # Over the pixels of the batch: the mean of the films' means would be (1.5 + 8) / 2.
+    # Over the pixels of the batch: the mean of the images' means would be (1.5 + 8) / 2.
     assert float(losses.masked_reconstruction(images, rebuilt, mask)) == pytest.approx(11 / 3)
 
 
 def test_masked_reconstruction_of_nothing_is_nothing():
     images, rebuilt, mask = painted()
     whole = float(losses.masked_reconstruction(images, rebuilt, mask))
-    keep = [0, 1, 3]  # the film without a corrupted pixel counts nothing
+    keep = [0, 1, 3]  # the image without a corrupted pixel counts nothing
     assert float(losses.masked_reconstruction(images[keep], rebuilt[keep], mask[keep])) == whole
     assert float(losses.masked_reconstruction(images, rebuilt, np.zeros_like(mask))) == 0.0
 

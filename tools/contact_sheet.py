@@ -1,8 +1,8 @@
-"""Write the contact sheet of ChestPhantom: each finding once, on a PA film and on an AP film.
+"""Write the contact sheet of ChestPhantom: each finding once, on a PA image and on an AP image.
 
     python tools/contact_sheet.py            # book/images/chestphantom.png
 
-The films depend on the simulator alone; run it again whenever ``phantom.VERSION`` has changed.
+The images depend on the simulator alone; run it again whenever ``phantom.VERSION`` has changed.
 """
 
 import argparse
@@ -21,21 +21,21 @@ LIMIT_BYTES = 400_000
 """What the sheet may weigh."""
 
 SIZE, COLUMNS, GAP, LINE = 128, 5, 6, 27
-"""Side of a film, films side by side, pixels between them, and the height of a line of text."""
+"""Side of an image, images side by side, pixels between them, and the height of a line of text."""
 
 NONE = "None"
-"""What stands above the films without a finding."""
+"""What stands above the images without a finding."""
 
 
-def draw_films(seed: int) -> dict[str, np.ndarray]:
-    """Return the films by projection, (15, SIZE, SIZE) each: no finding, then the 14 in order.
+def draw_images(seed: int) -> dict[str, np.ndarray]:
+    """Return the images by projection, (15, SIZE, SIZE) each: no finding, then the 14 in order.
 
-    A finding's two films show the same patient.
+    A finding's two images show the same patient.
     """
     labels = np.concatenate([np.zeros((1, len(FINDINGS))), np.eye(len(FINDINGS))]).astype(np.uint8)
     indices = range(len(labels))
     return {
-        projection: phantom.films(
+        projection: phantom.simulate(
             *(indices, SIZE, seed), labels=labels, projection=projection, severity=(0.5, 0.9)
         ).images
         for projection in ("PA", "AP")
@@ -44,12 +44,12 @@ def draw_films(seed: int) -> dict[str, np.ndarray]:
 
 def sheet(seed: int = 0) -> Image.Image:
     """Return the contact sheet: grey, light text on dark, for light and for dark pages."""
-    films = draw_films(seed)
+    drawn = draw_images(seed)
     names = [NONE, *(SHORT_NAMES[name] for name in FINDINGS)]
     bands = -(-len(names) // COLUMNS)
     step = SIZE + LINE + GAP
     width = COLUMNS * (SIZE + GAP) + GAP
-    height = LINE + GAP + bands * (len(films) * step + GAP)
+    height = LINE + GAP + bands * (len(drawn) * step + GAP)
     background = round(np.mean([int(plotting.INK[i : i + 2], 16) for i in (1, 3, 5)]))
     made = Image.new("L", (width, height), background)
     pen = ImageDraw.Draw(made)
@@ -57,13 +57,13 @@ def sheet(seed: int = 0) -> Image.Image:
     plain, bold = (
         ImageFont.truetype(fonts / name, 19) for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
     )
-    said = f"ChestPhantom {phantom.VERSION}: simulated films, no patients"
+    said = f"ChestPhantom {phantom.VERSION}: simulated images, no patients"
     pen.text((GAP, LINE / 2 + GAP / 2), said, 255, bold, anchor="lm")
     for place, name in enumerate(names):
         band, column = divmod(place, COLUMNS)
         left = GAP + column * (SIZE + GAP)
-        for row, (projection, images) in enumerate(films.items()):
-            top = LINE + GAP + band * (len(films) * step + GAP) + row * step
+        for row, (projection, images) in enumerate(drawn.items()):
+            top = LINE + GAP + band * (len(drawn) * step + GAP) + row * step
             pen.text((left + 2, top + LINE / 2), name, 255, bold, anchor="lm")
             pen.text((left + SIZE - 2, top + LINE / 2), projection, 190, plain, anchor="rm")
             made.paste(Image.fromarray(images[place]), (left, top + LINE))
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="another seed, other patients")
     options = parser.parse_args(arguments)
     drawn = sheet(options.seed)
-    # The noise of the films is what weighs: grey levels are left out until the file is small.
+    # The noise of the images is what weighs: grey levels are left out until the file is small.
     for levels in (256, 128, 96, 64, 48):
         even = np.round(np.asarray(drawn) * ((levels - 1) / 255)) * (255 / (levels - 1))
         small = Image.fromarray(np.round(even).astype(np.uint8)).quantize(levels)

@@ -1,4 +1,4 @@
-"""Fit how often films with certain findings are AP, to NIH's own table of its films.
+"""Fit how often images with certain findings are AP, to NIH's own table of its images.
 
 python tools/fit_projection.py PATH/Data_Entry_2017_v2020.csv.gz
 
@@ -25,12 +25,12 @@ def main():
     findings = np.array([[name in names for name in FINDINGS] for names in named], float)
     portable = np.array([row["View Position"] == "AP" for row in rows])
     model = LogisticRegression(C=np.inf, max_iter=1000).fit(findings, portable)
-    print(f"{len(rows):,} films, {portable.mean():.1%} AP")
+    print(f"{len(rows):,} images, {portable.mean():.1%} AP")
     print(f"INTERCEPT = {model.intercept_[0]:.2f}")
     for name, slope in zip(FINDINGS, model.coef_[0], strict=True):
         fitted = model.predict_proba(findings[findings[:, FINDINGS.index(name)] == 1])[:, 1].mean()
         seen = portable[findings[:, FINDINGS.index(name)] == 1].mean()
-        print(f'    "{name}": {slope:.2f},  # {seen:.0%} of its films are AP, fitted {fitted:.0%}')
+        print(f'    "{name}": {slope:.2f},  # {seen:.0%} of its images are AP, fitted {fitted:.0%}')
 
 
 if __name__ == "__main__":

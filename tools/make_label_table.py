@@ -17,7 +17,7 @@ SPLITS = ("train", "val", "test")
 
 
 def count_vectors(path):
-    """Return rows (label vector as text, films in train, val, test), in the vectors' order."""
+    """Return rows (label vector as text, images in train, val, test), in the vectors' order."""
     with np.load(path, allow_pickle=False) as file:
         counters = [
             Counter("".join(map(str, row)) for row in file[f"{split}_labels"].astype(int))

@@ -6,11 +6,11 @@
     python tools/measure_localisation.py --runs runs/recorded --sample nih_sample_64.npz \\
         --table sample_images.csv
 
-The runs are those of ``tools/record_runs.py``, all at 64 pixels. On simulated films, masks come
+The runs are those of ``tools/record_runs.py``, all at 64 pixels. On simulated images, masks come
 from the simulator. On real ones, boxes come from NIH's list, which lies beside a table of the
-sample's films (columns ``split``, ``row_64``, ``image_index``, ``patient``); training films are
+sample's images (columns ``split``, ``row_64``, ``image_index``, ``patient``); training images are
 among them, and the file says how many. Models that were measured before are left alone unless their
-weights, the films, or the code that asks and scores are others. Only numbers over many films are
+weights, the images, or the code that asks and scores are others. Only numbers over many images are
 written.
 """
 
@@ -37,16 +37,16 @@ from xraylab.training.run import write_json
 
 OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "localisation.json"
 SIZE = 64
-FILMS_A_FINDING = 60
-TEST_FILMS = 8_000
+IMAGES_A_FINDING = 60
+TEST_IMAGES = 8_000
 SANITY_PAIRS = 60
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--sample", type=Path, help="real films, a MedMNIST-style .npz file")
-    parser.add_argument("--table", type=Path, help="table of the sample's films")
+    parser.add_argument("--sample", type=Path, help="real images, a MedMNIST-style .npz file")
+    parser.add_argument("--table", type=Path, help="table of the sample's images")
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
     start_keras()
@@ -58,8 +58,8 @@ def main():
     for kind, load in sources.items():
         pairs = load()
         former = values.get(kind, {})
-        same_films = former.get("films") == plain(pairs.facts)
-        values[kind] = {"films": pairs.facts, "models": former["models"] if same_films else {}}
+        same_images = former.get("images") == plain(pairs.facts)
+        values[kind] = {"images": pairs.facts, "models": former["models"] if same_images else {}}
         for folder in sorted(asked.runs.glob(f"*_{SIZE}_{kind}*")):
             run = Run(folder)
             if "_seed" in folder.name or run.report is None:
@@ -92,33 +92,33 @@ def rounded(values):
 
 
 class Pairs:
-    """Films and one finding of each, with its mask; a film comes once for each of its findings.
+    """Images and one finding of each, with its mask; an image comes once for each of its findings.
 
     Attributes:
-        images: (films, size, size, 1) float32 in [0, 1].
-        films, findings: (pairs,) numbers of film and finding.
+        images: (images, size, size, 1) float32 in [0, 1].
+        images, findings: (pairs,) numbers of image and finding.
         masks: (pairs, size, size) bool.
-        patients: (pairs,) whose film it is.
+        patients: (pairs,) whose image it is.
         facts: what they are, for the file.
     """
 
-    def __init__(self, images, films, findings, masks, patients, facts):
+    def __init__(self, images, rows, findings, masks, patients, facts):
         self.images = (images[..., None] / np.float32(255)).astype(np.float32)
         # A mask of no pixel or of all says nothing.
         good = (masks.any(axis=(1, 2))) & (~masks.all(axis=(1, 2)))
         for finding in range(len(FINDINGS)):
             if (good & (findings == finding)).sum() < 3:
                 good &= findings != finding
-        self.films, self.findings = films[good], findings[good]
+        self.rows, self.findings = rows[good], findings[good]
         self.masks, self.patients = masks[good], patients[good]
-        if "training_film" in facts:  # of each pair
-            trained = films[good & facts.pop("training_film")]
-            facts["training_films"] = len(np.unique(trained))
+        if "training_image" in facts:  # of each pair
+            trained = rows[good & facts.pop("training_image")]
+            facts["training_images"] = len(np.unique(trained))
         counts = {FINDINGS[k]: int((self.findings == k).sum()) for k in np.unique(self.findings)}
         self.facts = facts | {
             "size": SIZE,
-            "pairs": len(self.films),
-            "films": len(np.unique(self.films)),
+            "pairs": len(self.rows),
+            "images": len(np.unique(self.rows)),
             "patients": len(np.unique(self.patients)),
             "by_finding": counts,
             "mask_area": float(self.masks.mean()),
@@ -126,47 +126,47 @@ class Pairs:
 
 
 def phantom_pairs():
-    """Return simulated test films with masks, some of each finding."""
-    split = data.load("phantom", size=SIZE, split="test", num_films=TEST_FILMS)
-    chosen = [np.flatnonzero(split.labels[:, k])[:FILMS_A_FINDING] for k in range(len(FINDINGS))]
-    rows = np.unique(np.concatenate(chosen))
-    films = np.concatenate([np.searchsorted(rows, some) for some in chosen])
+    """Return simulated test images with masks, some of each finding."""
+    split = data.load("phantom", size=SIZE, split="test", num_images=TEST_IMAGES)
+    chosen = [np.flatnonzero(split.labels[:, k])[:IMAGES_A_FINDING] for k in range(len(FINDINGS))]
+    shown = np.unique(np.concatenate(chosen))
+    rows = np.concatenate([np.searchsorted(shown, some) for some in chosen])
     findings = np.repeat(np.arange(len(FINDINGS)), [len(some) for some in chosen])
-    masks = split.masks[rows][films, findings]
+    masks = split.masks[shown][rows, findings]
     facts = {"source": "ChestPhantom, SIMULATED, test split", "fingerprint": split.fingerprint}
-    return Pairs(split.images[rows], films, findings, masks, films, facts)
+    return Pairs(split.images[shown], rows, findings, masks, rows, facts)
 
 
 def real_pairs(sample, table):
-    """Return the films of the sample on which NIH's list has boxes."""
+    """Return the images of the sample on which NIH's list has boxes."""
     with table.open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["row_64"]]
     boxes = read_boxes(table.parent, [row["image_index"] for row in rows])
     with np.load(sample) as stored:
         images = {split: stored[f"{split}_images"] for split in ("train", "val", "test")}
-    places = np.unique(boxes["film"])
-    films, findings, masks = [], [], []
+    places = np.unique(boxes["image"])
+    rows, findings, masks = [], [], []
     for finding in np.unique(boxes["finding"]):
         numbers, found = explain.box_masks(boxes, SIZE, finding)
-        films.append(np.searchsorted(places, numbers))
+        rows.append(np.searchsorted(places, numbers))
         findings.append(np.full(len(numbers), finding))
         masks.append(found)
     known = [rows[place] for place in places]
-    films = np.concatenate(films)
+    rows = np.concatenate(rows)
     trained = np.array([row["split"] == "train" for row in known])
-    facts = {"source": "NIH ChestX-ray14, hand-drawn boxes", "training_film": trained[films]}
+    facts = {"source": "NIH ChestX-ray14, hand-drawn boxes", "training_image": trained[rows]}
     return Pairs(
         np.stack([images[row["split"]][int(row["row_64"])] for row in known]),
-        films,
+        rows,
         np.concatenate(findings),
         np.concatenate(masks),
-        np.array([row["patient"] for row in known])[films],
+        np.array([row["patient"] for row in known])[rows],
         facts,
     )
 
 
 def measure(run, pairs):
-    """Return what each way of asking a model scores on films and masks."""
+    """Return what each way of asking a model scores on images and masks."""
     model = run.load_model("best")
     logits = answer(model, pairs.images)
     found = {}
@@ -179,7 +179,7 @@ def measure(run, pairs):
             "by_finding": {FINDINGS[k]: located(maps, pairs, k) for k in np.unique(pairs.findings)},
             **faithful(model, ask, maps, pairs),
         }
-    positives = [float(logits[pairs.films[i], k]) for i, k in enumerate(pairs.findings)]
+    positives = [float(logits[pairs.rows[i], k]) for i, k in enumerate(pairs.findings)]
     return {"model": run.recipe.model, "mean_logit": np.mean(positives), "ways": found}
 
 
@@ -187,7 +187,7 @@ def located(maps, pairs, finding=None):
     """Return localisation over all pairs, or over those of one finding, as plain values."""
     chosen = slice(None) if finding is None else pairs.findings == finding
     found = explain.localisation(
-        explain.on_film(maps[chosen], SIZE),
+        explain.on_image(maps[chosen], SIZE),
         pairs.masks[chosen],
         groups=pairs.findings[chosen],
         patients=pairs.patients[chosen],
@@ -199,14 +199,14 @@ def faithful(model, ask, maps, pairs):
     """Return what maps are worth that take pixels away, and how much is left with random weights.
 
     Of the first pairs of each finding, as these take many passes through the model. The gain is
-    the area under the curve of each film's own map less that under the curve of one other film's.
+    the area under the curve of each image's own map less that under the curve of one other image's.
     With one in place of many, its interval is too wide rather than too narrow.
     """
     findings = np.unique(pairs.findings)
     most = max(SANITY_PAIRS // len(findings), 3)
     rows = np.concatenate([np.flatnonzero(pairs.findings == k)[:most] for k in findings])
     some = Subset(pairs, rows)
-    maps, images = maps[rows], pairs.images[some.films]
+    maps, images = maps[rows], pairs.images[some.rows]
     exchanges = explain.exchanges(some.findings, some.patients)
     whose = exchanges[len(exchanges) // 2]
     found = {"pairs": len(rows)}
@@ -215,7 +215,7 @@ def faithful(model, ask, maps, pairs):
             explain.area(curve(model, images, values, some.findings))
             for values in (np.zeros_like(maps), maps, maps[whose])
         )
-        # A film that is drawn again brings its map, too: as in explain.localisation. What a film
+        # An image that is drawn again brings its map, too: as in explain.localisation. What an image
         # has by lot is no map's doing.
         elsewhere = np.empty_like(own)
         elsewhere[whose] = exchanged - lots
@@ -241,7 +241,7 @@ class Subset:
 
     def __init__(self, pairs, rows):
         self.images = pairs.images
-        self.films, self.findings = pairs.films[rows], pairs.findings[rows]
+        self.rows, self.findings = pairs.rows[rows], pairs.findings[rows]
         self.patients = pairs.patients[rows]
 
 
@@ -255,69 +255,71 @@ def mean_of(values, patients):
 def ways(model):
     """Return how a model can be asked: functions from pairs to maps (pairs, rows, columns).
 
-    Maps that are the same for every label are asked for once a film.
+    Maps that are the same for every label are asked for once an image.
     """
     found = {}
     if hasattr(model, "answer"):
         found["grad_cam"] = by_label(model, explain.grad_cam)
     if getattr(model, "num_label_blocks", 0):
-        found["label_maps"] = by_label(model, lambda m, films, labels: explain.label_maps(m, films))
-        found["rollout"] = by_label(model, lambda m, films, labels: explain.rollout(m, films))
+        found["label_maps"] = by_label(
+            model, lambda m, images, labels: explain.label_maps(m, images)
+        )
+        found["rollout"] = by_label(model, lambda m, images, labels: explain.rollout(m, images))
     elif explain.attention_layers(model):
-        found["rollout"] = by_film(model, explain.rollout)
+        found["rollout"] = by_image(model, explain.rollout)
     if explain.attention_layers(model):
         found["gradient_attention"] = finding_by_finding(model)
     if hasattr(model, "mxa_options"):
         last = list(explain.regions(model, np.zeros((1, SIZE, SIZE, 1), np.float32)))
         for layer in (last[0], last[-1]):
-            found[f"box of {layer}"] = by_film(
-                model, lambda m, films, la=layer: boxes(m, films, la)
+            found[f"box of {layer}"] = by_image(
+                model, lambda m, images, la=layer: boxes(m, images, la)
             )
     found["occlusion"] = by_label(model, explain.occlusion)
     return found
 
 
-def by_film(model, look):
-    """Ask once a film."""
+def by_image(model, look):
+    """Ask once an image."""
 
     def ask(pairs):
-        films, where = np.unique(pairs.films, return_inverse=True)
-        return look(model, pairs.images[films])[where]
+        chosen, where = np.unique(pairs.rows, return_inverse=True)
+        return look(model, pairs.images[chosen])[where]
 
     return ask
 
 
 def by_label(model, look):
-    """Ask once a film, for all labels."""
+    """Ask once an image, for all labels."""
 
     def ask(pairs):
-        films, where = np.unique(pairs.films, return_inverse=True)
-        return look(model, pairs.images[films], None)[where, pairs.findings]
+        chosen, where = np.unique(pairs.rows, return_inverse=True)
+        return look(model, pairs.images[chosen], None)[where, pairs.findings]
 
     return ask
 
 
 def finding_by_finding(model):
-    """Ask for the films of each finding, as each takes a pass back through the model."""
+    """Ask for the images of each finding, as each takes a pass back through the model."""
 
     def ask(pairs):
         maps = None
         for finding in np.unique(pairs.findings):
             rows = np.flatnonzero(pairs.findings == finding)
-            films = pairs.images[pairs.films[rows]]
-            found = explain.gradient_attention(model, films, int(finding))[:, 0]
-            maps = np.empty((len(pairs.films), *found.shape[1:])) if maps is None else maps
+            images = pairs.images[pairs.rows[rows]]
+            found = explain.gradient_attention(model, images, int(finding))[:, 0]
+            maps = np.empty((len(pairs.rows), *found.shape[1:])) if maps is None else maps
             maps[rows] = found
         return maps
 
     return ask
 
 
-def boxes(model, films, layer):
+def boxes(model, images, layer):
     """Return the box of an MXA block as a map: one inside, zero outside."""
-    found = explain.regions(model, films)[layer].boxes
+    found = explain.regions(model, images)[layer].boxes
     table = np.zeros(len(found), BOX_DTYPE)
-    table["film"] = np.arange(len(found))
+    table["image"] = np.arange(len(found))
     for field, side in zip(("x_min", "y_min", "x_max", "y_max"), found.T, strict=True):
         table[field] = side
     return explain.box_masks(table, SIZE, 0)[1].astype(np.float32)

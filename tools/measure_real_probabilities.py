@@ -1,15 +1,15 @@
-"""Score a public model's probabilities on real films, and write numbers that pages may show.
+"""Score a public model's probabilities on real images, and write numbers that pages may show.
 
 ::
 
     python tools/measure_real_probabilities.py FOLDER
 
 The folder holds ``densenet121_test_probabilities.npz`` (probabilities, labels and names of the
-22,433 films of ChestMNIST's test split), ``chestmnist_all_labels.npz`` (labels of all films) and
-NIH's table ``Data_Entry_2017_v2020.csv.gz``. Neither films nor labels nor single probabilities are
+22,433 images of ChestMNIST's test split), ``chestmnist_all_labels.npz`` (labels of all images) and
+NIH's table ``Data_Entry_2017_v2020.csv.gz``. Neither images nor labels nor single probabilities are
 written, only what was computed over many.
 
-There are no probabilities for validation films. Calibration and thresholds are therefore fitted on
+There are no probabilities for validation images. Calibration and thresholds are therefore fitted on
 one half of the test patients and judged on the other.
 """
 
@@ -39,32 +39,32 @@ def main():
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
     with np.load(asked.folder / "densenet121_test_probabilities.npz") as stored:
-        truth, said, films = stored["labels"], stored["probabilities"], stored["names"]
+        truth, said, images = stored["labels"], stored["probabilities"], stored["names"]
     with np.load(asked.folder / "chestmnist_all_labels.npz") as stored:
         prevalence = stored["train_labels"].mean(axis=0)
-        assert (stored["test_names"] == films).all() and (stored["test_labels"] == truth).all()
-    patients = np.array([name[:8] for name in films])
+        assert (stored["test_names"] == images).all() and (stored["test_labels"] == truth).all()
+    patients = np.array([name[:8] for name in images])
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     values = {
-        "about": "A DenseNet-121 on the real films of ChestMNIST's test split; numbers over many "
-        "films, computed by tools/measure_real_probabilities.py. Halves: of the patients.",
-        "films": len(films),
+        "about": "A DenseNet-121 on the real images of ChestMNIST's test split; numbers over many "
+        "images, computed by tools/measure_real_probabilities.py. Halves: of the patients.",
+        "images": len(images),
         "patients": len(np.unique(patients)),
         **scores(truth, said, patients, prevalence),
         "reliability": [curve(truth[:, k], said[:, k]) for k in range(len(FINDINGS))],
         "halves": halves(truth, said, patients),
-        "subgroups": subgroups(truth, said, patients, columns_of(asked.folder, films)),
+        "subgroups": subgroups(truth, said, patients, columns_of(asked.folder, images)),
     }
     write_json(asked.out, plain(values))
     print(f"wrote {asked.out}: macro AUC {values['scores']['macro_auc']:.4f}")
 
 
 def scores(truth, said, patients, prevalence):
-    """Return all scores, with intervals over patients and over films."""
+    """Return all scores, with intervals over patients and over images."""
     return {
         "scores": metrics.score(truth, said, label_names=FINDINGS, prevalence=prevalence).to_dict(),
         "intervals": intervals(truth, said, patients),
-        "intervals_over_films": intervals(truth, said, None),
+        "intervals_over_images": intervals(truth, said, None),
     }
 
 
@@ -102,8 +102,8 @@ def halves(truth, said, patients):
             "mean_probability": chances.mean(axis=0)
         }
     return {
-        "films_fitted": int(fitting.sum()),
-        "films_judged": len(truth),
+        "images_fitted": int(fitting.sum()),
+        "images_judged": len(truth),
         "prevalence": truth.mean(axis=0),
         "fitted": fitted.to_dict(),
         "calibration": judged,
@@ -121,11 +121,11 @@ def points(truth, logits, rules):
     }
 
 
-def columns_of(folder, films):
-    """Return sex, age band and projection of films, from NIH's table."""
+def columns_of(folder, images):
+    """Return sex, age band and projection of images, from NIH's table."""
     with gzip.open(folder / "Data_Entry_2017_v2020.csv.gz", "rt", newline="") as stream:
         rows = {row["Image Index"]: row for row in csv.DictReader(stream)}
-    found = [rows[name] for name in films]
+    found = [rows[name] for name in images]
     ages = [float(row["Patient Age"]) for row in found]
     return {
         "sex": [row["Patient Gender"] for row in found],
@@ -142,7 +142,7 @@ def subgroups(truth, said, patients, columns):
             truth, said, groups, label_names=FINDINGS, patients=patients, replicates=REPLICATES
         )
         found[name] = [
-            {"name": row.name, "films": row.num_films, "labels": row.labels, **asdict(row.score)}
+            {"name": row.name, "images": row.num_images, "labels": row.labels, **asdict(row.score)}
             for row in rows
         ]
     return found

@@ -1,8 +1,8 @@
-"""Write down what ChestPhantom draws, so that a change of its films cannot go unnoticed.
+"""Write down what ChestPhantom draws, so that a change of its images cannot go unnoticed.
 
 python tools/pin_phantom.py
 
-One film a finding and one without any, as means over 8x8 blocks: coarse enough to agree between
+One image a finding and one without any, as means over 8x8 blocks: coarse enough to agree between
 processors, whose exponentials may differ in the last bit.
 """
 
@@ -17,9 +17,9 @@ PINNED = Path(__file__).resolve().parents[1] / "tests" / "phantom" / "pinned.jso
 
 
 def blocks():
-    """Return the block means, (15, 8, 8), of the pinned films."""
+    """Return the block means, (15, 8, 8), of the pinned images."""
     labels = np.vstack([np.eye(14, dtype=np.uint8), np.zeros((1, 14), np.uint8)])
-    images = phantom.films(np.arange(15), size=64, labels=labels).images
+    images = phantom.simulate(np.arange(15), size=64, labels=labels).images
     return images.reshape(15, 8, 8, 8, 8).mean(axis=(2, 4))
 
 

@@ -2,13 +2,13 @@
 
 ::
 
-    python tools/record_runs.py                                # on simulated films
+    python tools/record_runs.py                                # on simulated images
     python tools/record_runs.py --sample nih_sample_64.npz     # and on real ones, where they are
     python tools/record_runs.py --list
 
 Each run trains in a process of its own. The same command goes on where it was stopped, and leaves
 alone what has finished; a run that was trained again is recorded again. Records go to book/results.
-Of real films no labels and answers are kept there, for they are not ours to pass on; their scores
+Of real images no labels and answers are kept there, for they are not ours to pass on; their scores
 cannot be computed again without them.
 """
 
@@ -25,7 +25,7 @@ from xraylab.data.files import sha256_of
 ROOT = Path(__file__).resolve().parents[1]
 XRAYLAB = Path(sys.executable).with_name("xraylab")
 
-PHANTOM_FILMS = {"train": 20_000, "val": 4_000, "test": 8_000}
+PHANTOM_IMAGES = {"train": 20_000, "val": 4_000, "test": 8_000}
 PHANTOM_EPOCHS = 2
 REAL_EPOCHS = 10
 
@@ -51,8 +51,8 @@ class Planned:
 
 def planned():
     """Return every :class:`Planned` run, the quick ones first."""
-    films = f"data_options.num_films={json.dumps(PHANTOM_FILMS)}"
-    phantom = ("data=phantom", f"epochs={PHANTOM_EPOCHS}", films)
+    images = f"data_options.num_images={json.dumps(PHANTOM_IMAGES)}"
+    phantom = ("data=phantom", f"epochs={PHANTOM_EPOCHS}", images)
     for model in (
         "rr_vit",
         "efficientvit_m0",
@@ -93,7 +93,7 @@ def train(plan, runs, sample):
 def record(plan, runs, records):
     """Record one run, or leave its record as it is if it is of these weights.
 
-    The cost of a model is that of its recipe: other seeds and films need no measurement.
+    The cost of a model is that of its recipe: other seeds and images need no measurement.
     """
     cost = not plan.real and "seed" not in plan.name
     if _is_recorded(records / f"{plan.name}.json", runs / plan.name, cost):
@@ -124,7 +124,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "recorded")
     parser.add_argument("--records", type=Path, default=ROOT / "book" / "results")
-    parser.add_argument("--sample", type=Path, help="real films as a MedMNIST-style .npz file")
+    parser.add_argument("--sample", type=Path, help="real images as a MedMNIST-style .npz file")
     parser.add_argument("--only", default="*", help="names of runs, as a shell would take them")
     parser.add_argument(
         "--train-only", action="store_true", help="record nothing: on a machine that is not quiet"
@@ -138,7 +138,7 @@ def main():
         if asked.list:
             print(f"{plan.name}: {plan.recipe} with {', '.join(plan.settings)}")
         elif plan.real and asked.sample is None:
-            print(f"{plan.name}: left out, for it needs real films: --sample FILE")
+            print(f"{plan.name}: left out, for it needs real images: --sample FILE")
         else:
             print(f"== {plan.name}", flush=True)
             train(plan, asked.runs.resolve(), asked.sample)

@@ -33,7 +33,7 @@ def weighted_binary_cross_entropy(y_true, logits, prevalence, shares=None):
     """Return the cross-entropy in which both classes of every label weigh the same.
 
     A label with prevalence π counts 1 / 2π where it is there and 1 / 2(1 - π) where it is not, so
-    that over the training films either half of the loss has weight 1/2.
+    that over the training images either half of the loss has weight 1/2.
 
     Shapes:
         y_true, logits, shares: (batch, num_labels), as for :func:`binary_cross_entropy`.
@@ -41,18 +41,18 @@ def weighted_binary_cross_entropy(y_true, logits, prevalence, shares=None):
         returns: a scalar in nats, mean over labels and batch.
 
     Args:
-        prevalence: share of the training films that have each label.
+        prevalence: share of the training images that have each label.
 
     Raises:
         ValueError: if a prevalence is not in (0, 1); and as :func:`binary_cross_entropy`.
 
-    Source: ``wang2017``, Eq. 1, with the counts of all training films in place of a batch's, and
+    Source: ``wang2017``, Eq. 1, with the counts of all training images in place of a batch's, and
     halved.
     """
     if not all(0 < share < 1 for share in prevalence):
         raise ValueError(
             "prevalence must lie in (0, 1) for every label, for its reciprocal is the weight; "
-            f"{list(prevalence)} came. A label that no film has, or all have, cannot be weighted"
+            f"{list(prevalence)} came. A label that no image has, or all have, cannot be weighted"
         )
     y_true, known, logits = _prepare(y_true, logits)
     share = ops.convert_to_tensor(prevalence, dtype=logits.dtype)
@@ -189,7 +189,7 @@ def double_sigmoid_cross_entropy(y_true, logits, shares=None):
 
 
 def reconstruction_error(images, reconstruction):
-    """Return the squared error of rebuilt films, mean over pixels and batch.
+    """Return the squared error of rebuilt images, mean over pixels and batch.
 
     Shapes:
         images, reconstruction: (batch, height, width, 1), grey level in units of the full range.
@@ -218,10 +218,10 @@ def joint(y_true, logits, images, reconstruction, reconstruction_weight=1.0):
 
 
 def masked_reconstruction(images, reconstruction, mask, shares=None):
-    """Return the absolute error of rebuilt films, mean over the corrupted pixels of the batch.
+    """Return the absolute error of rebuilt images, mean over the corrupted pixels of the batch.
 
-    What the model answers where the film was left alone has no influence, nor any gradient. Every
-    corrupted pixel counts alike, so a film counts by how many it has, one without any not at all;
+    What the model answers where the image was left alone has no influence, nor any gradient. Every
+    corrupted pixel counts alike, so an image counts by how many it has, one without any not at all;
     a batch without any costs 0.
 
     Shapes:

@@ -96,8 +96,8 @@ def test_an_unknown_exercise_is_named_with_those_there_are(example, name):
 
 
 def score_solutions():
-    """Return scores by counting films and pairs, and a share found by trying all of them."""
-    films = np.repeat([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 1, 1]],
+    """Return scores by counting images and pairs, and a share found by trying all of them."""
+    images = np.repeat([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 1, 1]],
                       [46, 20, 14, 12, 5, 3], axis=0)  # fmt: skip
     y, scores = [1, 1, 1, 1, 0, 0, 0, 0, 0], [8, 6, 6, 3, 6, 5, 3, 3, 1]
     near = np.float64([[np.log(p / (1 - p))] for p in (0.4 - 1e-3, 0.4 + 1e-3)])
@@ -107,7 +107,7 @@ def score_solutions():
     )
     shares = np.linspace(0, 1, 100_001)
     return {
-        "04.empty": accuracy_score(films, np.zeros_like(films)),
+        "04.empty": accuracy_score(images, np.zeros_like(images)),
         "04.pairs": roc_auc_score(y, scores),
         "04.interval": 42 * (0.05 / 0.01) ** 2,
         "04.focal": shares[np.argmin(np.abs(shares * there + (1 - shares) * absent))],
@@ -142,13 +142,13 @@ def calibration_solutions():
     shares = np.repeat([0.5, 0.0], [4, 6])[:, np.newaxis]
     there = [0.91, 0.66, 0.52, 0.40, 0.33, 0.27, 0.21, 0.15, 0.08, 0.02]
     absent = [0.35, 0.18, 0.11, 0.06, 0.05, 0.03, 0.02, 0.01]
-    films = np.r_[np.ones(10), np.zeros(8)][:, np.newaxis], np.r_[there, absent][:, np.newaxis]
-    chosen = evaluation.choose_thresholds(*films, "sensitivity", sensitivity=0.9)
+    images = np.r_[np.ones(10), np.zeros(8)][:, np.newaxis], np.r_[there, absent][:, np.newaxis]
+    chosen = evaluation.choose_thresholds(*images, "sensitivity", sensitivity=0.9)
     x = np.linspace(-9, 9, 200_001)
     lowest = 5 * x * norm.pdf(x) * norm.sf(x) ** 4
     return {
         "17.reliability": evaluation.brier(truth, said) - evaluation.brier(truth, shares),
-        "17.precision": evaluation.operating_points(*films, chosen)[0].precision,
+        "17.precision": evaluation.operating_points(*images, chosen)[0].precision,
         "17.offset": np.log(0.02 * 0.90 / (0.98 * 0.10)),
         "17.worst": 0.82 + 0.02 * np.trapezoid(lowest, x),
     }
@@ -164,9 +164,9 @@ def solutions():
     pneumonia = train[:, FINDINGS.index("pneumonia")]
     rates = np.where(pneumonia == 1, 0.80, 0.02)
     ill = np.eye(14, dtype=np.uint8)[[FINDINGS.index(n) for n in ("cardiomegaly", "emphysema")]]
-    boxes = phantom.films([14, 14], 128, labels=ill, projection="PA", severity=(0.7, 0.7)).boxes
-    film = keras.KerasTensor((1, 64, 64, 1))
-    out = models.build("densenet121").compute_output_spec(film, return_intermediates=True)
+    boxes = phantom.simulate([14, 14], 128, labels=ill, projection="PA", severity=(0.7, 0.7)).boxes
+    image = keras.KerasTensor((1, 64, 64, 1))
+    out = models.build("densenet121").compute_output_spec(image, return_intermediates=True)
     dense = [m for name, m in out["maps"].items() if name == "pool3" or name.startswith("conv4")]
     heart, chest = boxes["x_max"] - boxes["x_min"]
     answers = np.linspace(0.001, 0.999, 99_801)

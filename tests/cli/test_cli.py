@@ -18,9 +18,9 @@ from .command import LABELS, TRAIN, xraylab, xraylab_apart
 
 
 @pytest.fixture(scope="module")
-def run(film_file, tmp_path_factory):
+def run(image_file, tmp_path_factory):
     out = tmp_path_factory.mktemp("cli") / "run"
-    text = xraylab_apart(*TRAIN, "--data", film_file, "--out", out)
+    text = xraylab_apart(*TRAIN, "--data", image_file, "--out", out)
     assert "epoch 2/2" in text
     assert f"next: xraylab evaluate {out} --split test" in text
     return out
@@ -68,16 +68,16 @@ def test_recipes_are_listed_and_shown_with_their_changes():
         assert words in text
 
 
-def test_a_recipe_trains_with_other_settings(film_file, tmp_path):
+def test_a_recipe_trains_with_other_settings(image_file, tmp_path):
     text = xraylab(
-        "train", "rr_vit_64_tuned", "--data", film_file, "--size", "16", "--epochs", "1",
+        "train", "rr_vit_64_tuned", "--data", image_file, "--size", "16", "--epochs", "1",
         "--label-names", LABELS, "--set", "ema=0.9", "--set", "augmentation.rotate=2",
         "--out", tmp_path / "run",
     )  # fmt: skip
     assert "finished 1 epoch" in text
     recipe = training.Run(tmp_path / "run").recipe
     assert recipe.ema == 0.9
-    assert recipe.augmentation == {"presets": "films", "rotate": 2}
+    assert recipe.augmentation == {"presets": "images", "rotate": 2}
     assert recipe.loss == "asymmetric"
 
 
@@ -110,7 +110,7 @@ def test_evaluate_prints_scores_floors_and_intervals(run):
         (("train", "rr_vti", "--out", "x"), "did you mean 'rr_vit"),
         (("recipes", "dbct_64"), "did you mean 'dbct_64_tuned"),
         (("train", "rr_vit", "--set", "lss=a", "--out", "x"), "did you mean 'loss"),
-        (("train", "rr_vit", "--set", "augmentation.presets=film", "--out", "x"), "films"),
+        (("train", "rr_vit", "--set", "augmentation.presets=image", "--out", "x"), "images"),
     ],
 )
 def test_mistakes_are_answered_in_words(arguments, message, tmp_path, monkeypatch):
@@ -120,33 +120,33 @@ def test_mistakes_are_answered_in_words(arguments, message, tmp_path, monkeypatc
     assert not (tmp_path / "x").exists()
 
 
-def test_a_run_is_not_overwritten(run, film_file):
-    assert "--resume" in xraylab(*TRAIN, "--data", film_file, "--out", run, expect=1)
-    assert "finished 2 epochs" in xraylab(*TRAIN, "--data", film_file, "--out", run, "--resume")
+def test_a_run_is_not_overwritten(run, image_file):
+    assert "--resume" in xraylab(*TRAIN, "--data", image_file, "--out", run, expect=1)
+    assert "finished 2 epochs" in xraylab(*TRAIN, "--data", image_file, "--out", run, "--resume")
 
 
-def test_runs_are_listed_resumed_elsewhere_and_deleted(run, film_file, tmp_path):
+def test_runs_are_listed_resumed_elsewhere_and_deleted(run, image_file, tmp_path):
     moved = tmp_path / "runs" / "moved"
     shutil.copytree(run, moved)
     (moved / "report.json").unlink()
-    films = tmp_path / "elsewhere.npz"
-    shutil.copy(film_file, films)
+    images = tmp_path / "elsewhere.npz"
+    shutil.copy(image_file, images)
     text = xraylab("runs", tmp_path / "runs")
     assert "2/2" in text
     assert "xraylab resume" in text
-    assert "finished 2 epochs" in xraylab("resume", moved, "--data", films)
-    assert "48 films" in xraylab("evaluate", moved, "--data", films, "--replicates", 10)
+    assert "finished 2 epochs" in xraylab("resume", moved, "--data", images)
+    assert "48 images" in xraylab("evaluate", moved, "--data", images, "--replicates", 10)
     assert "finished" in xraylab("runs", tmp_path / "runs")
     assert "deleted" in xraylab("delete", moved, "--yes")
     assert not moved.exists()
     assert "nothing was deleted" in xraylab("delete", tmp_path, "--yes", expect=1)
-    assert films.exists()
+    assert images.exists()
     assert "no runs in" in xraylab("runs", tmp_path / "runs")
 
 
-def test_ctrl_c_says_how_to_go_on(film_file, tmp_path):
+def test_ctrl_c_says_how_to_go_on(image_file, tmp_path):
     out = tmp_path / "run"
-    command = [*TRAIN, "--data", str(film_file), "--out", str(out)]
+    command = [*TRAIN, "--data", str(image_file), "--out", str(out)]
     command[command.index("--epochs") + 1] = "5000"
     process = subprocess.Popen(
         [sys.executable, "-c", "from xraylab.cli import main; main()", *command],
@@ -172,7 +172,7 @@ def test_bench_measures_a_model(monkeypatch):
     monkeypatch.setattr(evaluation, "device_cost", lambda *args, **options: measured)
     text = xraylab("bench", "rr_vit_toy", "--size", 32)
     assert f"{found['latency_p50']:.1f} ms (median)" in text
-    assert "films/s" in text
+    assert "images/s" in text
 
 
 def test_bench_of_no_model():

@@ -9,12 +9,12 @@ from .command import TRAIN, xraylab
 
 
 @pytest.fixture(scope="module")
-def records(film_file, tmp_path_factory):
+def records(image_file, tmp_path_factory):
     """Return a folder with the records of two runs that differ in their seed."""
     root = tmp_path_factory.mktemp("recorded")
     for seed in (0, 1):
         run = root / f"seed{seed}"
-        xraylab(*TRAIN, "--data", film_file, "--seed", seed, "--out", run)
+        xraylab(*TRAIN, "--data", image_file, "--seed", seed, "--out", run)
         folder = root / "records"
         text = xraylab("results", "record", run, "--folder", folder, "--replicates", 20, "--keep")
         assert f"seed{seed}.json: test macro AUC 0." in text
@@ -45,7 +45,7 @@ def test_two_records_are_compared(records):
     text = xraylab("results", "compare", "seed0", "seed1", "--folder", records)
     assert "recipe: seed" in text
     assert "macro_auc" in text
-    assert "Paired bootstrap over films" in text
+    assert "Paired bootstrap over images" in text
 
 
 def test_a_record_that_was_changed_is_refused(records, tmp_path):

@@ -1,4 +1,4 @@
-"""What the data tests share: small files of films and a server that misbehaves on purpose."""
+"""What the data tests share: small files of images and a server that misbehaves on purpose."""
 
 import hashlib
 import re
@@ -23,12 +23,12 @@ def own_folders(tmp_path, monkeypatch):
 
 @pytest.fixture
 def arrays():
-    """The six arrays of a small file: 20 / 5 / 7 films of 28 px with 14 labels."""
+    """The six arrays of a small file: 20 / 5 / 7 images of 28 px with 14 labels."""
     random = np.random.default_rng(0)
     made = {}
-    for split, films in (("train", 20), ("val", 5), ("test", 7)):
-        made[f"{split}_images"] = random.integers(0, 256, (films, 28, 28), dtype=np.uint8)
-        made[f"{split}_labels"] = random.integers(0, 2, (films, 14), dtype=np.uint8)
+    for split, images in (("train", 20), ("val", 5), ("test", 7)):
+        made[f"{split}_images"] = random.integers(0, 256, (images, 28, 28), dtype=np.uint8)
+        made[f"{split}_labels"] = random.integers(0, 2, (images, 14), dtype=np.uint8)
     return made
 
 
@@ -36,7 +36,7 @@ def arrays():
 def npz(tmp_path, arrays):
     """Write the small file, with some arrays changed or (None) left out; return its path."""
 
-    def write(name="films.npz", *, save=np.savez_compressed, **changed):
+    def write(name="images.npz", *, save=np.savez_compressed, **changed):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         save(path, **{key: a for key, a in (arrays | changed).items() if a is not None})
@@ -46,8 +46,8 @@ def npz(tmp_path, arrays):
 
 
 @pytest.fixture
-def write_film():
-    """Write a film of uniform grey with a bright corner, told apart by its level."""
+def write_image():
+    """Write an image of uniform grey with a bright corner, told apart by its level."""
 
     def write(path, level, shape=(32, 32)):
         pixels = np.full(shape, level, np.uint8)
@@ -167,7 +167,7 @@ def serve():
                 pass
 
         httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        state.url = f"http://127.0.0.1:{httpd.server_port}/films.npz"
+        state.url = f"http://127.0.0.1:{httpd.server_port}/images.npz"
         thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         running.append((httpd, thread, state))

@@ -25,7 +25,7 @@ def test_values_and_shapes(split):
     np.testing.assert_array_equal(labels, split.labels)
 
 
-def test_shuffled_gives_every_film_once_with_its_own_labels(split):
+def test_shuffled_gives_every_image_once_with_its_own_labels(split):
     order = epoch_order(20, 3, 1)
     images, labels = map(np.concatenate, zip(*batches(split, 6, seed=3, epoch=1), strict=True))
     np.testing.assert_array_equal(np.rint(images[..., 0] * 255), split.images[order])
@@ -52,7 +52,7 @@ def test_order_depends_on_seed_and_epoch_alone():
 
 
 def test_order_is_the_same_on_every_machine():
-    """Training that is resumed elsewhere must see the same films."""
+    """Training that is resumed elsewhere must see the same images."""
     assert epoch_order(12, 0, 0).tolist() == [0, 2, 11, 9, 1, 8, 5, 4, 3, 10, 6, 7]
 
 
@@ -144,9 +144,9 @@ for seed in (None, 0):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_stays_flat(npz):
-    """One epoch of 100 MB of films costs a batch or two (13 MB each as float32), not 100 MB."""
-    films = np.zeros((2000, 224, 224), np.uint8)
-    path = npz(train_images=films, train_labels=np.zeros((2000, 14), np.uint8), save=np.savez)
+    """One epoch of 100 MB of images costs a batch or two (13 MB each as float32), not 100 MB."""
+    images = np.zeros((2000, 224, 224), np.uint8)
+    path = npz(train_images=images, train_labels=np.zeros((2000, 14), np.uint8), save=np.savez)
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, path], capture_output=True, text=True, check=True
     )

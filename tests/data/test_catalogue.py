@@ -12,15 +12,15 @@ from xraylab.findings import FINDINGS
 
 
 def test_path_as_text_or_path_relative_or_with_home(npz, tmp_path, monkeypatch):
-    path = npz("home/films.npz")
+    path = npz("home/images.npz")
     monkeypatch.chdir(path.parent)
-    for source in (path, str(path), "films.npz", "./films.npz", "~/films.npz"):
+    for source in (path, str(path), "images.npz", "./images.npz", "~/images.npz"):
         split = load(source, progress=False)
         assert split.path == path and len(split) == 20 and split.size == 28
 
 
-def test_real_films_keep_their_size_and_labels(real_films):
-    path = real_films / "nih_sample_28.npz"
+def test_real_images_keep_their_size_and_labels(real_images):
+    path = real_images / "nih_sample_28.npz"
     splits = {name: load(path, split=name, progress=False) for name in ("train", "val", "test")}
     assert [len(split) for split in splits.values()] == [1501, 176, 397]
     assert splits["train"].labels[:, FINDINGS.index("hernia")].sum() == 12
@@ -51,8 +51,8 @@ def test_phantom_gets_what_was_asked_for(monkeypatch, complaint):
     simulator = ModuleType("xraylab.data.phantom")
     simulator.load_phantom = lambda *args, **kwargs: asked.append((args, kwargs))
     monkeypatch.setitem(sys.modules, "xraylab.data.phantom", simulator)
-    load("phantom", split="val", num_films=9, seed=4, progress=False)
-    rest = {"num_films": 9, "seed": 4, "knobs": None, "cache_dir": data_root(), "progress": False}
+    load("phantom", split="val", num_images=9, seed=4, progress=False)
+    rest = {"num_images": 9, "seed": 4, "knobs": None, "cache_dir": data_root(), "progress": False}
     assert asked == [((64, "val"), rest)]
     complaint(load, "phantom", label_names=["a"], names="label_names")
     complaint(load, "chestmnist", knobs={"exposure": 0.5}, names="knobs")
@@ -60,23 +60,23 @@ def test_phantom_gets_what_was_asked_for(monkeypatch, complaint):
 
 def test_part_of_a_file_is_evenly_spaced_and_still_mapped(npz, arrays):
     path = npz()
-    part = load(path, num_films=6, progress=False)
+    part = load(path, num_images=6, progress=False)
     assert isinstance(part.images, np.memmap) and len(part) == 6
     rows = [
-        next(row for row, film in enumerate(arrays["train_images"]) if (film == chosen).all())
+        next(row for row, image in enumerate(arrays["train_images"]) if (image == chosen).all())
         for chosen in part.images
     ]
     assert set(np.diff(rows)) == {3}
     np.testing.assert_array_equal(part.labels, arrays["train_labels"][rows])
-    assert load(path, num_films=6, progress=False).fingerprint == part.fingerprint
-    starts = {load(path, num_films=6, seed=s, progress=False).fingerprint for s in range(20)}
+    assert load(path, num_images=6, progress=False).fingerprint == part.fingerprint
+    starts = {load(path, num_images=6, seed=s, progress=False).fingerprint for s in range(20)}
     assert len(starts) == 5
-    whole = load(path, num_films=20, progress=False)
+    whole = load(path, num_images=20, progress=False)
     np.testing.assert_array_equal(whole.images, arrays["train_images"])
 
 
-def test_more_films_than_there_are(npz, complaint):
-    error = complaint(load, npz(), num_films=21, progress=False, names="num_films")
+def test_more_images_than_there_are(npz, complaint):
+    error = complaint(load, npz(), num_images=21, progress=False, names="num_images")
     assert "20" in error.expected
 
 
@@ -91,24 +91,24 @@ def test_data_root(monkeypatch, tmp_path):
     assert data_root() == Path.home() / ".cache" / "xraylab"
 
 
-def test_a_number_of_films_for_each_split():
+def test_a_number_of_images_for_each_split():
     numbers = {"train": 5, "test": 3}
     for split, count in numbers.items():
-        assert len(load("phantom", 32, split, num_films=numbers, progress=False)) == count
-    assert load("phantom", 32, "test", num_films=3, progress=False).fingerprint == (
-        load("phantom", 32, "test", num_films=numbers, progress=False).fingerprint
+        assert len(load("phantom", 32, split, num_images=numbers, progress=False)) == count
+    assert load("phantom", 32, "test", num_images=3, progress=False).fingerprint == (
+        load("phantom", 32, "test", num_images=numbers, progress=False).fingerprint
     )
 
 
 def test_a_split_that_is_not_named_is_whole(npz):
-    path = npz("films.npz")
-    assert len(load(path, split="val", num_films={"train": 5}, progress=False)) == len(
+    path = npz("images.npz")
+    assert len(load(path, split="val", num_images={"train": 5}, progress=False)) == len(
         load(path, split="val", progress=False)
     )
 
 
 def test_numbers_for_splits_there_are_not():
     with pytest.raises(DataError, match="did you mean 'train'"):
-        load("phantom", num_films={"trian": 5}, progress=False)
-    with pytest.raises(DataError, match="num_films"):
-        load("phantom", num_films={"train": 0}, progress=False)
+        load("phantom", num_images={"trian": 5}, progress=False)
+    with pytest.raises(DataError, match="num_images"):
+        load("phantom", num_images={"train": 0}, progress=False)

@@ -18,7 +18,7 @@ NO_FINDING = ["1.0", *[""] * 13]
 PATIENTS = 40
 
 
-def film_name(kind, patient, view="view1_frontal"):
+def image_name(kind, patient, view="view1_frontal"):
     return f"CheXpert-v1.0-small/{kind}/patient{patient:05}/study1/{view}.jpg"
 
 
@@ -28,21 +28,21 @@ def cells(patient):
 
 
 @pytest.fixture
-def root(tmp_path, write_film):
-    """Write 40 patients to train on, every fourth with a lateral film too, and two for testing."""
+def root(tmp_path, write_image):
+    """Write 40 patients to train on, every fourth with a lateral image too, and two for testing."""
     folder = tmp_path / "CheXpert-v1.0-small"
     train, valid = [HEADER], [HEADER]
     for patient in range(1, PATIENTS + 1):
-        name = film_name("train", patient)
-        write_film(tmp_path / name, patient, (30, 40))
+        name = image_name("train", patient)
+        write_image(tmp_path / name, patient, (30, 40))
         train.append(f"{name},Female,{40 + patient},Frontal,AP,{','.join(cells(patient))}")
         if patient % 4 == 0:
-            name = film_name("train", patient, "view2_lateral")
-            write_film(tmp_path / name, 200)
+            name = image_name("train", patient, "view2_lateral")
+            write_image(tmp_path / name, 200)
             train.append(f"{name},Female,{40 + patient},Lateral,,{','.join(NO_FINDING)}")
     for patient in (901, 902):
-        name = film_name("valid", patient)
-        write_film(tmp_path / name, 100)
+        name = image_name("valid", patient)
+        write_image(tmp_path / name, 100)
         values = ["1.0" if patient == 902 else "0.0"] * 14
         valid.append(f"{name},Male,70,Frontal,PA,{','.join(values)}")
     (folder / "train.csv").write_text("\n".join(train) + "\n")
@@ -79,7 +79,7 @@ def test_uncertain_labels(root, rule, values):
     assert split.label_names == CHEXPERT_FINDINGS
 
 
-def test_u_ones_is_the_default_and_the_rules_share_the_films(root):
+def test_u_ones_is_the_default_and_the_rules_share_the_images(root):
     splits = [open_split(root, uncertain=rule) for rule in ("ones", "zeros", "ignore")]
     assert open_split(root).fingerprint == splits[0].fingerprint
     assert len({split.fingerprint for split in splits}) == 3
@@ -108,7 +108,7 @@ def test_splits_are_cut_by_patient(root):
     np.testing.assert_array_equal(splits["train"].table["age"], 40 + np.array(found["train"]))
 
 
-def test_lateral_films_only_when_asked_for(root):
+def test_lateral_images_only_when_asked_for(root):
     frontal, every = open_split(root), open_split(root, frontal_only=False)
     assert set(frontal.table["view"]) == {"AP"}
     lateral = every.table["view"] == "Lateral"
@@ -117,8 +117,8 @@ def test_lateral_films_only_when_asked_for(root):
 
 
 @pytest.mark.parametrize("square", ["pad", "crop", "stretch"])
-def test_films_wider_than_high(root, square):
-    """Films of 40 by 30 px on 20: padded, 15 rows of film between black ones."""
+def test_images_wider_than_high(root, square):
+    """Images of 40 by 30 px on 20: padded, 15 rows of image between black ones."""
     split = open_split(root, square=square)
     levels = np.array(patients(split))
     np.testing.assert_array_equal(split.images[:, 10, 15], levels)
@@ -155,8 +155,8 @@ def test_patients_in_two_splits_are_refused(root, complaint):
     assert "patient00003" in error.found
 
 
-def test_missing_films(root):
-    (root / film_name("valid", 901)).unlink()
+def test_missing_images(root):
+    (root / image_name("valid", 901)).unlink()
     with pytest.warns(UserWarning, match="1 have no file"):
         split = open_split(root, "test")
     assert patients(split) == [902] and split.labels.all()

@@ -7,37 +7,37 @@ import numpy as np
 import pytest
 
 from xraylab.data import decoded
-from xraylab.data.decoded import decoded_films
-from xraylab.data.film_files import read_film
+from xraylab.data.decoded import decode_images
 from xraylab.data.growing import GrowingArrays
+from xraylab.data.image_io import read_image
 
-FILMS = 75  # two whole batches and part of a third
+IMAGES = 75  # two whole batches and part of a third
 
 
 @pytest.fixture
-def folder(tmp_path, write_film):
-    """Return a folder with films, two of them damaged."""
-    for number in range(FILMS):
-        write_film(tmp_path / "films" / f"{number:03}.png", number, (12, 10 + number % 7))
-    (tmp_path / "films" / "005.png").write_bytes(b"")
-    (tmp_path / "films" / "040.png").write_bytes(b"\x89PNG but no more")
-    return tmp_path / "films"
+def folder(tmp_path, write_image):
+    """Return a folder with images, two of them damaged."""
+    for number in range(IMAGES):
+        write_image(tmp_path / "images" / f"{number:03}.png", number, (12, 10 + number % 7))
+    (tmp_path / "images" / "005.png").write_bytes(b"")
+    (tmp_path / "images" / "040.png").write_bytes(b"\x89PNG but no more")
+    return tmp_path / "images"
 
 
 def decode(folder, cache, **changed):
-    options = {"size": 16, "square": "pad", "title": "films-test", "workers": 2} | changed
+    options = {"size": 16, "square": "pad", "title": "images-test", "workers": 2} | changed
     paths = options.pop("paths", sorted(folder.iterdir()))
-    return decoded_films(paths, root=folder, folder=cache, progress=False, **options)
+    return decode_images(paths, root=folder, folder=cache, progress=False, **options)
 
 
-def test_films_come_in_order_without_the_damaged_ones(folder, tmp_path):
-    films = decode(folder, tmp_path / "cache")
-    assert isinstance(films.images, np.memmap) and films.images.dtype == np.uint8
-    good = [number for number in range(FILMS) if number not in (5, 40)]
-    np.testing.assert_array_equal(np.flatnonzero(films.readable), good)
-    assert films.problems.keys() == {5, 40} and all(films.problems.values())
-    for film, number in zip(films.images, good, strict=True):
-        np.testing.assert_array_equal(film, read_film(folder / f"{number:03}.png", 16))
+def test_images_come_in_order_without_the_damaged_ones(folder, tmp_path):
+    images = decode(folder, tmp_path / "cache")
+    assert isinstance(images.images, np.memmap) and images.images.dtype == np.uint8
+    good = [number for number in range(IMAGES) if number not in (5, 40)]
+    np.testing.assert_array_equal(np.flatnonzero(images.readable), good)
+    assert images.problems.keys() == {5, 40} and all(images.problems.values())
+    for image, number in zip(images.images, good, strict=True):
+        np.testing.assert_array_equal(image, read_image(folder / f"{number:03}.png", 16))
 
 
 def test_parallel_and_serial_give_the_same_bytes(folder, tmp_path):
@@ -50,7 +50,7 @@ def test_parallel_and_serial_give_the_same_bytes(folder, tmp_path):
 
 def test_decoded_once(folder, tmp_path, monkeypatch):
     first = decode(folder, tmp_path / "cache")
-    monkeypatch.setattr(decoded, "read_film", None)
+    monkeypatch.setattr(decoded, "read_image", None)
     again = decode(folder, tmp_path / "cache")
     assert again.folder == first.folder and again.sha256 == first.sha256
     np.testing.assert_array_equal(again.images, first.images)
@@ -66,19 +66,19 @@ def test_goes_on_after_an_interruption(folder, tmp_path, monkeypatch, stop):
         read.append(path.name)
         if path.name == f"{stop:03}.png":
             raise KeyboardInterrupt
-        return read_film(path, size, square)
+        return read_image(path, size, square)
 
-    monkeypatch.setattr(decoded, "read_film", interrupted)
+    monkeypatch.setattr(decoded, "read_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         decode(folder, tmp_path / "cache", workers=1)
     assert not any(path.name == whole.folder.name for path in (tmp_path / "cache").iterdir())
     read.clear()
     monkeypatch.setattr(
-        decoded, "read_film", lambda path, *rest: read.append(path.name) or read_film(path, *rest)
+        decoded, "read_image", lambda path, *rest: read.append(path.name) or read_image(path, *rest)
     )
-    films = decode(folder, tmp_path / "cache", workers=1)
-    assert films.sha256 == whole.sha256
-    assert films.problems == whole.problems
+    images = decode(folder, tmp_path / "cache", workers=1)
+    assert images.sha256 == whole.sha256
+    assert images.problems == whole.problems
     assert read[0] == f"{stop // 32 * 32:03}.png"  # only the batch that was not finished, and on
 
 
@@ -98,19 +98,19 @@ def test_goes_on_after_a_kill_in_the_middle_of_a_write(folder, tmp_path, monkeyp
     with pytest.raises(SystemExit):
         decode(folder, tmp_path / "cache")
     monkeypatch.setattr(GrowingArrays, "append", append)
-    films = decode(folder, tmp_path / "cache")
-    assert films.sha256 == whole.sha256
-    np.testing.assert_array_equal(films.images, whole.images)
+    images = decode(folder, tmp_path / "cache")
+    assert images.sha256 == whole.sha256
+    np.testing.assert_array_equal(images.images, whole.images)
 
 
 def test_goes_on_after_a_kill_just_before_the_last_step(folder, tmp_path, monkeypatch):
-    films = decode(folder, tmp_path / "cache")
-    films.folder.rename(films.folder.with_name(f".{films.folder.name}.part"))
-    monkeypatch.setattr(decoded, "read_film", None)
-    assert decode(folder, tmp_path / "cache").sha256 == films.sha256
+    images = decode(folder, tmp_path / "cache")
+    images.folder.rename(images.folder.with_name(f".{images.folder.name}.part"))
+    monkeypatch.setattr(decoded, "read_image", None)
+    assert decode(folder, tmp_path / "cache").sha256 == images.sha256
 
 
-def test_what_decides_the_array_decides_its_place(folder, tmp_path, write_film):
+def test_what_decides_the_array_decides_its_place(folder, tmp_path, write_image):
     cache = tmp_path / "cache"
     paths = sorted(folder.iterdir())[:4]
     places = [
@@ -129,7 +129,7 @@ def test_what_decides_the_array_decides_its_place(folder, tmp_path, write_film):
     former = paths[0].stat()
     os.utime(paths[0], ns=(former.st_atime_ns, former.st_mtime_ns + 1000))
     places.append(decode(moved, cache, paths=paths).folder)  # of the same length, perhaps rewritten
-    write_film(paths[0], 200, (13, 10))
+    write_image(paths[0], 200, (13, 10))
     os.utime(paths[0], ns=(former.st_atime_ns, former.st_mtime_ns))
     changed = decode(moved, cache, paths=paths)
     assert len({*places, changed.folder}) == 7 and changed.images[0, -3, -5] == 200
@@ -149,18 +149,18 @@ def test_a_damaged_array_is_set_aside_and_decoded_again(folder, tmp_path):
 
 
 def test_a_file_the_system_refuses_stops_the_work(folder, tmp_path, monkeypatch, complaint):
-    """A network disk that has gone must not make every film on it unreadable for ever."""
+    """A network disk that has gone must not make every image on it unreadable for ever."""
 
     def refused(path, size, square):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(decoded, "read_film", refused)
+    monkeypatch.setattr(decoded, "read_image", refused)
     error = complaint(decode, folder, tmp_path / "cache", names="000.png")
     assert "Input/output error" in error.found
-    monkeypatch.setattr(decoded, "read_film", read_film)
-    assert len(decode(folder, tmp_path / "cache").images) == FILMS - 2
+    monkeypatch.setattr(decoded, "read_image", read_image)
+    assert len(decode(folder, tmp_path / "cache").images) == IMAGES - 2
 
 
-def test_no_film_can_be_read(folder, tmp_path):
-    films = decode(folder, tmp_path / "cache", paths=[folder / "005.png"])
-    assert films.images.shape == (0, 16, 16) and len(films.problems) == 1
+def test_no_image_can_be_read(folder, tmp_path):
+    images = decode(folder, tmp_path / "cache", paths=[folder / "005.png"])
+    assert images.images.shape == (0, 16, 16) and len(images.problems) == 1

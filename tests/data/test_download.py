@@ -21,7 +21,7 @@ HALF = 200_000
 
 @pytest.fixture
 def target(tmp_path):
-    return tmp_path / "down" / "films.npz"
+    return tmp_path / "down" / "images.npz"
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_whole_file_comes_and_nothing_else_stays(serve, behaviour, get, target):
     server = serve(BODY, behaviour.ranged)
     assert get(server) == target
     assert target.read_bytes() == BODY
-    assert left(target) == ["films.npz"]
+    assert left(target) == ["images.npz"]
     assert server.requests[0]["Accept-Encoding"] == "identity"
 
 
@@ -232,7 +232,7 @@ def test_not_found(serve, behaviour, get, target, complaint):
 def test_nobody_there(target, waits, complaint):
     error = complaint(
         fetch,
-        "http://127.0.0.1:9/films.npz",
+        "http://127.0.0.1:9/images.npz",
         target,
         "0" * 32,
         progress=False,
@@ -244,7 +244,7 @@ def test_nobody_there(target, waits, complaint):
 
 
 def test_address_that_is_none(target, complaint):
-    error = complaint(fetch, "films.npz", target, "0" * 32, progress=False, names="films.npz")
+    error = complaint(fetch, "images.npz", target, "0" * 32, progress=False, names="images.npz")
     assert "address" in error.advice
 
 
@@ -260,7 +260,7 @@ def test_no_room_is_seen_before_anything_is_written(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     server = serve(BODY, behaviour.ranged)
     error = complaint(get, server, names=target.parent)
-    assert "free disk" in error.expected and "films.npz" in error.expected
+    assert "free disk" in error.expected and "images.npz" in error.expected
     assert "1 kB free" in error.found
     assert "XRAYLAB_DATA" in error.advice
     assert not target.exists() and not part_of(target).exists()
@@ -329,7 +329,7 @@ def test_no_permission_to_write(serve, behaviour, get, target, complaint, monkey
 
 def test_folder_cannot_be_made(serve, behaviour, tmp_path, complaint):
     (tmp_path / "file").write_text("in the way")
-    target = tmp_path / "file" / "films.npz"
+    target = tmp_path / "file" / "images.npz"
     server = serve(BODY, behaviour.ranged)
     error = complaint(fetch, server.url, target, server.md5, progress=False, names=target.parent)
     assert "in the way" in error.found
@@ -355,7 +355,7 @@ def test_success_sets_a_wrong_file_aside(serve, behaviour, get, target):
     target.write_bytes(b"an older file")
     get(serve(BODY, behaviour.ranged))
     assert target.read_bytes() == BODY
-    assert target.with_name("films.npz.set-aside").read_bytes() == b"an older file"
+    assert target.with_name("images.npz.set-aside").read_bytes() == b"an older file"
 
 
 def test_two_at_once_in_one_process(serve, behaviour, target):
@@ -393,7 +393,7 @@ def test_two_processes_at_once(serve, behaviour, target):
     for worker in workers:
         worker.join(20)
     assert [worker.exitcode for worker in workers] == [0, 0]
-    assert target.read_bytes() == BODY and left(target) == ["films.npz"]
+    assert target.read_bytes() == BODY and left(target) == ["images.npz"]
     assert len(server.requests) == 1
 
 
@@ -423,4 +423,4 @@ def test_killed_half_way_goes_on_where_it_stopped(serve, behaviour, get, target)
 def test_progress_is_shown_where_asked_for(serve, behaviour, get, capfd, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     get(serve(BODY, behaviour.ranged), progress=True)
-    assert "films.npz" in capfd.readouterr().err
+    assert "images.npz" in capfd.readouterr().err

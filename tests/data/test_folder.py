@@ -10,15 +10,15 @@ NAMES = ("effusion", "old fracture")
 
 
 @pytest.fixture
-def root(tmp_path, write_film):
-    """Write 40 films of 20 people with two labels each."""
+def root(tmp_path, write_image):
+    """Write 40 images of 20 people with two labels each."""
     rows = ["file,who,effusion,old fracture,class,set"]
     for number in range(40):
-        write_film(tmp_path / "films" / f"{number:02}.jpeg", number)
+        write_image(tmp_path / "images" / f"{number:02}.jpeg", number)
         split = ("training", "Valid", "test")[number // 2 % 3]
         named = ("normal", "effusion", "effusion|old fracture")[number % 3]
         rows.append(
-            f"films/{number:02}.jpeg,p{number // 2},{number % 2},{number % 3 // 2},{named},{split}"
+            f"images/{number:02}.jpeg,p{number // 2},{number % 2},{number % 3 // 2},{named},{split}"
         )
     (tmp_path / "labels.csv").write_text("\ufeff" + "\n".join(rows))
     return tmp_path
@@ -53,7 +53,7 @@ def test_without_a_split_column_the_hash_of_the_patient_decides(root, column):
         found[name] = numbers(split)
         keys = split.table["patient" if column else "image"].tolist()
         assert keys and all(least <= share_of(key) < most for key in keys)
-    assert sorted(n for films in found.values() for n in films) == list(range(40))
+    assert sorted(n for images in found.values() for n in images) == list(range(40))
 
 
 def test_one_column_of_names(root):
@@ -81,9 +81,9 @@ def test_names_without_their_ending_and_a_table_elsewhere(root, tmp_path):
     assert len(open_split(root, split_column="set", table=str(table))) == len(split)
 
 
-def test_damaged_and_missing_films(root):
-    (root / "films" / "00.jpeg").unlink()
-    (root / "films" / "01.jpeg").write_bytes(b"\xff\xd8 no more")
+def test_damaged_and_missing_images(root):
+    (root / "images" / "00.jpeg").unlink()
+    (root / "images" / "01.jpeg").write_bytes(b"\xff\xd8 no more")
     with pytest.warns(UserWarning, match="1 have no file and 1 cannot be read"):
         split = open_split(root, split_column="set")
     assert numbers(split)[0] == 6 and split.labels[0].tolist() == [0, 0]
@@ -103,7 +103,7 @@ def test_tables_and_arguments_that_cannot_be_used(root, complaint):
     complaint(open_split, root, label_names="effusion", names="argument label_names")
     complaint(load, "folder", label_names=NAMES, names="argument root")
     table = root / "labels.csv"
-    table.write_text(table.read_text().replace("films/03", "films/02"))
+    table.write_text(table.read_text().replace("images/03", "images/02"))
     complaint(open_split, root, names="labels.csv")
 
 

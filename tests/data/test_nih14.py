@@ -18,7 +18,7 @@ HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
 )
-FILMS = {  # name: findings, patient, age, sex, view
+IMAGES = {  # name: findings, patient, age, sex, view
     "00000001_000.png": ("Cardiomegaly", "1", "57", "M", "PA"),
     "00000001_001.png": ("Cardiomegaly|Emphysema", "1", "58", "M", "PA"),
     "00000002_000.png": ("No Finding", "2", "081Y", "F", "AP"),
@@ -28,20 +28,20 @@ FILMS = {  # name: findings, patient, age, sex, view
     "00000005_001.png": ("Effusion|Nodule", "5", "61", "F", "PA"),
 }
 TEST = ("00000004_000.png", "00000005_000.png", "00000005_001.png")
-TRAIN = tuple(name for name in FILMS if name not in TEST)
+TRAIN = tuple(name for name in IMAGES if name not in TEST)
 
 
-def entries(films=FILMS):
-    rows = (f"{n},{f[0]},0,{','.join(f[1:])},2500,2048,0.168,0.168" for n, f in films.items())
+def entries(images=IMAGES):
+    rows = (f"{n},{f[0]},0,{','.join(f[1:])},2500,2048,0.168,0.168" for n, f in images.items())
     return "\n".join([HEADER, *rows]) + "\n"
 
 
 @pytest.fixture
-def root(tmp_path, write_film):
-    """Write the films, the table, and the lists by which patients 4 and 5 test."""
+def root(tmp_path, write_image):
+    """Write the images, the table, and the lists by which patients 4 and 5 test."""
     root = tmp_path / "nih"
-    for number, name in enumerate(FILMS):
-        write_film(root / "images" / name, 10 * number)
+    for number, name in enumerate(IMAGES):
+        write_image(root / "images" / name, 10 * number)
     (root / "Data_Entry_2017.csv").write_text(entries())
     (root / "train_val_list.txt").write_text("\n".join(TRAIN))
     (root / "test_list.txt").write_text("\n".join(TEST) + "\n")
@@ -56,7 +56,7 @@ def names(split):
     return tuple(split.table["image"].tolist())
 
 
-def test_films_labels_and_table(root):
+def test_images_labels_and_table(root):
     split = open_split(root)
     assert names(split) == TEST and isinstance(split.images, np.memmap)
     assert split.images[:, -1, -1].tolist() == [40, 50, 60]
@@ -74,7 +74,7 @@ def test_films_labels_and_table(root):
 
 def test_table_as_older_releases_write_it(root):
     images, labels, table = read_entries(root / "Data_Entry_2017.csv")
-    assert images == list(FILMS)
+    assert images == list(IMAGES)
     assert table["age"].tolist() == [57, 58, 81, 0, 414, 60, 61]
     assert [FINDINGS[j] for j in np.flatnonzero(labels[3])] == [
         "edema",
@@ -109,28 +109,28 @@ def test_layouts(root, layout):
 
 
 def test_newest_table_is_taken_also_gzipped(root):
-    changed = FILMS | {TEST[0]: ("Hernia", "4", "41", "M", "AP")}
+    changed = IMAGES | {TEST[0]: ("Hernia", "4", "41", "M", "AP")}
     with gzip.open(root / "Data_Entry_2017_v2020.csv.gz", "wt") as stream:
         stream.write(entries(changed))
     split = open_split(root)
     assert split.labels[0, FINDINGS.index("hernia")] == 1 and split.table["age"][0] == 41
 
 
-def test_official_protocol_takes_validation_films_by_patient(root, write_film):
+def test_official_protocol_takes_validation_images_by_patient(root, write_image):
     """Enough patients that some validate; each follows the stated rule."""
-    films = dict(FILMS)
+    images = dict(IMAGES)
     for patient in range(10, 40):
         for visit in range(2):
-            films[f"{patient:08}_{visit:03}.png"] = ("No Finding", str(patient), "50", "F", "PA")
-    for name in films:
-        write_film(root / "images" / name, 100)
-    (root / "Data_Entry_2017.csv").write_text(entries(films))
-    (root / "train_val_list.txt").write_text("\n".join(name for name in films if name not in TEST))
+            images[f"{patient:08}_{visit:03}.png"] = ("No Finding", str(patient), "50", "F", "PA")
+    for name in images:
+        write_image(root / "images" / name, 100)
+    (root / "Data_Entry_2017.csv").write_text(entries(images))
+    (root / "train_val_list.txt").write_text("\n".join(name for name in images if name not in TEST))
     splits = {split: open_split(root, split) for split in ("train", "val", "test")}
-    patients = {split: set(films.table["patient"].tolist()) for split, films in splits.items()}
+    patients = {split: set(images.table["patient"].tolist()) for split, expected in splits.items()}
     assert patients["test"] == {"4", "5"}
     assert patients["val"] and not patients["train"] & patients["val"]
-    assert sum(map(len, splits.values())) == len(films)
+    assert sum(map(len, splits.values())) == len(images)
     assert all(
         (share_of(p) < VAL_SHARE) == (p in patients["val"])
         for p in patients["val"] | patients["train"]
@@ -159,7 +159,7 @@ def test_chestmnist_protocol(root, tmp_path, kind):
     options = {} if kind.endswith("root") else {"names": str(path)}
     for split, some in lists.items():
         opened = open_split(root, split, protocol="chestmnist", **options)
-        assert sorted(names(opened)) == sorted(set(some) & FILMS.keys())
+        assert sorted(names(opened)) == sorted(set(some) & IMAGES.keys())
 
 
 def test_lists_of_names_that_cannot_be_used(root, tmp_path, complaint):
@@ -184,7 +184,7 @@ def test_lists_of_names_that_cannot_be_used(root, tmp_path, complaint):
     complaint(open_split, root, protocol="chestmnist", names="chestmnist_train.txt")
 
 
-def test_boxes_are_fractions_of_the_film(root):
+def test_boxes_are_fractions_of_the_image(root):
     (root / "BBox_List_2017.csv").write_text(
         "Image Index,Finding Label,Bbox [x,y,w,h],,,\n"
         "00000005_001.png,Nodule,512,256,128,64,,,\n"
@@ -193,7 +193,7 @@ def test_boxes_are_fractions_of_the_film(root):
         "00000001_000.png,Cardiomegaly,1,2,3,4,,,\n"
     )
     boxes = open_split(root).boxes
-    assert boxes["film"].tolist() == [0, 2, 2]
+    assert boxes["image"].tolist() == [0, 2, 2]
     assert [FINDINGS[j] for j in boxes["finding"]] == ["infiltration", "effusion", "nodule"]
     sides = np.stack([boxes[side] for side in ("x_min", "y_min", "x_max", "y_max")], axis=1)
     np.testing.assert_allclose(
@@ -201,15 +201,15 @@ def test_boxes_are_fractions_of_the_film(root):
     )
 
 
-def test_boxes_keep_to_their_films_when_others_are_left_out(root):
+def test_boxes_keep_to_their_images_when_others_are_left_out(root):
     (root / "BBox_List_2017.csv").write_text("a\n00000005_001.png,Nodule,512,256,128,64\n")
     (root / "images" / TEST[0]).write_bytes(b"damaged")
     with pytest.warns(UserWarning, match="1 cannot be read"):
         split = open_split(root)
-    assert names(split) == TEST[1:] and split.boxes["film"].tolist() == [1]
+    assert names(split) == TEST[1:] and split.boxes["image"].tolist() == [1]
 
 
-def test_damaged_and_missing_films_are_left_out_and_reported(root):
+def test_damaged_and_missing_images_are_left_out_and_reported(root):
     (root / "images" / TEST[0]).write_bytes(b"damaged")
     (root / "images" / TEST[1]).unlink()
     for _ in range(2):  # the second time from the cache
@@ -229,23 +229,23 @@ def test_damaged_and_missing_films_are_left_out_and_reported(root):
         open_split(root)
 
 
-def test_some_films_are_chosen_before_they_are_decoded(root):
+def test_some_images_are_chosen_before_they_are_decoded(root):
     for name in TRAIN[1:]:
         (root / "images" / name).write_bytes(b"never opened")
-    split = open_split(root, num_films=2, seed=0)
+    split = open_split(root, num_images=2, seed=0)
     assert len(split) == 2 and set(names(split)) < set(TEST)
-    assert open_split(root, num_films=2, seed=0).fingerprint == split.fingerprint
+    assert open_split(root, num_images=2, seed=0).fingerprint == split.fingerprint
     with pytest.raises(ValueError, match="at most 3"):
-        open_split(root, num_films=4)
+        open_split(root, num_images=4)
 
 
-def test_fingerprint_changes_with_films_and_with_labels(root, write_film):
+def test_fingerprint_changes_with_images_and_with_labels(root, write_image):
     first = open_split(root).fingerprint
     assert open_split(root).fingerprint == first
-    changed = FILMS | {TEST[0]: ("Hernia", "4", "414", "M", "AP")}
+    changed = IMAGES | {TEST[0]: ("Hernia", "4", "414", "M", "AP")}
     (root / "Data_Entry_2017.csv").write_text(entries(changed))
     second = open_split(root).fingerprint
-    write_film(root / "images" / TEST[0], 123, (33, 33))
+    write_image(root / "images" / TEST[0], 123, (33, 33))
     assert len({first, second, open_split(root).fingerprint}) == 3
 
 
@@ -284,8 +284,8 @@ def test_tables_that_cannot_be_used(root, complaint):
     complaint(load, "nih14", names="nih14")  # nothing in the data folder either
 
 
-def test_two_files_for_one_film(root, complaint, write_film):
-    write_film(root / "images_001" / "images" / TEST[0], 1)
+def test_two_files_for_one_image(root, complaint, write_image):
+    write_image(root / "images_001" / "images" / TEST[0], 1)
     error = complaint(open_split, root, names=TEST[0])
     assert "another one at" in error.found
 
@@ -298,30 +298,30 @@ def test_wrong_options(root, complaint):
     error = complaint(open_split, root, protocoll="official", names="argument protocoll")
     assert error.advice == "did you mean 'protocol'?"
     complaint(load, "phantom", root="x", names="argument root")
-    complaint(load, "films.npz", uncertain="ones", names="argument uncertain")
+    complaint(load, "images.npz", uncertain="ones", names="argument uncertain")
 
 
-def test_real_labels_agree_with_chestmnist(real_films):
-    """NIH's finding strings, parsed here, are ChestMNIST's label vectors, film by film.
+def test_real_labels_agree_with_chestmnist(real_images):
+    """NIH's finding strings, parsed here, are ChestMNIST's label vectors, image by image.
 
     ChestMNIST derives from an earlier table. To the one of 2020 NIH added 188 findings that a
     radiologist had boxed and the report's text had not given: with these, all labels are equal.
     """
-    images, labels, table = read_entries(real_films / "Data_Entry_2017_v2020.csv.gz")
+    images, labels, table = read_entries(real_images / "Data_Entry_2017_v2020.csv.gz")
     assert len(images) == 112_120
     row_of = {name: row for row, name in enumerate(images)}
     boxed = np.zeros_like(labels)
     names_of_boxes = {name.title(): j for j, name in enumerate(FINDINGS)} | {"Infiltrate": 3}
-    with (real_films / "BBox_List_2017.csv").open(newline="") as stream:
+    with (real_images / "BBox_List_2017.csv").open(newline="") as stream:
         for name, finding, *_ in list(csv.reader(stream))[1:]:
             boxed[row_of[name], names_of_boxes[finding]] = 1
     patients = dict(zip(images, table["patient"].tolist(), strict=True))
-    splits = chestmnist_splits(real_films, None, patients)
+    splits = chestmnist_splits(real_images, None, patients)
     added = 0
-    with np.load(real_films / "chestmnist_all_labels.npz") as published:
-        for split, films in (("train", 78_468), ("val", 11_219), ("test", 22_433)):
+    with np.load(real_images / "chestmnist_all_labels.npz") as published:
+        for split, expected in (("train", 78_468), ("val", 11_219), ("test", 22_433)):
             listed = published[f"{split}_names"].tolist()
-            assert len(listed) == films and {splits[name] for name in listed} == {split}
+            assert len(listed) == expected and {splits[name] for name in listed} == {split}
             rows = [row_of[name] for name in listed]
             chestmnist = published[f"{split}_labels"]
             np.testing.assert_array_equal(labels[rows], chestmnist | boxed[rows])
@@ -329,13 +329,13 @@ def test_real_labels_agree_with_chestmnist(real_films):
     assert added == 188
 
 
-def test_real_tables_and_boxes(real_films, tmp_path, write_film):
-    """A handful of stand-in films under real names, with NIH's own tables and lists."""
+def test_real_tables_and_boxes(real_images, tmp_path, write_image):
+    """A handful of stand-in images under real names, with NIH's own tables and lists."""
     for name in ("BBox_List_2017.csv", "Data_Entry_2017_v2020.csv.gz"):
-        (tmp_path / name).symlink_to(real_films / name)
+        (tmp_path / name).symlink_to(real_images / name)
     for name in ("official_test_list.txt", "official_train_val_list.txt"):
-        (tmp_path / name).symlink_to(real_films / name)
-    write_film(tmp_path / "00013118_008.png", 7)
+        (tmp_path / name).symlink_to(real_images / name)
+    write_image(tmp_path / "00013118_008.png", 7)
     with pytest.warns(UserWarning, match="25,595 have no file"):
         split = open_split(tmp_path)
     assert names(split) == ("00013118_008.png",) and len(split.boxes) == 1

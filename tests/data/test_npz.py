@@ -35,7 +35,7 @@ def in_cache(cache):
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_films_are_memory_mapped_and_right(npz, arrays, load, save):
+def test_images_are_memory_mapped_and_right(npz, arrays, load, save):
     path = npz(save=save)
     for split in ("train", "val", "test"):
         loaded = load(path, split=split)
@@ -124,7 +124,7 @@ BAD = {
     "oblong images": (
         {"train_images": np.zeros((20, 28, 30), np.uint8)},
         {},
-        ("train_images", "square", "(20, 28, 30)", "square films"),
+        ("train_images", "square", "(20, 28, 30)", "square images"),
     ),
     "images in Fortran order": (
         {"train_images": np.zeros((20, 28, 28), np.uint8, order="F")},
@@ -161,15 +161,15 @@ BAD = {
         {},
         ("train_labels", "0 (absent)", "the first -1 in row 0, column 0", "0 and 1"),
     ),
-    "19 labels for 20 films": (
+    "19 labels for 20 images": (
         {"train_labels": np.zeros((19, 14), np.uint8)},
         {},
         ("train_labels", "20 rows", "19 rows", "same length"),
     ),
-    "no films": (
+    "empty images": (
         {"train_images": np.zeros((0, 28, 28), np.uint8), "train_labels": np.zeros((0, 14), "u1")},
         {},
-        ("train_images", "at least one film", "empty split", "another split"),
+        ("train_images", "at least one image", "empty split", "another split"),
     ),
     "another size": (
         {},
@@ -226,8 +226,8 @@ def test_files_that_are_no_archive(npz, load, cache, complaint, case):
 
 def test_missing_file_and_folder(npz, load, complaint):
     path = npz()
-    missing = path.with_name("film.npz")
-    assert "its folder has films.npz" in complaint(load, missing, names=missing).found
+    missing = path.with_name("image.npz")
+    assert "its folder has images.npz" in complaint(load, missing, names=missing).found
     assert "a folder" in complaint(load, path.parent, names=path.parent).found
 
 

@@ -20,25 +20,25 @@ FILES = ("images.npy", "labels.npy", "boxes.npy", "facts.npy")
 
 
 def load(tmp_path, **options):
-    defaults = {"size": 32, "split": "train", "num_films": 20, "progress": False}
+    defaults = {"size": 32, "split": "train", "num_images": 20, "progress": False}
     return data.load("phantom", cache_dir=tmp_path, **(defaults | options))
 
 
-def films(indices, split="train", **options):
+def make_images(indices, split="train", **options):
     labels = phantom.draw_labels(indices, split=split)
-    return phantom.films(indices, size=32, labels=labels, **options)
+    return phantom.simulate(indices, size=32, labels=labels, **options)
 
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Small batches, and the list of the films that were simulated."""
-    real, made = phantom.films, []
+    """Small batches, and the list of the images that were simulated."""
+    real, made = phantom.images, []
 
     def count(indices, **options):
         made.extend(np.asarray(indices).tolist())
         return real(indices, **options)
 
-    monkeypatch.setattr(phantom, "films", count)
+    monkeypatch.setattr(phantom, "images", count)
     monkeypatch.setattr("xraylab.data.phantom._BATCH", 8)
     return made
 
@@ -47,9 +47,9 @@ def no_left_overs(tmp_path):
     return not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
 
 
-def test_films_are_those_of_the_simulator(tmp_path):
+def test_images_are_those_of_the_simulator(tmp_path):
     split = load(tmp_path)
-    made = films(np.arange(20))
+    made = make_images(np.arange(20))
     assert split.simulated
     assert "SIMULATED" in repr(split)
     assert isinstance(split.images, np.memmap)
@@ -63,7 +63,7 @@ def test_films_are_those_of_the_simulator(tmp_path):
 
 def test_masks_are_those_of_the_simulator_and_need_no_disk(tmp_path, counted):
     split = load(tmp_path, split="test")
-    masks = films(2 * 10**9 + np.arange(20), split="test", masks=True).masks
+    masks = make_images(2 * 10**9 + np.arange(20), split="test", masks=True).masks
     counted.clear()
     assert split.masks.shape == masks.shape and split.masks.dtype == masks.dtype
     truths = masks.any(axis=(1, 2, 3))
@@ -77,7 +77,7 @@ def test_masks_are_those_of_the_simulator_and_need_no_disk(tmp_path, counted):
 
 
 @pytest.mark.parametrize("chosen", [20, -21, [0, 20], (0, 3), None, 0.5, [[0, 1]]])
-def test_masks_of_films_that_are_not_there(tmp_path, chosen):
+def test_masks_of_images_that_are_not_there(tmp_path, chosen):
     with pytest.raises(IndexError):
         load(tmp_path).masks[chosen]
 
@@ -97,31 +97,31 @@ def test_knobs_have_a_folder_of_their_own_and_stand_in_the_manifest(tmp_path):
 
 
 def test_the_simulator_gets_all_knobs_but_the_prevalence(tmp_path, monkeypatch):
-    real, asked = phantom.films, []
+    real, asked = phantom.images, []
 
     def record(indices, *, size, seed, labels, masks=False, **knobs):
         asked.append((labels, knobs))
         return real(indices, size=size, seed=seed, labels=labels, masks=masks)
 
-    monkeypatch.setattr(phantom, "films", record)
+    monkeypatch.setattr(phantom, "images", record)
     split = load(tmp_path, knobs={"prevalence": 1.0, "severity": (0.5, 1), "projection": "AP"})
     split.masks[3]
-    assert len(asked) == 3  # one film to try the arguments, all films, one film's masks
+    assert len(asked) == 3  # one image to try the arguments, all images, one image's masks
     for labels, knobs in asked:
         assert labels.all() and knobs == {"severity": [0.5, 1.0], "projection": "AP"}
 
 
-def test_splits_share_no_film_and_smaller_ones_are_the_beginning(tmp_path):
+def test_splits_share_no_image_and_smaller_ones_are_the_beginning(tmp_path):
     train, val = load(tmp_path), load(tmp_path, split="val")
     assert not (train.images == val.images).all(axis=(1, 2)).any()
-    np.testing.assert_array_equal(load(tmp_path, num_films=7).images, train.images[:7])
+    np.testing.assert_array_equal(load(tmp_path, num_images=7).images, train.images[:7])
     assert train.fingerprint != val.fingerprint
     assert train.fingerprint != load(tmp_path, seed=1).fingerprint
 
 
-def test_films_are_simulated_once(tmp_path, monkeypatch):
+def test_images_are_simulated_once(tmp_path, monkeypatch):
     first = load(tmp_path)
-    monkeypatch.setattr(phantom, "films", None)
+    monkeypatch.setattr(phantom, "images", None)
     again = load(tmp_path)
     assert again.fingerprint == first.fingerprint
     np.testing.assert_array_equal(again.images, first.images)
@@ -149,7 +149,7 @@ def change_manifest(folder, **changes):
         lambda folder: (folder / "manifest.json").write_text("{"),
         lambda folder: (folder / "manifest.json").write_text("[]"),
         lambda folder: change_manifest(folder, version=0),
-        lambda folder: change_manifest(folder, num_films=21),
+        lambda folder: change_manifest(folder, num_images=21),
         lambda folder: change_manifest(folder, knobs={"exposure": 0.5}),
         lambda folder: change_manifest(folder, sha256={}),
     ],
@@ -160,7 +160,7 @@ def test_a_damaged_or_foreign_cache_is_set_aside_and_rebuilt(tmp_path, damage):
     with pytest.warns(UserWarning, match="do not agree with their manifest") as caught:
         again = load(tmp_path)
     assert caught[0].filename == __file__
-    np.testing.assert_array_equal(again.images, films(np.arange(20)).images)
+    np.testing.assert_array_equal(again.images, make_images(np.arange(20)).images)
     assert list(good.path.parent.glob("*.set-aside-*"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -172,19 +172,19 @@ import sys, time
 from xraylab import data, phantom
 import xraylab.data.phantom as source
 
-real = phantom.films
+real = phantom.images
 
 def slow(indices, **options):
     time.sleep(0.05)
     return real(indices, **options)
 
-phantom.films, source._BATCH = slow, 8
-data.load("phantom", 32, "val", num_films=500, cache_dir=sys.argv[1], progress=False)
+phantom.images, source._BATCH = slow, 8
+data.load("phantom", 32, "val", num_images=500, cache_dir=sys.argv[1], progress=False)
 """
 
 
 def kill_midway(tmp_path, batches):
-    """Begin 500 films in another process, kill it; return its part folder and journal lines."""
+    """Begin 500 images in another process, kill it; return its part folder and journal lines."""
     with subprocess.Popen([sys.executable, "-c", SLOWLY, str(tmp_path)]) as process:
         try:
             for _ in range(3000):
@@ -209,10 +209,10 @@ def test_a_simulation_that_was_killed_goes_on_where_it_was(tmp_path, counted):
         stream.write(b"lost")
     with (part / growing.JOURNAL).open("a") as stream:
         stream.write('{"ends": {"im')
-    split = load(tmp_path / "killed", split="val", num_films=500)
+    split = load(tmp_path / "killed", split="val", num_images=500)
     kept = 8 * (finished - 1)
     assert sorted(counted) == [10**9, *range(10**9 + kept, 10**9 + 500)]
-    undisturbed = load(tmp_path / "whole", split="val", num_films=500)
+    undisturbed = load(tmp_path / "whole", split="val", num_images=500)
     assert split.fingerprint == undisturbed.fingerprint
     for name in (*FILES, "manifest.json"):
         assert (split.path / name).read_bytes() == (undisturbed.path / name).read_bytes()
@@ -220,7 +220,7 @@ def test_a_simulation_that_was_killed_goes_on_where_it_was(tmp_path, counted):
 
 
 def fill_the_disk_after(monkeypatch, calls_left):
-    real, calls = phantom.films, []
+    real, calls = phantom.images, []
 
     def die(*arguments, **options):
         calls.append(arguments)
@@ -228,16 +228,18 @@ def fill_the_disk_after(monkeypatch, calls_left):
             raise OSError(28, "No space left on device")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(phantom, "films", die)
+    monkeypatch.setattr(phantom, "images", die)
 
 
 def test_a_simulation_that_fails_leaves_no_half_folder_and_can_go_on(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         fill_the_disk_after(patch, 2)  # the first call only tries the arguments
         with pytest.raises(data.DataError, match="disk full"):
-            load(tmp_path, num_films=300)
+            load(tmp_path, num_images=300)
     assert [path.name for path in tmp_path.glob("*/*/*")] == [".train-300.part"]
-    np.testing.assert_array_equal(load(tmp_path, num_films=300).images, films(range(300)).images)
+    np.testing.assert_array_equal(
+        load(tmp_path, num_images=300).images, make_images(range(300)).images
+    )
     assert no_left_overs(tmp_path)
 
 
@@ -256,18 +258,18 @@ def test_a_part_folder_that_cannot_be_trusted_is_made_anew(tmp_path, monkeypatch
     with monkeypatch.context() as patch:
         fill_the_disk_after(patch, 2)
         with pytest.raises(data.DataError):
-            load(tmp_path, num_films=300)
+            load(tmp_path, num_images=300)
     damage(next(tmp_path.glob("*/*/.train-300.part")))
-    split, made = load(tmp_path, num_films=300), films(range(300))
+    split, made = load(tmp_path, num_images=300), make_images(range(300))
     for name, array in (("images", made.images), ("labels", made.labels), ("boxes", made.boxes)):
         np.testing.assert_array_equal(getattr(split, name), array)
 
 
 def test_two_at_once_simulate_once(tmp_path, counted):
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: load(tmp_path, num_films=200), range(2))
+        first, second = pool.map(lambda _: load(tmp_path, num_images=200), range(2))
     assert first.fingerprint == second.fingerprint
-    assert len(counted) in (201, 202)  # each may try its arguments with the first film
+    assert len(counted) in (201, 202)  # each may try its arguments with the first image
     assert no_left_overs(tmp_path)
 
 
@@ -276,10 +278,10 @@ def test_without_locks_each_works_in_a_folder_of_its_own(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         fill_the_disk_after(patch, 2)
         with pytest.raises(data.DataError, match="disk full"):
-            load(tmp_path, num_films=300)
+            load(tmp_path, num_images=300)
     assert no_left_overs(tmp_path)
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: load(tmp_path, num_films=200), range(2))
+        first, second = pool.map(lambda _: load(tmp_path, num_images=200), range(2))
     assert first.fingerprint == second.fingerprint
     assert no_left_overs(tmp_path)
 
@@ -288,7 +290,7 @@ def test_forgotten_parts_are_swept_and_others_kept(tmp_path):
     forgotten, recent = (tmp_path / "phantom" / "v0-seed0-32px" / f".{n}.part" for n in "ab")
     for part in (forgotten, recent):
         part.mkdir(parents=True)
-        (part / "images.npy").write_bytes(b"films")
+        (part / "images.npy").write_bytes(b"images")
     long_ago = time.time() - growing.KEPT_SECONDS - 60
     os.utime(forgotten, (long_ago, long_ago))
     load(tmp_path)
@@ -296,10 +298,10 @@ def test_forgotten_parts_are_swept_and_others_kept(tmp_path):
 
 
 def test_what_the_phantom_cannot_take(tmp_path, complaint):
-    load(tmp_path, seed=2**63 - 1, num_films=2)
+    load(tmp_path, seed=2**63 - 1, num_images=2)
     error = complaint(load, tmp_path, seed=2**63, names="argument seed")
     assert str(2**63 - 1) in error.expected
-    complaint(load, tmp_path, num_films=10**9 + 1, names="argument num_films")
+    complaint(load, tmp_path, num_images=10**9 + 1, names="argument num_images")
 
 
 def test_bad_sizes_are_refused_before_anything_is_written(tmp_path):

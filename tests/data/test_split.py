@@ -1,4 +1,4 @@
-"""Split: what it shows, and choosing films from it."""
+"""Split: what it shows, and choosing images from it."""
 
 import pickle
 from dataclasses import replace
@@ -33,20 +33,20 @@ def split():
 
 def test_repr_says_what_it_is(split):
     text = repr(split)
-    told = ("phantom", "val", "4 films", "28×28 px", "14 labels", "SIMULATED", "boxes", "age")
+    told = ("phantom", "val", "4 images", "28×28 px", "14 labels", "SIMULATED", "boxes", "age")
     for part in (*told, "masks"):
         assert part in text
     assert len(text.splitlines()) <= 3 and len(split) == 4
 
 
-def test_subset_takes_films_labels_and_boxes_along(split):
+def test_subset_takes_images_labels_and_boxes_along(split):
     part = split.subset([2, 1, 2])
     np.testing.assert_array_equal(part.images, split.images[[2, 1, 2]])
     np.testing.assert_array_equal(part.labels, split.labels[[2, 1, 2]])
-    assert part.boxes["film"].tolist() == [0, 0, 2, 2]
+    assert part.boxes["image"].tolist() == [0, 0, 2, 2]
     assert part.boxes["finding"].tolist() == [4, 3, 4, 3]
     assert part.simulated and part.fingerprint != split.fingerprint
-    assert split.boxes["film"].tolist() == [2, 0, 2]
+    assert split.boxes["image"].tolist() == [2, 0, 2]
 
 
 def test_subset_takes_table_and_masks_along(split):
@@ -78,7 +78,7 @@ def test_subset_by_slice_and_by_truth_values(split):
     assert np.shares_memory(by_slice.images, split.images)
     np.testing.assert_array_equal(by_slice.images, by_truth.images)
     assert by_slice.fingerprint == by_truth.fingerprint
-    assert by_slice.boxes["film"].tolist() == [1, 1]
+    assert by_slice.boxes["image"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("indices", [[4], [-5], [], slice(9, 9), [True, False]])

@@ -1,4 +1,4 @@
-"""Calibration against scikit-learn, closed forms and films whose probabilities are known."""
+"""Calibration against scikit-learn, closed forms and images whose probabilities are known."""
 
 import json
 
@@ -16,16 +16,16 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-def films(num_films=4000, slope=1.0, offset=0.0, seed=0):
+def make_images(num_images=4000, slope=1.0, offset=0.0, seed=0):
     """Return labels, and logits that would have to be taken times slope plus offset."""
     rng = np.random.default_rng(seed)
-    truth = rng.normal(-2, 1.5, (num_films, 2))
+    truth = rng.normal(-2, 1.5, (num_images, 2))
     y_true = (rng.random(truth.shape) < sigmoid(truth)).astype(float)
     return y_true, (truth - offset) / slope
 
 
 def test_bins_of_equal_width_are_scikit_learns():
-    y_true, logits = films()
+    y_true, logits = make_images()
     truth, chances = y_true[:, 0], np.round(sigmoid(logits[:, 0]), 2)  # many lie on an edge
     found = evaluation.reliability(truth, chances, bins=10, equal="width")
     happened, said = calibration_curve(truth, chances, n_bins=10, strategy="uniform")
@@ -37,7 +37,7 @@ def test_bins_of_equal_width_are_scikit_learns():
 
 
 def test_bins_of_equal_mass_hold_equally_many():
-    y_true, logits = films(1000)
+    y_true, logits = make_images(1000)
     found = evaluation.reliability(y_true[:, 0], sigmoid(logits[:, 0]), bins=8)
     assert found.count.tolist() == [125] * 8
     assert (np.diff(found.said) > 0).all()
@@ -57,7 +57,7 @@ def test_bounds_are_wilsons():
 
 
 def test_true_probabilities_err_by_counting_alone():
-    y_true, logits = films()
+    y_true, logits = make_images()
     chances = sigmoid(logits)
     error = evaluation.calibration_error(y_true, chances)
     floor = evaluation.error_floor(chances)
@@ -66,7 +66,7 @@ def test_true_probabilities_err_by_counting_alone():
 
 
 def test_unknown_labels_do_not_count():
-    y_true, logits = films(200)
+    y_true, logits = make_images(200)
     chances = sigmoid(logits)
     y_true[100:] = np.nan
     assert evaluation.calibration_error(y_true, chances) == pytest.approx(
@@ -80,14 +80,14 @@ def test_unknown_labels_do_not_count():
 
 
 def test_brier_is_scikit_learns():
-    y_true, logits = films(300)
+    y_true, logits = make_images(300)
     chances = sigmoid(logits)
     expected = brier_score_loss(y_true.ravel(), chances.ravel())
     assert evaluation.brier(y_true, chances) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_temperature_is_found_again():
-    y_true, logits = films(20_000, slope=0.4)
+    y_true, logits = make_images(20_000, slope=0.4)
     found = evaluation.fit_temperature(y_true, logits)
     assert found.method == "temperature"
     assert found.slope[0] == pytest.approx(0.4, rel=0.03)
@@ -96,7 +96,7 @@ def test_the_temperature_is_found_again():
 
 
 def test_no_other_temperature_is_likelier():
-    y_true, logits = films(500, slope=0.7)
+    y_true, logits = make_images(500, slope=0.7)
     found = evaluation.fit_temperature(y_true, logits).slope[0]
 
     def loss(slope):
@@ -108,7 +108,7 @@ def test_no_other_temperature_is_likelier():
 
 
 def test_no_temperature_turns_a_ranking_round():
-    y_true, logits = films(500)
+    y_true, logits = make_images(500)
     with pytest.raises(ValueError, match="tell nothing of these labels, or separate them"):
         evaluation.fit_temperature(y_true, -logits)
     with pytest.raises(ValueError, match="separate them without an error"):
@@ -116,12 +116,12 @@ def test_no_temperature_turns_a_ranking_round():
 
 
 def test_platt_is_logistic_regression_on_softened_targets():
-    y_true, logits = films(800, slope=0.5, offset=0.8)
+    y_true, logits = make_images(800, slope=0.5, offset=0.8)
     found = evaluation.fit_platt(y_true, logits)
     positives = y_true[:, 0].sum()
     high, low = (positives + 1) / (positives + 2), 1 / (800 - positives + 2)
     soft = np.where(y_true[:, 0] == 1, high, low)
-    # A target between 0 and 1 is a weighted film of either class.
+    # A target between 0 and 1 is a weighted image of either class.
     regression = LogisticRegression(C=1e12, tol=1e-10, max_iter=1000).fit(
         np.tile(logits[:, :1], (2, 1)),
         np.repeat([1, 0], 800),
@@ -132,7 +132,7 @@ def test_platt_is_logistic_regression_on_softened_targets():
 
 
 def test_a_label_with_one_class_is_left_as_it_is():
-    y_true, logits = films(100)
+    y_true, logits = make_images(100)
     y_true[:, 1] = 0
     found = evaluation.fit_platt(y_true, logits)
     assert (found.slope[1], found.offset[1]) == (1.0, 0.0)
@@ -140,7 +140,7 @@ def test_a_label_with_one_class_is_left_as_it_is():
 
 
 def test_calibration_goes_through_json():
-    found = evaluation.fit_platt(*films(100))
+    found = evaluation.fit_platt(*make_images(100))
     again = evaluation.Calibration.from_dict(json.loads(json.dumps(found.to_dict())))
     assert again == found
 
@@ -158,7 +158,7 @@ def test_calibration_goes_through_json():
         (lambda: evaluation.fit_temperature([[0], [1]], [[1.0]]), "must both be"),
         (lambda: evaluation.fit_temperature([[0], [1]], [[1.0], [np.inf]]), "1 are not"),
         (lambda: evaluation.fit_platt([[0], [0]], [[1.0], [2.0]]), "both of them"),
-        (lambda: evaluation.Calibration((1.0,), (0.0,), "platt")([[1.0, 2.0]]), r"\(num_films, 1"),
+        (lambda: evaluation.Calibration((1.0,), (0.0,), "platt")([[1.0, 2.0]]), r"\(num_images, 1"),
     ],
 )
 def test_bad_input(call, message):
@@ -166,9 +166,9 @@ def test_bad_input(call, message):
         call()
 
 
-def logistic_world(num_films, rng, slope=0.6, offset=-0.5, num_labels=14):
+def logistic_world(num_images, rng, slope=0.6, offset=-0.5, num_labels=14):
     """Return labels and probabilities that are off by a known logistic map, and the true ones."""
-    z = rng.normal(-2.5, 1.2, (num_films, num_labels))
+    z = rng.normal(-2.5, 1.2, (num_images, num_labels))
     true = 1 / (1 + np.exp(-(slope * z + offset)))
     return (rng.random(z.shape) < true).astype(float), 1 / (1 + np.exp(-z)), true
 

@@ -8,9 +8,9 @@ from xraylab import evaluation, metrics
 from xraylab.evaluation.resampling import resamples
 
 
-def answers(num_films, seed=0, levels=50):
+def answers(num_images, seed=0, levels=50):
     rng = np.random.default_rng(seed)
-    y_true = rng.random((num_films, 2)) < [0.3, 0.5]
+    y_true = rng.random((num_images, 2)) < [0.3, 0.5]
     scores = np.clip(0.5 + 0.2 * (y_true - 0.5) + rng.normal(0, 0.2, y_true.shape), 0, 1)
     return y_true.astype(int), np.round(scores * levels) / levels
 
@@ -26,13 +26,13 @@ def test_values_are_the_scores():
 
 
 def test_replicates_are_those_of_a_plain_loop():
-    """The same draws, scored film by film with scikit-learn, give the same percentiles."""
+    """The same draws, scored image by image with scikit-learn, give the same percentiles."""
     y_true, probabilities = answers(60)
     rng = np.random.default_rng(3)
     drawn = rng.integers(0, 60, (40, 60))
     rows = []
-    for films in drawn:
-        y, p = y_true[films], probabilities[films]
+    for images in drawn:
+        y, p = y_true[images], probabilities[images]
         rows.append(
             [
                 roc_auc_score(y, p, average="macro"),
@@ -88,8 +88,8 @@ def test_patients_are_drawn_whole():
     rows = []
     for drawn in rng.integers(0, 20, (30, 20)):
         names = np.unique(patients)[drawn]
-        films = np.concatenate([np.flatnonzero(patients == name) for name in names])
-        rows.append(roc_auc_score(y_true[films], probabilities[films], average="macro"))
+        images = np.concatenate([np.flatnonzero(patients == name) for name in names])
+        rows.append(roc_auc_score(y_true[images], probabilities[images], average="macro"))
     interval = evaluation.bootstrap(y_true, probabilities, 30, seed=5, patients=patients)[
         "macro_auc"
     ]
@@ -97,7 +97,7 @@ def test_patients_are_drawn_whole():
     assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=1e-12)
 
 
-def test_films_of_one_patient_widen_the_interval():
+def test_images_of_one_patient_widen_the_interval():
     y_true, probabilities = answers(100, levels=1000)
     y_true, probabilities = np.tile(y_true, (4, 1)), np.tile(probabilities, (4, 1))
     patients = np.tile(np.arange(100), 4)
@@ -151,8 +151,10 @@ def test_a_difference_is_that_of_the_same_resamples():
     second = answers(60, seed=1)[1] * 0.5 + 0.5 * y_true
     rng = np.random.default_rng(7)
     rows = []
-    for films in rng.integers(0, 60, (50, 60)):
-        scores = [roc_auc_score(y_true[films], p[films], average="macro") for p in (first, second)]
+    for images in rng.integers(0, 60, (50, 60)):
+        scores = [
+            roc_auc_score(y_true[images], p[images], average="macro") for p in (first, second)
+        ]
         rows.append(scores[1] - scores[0])
     found = evaluation.compare(y_true, first, second, 50, seed=7)["macro_auc"]
     low, high = np.percentile(rows, [2.5, 97.5])
@@ -187,11 +189,11 @@ def test_a_difference_agrees_with_delong():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"patients": [1]}, "patients: expected 3, one a film"),
-        ({"strata": [1, 2]}, "strata: expected 3, one a film"),
+        ({"patients": [1]}, "patients: expected 3, one an image"),
+        ({"strata": [1, 2]}, "strata: expected 3, one an image"),
         ({"patients": [1, 1, 2], "strata": [0, 1, 1]}, "patients are drawn whole"),
-        ({"patients": [1, np.nan, 2]}, "1 films have none, the first is film 1"),
-        ({"patients": ["a", "b", ""]}, "the first is film 2"),
+        ({"patients": [1, np.nan, 2]}, "1 images have none, the first is image 1"),
+        ({"patients": ["a", "b", ""]}, "the first is image 2"),
         ({"label_names": ["accuracy"]}, "'accuracy' is the name of a score"),
         ({"scores": ["auc"]}, "scores must be among macro_auc"),
         ({"scores": []}, "scores must be among"),

@@ -9,17 +9,17 @@ from xraylab import evaluation
 from xraylab.evaluation.significance import midranks
 
 
-def films(num_films=120, seed=0, levels=12):
+def make_images(num_images=120, seed=0, levels=12):
     """Return labels and the answers of two models, with many ties."""
     rng = np.random.default_rng(seed)
-    y_true = (rng.random(num_films) < 0.3).astype(int)
-    shared = rng.normal(size=num_films)
-    models = [y_true * pull + shared + rng.normal(size=num_films) for pull in (0.6, 1.2)]
+    y_true = (rng.random(num_images) < 0.3).astype(int)
+    shared = rng.normal(size=num_images)
+    models = [y_true * pull + shared + rng.normal(size=num_images) for pull in (0.6, 1.2)]
     return y_true, *(np.round(model * levels / 6) for model in models)
 
 
 def by_pairs(y_true, *scores):
-    """Return areas and covariance from every pair of films, as DeLong and others define them."""
+    """Return areas and covariance from every pair of images, as DeLong and others define them."""
     of_positives, of_negatives = [], []
     for model in scores:
         positive, negative = model[y_true == 1], model[y_true == 0]
@@ -35,7 +35,7 @@ def by_pairs(y_true, *scores):
 
 
 def test_areas_and_covariance_are_those_of_all_pairs():
-    y_true, first, second = films()
+    y_true, first, second = make_images()
     found = evaluation.delong(y_true, first, second)
     areas, covariance = by_pairs(y_true, first, second)
     np.testing.assert_allclose(found.areas, areas, atol=1e-14)
@@ -44,7 +44,7 @@ def test_areas_and_covariance_are_those_of_all_pairs():
 
 
 def test_interval_and_p_value_follow_from_the_normal_distribution():
-    y_true, first, second = films()
+    y_true, first, second = make_images()
     found = evaluation.delong(y_true, first, second)
     areas, covariance = by_pairs(y_true, first, second)
     low, high = stats.norm.interval(0.9, areas[1], np.sqrt(covariance[1, 1]))
@@ -68,7 +68,7 @@ def test_p_values_are_even_where_nothing_differs():
 
 
 def test_one_model_has_an_interval_and_a_model_equals_itself():
-    y_true, first, _ = films()
+    y_true, first, _ = make_images()
     low, high = evaluation.delong(y_true, first).interval()
     assert 0 <= low < roc_auc_score(y_true, first) < high <= 1
     assert evaluation.delong(y_true, first, first).p_value == 1.0
@@ -101,7 +101,7 @@ def test_holm_worked_by_hand():
         (([0, 0, 1, 2], [0.1, 0.2, 0.3, 0.4]), "0 and 1 only"),
     ],
 )
-def test_films_that_cannot_be_compared(arguments, message):
+def test_images_that_cannot_be_compared(arguments, message):
     with pytest.raises(ValueError, match=message):
         evaluation.delong(*arguments)
 

@@ -6,28 +6,28 @@ import pytest
 from xraylab import evaluation
 
 
-def films(num_films=200):
+def make_images(num_images=200):
     rng = np.random.default_rng(0)
-    y_true = (rng.random((num_films, 2)) < 0.4).astype(int)
-    groups = rng.choice(["AP", "PA", ""], num_films)
+    y_true = (rng.random((num_images, 2)) < 0.4).astype(int)
+    groups = rng.choice(["AP", "PA", ""], num_images)
     noise = np.where(groups == "AP", 0.6, 0.1)[:, np.newaxis]
     return y_true, np.clip(0.3 + 0.4 * y_true + noise * rng.normal(size=y_true.shape), 0, 1), groups
 
 
 def test_a_group_is_scored_alone_and_the_worst_comes_first():
-    y_true, probabilities, groups = films()
+    y_true, probabilities, groups = make_images()
     found = evaluation.by_group(y_true, probabilities, groups, replicates=50)
     assert [group.name for group in found] == ["AP", "PA"]
     for group in found:
         rows = groups == group.name
-        assert group.num_films == rows.sum()
+        assert group.num_images == rows.sum()
         alone = evaluation.bootstrap(y_true[rows], probabilities[rows], 50)["macro_auc"]
         assert group.score == alone
         assert group.labels == ("label_0", "label_1")
 
 
-def test_patients_go_with_their_films():
-    y_true, probabilities, groups = films()
+def test_patients_go_with_their_images():
+    y_true, probabilities, groups = make_images()
     patients = np.arange(200) // 2
     found = evaluation.by_group(
         y_true, probabilities, groups, "accuracy", replicates=20, patients=patients
@@ -41,7 +41,7 @@ def test_patients_go_with_their_films():
 
 def test_a_mean_is_over_the_same_labels_in_all_groups():
     """A group without the finding that is easy to see must not look worse for it."""
-    y_true, probabilities, groups = films()
+    y_true, probabilities, groups = make_images()
     y_true[groups == "AP", 1] = 0
     found = evaluation.by_group(y_true, probabilities, groups, replicates=10, label_names="ab")
     assert {group.labels for group in found} == {("a",)}
@@ -50,25 +50,25 @@ def test_a_mean_is_over_the_same_labels_in_all_groups():
         alone = evaluation.bootstrap(y_true[rows], probabilities[rows], 1)["label_0"]
         assert group.score.value == alone.value
     y_true[groups == "AP", 0] = 0
-    with pytest.raises(ValueError, match="no label has films with and without it"):
+    with pytest.raises(ValueError, match="no label has images with and without it"):
         evaluation.by_group(y_true, probabilities, groups, replicates=10)
 
 
 def test_a_list_with_nan_names_no_group():
-    y_true, probabilities, _ = films()
+    y_true, probabilities, _ = make_images()
     groups = ["AP", "PA", float("nan"), None] * 50
     found = evaluation.by_group(y_true, probabilities, groups, replicates=5)
     assert {group.name for group in found} == {"AP", "PA"}
 
 
 def test_small_groups_and_those_without_a_name_are_left_out():
-    y_true, probabilities, groups = films()
+    y_true, probabilities, groups = make_images()
     groups = groups.astype(object)
     groups[:3] = "lateral"
     groups[3] = None
     found = evaluation.by_group(y_true, probabilities, groups, least=10, replicates=5)
     assert {group.name for group in found} == {"AP", "PA"}
-    assert sum(group.num_films for group in found) == np.isin(groups, ["AP", "PA"]).sum()
+    assert sum(group.num_images for group in found) == np.isin(groups, ["AP", "PA"]).sum()
 
 
 def test_a_group_whose_score_is_undefined_comes_last():
@@ -88,9 +88,9 @@ def test_age_bands():
 @pytest.mark.parametrize(
     ("groups", "options", "message"),
     [
-        (["a"], {}, "groups: expected 3, one a film"),
-        (["", None, ""], {}, "no group has 1 films"),
-        (["a", "a", "b"], {"least": 5}, "no group has 5 films"),
+        (["a"], {}, "groups: expected 3, one an image"),
+        (["", None, ""], {}, "no group has 1 images"),
+        (["a", "a", "b"], {"least": 5}, "no group has 5 images"),
         (["a", "a", "b"], {"score": "auc"}, "scores must be among"),
     ],
 )

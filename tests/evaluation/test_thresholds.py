@@ -7,9 +7,9 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 from xraylab import evaluation
 
 
-def films(num_films=80, seed=0):
+def make_images(num_images=80, seed=0):
     rng = np.random.default_rng(seed)
-    y_true = (rng.random((num_films, 2)) < [0.2, 0.5]).astype(int)
+    y_true = (rng.random((num_images, 2)) < [0.2, 0.5]).astype(int)
     return y_true, np.round(np.clip(0.3 + 0.3 * y_true + rng.normal(0, 0.2, y_true.shape), 0, 1), 2)
 
 
@@ -21,7 +21,7 @@ def merit(truth, call, rule):
 
 @pytest.mark.parametrize("rule", ["f1", "youden"])
 def test_no_threshold_is_better(rule):
-    y_true, probabilities = films()
+    y_true, probabilities = make_images()
     chosen = evaluation.choose_thresholds(y_true, probabilities, rule)
     for truth, chances, threshold in zip(y_true.T, probabilities.T, chosen, strict=True):
         all_of_them = np.unique(np.append(chances - 1e-9, 1.0))
@@ -31,7 +31,7 @@ def test_no_threshold_is_better(rule):
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
 def test_the_highest_threshold_that_is_sensitive_enough(share):
-    y_true, probabilities = films()
+    y_true, probabilities = make_images()
     chosen = evaluation.choose_thresholds(y_true, probabilities, "sensitivity", share)
     for truth, chances, threshold in zip(y_true.T, probabilities.T, chosen, strict=True):
         assert recall_score(truth, chances > threshold) >= share
@@ -46,7 +46,7 @@ def test_neighbouring_numbers_are_told_apart():
 
 
 def test_what_helps_nowhere_is_called_nowhere():
-    """Sensitivity + specificity is the same for calling all films and none."""
+    """Sensitivity + specificity is the same for calling all images and none."""
     (chosen,) = evaluation.choose_thresholds([[1], [0], [0]], [[0.5], [0.5], [0.5]], "youden")
     assert chosen == 1.0
 
@@ -66,7 +66,7 @@ def test_thresholds_lie_between_answers():
     assert everything == pytest.approx([0.1])
 
 
-def test_one_class_has_no_threshold_and_unknown_films_do_not_count():
+def test_one_class_has_no_threshold_and_unknown_images_do_not_count():
     y_true = np.array([[0, 1], [0, 0], [0, np.nan]])
     chosen = evaluation.choose_thresholds(y_true, [[0.1, 0.9], [0.2, 0.3], [0.3, 0.99]])
     assert np.isnan(chosen[0])
@@ -74,7 +74,7 @@ def test_one_class_has_no_threshold_and_unknown_films_do_not_count():
 
 
 def test_operating_points_are_counts():
-    y_true, probabilities = films()
+    y_true, probabilities = make_images()
     thresholds = [0.5, 0.45]
     points = evaluation.operating_points(y_true, probabilities, thresholds)
     for truth, chances, threshold, point in zip(
@@ -96,9 +96,12 @@ def test_what_cannot_be_counted_is_nan():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: evaluation.choose_thresholds(*films(), rule="best"), "f1, youden, sensitivity"),
-        (lambda: evaluation.choose_thresholds(*films(), "sensitivity", 0), r"in \(0, 1\]"),
-        (lambda: evaluation.operating_points(*films(), [0.5]), "expected 2, one a label"),
+        (
+            lambda: evaluation.choose_thresholds(*make_images(), rule="best"),
+            "f1, youden, sensitivity",
+        ),
+        (lambda: evaluation.choose_thresholds(*make_images(), "sensitivity", 0), r"in \(0, 1\]"),
+        (lambda: evaluation.operating_points(*make_images(), [0.5]), "expected 2, one a label"),
         (lambda: evaluation.choose_thresholds([[0], [1]], [[-2.0], [3.0]]), "look like logits"),
     ],
 )

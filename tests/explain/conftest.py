@@ -1,4 +1,4 @@
-"""Small models with random weights, and films to look at."""
+"""Small models with random weights, and images to look at."""
 
 import keras
 import numpy as np
@@ -36,5 +36,5 @@ def toy():
 
 @pytest.fixture(scope="session")
 def images():
-    """Return three films of noise, (3, 32, 32, 1)."""
+    """Return three images of noise, (3, 32, 32, 1)."""
     return np.random.default_rng(2).random((3, SIZE, SIZE, 1)).astype(np.float32)

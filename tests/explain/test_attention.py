@@ -42,7 +42,7 @@ def test_names_of_other_maps(toy, images):
     assert list(explain.attention(model, images, last)) == [last]
 
 
-def test_few_films_at_a_time_give_the_same(toy, images, monkeypatch):
+def test_few_images_at_a_time_give_the_same(toy, images, monkeypatch):
     model = toy("rr_vit_toy")
     expected = explain.attention(model, images)
     monkeypatch.setattr("xraylab.explain.looking.KEPT_BYTES", 1)
@@ -50,7 +50,7 @@ def test_few_films_at_a_time_give_the_same(toy, images, monkeypatch):
         np.testing.assert_allclose(maps, expected[layer], atol=1e-6)
 
 
-def joint(model, maps, film, keep, read):
+def joint(model, maps, image, keep, read):
     """Return the product of all blocks' matrices, over what the answer reads: an independent way.
 
     Tokens of LT-ViT are its labels, then its patches; of DBCT the patches.
@@ -60,10 +60,10 @@ def joint(model, maps, film, keep, read):
     whole = np.eye(labels + places)
     for i in range(model.depth):
         block = np.zeros_like(whole)
-        block[labels:, labels:] = maps[f"block_{i}"][film]
+        block[labels:, labels:] = maps[f"block_{i}"][image]
         own = keep * np.eye(len(whole))
         if f"block_{i}.label_attention" in maps:
-            to_places, to_labels = np.split(maps[f"block_{i}.label_attention"][film], [places], 1)
+            to_places, to_labels = np.split(maps[f"block_{i}.label_attention"][image], [places], 1)
             block[:labels] = np.concatenate([to_labels, to_places], axis=1)
         elif labels:
             own[:labels, :labels] = np.eye(labels)  # they are not there yet
@@ -76,26 +76,26 @@ def test_rollout_is_a_product_of_matrices(toy, images, name):
     model = toy(name)
     maps = {key: value.mean(axis=1) for key, value in explain.attention(model, images).items()}
     found = explain.rollout(model, images)
-    for film in range(3):
-        whole = joint(model, maps, film, 0.5, 0.5)
+    for image in range(3):
+        whole = joint(model, maps, image, 0.5, 0.5)
         if name == "lt_vit_toy":
             expected = whole[:3, 3:]
         elif name == "dbct_toy":
             patches = whole.mean(axis=0).reshape(4, 4) / 2
-            places = maps["cross_attention"][film].mean(axis=0).reshape(8, 8) / 2
+            places = maps["cross_attention"][image].mean(axis=0).reshape(8, 8) / 2
             expected = patches.repeat(2, 0).repeat(2, 1) / 4 + places
             assert expected.sum() == pytest.approx(1)
         else:
             expected = whole[0, 1:]
-        np.testing.assert_allclose(found[film].ravel(), expected.ravel(), rtol=1e-4)
+        np.testing.assert_allclose(found[image].ravel(), expected.ravel(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)
 def test_slopes_are_finite_differences(toy, images, name):
     """Move one entry of one map and see how the logit moves."""
-    model, film, label = toy(name), images[:1], 1
-    maps = explain.attention(model, film)
-    slopes = _slopes(model, film, label, maps)
+    model, image, label = toy(name), images[:1], 1
+    maps = explain.attention(model, image)
+    slopes = _slopes(model, image, label, maps)
     silent = []
     for layer, found in slopes.items():
         strongest = np.unravel_index(np.abs(found).argmax(), found.shape)
@@ -111,7 +111,7 @@ def test_slopes_are_finite_differences(toy, images, name):
                 return attention + sign * step if name == layer else attention
 
             with explain.changed_attention(model, move):
-                logits.append(float(model(film)["logits"][0, label]))
+                logits.append(float(model(image)["logits"][0, label]))
         assert (logits[1] - logits[0]) / 0.2 == pytest.approx(found[strongest], rel=0.05)
     assert silent == ([f"block_{model.depth - 1}"] if name == "lt_vit_toy" else [])
 
@@ -137,12 +137,12 @@ def test_gradient_attention_weighs_and_multiplies(toy, images, name):
         np.testing.assert_allclose(found[0, place].ravel(), expected.ravel(), rtol=1e-4, atol=1e-9)
 
 
-def test_many_films_at_once_give_what_each_gives_alone(toy, images):
+def test_many_images_at_once_give_what_each_gives_alone(toy, images):
     for name in ("rr_vit_toy", "lt_vit_toy"):
         found = explain.gradient_attention(toy(name), images, [0, 2])
-        for film in range(3):
-            alone = explain.gradient_attention(toy(name), images[[film]], [0, 2])
-            np.testing.assert_allclose(found[film], alone[0], rtol=1e-3, atol=1e-7)
+        for image in range(3):
+            alone = explain.gradient_attention(toy(name), images[[image]], [0, 2])
+            np.testing.assert_allclose(found[image], alone[0], rtol=1e-3, atol=1e-7)
 
 
 def test_maps_given_in_parts_give_the_same_slopes(toy, images, monkeypatch):
@@ -157,16 +157,14 @@ def test_maps_given_in_parts_give_the_same_slopes(toy, images, monkeypatch):
 def test_a_compiled_look_sees_the_same_and_follows_the_weights(toy, name):
     model = toy(name, 64)
     images = np.random.default_rng(3).random((3, 64, 64, 1)).astype(np.float32)
-    compiled = _compiled(
-        model, lambda call, films: call(films, return_intermediates=True), (images,)
-    )
+    compiled = _compiled(model, lambda call, x: call(x, return_intermediates=True), (images,))
     own = model.get_weights()
     try:
         for weights in (own, [0.9 * value for value in own]):
             model.set_weights(weights)
-            for films in (images, images[:1]):
-                expected = model(films, training=False, return_intermediates=True)
-                found = compiled(films)
+            for some in (images, images[:1]):
+                expected = model(some, training=False, return_intermediates=True)
+                found = compiled(some)
                 for kind in ("attention", "logits"):
                     one, other = (
                         seen[kind] if kind == "logits" else next(iter(seen[kind].values()))
@@ -350,9 +348,9 @@ def test_jax_agrees(toy, images, tmp_path):
             lambda m, x: explain.attention(m("rr_vit_toy"), x, "block_9"),
             "no attention called 'block_9'; it has block_0",
         ),
-        (lambda m, x: explain.attention(m("rr_vit_toy"), x[:0]), "at least one film"),
+        (lambda m, x: explain.attention(m("rr_vit_toy"), x[:0]), "at least one image"),
         (lambda m, x: explain.attention(m("rr_vit_toy"), x, []), "at least one name, got none"),
-        (lambda m, x: explain.attention(m("rr_vit_toy"), x[0]), "Take one film as"),
+        (lambda m, x: explain.attention(m("rr_vit_toy"), x[0]), "Take one image as"),
         (lambda m, x: explain.attention(m("rr_vit_toy"), x[:, :16, :16]), "image_size=16"),
         (lambda m, x: explain.rollout(m("resnet50_toy"), x), "connects all places"),
         (lambda m, x: explain.gradient_attention(m("rr_vit_toy"), x, 3), "from 0 to 2, got 3"),

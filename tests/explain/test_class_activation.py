@@ -24,7 +24,7 @@ def test_of_a_hidden_layer_it_takes_the_units_that_are_on(toy, images):
     model = toy("resnet50_toy")
     features = ops.convert_to_numpy(model(images, return_intermediates=True)["features"])
     first, bias = (np.asarray(w) for w in model.hidden.weights)
-    on = features.mean(axis=(1, 2)) @ first + bias > 0  # (films, hidden)
+    on = features.mean(axis=(1, 2)) @ first + bias > 0  # (images, hidden)
     slopes = np.einsum("ch,fh,hk->fkc", first, on, np.asarray(model.head.kernel))
     weights = slopes / (features.shape[1] * features.shape[2])
     expected = np.maximum(np.einsum("fkc,fhwc->fkhw", weights, features), 0)

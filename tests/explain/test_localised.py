@@ -20,7 +20,7 @@ def test_scores_by_hand():
     found = explain.scores_of(*by_hand())
     assert found["pointing"].tolist() == [1, 0.5, 0.25]
     assert found["energy"].tolist() == [0.75, 0.5, 0.25]
-    # Above half of the highest: one pixel inside; two, one of them inside; the whole film.
+    # Above half of the highest: one pixel inside; two, one of them inside; the whole image.
     assert found["iou_half"] == pytest.approx([1 / 4, 1 / 5, 4 / 16])
     # Of the four highest (0,0) and (3,3) are sure; two of the 14 cells of zero are drawn by lot.
     assert found["iou_area"][0] in [inside / (8 - inside) for inside in (1, 2, 3)]
@@ -41,8 +41,8 @@ def test_a_map_that_is_the_mask_is_perfect():
         assert values.tolist() == [1, 1, 1]
 
 
-def test_one_map_for_all_films_gains_nothing():
-    """It may lie where the finding usually does, and knows nothing of any film."""
+def test_one_map_for_all_images_gains_nothing():
+    """It may lie where the finding usually does, and knows nothing of any image."""
     rng = np.random.default_rng(0)
     masks = np.zeros((40, 8, 8), bool)
     for mask in masks:
@@ -60,7 +60,7 @@ def test_one_map_for_all_films_gains_nothing():
 
 
 def test_maps_are_exchanged_within_a_finding():
-    """Two findings, each always in its own corner: other films of one give its place away."""
+    """Two findings, each always in its own corner: other images of one give its place away."""
     masks = np.zeros((10, 8, 8), bool)
     masks[:5, :4, :4], masks[5:, 4:, 4:] = True, True
     maps = masks.astype(float)
@@ -82,7 +82,7 @@ def test_lots_decide_between_places_that_tie():
     assert found.mean() == pytest.approx(1 / 7, abs=0.03)  # a quarter of the 16 fall into it
 
 
-def test_the_interval_of_the_gain_covers_what_would_come_of_other_films():
+def test_the_interval_of_the_gain_covers_what_would_come_of_other_images():
     """Maps and masks lie in the middle or at the rim, by chance and independently: no gain."""
     held = 0
     for trial in range(40):
@@ -98,7 +98,7 @@ def test_the_interval_of_the_gain_covers_what_would_come_of_other_films():
 
 def test_exchanged_maps_are_of_the_same_finding_and_of_other_patients():
     groups = np.array(["left", "right", "right"] * 4)
-    patients = np.array([0, 1, 1, 2, 1, 3, 4, 5, 6, 7, 8, 9])  # patient 1 has three films
+    patients = np.array([0, 1, 1, 2, 1, 3, 4, 5, 6, 7, 8, 9])  # patient 1 has three images
     found = explain.exchanges(groups, patients)
     for row in found:
         assert sorted(row) == list(range(12))
@@ -107,7 +107,7 @@ def test_exchanged_maps_are_of_the_same_finding_and_of_other_patients():
     assert {tuple(row) for row in explain.exchanges(np.zeros(4))} == {
         (3, 0, 1, 2), (2, 3, 0, 1), (1, 2, 3, 0)
     }  # fmt: skip
-    with pytest.raises(ValueError, match="one a film of each"):
+    with pytest.raises(ValueError, match="one an image of each"):
         explain.exchanges(groups, patients[:5])
 
 
@@ -135,8 +135,8 @@ def test_noise_scores_as_a_map_that_is_the_same_everywhere():
         assert found[name].gain.low < 0 < found[name].gain.high
 
 
-def test_films_of_one_patient_are_drawn_together():
-    """Every film four times over tells no more than once: the interval must not shrink."""
+def test_images_of_one_patient_are_drawn_together():
+    """Every image four times over tells no more than once: the interval must not shrink."""
     rng = np.random.default_rng(0)
     maps, masks = rng.random((50, 8, 8)), rng.random((50, 8, 8)) < 0.3
     once = explain.localisation(maps, masks)["pointing"].score
@@ -148,7 +148,7 @@ def test_films_of_one_patient_are_drawn_together():
 
 
 def test_enlarged_maps_are_linear_between_the_middles_of_cells():
-    found = explain.on_film([[[0.0, 4.0], [8.0, 12.0]]], 8)[0]
+    found = explain.on_image([[[0.0, 4.0], [8.0, 12.0]]], 8)[0]
     # Middles of the cells lie at 1.5 and 5.5 pixels; pixel 3 is three eighths of the way.
     assert found[0].tolist() == pytest.approx([0, 0, 0.5, 1.5, 2.5, 3.5, 4, 4])
     assert found[:, 0].tolist() == pytest.approx([0, 0, 1, 3, 5, 7, 8, 8])
@@ -158,8 +158,8 @@ def test_boxes_hold_the_pixels_whose_middles_lie_in_them():
     boxes = np.array(
         [(5, 1, 0.25, 0.5, 0.5, 1.0), (2, 1, 0.0, 0.0, 0.01, 0.01), (2, 0, 0, 0, 1, 1)], BOX_DTYPE
     )
-    films, masks = explain.box_masks(boxes, 8, 1)
-    assert films.tolist() == [2, 5]
+    images, masks = explain.box_masks(boxes, 8, 1)
+    assert images.tolist() == [2, 5]
     assert np.argwhere(masks[0]).tolist() == [[0, 0]]  # smaller than a pixel
     assert masks[1].sum() == 8
     assert masks[1, 4:, 2:4].all()
@@ -168,12 +168,12 @@ def test_boxes_hold_the_pixels_whose_middles_lie_in_them():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda maps, masks: (maps[:2], masks), "expected .num_films, size, size. both"),
+        (lambda maps, masks: (maps[:2], masks), "expected .num_images, size, size. both"),
         (lambda maps, masks: (maps, masks.astype(int)), "masks of bool"),
         (lambda maps, masks: (np.where(masks, np.nan, maps), masks), "finite"),
-        (lambda maps, masks: (maps, masks & False), "film 0 is empty"),
-        (lambda maps, masks: (maps, masks | True), "film 0 is the whole film"),
-        (lambda maps, masks: (maps[:2], masks[:2]), "at least 3 films of each finding"),
+        (lambda maps, masks: (maps, masks & False), "image 0 is empty"),
+        (lambda maps, masks: (maps, masks | True), "image 0 is the whole image"),
+        (lambda maps, masks: (maps[:2], masks[:2]), "at least 3 images of each finding"),
     ],
 )
 def test_bad_input(change, message):
@@ -181,14 +181,14 @@ def test_bad_input(change, message):
         explain.localisation(*change(*by_hand()))
 
 
-def test_maps_larger_than_the_film():
+def test_maps_larger_than_the_image():
     with pytest.raises(ValueError, match="at most 4 rows"):
-        explain.on_film(np.zeros((1, 8, 8)), 4)
+        explain.on_image(np.zeros((1, 8, 8)), 4)
 
 
 def test_groups_of_another_length_or_too_small():
     maps, masks = by_hand()
-    with pytest.raises(ValueError, match="groups: expected 3, one a film"):
+    with pytest.raises(ValueError, match="groups: expected 3, one an image"):
         explain.localisation(maps, masks, groups=[0])
     with pytest.raises(ValueError, match="got 1 of b"):
         explain.localisation(*(np.repeat(x, 2, 0) for x in (maps, masks)), groups=list("aaaaab"))

@@ -11,14 +11,14 @@ def test_each_place_is_the_fall_of_the_logit_when_it_is_covered(toy, images):
     found = explain.occlusion(model, images[:2], [2, 0], side=16, fill=0.25)
     assert found.shape == (2, 2, 2, 2)
     whole = np.asarray(model(images)["logits"])
-    for film, row, column in ((0, 0, 0), (1, 0, 1), (1, 1, 0)):
-        covered = images[film : film + 1].copy()
+    for image, row, column in ((0, 0, 0), (1, 0, 1), (1, 1, 0)):
+        covered = images[image : image + 1].copy()
         covered[0, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16] = 0.25
-        falls = whole[film] - np.asarray(model(covered)["logits"])[0]
-        assert found[film, :, row, column] == pytest.approx(falls[[2, 0]], abs=2e-5)
+        falls = whole[image] - np.asarray(model(covered)["logits"])[0]
+        assert found[image, :, row, column] == pytest.approx(falls[[2, 0]], abs=2e-5)
 
 
-def test_by_default_eighths_are_covered_with_the_films_mean(toy, images):
+def test_by_default_eighths_are_covered_with_the_images_mean(toy, images):
     model = toy("dbct_toy")
     found = explain.occlusion(model, images[:1])
     assert found.shape == (1, 3, 8, 8)
@@ -28,15 +28,15 @@ def test_by_default_eighths_are_covered_with_the_films_mean(toy, images):
     assert found[0, :, 7, 0] == pytest.approx(falls[0], abs=2e-5)
 
 
-def test_squares_tile_films_of_every_size(toy):
-    films = np.zeros((1, 36, 36, 1), np.float32)
-    assert explain.occlusion(toy("resnet50_toy", 36), films).shape == (1, 3, 9, 9)
+def test_squares_tile_images_of_every_size(toy):
+    images = np.zeros((1, 36, 36, 1), np.float32)
+    assert explain.occlusion(toy("resnet50_toy", 36), images).shape == (1, 3, 9, 9)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"side": 0}, "divides the film's 32 px, got 0"),
+        ({"side": 0}, "divides the image's 32 px, got 0"),
         ({"side": 33}, "got 33"),
         ({"side": 5}, "got 5"),
         ({"side": 4.5}, "got 4.5"),

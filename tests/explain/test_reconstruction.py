@@ -28,7 +28,7 @@ def test_masked_patches_are_covered_and_no_others(toy, images):
     np.testing.assert_allclose(mean, images.mean(axis=(1, 2, 3)), rtol=1e-6)
 
 
-def test_each_film_can_have_its_own_mask(toy, images):
+def test_each_image_can_have_its_own_mask(toy, images):
     masked = np.zeros((3, 4, 4), bool)
     masked[1] = True
     shown = explain.reconstruct(toy("rr_vit_toy"), images, masked=masked).shown
@@ -46,8 +46,8 @@ def test_with_all_heads_off_patches_know_nothing_of_each_other(toy, images):
     rest[:8, :8] = False
     for heads_off, equal in ((off, True), ((), False), (off[:1], False)):
         first, second = (
-            explain.reconstruct(model, films, heads_off=heads_off).painted[:, rest]
-            for films in (images, other)
+            explain.reconstruct(model, some, heads_off=heads_off).painted[:, rest]
+            for some in (images, other)
         )
         assert np.allclose(first, second, atol=1e-6) == equal
 

@@ -34,10 +34,10 @@ def test_against_plain_loops(num_heads):
     layer.build(tokens.shape)
     layer.set_weights([rng.normal(0, 0.3, w.shape) for w in layer.get_weights()])
     output, attention = layer(tokens.astype(np.float32), return_attention=True)
-    for film in range(2):
-        expected, maps = reference(tokens[film], layer)
-        np.testing.assert_allclose(ops.convert_to_numpy(output)[film], expected, atol=1e-5)
-        np.testing.assert_allclose(ops.convert_to_numpy(attention)[film], maps, atol=1e-6)
+    for image in range(2):
+        expected, maps = reference(tokens[image], layer)
+        np.testing.assert_allclose(ops.convert_to_numpy(output)[image], expected, atol=1e-5)
+        np.testing.assert_allclose(ops.convert_to_numpy(attention)[image], maps, atol=1e-6)
 
 
 def test_permuted_tokens_give_permuted_outputs():

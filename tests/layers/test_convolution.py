@@ -74,7 +74,7 @@ def test_squeeze_excite():
     )
 
 
-def test_drop_path_drops_whole_films_and_keeps_the_mean():
+def test_drop_path_drops_whole_images_and_keeps_the_mean():
     keras.utils.set_random_seed(0)
     x = np.ones((4000, 2, 3), np.float32)
     layer = DropPath(0.25)

@@ -9,7 +9,7 @@ from xraylab.layers import TransformerBlock
 
 
 def reference(x, weights, num_heads):
-    """Two pre-norm residual branches, written out for one film."""
+    """Two pre-norm residual branches, written out for one image."""
     weights = iter(np.asarray(w, np.float64) for w in weights)
 
     def norm(x):
@@ -38,7 +38,7 @@ def test_block_against_numpy():
     block.set_weights([rng.normal(0, 0.3, w.shape) for w in block.get_weights()])
     output, attention = block(x.astype(np.float32), return_attention=True)
     assert tuple(attention.shape) == (2, 3, 5, 5)
-    for film in range(2):
-        expected = reference(x[film], block.get_weights(), 3)
-        np.testing.assert_allclose(ops.convert_to_numpy(output)[film], expected, atol=1e-5)
+    for image in range(2):
+        expected = reference(x[image], block.get_weights(), 3)
+        np.testing.assert_allclose(ops.convert_to_numpy(output)[image], expected, atol=1e-5)
     np.testing.assert_allclose(block(x.astype(np.float32)), output, atol=1e-6)

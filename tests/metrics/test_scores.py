@@ -11,10 +11,10 @@ from xraylab.evaluation import bootstrap
 from xraylab.findings import FINDINGS
 
 
-def random_answers(num_films, num_labels, levels, seed):
+def random_answers(num_images, num_labels, levels, seed):
     """Labels at 20 % and scores with only ``levels`` distinct values, so that ties abound."""
     rng = np.random.default_rng(seed)
-    y_true = (rng.random((num_films, num_labels)) < 0.2).astype(np.uint8)
+    y_true = (rng.random((num_images, num_labels)) < 0.2).astype(np.uint8)
     return y_true, rng.integers(0, levels, y_true.shape) / levels
 
 
@@ -31,7 +31,7 @@ def test_areas_agree_with_scikit_learn_under_ties(levels, seed):
     )
 
 
-def test_weighted_areas_agree_with_repeated_films():
+def test_weighted_areas_agree_with_repeated_images():
     y_true, scores = random_answers(60, 1, 5, seed=1)
     y_true, scores = y_true[:, 0], scores[:, 0]
     weights = np.random.default_rng(2).integers(0, 4, (7, 60))
@@ -45,7 +45,7 @@ def test_weighted_areas_agree_with_repeated_films():
 
 
 def test_by_hand():
-    # Two films, two labels. Label a: positive above negative. Label b: a tie.
+    # Two images, two labels. Label a: positive above negative. Label b: a tie.
     result = metrics.score([[1, 0], [0, 1]], [[0.9, 0.6], [0.2, 0.6]], label_names=("a", "b"))
     assert result.per_finding[0].roc_auc == 1.0
     assert result.per_finding[1].roc_auc == 0.5
@@ -72,8 +72,8 @@ def test_one_half_is_not_above_one_half():
 
 
 @pytest.fixture
-def densenet(real_films):
-    with np.load(real_films / "densenet121_test_probabilities.npz") as file:
+def densenet(real_images):
+    with np.load(real_images / "densenet121_test_probabilities.npz") as file:
         return file["labels"], file["probabilities"]
 
 
@@ -115,7 +115,7 @@ def test_random_ties_agree_with_medmnist(seed):
 
 
 def test_floors_of_chestmnist(densenet):
-    """The all-negative accuracy and exact match of the ChestMNIST test films, and the micro AUC
+    """The all-negative accuracy and exact match of the ChestMNIST test images, and the micro AUC
     of their training prevalence, are known figures.
     """
     y_true, probabilities = densenet
@@ -129,7 +129,7 @@ def test_floors_of_chestmnist(densenet):
     assert negative.macro_auc == negative.micro_auc == 0.5
     assert constant.micro_auc == pytest.approx(0.747, abs=5e-4)
     assert constant.macro_auc == 0.5
-    assert "training films" in constant.description
+    assert "training images" in constant.description
 
 
 def test_label_with_one_class_is_undefined_and_left_out():
@@ -159,7 +159,7 @@ def test_fourteen_labels_are_the_findings():
     ("y_true", "probabilities", "message"),
     [
         ([[0, 1]], [[0.1]], r"\(1, 2\) and \(1, 1\) came"),
-        ([0, 1], [0.1, 0.2], "num_films, num_labels"),
+        ([0, 1], [0.1, 0.2], "num_images, num_labels"),
         (np.zeros((0, 3)), np.zeros((0, 3)), "not empty"),
         ([[0, 2]], [[0.1, 0.2]], r"also holds \[2\]"),
         ([[0, -1]], [[0.1, 0.2]], "uncertain"),

@@ -47,11 +47,11 @@ def randomise(model, seed=1):
 
 
 def settle(model, images):
-    """Let all batch norms take the statistics of some films, so that values stay of order one.
+    """Let all batch norms take the statistics of some images, so that values stay of order one.
 
     In MedViT with moved weights they grow from layer to layer. Attention scores of 1e13 are finite,
     but rounded by 1e6, and XLA, which rounds them in two ways, makes nan of them. Where values do
-    not grow it would do harm: channels that hardly vary over few films magnify what is rounded.
+    not grow it would do harm: channels that hardly vary over few images magnify what is rounded.
     """
     norms = [
         layer
@@ -69,7 +69,7 @@ def settle(model, images):
 
 @pytest.fixture(scope="session")
 def batch():
-    """Four films of noise and their labels."""
+    """Four images of noise and their labels."""
     rng = np.random.default_rng(0)
     images = rng.random((4, SIZE, SIZE, 1)).astype(np.float32)
     return images, (rng.random((4, 14)) < 0.3).astype(np.float32)

@@ -280,7 +280,7 @@ def test_trunk_answers_as_keras_applications(name, reference):
 
 @pytest.mark.parametrize("name", ["resnet50", "densenet121"])
 def test_imagenet_grey_levels(name):
-    """What reaches the trunk is what ``preprocess_input`` makes of the film as a colour photo."""
+    """What reaches the trunk is what ``preprocess_input`` makes of the image as a colour photo."""
     preprocess = {
         "resnet50": keras.applications.resnet50.preprocess_input,
         "densenet121": keras.applications.densenet.preprocess_input,

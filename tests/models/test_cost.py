@@ -52,7 +52,7 @@ def test_published_figures(network, published):
     assert multiply_adds(Grey()) == pytest.approx(published, rel=0.02)
 
 
-def test_layer_shapes_follow_the_film():
+def test_layer_shapes_follow_the_image():
     model = models.build("rr_vit_toy", image_size=32)
     rows = {layer.name: shape for layer, shape in layer_shapes(model)}
     assert next(iter(rows)) == "patch_embedding"

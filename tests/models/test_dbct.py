@@ -21,7 +21,7 @@ def test_size_is_the_reported_one(image_size, parameters, reported, patch_size):
 
 
 def patches_of(images, size):
-    """Cut films (batch, side, side, 1) into flat patches, one after the other."""
+    """Cut images (batch, side, side, 1) into flat patches, one after the other."""
     count = images.shape[1] // size
     cut = [
         images[:, r * size : (r + 1) * size, c * size : (c + 1) * size].reshape(len(images), -1)
@@ -154,7 +154,7 @@ def test_a_logit_is_the_mean_of_its_map_and_a_bias(model, images):
     """What makes the class activation map of this model exact."""
     out = model(images, return_intermediates=True)
     kernel, bias = model.head.get_weights()
-    maps = ops.convert_to_numpy(out["features"]) @ kernel  # (film, row, column, label)
+    maps = ops.convert_to_numpy(out["features"]) @ kernel  # (image, row, column, label)
     np.testing.assert_allclose(
         maps.mean(axis=(1, 2)) + bias, ops.convert_to_numpy(out["logits"]), atol=1e-5
     )

@@ -43,7 +43,7 @@ def randomise(layer, seed=0):
         variable.assign(values)
 
 
-# The building blocks once more, on float64 arrays of one film, (height, width, channels).
+# The building blocks once more, on float64 arrays of one image, (height, width, channels).
 
 
 def numpy_norm(x, norm):
@@ -142,16 +142,16 @@ def checked(layer, shape, reference, **options):
     layer.build(shape)
     randomise(layer)
     got = layer(x.astype(np.float32), **options)
-    return got, [reference(film, layer) for film in x]
+    return got, [reference(image, layer) for image in x]
 
 
 @pytest.mark.parametrize("num_heads", [1, 2, 4])
 def test_cascaded_groups_against_numpy(num_heads):
     layer = CascadedGroupAttention(num_heads, key_dim=3, kernel_sizes=(5, 3, 3, 1))
     (got, maps), expected = checked(layer, (2, 4, 4, 8), numpy_attention, return_attention=True)
-    for film in range(2):
-        np.testing.assert_allclose(ops.convert_to_numpy(got)[film], expected[film][0], atol=1e-5)
-        np.testing.assert_allclose(ops.convert_to_numpy(maps)[film], expected[film][1], atol=1e-5)
+    for image in range(2):
+        np.testing.assert_allclose(ops.convert_to_numpy(got)[image], expected[image][0], atol=1e-5)
+        np.testing.assert_allclose(ops.convert_to_numpy(maps)[image], expected[image][1], atol=1e-5)
 
 
 @pytest.mark.parametrize(("size", "windows"), [(2, 1), (3, 1), (5, 4), (6, 4), (7, 9)])
@@ -160,9 +160,9 @@ def test_windows_against_numpy(size, windows):
     layer = WindowAttention(2, key_dim=3, kernel_sizes=(3, 1), window_size=3)
     (got, maps), expected = checked(layer, (2, size, size, 4), numpy_windows, return_attention=True)
     assert maps.shape[1] == windows
-    for film in range(2):
-        np.testing.assert_allclose(ops.convert_to_numpy(got)[film], expected[film][0], atol=1e-5)
-        np.testing.assert_allclose(ops.convert_to_numpy(maps)[film], expected[film][1], atol=1e-5)
+    for image in range(2):
+        np.testing.assert_allclose(ops.convert_to_numpy(got)[image], expected[image][0], atol=1e-5)
+        np.testing.assert_allclose(ops.convert_to_numpy(maps)[image], expected[image][1], atol=1e-5)
 
 
 def test_without_its_map_attention_answers_the_same():
@@ -202,8 +202,8 @@ def test_downsampling_against_numpy(size):
 def test_the_toy_against_numpy():
     model = models.build("efficientvit_toy", image_size=36, num_labels=3)  # maps of 9, 5 and 3
     randomise(model)
-    film = np.random.default_rng(2).random((36, 36, 1))
-    x = np.repeat(film, 3, axis=-1)
+    image = np.random.default_rng(2).random((36, 36, 1))
+    x = np.repeat(image, 3, axis=-1)
     for convolution in model.stem:
         x = numpy_conv_norm(x, convolution, stride=2)
     for layer in model.trunk:
@@ -214,7 +214,7 @@ def test_the_toy_against_numpy():
     head = model.heads[0]
     pooled = numpy_norm(x.mean((0, 1)), head.norm)
     expected = pooled @ np.float64(head.linear.kernel) + np.float64(head.linear.bias)
-    got = ops.convert_to_numpy(model(film[None].astype(np.float32))["logits"])[0]
+    got = ops.convert_to_numpy(model(image[None].astype(np.float32))["logits"])[0]
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -259,8 +259,8 @@ def test_timms_own_answers(random_weights):
     model = models.build("efficientvit_m0", image_size=size, num_labels=expected.shape[1])
     state = random_weights.random_state(shapes, gain=gain)
     assert load_timm(model, state) is model
-    films = random_weights.random_films(2, size)
-    got = ops.convert_to_numpy(model(films)["logits"])
+    images = random_weights.random_images(2, size)
+    got = ops.convert_to_numpy(model(images)["logits"])
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
 
     before = model.get_weights()
@@ -292,8 +292,8 @@ def test_a_converter_wants_the_right_model():
 def test_intermediates():
     model = models.build("efficientvit_toy", image_size=64)
     randomise(model)
-    films = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
-    plain, full = model(films), model(films, return_intermediates=True)
+    images = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
+    plain, full = model(images), model(images, return_intermediates=True)
     assert set(plain) == {"logits"}
     np.testing.assert_allclose(
         ops.convert_to_numpy(full["logits"]), ops.convert_to_numpy(plain["logits"]), atol=1e-5
@@ -313,16 +313,16 @@ def test_intermediates():
 @pytest.mark.parametrize("image_size", [16, 32, 49, 100])
 def test_sizes_need_not_divide(image_size):
     model = models.build("efficientvit_toy", image_size=image_size, num_labels=2)
-    films = np.random.default_rng(0).random((1, image_size, image_size, 1)).astype(np.float32)
-    assert np.isfinite(ops.convert_to_numpy(model(films)["logits"])).all()
+    images = np.random.default_rng(0).random((1, image_size, image_size, 1)).astype(np.float32)
+    assert np.isfinite(ops.convert_to_numpy(model(images)["logits"])).all()
 
 
 @pytest.mark.parametrize(("image_size", "side"), [(64, 16), (49, 13)])
 def test_tokens_are_the_places_of_the_first_stage(image_size, side):
-    """Their windows are filled up: 64 px make 9 windows of 49 places, 256 of which are film."""
+    """Their windows are filled up: 64 px make 9 windows of 49 places, 256 of which are image."""
     model = models.build("efficientvit_toy", image_size=image_size)
-    film = np.zeros((1, image_size, image_size, 1), np.float32)
-    x = ops.repeat(film, 3, axis=-1)
+    image = np.zeros((1, image_size, image_size, 1), np.float32)
+    x = ops.repeat(image, 3, axis=-1)
     for convolution in model.stem:
         x = convolution(x)
     assert tuple(x.shape[1:3]) == (side, side)
@@ -346,17 +346,17 @@ def test_xla_is_for_accelerators_and_jax(monkeypatch, devices):
 def test_with_distillation_the_answer_is_the_mean_of_two_heads():
     model = models.build("efficientvit_toy", image_size=32, distillation=True)
     randomise(model)
-    films = np.random.default_rng(0).random((3, 32, 32, 1)).astype(np.float32)
-    out = {k: ops.convert_to_numpy(v) for k, v in model(films).items()}
-    features = ops.mean(model(films, return_intermediates=True)["features"], axis=(1, 2))
+    images = np.random.default_rng(0).random((3, 32, 32, 1)).astype(np.float32)
+    out = {k: ops.convert_to_numpy(v) for k, v in model(images).items()}
+    features = ops.mean(model(images, return_intermediates=True)["features"], axis=(1, 2))
     alone = ops.convert_to_numpy(model.heads[0](features))
     np.testing.assert_allclose(out["logits"], (alone + out["distillation_logits"]) / 2, atol=1e-5)
-    training = {k: ops.convert_to_numpy(v) for k, v in model(films, training=True).items()}
+    training = {k: ops.convert_to_numpy(v) for k, v in model(images, training=True).items()}
     assert set(training) == {"logits", "distillation_logits"}
     assert np.abs(training["logits"] - training["distillation_logits"]).max() > 1e-2
     model.compile("sgd", {k: losses.binary_cross_entropy for k in training}, run_eagerly=True)
     labels = np.zeros((3, 14), np.float32)
-    assert np.isfinite(model.train_on_batch(films, {k: labels for k in training})).all()
+    assert np.isfinite(model.train_on_batch(images, {k: labels for k in training})).all()
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads gradients off a tape")
@@ -366,12 +366,12 @@ def test_no_parameter_is_dead(name):
     import tensorflow as tf
 
     model = models.build(name, image_size=64)
-    films = np.random.default_rng(0).random((4, 64, 64, 1)).astype(np.float32)
+    images = np.random.default_rng(0).random((4, 64, 64, 1)).astype(np.float32)
     labels = (np.random.default_rng(1).random((4, 14)) < 0.3).astype(np.float32)
 
     def dead():
         with tf.GradientTape() as tape:
-            loss = losses.binary_cross_entropy(labels, model(films, training=True)["logits"])
+            loss = losses.binary_cross_entropy(labels, model(images, training=True)["logits"])
         gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
         assert all(np.isfinite(gradient).all() for gradient in gradients)
         return {

@@ -36,7 +36,7 @@ def small(seed=0, **options):
     return randomised(GMML(**SMALL | options), seed)
 
 
-def films(size=16, seed=1):
+def make_images(size=16, seed=1):
     return np.random.default_rng(seed).random((3, size, size, 1)).astype(np.float32)
 
 
@@ -50,20 +50,20 @@ def decoded(encoded, weights, side, patch_size):
         x = x @ next(weights) + next(weights)
         x = x * (1 + erf(x / np.sqrt(2))) / 2
     kernel, bias = weights  # (patch_size, patch_size, 1, embed_dim) and (1,)
-    film = np.empty((len(x), side * patch_size, side * patch_size, 1))
+    image = np.empty((len(x), side * patch_size, side * patch_size, 1))
     for place in range(side**2):
         for row in range(patch_size):
             for column in range(patch_size):
                 pixel = x[:, place] @ kernel[row, column, 0] + bias[0]
                 r, c = place // side * patch_size + row, place % side * patch_size + column
-                film[:, r, c, 0] = pixel
-    return film
+                image[:, r, c, 0] = pixel
+    return image
 
 
 @pytest.mark.parametrize("options", [{}, {"patch_size": 8, "embed_dim": 6}], ids=str)
 def test_the_decoder_against_numpy(options):
     model = small(**options)
-    out = model(films(), return_intermediates=True)
+    out = model(make_images(), return_intermediates=True)
     weights = (np.asarray(w, np.float64) for w in model.decoder.get_weights())
     encoded = np.asarray(ops.convert_to_numpy(out["encoded"]), np.float64)
     expected = decoded(encoded, weights, 16 // model.encoder.patch_size, model.encoder.patch_size)
@@ -73,14 +73,14 @@ def test_the_decoder_against_numpy(options):
 
 def test_what_is_decoded_is_what_lt_vit_encodes():
     model = small()
-    out = model(films(), return_intermediates=True)
-    encoded = ops.convert_to_numpy(model.encoder.encode(films()))
+    out = model(make_images(), return_intermediates=True)
+    encoded = ops.convert_to_numpy(model.encoder.encode(make_images()))
     np.testing.assert_array_equal(ops.convert_to_numpy(out["encoded"]), encoded)
 
 
 def test_intermediates():
     model = small()
-    plain, full = model(films()), model(films(), return_intermediates=True)
+    plain, full = model(make_images()), model(make_images(), return_intermediates=True)
     assert set(plain) == {"reconstruction"}
     assert set(full) == {"reconstruction", "attention", "encoded", "features"}
     np.testing.assert_allclose(
@@ -103,7 +103,7 @@ def test_size_and_first_answer():
     decoder = 3 * (width + 1) * width + 8 * 8 * width + 1
     trained = sum(np.prod(v.shape) for v in model.trainable_variables)
     assert trained == models.build("lt_vit_toy").count_params() - labels + decoder
-    first = ops.convert_to_numpy(model(films(64))["reconstruction"])
+    first = ops.convert_to_numpy(model(make_images(64))["reconstruction"])
     assert abs(first.mean() - 0.5) < 0.1
 
 
@@ -121,7 +121,7 @@ def loss_and_gradients(model, images, mask):
 
 @needs_tape
 def test_every_trained_weight_gets_a_gradient_and_labels_are_not_among_them():
-    model, images = small(), films()
+    model, images = small(), make_images()
     mask = np.random.default_rng(2).random(images.shape) < 0.6
     _, gradients = loss_and_gradients(model, images, mask)
     trained = {v.path: g for v, g in zip(model.trainable_variables, gradients, strict=True)}
@@ -167,7 +167,7 @@ def test_mixed_precision(policy):
     model = GMML(**SMALL, dtype=policy)
     model.build((None, 16, 16, 1))
     half = policy.removeprefix("mixed_")
-    out = model(films(), training=True, return_intermediates=True)
+    out = model(make_images(), training=True, return_intermediates=True)
     assert keras.backend.standardize_dtype(out["reconstruction"].dtype) == "float32"
     assert keras.backend.standardize_dtype(out["encoded"].dtype) == half
     assert np.isfinite(ops.convert_to_numpy(out["reconstruction"])).all()
@@ -177,7 +177,7 @@ def test_mixed_precision(policy):
     exact.set_weights(model.get_weights())
     np.testing.assert_allclose(
         ops.convert_to_numpy(out["reconstruction"]),
-        ops.convert_to_numpy(exact(films())["reconstruction"]),
+        ops.convert_to_numpy(exact(make_images())["reconstruction"]),
         atol=0.05,
     )
 
@@ -203,9 +203,9 @@ np.testing.assert_allclose(gradient, known["gradient"], rtol=1e-6)
 
 @needs_tape
 def test_jax_agrees(tmp_path):
-    """The same film, loss and gradient of the loss."""
+    """The same image, loss and gradient of the loss."""
     pytest.importorskip("jax", reason="JAX is not installed")
-    model, images = small(depth=2), films()
+    model, images = small(depth=2), make_images()
     mask = np.random.default_rng(2).random(images.shape) < 0.6
     model.save(tmp_path / "model.keras")
     painted = ops.convert_to_numpy(model(images)["reconstruction"])
@@ -234,7 +234,7 @@ def test_saved_and_loaded_it_paints_the_same(form, tmp_path):
         again.load_weights(path)
     assert again.get_config() | {"name": ""} == model.get_config() | {"name": ""}
     np.testing.assert_array_equal(
-        *(ops.convert_to_numpy(m(films())["reconstruction"]) for m in (model, again))
+        *(ops.convert_to_numpy(m(make_images())["reconstruction"]) for m in (model, again))
     )
     assert len(again.trainable_variables) == len(model.trainable_variables)
 
@@ -295,7 +295,7 @@ def labelled(seed=7, **options):
     ids=str,
 )
 def test_the_encoder_moves_over_bit_for_bit(source, options, tmp_path):
-    pretrained, model, images = small(), labelled(**options), films()
+    pretrained, model, images = small(), labelled(**options), make_images()
     of_labels = [model.label_tokens.tokens, *model.head.weights]
     fresh = [ops.convert_to_numpy(v).copy() for v in of_labels]
     expected = ops.convert_to_numpy(pretrained.encoder.encode(images))

@@ -147,11 +147,11 @@ def test_a_token_sees_fifteen_pixels():
     for convolution, norm in stem.stages:  # nothing negative, so that no ReLU hides a change
         convolution.kernel.assign(np.ones(convolution.kernel.shape))
         norm.moving_variance.assign(np.full(norm.moving_variance.shape, 1.0))
-    film = np.ones((1, 64, 64, 1), np.float32)
-    columns = np.repeat(film, 64, axis=0)
+    image = np.ones((1, 64, 64, 1), np.float32)
+    columns = np.repeat(image, 64, axis=0)
     columns[range(64), :, range(64)] = 9.0
     heard = ops.convert_to_numpy(stem(columns))[:, 8, 8, 0]
-    plain = ops.convert_to_numpy(stem(film))[0, 8, 8, 0]
+    plain = ops.convert_to_numpy(stem(image))[0, 8, 8, 0]
     seen = np.flatnonzero(~np.isclose(heard, plain))
     # Its own pixels are 32 to 35: the field reaches 4 further to the left and 7 to the right.
     np.testing.assert_array_equal(seen, np.arange(28, 43))

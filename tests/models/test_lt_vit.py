@@ -29,7 +29,7 @@ needs_tape = pytest.mark.skipif(
 
 
 def small(seed=0, **options):
-    """A model of 16 patches, every weight of it random, and three films for it."""
+    """A model of 16 patches, every weight of it random, and three images for it."""
     rng = np.random.default_rng(seed)
     model = LTViT(**SMALL | options)
     model.build((None, 16, 16, 1))
@@ -78,7 +78,7 @@ def test_the_backbone_is_deit(width, published):
 
 
 @pytest.mark.parametrize(("image_size", "patches"), [(28, 49), (32, 64), (64, 64), (128, 256)])
-def test_patches_are_small_on_small_films(image_size, patches):
+def test_patches_are_small_on_small_images(image_size, patches):
     model = models.build("lt_vit_toy", image_size=image_size)
     assert model.positions.table.shape[1] == patches
 

@@ -480,7 +480,7 @@ def test_models_have_the_published_size():
 
 
 @pytest.mark.parametrize("image_size", [64, 128, 224])
-def test_the_size_of_the_film_enters_no_weight(image_size):
+def test_the_size_of_the_image_enters_no_weight(image_size):
     model = models.build("medvit_toy", image_size=image_size)
     assert trainable(model) == num_trainable(model_shapes(TOY, 14))
 

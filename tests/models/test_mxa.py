@@ -139,9 +139,9 @@ def test_crop_against_numpy(box):
     got = mxa.crop(
         x.astype(np.float32), mxa.sampling_matrix(y1, y2, 5), mxa.sampling_matrix(x1, x2, 6)
     )
-    for film in range(2):
+    for image in range(2):
         np.testing.assert_allclose(
-            ops.convert_to_numpy(got)[film], numpy_roi(x[film], boxes[film]), atol=1e-5
+            ops.convert_to_numpy(got)[image], numpy_roi(x[image], boxes[image]), atol=1e-5
         )
 
 
@@ -193,11 +193,11 @@ def test_mxa_against_numpy(arrangement, seed):
     got, seen = layer(x.astype(np.float32), return_intermediates=True)
     plain = layer(x.astype(np.float32))
     np.testing.assert_allclose(ops.convert_to_numpy(plain), ops.convert_to_numpy(got), atol=1e-6)
-    for film in range(3):
-        expected = numpy_mxa(x[film], layer)
+    for image in range(3):
+        expected = numpy_mxa(x[image], layer)
         mine = (got, seen["channel_gates"], seen["spatial_gates"], seen["boxes"])
         for value, wanted in zip(mine, expected, strict=True):
-            np.testing.assert_allclose(ops.convert_to_numpy(value)[film], wanted, atol=1e-5)
+            np.testing.assert_allclose(ops.convert_to_numpy(value)[image], wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("arrangement", ["paper", "authors"])
@@ -307,8 +307,8 @@ def test_the_box_head_cannot_tell_where_a_blob_lies():
     randomise(head)
     blob = np.random.default_rng(8).normal(size=(2, 2, 4))
     maps = np.zeros((3, 12, 12, 4), np.float32)
-    for film, (row, column) in enumerate([(1, 1), (8, 5), (4, 9)]):
-        maps[film, row : row + 2, column : column + 2] = blob
+    for image, (row, column) in enumerate([(1, 1), (8, 5), (4, 9)]):
+        maps[image, row : row + 2, column : column + 2] = blob
     numbers = ops.convert_to_numpy(head(maps))
     assert np.abs(numbers).max() > 1e-2
     np.testing.assert_allclose(numbers, numbers[:1].repeat(3, axis=0), atol=1e-5)
@@ -335,8 +335,8 @@ def test_m5_with_mxa_has_the_size_of_the_authors_code():
 def test_intermediates(arrangement):
     model = models.build("efficientvit_mxa_toy", image_size=64, arrangement=arrangement)
     randomise(model)
-    films = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
-    plain, full = model(films), model(films, return_intermediates=True)
+    images = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
+    plain, full = model(images), model(images, return_intermediates=True)
     np.testing.assert_allclose(
         ops.convert_to_numpy(full["logits"]), ops.convert_to_numpy(plain["logits"]), atol=1e-5
     )

@@ -12,7 +12,7 @@ from keras import ops
 from xraylab import models
 from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, load_xrv, probabilities
 
-from .random_weights import random_films, random_state
+from .random_weights import random_images, random_state
 
 FIXTURE = Path(__file__).parent / "fixtures" / "xrv_densenet121.npz"
 
@@ -49,8 +49,8 @@ def moving_channels(model):
 
 def test_answers_are_those_of_the_pytorch_network(model, stored, state):
     assert load_xrv(model, state) is model
-    films = random_films(2, model.image_size)
-    out = model(films, training=False, return_intermediates=True)
+    images = random_images(2, model.image_size)
+    out = model(images, training=False, return_intermediates=True)
     np.testing.assert_allclose(ops.convert_to_numpy(out["logits"]), stored["logits"], atol=1e-4)
     assert out["features"] is list(out["maps"].values())[-1]
     assert out["features"].shape[-1] == 1024

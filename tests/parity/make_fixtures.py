@@ -3,7 +3,7 @@
 make parity && .venv-parity/bin/python tests/parity/make_fixtures.py
 
 Stored are names and shapes of the state dict, the settings and the answers. Weights are refilled,
-and films made again, by the rules of ``tests/models/random_weights.py``.
+and images made again, by the rules of ``tests/models/random_weights.py``.
 """
 
 import sys
@@ -20,7 +20,7 @@ def efficientvit_m0(size):
     import timm
 
     model = timm.create_model("efficientvit_m0", pretrained=False, num_classes=5, img_size=size)
-    return model, lambda films: films.repeat(1, 3, 1, 1), f"timm {timm.__version__}"
+    return model, lambda images: images.repeat(1, 3, 1, 1), f"timm {timm.__version__}"
 
 
 def xrv_densenet121(size):
@@ -28,7 +28,7 @@ def xrv_densenet121(size):
     import torchxrayvision as xrv
 
     model = xrv.models.DenseNet(weights=None, num_classes=18, in_channels=1)
-    return model, lambda films: (2 * films - 1) * 1024, f"torchxrayvision {xrv.__version__}"
+    return model, lambda images: (2 * images - 1) * 1024, f"torchxrayvision {xrv.__version__}"
 
 
 CASES = ((efficientvit_m0, 128, 0.75), (xrv_densenet121, 64, 0.5))
@@ -38,7 +38,7 @@ CASES = ((efficientvit_m0, 128, 0.75), (xrv_densenet121, 64, 0.5))
 def main():
     import torch
     from conftest import register_operators
-    from random_weights import random_films, random_state
+    from random_weights import random_images, random_state
 
     register_operators(torch)
     for case, size, gain in CASES:
@@ -46,9 +46,9 @@ def main():
         shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
         state = random_state(shapes, gain=gain)
         model.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()}, strict=False)
-        films = torch.from_numpy(random_films(2, size).transpose(0, 3, 1, 2))
+        images = torch.from_numpy(random_images(2, size).transpose(0, 3, 1, 2))
         with torch.no_grad():
-            logits = model.eval()(prepare(films)).numpy()
+            logits = model.eval()(prepare(images)).numpy()
         path = TESTS / "models" / "fixtures" / f"{case.__name__}.npz"
         np.savez_compressed(
             path,

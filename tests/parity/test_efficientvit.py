@@ -1,4 +1,4 @@
-"""EfficientViT against timm's, weights converted, at several sizes of film and label."""
+"""EfficientViT against timm's, weights converted, at several sizes of image and label."""
 
 import numpy as np
 import pytest
@@ -41,13 +41,13 @@ def test_logits_are_timms(timm, torch, random_weights, name, image_size, num_lab
     theirs, state = filled(timm, torch, random_weights, name, image_size, num_labels)
     ours = models.build(name, image_size=image_size, num_labels=num_labels)
     load_timm(ours, state)
-    images = random_weights.random_films(2, image_size)
+    images = random_weights.random_images(2, image_size)
     with torch.no_grad():
         colour = torch.from_numpy(images.transpose(0, 3, 1, 2)).repeat(1, 3, 1, 1)
         features = theirs.forward_features(colour).numpy().transpose(0, 2, 3, 1)
         logits = theirs(colour).numpy()
     got = ours(images, return_intermediates=True)
-    assert np.abs(logits[0] - logits[1]).max() > 1e-3, "the answer does not depend on the film"
+    assert np.abs(logits[0] - logits[1]).max() > 1e-3, "the answer does not depend on the image"
     for mine, expected in ((got["features"], features), (got["logits"], logits)):
         scale = max(1.0, np.abs(expected).max())
         np.testing.assert_allclose(ops.convert_to_numpy(mine), expected, atol=1e-4 * scale, rtol=0)

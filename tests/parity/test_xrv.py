@@ -12,9 +12,9 @@ def xrv(torch):
     return pytest.importorskip("torchxrayvision", reason="torchxrayvision is not installed")
 
 
-def their_range(films):
+def their_range(images):
     """(n, side, side, 1) in [0, 1] → (n, 1, side, side) in [-1024, 1024]."""
-    return (2 * films.transpose(0, 3, 1, 2) - 1) * np.float32(1024)
+    return (2 * images.transpose(0, 3, 1, 2) - 1) * np.float32(1024)
 
 
 @pytest.mark.parametrize("side", [64, 224])
@@ -26,7 +26,7 @@ def test_logits(torch, xrv, random_weights, side):
     ours = XRVDenseNet121(side)
     ours.build()
     load_xrv(ours, theirs.state_dict())
-    images = random_weights.random_films(2, side)
+    images = random_weights.random_images(2, side)
     with torch.no_grad():
         features = theirs.features2(torch.tensor(their_range(images)))
         expected = theirs.classifier(features).numpy()

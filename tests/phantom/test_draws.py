@@ -32,7 +32,7 @@ def test_uniform_moments_and_independence():
         assert abs(np.corrcoef(numbers[:, 0], other)[0, 1]) < 0.03
 
 
-def test_a_film_does_not_depend_on_how_many_numbers_are_asked_for():
+def test_a_image_does_not_depend_on_how_many_numbers_are_asked_for():
     np.testing.assert_array_equal(
         uniform(3, [5, 9], "test", 10)[:, :4], uniform(3, [5, 9], "test", 4)
     )

@@ -16,31 +16,31 @@ ALTERING = ("atelectasis", "cardiomegaly", "edema", "emphysema", "fibrosis")
 """Findings that alter the whole chest: a risen dome, a wide heart, large lungs."""
 
 
-def only(finding, num_films=1):
-    labels = np.zeros((num_films, 14), np.uint8)
+def only(finding, num_images=1):
+    labels = np.zeros((num_images, 14), np.uint8)
     labels[:, FINDINGS.index(finding)] = 1
     return labels
 
 
-def none(num_films):
-    return np.zeros((num_films, 14), np.uint8)
+def none(num_images):
+    return np.zeros((num_images, 14), np.uint8)
 
 
-def drawn(num_films, *findings, size=64):
-    """Films that all have these findings, drawn but not exposed."""
-    labels = np.tile(np.isin(FINDINGS, findings).astype(np.uint8), (num_films, 1))
-    return draw(np.arange(num_films), size, 0, labels, phantom.Knobs())
+def drawn(num_images, *findings, size=64):
+    """Images that all have these findings, drawn but not exposed."""
+    labels = np.tile(np.isin(FINDINGS, findings).astype(np.uint8), (num_images, 1))
+    return draw(np.arange(num_images), size, 0, labels, phantom.Knobs())
 
 
 @pytest.mark.parametrize("finding", FINDINGS)
 def test_a_finding_is_where_its_mask_says(finding):
-    """Switched on, a finding changes the film, and mostly inside its mask.
+    """Switched on, a finding changes the image, and mostly inside its mask.
 
-    The exposure follows the whole film, so some change is everywhere.
+    The exposure follows the whole image, so some change is everywhere.
     """
     indices = np.arange(12)
-    without = phantom.films(indices, size=96, labels=none(12))
-    shown = phantom.films(
+    without = phantom.simulate(indices, size=96, labels=none(12))
+    shown = phantom.simulate(
         indices, size=96, labels=only(finding, 12), masks=True, severity=(0.5, 1.0)
     )
     inside = shown.masks[:, FINDINGS.index(finding)]
@@ -54,19 +54,19 @@ def test_a_finding_is_where_its_mask_says(finding):
 
 
 @pytest.mark.parametrize("finding", FINDINGS)
-def test_no_finding_is_lost_between_the_pixels_of_the_smallest_films(finding):
-    made = phantom.films(np.arange(300), size=28, labels=only(finding, 300), masks=True)
+def test_no_finding_is_lost_between_the_pixels_of_the_smallest_images(finding):
+    made = phantom.simulate(np.arange(300), size=28, labels=only(finding, 300), masks=True)
     area = made.masks[:, FINDINGS.index(finding)].mean(axis=(1, 2))
     assert 0 < area.min() <= area.max() < 0.6
 
 
 @pytest.mark.parametrize("finding", FINDINGS)
-def test_a_graver_finding_changes_the_film_more(finding):
+def test_a_graver_finding_changes_the_image_more(finding):
     indices = np.arange(16)
-    without = phantom.films(indices, size=64, labels=none(16)).images.astype(float)
+    without = phantom.simulate(indices, size=64, labels=none(16)).images.astype(float)
     mild, grave = (
         np.abs(
-            phantom.films(
+            phantom.simulate(
                 indices, size=64, labels=only(finding, 16), severity=(severity, severity)
             ).images
             - without
@@ -82,8 +82,8 @@ def test_a_graver_finding_changes_the_film_more(finding):
 )
 def test_water_is_bright_and_air_is_dark(finding, brighter):
     indices = np.arange(30)
-    without = phantom.films(indices, size=64, labels=none(30)).images
-    shown = phantom.films(indices, size=64, labels=only(finding, 30), masks=True)
+    without = phantom.simulate(indices, size=64, labels=none(30)).images
+    shown = phantom.simulate(indices, size=64, labels=only(finding, 30), masks=True)
     inside = shown.masks[:, FINDINGS.index(finding)]
     change = shown.images[inside].astype(float).mean() - without[inside].mean()
     assert (change > 0) == brighter
@@ -101,7 +101,7 @@ def test_cardiomegaly_is_a_heart_wider_than_half_of_the_chest():
     assert chest.patient.heart_ratio.max() > 0.65
 
 
-def test_a_heart_without_cardiomegaly_is_rarely_wider_on_a_pa_film():
+def test_a_heart_without_cardiomegaly_is_rarely_wider_on_a_pa_image():
     chest = drawn(400).chest
     standing = chest.patient.portable == 0
     assert (cardiothoracic_ratio(chest)[standing] > 0.5).mean() < 0.05
@@ -115,8 +115,8 @@ def test_emphysema_and_edema_leave_a_large_heart_large():
     assert cardiothoracic_ratio(drawn(200, "edema").chest).max() < 0.56
 
 
-def test_the_heart_points_to_the_patients_left_which_is_the_films_right():
-    boxes = phantom.films(np.arange(40), size=64, labels=only("cardiomegaly", 40)).boxes
+def test_the_heart_points_to_the_patients_left_which_is_the_images_right():
+    boxes = phantom.simulate(np.arange(40), size=64, labels=only("cardiomegaly", 40)).boxes
     assert ((boxes["x_min"] + boxes["x_max"]) / 2).mean() > 0.5
 
 
@@ -133,7 +133,7 @@ def test_three_centimetres_part_masses_from_nodules():
         drawing = drawn(60, finding, size=160)
         pitch = drawing.chest.pitch
         found = drawing.found[index][1]
-        sizes = np.concatenate([longest(*film) for film in zip(found, pitch, strict=True)])
+        sizes = np.concatenate([longest(*image) for image in zip(found, pitch, strict=True)])
         if finding == "nodule":
             assert np.quantile(sizes, 0.95) < 3.0 + 2 * pitch.max()
         else:
@@ -143,10 +143,10 @@ def test_three_centimetres_part_masses_from_nodules():
 
 @pytest.mark.parametrize("finding", [name for name in FINDINGS if not TABLE[name].side])
 def test_the_side_in_the_table_is_the_side_of_the_mask(finding):
-    """Film by film: nothing on the other side, and on both sides where it says so."""
+    """Image by image: nothing on the other side, and on both sides where it says so."""
     column = FINDINGS.index(finding)
     drawing = drawn(120, finding)
-    made = phantom.films(np.arange(120), size=64, labels=only(finding, 120), masks=True)
+    made = phantom.simulate(np.arange(120), size=64, labels=only(finding, 120), masks=True)
     mask, side = made.masks[:, column], made.facts["side"][:, column]
     # A pixel astride the midline belongs to neither side.
     right = (mask & (drawing.chest.x < -1)).any(axis=(1, 2))
@@ -181,7 +181,7 @@ def test_nothing_of_the_lung_is_drawn_into_the_air_of_a_pneumothorax(finding):
 
 def test_no_finding_is_lost_beside_the_others():
     labels = np.ones((40, 14), np.uint8)
-    made = phantom.films(np.arange(40), size=64, labels=labels, masks=True)
+    made = phantom.simulate(np.arange(40), size=64, labels=labels, masks=True)
     assert made.masks.any(axis=(2, 3)).all()
 
 
@@ -197,7 +197,7 @@ def test_there_are_no_vessels_beyond_the_line_of_a_pneumothorax():
     for index in range(6):
         plain = phantom.layers(index, size=160, labels=np.zeros(14, int))
         made = phantom.layers(index, size=160, labels=labels, severity=(0.8, 0.8))
-        mask = phantom.films(
+        mask = phantom.simulate(
             [index], size=160, labels=labels[np.newaxis], severity=(0.8, 0.8), masks=True
         ).masks[0, FINDINGS.index("pneumothorax")]
         # Well inside the mask, away from its line.

@@ -24,9 +24,9 @@ TURNED = {
 }
 
 
-def far_off(found, expected, num_films):
+def far_off(found, expected, num_images):
     """Whether a rate lies more than 4.5 standard errors from what it should be."""
-    return np.abs(found - expected) > 4.5 * np.sqrt(expected * (1 - expected) / num_films)
+    return np.abs(found - expected) > 4.5 * np.sqrt(expected * (1 - expected) / num_images)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_the_reader_errs_as_often_as_told():
     assert not far_off(left_out, specificity, len(MANY) - present).any()
 
 
-def test_a_film_is_read_and_drawn_by_itself():
+def test_a_image_is_read_and_drawn_by_itself():
     truth, knobs = draw_labels(MANY[:50]), Knobs(sensitivity=0.5, severity=(0.3, 0.7))
     written = read_reports(truth, MANY[:50], 3, knobs)
     np.testing.assert_array_equal(read_reports(truth[40:], MANY[40:50], 3, knobs), written[40:])
@@ -158,7 +158,7 @@ def test_a_confounder_is_as_strong_as_told(strength):
     assert not far_off(tied.mean(), strength, len(MANY))
     column = truth[:, FINDINGS.index("mass")]
     np.testing.assert_array_equal(told[tied], column[tied])
-    if 0 < strength < 1:  # whether a film follows has nothing to do with its findings
+    if 0 < strength < 1:  # whether an image follows has nothing to do with its findings
         assert not far_off(tied[column == 1].mean(), strength, column.sum())
     np.testing.assert_array_equal(follow(confounder, "marker", truth[9:], MANY[9:], 0), told[9:])
 

@@ -26,12 +26,12 @@ def test_table_has_the_known_totals():
     assert (counts[:, 0] > 0).sum() == 682
 
 
-def test_table_is_the_one_of_the_real_labels(real_films, request):
+def test_table_is_the_one_of_the_real_labels(real_images, request):
     sys.path.insert(0, str(request.config.rootpath / "tools"))
     from make_label_table import count_vectors
 
     vectors, counts = phantom.label_counts()
-    rows = count_vectors(real_films / "chestmnist_all_labels.npz")
+    rows = count_vectors(real_images / "chestmnist_all_labels.npz")
     assert ["".join(map(str, vector)) for vector in vectors] == [row[0] for row in rows]
     np.testing.assert_array_equal(counts, [row[1:] for row in rows])
 
@@ -42,9 +42,9 @@ def test_the_table_cannot_be_changed_by_accident():
         vectors[0, 0] = 1
 
 
-def far_off(found, expected, num_films):
+def far_off(found, expected, num_images):
     """Whether a rate lies more than 4.5 standard errors from what it should be."""
-    return np.abs(found - expected) > 4.5 * np.sqrt(expected * (1 - expected) / num_films)
+    return np.abs(found - expected) > 4.5 * np.sqrt(expected * (1 - expected) / num_images)
 
 
 @pytest.mark.parametrize("split", [None, "train", "val", "test"])

@@ -1,4 +1,4 @@
-"""Strokes keep what they are made of: their volume, whatever the film's size and the blur."""
+"""Strokes keep what they are made of: their volume, whatever the image's size and the blur."""
 
 from types import SimpleNamespace
 
@@ -8,11 +8,11 @@ import pytest
 from xraylab.phantom.strokes import blur, bow, splat, tube
 
 
-def view(size, field=30.0, films=1):
-    """A film of ``field`` cm without turn or shift."""
+def view(size, field=30.0, images=1):
+    """An image of ``field`` cm without turn or shift."""
     return SimpleNamespace(
         size=size,
-        pitch=np.full(films, field / size),
+        pitch=np.full(images, field / size),
         to_pixels=lambda x, y: (
             x * size / field + size / 2 - 0.5,
             y * size / field + size / 2 - 0.5,
@@ -43,7 +43,7 @@ def test_a_point_is_shared_among_its_four_pixels_by_hand():
     assert drawn.sum() == 1
 
 
-def test_points_beyond_the_film_are_left_out():
+def test_points_beyond_the_image_are_left_out():
     far = np.array([[100.0, -100.0, 0.0]])
     drawn = splat(view(32), far, np.zeros((1, 3)), np.ones((1, 3)))
     assert np.isclose(drawn.sum() * (30 / 32) ** 2, 1.0)

@@ -14,18 +14,18 @@ def _texts(figure):
 def test_bars_write_every_value_in_the_order_of_the_findings():
     values = np.arange(14.0) * 1000
     values[3] = np.nan
-    figure = plotting.bars(values, unit="films", title="Train")
+    figure = plotting.bars(values, unit="images", title="Train")
     assert _texts(figure)[:4] == ["0", "1,000", "2,000", "undefined"]
-    assert figure.alt.startswith("Train. Bars, films: Atelectasis 0, Cardiomegaly 1,000")
+    assert figure.alt.startswith("Train. Bars, images: Atelectasis 0, Cardiomegaly 1,000")
     assert figure.axes[0].get_yticklabels()[-2].get_text() == "Pleural thickening"
     assert figure.axes[0].get_ylim()[0] > figure.axes[0].get_ylim()[1]
 
 
 def test_bars_refuse_what_has_no_length():
     with pytest.raises(ValueError, match="expected 14"):
-        plotting.bars([1, 2], unit="films")
+        plotting.bars([1, 2], unit="images")
     with pytest.raises(ValueError, match="zero or more"):
-        plotting.bars([-1, 2], unit="films", names=["a", "b"])
+        plotting.bars([-1, 2], unit="images", names=["a", "b"])
 
 
 def test_scores_show_intervals_floors_and_the_undefined():

@@ -105,7 +105,7 @@ def test_a_figure_shows_itself_in_the_colours_of_the_page():
 
 def test_a_figure_is_the_same_bytes_each_time_and_shares_no_names_with_another():
     def draw(values):
-        return plotting.bars(values, unit="films").to_svg()
+        return plotting.bars(values, unit="images").to_svg()
 
     def names(svg):
         return {part.split('"')[0] for part in svg.split(' id="')[1:]}

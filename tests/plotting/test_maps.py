@@ -32,7 +32,7 @@ def test_a_field_of_anything_else_is_refused():
             plotting.field(values, unit="cm")
 
 
-def test_tinted_films_show_film_and_map():
+def test_tinted_images_show_image_and_map():
     """By hand: 55 % of the grey, 45 % of the colour of the cell that lies over it."""
     image = np.array([[0, 100], [200, 255]], np.uint8).repeat(4, 0).repeat(4, 1)
     found = plotting.tinted(image, [[0.0, 1.0], [2.0, 4.0]], (0, 2))

@@ -33,6 +33,6 @@ def test_nothing_lies_beside_the_records_but_their_answers():
     assert files == set()
 
 
-def test_tables_of_simulated_films_say_so():
+def test_tables_of_simulated_images_say_so():
     simulated = [result for result in results.load_results(FOLDER) if result.simulated]
-    assert "SIMULATED films of phantom" in results.table(simulated).caption
+    assert "SIMULATED images of phantom" in results.table(simulated).caption

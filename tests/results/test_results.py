@@ -19,11 +19,11 @@ LABELS = ("first", "second", "third")
 
 
 @pytest.fixture(scope="module")
-def runs(film_file, tmp_path_factory):
+def runs(image_file, tmp_path_factory):
     """Return two runs of one recipe under two seeds."""
     recipe = training.Recipe(
         model="rr_vit_toy",
-        data=str(film_file),
+        data=str(image_file),
         size=16,
         epochs=2,
         batch_size=16,
@@ -83,12 +83,12 @@ def test_a_record_holds_what_the_run_was(result, runs):
     assert software["trained_by"] == {"xraylab": __version__, "commit": run.facts["commit"]}
     assert software["recorded_by"] == {"xraylab": __version__, "commit": commit()}
     assert len(values["software"]["environment"]["versions"]) >= 4
-    assert values["measure"]["unit"] == "films"
+    assert values["measure"]["unit"] == "images"
 
 
-def test_a_record_tells_nothing_of_this_machine(recorded, runs, film_file):
+def test_a_record_tells_nothing_of_this_machine(recorded, runs, image_file):
     text = (recorded / "run0.json").read_text()
-    assert str(film_file.parent) not in text
+    assert str(image_file.parent) not in text
     assert str(runs[0].path.parent) not in text
 
 
@@ -103,7 +103,7 @@ def test_its_scores_are_those_of_the_run(result, runs):
     assert auc == scored.intervals["first"].value
 
 
-def test_calibration_and_thresholds_come_from_validation_films(result, runs):
+def test_calibration_and_thresholds_come_from_validation_images(result, runs):
     fitted = evaluation.calibrate(runs[0].path, progress=False)
     assert evaluation.load_calibration(runs[0].path) == fitted
     told = result.values["calibration"]["platt"]
@@ -189,22 +189,26 @@ def raise_auc(values):
             True,
             "scores/test/floors/1/micro_auc",
         ),
-        (lambda v: v["data"]["test"].update(films=7), True, "predictions are of other test films"),
+        (
+            lambda v: v["data"]["test"].update(images=7),
+            True,
+            "predictions are of other test images",
+        ),
         (
             lambda v: v["data"]["val"].update(labels_sha256="0" * 64),
             True,
-            "predictions are of other val films",
+            "predictions are of other val images",
         ),
         (lambda v: v["predictions"].update(file="run1.npz"), True, "cannot be the predictions"),
         (lambda v: v["measure"].update(label_names=["a"]), True, "label names: it says"),
-        (lambda v: v["measure"].update(unit="patients"), True, "must come from resampling films"),
+        (lambda v: v["measure"].update(unit="patients"), True, "must come from resampling images"),
         (lambda v: v["measure"].update(prevalence=[0.1]), True, "number of prevalences"),
         (lambda v: v["measure"].update(replicates=50.0), True, "measure/replicates is not as"),
         (lambda v: v["recipe"].update(seed=False), True, "recipe/seed is not as"),
-        (lambda v: v.update(simulated=True), True, "simulated of the train films"),
-        (lambda v: v["recipe"].update(size=224), True, "size of the train films"),
+        (lambda v: v.update(simulated=True), True, "simulated of the train images"),
+        (lambda v: v["recipe"].update(size=224), True, "size of the train images"),
         (lambda v: v["recipe"].update(epochs=99), True, "epochs trained"),
-        (lambda v: v["recipe"].update(data="chestmnist"), True, "source of the train films"),
+        (lambda v: v["recipe"].update(data="chestmnist"), True, "source of the train images"),
         (lambda v: v["training"].update(best_epoch=9), True, "best epoch 9 is after the last"),
         (lambda v: v.update(cost={"latency_p50": "fast"}), True, "cost/latency_p50 is not as"),
         (lambda v: v["recipe"].pop("data"), True, "recipe is not as a record has it"),
@@ -366,8 +370,8 @@ def test_a_run_must_be_finished_and_its_files_agree(runs, tmp_path):
     assert not (tmp_path / "records").exists()  # nothing half-written
 
 
-def test_patients_are_kept_and_resampled(film_file, tmp_path):
-    split = data.load(film_file, split="test", label_names=LABELS, progress=False)
+def test_patients_are_kept_and_resampled(image_file, tmp_path):
+    split = data.load(image_file, split="test", label_names=LABELS, progress=False)
     who = np.array([b"a", b"b"] * (len(split) // 2))
     logits = np.zeros((len(split), 3), np.float32)
     answers = answers_of(split, logits, who)
@@ -388,7 +392,7 @@ def test_tables_show_what_the_records_say(recorded, result):
     assert made.rows[0][0] == "run0"
     assert made.rows[0][1].startswith(f"{result.score('macro_auc'):.3f} [")
     assert made.rows[0][4] == "not measured"
-    assert "48 films of discs.npz" in made.caption
+    assert "48 images of discs.npz" in made.caption
     assert "SIMULATED" not in made.caption
     aucs = [mine.score("macro_auc") for mine in results.load_results(recorded)]
     ends = [mine.values["intervals"]["macro_auc"] for mine in results.load_results(recorded)]
@@ -425,7 +429,7 @@ def test_what_was_not_run_says_so(recorded):
     )
 
 
-def test_other_films_belong_in_another_table(folder):
+def test_other_images_belong_in_another_table(folder):
     change = {"fingerprint": "f" * 64}
     spoil(folder / "run1.json", lambda values: values["data"]["test"].update(change))
     with pytest.raises(ValueError, match="belong in different tables"):
@@ -436,11 +440,11 @@ def test_other_films_belong_in_another_table(folder):
         results.table([results.load_result(folder / "run0.json")], ["auc"])
 
 
-def test_the_same_films_at_two_sizes_go_into_one_table(folder):
+def test_the_same_images_at_two_sizes_go_into_one_table(folder):
     def enlarge(values):
         values["recipe"]["size"] = 32
-        for films in values["data"].values():
-            films |= {"size": 32, "fingerprint": "f" * 64}
+        for images in values["data"].values():
+            images |= {"size": 32, "fingerprint": "f" * 64}
 
     spoil(folder / "run1.json", enlarge)
     made = results.by_size(results.load_results(folder), ("rr_vit_toy",), (16, 32))
@@ -475,7 +479,7 @@ def test_two_records_are_compared(recorded, folder):
     gap = pair[1].score("macro_auc") - pair[0].score("macro_auc")
     assert found.scores["macro_auc"].value == pytest.approx(gap)
     assert all(found.holm[name] >= found.findings[name].p_value for name in LABELS)
-    assert found.unit == "films"
+    assert found.unit == "images"
     same = results.compare_results(pair[0], pair[0], replicates=120)
     assert same.scores["macro_auc"].p_value == 1
     with pytest.raises(ValueError, match="take at least 120"):
@@ -489,7 +493,7 @@ def test_two_records_are_compared(recorded, folder):
                 row["label"] = name
 
     spoil(folder / "run1.json", rename)
-    with pytest.raises(results.ResultError, match="other films or labels"):
+    with pytest.raises(results.ResultError, match="other images or labels"):
         results.compare_results(*results.load_results(folder))
 
 

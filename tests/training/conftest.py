@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from xraylab import models, training
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 from xraylab.training.checkpoint import read_newest_checkpoint
 from xraylab.training.loop import Loop
 
@@ -22,12 +22,12 @@ on_tensorflow = pytest.mark.skipif(
 )
 
 
-def make_recipe(film_file, **changes):
+def make_recipe(image_file, **changes):
     defaults = {
         "model": "rr_vit_toy",
-        "data": str(film_file),
+        "data": str(image_file),
         "size": 16,
-        "num_films": 48,
+        "num_images": 48,
         "epochs": 2,
         "batch_size": 16,
         "learning_rate": 3e-3,
@@ -40,7 +40,7 @@ def train(recipe, out, **options):
     return training.fit(recipe, out, progress=False, **options)
 
 
-class TinyModel(FilmModel):
+class TinyModel(ImageModel):
     """A model that takes its steps fast, for what does not depend on the model."""
 
     def __init__(self, image_size, num_labels, dropout=0.1, **kwargs):
@@ -97,16 +97,16 @@ def untraced():
 
 
 @pytest.fixture(scope="session")
-def plain(film_file, tmp_path_factory):
+def plain(image_file, tmp_path_factory):
     """A run of a tiny model that nothing happened to; to go on, ask for ``tiny`` as well."""
     with tiny_models():
-        return train(make_recipe(film_file, ema=0.9), tmp_path_factory.mktemp("plain") / "run")
+        return train(make_recipe(image_file, ema=0.9), tmp_path_factory.mktemp("plain") / "run")
 
 
 @pytest.fixture(scope="session")
-def traced(film_file, tmp_path_factory):
+def traced(image_file, tmp_path_factory):
     """A run of a real model, compiled as always, that nothing happened to."""
-    return train(make_recipe(film_file, ema=0.9), tmp_path_factory.mktemp("traced") / "run")
+    return train(make_recipe(image_file, ema=0.9), tmp_path_factory.mktemp("traced") / "run")
 
 
 @pytest.fixture(scope="session")

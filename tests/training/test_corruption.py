@@ -11,8 +11,8 @@ from xraylab.training.corruption import _blocks
 SIZE, SEEDS = 40, 60
 
 
-def films(count=8, size=SIZE, dtype=np.float32):
-    """Films that tell which one a pixel is from: film k has levels from k to k + 1/2, by tens."""
+def make_images(count=8, size=SIZE, dtype=np.float32):
+    """Images that tell which one a pixel is from: image k has levels from k to k + 1/2, by tens."""
     rng = np.random.default_rng(0)
     own = np.arange(count).reshape(-1, 1, 1, 1)
     return ((own + rng.random((count, size, size, 1)) / 2) / 10).astype(dtype)
@@ -20,16 +20,16 @@ def films(count=8, size=SIZE, dtype=np.float32):
 
 @pytest.fixture(scope="module")
 def many():
-    """The same films under many seeds: corrupted films, masks, and from which film the blocks."""
-    images = films()
+    """The same images under many seeds: corrupted images, masks, and from which image the blocks."""
+    images = make_images()
     runs = [corrupt(images, seed) for seed in range(SEEDS)]
     corrupted, masks = (np.stack(parts)[..., 0] for parts in zip(*runs, strict=True))
     sources = np.full(corrupted.shape[:2], -1)  # -1 is noise
     for index in np.ndindex(sources.shape):
         covered = masks[index]
-        for film, clean in enumerate(images[..., 0]):
+        for number, clean in enumerate(images[..., 0]):
             if np.array_equal(corrupted[index][covered], clean[covered]):
-                sources[index] = film
+                sources[index] = number
     return images[..., 0], corrupted, masks, sources
 
 
@@ -37,7 +37,7 @@ def test_what_is_not_in_the_mask_is_left_alone(many):
     images, corrupted, masks, _ = many
     clean = np.broadcast_to(images, corrupted.shape)
     np.testing.assert_array_equal(corrupted[~masks], clean[~masks])
-    # Two noise levels of 256 may meet a film's own by chance; nearly all differ.
+    # Two noise levels of 256 may meet an image's own by chance; nearly all differ.
     assert (corrupted[masks] != clean[masks]).mean() > 0.999
 
 
@@ -53,16 +53,16 @@ def test_coverage(many):
     np.testing.assert_allclose(coverage[sources >= 0], 0.3, rtol=1e-12)
 
 
-def test_half_of_the_films_each(many):
+def test_half_of_the_images_each(many):
     *_, sources = many
     count = sources.size
     assert abs((sources < 0).sum() - count / 2) < 4 * (count / 4) ** 0.5
 
 
-def test_blocks_come_from_every_other_film_and_never_from_its_own(many):
+def test_blocks_come_from_every_other_image_and_never_from_its_own(many):
     *_, sources = many
-    for film in range(8):
-        assert set(sources[:, film]) == set(range(-1, 8)) - {film}
+    for image in range(8):
+        assert set(sources[:, image]) == set(range(-1, 8)) - {image}
 
 
 def test_noise_is_uniform_over_256_levels(many):
@@ -79,7 +79,7 @@ def test_noise_is_uniform_over_256_levels(many):
 
 
 def test_every_pixel_is_hit_as_often_as_any_other(many):
-    """The corners too. The centre of a film is no more often covered than its edge."""
+    """The corners too. The centre of an image is no more often covered than its edge."""
     *_, masks, _ = many
     often = masks.mean(axis=(0, 1))
     ring = np.ones_like(often, bool)
@@ -90,7 +90,7 @@ def test_every_pixel_is_hit_as_often_as_any_other(many):
 
 
 def test_no_side_of_a_block_is_longer_than_allowed():
-    """Sides are uniform up to the longest, except where the film's edge cuts them."""
+    """Sides are uniform up to the longest, except where the image's edge cuts them."""
     bits = np.random.Philox(key=[5, 0])
     blocks = np.array(list(itertools.islice(_blocks(bits, SIZE, 12), 20_000)))
     for begin, end in (blocks[:, :2].T, blocks[:, 2:].T):
@@ -109,18 +109,18 @@ def test_no_side_of_a_block_is_longer_than_allowed():
 
 def test_blocks_are_as_long_as_asked_for_and_the_last_is_cut():
     for seed in range(50):
-        _, mask = corrupt(films(1), seed, noise_coverage=(0.001, 0.001), block_size=0.025)
+        _, mask = corrupt(make_images(1), seed, noise_coverage=(0.001, 0.001), block_size=0.025)
         assert mask.sum() == 1
     # Blocks of one pixel scatter, blocks of 12 px hang together: count the edges between.
-    small, large = (corrupt(films(), 0, block_size=b)[1][..., 0] for b in (0.025, 0.3))
+    small, large = (corrupt(make_images(), 0, block_size=b)[1][..., 0] for b in (0.025, 0.3))
     edges = [(np.diff(masks, axis=1) != 0).mean() for masks in (small, large)]
     assert edges[1] < edges[0] / 3
-    _, mask = corrupt(films(1), 0, noise_coverage=(1.0, 1.0))
+    _, mask = corrupt(make_images(1), 0, noise_coverage=(1.0, 1.0))
     assert mask.all()
 
 
 def test_same_arguments_same_bytes():
-    images = films()
+    images = make_images()
     before = images.copy()
     first, same, other_seed, other_step = (
         corrupt(images, *key) for key in ((3, 7), (3, 7), (4, 7), (3, 8))
@@ -147,23 +147,23 @@ def test_the_same_on_every_machine():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_types_stay(dtype):
-    images = films(dtype=dtype)
+    images = make_images(dtype=dtype)
     corrupted, mask = corrupt(images, 0)
     assert corrupted.dtype == dtype
     assert mask.dtype == bool
     assert corrupted.shape == mask.shape == images.shape
 
 
-def test_a_film_alone_gets_noise():
+def test_a_image_alone_gets_noise():
     for seed in range(20):
-        _, mask = corrupt(films(1), seed)
+        _, mask = corrupt(make_images(1), seed)
         assert 0.5 <= mask.mean() <= 0.75
 
 
 @pytest.mark.parametrize(("probability", "least"), [(0.0, 0.5), (1.0, 0.3)])
 def test_one_kind_alone(probability, least):
     for seed in range(5):
-        _, mask = corrupt(films(), seed, film_probability=probability)
+        _, mask = corrupt(make_images(), seed, image_probability=probability)
         coverage = mask.mean(axis=(1, 2, 3))
         assert (coverage >= 0.5).all() if least == 0.5 else (coverage == least).all()
 
@@ -177,15 +177,15 @@ def test_one_kind_alone(probability, least):
         ({"images": np.zeros((2, 8, 8), np.float32)}, r"\(batch, size, size, 1\); \(2, 8, 8\)"),
         ({"images": np.zeros((2, 8, 6, 1), np.float32)}, r"\(2, 8, 6, 1\) came"),
         ({"images": np.zeros((2, 8, 8, 3), np.float32)}, r"\(2, 8, 8, 3\) came"),
-        ({"images": np.zeros((2, 8, 8, 1), np.uint8)}, "uint8 came. Divide 8-bit films by 255"),
+        ({"images": np.zeros((2, 8, 8, 1), np.uint8)}, "uint8 came. Divide 8-bit images by 255"),
         ({"noise_coverage": (0.8, 0.5)}, r"noise_coverage must be .*\(0.8, 0.5\) came"),
         ({"noise_coverage": (0.5, 1.5)}, r"noise_coverage must be .*\(0.5, 1.5\) came"),
-        ({"film_coverage": -0.1}, r"film_coverage must lie in \[0, 1\]; -0.1 came"),
-        ({"film_probability": 2}, r"film_probability must lie in \[0, 1\]; 2 came"),
+        ({"image_coverage": -0.1}, r"image_coverage must lie in \[0, 1\]; -0.1 came"),
+        ({"image_probability": 2}, r"image_probability must lie in \[0, 1\]; 2 came"),
         ({"block_size": float("nan")}, r"block_size must lie in \[0, 1\]; nan came"),
         ({"block_size": 0.01}, "block_size=0.01 of 40 px leaves no whole pixel"),
     ],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        corrupt(**{"images": films(), "seed": 0, **arguments})
+        corrupt(**{"images": make_images(), "seed": 0, **arguments})

@@ -56,7 +56,7 @@ def full_disk(monkeypatch):
     ids=["checkpoint", "weights", "history", "report"],
 )
 def test_a_full_disk_is_told_and_loses_nothing(
-    film_file, tmp_path, monkeypatch, full_disk, plain, tiny, module, name, from_call, file
+    image_file, tmp_path, monkeypatch, full_disk, plain, tiny, module, name, from_call, file
 ):
     out = tmp_path / "run"
     with monkeypatch.context():
@@ -83,21 +83,21 @@ def test_weights_are_whole_or_not_there(tmp_path, full_disk, traced):
     assert [p.name for p in tmp_path.iterdir()] == ["some.weights.h5"]
 
 
-def test_a_folder_that_cannot_be_made(film_file, tmp_path, tiny):
+def test_a_folder_that_cannot_be_made(image_file, tmp_path, tiny):
     (tmp_path / "file").write_text("")
     with pytest.raises(training.CheckpointError, match=r"file/run/run.json: .*[Nn]ot a directory"):
-        train(make_recipe(film_file), tmp_path / "file" / "run")
+        train(make_recipe(image_file), tmp_path / "file" / "run")
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EDQUOT])
-def test_a_folder_that_cannot_be_written(film_file, tmp_path, monkeypatch, tiny, code):
+def test_a_folder_that_cannot_be_written(image_file, tmp_path, monkeypatch, tiny, code):
     def refuse(path, value):
         with write_whole(path):
             raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fit_module, "write_json", refuse)
     with pytest.raises(training.CheckpointError, match=f"run.json: .*{os.strerror(code)}"):
-        train(make_recipe(film_file), tmp_path / "run")
+        train(make_recipe(image_file), tmp_path / "run")
     assert list((tmp_path / "run").iterdir()) == []
 
 

@@ -27,8 +27,8 @@ SERVER = Path(__file__).with_name("cluster_server.py")
 class Server:
     """The process that starts all others; see ``cluster_server.py``."""
 
-    def __init__(self, folder, film_file):
-        self.folder, self.film_file = folder, film_file
+    def __init__(self, folder, image_file):
+        self.folder, self.image_file = folder, image_file
         environment = os.environ | {
             "KERAS_BACKEND": "jax",
             "JAX_PLATFORMS": "cpu",
@@ -59,7 +59,7 @@ class Server:
         defaults = {
             "model": "rr_vit_toy",
             "model_options": {"depth": 1},
-            "data": str(self.film_file),
+            "data": str(self.image_file),
             "size": 16,
             "epochs": 2,
             "batch_size": 16,
@@ -87,8 +87,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, film_file):
-    server = Server(tmp_path_factory.mktemp("cluster"), film_file)
+def server(tmp_path_factory, image_file):
+    server = Server(tmp_path_factory.mktemp("cluster"), image_file)
     yield server
     server.close()
 
@@ -102,7 +102,7 @@ def logs(server):
     alone, devices, together = (
         [(server.recipe(), server.folder / kind)] for kind in ("alone", "devices", "together")
     )
-    with np.load(server.film_file) as file:
+    with np.load(server.image_file) as file:
         arrays = dict(file)
     arrays["train_images"] = 255 - arrays["train_images"]
     np.savez(server.folder / "other.npz", **arrays)
@@ -199,8 +199,8 @@ def test_stopped_and_killed_it_ends_with_the_same_weights(server, trained):
 def test_processes_that_would_not_train_the_same(trained, logs):
     for said in logs:
         assert "the recipe's learning_rate is 0.003 in process 0 and 0.001 in process 1" in said
-        assert "the fingerprint of the train films is" in said
-        assert "val films" not in said
+        assert "the fingerprint of the train images is" in said
+        assert "val images" not in said
     assert not (trained / "unlike").exists()
 
 
@@ -216,7 +216,7 @@ def test_every_part_of_a_batch_is_shared():
 
 
 def test_a_batch_that_does_not_divide():
-    with pytest.raises(ValueError, match=r"a batch of 10 films .* 4 devices; .*8 or 12"):
+    with pytest.raises(ValueError, match=r"a batch of 10 images .* 4 devices; .*8 or 12"):
         Cluster(0, 2, 4).require_batch(10)
     with pytest.raises(ValueError, match=r"batch_size=4$"):
         Cluster(0, 2, 4).require_batch(3)

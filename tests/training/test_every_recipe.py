@@ -1,4 +1,4 @@
-"""Every named recipe trains from the command line, at its own size, on a few simulated films.
+"""Every named recipe trains from the command line, at its own size, on a few simulated images.
 
 Long: it runs with ``make test-models``, or where XRAYLAB_EVERY_MODEL is set.
 """
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory):
-    """Return a function from a size to a file of eight simulated films in three splits."""
-    folder = tmp_path_factory.mktemp("films")
+def images(tmp_path_factory):
+    """Return a function from a size to a file of eight simulated images in three splits."""
+    folder = tmp_path_factory.mktemp("images")
 
     def write(size):
         path = folder / f"phantom_{size}.npz"
         if not path.exists():
-            made = phantom.films(np.arange(8), size=size)
+            made = phantom.simulate(np.arange(8), size=size)
             rows = {"train": slice(0, 4), "val": slice(4, 6), "test": slice(6, 8)}
             arrays = {f"{split}_images": made.images[some] for split, some in rows.items()}
             arrays |= {f"{split}_labels": made.labels[some] for split, some in rows.items()}
@@ -38,12 +38,12 @@ def films(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", recipes.list_recipes())
-def test_a_recipe_trains_and_is_scored(name, films, public_teacher, tmp_path, untraced):
+def test_a_recipe_trains_and_is_scored(name, images, public_teacher, tmp_path, untraced):
     recipe = recipes.get(name).recipe
     out = tmp_path / "run"
     batch_size = 1 if recipe.size == 224 else 2  # two of these tests may run at once
     told = [
-        "train", name, "--out", str(out), "--data", str(films(recipe.size)),
+        "train", name, "--out", str(out), "--data", str(images(recipe.size)),
         "--epochs", "1", "--batch-size", str(batch_size), "--set", "xla=false",
     ]  # fmt: skip
     if recipe.teacher:
@@ -57,4 +57,4 @@ def test_a_recipe_trains_and_is_scored(name, films, public_teacher, tmp_path, un
         return
     scored = CliRunner().invoke(app, ["evaluate", str(out), "--replicates", "10"])
     assert scored.exit_code == 0, scored.output
-    assert json.loads((out / "scores-test.json").read_text())["score"]["num_films"] == 2
+    assert json.loads((out / "scores-test.json").read_text())["score"]["num_images"] == 2

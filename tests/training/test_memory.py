@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xraylab import training
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 from xraylab.training import memory
 from xraylab.training.checkpoint import read_newest_checkpoint
 
@@ -40,34 +40,34 @@ def leave_half_done(model):
             variable.assign(variable * 0 - 1.0)
 
 
-def room_for(monkeypatch, films, from_step=0, error=None):
-    """Let batches of more than some films run out of memory; return the sizes that came."""
-    train_on_batch = FilmModel.train_on_batch
+def room_for(monkeypatch, images, from_step=0, error=None):
+    """Let batches of more than some images run out of memory; return the sizes that came."""
+    train_on_batch = ImageModel.train_on_batch
     error = error or out_of_memory()
     seen = []
 
     def limited(model, x, *args, **kwargs):
         seen.append(len(x))
-        if len(x) > films and len(seen) > from_step:
+        if len(x) > images and len(seen) > from_step:
             leave_half_done(model)
             raise error
         return train_on_batch(model, x, *args, **kwargs)
 
-    monkeypatch.setattr(FilmModel, "train_on_batch", limited)
+    monkeypatch.setattr(ImageModel, "train_on_batch", limited)
     return seen
 
 
 def test_what_does_not_fit_goes_through_in_parts(
-    film_file, tmp_path, monkeypatch, untraced, capsys
+    image_file, tmp_path, monkeypatch, untraced, capsys
 ):
     """Without dropout, which draws other numbers for parts, the parts make the same step."""
     options = {"model_options": {"dropout": 0.0, "depth": 1}, "ema": 0.9, "epochs": 1}
-    whole = train(make_recipe(film_file, **options), tmp_path / "whole")
-    parted = train(make_recipe(film_file, accumulation=4, **options), tmp_path / "parted")
-    recipe, out = make_recipe(film_file, **options), tmp_path / "limited"
+    whole = train(make_recipe(image_file, **options), tmp_path / "whole")
+    parted = train(make_recipe(image_file, accumulation=4, **options), tmp_path / "parted")
+    recipe, out = make_recipe(image_file, **options), tmp_path / "limited"
     with monkeypatch.context() as patch:
         # From the second step on; whoever shared the memory came then. It goes back to step 0.
-        seen = room_for(patch, films=4, from_step=1)
+        seen = room_for(patch, images=4, from_step=1)
         after_step(patch, 2, lambda loop: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(training.TrainingInterrupted):
             train(recipe, out, checkpoint_seconds=1e9)
@@ -77,7 +77,7 @@ def test_what_does_not_fit_goes_through_in_parts(
     assert "in 4 parts of 4" in told
     # Resumed, it knows what fits.
     with monkeypatch.context() as patch:
-        seen = room_for(patch, films=4)
+        seen = room_for(patch, images=4)
         limited = train(recipe, out, resume=True)
     assert seen == 4 * [4]
     assert limited.report["parts_of_a_batch"] == 4
@@ -86,13 +86,13 @@ def test_what_does_not_fit_goes_through_in_parts(
 
 
 @on_tensorflow
-def test_a_checkpoint_in_other_parts_goes_on(film_file, tmp_path, monkeypatch, tiny):
+def test_a_checkpoint_in_other_parts_goes_on(image_file, tmp_path, monkeypatch, tiny):
     """In float16 too, where Keras keeps two sets of counts; 3 steps whole, 3 steps in parts."""
     options = {"model_options": {"dropout": 0.0}, "precision": "mixed_float16", "warmup": 0.5}
-    recipe = make_recipe(film_file, **options)
+    recipe = make_recipe(image_file, **options)
     whole = train(recipe, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        room_for(patch, films=8, from_step=4)
+        room_for(patch, images=8, from_step=4)
         limited = train(recipe, tmp_path / "limited", checkpoint_seconds=0.0)
     assert limited.report["parts_of_a_batch"] == 2
     for one, two in zip(
@@ -112,21 +112,21 @@ def test_a_checkpoint_in_other_parts_goes_on(film_file, tmp_path, monkeypatch, t
 
 
 @pytest.mark.parametrize("message", [None, "RESOURCE_EXHAUSTED: Out of memory while trying"])
-def test_not_even_one_film(film_file, tmp_path, monkeypatch, tiny, message):
-    room_for(monkeypatch, films=0, error=message and RuntimeError(message))
-    with pytest.raises(training.OutOfMemory, match=r"rr_vit_toy at 16 px .* one film at a time"):
-        train(make_recipe(film_file), tmp_path / "run")
+def test_not_even_one_image(image_file, tmp_path, monkeypatch, tiny, message):
+    room_for(monkeypatch, images=0, error=message and RuntimeError(message))
+    with pytest.raises(training.OutOfMemory, match=r"rr_vit_toy at 16 px .* one image at a time"):
+        train(make_recipe(image_file), tmp_path / "run")
     # Nor is anything lost: what was there before the step is still there.
     saved = read_newest_checkpoint(training.Run(tmp_path / "run"))
     assert saved.state["step"] == 0
     assert all((array != -1).any() for array in saved.arrays.values())
 
 
-def test_an_error_that_is_not_about_memory_passes(film_file, tmp_path, monkeypatch, tiny):
+def test_an_error_that_is_not_about_memory_passes(image_file, tmp_path, monkeypatch, tiny):
     error = RuntimeError("a bug of mine")
-    seen = room_for(monkeypatch, films=0, error=error)
+    seen = room_for(monkeypatch, images=0, error=error)
     with pytest.raises(RuntimeError) as caught:
-        train(make_recipe(film_file), tmp_path / "run")
+        train(make_recipe(image_file), tmp_path / "run")
     assert caught.value is error
     assert seen == [16]
 
@@ -142,18 +142,20 @@ def test_parts_are_equal():
     ]
 
 
-def test_judging_takes_fewer_films_where_memory_ends(film_file, tmp_path, monkeypatch, plain, tiny):
-    """With room for 10 of the 40 validation films the scores stay; with room for none, words."""
-    predict_on_batch = FilmModel.predict_on_batch
+def test_judging_takes_fewer_images_where_memory_ends(
+    image_file, tmp_path, monkeypatch, plain, tiny
+):
+    """With room for 10 of the 40 validation images the scores stay; with room for none, words."""
+    predict_on_batch = ImageModel.predict_on_batch
 
     def limited(model, x):
         if len(x) > room:
             raise MemoryError
         return predict_on_batch(model, x)
 
-    monkeypatch.setattr(FilmModel, "predict_on_batch", limited)
+    monkeypatch.setattr(ImageModel, "predict_on_batch", limited)
     room = 10
     assert_same_run(plain, train(plain.recipe, tmp_path / "run"), exact=False)
     room = 0
-    with pytest.raises(training.OutOfMemory, match="judging the validation films does not"):
+    with pytest.raises(training.OutOfMemory, match="judging the validation images does not"):
         train(plain.recipe, tmp_path / "none")

@@ -19,17 +19,17 @@ from .conftest import LABELS
 from .conftest import make_recipe as small_recipe
 
 
-def make_recipe(film_file, **changes):
+def make_recipe(image_file, **changes):
     return small_recipe(
-        film_file, **({"model": "dbct_toy", "num_films": None, "xla": False} | changes)
+        image_file, **({"model": "dbct_toy", "num_images": None, "xla": False} | changes)
     )
 
 
 @pytest.fixture(scope="module")
-def teacher(film_file, tmp_path_factory):
+def teacher(image_file, tmp_path_factory):
     """A run whose weights others learn from."""
     out = tmp_path_factory.mktemp("teacher") / "run"
-    return training.fit(make_recipe(film_file, epochs=8), out, progress=False)
+    return training.fit(make_recipe(image_file, epochs=8), out, progress=False)
 
 
 # Logits, not probabilities
@@ -63,8 +63,8 @@ def test_logits_that_happen_to_lie_between_0_and_1_are_accepted():
     training.require_logits(model)
 
 
-def test_the_double_sigmoid_can_be_trained_on_purpose(film_file, tmp_path):
-    recipe = make_recipe(film_file, loss="double_sigmoid_cross_entropy", epochs=1)
+def test_the_double_sigmoid_can_be_trained_on_purpose(image_file, tmp_path):
+    recipe = make_recipe(image_file, loss="double_sigmoid_cross_entropy", epochs=1)
     run = training.fit(recipe, tmp_path / "run", progress=False)
     assert 0.5 < run.history[-1]["loss"] < 1.0
 
@@ -72,8 +72,8 @@ def test_the_double_sigmoid_can_be_trained_on_purpose(film_file, tmp_path):
 # Labels that are not known
 
 
-def test_prevalence_is_of_what_is_known(film_file):
-    split = data.load(film_file, split="train", label_names=LABELS)
+def test_prevalence_is_of_what_is_known(image_file):
+    split = data.load(image_file, split="train", label_names=LABELS)
     np.testing.assert_allclose(prevalence(split), split.labels.mean(axis=0))
     known = np.ones(split.labels.shape, dtype=bool)
     known[::2, 0] = False
@@ -109,19 +109,19 @@ def test_no_finding_does_not_lose_its_digits():
     assert got[0, 0] == pytest.approx((1 / (1 + np.exp(3.0))) ** 18, rel=1e-6)
 
 
-def test_a_teacher_is_a_run(teacher, film_file):
+def test_a_teacher_is_a_run(teacher, image_file):
     loaded = load_teacher(teacher.path, LABELS[::-1], 16)
-    split = data.load(film_file, split="val", label_names=LABELS)
+    split = data.load(image_file, split="val", label_names=LABELS)
     expected = evaluation.predict(teacher.load_model("best"), split)
     np.testing.assert_allclose(
         loaded.remembered(split, progress=False), expected[:, ::-1], atol=1e-6
     )
 
 
-def test_a_teacher_sees_films_at_its_own_size(teacher):
+def test_a_teacher_sees_images_at_its_own_size(teacher):
     model = teacher.load_model("best")
     asked = []
-    model.predict_on_batch = lambda films: asked.append(films) or {"logits": np.zeros((2, 3))}
+    model.predict_on_batch = lambda images: asked.append(images) or {"logits": np.zeros((2, 3))}
     Teacher(model, (0, 1, 2), (0, 1, 2))(
         np.random.default_rng(0).random((2, 32, 32, 1), np.float32)
     )
@@ -132,7 +132,7 @@ def test_a_teacher_sees_films_at_its_own_size(teacher):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"size": 32}, ValueError, "trained on films of 16 px"),
+        ({"size": 32}, ValueError, "trained on images of 16 px"),
         ({"label_names": ("other",)}, ValueError, "knows none of the labels"),
         ({"source": "nowhere"}, FileNotFoundError, "there is neither"),
     ],
@@ -146,7 +146,7 @@ def test_teachers_that_cannot_teach(teacher, change, error, message):
 def test_public_weights_teach_too(public_teacher, random_weights):
     """Outputs that they did not train are left out."""
     teacher = load_teacher(public_teacher, CHEXPERT_FINDINGS, 32, trained="chex")
-    said = teacher(random_weights.random_films(1, 32))
+    said = teacher(random_weights.random_images(1, 32))
     assert said.shape == (1, 14)
     unknown = [CHEXPERT_FINDINGS[k] for k in np.flatnonzero(np.isnan(said[0]))]
     assert unknown == ["pleural_other", "support_devices"]
@@ -161,25 +161,25 @@ def test_public_weights_teach_too(public_teacher, random_weights):
 
 
 @pytest.mark.parametrize("two_heads", [False, True])
-def test_the_loss_of_a_student_is_the_sources(film_file, teacher, tmp_path, two_heads):
+def test_the_loss_of_a_student_is_the_sources(image_file, teacher, tmp_path, two_heads):
     """(1 - α) · cross-entropy + α · distillation, on one head or on two."""
     changes = {"model": "efficientvit_toy", "size": 16} if two_heads else {}
     if two_heads:
         changes |= {"model_options": {"distillation": True}}
     recipe = make_recipe(
-        film_file,
+        image_file,
         objective="distillation",
         teacher=str(teacher.path),
         distillation_weight=0.3,
         **changes,
     )
-    films = {"train": data.load(film_file, split="train", label_names=LABELS)}
-    objective = OBJECTIVES["distillation"](recipe, films, tmp_path)
+    splits = {"train": data.load(image_file, split="train", label_names=LABELS)}
+    objective = OBJECTIVES["distillation"](recipe, splits, tmp_path)
     model = models.build(recipe.model, image_size=16, num_labels=3, **recipe.model_options)
     rows = np.arange(40, 56)
-    images, labels = data.take(films["train"], rows)
+    images, labels = data.take(splits["train"], rows)
     inputs, targets = objective.batch(images, labels, rows, seed=1)
-    said = evaluation.predict(teacher.load_model("best"), films["train"])[rows]
+    said = evaluation.predict(teacher.load_model("best"), splits["train"])[rows]
     out = model(images, training=True)
     second = out["distillation_logits" if two_heads else "logits"]
     expected = 0.7 * float(losses.binary_cross_entropy(labels, out["logits"]))
@@ -192,65 +192,69 @@ def test_the_loss_of_a_student_is_the_sources(film_file, teacher, tmp_path, two_
     assert got == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_teacher_is_asked_once_unless_the_films_change(film_file, teacher, tmp_path, monkeypatch):
+def test_a_teacher_is_asked_once_unless_the_images_change(
+    image_file, teacher, tmp_path, monkeypatch
+):
     asked = []
     monkeypatch.setattr(
         Teacher,
         "__call__",
         lambda self, images: asked.append(len(images)) or np.full((len(images), 3), 0.5, "float32"),
     )
-    recipe = make_recipe(film_file, objective="distillation", teacher=str(teacher.path))
+    recipe = make_recipe(image_file, objective="distillation", teacher=str(teacher.path))
     run = training.fit(recipe, tmp_path / "still", progress=False)
     assert sum(asked) == 96
     assert np.load(run.path / "teacher.npy").shape == (96, 3)
     asked.clear()
     recipe = make_recipe(
-        film_file,
+        image_file,
         objective="distillation",
         teacher=str(teacher.path),
-        augmentation={"presets": "films"},
+        augmentation={"presets": "images"},
     )
     run = training.fit(recipe, tmp_path / "moved", progress=False)
     assert sum(asked) == 2 * 96
     assert not (run.path / "teacher.npy").exists()
 
 
-def test_a_student_records_its_teacher(film_file, teacher, tmp_path):
-    recipe = make_recipe(film_file, objective="distillation", teacher=str(teacher.path), epochs=1)
+def test_a_student_records_its_teacher(image_file, teacher, tmp_path):
+    recipe = make_recipe(image_file, objective="distillation", teacher=str(teacher.path), epochs=1)
     run = training.fit(recipe, tmp_path / "run", progress=False)
     assert len(run.facts["origins"]["teacher"]) == 64
     assert json.loads((run.path / "run.json").read_text())["recipe"]["teacher"] == str(teacher.path)
 
 
-def test_distillation_needs_a_teacher(film_file):
+def test_distillation_needs_a_teacher(image_file):
     with pytest.raises(ValueError, match="needs a teacher"):
-        make_recipe(film_file, objective="distillation")
+        make_recipe(image_file, objective="distillation")
     with pytest.raises(ValueError, match="nothing else takes one"):
-        make_recipe(film_file, teacher="somewhere")
+        make_recipe(image_file, teacher="somewhere")
 
 
-def test_a_second_head_is_not_trained_without_a_teacher(film_file):
+def test_a_second_head_is_not_trained_without_a_teacher(image_file):
     model = models.build("efficientvit_toy", image_size=16, num_labels=3, distillation=True)
     with pytest.raises(ValueError, match="distillation head"):
-        Classification(make_recipe(film_file), None).losses(model)
+        Classification(make_recipe(image_file), None).losses(model)
 
 
 # Masked pre-training
 
 
-def test_pre_training_and_fine_tuning_from_it(film_file, tmp_path):
-    recipe = make_recipe(film_file, model="lt_vit_toy", objective="masked_reconstruction", epochs=6)
+def test_pre_training_and_fine_tuning_from_it(image_file, tmp_path):
+    recipe = make_recipe(
+        image_file, model="lt_vit_toy", objective="masked_reconstruction", epochs=6
+    )
     run = training.fit(recipe, tmp_path / "first", progress=False)
     course = [row["val_masked_error"] for row in run.history]
     assert course[-1] < 0.8 * course[0]
     assert run.report["scores"]["val"]["val_masked_error"] == pytest.approx(min(course), rel=1e-5)
-    with pytest.raises(ValueError, match="learnt to rebuild films"):
+    with pytest.raises(ValueError, match="learnt to rebuild images"):
         evaluation.evaluate(run.path)
     fine = make_recipe(
-        film_file, model="lt_vit_toy", start_from=str(run.path), epochs=1, learning_rate=1e-12
+        image_file, model="lt_vit_toy", start_from=str(run.path), epochs=1, learning_rate=1e-12
     )
     tuned = training.fit(fine, tmp_path / "second", progress=False)
-    split = data.load(film_file, split="val", label_names=LABELS)
+    split = data.load(image_file, split="val", label_names=LABELS)
     images, _ = data.take(split, np.arange(4))
     np.testing.assert_allclose(
         tuned.load_model("last").encode(images),
@@ -260,10 +264,10 @@ def test_pre_training_and_fine_tuning_from_it(film_file, tmp_path):
     assert len(tuned.facts["origins"]["start_from"]) == 64
 
 
-def test_what_pre_training_asks_for(film_file):
-    recipe = make_recipe(film_file, model="lt_vit_toy", objective="masked_reconstruction")
+def test_what_pre_training_asks_for(image_file):
+    recipe = make_recipe(image_file, model="lt_vit_toy", objective="masked_reconstruction")
     objective = OBJECTIVES["masked_reconstruction"](recipe, None)
-    split = data.load(film_file, split="train", label_names=LABELS)
+    split = data.load(image_file, split="train", label_names=LABELS)
     images, labels = data.take(split, np.arange(8))
     inputs, targets = objective.batch(images, labels, None, seed=5)
     corrupted, mask = corrupt(images, 5)
@@ -276,19 +280,19 @@ def test_what_pre_training_asks_for(film_file):
     assert float(loss(targets["reconstruction"], answer)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_starting_from_another_run_of_the_same_model(film_file, teacher, tmp_path):
-    recipe = make_recipe(film_file, start_from=str(teacher.path), epochs=1, learning_rate=1e-12)
+def test_starting_from_another_run_of_the_same_model(image_file, teacher, tmp_path):
+    recipe = make_recipe(image_file, start_from=str(teacher.path), epochs=1, learning_rate=1e-12)
     run = training.fit(recipe, tmp_path / "run", progress=False)
     pairs = zip(
         run.load_model("last").get_weights(), teacher.load_model("best").get_weights(), strict=True
     )
     for mine, theirs in pairs:
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
-    other = make_recipe(film_file, model="rr_vit_toy", start_from=str(teacher.path))
+    other = make_recipe(image_file, model="rr_vit_toy", start_from=str(teacher.path))
     with pytest.raises(ValueError, match="does not hold the weights"):
         training.fit(other, tmp_path / "other", progress=False)
     assert not (tmp_path / "other").exists()
-    nowhere = make_recipe(film_file, start_from=str(tmp_path / "none"))
+    nowhere = make_recipe(image_file, start_from=str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match="no such folder"):
         training.fit(nowhere, tmp_path / "x", progress=False)
 
@@ -309,19 +313,19 @@ def test_starting_from_another_run_of_the_same_model(film_file, teacher, tmp_pat
     ],
 )
 def test_parts_of_a_batch_cost_what_the_whole_does(
-    film_file, teacher, tmp_path, objective, options
+    image_file, teacher, tmp_path, objective, options
 ):
     """Also where answers are unknown, and where a loss looks at the batch as a whole."""
     if objective == "distillation":
         options = options | {"teacher": str(teacher.path)}
-    recipe = make_recipe(film_file, objective=objective, **options)
-    films = {"train": data.load(film_file, split="train", label_names=LABELS)}
-    known = np.random.default_rng(0).random(films["train"].labels.shape) < 0.6
-    films["train"] = dataclasses.replace(films["train"], known=known)
-    made = OBJECTIVES[objective](recipe, films, tmp_path)
+    recipe = make_recipe(image_file, objective=objective, **options)
+    splits = {"train": data.load(image_file, split="train", label_names=LABELS)}
+    known = np.random.default_rng(0).random(splits["train"].labels.shape) < 0.6
+    splits["train"] = dataclasses.replace(splits["train"], known=known)
+    made = OBJECTIVES[objective](recipe, splits, tmp_path)
     model = training.run.build_model(recipe)
     rows = np.arange(12)
-    images, labels = data.take(films["train"], rows)
+    images, labels = data.take(splits["train"], rows)
     inputs, targets = made.batch(images, labels, rows, seed=0)
     outputs = model(inputs, training=True)
 
@@ -339,9 +343,9 @@ def test_parts_of_a_batch_cost_what_the_whole_does(
         assert cost(targets, parts) == pytest.approx(whole, rel=1e-5)
 
 
-def test_a_student_trains_in_parts(film_file, teacher, tmp_path):
+def test_a_student_trains_in_parts(image_file, teacher, tmp_path):
     recipe = make_recipe(
-        film_file,
+        image_file,
         objective="distillation",
         teacher=str(teacher.path),
         accumulation=4,
@@ -362,20 +366,22 @@ def test_a_student_trains_in_parts(film_file, teacher, tmp_path):
 # What must not be taken for something else
 
 
-def test_a_run_starts_from_one_of_the_same_labels(film_file, teacher, tmp_path):
+def test_a_run_starts_from_one_of_the_same_labels(image_file, teacher, tmp_path):
     names = ("other", "second", "third")
-    recipe = make_recipe(film_file, start_from=str(teacher.path), label_names=names)
+    recipe = make_recipe(image_file, start_from=str(teacher.path), label_names=names)
     with pytest.raises(ValueError, match="was trained for other labels"):
         training.fit(recipe, tmp_path / "run", progress=False)
 
 
-def test_pre_training_teaches_no_labels(film_file, tmp_path):
-    recipe = make_recipe(film_file, model="lt_vit_toy", objective="masked_reconstruction", epochs=1)
+def test_pre_training_teaches_no_labels(image_file, tmp_path):
+    recipe = make_recipe(
+        image_file, model="lt_vit_toy", objective="masked_reconstruction", epochs=1
+    )
     run = training.fit(recipe, tmp_path / "pretrained", progress=False)
-    with pytest.raises(ValueError, match="learnt to rebuild films"):
+    with pytest.raises(ValueError, match="learnt to rebuild images"):
         load_teacher(run.path, LABELS, 16)
-    with pytest.raises(ValueError, match="changes films in its own way"):
-        dataclasses.replace(recipe, augmentation={"presets": "films"})
+    with pytest.raises(ValueError, match="changes images in its own way"):
+        dataclasses.replace(recipe, augmentation={"presets": "images"})
 
 
 def test_public_weights_do_not_tell_what_they_trained(public_teacher):
@@ -383,12 +389,12 @@ def test_public_weights_do_not_tell_what_they_trained(public_teacher):
         load_teacher(public_teacher, CHEXPERT_FINDINGS, 32)
 
 
-def test_the_teacher_that_teaches_is_the_one_remembered(film_file, teacher, tmp_path):
+def test_the_teacher_that_teaches_is_the_one_remembered(image_file, teacher, tmp_path):
     """Its last weights here, which may change while the best stay."""
     path = tmp_path / "teacher"
     shutil.copytree(teacher.path, path)
     recipe = make_recipe(
-        film_file,
+        image_file,
         objective="distillation",
         teacher=str(path),
         teacher_options={"weights": "last"},

@@ -393,8 +393,8 @@ def compiled_model():
 def take_step(model, average, step):
     rng = np.random.default_rng(step)
     for _ in range(2):
-        films, targets = rng.random((4, 6, 6, 1), "f4"), rng.normal(0, 1, (4, 3)).astype("f4")
-        model.train_on_batch(films, targets)
+        images, targets = rng.random((4, 6, 6, 1), "f4"), rng.normal(0, 1, (4, 3)).astype("f4")
+        model.train_on_batch(images, targets)
     average.update(step)
 
 

@@ -8,13 +8,13 @@ from xraylab.training import Recipe
 
 
 def test_round_trip_through_json():
-    recipe = Recipe(data="films.npz", epochs=3, label_names=("a", "b"))
+    recipe = Recipe(data="images.npz", epochs=3, label_names=("a", "b"))
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
 def test_a_file_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Recipe(data="films.npz").data == str((tmp_path / "films.npz").resolve())
+    assert Recipe(data="images.npz").data == str((tmp_path / "images.npz").resolve())
     assert Recipe(data="phantom").data == "phantom"
 
 
@@ -40,7 +40,7 @@ def test_differences():
             "loss must be one of binary_cross_entropy, weighted_binary_cross_entropy, binary_focal",
         ),
         ("warmup", 1.0, r"warmup must be in \[0, 1\)"),
-        ("num_films", 0, "num_films must be at least 1"),
+        ("num_images", 0, "num_images must be at least 1"),
         ("epochs", 2.5, "epochs must be a whole number of at least 1; 2.5 came"),
         ("size", -3, "size must be a whole number of at least 1; -3 came"),
         ("seed", 2**32, "seed must be a whole number from 0 to"),
@@ -66,6 +66,6 @@ def test_recipe_of_another_version():
         Recipe.from_dict(Recipe().to_dict() | {"mixup": 0.2})
 
 
-def test_two_numbers_of_films():
-    with pytest.raises(ValueError, match="num_films=5 and num_films in data_options"):
-        Recipe(num_films=5, data_options={"num_films": {"train": 4}})
+def test_two_numbers_of_images():
+    with pytest.raises(ValueError, match="num_images=5 and num_images in data_options"):
+        Recipe(num_images=5, data_options={"num_images": {"train": 4}})

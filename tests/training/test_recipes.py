@@ -6,7 +6,7 @@ import pytest
 
 from xraylab.models import card
 from xraylab.training import Recipe, augmentation, recipes
-from xraylab.training.throughput import MEASURED, films_per_second
+from xraylab.training.throughput import MEASURED, images_per_second
 
 
 def test_every_row_of_the_sources_has_two_versions():
@@ -53,16 +53,16 @@ def test_every_recipe_is_whole(name):
         assert words in text
 
 
-def test_cost_is_films_over_speed(monkeypatch):
-    monkeypatch.setattr(recipes, "films_per_second", lambda model, size, machine: 100.0)
+def test_cost_is_images_over_speed(monkeypatch):
+    monkeypatch.setattr(recipes, "images_per_second", lambda model, size, machine: 100.0)
     assert recipes.get("rr_vit_64_tuned").hours("any") == pytest.approx(30 * 78_468 / 100 / 3600)
-    assert recipes.get("efficientvit_m5_224_tuned").hours("any") is None  # films not counted here
+    assert recipes.get("efficientvit_m5_224_tuned").hours("any") is None  # images not counted here
 
 
 def test_speeds_come_from_the_table():
-    assert films_per_second("no_such_model", 64, "no such machine") is None
+    assert images_per_second("no_such_model", 64, "no such machine") is None
     for machine in MEASURED:
-        assert films_per_second("rr_vit", 64, machine) > 0
+        assert images_per_second("rr_vit", 64, machine) > 0
 
 
 def test_overriding():
@@ -71,7 +71,7 @@ def test_overriding():
         recipe, ["epochs=3", "ema=null", "augmentation.rotate=2", "loss=binary_focal"]
     )
     assert (changed.epochs, changed.ema, changed.loss) == (3, None, "binary_focal")
-    assert changed.augmentation == {"presets": "films", "rotate": 2}
+    assert changed.augmentation == {"presets": "images", "rotate": 2}
     same = dataclasses.replace(
         changed, epochs=30, ema=0.999, loss="asymmetric", augmentation=recipe.augmentation
     )

@@ -102,12 +102,12 @@ def newest_step(out):
 
 
 @on_tensorflow
-def test_killed_twenty_times_it_ends_with_the_same_weights(film_file, tmp_path, begin):
+def test_killed_twenty_times_it_ends_with_the_same_weights(image_file, tmp_path, begin):
     random_parts = {
-        "augmentation": {"presets": "films"},
+        "augmentation": {"presets": "images"},
         "model_options": {"dropout": 0.2, "depth": 1},
     }
-    recipe = make_recipe(film_file, epochs=9, ema=0.9, **random_parts)
+    recipe = make_recipe(image_file, epochs=9, ema=0.9, **random_parts)
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "killed"
     began = time.monotonic()
     begin(recipe, undisturbed).join()
@@ -162,14 +162,14 @@ def test_ctrl_c_while_an_epoch_is_judged(tmp_path, monkeypatch, plain, tiny, epo
     assert judged == [1, 2]
 
 
-def test_a_second_ctrl_c_stops_at_once(film_file, tmp_path, monkeypatch, tiny):
+def test_a_second_ctrl_c_stops_at_once(image_file, tmp_path, monkeypatch, tiny):
     def twice(loop):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
     after_step(monkeypatch, 2, twice)
     with pytest.raises(KeyboardInterrupt):
-        train(make_recipe(film_file), tmp_path / "run", checkpoint_seconds=0.0)
+        train(make_recipe(image_file), tmp_path / "run", checkpoint_seconds=0.0)
     assert read_newest_checkpoint(training.Run(tmp_path / "run")).state["step"] == 1
 
 
@@ -209,7 +209,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("seconds", [40, 100, 150, 300])
-def test_the_time_that_was_given_is_kept(film_file, tmp_path, monkeypatch, tiny, seconds):
+def test_the_time_that_was_given_is_kept(image_file, tmp_path, monkeypatch, tiny, seconds):
     """Steps of 10 s, a judging of 25 s, checkpoints of 2 s: stop, go on, and end in time."""
     clock = Clock(monkeypatch, step=10.0, judging=25.0, saving=2.0)
     out, steps = tmp_path / "run", []
@@ -217,7 +217,7 @@ def test_the_time_that_was_given_is_kept(film_file, tmp_path, monkeypatch, tiny,
         end = clock.now + seconds
         try:
             run = train(
-                make_recipe(film_file), out, resume=True, max_hours=seconds / 3600,
+                make_recipe(image_file), out, resume=True, max_hours=seconds / 3600,
                 checkpoint_seconds=1e9,
             )  # fmt: skip
             break
@@ -255,10 +255,10 @@ def test_the_command_line_says_what_goes_on(monkeypatch, capsys):
         assert f"continues:\n{command}{missing}\n" in told
 
 
-def test_a_run_goes_on_with_the_teacher_that_it_began_with(film_file, tmp_path, plain, tiny):
+def test_a_run_goes_on_with_the_teacher_that_it_began_with(image_file, tmp_path, plain, tiny):
     teacher, out = tmp_path / "teacher", tmp_path / "run"
     shutil.copytree(plain.path, teacher)
-    recipe = make_recipe(film_file, objective="distillation", teacher=str(teacher))
+    recipe = make_recipe(image_file, objective="distillation", teacher=str(teacher))
     stop_after(2, signal.SIGINT, recipe, out)
     with (teacher / "best.weights.h5").open("ab") as stream:
         stream.write(b"trained further")
@@ -272,7 +272,7 @@ def test_a_run_goes_on_with_the_teacher_that_it_began_with(film_file, tmp_path, 
 
 
 @pytest.mark.parametrize("what", ["a loss", "a weight", "a moment", "a statistic"])
-def test_a_run_that_diverges_names_a_good_checkpoint(film_file, tmp_path, monkeypatch, tiny, what):
+def test_a_run_that_diverges_names_a_good_checkpoint(image_file, tmp_path, monkeypatch, tiny, what):
     """The loss shows it at the next step; a checkpoint must not wait for that."""
 
     def poison(loop):
@@ -290,7 +290,7 @@ def test_a_run_that_diverges_names_a_good_checkpoint(film_file, tmp_path, monkey
         training.TrainingDiverged, match=r"lower learning rate than 0\.003"
     ) as caught:
         train(
-            make_recipe(film_file, epochs=1, num_films=96, ema=0.9), tmp_path / "run",
+            make_recipe(image_file, epochs=1, num_images=96, ema=0.9), tmp_path / "run",
             checkpoint_seconds=1e9 if what == "a loss" else 0.0,
         )  # fmt: skip
     step, good = (4, 0) if what == "a loss" else (2, 1)
@@ -304,7 +304,7 @@ def test_a_run_that_diverges_names_a_good_checkpoint(film_file, tmp_path, monkey
 # Averaged weights
 
 
-def test_the_averaged_weights_are_those_that_are_judged_and_kept(traced, film_file):
+def test_the_averaged_weights_are_those_that_are_judged_and_kept(traced, image_file):
     saved = read_newest_checkpoint(traced)
     averages, live = (
         [a for name, a in saved.arrays.items() if name.startswith(group) and a.dtype == "f4"]
@@ -314,7 +314,7 @@ def test_the_averaged_weights_are_those_that_are_judged_and_kept(traced, film_fi
     for array, average, weights in zip(kept, averages, live, strict=True):
         np.testing.assert_array_equal(array, average)
         assert (array != weights).any()
-    split = data.load(film_file, split="val", label_names=LABELS)
+    split = data.load(image_file, split="val", label_names=LABELS)
     objective = fit_module.OBJECTIVES["classification"](traced.recipe, {})
     scores, merit = objective.judge(traced.load_model("best"), split)
     best = max(traced.history, key=lambda row: row["val_macro_auc"])

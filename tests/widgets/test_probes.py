@@ -9,8 +9,8 @@ from xraylab import plotting, widgets
 
 
 def shade(level, inverted=False):
-    film = np.full((8, 8), level, float)
-    return 1 - film if inverted else film
+    image = np.full((8, 8), level, float)
+    return 1 - image if inverted else image
 
 
 def test_the_environment_decides(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from xraylab import plotting, widgets
 from xraylab.widgets import scrubbers
 
-FILMS = np.stack([np.full((8, 8), 40 * i, np.uint8) for i in range(6)])
+IMAGES = np.stack([np.full((8, 8), 40 * i, np.uint8) for i in range(6)])
 
 
 def _shown(browser):
@@ -21,25 +21,25 @@ def _shown(browser):
 
 
 def test_every_frame_has_its_text_and_one_is_shown():
-    page = widgets.scrubber(FILMS[:3], labels="abc", title="Films", alt="A film")._repr_html_()
-    assert re.findall(r'alt="([^"]*)"', page) == [f"A film: frame {name}" for name in "abc"]
+    page = widgets.scrubber(IMAGES[:3], labels="abc", title="Images", alt="An image")._repr_html_()
+    assert re.findall(r'alt="([^"]*)"', page) == [f"An image: frame {name}" for name in "abc"]
     assert page.count("<div hidden") == 2
     assert "http" not in page
-    assert 'aria-label="Films"' in page
+    assert 'aria-label="Images"' in page
     assert 'aria-valuetext="a"' in page
 
 
 def test_one_text_a_frame():
-    page = widgets.scrubber(FILMS[:2], title="Films", alt=["one <film>", "two"])._repr_html_()
-    assert 'alt="one &lt;film&gt;"' in page
-    assert repr(widgets.scrubber(FILMS[:1], title="Films", alt="x")) == "<scrubber: Films>"
+    page = widgets.scrubber(IMAGES[:2], title="Images", alt=["one <image>", "two"])._repr_html_()
+    assert 'alt="one &lt;image&gt;"' in page
+    assert repr(widgets.scrubber(IMAGES[:1], title="Images", alt="x")) == "<scrubber: Images>"
 
 
 def test_figures_bring_their_own_text_and_may_not_lack_it():
-    figures = [plotting.bars([n], unit="films", names=["all"]) for n in (1, 2)]
+    figures = [plotting.bars([n], unit="images", names=["all"]) for n in (1, 2)]
     page = widgets.scrubber(figures, title="Bars")._repr_html_()
     assert page.count("<svg") == 2
-    assert "Bars, films: all 2" in page
+    assert "Bars, images: all 2" in page
     figures[0].alt = ""
     with pytest.raises(ValueError, match="alt:"):
         widgets.scrubber(figures, title="Bars")
@@ -49,34 +49,34 @@ def test_figures_bring_their_own_text_and_may_not_lack_it():
     ("arguments", "words"),
     [
         ({"frames": [], "alt": "x"}, "frames: expected"),
-        ({"frames": FILMS, "labels": "ab", "alt": "x"}, "expected 2"),
-        ({"frames": FILMS, "labels": {"a": "12", "b": "12"}, "alt": "x"}, "expected 4"),
-        ({"frames": FILMS}, "alt:"),
-        ({"frames": FILMS, "alt": ["x"]}, "expected 6 texts"),
-        ({"frames": FILMS * 1.0, "alt": "x"}, "expected uint8"),
+        ({"frames": IMAGES, "labels": "ab", "alt": "x"}, "expected 2"),
+        ({"frames": IMAGES, "labels": {"a": "12", "b": "12"}, "alt": "x"}, "expected 4"),
+        ({"frames": IMAGES}, "alt:"),
+        ({"frames": IMAGES, "alt": ["x"]}, "expected 6 texts"),
+        ({"frames": IMAGES * 1.0, "alt": "x"}, "expected uint8"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
-        widgets.scrubber(**arguments, title="Films")
+        widgets.scrubber(**arguments, title="Images")
 
 
 def test_figures_of_one_text_are_told_apart():
-    same = [plotting.bars([1, 2], names="ab", unit="films", alt="Bars.") for _ in range(2)]
+    same = [plotting.bars([1, 2], names="ab", unit="images", alt="Bars.") for _ in range(2)]
     shown = widgets.scrubber(same, title="B", labels=["x", "y"]).text
     assert "Bars. (frame x)" in shown
     assert "Bars. (frame y)" in shown
 
 
-@pytest.mark.parametrize("pick", [("row", "film"), ("row", "one"), ("row",), ("row", "row")])
+@pytest.mark.parametrize("pick", [("row", "image"), ("row", "one"), ("row",), ("row", "row")])
 def test_picking_needs_two_sliders_that_turn(pick):
     grid = {"row": ["up", "down"], "column": ["x", "y", "z"], "one": ["a"]}
     with pytest.raises(ValueError, match="expected two different sliders of several"):
-        widgets.scrubber(FILMS, labels=grid, title="Two", alt="G", pick=pick)
+        widgets.scrubber(IMAGES, labels=grid, title="Two", alt="G", pick=pick)
 
 
 def test_a_figure_takes_no_clicks():
-    figures = [plotting.bars([k], names="a", unit="films", alt=f"{k}") for k in range(4)]
+    figures = [plotting.bars([k], names="a", unit="images", alt=f"{k}") for k in range(4)]
     grid = {"row": ["up", "down"], "column": ["x", "y"]}
     with pytest.raises(ValueError, match="frames of pixels"):
         widgets.scrubber(figures, labels=grid, title="F", pick=("row", "column"))
@@ -85,13 +85,13 @@ def test_a_figure_takes_no_clicks():
 def test_a_scrubber_keeps_its_budget(monkeypatch):
     monkeypatch.setattr(scrubbers, "LIMIT_BYTES", 1000)
     with pytest.raises(ValueError, match="weigh"):
-        widgets.scrubber(FILMS, title="Films", alt="A film")
+        widgets.scrubber(IMAGES, title="Images", alt="An image")
 
 
 def test_the_keyboard_turns_it_and_only_it(browse):
-    first = widgets.scrubber(FILMS[:3], labels="abc", title="One", alt="F")
+    first = widgets.scrubber(IMAGES[:3], labels="abc", title="One", alt="F")
     grid = {"row": ["up", "down"], "column": ["x", "y", 'z"<']}
-    second = widgets.scrubber(FILMS, labels=grid, title="Two", alt="G")
+    second = widgets.scrubber(IMAGES, labels=grid, title="Two", alt="G")
     browser = browse(first, second, first)  # the same one twice must work twice
     browser.press("Tab")
     assert _shown(browser) == ["F: frame a", "G: row up, column x", "F: frame a"]
@@ -119,7 +119,7 @@ def test_the_keyboard_turns_it_and_only_it(browse):
 def test_a_click_on_the_picture_turns_two_sliders(browse):
     grid = {"row": ["up", "down"], "column": ["x", "y", "z"]}
     browser = browse(
-        widgets.scrubber(FILMS, labels=grid, title="Two", alt="G", pick=("row", "column"))
+        widgets.scrubber(IMAGES, labels=grid, title="Two", alt="G", pick=("row", "column"))
     )
     box = json.loads(
         browser.run("JSON.stringify(document.querySelector('img').getBoundingClientRect())")
@@ -137,14 +137,14 @@ def test_a_click_on_the_picture_turns_two_sliders(browse):
 
 
 def test_a_bar_says_what_the_colours_mean():
-    shown = widgets.scrubber(FILMS, title="F", alt="F", bar=("share <%>", 0, 0.25)).text
+    shown = widgets.scrubber(IMAGES, title="F", alt="F", bar=("share <%>", 0, 0.25)).text
     assert "<span>0</span>" in shown
     assert "<span>0.25</span><b>share &lt;%&gt;</b>" in shown
     assert plotting.map_colours(9)[-1] in shown
 
 
 def test_nothing_is_added_to_the_global_space(browse):
-    browser = browse(widgets.scrubber(FILMS[:3], title="One", alt="F"))
+    browser = browse(widgets.scrubber(IMAGES[:3], title="One", alt="F"))
     before = browser.run("Object.keys(window).length")
     browser.press("Tab")
     browser.press("ArrowRight")
@@ -153,10 +153,10 @@ def test_nothing_is_added_to_the_global_space(browse):
 
 
 def test_it_fits_a_phone(browse):
-    figure = plotting.bars(np.arange(14), unit="films")
+    figure = plotting.bars(np.arange(14), unit="images")
     browser = browse(
         widgets.scrubber([figure], title="Bars"),
-        widgets.scrubber(FILMS, title="Films", alt="F", name="a rather long name of a slider"),
+        widgets.scrubber(IMAGES, title="Images", alt="F", name="a rather long name of a slider"),
         width=390,
     )
     browser.run("document.head.append(Object.assign(document.createElement('meta'), "

@@ -7,10 +7,10 @@ from xraylab.phantom import label_counts
 
 def _all_negative(answer):
     vectors, counts = label_counts()
-    films = counts[:, 2].sum()
+    images = counts[:, 2].sum()
     positives = (vectors.T @ counts[:, 2]).sum()
-    floor = 1 - positives / (films * len(FINDINGS))
-    exact_match = counts[vectors.sum(axis=1) == 0, 2].sum() / films
+    floor = 1 - positives / (images * len(FINDINGS))
+    exact_match = counts[vectors.sum(axis=1) == 0, 2].sum() / images
     return number(
         answer,
         floor,
@@ -18,10 +18,10 @@ def _all_negative(answer):
         mistakes={
             1 - floor: "That is the share of labels that are positive: the errors, not the hits.",
             100 * floor: "The number is right in per cent; give it as a share, between 0 and 1.",
-            exact_match: "That is the exact match: the share of films whose whole vector is empty.",
-            1 - positives / films: "Divide by films times labels, not by films alone.",
+            exact_match: "That is the exact match: the share of images whose whole vector is empty.",
+            1 - positives / images: "Divide by images times labels, not by images alone.",
         },
-        right=f"Answering “nothing” for every film of the test split is {floor:.1%} accurate.",
+        right=f"Answering “nothing” for every image of the test split is {floor:.1%} accurate.",
     )
 
 
@@ -37,13 +37,13 @@ def _edema_effusion(answer):
         mistakes={
             both[0] / counts[effusion, 0].sum(): "That is the other way round: edema, given an "
             "effusion.",
-            both[0] / counts[:, 0].sum(): "That is the share of all training films that carry "
-            "both; divide by the films with edema instead.",
+            both[0] / counts[:, 0].sum(): "That is the share of all training images that carry "
+            "both; divide by the images with edema instead.",
             both.sum() / counts[edema].sum(): "That is over all three splits; take the training "
-            "films only.",
+            "images only.",
             100 * both[0] / counts[edema, 0].sum(): "Give it as a share, between 0 and 1.",
         },
-        right=f"That is {lift:.1f} times its share among all films: fluid in the lung comes with "
+        right=f"That is {lift:.1f} times its share among all images: fluid in the lung comes with "
         "fluid around it.",
     )
 

@@ -29,9 +29,9 @@ def _two_rays(answer):
 def _noisy_reader(answer):
     vectors, counts = phantom.label_counts()
     column = vectors[:, index("pneumonia")]
-    films = counts.sum(axis=0)
-    prevalence, *_ = column @ counts / films
-    everywhere = (column @ counts.sum(axis=1)) / films.sum()
+    images = counts.sum(axis=0)
+    prevalence, *_ = column @ counts / images
+    everywhere = (column @ counts.sum(axis=1)) / images.sum()
 
     def labelled(p, sensitivity=0.80, specificity=0.98):
         return p * sensitivity + (1 - p) * (1 - specificity)
@@ -42,16 +42,17 @@ def _noisy_reader(answer):
         share,
         tolerance=2e-5,
         mistakes={
-            prevalence: "That is the share of films that have pneumonia, not of those labelled.",
-            prevalence * 0.80: "That leaves out the films without pneumonia that are labelled all "
+            prevalence: "That is the share of images that have pneumonia, not of those labelled.",
+            prevalence * 0.80: "That leaves out the images without pneumonia that are labelled all "
             "the same.",
-            prevalence * 0.80 + 0.02: "Near: only films without pneumonia can be labelled wrongly.",
+            prevalence * 0.80
+            + 0.02: "Near: only images without pneumonia can be labelled wrongly.",
             prevalence * 0.80 / share: "That is the share of the labels that are right; the share "
-            "of films that get one was asked for.",
+            "of images that get one was asked for.",
             labelled(prevalence, 0.98, 0.80): "Sensitivity and specificity are swapped.",
             prevalence * 0.80 + (1 - prevalence) * 0.98: "The specificity is the share that is "
             "left out; the wrong labels are one less it.",
-            labelled(everywhere): "That is over all three splits; take the training films only.",
+            labelled(everywhere): "That is over all three splits; take the training images only.",
             100 * share: "Give it as a share, between 0 and 1.",
         },
         right=f"Only {prevalence:.1%} have pneumonia, so of these labels "
@@ -64,7 +65,7 @@ def _cardiothoracic(answer):
     labels = np.zeros((2, 14), np.uint8)
     for row, name in enumerate(names):
         labels[row, index(name)] = 1
-    made = phantom.films(
+    made = phantom.simulate(
         *([14, 14], 128), labels=labels, masks=True, projection="PA", severity=(0.7, 0.7)
     )
     heart, lungs = (made.masks[row, index(name)] for row, name in enumerate(names))
@@ -83,11 +84,13 @@ def _cardiothoracic(answer):
             "of them count.",
             len(down[0]) / len(down[1]): "That is the ratio of the heights; take the columns.",
             heart.sum() / lungs.sum(): "That is the ratio of the areas; widths were asked for.",
-            lungs.any(axis=0).mean(): "That is the share of the film; divide by the chest's width.",
+            lungs.any(
+                axis=0
+            ).mean(): "That is the share of the image; divide by the chest's width.",
             1 / ratio: "That is the other way round: the heart goes on top.",
             heart_width: "That is the heart's width in pixels; divide by that of the chest.",
         },
-        right=f"{heart_width} of {chest_width} columns: on a PA film, more than one half is "
+        right=f"{heart_width} of {chest_width} columns: on a PA image, more than one half is "
         "an enlarged heart.",
     )
 

@@ -16,7 +16,7 @@ def _window(answer):
             0.0: "Only the middle stays where it is.",
             47.25: "That is column 63, at the other end.",
         },
-        right="Column 63 comes from 47.25: the middle half of the film fills the new one.",
+        right="Column 63 comes from 47.25: the middle half of the image fills the new one.",
     )
 
 
@@ -26,9 +26,9 @@ def _cutmix(answer):
         0.875,
         tolerance=1e-3,
         mistakes={
-            0.125: "That is the partner's share; the nodule is on the film itself.",
-            0.5: "The box is half as high as the film, but a quarter as wide.",
-            0.75: "The box is a quarter as wide as the film, and half as high.",
+            0.125: "That is the partner's share; the nodule is on the image itself.",
+            0.5: "The box is half as high as the image, but a quarter as wide.",
+            0.75: "The box is a quarter as wide as the image, and half as high.",
             1.0: "The label counts pixels, wherever the nodule lies.",
             0.0: "The label counts pixels, wherever the nodule lies.",
         },

@@ -13,11 +13,11 @@ def _empty(answer):
         mistakes={
             0.65 * 0.71 * 0.92: "That takes the findings as independent; the table says how they "
             "come together.",
-            0.76: "That is the accuracy per label. Here a film counts only if all three are right.",
-            0.54: "That is the share of films where “nothing” is wrong.",
+            0.76: "That is the accuracy per label. Here an image counts only if all three are right.",
+            0.54: "That is the share of images where “nothing” is wrong.",
             46: "Give it as a share, between 0 and 1.",
         },
-        right="A film counts only if its whole vector is 000.",
+        right="An image counts only if its whole vector is 000.",
     )
 
 
@@ -43,11 +43,11 @@ def _interval(answer):
         1050,
         tolerance=0.5,
         mistakes={
-            210: "That would hold if the width fell with the number of films; it falls with its "
+            210: "That would hold if the width fell with the number of images; it falls with its "
             "square root.",
             42 * math.sqrt(5): "The other way round: the width falls with the square root of the "
-            "number of films, so the number grows with the square of what is asked.",
-            25: "That is the factor; give the number of films.",
+            "number of images, so the number grows with the square of what is asked.",
+            25: "That is the factor; give the number of images.",
         },
         right="A fifth of the width takes 25 times as many.",
     )

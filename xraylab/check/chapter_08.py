@@ -33,7 +33,7 @@ def _keys(answer):
             256: "That is the number of queries; each key is the mean of 16 tokens.",
             64: "With sr = 4 a key takes sr² = 16 tokens, not 4.",
         },
-        right="Each key is one whole row of the map, from the left edge of the film to the right.",
+        right="Each key is one whole row of the map, from the left edge of the image to the right.",
     )
 
 

@@ -18,7 +18,7 @@ def _map_bytes(answer):
             4 * 8 * (28**2 + 1) ** 2: "Patches of 8 pixels are RR-ViT's; here they are 4 by 4.",
             315: "Give the whole number of bytes.",
         },
-        right="315 MB, for one film and one block of eight.",
+        right="315 MB, for one image and one block of eight.",
     )
 
 

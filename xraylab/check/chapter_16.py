@@ -15,7 +15,7 @@ def _energy(answer):
             13 / 15: "Divide by the sum over the whole map, the cell of 13 included.",
             1.0: "That is the pointing game: the highest cell lies in the mask.",
         },
-        right="More than half of the energy, on a quarter of the film.",
+        right="More than half of the energy, on a quarter of the image.",
     )
 
 

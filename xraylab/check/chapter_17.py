@@ -15,7 +15,7 @@ def _reliability(answer):
             0.142: "That is the whole Brier score; ask for its part that comes from the gaps.",
             0.06: "That is the resolution: how far the groups' shares lie from the share of all.",
             0.16: "That is the uncertainty, the base rate times one less the base rate.",
-            0.05: "Weigh each group by its films: four in the one, six in the other.",
+            0.05: "Weigh each group by its images: four in the one, six in the other.",
         },
         right="0.042, of a Brier score of 0.142. The rest is 0.160 of uncertainty less 0.060 of "
         "resolution, and calibration cannot change that.",
@@ -35,7 +35,7 @@ def _precision(answer):
             "it, but at the ninth.",
             3 / 8: "That is the share of those without it who are called.",
         },
-        right="Nine right of twelve calls. Here more than half the films have it; where one in a "
+        right="Nine right of twelve calls. Here more than half the images have it; where one in a "
         "hundred has, the same sensitivity and specificity give a precision of two in a hundred.",
     )
 

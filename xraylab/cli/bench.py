@@ -8,7 +8,7 @@ import typer
 
 def bench(
     name: Annotated[str, typer.Argument(help="A model of 'xraylab models'.")],
-    size: Annotated[int, typer.Option(help="Side of the films in pixels.")] = 64,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 64,
     rounds: Annotated[int, typer.Option(help="How many calls the latency comes from.")] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ):
@@ -34,14 +34,14 @@ def bench(
         title=f"{name} at {size} px, {environment['backend']}, {', '.join(environment['devices'])}",
     )
     table.add_row("parameters", f"{found.parameters:,}")
-    table.add_row("multiply-adds, one film", _count(found.multiply_adds))
+    table.add_row("multiply-adds, one image", _count(found.multiply_adds))
     table.add_row(
-        "one film",
+        "one image",
         f"{found.latency_p50:.1f} ms (median), {found.latency_p95:.1f} ms (95th percentile)",
     )
     for count, speed in found.throughput.items():
-        table.add_row(f"{count} films at once", f"{speed:,.1f} films/s")
-    table.add_row("memory, 32 films at once", _size(found.inference_bytes))
+        table.add_row(f"{count} images at once", f"{speed:,.1f} images/s")
+    table.add_row("memory, 32 images at once", _size(found.inference_bytes))
     table.add_row("memory, training steps of 32", _size(found.training_bytes))
     console.print(table)
 

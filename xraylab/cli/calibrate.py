@@ -1,4 +1,4 @@
-"""``xraylab calibrate``: calibration and thresholds, fitted on validation films."""
+"""``xraylab calibrate``: calibration and thresholds, fitted on validation images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ import typer
 def calibrate(
     run: Annotated[Path, typer.Argument(help="Folder of a run of 'xraylab train'.")],
 ):
-    """Fit calibration and thresholds on a run's validation films; keep them beside its weights."""
+    """Fit calibration and thresholds on a run's validation images; keep them beside its weights."""
     from rich.console import Console
     from rich.table import Table
 

@@ -17,7 +17,7 @@ def doctor():
 
 
 def data():
-    """List the sources of films and where they lie on this machine.
+    """List the sources of images and where they lie on this machine.
 
     phantom is simulated; chestmnist is downloaded; nih14 (ChestX-ray14) and chexpert are folders of
     image files that you have fetched; folder is any other with a CSV table of labels, and a path
@@ -28,7 +28,7 @@ def data():
 
     from xraylab.data import data_root, sources
 
-    table = Table("Source", "Size (px)", "State", "How", title="Sources of films")
+    table = Table("Source", "Size (px)", "State", "How", title="Sources of images")
     for source in sources():
         state = source.state if source.path is None else f"{source.state}\n{source.path}"
         table.add_row(source.name, source.size, state, source.how)

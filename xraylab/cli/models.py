@@ -7,7 +7,7 @@ import typer
 
 def models(
     name: Annotated[str | None, typer.Argument(help="A model, to list its layers.")] = None,
-    size: Annotated[int, typer.Option(help="Side of the films in pixels.")] = 64,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 64,
 ):
     """List the models and what they cost, or the layers of one of them."""
     from rich.console import Console
@@ -66,7 +66,7 @@ def _print_models(console, registry, size):
     for text, names in reconstructed.items():
         console.print(f"  {', '.join(names)}: {text}", highlight=False)
     console.print(
-        "A multiply-add is one multiplication with its addition, for one film; tokens are those of "
+        "A multiply-add is one multiplication with its addition, for one image; tokens are those of "
         "the first attention. Layers: xraylab models NAME --size 128. Build: models.build(NAME, "
         "image_size=64). Train: xraylab train NAME.",
         highlight=False,
@@ -118,7 +118,7 @@ def _print_layers(console, model, card):
         "Layer", "Kind", "Output", "Parameters", title=f"{model.name} for {side}×{side} px"
     )
     table.columns[3].justify = "right"
-    table.add_row("film", "", f"{side} × {side} × 1", "")
+    table.add_row("image", "", f"{side} × {side} × 1", "")
     counted = set()
     for layer, shape in layer_shapes(model):
         again = id(layer) in counted

@@ -7,7 +7,7 @@ import typer
 _LEARNS_FROM = {
     "classification": "labels",
     "distillation": "teacher",
-    "masked_reconstruction": "films",
+    "masked_reconstruction": "images",
 }
 
 _SHORT_LOSS = {
@@ -54,9 +54,9 @@ def _print_recipes(console, registry):
         )
     console.print(table)
     console.print(
-        "From: what the model learns from, labels, a teacher and labels, or the films alone. BCE: "
+        "From: what the model learns from, labels, a teacher and labels, or the images alone. BCE: "
         "binary cross-entropy. One of them: xraylab recipes NAME. Train: xraylab train NAME --out "
-        "FOLDER; try it on simulated films with --data phantom --num-films 512 --epochs 1.",
+        "FOLDER; try it on simulated images with --data phantom --num-images 512 --epochs 1.",
         highlight=False,
         soft_wrap=True,
     )

@@ -16,8 +16,8 @@ HERE = Path("book/results")
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the records lie.")]
 Model = Annotated[str | None, typer.Option(help="Only runs of this model.")]
-Size = Annotated[int | None, typer.Option(help="Only films of this size in pixels.")]
-Data = Annotated[str | None, typer.Option(help="Only films of this source.")]
+Size = Annotated[int | None, typer.Option(help="Only images of this size in pixels.")]
+Data = Annotated[str | None, typer.Option(help="Only images of this source.")]
 
 
 class Form(StrEnum):
@@ -46,7 +46,7 @@ def record_run(
         typer.Option(
             "--keep/--no-keep",
             help="Keep labels and answers beside the record, to be scored again; without either, "
-            "those of simulated films.",
+            "those of simulated images.",
         ),
     ] = None,
     replace: Annotated[
@@ -56,7 +56,7 @@ def record_run(
         int, typer.Option(help="Bootstrap resamples behind the intervals.")
     ] = 1000,
 ):
-    """Score a finished run on its test films and write its record."""
+    """Score a finished run on its test images and write its record."""
     made = _store().record(
         run,
         folder,
@@ -67,7 +67,7 @@ def record_run(
         keep=keep,
         replace=replace,
     )
-    kind = " on SIMULATED films" if made.simulated else ""
+    kind = " on SIMULATED images" if made.simulated else ""
     typer.echo(f"{made.path}: test macro AUC {_auc(made)}{kind}")
 
 
@@ -78,15 +78,15 @@ def list_results(folder: Folder = HERE, model: Model = None, size: Size = None, 
     from rich.table import Table
 
     found = _chosen(folder, model, size, data)
-    shown = Table("Record", "px", "Test films", "Macro AUC [95 %]", "Recorded")
+    shown = Table("Record", "px", "Test images", "Macro AUC [95 %]", "Recorded")
     shown.columns[0].overflow = "fold"
     for result in found:
-        films = result.values["data"]["test"]
+        images = result.values["data"]["test"]
         kind = " SIMULATED" if result.simulated else ""
         shown.add_row(
             result.name,
             str(result.recipe["size"]),
-            f"{films['films']:,}{kind} of {films['source']}",
+            f"{images['images']:,}{kind} of {images['source']}",
             _auc(result),
             result.values["recorded"][:10],
         )
@@ -124,9 +124,9 @@ def compare(
             "" if corrected is None else f"{corrected:.3g}",
         )
     console.print(shown)
-    films = " SIMULATED" if pair[0].simulated else ""
+    images = " SIMULATED" if pair[0].simulated else ""
     console.print(
-        f"Test films{films}. Paired bootstrap over {found.unit}; it does not tell how scores vary "
+        f"Test images{images}. Paired bootstrap over {found.unit}; it does not tell how scores vary "
         "with the seed of a run.",
         highlight=False,
     )
@@ -155,7 +155,7 @@ def table(
     size: Size = None,
     data: Data = None,
 ):
-    """Print a table of records that were scored on the same films."""
+    """Print a table of records that were scored on the same images."""
     store = _store()
     write = {Form.markdown: store.to_markdown, Form.latex: store.to_latex, Form.csv: store.to_csv}
     options = {} if columns is None else {"columns": tuple(columns.split(","))}

@@ -52,7 +52,7 @@ def runs(
 def resume(
     run: Annotated[Path, typer.Argument(help="Folder of a run of 'xraylab train'.")],
     data: Annotated[
-        str | None, typer.Option(help="Where its films lie now, if they have moved.")
+        str | None, typer.Option(help="Where its images lie now, if they have moved.")
     ] = None,
     settings: Settings = None,
     max_hours: MaxHours = None,

@@ -7,21 +7,21 @@ from rich.table import Table
 from xraylab.findings import title
 
 FEW_POSITIVES = 10
-"""Below this number of positive films, a bootstrap has too little to draw from."""
+"""Below this number of positive images, a bootstrap has too little to draw from."""
 
 
 def print_evaluation(console, result):
     """Print an :class:`xraylab.evaluation.Evaluation`: all scores, then finding by finding."""
     score = result.score
-    what = "SIMULATED films" if result.simulated else "films"
-    head = f"{result.split} split of {result.source}: {score.num_films:,} {what}"
+    what = "SIMULATED images" if result.simulated else "images"
+    head = f"{result.split} split of {result.source}: {score.num_images:,} {what}"
     console.print(f"[bold]{head}[/] · {result.weights} weights of {result.run}", highlight=False)
     console.print(_summary(result))
     console.print(_per_finding(result))
     few = [title(row.label) for row in score.per_finding if 0 < row.positives < FEW_POSITIVES]
     if few:
         console.print(
-            f"Fewer than {FEW_POSITIVES} positive films, so do not trust the interval: "
+            f"Fewer than {FEW_POSITIVES} positive images, so do not trust the interval: "
             f"{', '.join(few)}",
             highlight=False,
         )
@@ -30,13 +30,13 @@ def print_evaluation(console, result):
         console.print(f"Undefined, and left out of the macro AUC: {names}", highlight=False)
     console.print(
         "'All negative' and 'Prevalence' are floors: what an answer scores that never looks at a "
-        "film, by saying no to everything or by giving each label's prevalence in the training "
-        "films. An accuracy near its floor shows no skill. 'Precision' is the average precision; "
+        "image, by saying no to everything or by giving each label's prevalence in the training "
+        "images. An accuracy near its floor shows no skill. 'Precision' is the average precision; "
         "overall scores are means over the labels, but for the micro AUC.",
         highlight=False,
     )
     if result.simulated:
-        console.print("[bold]Simulated films: these scores say nothing about patients.[/]")
+        console.print("[bold]Simulated images: these scores say nothing about patients.[/]")
 
 
 def _summary(result):

@@ -13,7 +13,7 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Any other field of the recipe, as ema=0.999 or data_options.root=films. Repeat it "
+        help="Any other field of the recipe, as ema=0.999 or data_options.root=images. Repeat it "
         "for more.",
     ),
 ]
@@ -35,18 +35,18 @@ def train(
             help="phantom, chestmnist, nih14, chexpert, folder, or the path of an .npz file."
         ),
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the films in pixels.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training films.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Films a step.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Highest learning rate of AdamW, after the warm-up.")
     ] = None,
     loss: Annotated[str | None, typer.Option(help="Loss of the labels, as asymmetric.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="First weights, dropout, order and changes of films.")
+        int | None, typer.Option(help="First weights, dropout, order and changes of images.")
     ] = None,
-    num_films: Annotated[
-        int | None, typer.Option(help="Number of training films; all of them without it.")
+    num_images: Annotated[
+        int | None, typer.Option(help="Number of training images; all of them without it.")
     ] = None,
     label_names: Annotated[
         str | None, typer.Option(help="Names of the label columns, with commas.")
@@ -74,7 +74,7 @@ def train(
         "learning_rate": learning_rate,
         "loss": loss,
         "seed": seed,
-        "num_films": num_films,
+        "num_images": num_images,
         "label_names": None if label_names is None else tuple(label_names.split(",")),
     }
     recipe = recipes.find(name)
@@ -90,7 +90,7 @@ def train(
 def tell(run):
     """Print what came of a finished run, and what to do next."""
     recipe, report = run.recipe, run.report
-    simulated = " on SIMULATED films" if report["simulated_films"] else ""
+    simulated = " on SIMULATED images" if report["simulated_images"] else ""
     scores = report["scores"]["val"]
     if "macro_auc" in scores:
         auc = scores["macro_auc"]
@@ -122,7 +122,7 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="data_options.KEY=VALUE",
-            help="An option of the data, as data_options.root=films where they have moved.",
+            help="An option of the data, as data_options.root=images where they have moved.",
         ),
     ] = None,
     weights: Annotated[str, typer.Option(help="best or last.")] = "best",
@@ -160,6 +160,6 @@ def _data_options(settings):
     if others:
         raise ValueError(
             f"--set {others[0]}=… came; what was trained is scored as it is, and only options of "
-            "the data can be set, as data_options.root=films"
+            "the data can be set, as data_options.root=images"
         )
     return changed.data_options

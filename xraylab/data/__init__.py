@@ -1,4 +1,4 @@
-"""Sources of films (ChestPhantom, ChestMNIST, ChestX-ray14, CheXpert, any file) and their batches.
+"""Sources of images (ChestPhantom, ChestMNIST, ChestX-ray14, CheXpert, any file) and their batches.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Batches of films, read row by row so that memory stays flat however large the file is."""
+"""Batches of images, read row by row so that memory stays flat however large the file is."""
 
 import mmap
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ def batches(
         NaN where ``split.known`` says that the label is not known: a loss leaves those out.
 
     Args:
-        split: where the films come from.
-        batch_size: films in a batch; the last one has what is left.
+        split: where the images come from.
+        batch_size: images in a batch; the last one has what is left.
         seed: shuffles, with another order each epoch (see :func:`epoch_order`); None keeps the
             split's order.
         epoch: number of the epoch, from 0; it matters only with a seed.
@@ -48,7 +48,7 @@ def batches(
 
 
 def take(split: Split, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return some films of a split with their labels, as a model takes them.
+    """Return some images of a split with their labels, as a model takes them.
 
     Shapes:
         rows: (batch,) row numbers.
@@ -73,10 +73,10 @@ def num_batches(split: Split, batch_size: int, *, drop_remainder: bool = False) 
     return full if drop_remainder or not remainder else full + 1
 
 
-def epoch_order(num_films: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the films in one epoch: a permutation of ``num_films`` row numbers.
+def epoch_order(num_images: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of the images in one epoch: a permutation of ``num_images`` row numbers.
 
-    It depends on the three arguments alone, on every machine and NumPy: films are sorted by the
+    It depends on the three arguments alone, on every machine and NumPy: images are sorted by the
     random words of a Philox counter keyed by ``(seed, epoch)``. NumPy promises that the words stay
     the same, which it does not for ``Generator.permutation``.
 
@@ -85,15 +85,15 @@ def epoch_order(num_films: int, seed: int, epoch: int) -> np.ndarray:
     """
     require_whole("seed", seed, 0, MOST_WORD)
     require_whole("epoch", epoch, 0, MOST_WORD)
-    words = np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)).random_raw(num_films)
+    words = np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)).random_raw(num_images)
     return np.argsort(words, kind="stable")
 
 
 def read_rows(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return a copy of some films, in the order asked for, without growing this process further.
+    """Return a copy of some images, in the order asked for, without growing this process further.
 
     Indexing a memory map would do, but every page it touches counts as the process's own from then
-    on: after one epoch of the 224-pixel films, that is all 3.94 GB. Reading the file's rows goes
+    on: after one epoch of the 224-pixel images, that is all 3.94 GB. Reading the file's rows goes
     through the system's cache instead, which the system takes back when it wants.
 
     Shapes:
@@ -108,29 +108,29 @@ def read_rows(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     if place is None:
         return images[rows]
     path, first, step = place
-    films = np.empty((len(rows), *images.shape[1:]), dtype=images.dtype)
+    chosen = np.empty((len(rows), *images.shape[1:]), dtype=images.dtype)
     try:
-        # Unbuffered: each film is one read straight into its place. In the order of the file,
+        # Unbuffered: each image is one read straight into its place. In the order of the file,
         # because disks like that.
         with open(path, "rb", buffering=0) as stream:  # noqa: PTH123
             for index in np.argsort(rows, kind="stable"):
                 stream.seek(first + int(rows[index]) * step)
-                if stream.readinto(films[index]) != films[index].nbytes:
+                if stream.readinto(chosen[index]) != chosen[index].nbytes:
                     # Not the map instead: touching what was cut off would kill the process.
                     raise DataError(
                         path,
-                        expected=f"{len(images):,} films, as when it was loaded",
+                        expected=f"{len(images):,} images, as when it was loaded",
                         found="a file that has been cut short since",
                         advice="load the split again: the file is then rebuilt",
                     )
     except OSError:
         # The file was moved or removed since it was mapped; the map still holds what it was.
         return images[rows]
-    return films
+    return chosen
 
 
 def _place_in_file(images: np.ndarray) -> tuple[str, int, int] | None:
-    """Return file, byte offset of film 0 and bytes from film to film; None if there is no file."""
+    """Return file, byte offset of image 0 and bytes from image to image; None if there is no file."""
     mapped = images if isinstance(images.base, mmap.mmap) else images.base
     if (
         not isinstance(mapped, np.memmap)

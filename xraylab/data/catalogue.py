@@ -1,4 +1,4 @@
-"""The one door to all films: :func:`load`, and :func:`sources` for what lies on this machine."""
+"""The one door to all images: :func:`load`, and :func:`sources` for what lies on this machine."""
 
 import inspect
 import os
@@ -24,10 +24,10 @@ NAMED_SOURCES = ("phantom", "chestmnist", "nih14", "chexpert", "folder")
 """Sources that :func:`load` knows by name; any other is the path of a file."""
 
 _FOLDERS = {"nih14": list_nih14, "chexpert": list_chexpert, "folder": list_folder}
-"""Sources that are folders of image files, with what lists their films."""
+"""Sources that are folders of image files, with what lists their images."""
 
 _DECODING = ("square", "workers")
-"""Options of all of them: how :func:`xraylab.data.listing.load_listing` makes films of files."""
+"""Options of all of them: how :func:`xraylab.data.listing.load_listing` makes images of files."""
 
 _LABEL_NAMES = {
     "phantom": FINDINGS,
@@ -43,7 +43,7 @@ def labels_of(source: str | os.PathLike) -> tuple[str, ...]:
 
 
 DEFAULT_SIZE = 64
-"""Side of a film in pixels where a named source is loaded without a size."""
+"""Side of an image in pixels where a named source is loaded without a size."""
 
 
 def load(
@@ -52,7 +52,7 @@ def load(
     split: str = "train",
     *,
     label_names: Sequence[str] | None = None,
-    num_films: int | Mapping[str, int] | None = None,
+    num_images: int | Mapping[str, int] | None = None,
     seed: int = 0,
     knobs: Knobs | Mapping[str, Any] | None = None,
     cache_dir: str | os.PathLike | None = None,
@@ -60,7 +60,7 @@ def load(
     progress: bool = True,
     **options: Any,
 ) -> Split:
-    """Load one split of a source of films.
+    """Load one split of a source of images.
 
     Shapes:
         images: (n, size, size) uint8, memory-mapped where the source is a file;
@@ -70,17 +70,17 @@ def load(
         source: ``"phantom"`` (simulated, needs no file), ``"chestmnist"`` (found on this machine or
             downloaded), ``"nih14"``, ``"chexpert"`` or ``"folder"`` (image files in the folder
             ``root``) or the path of a MedMNIST-style ``.npz`` file.
-        size: side of a film in pixels; None stands for 64, or for the size in the file.
+        size: side of an image in pixels; None stands for 64, or for the size in the file.
         split: ``"train"``, ``"val"`` or ``"test"``.
         label_names: names of the labels in a file or folder; in a file None stands for the 14
             findings.
-        num_films: how many films to take, or the numbers of several splits, as ``{"train": 20_000,
+        num_images: how many images to take, or the numbers of several splits, as ``{"train": 20_000,
             "test": 8_000}``; None, and a split that is not named, takes all. From a file they are
-            evenly spaced and stay memory-mapped; more than half of the films are a run of
+            evenly spaced and stay memory-mapped; more than half of the images are a run of
             neighbours. The phantom makes any number: ChestMNIST's own are in
             :data:`xraylab.phantom.SPLIT_SIZES`, and None stands for 4,096 for training, 1,024 for
             validation and 2,048 for test.
-        seed: chooses the phantom films (at most 2**63 - 1), or where an evenly spaced choice
+        seed: chooses the phantom images (at most 2**63 - 1), or where an evenly spaced choice
             begins.
         knobs: for the phantom alone, :class:`xraylab.phantom.Knobs` or a mapping of them.
         cache_dir: folder for downloads and unpacked arrays; None stands for :func:`data_root`.
@@ -105,9 +105,9 @@ def load(
             found=repr(split),
             advice=did_you_mean(split, SPLITS) or "choose one of the three",
         )
-    if isinstance(num_films, Mapping):
-        num_films = _of_split(num_films, split)
-    for name, value in (("size", size), ("num_films", num_films)):
+    if isinstance(num_images, Mapping):
+        num_images = _of_split(num_images, split)
+    for name, value in (("size", size), ("num_images", num_images)):
         if value is not None:
             require_whole(name, value, 1)
     require_whole("seed", seed, 0, MOST_WORD)
@@ -128,18 +128,18 @@ def load(
     if knobs is not None and not (named and source == "phantom"):
         raise DataError(
             "argument knobs",
-            expected=f"none: {source} is no phantom, its films are what they are",
+            expected=f"none: {source} is no phantom, its images are what they are",
             found=repr(knobs),
             advice="leave knobs out, or load the phantom",
         )
     if named and source == "phantom":
-        # Imported here: the simulator is not needed by those who bring films of their own.
+        # Imported here: the simulator is not needed by those who bring images of their own.
         from xraylab.data.phantom import load_phantom
 
         return load_phantom(
             size,
             split,
-            num_films=num_films,
+            num_images=num_images,
             seed=seed,
             knobs=knobs,
             cache_dir=root,
@@ -154,7 +154,7 @@ def load(
         return load_listing(
             _FOLDERS[source](split=split, **options),
             size=size,
-            num_films=num_films,
+            num_images=num_images,
             seed=seed,
             cache_dir=root,
             progress=progress,
@@ -173,22 +173,22 @@ def load(
             cache_dir=root,
             progress=progress,
         )
-    if num_films is None:
+    if num_images is None:
         return whole_split
-    return whole_split.subset(evenly_spaced(len(whole_split), num_films, seed, split))
+    return whole_split.subset(evenly_spaced(len(whole_split), num_images, seed, split))
 
 
-def _of_split(num_films, split):
+def _of_split(num_images, split):
     """Return the number for one split among those given for several."""
-    for name in num_films:
+    for name in num_images:
         if name not in SPLITS:
             raise DataError(
-                "argument num_films",
+                "argument num_images",
                 expected=f"numbers for {', '.join(SPLITS)}",
                 found=repr(name),
                 advice=did_you_mean(name, SPLITS) or "name one of the three",
             )
-    return num_films.get(split)
+    return num_images.get(split)
 
 
 def _check_options(source: str | None, options: Mapping[str, Any]) -> None:
@@ -230,11 +230,11 @@ def _path_of(source: str | os.PathLike) -> Path:
 
 @dataclass(frozen=True)
 class Source:
-    """One source of films, as it stands on this machine.
+    """One source of images, as it stands on this machine.
 
     Args:
         name: what :func:`load` calls it.
-        size: side of its films in pixels, or the range of sizes.
+        size: side of its images in pixels, or the range of sizes.
         state: ``"built in"``, ``"ready"`` (MD5 sum known to be right), ``"found, not checked
             yet"``, ``"another file of that name"`` (MD5 sum known to be wrong), ``"not here"`` or
             ``"your own"``.

@@ -14,8 +14,8 @@ from xraylab.data.locations import data_root, search_roots
 from xraylab.data.npz import load_npz
 from xraylab.data.split import Split
 
-NUM_FILMS = {"train": 78468, "val": 11219, "test": 22433}
-"""Films in each split; no patient is in more than one."""
+NUM_IMAGES = {"train": 78468, "val": 11219, "test": 22433}
+"""Images in each split; no patient is in more than one."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def release_of(size: int) -> Release:
             "argument size",
             expected=f"one of ChestMNIST's sizes: {', '.join(map(str, RELEASES))} px",
             found=repr(size),
-            advice="ask for one of these sizes and resize the films, or pass a file of your own",
+            advice="ask for one of these sizes and resize the images, or pass a file of your own",
         )
     return RELEASES[size]
 

@@ -9,8 +9,8 @@ import numpy as np
 from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing
 from xraylab.data.tables import (
-    film_table,
     find_file,
+    image_table,
     read_table,
     require_apart,
     require_different,
@@ -40,8 +40,8 @@ def list_chexpert(
     """List one split of CheXpert from the folder in which it was unpacked.
 
     Of the patients of ``train.csv`` a tenth, chosen by a stable hash, validate and the others
-    train. The test split is ``valid.csv``, whose 234 films (the lateral ones among them) were
-    labelled by radiologists; CheXpert's own test films are not part of the release.
+    train. The test split is ``valid.csv``, whose 234 images (the lateral ones among them) were
+    labelled by radiologists; CheXpert's own test images are not part of the release.
 
     Shapes:
         labels: (n, 14) uint8; known: (n, 14) bool with ``uncertain="ignore"``, else None; table:
@@ -54,7 +54,7 @@ def list_chexpert(
         uncertain: what the label -1 counts as: ``"ones"`` (U-Ones) present, ``"zeros"`` (U-Zeros)
             absent, ``"ignore"`` (U-Ignore) unknown, so that it counts neither way. A blank cell is
             a finding that the report does not mention and always counts as absent.
-        frontal_only: whether to leave out lateral films.
+        frontal_only: whether to leave out lateral images.
 
     Raises:
         DataError: if an argument or a file is not as described, or a patient is in two splits.
@@ -73,7 +73,7 @@ def list_chexpert(
             "argument frontal_only",
             expected="True or False",
             found=repr(frontal_only),
-            advice="pass True to leave out lateral films, False to take them too",
+            advice="pass True to leave out lateral images, False to take them too",
         )
     root = Path(root).expanduser()
     within = (root / release for release in _RELEASES)
@@ -148,9 +148,9 @@ class _Entries:
         return int(state)
 
     def table(self) -> np.ndarray:
-        """Return what is known of each film."""
+        """Return what is known of each image."""
         sex, age, direction, view = (self.columns[name] for name in _FACTS)
-        return film_table(
+        return image_table(
             {
                 "image": self.columns["Path"],
                 "patient": self.patients,
@@ -177,6 +177,6 @@ def _patient(path: Path, name: str) -> str:
 
 
 def _file(folder: Path, name: str) -> Path | None:
-    """Return the file of a film, whose path in the table begins with the release's own folder."""
+    """Return the file of an image, whose path in the table begins with the release's own folder."""
     path = folder / name.split("/", 1)[-1]
     return path if path.is_file() else None

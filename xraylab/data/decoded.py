@@ -17,28 +17,28 @@ from xraylab.data.files import (
     sha256_of,
     write_whole,
 )
-from xraylab.data.film_files import DECODER, UnreadableFilm, read_film
 from xraylab.data.growing import GrowingArrays
+from xraylab.data.image_io import DECODER, UnreadableImage, read_image
 from xraylab.data.kept import make_once, read_manifest
 from xraylab.workers import in_order
 
 _BATCH = 32
 _PROBLEM = np.dtype([("place", np.int64), ("reason", "U200")])
-_PER_FILM = ("images.npy", "readable.npy", "problems.npy")
+_PER_IMAGE = ("images.npy", "readable.npy", "problems.npy")
 
 
 @dataclass(frozen=True)
-class DecodedFilms:
+class DecodedImages:
     """What came of some image files.
 
     Shapes:
-        images: (readable films, size, size) uint8, memory-mapped; readable: (files,) bool.
+        images: (readable images, size, size) uint8, memory-mapped; readable: (files,) bool.
 
     Args:
-        images: the films that could be read, in the order of their files.
+        images: the images that could be read, in the order of their files.
         readable: which files could be read.
         problems: why the others could not, by their places in the list of files.
-        sha256: hex digest of the array of films.
+        sha256: hex digest of the array of images.
         folder: where it lies.
     """
 
@@ -49,7 +49,7 @@ class DecodedFilms:
     folder: Path
 
 
-def decoded_films(
+def decode_images(
     paths: Sequence[Path],
     *,
     root: Path,
@@ -59,8 +59,8 @@ def decoded_films(
     title: str,
     progress: bool,
     workers: int | None,
-) -> DecodedFilms:
-    """Return films from image files, from the cache where they are in it.
+) -> DecodedImages:
+    """Return images from image files, from the cache where they are in it.
 
     What decides the array decides its place: the files (name under ``root``, size and time of last
     change, in their order), ``size``, ``square`` and the rules of decoding. Decoding that was
@@ -69,8 +69,8 @@ def decoded_films(
     Args:
         paths: the files.
         root: folder that their names are relative to.
-        size: side of a film in pixels.
-        square: how a film becomes square, see :func:`xraylab.data.film_files.read_film`.
+        size: side of an image in pixels.
+        square: how an image becomes square, see :func:`xraylab.data.image_io.read_image`.
         folder: the cache.
         title: first part of the name of the array's folder, for people.
         progress: whether to show progress.
@@ -100,9 +100,9 @@ def decoded_films(
         make_once(place, is_whole=is_whole, fill=fill, made="decoded", progress=progress)
     images, readable, problems = (
         np.load(place / name, mmap_mode="r" if name == "images.npy" else None, allow_pickle=False)
-        for name in _PER_FILM
+        for name in _PER_IMAGE
     )
-    return DecodedFilms(
+    return DecodedImages(
         images,
         readable,
         {int(row["place"]): str(row["reason"]) for row in problems},
@@ -115,11 +115,11 @@ def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
     """Return a digest that changes when a file does; the files themselves are not read."""
     digest = hashlib.sha256()
     show = progress and len(paths) > 20_000  # on a network disk this takes a while
-    for path in progress_bar(show, iterable=paths, desc="looking at files", unit="film"):
+    for path in progress_bar(show, iterable=paths, desc="looking at files", unit="image"):
         try:
             status = path.stat()
         except OSError as error:
-            raise as_data_error(error, path, "looking for films") from error
+            raise as_data_error(error, path, "looking for images") from error
         name = os.path.relpath(path, root)
         digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
@@ -130,7 +130,7 @@ def _fill(part: Path, plan: dict, paths: Sequence[Path], progress: bool, workers
     size, images = plan["size"], part / "images.npy"
     there = images.stat().st_size if images.exists() else 0
     require_free_disk(
-        part.parent, max(0, len(paths) * size**2 - there), f"{len(paths):,} decoded films"
+        part.parent, max(0, len(paths) * size**2 - there), f"{len(paths):,} decoded images"
     )
     layout = {
         "images.npy": (np.dtype(np.uint8), (size, size)),
@@ -141,7 +141,7 @@ def _fill(part: Path, plan: dict, paths: Sequence[Path], progress: bool, workers
         done = arrays.rows("readable.npy")
         with (
             progress_bar(
-                progress, total=len(paths), initial=done, desc="decoding films", unit="film"
+                progress, total=len(paths), initial=done, desc="decoding images", unit="image"
             ) as bar,
             contextlib.closing(_batches(paths, plan, done, workers)) as batches,
         ):
@@ -167,24 +167,24 @@ def _batches(
 
 def _batch(paths: Sequence[Path], start: int, size: int, square: str) -> dict[str, np.ndarray]:
     """Decode a few files; return the arrays of a batch by the names of their files."""
-    films, problems = [], []
+    images, problems = [], []
     for place, path in enumerate(paths, start):
         try:
-            films.append(read_film(path, size, square))
-        except UnreadableFilm as error:
+            images.append(read_image(path, size, square))
+        except UnreadableImage as error:
             problems.append((place, str(error)))
         except OSError as error:
-            raise as_data_error(error, path, "reading a film") from error
+            raise as_data_error(error, path, "reading an image") from error
     unreadable = {place for place, _ in problems}
     return {
-        "images.npy": np.stack(films) if films else np.zeros((0, size, size), np.uint8),
+        "images.npy": np.stack(images) if images else np.zeros((0, size, size), np.uint8),
         "readable.npy": np.array([start + i not in unreadable for i in range(len(paths))]),
         "problems.npy": np.array(problems, _PROBLEM),
     }
 
 
 def _is_whole(place: Path, plan: dict) -> bool:
-    """Whether a folder holds the films of its plan; told by their sizes, as reading takes long."""
+    """Whether a folder holds the images of its plan; told by their sizes, as reading takes long."""
     manifest = read_manifest(place)
     if manifest is None or any(manifest.get(name) != value for name, value in plan.items()):
         return False
@@ -195,4 +195,4 @@ def _is_whole(place: Path, plan: dict) -> bool:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    return {name: (folder / name).stat().st_size for name in _PER_FILM}
+    return {name: (folder / name).stat().st_size for name in _PER_IMAGE}

@@ -1,4 +1,4 @@
-"""Any folder of films with a table of labels: the data of coursework."""
+"""Any folder of images with a table of labels: the data of coursework."""
 
 import os
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from xraylab.data.errors import DataError
-from xraylab.data.listing import Listing, film_path
+from xraylab.data.listing import Listing, image_path
 from xraylab.data.npz_checks import checked_names
 from xraylab.data.tables import (
-    film_table,
+    image_table,
     read_table,
     require_apart,
     require_different,
@@ -18,7 +18,7 @@ from xraylab.data.tables import (
 )
 
 VAL_SHARE, TEST_SHARE = 0.1, 0.2
-"""Shares of the patients (or films) that validate and test, where the table does not say."""
+"""Shares of the patients (or images) that validate and test, where the table does not say."""
 
 _SPLITS = {
     "train": "train",
@@ -43,7 +43,7 @@ def list_folder(
     split_column: str | None = None,
     split: str = "train",
 ) -> Listing:
-    """List one split of films in a folder, with labels from a CSV table of any make.
+    """List one split of images in a folder, with labels from a CSV table of any make.
 
     Shapes:
         labels: (n, k) uint8; known: (n, k) bool, or None where all labels are known; table: (n,)
@@ -54,21 +54,21 @@ def list_folder(
         label_names: the ``k`` labels: columns of the table with 0 or 1 (false or true, no or yes)
             in each cell, and nothing where the label is not known.
         table: the CSV file, plain or gzipped; its path counts from ``root``.
-        image_column: column with the path of each film from ``root``; ``.png``, ``.jpg`` or
+        image_column: column with the path of each image from ``root``; ``.png``, ``.jpg`` or
             ``.jpeg`` at its end may be missing.
-        label_column: a single column that holds the names of a film's labels instead, ``|`` between
-            several; a film with none of the ``label_names`` in it has no label.
-        patient_column: column that tells whose film it is.
+        label_column: a single column that holds the names of an image's labels instead, ``|`` between
+            several; an image with none of the ``label_names`` in it has no label.
+        patient_column: column that tells whose image it is.
         split_column: column with train, val (or valid, validation) or test. Without one, a stable
             hash of the patient puts a tenth of the patients into val and a fifth into test; without
-            patients, the films, and then films of one patient may fall into two splits.
+            patients, the images, and then images of one patient may fall into two splits.
         split: ``"train"``, ``"val"`` or ``"test"``.
 
     Raises:
         DataError: if an argument or a file is not as described, or a patient is in two splits.
     """
     for name, value, what in (
-        ("root", root, "the folder with the films"),
+        ("root", root, "the folder with the images"),
         ("label_names", label_names, "the names of the labels"),
     ):
         if value is None:
@@ -76,7 +76,7 @@ def list_folder(
                 f"argument {name}",
                 expected=what,
                 found="nothing",
-                advice='load as in data.load("folder", root="films", table="labels.csv", '
+                advice='load as in data.load("folder", root="images", table="labels.csv", '
                 'label_names=["effusion", "mass"])',
             )
     label_names = checked_names(label_names)
@@ -105,11 +105,11 @@ def list_folder(
         split=split,
         root=root,
         names=[images[row] for row in rows],
-        paths=[film_path(root, images[row]) for row in rows],
+        paths=[image_path(root, images[row]) for row in rows],
         labels=labels[rows],
         label_names=label_names,
         known=None if known is None else known[rows],
-        table=film_table(facts)[rows],
+        table=image_table(facts)[rows],
     )
 
 

@@ -206,7 +206,7 @@ def _acquire(path: Path, wait: bool, progress: bool):
             except BlockingIOError:
                 if not wait:
                     raise
-                what = "waiting for another process that makes these films"
+                what = "waiting for another process that makes these images"
                 with progress_bar(progress, desc=what, bar_format="{desc}"):
                     fcntl.flock(stream, fcntl.LOCK_EX)
             with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Films made once at some expense and kept in a folder that is whole or not there."""
+"""Images made once at some expense and kept in a folder that is whole or not there."""
 
 import json
 import shutil
@@ -19,16 +19,16 @@ def make_once(
     made: str,
     progress: bool,
 ) -> None:
-    """Make the films of a folder beside its place, and move them there when they are whole.
+    """Make the images of a folder beside its place, and move them there when they are whole.
 
     One process makes them, the others wait for it. If it dies, the next goes on where it was. What
     lies in the place and is not whole is set aside with a warning.
 
     Args:
         folder: the place.
-        is_whole: tells whether a folder holds the films it should; there may be none.
-        fill: makes in a folder the films it lacks.
-        made: how the films are made, as ``"simulated"``.
+        is_whole: tells whether a folder holds the images it should; there may be none.
+        fill: makes in a folder the images it lacks.
+        made: how the images are made, as ``"simulated"``.
         progress: whether to say that one waits.
 
     Raises:
@@ -53,7 +53,7 @@ def make_once(
                 if not alone:
                     shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
-        raise as_data_error(error, folder, f"keeping {made} films") from error
+        raise as_data_error(error, folder, f"keeping {made} images") from error
 
 
 def read_manifest(folder: Path) -> dict | None:
@@ -86,7 +86,7 @@ def _set_aside(folder: Path, made: str) -> None:
     except FileNotFoundError:  # another process has just done it
         return
     warnings.warn(
-        f"{folder}: the {made} films kept there do not agree with their manifest; they were moved "
+        f"{folder}: the {made} images kept there do not agree with their manifest; they were moved "
         f"to {aside}, which may be removed, and are {made} again",
         stacklevel=6,  # whoever called load
     )

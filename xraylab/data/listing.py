@@ -1,4 +1,4 @@
-"""Films in a folder, as its tables list them: what is known of them, and the way to a split."""
+"""Images in a folder, as its tables list them: what is known of them, and the way to a split."""
 
 import hashlib
 import json
@@ -9,30 +9,30 @@ from pathlib import Path
 
 import numpy as np
 
-from xraylab.data.decoded import decoded_films
+from xraylab.data.decoded import decode_images
 from xraylab.data.errors import DataError, require_whole
 from xraylab.data.files import write_whole
-from xraylab.data.film_files import check_square
+from xraylab.data.image_io import check_square
 from xraylab.data.split import Split, boxes_of, evenly_spaced
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-"""Endings of film files, in lower case, where a table names films without one."""
+"""Endings of image files, in lower case, where a table names images without one."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The films of one split, before any is opened.
+    """The images of one split, before any is opened.
 
     Shapes:
         labels: (n, k) uint8; known: (n, k) bool, or None; table: (n,) structured; boxes as in
-        :class:`xraylab.data.Split`, ``film`` counted in this list.
+        :class:`xraylab.data.Split`, ``image`` counted in this list.
 
     Args:
         source: name of the source.
         split: name of the split.
         root: folder that the paths are told relative to.
-        names: the films' names in the table, all different.
-        paths: the file of each film, or None where there is none.
+        names: the images' names in the table, all different.
+        paths: the file of each image, or None where there is none.
     """
 
     _: KW_ONLY
@@ -52,23 +52,23 @@ def load_listing(
     listing: Listing,
     *,
     size: int,
-    num_films: int | None,
+    num_images: int | None,
     seed: int,
     cache_dir: Path,
     progress: bool,
     square: str = "pad",
     workers: int | None = None,
 ) -> Split:
-    """Return the split of a listing: its films decoded once and memory-mapped from then on.
+    """Return the split of a listing: its images decoded once and memory-mapped from then on.
 
-    Films without a file and films that cannot be read are left out; a warning gives their number
+    Images without a file and images that cannot be read are left out; a warning gives their number
     and names ``report.json`` beside the array, which lists them.
 
     Args:
-        listing: the films.
-        size: side of a film in pixels.
-        square: how a film becomes square, see :func:`xraylab.data.film_files.read_film`.
-        num_films: how many films to take of those that have a file, evenly spaced; chosen before
+        listing: the images.
+        size: side of an image in pixels.
+        square: how an image becomes square, see :func:`xraylab.data.image_io.read_image`.
+        num_images: how many images to take of those that have a file, evenly spaced; chosen before
             any is decoded, so that a few cost little. None takes all.
         seed: where an evenly spaced choice begins.
         cache_dir: folder of the decoded arrays.
@@ -76,7 +76,7 @@ def load_listing(
         workers: threads that decode; None stands for one a processor core.
 
     Raises:
-        DataError: if an argument is wrong, no film is left, or the disk refuses.
+        DataError: if an argument is wrong, no image is left, or the disk refuses.
     """
     check_square(square)
     if workers is not None:
@@ -84,8 +84,8 @@ def load_listing(
     if not listing.names:
         raise DataError(
             listing.root,
-            expected=f"films of the {listing.split} split",
-            found=f"none: the tables put no film into {listing.split}",
+            expected=f"images of the {listing.split} split",
+            found=f"none: the tables put no image into {listing.split}",
             advice="ask for another split, or check the tables",
         )
     present = np.array([path is not None for path in listing.paths], dtype=bool)
@@ -93,39 +93,39 @@ def load_listing(
     if not present.any():
         raise DataError(
             listing.root,
-            expected=f"the files of the {len(missing):,} films of the {listing.split} split",
+            expected=f"the files of the {len(missing):,} images of the {listing.split} split",
             found=f"none of them; the first would be {missing[0]}",
-            advice="pass the folder that has the films as root=…",
+            advice="pass the folder that has the images as root=…",
         )
     rows = np.flatnonzero(present)
-    if num_films is not None:
-        rows = rows[evenly_spaced(len(rows), num_films, seed, listing.split)]
-    films = decoded_films(
+    if num_images is not None:
+        rows = rows[evenly_spaced(len(rows), num_images, seed, listing.split)]
+    images = decode_images(
         [listing.paths[row] for row in rows],
         root=listing.root,
         size=size,
         square=square,
-        folder=cache_dir / "films",
+        folder=cache_dir / "images",
         title=f"{listing.source}-{listing.split}",
         progress=progress,
         workers=workers,
     )
-    unreadable = {listing.names[rows[place]]: reason for place, reason in films.problems.items()}
+    unreadable = {listing.names[rows[place]]: reason for place, reason in images.problems.items()}
     if missing or unreadable:
-        _report(listing, films.folder / "report.json", missing, unreadable)
-    if not len(films.images):
+        _report(listing, images.folder / "report.json", missing, unreadable)
+    if not len(images.images):
         raise DataError(
             listing.root,
-            expected="films that can be read",
+            expected="images that can be read",
             found=f"{len(unreadable):,} that cannot, such as {next(iter(unreadable.items()))}",
-            advice=f"see {films.folder / 'report.json'}, and fetch the files again",
+            advice=f"see {images.folder / 'report.json'}, and fetch the files again",
         )
-    rows = rows[films.readable]
+    rows = rows[images.readable]
     labels = listing.labels[rows]
     known = None if listing.known is None else listing.known[rows]
     boxes = None if listing.boxes is None else boxes_of(listing.boxes, rows)
     return Split(
-        films.images,
+        images.images,
         labels,
         source=listing.source,
         split=listing.split,
@@ -134,21 +134,21 @@ def load_listing(
         known=known,
         boxes=boxes,
         table=listing.table[rows],
-        fingerprint=_fingerprint(films.sha256, labels, known, boxes),
+        fingerprint=_fingerprint(images.sha256, labels, known, boxes),
         path=listing.root.absolute(),
     )
 
 
-def _fingerprint(films: str, *arrays: np.ndarray | None) -> str:
-    """Return a digest of the films' own digest and what is said of them."""
-    digest = hashlib.sha256(films.encode())
+def _fingerprint(images: str, *arrays: np.ndarray | None) -> str:
+    """Return a digest of the images' own digest and what is said of them."""
+    digest = hashlib.sha256(images.encode())
     for array in arrays:
         digest.update(b"none" if array is None else f"{array.shape}".encode() + array.tobytes())
     return digest.hexdigest()
 
 
 def _report(listing: Listing, path: Path, missing: list[str], unreadable: dict[str, str]) -> None:
-    """Write down which films were left out, and warn."""
+    """Write down which images were left out, and warn."""
     report = {
         "root": str(listing.root),
         "split": listing.split,
@@ -161,16 +161,16 @@ def _report(listing: Listing, path: Path, missing: list[str], unreadable: dict[s
         with write_whole(path) as stream:
             stream.write(text.encode())
     kinds = [(missing, "have no file"), (unreadable, "cannot be read")]
-    left_out = " and ".join(f"{len(films):,} {what}" for films, what in kinds if films)
+    left_out = " and ".join(f"{len(images):,} {what}" for images, what in kinds if images)
     warnings.warn(
-        f"{listing.root}: of the {len(listing.names):,} films of the {listing.split} split "
+        f"{listing.root}: of the {len(listing.names):,} images of the {listing.split} split "
         f"{left_out}; they are left out. {path} lists them",
         stacklevel=5,  # whoever called load
     )
 
 
-def film_path(folder: Path, name: str) -> Path | None:
-    """Return the file of a film, whose name may lack its ending; None if there is none."""
+def image_path(folder: Path, name: str) -> Path | None:
+    """Return the file of an image, whose name may lack its ending; None if there is none."""
     path = folder / name
     if path.suffix and path.is_file():
         return path
@@ -179,7 +179,7 @@ def film_path(folder: Path, name: str) -> Path | None:
 
 
 def paths_by_stem(folders: list[Path]) -> dict[str, Path]:
-    """Return all film files in some folders by their names without ending.
+    """Return all image files in some folders by their names without ending.
 
     Raises:
         DataError: if two files have the same such name, for then neither can be told from it.
@@ -196,7 +196,7 @@ def paths_by_stem(folders: list[Path]) -> dict[str, Path]:
             if stem in found:
                 raise DataError(
                     path,
-                    expected=f"one file for the film {stem}",
+                    expected=f"one file for the image {stem}",
                     found=f"another one at {found[stem]}",
                     advice="move one of the two out of the folder",
                 )

@@ -20,19 +20,19 @@ _NAMES_FILE, _NAMES_TEXT = "chestmnist_all_labels.npz", "chestmnist_{split}.txt"
 
 
 def official_splits(root: Path, patients: Mapping[str, str]) -> dict[str, str]:
-    """Return the split of each film by NIH's two lists in a folder.
+    """Return the split of each image by NIH's two lists in a folder.
 
     A tenth of the patients of the training list, chosen by a stable hash, validate.
 
     Args:
         root: the folder with ``train_val_list.txt`` and ``test_list.txt``.
-        patients: the patient of each film; films that are not in it are passed over.
+        patients: the patient of each image; images that are not in it are passed over.
 
     Raises:
-        DataError: if a list is not there or cannot be read, or a film is in both.
+        DataError: if a list is not there or cannot be read, or an image is in both.
     """
     lists = {
-        split: find_file(root, [pattern], f"NIH's list of {split} films")
+        split: find_file(root, [pattern], f"NIH's list of {split} images")
         for split, pattern in _OFFICIAL.items()
     }
     splits = _assigned(root, {split: _lines(path) for split, path in lists.items()}, patients)
@@ -43,16 +43,16 @@ def official_splits(root: Path, patients: Mapping[str, str]) -> dict[str, str]:
 
 
 def chestmnist_splits(root: Path, names: str | None, patients: Mapping[str, str]) -> dict[str, str]:
-    """Return the split of each film by ChestMNIST's lists.
+    """Return the split of each image by ChestMNIST's lists.
 
     Args:
         root: the folder in which lists are looked for that ``names`` does not give.
         names: path of an ``.npz`` file, or of text files with ``{split}`` in it, or None; see
             :func:`xraylab.data.nih14.list_nih14`.
-        patients: the patient of each film; films that are not in it are passed over.
+        patients: the patient of each image; images that are not in it are passed over.
 
     Raises:
-        DataError: if a list is not there or cannot be read, or a film is in two.
+        DataError: if a list is not there or cannot be read, or an image is in two.
     """
     if names is None:
         here = root / _NAMES_FILE
@@ -76,14 +76,14 @@ def chestmnist_splits(root: Path, names: str | None, patients: Mapping[str, str]
 def _assigned(
     subject: str | Path, lists: Mapping[str, Sequence[str]], patients: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the split of each film that has a patient."""
+    """Return the split of each image that has a patient."""
     splits = {}
     for split, names in lists.items():
         for name in names:
             if name in patients and splits.setdefault(name, split) != split:
                 raise DataError(
                     subject,
-                    expected="each film in one list",
+                    expected="each image in one list",
                     found=f"{name} in both {splits[name]} and {split}",
                     advice="take it out of one list",
                 )
@@ -109,13 +109,13 @@ def _lines(path: Path) -> list[str]:
             advice="fetch the list again",
         ) from error
     except OSError as error:
-        raise as_data_error(error, path, "reading the list of films") from error
+        raise as_data_error(error, path, "reading the list of images") from error
     return [line.strip() for line in lines if line.strip()]
 
 
 def _names_in_npz(path: Path, key: str) -> list[str]:
     """Return an array of names in an ``.npz`` file; nothing is unpickled."""
-    expected = f"an .npz file with an array {key} of text, a name a film"
+    expected = f"an .npz file with an array {key} of text, a name an image"
     advice = "write the names as text: np.savez(path, train_names=np.array(names), …)"
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -128,7 +128,7 @@ def _names_in_npz(path: Path, key: str) -> list[str]:
         found = f"what cannot be read ({error}); nothing was unpickled"
         raise DataError(path, expected=expected, found=found, advice=advice) from error
     except OSError as error:
-        raise as_data_error(error, path, "reading the lists of films") from error
+        raise as_data_error(error, path, "reading the lists of images") from error
     if names is None or names.ndim != 1 or names.dtype.kind != "U":
         found = "no such array" if names is None else f"shape {names.shape}, dtype {names.dtype}"
         raise DataError(path, expected=expected, found=found, advice=advice)

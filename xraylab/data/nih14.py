@@ -9,8 +9,8 @@ from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing, paths_by_stem
 from xraylab.data.name_lists import chestmnist_splits, official_splits
 from xraylab.data.tables import (
-    film_table,
     find_file,
+    image_table,
     read_rows_of,
     read_table,
     require_apart,
@@ -20,13 +20,13 @@ from xraylab.findings import FINDINGS
 from xraylab.phantom import BOX_DTYPE
 
 PROTOCOLS = ("official", "chestmnist")
-"""Ways to split the films, see :func:`list_nih14`."""
+"""Ways to split the images, see :func:`list_nih14`."""
 
 _ENTRIES = ("Data_Entry_2017*.csv", "Data_Entry_2017*.csv.gz")
 _BOXES = ("BBox_List_2017*.csv", "BBox_List_2017*.csv.gz")
 _NO_FINDING = "No Finding"
 _OTHER_NAMES = {"infiltrate": "infiltration"}  # what the list of boxes calls it
-_BOX_PIXELS = 1024.0  # side of the published films, whose pixels the list of boxes counts
+_BOX_PIXELS = 1024.0  # side of the published images, whose pixels the list of boxes counts
 
 
 def list_nih14(
@@ -38,7 +38,7 @@ def list_nih14(
 ) -> Listing:
     """List one split of NIH ChestX-ray14 from a folder of its PNG files, or JPEG copies of them.
 
-    The films lie in ``root``, in ``images/`` or in ``images_001/images/`` and so on, whatever part
+    The images lie in ``root``, in ``images/`` or in ``images_001/images/`` and so on, whatever part
     of them there is. ``Data_Entry_2017*.csv`` (or ``.csv.gz``; of several the last by name) lies in
     ``root``, as does ``BBox_List_2017.csv`` if the boxes are wanted.
 
@@ -47,7 +47,7 @@ def list_nih14(
     reports. All other labels are the same.
 
     Shapes:
-        labels: (n, 14) uint8; boxes as fractions of the film's side; table: (n,) with ``image``,
+        labels: (n, 14) uint8; boxes as fractions of the image's side; table: (n,) with ``image``,
         ``patient``, ``age`` (years as the table has them, -1 where it has none; some are
         impossible), ``sex`` and ``view``.
 
@@ -82,7 +82,7 @@ def list_nih14(
             advice='leave names out, or pass protocol="chestmnist"',
         )
     root = Path(root).expanduser()
-    entries = find_file(root, _ENTRIES, "NIH's table of films")
+    entries = find_file(root, _ENTRIES, "NIH's table of images")
     images, labels, table = read_entries(entries)
     patients = dict(zip(images, table["patient"].tolist(), strict=True))
     splits = (
@@ -108,7 +108,7 @@ def list_nih14(
 
 
 def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Read NIH's table of films.
+    """Read NIH's table of images.
 
     Shapes:
         returns: the image names; labels (n, 14) uint8 in the order of the 14 findings; table (n,).
@@ -117,7 +117,7 @@ def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
         path: ``Data_Entry_2017*.csv``, plain or gzipped.
 
     Raises:
-        DataError: if the file is not that table, or lists a film twice.
+        DataError: if the file is not that table, or lists an image twice.
     """
     needed = ("Image Index", "Finding Labels", "Patient ID")
     optional = ("Patient Age", "Patient Gender", "View Position")
@@ -127,7 +127,7 @@ def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     vectors = {text: _labels(path, text) for text in set(columns["Finding Labels"])}
     labels = np.array([vectors[text] for text in columns["Finding Labels"]], np.uint8)
     age, sex, view = (columns.get(name, [""] * len(images)) for name in optional)
-    table = film_table(
+    table = image_table(
         {
             "image": images,
             "patient": columns["Patient ID"],
@@ -170,18 +170,18 @@ def _years(text: str) -> int:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Return the folders in which the films may lie."""
+    """Return the folders in which the images may lie."""
     parts = sorted(root.glob("images_[0-9]*"))
     folders = [root, root / "images", *parts, *(part / "images" for part in parts)]
     return [folder for folder in folders if folder.is_dir()]
 
 
 def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
-    """Return NIH's boxes on some films, or None where a folder has no list of boxes.
+    """Return NIH's boxes on some images, or None where a folder has no list of boxes.
 
     Args:
         root: the folder that has ``BBox_List_2017.csv``.
-        images: NIH's names of the films; the boxes' ``film`` counts in them.
+        images: NIH's names of the images; the boxes' ``image`` counts in them.
 
     Raises:
         DataError: if the list cannot be read.

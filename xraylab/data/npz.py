@@ -1,6 +1,6 @@
 """Any MedMNIST-style ``.npz`` file, checked before it is used and unpacked once.
 
-``np.load(..., mmap_mode="r")`` silently reads a whole ``.npz`` into memory, and the 224-pixel films
+``np.load(..., mmap_mode="r")`` silently reads a whole ``.npz`` into memory, and the 224-pixel images
 of ChestMNIST are 3.94 GB. So each array is unpacked once into an ``.npy`` of its own, which can be
 memory-mapped. Everything that headers can tell is checked before a byte is copied.
 """
@@ -55,7 +55,7 @@ def load_npz(
     progress: bool = True,
     source: str | None = None,
 ) -> Split:
-    """Load one split of a MedMNIST-style file, its films memory-mapped.
+    """Load one split of a MedMNIST-style file, its images memory-mapped.
 
     Shapes:
         in the file: ``{split}_images`` (n, size, size) uint8, ``{split}_labels`` (n, k) integers,
@@ -64,7 +64,7 @@ def load_npz(
     Args:
         path: the ``.npz`` file.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        size: side of the films that the caller counts on; None takes the file's own.
+        size: side of the images that the caller counts on; None takes the file's own.
         label_names: names of the ``k`` labels; None stands for the 14 findings.
         cache_dir: folder for the unpacked arrays; None stands for :func:`data_root`.
         progress: whether to show the progress of unpacking.
@@ -84,7 +84,7 @@ def load_npz(
         fingerprint = _fingerprint(images, labels)
         root = data_root() if cache_dir is None else Path(cache_dir)
         folder = arrays_folder(root) / fingerprint[:24]
-        # The few labels first: their values are checked before gigabytes of films are copied.
+        # The few labels first: their values are checked before gigabytes of images are copied.
         label_array = _unpacked(path, archive, labels, folder, progress)
         check_values(path, labels.key, label_array)
         image_array = _unpacked(path, archive, images, folder, progress)

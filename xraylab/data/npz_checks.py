@@ -43,42 +43,42 @@ def checked_names(label_names: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def check_images(path: Path, images: Member, size: int | None) -> None:
-    """Raise a :class:`DataError` unless the films are (n, size, size) uint8 with n > 0."""
+    """Raise a :class:`DataError` unless the images are (n, size, size) uint8 with n > 0."""
     subject = f"{path}, array {images.key}"
     if images.dtype != np.uint8:
         raise DataError(
             subject,
             expected="dtype uint8, grey values 0 to 255",
             found=f"dtype {images.dtype}",
-            advice="scale the films to 0…255 and write them again as .astype(np.uint8)",
+            advice="scale the images to 0…255 and write them again as .astype(np.uint8)",
         )
     if len(images.shape) != 3 or images.shape[1] != images.shape[2] or images.shape[1:] == (0, 0):
         raise DataError(
             subject,
-            expected="shape (n, size, size): square grey films",
+            expected="shape (n, size, size): square grey images",
             found=f"shape {images.shape}",
-            advice="write square films with one grey channel and no channel axis",
+            advice="write square images with one grey channel and no channel axis",
         )
     if images.shape[0] == 0:
         raise DataError(
             subject,
-            expected="at least one film",
+            expected="at least one image",
             found=f"an empty split, shape {images.shape}",
-            advice="ask for another split, or write the file again with films in this one",
+            advice="ask for another split, or write the file again with images in this one",
         )
     if images.fortran_order:
         raise DataError(
             subject,
-            expected="films one after another (C order), so that each can be read by itself",
+            expected="images one after another (C order), so that each can be read by itself",
             found="Fortran order",
             advice="write the file again with np.ascontiguousarray(images)",
         )
     if size is not None and images.shape[1] != size:
         raise DataError(
             subject,
-            expected=f"films of {size}×{size} px, the size asked for",
-            found=f"films of {images.shape[1]}×{images.shape[1]} px",
-            advice=f"ask for size={images.shape[1]}, or pass a file with films of {size} px",
+            expected=f"images of {size}×{size} px, the size asked for",
+            found=f"images of {images.shape[1]}×{images.shape[1]} px",
+            advice=f"ask for size={images.shape[1]}, or pass a file with images of {size} px",
         )
 
 
@@ -97,16 +97,16 @@ def check_labels(
     if len(labels.shape) != 2:
         raise DataError(
             subject,
-            expected="shape (n, k): a row a film, a column a label",
+            expected="shape (n, k): a row an image, a column a label",
             found=f"shape {labels.shape}",
             advice="write the labels again with two axes; labels[:, None] makes one column",
         )
     if labels.shape[0] != images.shape[0]:
         raise DataError(
             subject,
-            expected=f"{images.shape[0]:,} rows, one for each film in {images.key}",
+            expected=f"{images.shape[0]:,} rows, one for each image in {images.key}",
             found=f"{labels.shape[0]:,} rows",
-            advice="write films and labels again so that they have the same length",
+            advice="write images and labels again so that they have the same length",
         )
     if labels.shape[1] != len(names):
         raise DataError(
@@ -129,6 +129,6 @@ def check_values(path: Path, key: str, labels: np.ndarray) -> None:
             expected="only 0 (absent) and 1 (present)",
             found=f"{int(wrong.sum()):,} other values, the first {int(labels[row, column])} in row "
             f"{row}, column {column}",
-            advice="write the labels again as 0 and 1; one class number a film becomes one column "
+            advice="write the labels again as 0 and 1; one class number an image becomes one column "
             "a class with np.eye(k, dtype=np.uint8)[classes]",
         )

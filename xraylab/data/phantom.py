@@ -1,4 +1,4 @@
-"""ChestPhantom as a source of films: simulated once, then memory-mapped from the disk."""
+"""ChestPhantom as a source of images: simulated once, then memory-mapped from the disk."""
 
 import contextlib
 import hashlib
@@ -20,40 +20,40 @@ from xraylab.phantom.labels import MOST_SEED, draw_labels
 from xraylab.workers import in_order
 
 FIRST_INDEX = {"train": 0, "val": 10**9, "test": 2 * 10**9}
-"""Where the films of each split begin; the splits share no film whatever their sizes."""
+"""Where the images of each split begin; the splits share no image whatever their sizes."""
 
-DEFAULT_FILMS = {"train": 4096, "val": 1024, "test": 2048}
-"""How many films a split has unless another number is asked for."""
+DEFAULT_IMAGES = {"train": 4096, "val": 1024, "test": 2048}
+"""How many images a split has unless another number is asked for."""
 
-MOST_FILMS = 10**9
+MOST_IMAGES = 10**9
 """The largest split that the phantom takes."""
 
 _BATCH, _BATCH_PIXELS = 128, 1 << 23
 _FILES = ("images.npy", "labels.npy", "boxes.npy", "facts.npy")
 
 
-def load_phantom(size, split, *, num_films=None, seed=0, knobs=None, cache_dir, progress=True):
-    """Return simulated films, from the cache where they are in it.
+def load_phantom(size, split, *, num_images=None, seed=0, knobs=None, cache_dir, progress=True):
+    """Return simulated images, from the cache where they are in it.
 
-    The first films of a larger split are those of a smaller one. A simulation that was stopped,
+    The first images of a larger split are those of a smaller one. A simulation that was stopped,
     or killed, goes on where it was.
 
     Args:
-        size: side of the films in pixels.
+        size: side of the images in pixels.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        num_films: number of films; None stands for :data:`DEFAULT_FILMS`.
+        num_images: number of images; None stands for :data:`DEFAULT_IMAGES`.
         seed: seed of the population, from 0 to 2**63 - 1.
         knobs: :class:`xraylab.phantom.Knobs`, a mapping of them, or None for none.
-        cache_dir: folder in which the films are kept.
+        cache_dir: folder in which the images are kept.
         progress: whether to show the progress of the simulation.
 
     Raises:
         ValueError: for a size or knob that the phantom cannot take.
-        DataError: for a number of films or seed that it cannot take, if the folder cannot be
+        DataError: for a number of images or seed that it cannot take, if the folder cannot be
             written, or if the disk is too full.
     """
-    count = DEFAULT_FILMS[split] if num_films is None else num_films
-    require_whole("num_films", count, 1, MOST_FILMS)
+    count = DEFAULT_IMAGES[split] if num_images is None else num_images
+    require_whole("num_images", count, 1, MOST_IMAGES)
     require_whole("seed", seed, 0, MOST_SEED)
     knobs = Knobs.of(knobs)
     facts = {
@@ -62,7 +62,7 @@ def load_phantom(size, split, *, num_films=None, seed=0, knobs=None, cache_dir, 
         "seed": int(seed),
         "size": int(size),
         "split": split,
-        "num_films": int(count),
+        "num_images": int(count),
         "knobs": knobs.as_dict(),
     }
     folder = Path(cache_dir) / "phantom" / _place(facts) / f"{split}-{count}"
@@ -88,61 +88,61 @@ def load_phantom(size, split, *, num_films=None, seed=0, knobs=None, cache_dir, 
 
 
 class PhantomMasks:
-    """The pixels of each finding; films are simulated again for those that are asked for.
+    """The pixels of each finding; images are simulated again for those that are asked for.
 
     Shapes:
-        masks[i]: (14, size, size) bool, for one film.
-        masks[rows]: (k, 14, size, size) bool, for a slice, a list of films or truths.
+        masks[i]: (14, size, size) bool, for one image.
+        masks[rows]: (k, 14, size, size) bool, for a slice, a list of images or truths.
 
     Args:
-        facts: what decides the films, as in their manifest.
+        facts: what decides the images, as in their manifest.
     """
 
     def __init__(self, facts):
         self._facts = facts
-        self.shape = (facts["num_films"], len(FINDINGS), facts["size"], facts["size"])
+        self.shape = (facts["num_images"], len(FINDINGS), facts["size"], facts["size"])
         self.dtype = np.dtype(bool)
 
     def __len__(self):
         return self.shape[0]
 
-    def __getitem__(self, films):
-        rows = np.arange(len(self))[films]
+    def __getitem__(self, images):
+        rows = np.arange(len(self))[images]
         if rows.ndim > 1:
             raise IndexError(
-                "masks take one film, a slice or a list of films in brackets; "
-                f"{type(films).__name__} of shape {np.shape(films)} came"
+                "masks take one image, a slice or a list of images in brackets; "
+                f"{type(images).__name__} of shape {np.shape(images)} came"
             )
         wanted = np.atleast_1d(rows)
         masks = np.empty((len(wanted), *self.shape[1:]), bool)
         step = _batch_size(self._facts)
         for start in range(0, len(wanted), step):
             some = wanted[start : start + step]
-            masks[start : start + step] = _films(self._facts, some, masks=True).masks
+            masks[start : start + step] = _images(self._facts, some, masks=True).masks
         return masks if rows.ndim else masks[0]
 
 
-def _films(facts, rows, **options):
-    """Simulate the films in some rows of a split."""
+def _images(facts, rows, **options):
+    """Simulate the images in some rows of a split."""
     knobs = dict(facts["knobs"])
     indices = FIRST_INDEX[facts["split"]] + np.asarray(rows)
     labels = draw_labels(
         indices, facts["seed"], split=facts["split"], prevalence=knobs.pop("prevalence", None)
     )
-    return phantom.films(
+    return phantom.simulate(
         indices, size=facts["size"], seed=facts["seed"], labels=labels, **knobs, **options
     )
 
 
 def _batch_size(facts):
-    """Return how many films are simulated at once: fewer where they are large."""
+    """Return how many images are simulated at once: fewer where they are large."""
     return max(1, min(_BATCH, _BATCH_PIXELS // facts["size"] ** 2))
 
 
 def _simulate(folder, facts, progress):
     """Simulate a split into its folder."""
     # Before anything is written: the simulator knows best what sizes and knobs it takes.
-    trial = _arrays(_films(facts, [0]), 0)
+    trial = _arrays(_images(facts, [0]), 0)
     layout = {name: (array.dtype, array.shape[1:]) for name, array in trial.items()}
 
     def is_whole(folder):
@@ -156,16 +156,16 @@ def _simulate(folder, facts, progress):
 
 
 def _fill(part, facts, layout, progress):
-    """Simulate the films that a part folder lacks, and give it its manifest."""
-    count, images = facts["num_films"], part / "images.npy"
+    """Simulate the images that a part folder lacks, and give it its manifest."""
+    count, images = facts["num_images"], part / "images.npy"
     there = images.stat().st_size if images.exists() else 0
     needed = max(0, count * facts["size"] ** 2 - there)
-    require_free_disk(part.parent, needed, f"{count:,} simulated films")
+    require_free_disk(part.parent, needed, f"{count:,} simulated images")
     with GrowingArrays(part, facts, layout) as arrays:
         done = arrays.rows("images.npy")
-        title = f"simulating {facts['split']} films"
+        title = f"simulating {facts['split']} images"
         with (
-            progress_bar(progress, total=count, initial=done, desc=title, unit="film") as bar,
+            progress_bar(progress, total=count, initial=done, desc=title, unit="image") as bar,
             contextlib.closing(_batches(facts, done)) as batches,
         ):
             for start, made in batches:
@@ -178,22 +178,22 @@ def _fill(part, facts, layout, progress):
 
 def _arrays(made, start):
     """Return the arrays of a batch, by the names of their files."""
-    made.boxes["film"] += start
+    made.boxes["image"] += start
     return dict(zip(_FILES, (made.images, made.labels, made.boxes, made.facts), strict=True))
 
 
 def _batches(facts, done):
-    """Simulate the films after the first ``done`` on all cores; yield their places in batches."""
-    count, step = facts["num_films"], _batch_size(facts)
+    """Simulate the images after the first ``done`` on all cores; yield their places in batches."""
+    count, step = facts["num_images"], _batch_size(facts)
 
     def make(start):
-        return start, _films(facts, np.arange(start, min(start + step, count)))
+        return start, _images(facts, np.arange(start, min(start + step, count)))
 
     return in_order(make, range(done, count, step), os.cpu_count() or 1)
 
 
 def _place(facts):
-    """Return the name of the folder for all films of a version, seed, size and set of knobs."""
+    """Return the name of the folder for all images of a version, seed, size and set of knobs."""
     place = f"v{facts['version']}-seed{facts['seed']}-{facts['size']}px"
     if not facts["knobs"]:
         return place
@@ -202,7 +202,7 @@ def _place(facts):
 
 
 def _is_whole(folder, facts):
-    """Whether a folder holds the films that its name promises, every byte of them."""
+    """Whether a folder holds the images that its name promises, every byte of them."""
     manifest = read_manifest(folder)
     if manifest is None or any(manifest.get(name) != value for name, value in facts.items()):
         return False
@@ -213,5 +213,5 @@ def _is_whole(folder, facts):
 
 
 def _fingerprint(manifest):
-    """Return the hex digest of what decides and what makes up the films."""
+    """Return the hex digest of what decides and what makes up the images."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""One split of one data set: films, labels and what is known about them."""
+"""One split of one data set: images, labels and what is known about them."""
 
 import hashlib
 from dataclasses import KW_ONLY, dataclass, replace
@@ -16,7 +16,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """The films of one split with their labels; nothing in it is copied or changed.
+    """The images of one split with their labels; nothing in it is copied or changed.
 
     Shapes:
         images: (n, size, size) uint8, 0 to 255; memory-mapped where the source is a file.
@@ -24,25 +24,25 @@ class Split:
         known: (n, k) bool, which labels are known, or None where all are.
         boxes: structured array of :data:`xraylab.phantom.BOX_DTYPE`, or None where the source
             knows no boxes; ``x`` runs to the right and ``y`` downwards, both from 0 to 1.
-        table: structured array (n,), what is known of each film, or None.
-        masks: ``masks[i]`` is (k, size, size) bool, the pixels of each label on film ``i``, and
+        table: structured array (n,), what is known of each image, or None.
+        masks: ``masks[i]`` is (k, size, size) bool, the pixels of each label on image ``i``, and
             ``masks[rows]`` is (len(rows), k, size, size) bool; or None. They may be made only when
             they are asked for.
 
     Args:
-        images: the films.
+        images: the images.
         labels: the labels; column ``j`` belongs to ``label_names[j]``.
-        source: where the films come from: ``"phantom"``, ``"chestmnist"`` or a file's path.
+        source: where the images come from: ``"phantom"``, ``"chestmnist"`` or a file's path.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        size: side of a film in pixels.
+        size: side of an image in pixels.
         label_names: the ``k`` names of the labels.
         known: which labels count; :func:`xraylab.data.batches` gives NaN for those that do not.
         boxes: where the findings lie.
-        table: what is known of each film, such as sex, age and projection.
-        masks: anything with a length that takes film numbers, slices and lists of them in brackets.
-        simulated: whether the films are simulated; their scores then say nothing about patients.
-        fingerprint: hex digest that changes when the films or labels do.
-        path: the file or folder the films were read from, if there is one.
+        table: what is known of each image, such as sex, age and projection.
+        masks: anything with a length that takes image numbers, slices and lists of them in brackets.
+        simulated: whether the images are simulated; their scores then say nothing about patients.
+        fingerprint: hex digest that changes when the images or labels do.
+        path: the file or folder the images were read from, if there is one.
 
     Raises:
         DataError: if the arrays do not fit each other or the names.
@@ -65,17 +65,17 @@ class Split:
 
     def __post_init__(self):
         object.__setattr__(self, "label_names", tuple(self.label_names))
-        films = len(self.images)
+        images = len(self.images)
         self._require(
             "images",
-            self.images.dtype == np.uint8 and self.images.shape == (films, self.size, self.size),
+            self.images.dtype == np.uint8 and self.images.shape == (images, self.size, self.size),
             f"(n, {self.size}, {self.size}) uint8",
             f"{self.images.shape} {self.images.dtype}",
         )
         self._require(
             "labels",
-            self.labels.dtype == np.uint8 and self.labels.shape == (films, len(self.label_names)),
-            f"({films}, {len(self.label_names)}) uint8: a row a film, a column a label name",
+            self.labels.dtype == np.uint8 and self.labels.shape == (images, len(self.label_names)),
+            f"({images}, {len(self.label_names)}) uint8: a row an image, a column a label name",
             f"{self.labels.shape} {self.labels.dtype}",
         )
         if self.known is not None:
@@ -96,16 +96,16 @@ class Split:
             table = np.asarray(self.table)
             self._require(
                 "table",
-                table.dtype.names is not None and table.shape == (films,),
-                f"({films},) structured: a row a film",
+                table.dtype.names is not None and table.shape == (images,),
+                f"({images},) structured: a row an image",
                 f"{table.shape} {table.dtype}",
             )
         if self.masks is not None:
             found = len(self.masks) if hasattr(self.masks, "__len__") else None
             self._require(
                 "masks",
-                found == films and hasattr(self.masks, "__getitem__"),
-                f"({films}, {len(self.label_names)}, {self.size}, {self.size}) bool, or what gives"
+                found == images and hasattr(self.masks, "__getitem__"),
+                f"({images}, {len(self.label_names)}, {self.size}, {self.size}) bool, or what gives"
                 " such masks in brackets",
                 f"a {type(self.masks).__name__}" + ("" if found is None else f" of {found}"),
             )
@@ -133,8 +133,8 @@ class Split:
         names = ", ".join(self.label_names[:3]) + (", …" if k > 3 else "")
         healthy = 1.0 - self.labels.any(axis=1).mean() if len(self) else 0.0
         lines = [
-            f"Split {self.source} · {self.split} · {len(self):,} films of"
-            f" {self.size}×{self.size} px · {k} labels ({names}) · {healthy:.0%} of the films"
+            f"Split {self.source} · {self.split} · {len(self):,} images of"
+            f" {self.size}×{self.size} px · {k} labels ({names}) · {healthy:.0%} of the images"
             " without any label"
         ]
         extras = []
@@ -149,17 +149,17 @@ class Split:
         if extras:
             lines.append("  " + " · ".join(extras))
         if self.simulated:
-            lines.append("  SIMULATED films: scores on them say nothing about patients")
+            lines.append("  SIMULATED images: scores on them say nothing about patients")
         return "\n".join(lines)
 
     def subset(self, indices: slice | np.ndarray | list[int]) -> "Split":
-        """Return a split of the films named, in the order named; what is known of them goes along.
+        """Return a split of the images named, in the order named; what is known of them goes along.
 
-        A slice keeps a memory-mapped source memory-mapped; any other index copies its films. Masks
+        A slice keeps a memory-mapped source memory-mapped; any other index copies its images. Masks
         are never copied: they stay where they are until they are asked for.
 
         Args:
-            indices: a slice, row numbers, or one truth value a film.
+            indices: a slice, row numbers, or one truth value an image.
 
         Raises:
             DataError: if a row number lies outside the split or none is left.
@@ -179,9 +179,9 @@ class Split:
         if not len(rows):
             raise DataError(
                 "indices",
-                expected="at least one film",
+                expected="at least one image",
                 found="a choice of none",
-                advice=f"choose among the {len(self)} films of the split",
+                advice=f"choose among the {len(self)} images of the split",
             )
         chosen = indices if isinstance(indices, slice) else rows
         digest = hashlib.sha256(f"{self.fingerprint} rows ".encode())
@@ -199,7 +199,7 @@ class Split:
 
 
 class _MasksOf:
-    """The masks of some films, in their order; taken from all masks when they are asked for."""
+    """The masks of some images, in their order; taken from all masks when they are asked for."""
 
     def __init__(self, masks: Any, rows: np.ndarray):
         self._masks, self._rows = masks, rows
@@ -207,38 +207,38 @@ class _MasksOf:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, films: int | slice | np.ndarray | list[int]) -> np.ndarray:
-        return self._masks[self._rows[films]]
+    def __getitem__(self, images: int | slice | np.ndarray | list[int]) -> np.ndarray:
+        return self._masks[self._rows[images]]
 
 
-def evenly_spaced(films: int, num_films: int, seed: int, split: str) -> slice:
-    """Return the rows of every so-many-th film; as a slice, which keeps a memory map one.
+def evenly_spaced(images: int, num_images: int, seed: int, split: str) -> slice:
+    """Return the rows of every so-many-th image; as a slice, which keeps a memory map one.
 
     Raises:
-        DataError: if there are fewer than ``num_films``.
+        DataError: if there are fewer than ``num_images``.
     """
-    if num_films > films:
+    if num_images > images:
         raise DataError(
-            "argument num_films",
-            expected=f"at most {films:,}, the films in the {split} split",
-            found=f"{num_films:,}",
-            advice="ask for fewer, or for all with num_films=None",
+            "argument num_images",
+            expected=f"at most {images:,}, the images in the {split} split",
+            found=f"{num_images:,}",
+            advice="ask for fewer, or for all with num_images=None",
         )
-    step = films // num_films
-    last_start = films - (num_films - 1) * step
+    step = images // num_images
+    last_start = images - (num_images - 1) * step
     start = int(np.random.Philox(key=seed).random_raw() % last_start)
-    return slice(start, start + (num_films - 1) * step + 1, step)
+    return slice(start, start + (num_images - 1) * step + 1, step)
 
 
 def boxes_of(boxes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return the boxes of the films in ``rows``, with ``film`` counted in the new order."""
-    # Sorted once, each film's boxes lie together and are found by bisection; a film that was chosen
+    """Return the boxes of the images in ``rows``, with ``image`` counted in the new order."""
+    # Sorted once, each image's boxes lie together and are found by bisection; an image that was chosen
     # twice keeps its boxes both times.
-    boxes = boxes[np.argsort(boxes["film"], kind="stable")]
-    first = np.searchsorted(boxes["film"], rows, side="left")
-    count = np.searchsorted(boxes["film"], rows, side="right") - first
-    new_film = np.repeat(np.arange(len(rows)), count)
+    boxes = boxes[np.argsort(boxes["image"], kind="stable")]
+    first = np.searchsorted(boxes["image"], rows, side="left")
+    count = np.searchsorted(boxes["image"], rows, side="right") - first
+    new_image = np.repeat(np.arange(len(rows)), count)
     within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     chosen = boxes[np.repeat(first, count) + within]
-    chosen["film"] = new_film
+    chosen["image"] = new_image
     return chosen

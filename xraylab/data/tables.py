@@ -1,4 +1,4 @@
-"""Tables that come with folders of films: read, checked, and split so that no patient is in two."""
+"""Tables that come with folders of images: read, checked, and split so that no patient is in two."""
 
 import csv
 import gzip
@@ -22,7 +22,7 @@ def find_file(root: Path, patterns: Sequence[str], what: str) -> Path:
     if not root.is_dir():
         raise DataError(
             root,
-            expected=f"the folder with the films and {what}",
+            expected=f"the folder with the images and {what}",
             found="a file" if root.exists() else "no such folder",
             advice="pass the folder as root=…",
         )
@@ -73,7 +73,7 @@ def read_table(
     if not rows:
         raise DataError(
             path,
-            expected="a row for each film",
+            expected="a row for each image",
             found="a first line and nothing below it",
             advice="fetch the file again",
         )
@@ -119,13 +119,13 @@ def read_rows_of(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def require_different(subject: str | Path, names: Sequence[str]) -> None:
-    """Raise a :class:`DataError` that names the first film that is listed twice."""
+    """Raise a :class:`DataError` that names the first image that is listed twice."""
     seen = set()
     for name in names:
         if name in seen:
             raise DataError(
                 subject,
-                expected="each film once",
+                expected="each image once",
                 found=f"{name} more than once",
                 advice="keep one of its rows",
             )
@@ -133,21 +133,21 @@ def require_different(subject: str | Path, names: Sequence[str]) -> None:
 
 
 def require_apart(subject: str | Path, patients: Iterable[str], splits: Iterable[str]) -> None:
-    """Raise a :class:`DataError` that names the first patient with films in two splits.
+    """Raise a :class:`DataError` that names the first patient with images in two splits.
 
     Args:
         subject: what decides the splits, for the message.
-        patients: the patient of each film.
-        splits: the split of each film.
+        patients: the patient of each image.
+        splits: the split of each image.
     """
     first = {}
     for patient, split in zip(patients, splits, strict=True):
         if first.setdefault(patient, split) != split:
             raise DataError(
                 subject,
-                expected="all films of a patient in one split",
-                found=f"films of patient {patient} in both {first[patient]} and {split}",
-                advice="move that patient's films into one split: a model would be tested on "
+                expected="all images of a patient in one split",
+                found=f"images of patient {patient} in both {first[patient]} and {split}",
+                advice="move that patient's images into one split: a model would be tested on "
                 "patients that it has learnt by heart",
             )
 
@@ -155,14 +155,14 @@ def require_apart(subject: str | Path, patients: Iterable[str], splits: Iterable
 def share_of(key: str) -> float:
     """Return a number in [0, 1) that depends on ``key`` alone, as even as SHA-256 makes it.
 
-    Splits are cut by it: a patient's films stay together, and adding patients moves no other.
+    Splits are cut by it: a patient's images stay together, and adding patients moves no other.
     """
     word = hashlib.sha256(f"xraylab split {key}".encode()).digest()[:8]
     return int.from_bytes(word) / 2**64
 
 
-def film_table(columns: dict[str, Sequence]) -> np.ndarray:
-    """Return columns of text or whole numbers as one structured array, a row a film."""
+def image_table(columns: dict[str, Sequence]) -> np.ndarray:
+    """Return columns of text or whole numbers as one structured array, a row an image."""
     arrays = {
         name: np.asarray(values, dtype=None if len(values) else "U1")
         for name, values in columns.items()

@@ -1,4 +1,4 @@
-"""What a run learns from its validation films after training: calibration and thresholds."""
+"""What a run learns from its validation images after training: calibration and thresholds."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from xraylab.data.files import sha256_of
 from xraylab.evaluation.calibration import Calibration, fit_platt, fit_temperature
 from xraylab.evaluation.thresholds import RULES, choose_thresholds
 from xraylab.models import predict_logits, sigmoid
-from xraylab.training.run import Run, load_films, write_json
+from xraylab.training.run import Run, load_images, write_json
 
 FILE = "calibration.json"
 """Where a run's folder holds it, beside the weights it belongs to."""
@@ -16,7 +16,7 @@ FILE = "calibration.json"
 
 @dataclass(frozen=True)
 class Fitted:
-    """What was fitted to the logits that one set of weights gives for validation films.
+    """What was fitted to the logits that one set of weights gives for validation images.
 
     Attributes:
         temperature: one :class:`Calibration` for all labels; None where none is likeliest.
@@ -49,10 +49,10 @@ class Fitted:
 
 
 def fit_to(y_true, logits):
-    """Return what validation films tell of logits: calibration, and thresholds by every rule.
+    """Return what validation images tell of logits: calibration, and thresholds by every rule.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; logits: the same shape.
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; logits: the same shape.
 
     Raises:
         ValueError: as :func:`fit_platt`.
@@ -73,7 +73,7 @@ def fit_to(y_true, logits):
 
 
 def calibrate(path, *, progress=True):
-    """Fit calibration and thresholds on a run's validation films; keep them beside its weights.
+    """Fit calibration and thresholds on a run's validation images; keep them beside its weights.
 
     Args:
         path: the run's folder.
@@ -88,12 +88,12 @@ def calibrate(path, *, progress=True):
     """
     run = Run(path)
     run.require_classifier()
-    films = load_films(run.recipe, "val", progress)
-    fitted = fit_to(films.truth, predict_logits(run.load_model("best"), films))
+    images = load_images(run.recipe, "val", progress)
+    fitted = fit_to(images.truth, predict_logits(run.load_model("best"), images))
     facts = {
         "label_names": list(run.recipe.label_names),
-        "films": len(films),
-        "fingerprint": films.fingerprint,
+        "images": len(images),
+        "fingerprint": images.fingerprint,
         "weights_sha256": sha256_of(run.weights_file("best")),
     }
     write_json(run.path / FILE, facts | fitted.to_dict())

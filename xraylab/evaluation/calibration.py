@@ -26,7 +26,7 @@ class Calibration:
         """Return calibrated probabilities.
 
         Shapes:
-            logits: (num_films, num_labels). returns: the same shape, float64 in [0, 1].
+            logits: (num_images, num_labels). returns: the same shape, float64 in [0, 1].
 
         Raises:
             ValueError: for another number of labels.
@@ -34,7 +34,7 @@ class Calibration:
         logits = np.asarray(logits, dtype=np.float64)
         if logits.ndim != 2 or logits.shape[1] != len(self.slope):
             raise ValueError(
-                f"logits: expected (num_films, {len(self.slope)}), got shape {logits.shape}"
+                f"logits: expected (num_images, {len(self.slope)}), got shape {logits.shape}"
             )
         return sigmoid(logits * np.array(self.slope) + np.array(self.offset))
 
@@ -49,12 +49,12 @@ class Calibration:
 
 
 def fit_temperature(y_true, logits):
-    """Return the one temperature for all labels that makes labels of validation films likeliest.
+    """Return the one temperature for all labels that makes labels of validation images likeliest.
 
     It is above 0, so it changes no ranking within a label and no AUC of one.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; logits: the same shape.
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; logits: the same shape.
 
     Returns:
         :class:`Calibration` with slope 1 / T.
@@ -86,12 +86,12 @@ def fit_temperature(y_true, logits):
 
 
 def fit_platt(y_true, logits):
-    """Return the slope and offset of each label that make labels of validation films likeliest.
+    """Return the slope and offset of each label that make labels of validation images likeliest.
 
     A label with one class only keeps slope 1 and offset 0.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; logits: the same shape.
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; logits: the same shape.
 
     Returns:
         :class:`Calibration`.
@@ -133,7 +133,7 @@ def _checked(y_true, logits):
     logits = np.asarray(logits, dtype=np.float64)
     if y_true.ndim != 2 or y_true.shape != logits.shape or not y_true.size:
         raise ValueError(
-            "y_true and logits must both be (num_films, num_labels) and not empty; "
+            "y_true and logits must both be (num_images, num_labels) and not empty; "
             f"{y_true.shape} and {logits.shape} came"
         )
     if not np.isfinite(logits).all():

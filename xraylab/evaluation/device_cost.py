@@ -26,15 +26,15 @@ class DeviceCost:
 
     Attributes:
         model: its name.
-        image_size: side of a film in pixels.
+        image_size: side of an image in pixels.
         parameters: all that it keeps, running statistics included.
-        multiply_adds: of one film; None where they cannot be counted, see
+        multiply_adds: of one image; None where they cannot be counted, see
             :func:`xraylab.models.cost.multiply_adds`.
-        latency_p50, latency_p95: milliseconds for one film, the median and the slowest twentieth.
-        throughput: films a second by the number of films asked at once.
-        inference_bytes: most memory taken while 32 films are asked at once, beyond what the process
+        latency_p50, latency_p95: milliseconds for one image, the median and the slowest twentieth.
+        throughput: images a second by the number of images asked at once.
+        inference_bytes: most memory taken while 32 images are asked at once, beyond what the process
             held before the model was built; None where the system does not tell.
-        training_bytes: the same of training steps of 32 films.
+        training_bytes: the same of training steps of 32 images.
         rounds: how many calls the latency comes from.
         environment: platform, versions and devices.
     """
@@ -65,9 +65,9 @@ def device_cost(name, image_size=64, *, batch_sizes=(32, 128), rounds=50, **opti
 
     Args:
         name: a name of :func:`xraylab.models.list_models`.
-        image_size: side of a film in pixels.
-        batch_sizes: films asked at once, for the throughput.
-        rounds: how many calls with one film, at least 1.
+        image_size: side of an image in pixels.
+        batch_sizes: images asked at once, for the throughput.
+        rounds: how many calls with one image, at least 1.
         options: further arguments of :func:`xraylab.models.build`, plain values.
 
     Returns:
@@ -120,14 +120,14 @@ def _measure(task):
     model = models.build(task["name"], image_size=task["image_size"], **task["options"])
     if task["what"] == "steps":
         return {"bytes": _training_bytes(model, task["name"], before)}
-    ask = compiled(lambda films: model(films, training=False)["logits"])
+    ask = compiled(lambda images: model(images, training=False)["logits"])
 
     def seconds(count):
-        films = np.random.default_rng(0).random(
+        images = np.random.default_rng(0).random(
             (count, task["image_size"], task["image_size"], 1), dtype=np.float32
         )
         begun = time.perf_counter()
-        np.asarray(ask(films))  # copied to the host, so it has been computed
+        np.asarray(ask(images))  # copied to the host, so it has been computed
         return time.perf_counter() - begun
 
     def measured(count, rounds):
@@ -154,17 +154,17 @@ def _measure(task):
 
 
 def _training_bytes(model, name, before):
-    """Take some training steps of 32 films and return the most memory they took."""
+    """Take some training steps of 32 images and return the most memory they took."""
     from xraylab.training import Recipe
     from xraylab.training.compile import compile_model
 
     rng = np.random.default_rng(0)
-    films = rng.random((32, model.image_size, model.image_size, 1), dtype=np.float32)
+    images = rng.random((32, model.image_size, model.image_size, 1), dtype=np.float32)
     labels = (rng.random((32, model.num_labels)) < 0.1).astype(np.float32)
     trained = compile_model(model, Recipe(model=name, size=model.image_size), 100)
-    targets = {"logits": labels, "reconstruction": films}
+    targets = {"logits": labels, "reconstruction": images}
     for _ in range(3):
-        model.train_on_batch(films, {output: targets[output] for output in trained})
+        model.train_on_batch(images, {output: targets[output] for output in trained})
     return _peak(before)
 
 

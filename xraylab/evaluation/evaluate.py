@@ -7,7 +7,7 @@ import numpy as np
 from xraylab import metrics
 from xraylab.evaluation.intervals import Interval, bootstrap
 from xraylab.models import predict_logits, sigmoid
-from xraylab.training.run import Run, load_films, write_json
+from xraylab.training.run import Run, load_images, write_json
 
 
 @dataclass(frozen=True)
@@ -16,15 +16,15 @@ class Evaluation:
 
     Attributes:
         run: folder of the run.
-        source: data the films come from.
+        source: data the images come from.
         split: name of the split.
-        simulated: whether the films are simulated.
+        simulated: whether the images are simulated.
         weights: which weights were scored.
         epochs: epochs finished when they were.
         score: the :class:`xraylab.metrics.Score`.
         intervals: 95 % bootstrap intervals, as :func:`bootstrap` returns them; over patients where
             the source knows them.
-        fingerprint: hex digest of the films and labels.
+        fingerprint: hex digest of the images and labels.
     """
 
     run: str
@@ -48,28 +48,28 @@ class Evaluation:
 
 
 def patients_of(split):
-    """Return whose film each is, where the source knows, else None.
+    """Return whose image each is, where the source knows, else None.
 
     Shapes:
-        returns: (num_films,).
+        returns: (num_images,).
     """
     table = split.table
     return table["patient"] if table is not None and "patient" in table.dtype.names else None
 
 
 def predict(model, split, batch_size=128):
-    """Return a model's probabilities for every film.
+    """Return a model's probabilities for every image.
 
     Shapes:
-        returns: (num_films, num_labels) float32 in [0, 1], in the split's order.
+        returns: (num_images, num_labels) float32 in [0, 1], in the split's order.
 
     Args:
         model: a model of :func:`xraylab.models.build`.
         split: a :class:`xraylab.data.Split` of the model's image size.
-        batch_size: films a step; it does not change the answers.
+        batch_size: images a step; it does not change the answers.
 
     Raises:
-        ValueError: if the films are not of the size the model takes.
+        ValueError: if the images are not of the size the model takes.
     """
     return sigmoid(predict_logits(model, split, batch_size))
 
@@ -90,7 +90,7 @@ def evaluate(
         path: the run's folder.
         split: ``"train"``, ``"val"`` or ``"test"``.
         source: data to score on; by default those of the run's recipe.
-        data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "films"}`` where
+        data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "images"}`` where
             a folder has moved; they are put over the recipe's own if the source is the recipe's.
         weights: ``"best"`` or ``"last"``.
         replicates: bootstrap resamples behind the intervals.
@@ -110,17 +110,17 @@ def evaluate(
     recipe = run.recipe
     own = source is None or source == recipe.data
     options = (recipe.data_options if own else {}) | (data_options or {})
-    asked = replace(recipe, data=str(source or recipe.data), data_options=options, num_films=None)
-    films = load_films(asked, split, progress)
-    y_true = films.truth
-    probabilities = predict(model, films)
-    # The floor that knows the prevalences must know those of the films the model learnt from.
+    asked = replace(recipe, data=str(source or recipe.data), data_options=options, num_images=None)
+    images = load_images(asked, split, progress)
+    y_true = images.truth
+    probabilities = predict(model, images)
+    # The floor that knows the prevalences must know those of the images the model learnt from.
     prevalence = run.facts["train_prevalence"]
     result = Evaluation(
         run=str(path),
-        source=films.source,
+        source=images.source,
         split=split,
-        simulated=films.simulated,
+        simulated=images.simulated,
         weights=weights,
         epochs=len(run.history),
         score=metrics.score(
@@ -131,10 +131,10 @@ def evaluate(
             probabilities,
             replicates,
             label_names=recipe.label_names,
-            patients=patients_of(films),
+            patients=patients_of(images),
             progress=progress,
         ),
-        fingerprint=films.fingerprint,
+        fingerprint=images.fingerprint,
     )
     if own and weights == "best":
         write_json(run.path / f"scores-{split}.json", result.to_dict())

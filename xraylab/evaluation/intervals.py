@@ -1,4 +1,4 @@
-"""Bootstrap intervals: how much a score, or a difference of scores, would move with other films."""
+"""Bootstrap intervals: how much a score, or a difference of scores, would move with other images."""
 
 import os
 from dataclasses import dataclass
@@ -51,15 +51,15 @@ def bootstrap(
     strata=None,
     progress=False,
 ):
-    """Return percentile bootstrap intervals, resampling films, or patients, with replacement.
+    """Return percentile bootstrap intervals, resampling images, or patients, with replacement.
 
     A replicate in which a label has one class only leaves that label out of its macro means, as
-    :func:`xraylab.metrics.score` does. Without ``patients``, films of one patient are resampled as
-    if independent: where patients have several films, the true intervals are wider.
+    :func:`xraylab.metrics.score` does. Without ``patients``, images of one patient are resampled as
+    if independent: where patients have several images, the true intervals are wider.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
-        in [0, 1]. patients, strata: (num_films,), anything that can be sorted.
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
+        in [0, 1]. patients, strata: (num_images,), anything that can be sorted.
 
     Args:
         replicates: number of resamples, at least 1.
@@ -67,8 +67,8 @@ def bootstrap(
         seed: seed of the resampling.
         label_names: names of the labels; by default the 14 findings, or ``label_0`` and so on.
         scores: which to return, of :data:`SCORES` and the labels' names; by default all.
-        patients: whose film each is; a patient is drawn with all films.
-        strata: parts that keep their sizes, as the films with and without a rare finding.
+        patients: whose image each is; a patient is drawn with all images.
+        strata: parts that keep their sizes, as the images with and without a rare finding.
         progress: whether to show progress.
 
     Returns:
@@ -100,14 +100,14 @@ def compare(
     strata=None,
     progress=False,
 ):
-    """Return how much better a second model is than a first on the same films, by paired bootstrap.
+    """Return how much better a second model is than a first on the same images, by paired bootstrap.
 
     Both models are scored on the same resamples, so what they share cancels. The p-value is twice
     the smaller share of replicates on either side of no difference, counting one more on either
     side, so that it is never zero.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; first, second: the same shape,
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; first, second: the same shape,
         in [0, 1].
 
     Args:
@@ -141,7 +141,7 @@ class _Answers:
 
     def __init__(self, y_true, probabilities, label_names, scores):
         y_true, known, probabilities = check_answers(y_true, probabilities)
-        self.num_films, num_labels = y_true.shape
+        self.num_images, num_labels = y_true.shape
         labels = name_labels(label_names, num_labels)
         taken = sorted(set(labels) & set(SCORES))
         if taken:
@@ -153,7 +153,7 @@ class _Answers:
                 f"scores must be among {', '.join((*SCORES, *labels))}; {list(self.names)} came"
             )
         every = {"macro_auc", "average_precision"} & set(self.names)
-        self._rankings = {}  # of the labels that are needed: their films, and these sorted
+        self._rankings = {}  # of the labels that are needed: their images, and these sorted
         for k, name in enumerate(labels):
             if every or name in self.names:
                 rows = np.flatnonzero(known[:, k])
@@ -161,7 +161,7 @@ class _Answers:
         self._pooled = None
         if "micro_auc" in self.names:
             self._pooled = Ranking(y_true[known], probabilities[known])
-            self._film_of_pair = np.nonzero(known)[0]
+            self._image_of_pair = np.nonzero(known)[0]
         right = ((probabilities > 0.5) == y_true) & known
         self._right, self._known = right.sum(axis=1), known.sum(axis=1)
         self._all_right, self._all_known = right.all(axis=1), known.all(axis=1)
@@ -171,7 +171,7 @@ class _Answers:
         precise = "average_precision" in self.names
         found, precisions = {}, []
         for name, (rows, ranking) in self._rankings.items():
-            mine = weights if len(rows) == self.num_films else weights[:, rows]
+            mine = weights if len(rows) == self.num_images else weights[:, rows]
             if precise:
                 found[name], precision = ranking.areas(mine)
                 precisions.append(precision)
@@ -182,22 +182,22 @@ class _Answers:
         if precise:
             found["average_precision"] = mean_of_defined(precisions)
         if self._pooled is not None:
-            found["micro_auc"] = self._pooled.roc_auc(weights[:, self._film_of_pair])
+            found["micro_auc"] = self._pooled.roc_auc(weights[:, self._image_of_pair])
         found["accuracy"] = share(weights @ self._right, weights @ self._known)
         found["exact_match"] = share(weights @ self._all_right, weights @ self._all_known)
         return np.stack([found[name] for name in self.names], axis=1)
 
 
 def replicate(models, replicates, level, seed, patients, strata, progress):
-    """Return the scores of models on the films as they are (row 0) and on the same resamples."""
+    """Return the scores of models on the images as they are (row 0) and on the same resamples."""
     if replicates < 1 or not 0 < level < 1:
         raise ValueError(
             f"replicates must be at least 1 and level in (0, 1); {replicates} and {level} came"
         )
-    num_films = models[0].num_films
+    num_images = models[0].num_images
     rng = np.random.default_rng(seed)
-    drawn = resamples(num_films, replicates, rng, patients=patients, strata=strata)
-    as_they_are = np.ones((1, num_films), dtype=np.int16)
+    drawn = resamples(num_images, replicates, rng, patients=patients, strata=strata)
+    as_they_are = np.ones((1, num_images), dtype=np.int16)
     tables = [[model.score(as_they_are)] for model in models]
 
     def score(weights):

@@ -35,7 +35,7 @@ def reliability(y_true, probabilities, bins=15, equal="mass"):
     """Return the reliability curve of one label.
 
     Shapes:
-        y_true: (num_films,), 0 or 1, nan where unknown; probabilities: (num_films,) in [0, 1].
+        y_true: (num_images,), 0 or 1, nan where unknown; probabilities: (num_images,) in [0, 1].
 
     Args:
         bins: how many, at least 1. Tied probabilities stay together, so there can be fewer.
@@ -72,9 +72,9 @@ def calibration_error(y_true, probabilities, bins=15, equal="mass"):
     """Return the expected calibration error, mean over the labels that have known answers.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: same shape.
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: same shape.
         returns: a number in [0, 1]. A perfect model scores above 0 too, for shares are counted on
-        films: :func:`error_floor` tells how far.
+        images: :func:`error_floor` tells how far.
 
     Args:
         bins, equal: as :func:`reliability`.
@@ -103,7 +103,7 @@ def error_floor(probabilities, known=None, bins=15, equal="mass", draws=20, seed
     Labels are drawn from the probabilities themselves, so that what is left is counting noise.
 
     Shapes:
-        probabilities: (num_films, num_labels) in [0, 1]. known: the same shape, whether a label is
+        probabilities: (num_images, num_labels) in [0, 1]. known: the same shape, whether a label is
         known; None where all are.
 
     Args:
@@ -126,7 +126,7 @@ def brier(y_true, probabilities):
     """Return the Brier score: mean squared distance of probabilities and labels that are known.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
         in [0, 1]. returns: a number in [0, 1], the lower the better.
 
     Raises:
@@ -152,16 +152,16 @@ def calibration_intervals(
 ):
     """Return bootstrap intervals of the calibration error and of the Brier score.
 
-    A resample repeats films, which adds counting noise to that of the films themselves: its
+    A resample repeats images, which adds counting noise to that of the images themselves: its
     calibration error nearly always lies above theirs, and percentiles hardly ever hold the true
     one. Its interval is therefore the basic one, which takes off what the resamples have added.
     It may leave out the error as it was counted, which noise has raised. Where the true error is
-    small, it takes off too little: with 2,000 films and 14 labels it held a true error of 0.038 in
+    small, it takes off too little: with 2,000 images and 14 labels it held a true error of 0.038 in
     27 of 30 trials, one of 0.009 in 5, one of 0.004 in none. Do not read it where the error is
-    below three times :func:`error_floor`. Bins are those of the films as they are.
+    below three times :func:`error_floor`. Bins are those of the images as they are.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
         in [0, 1].
 
     Args:
@@ -194,12 +194,12 @@ class _Gaps:
 
     def __init__(self, y_true, probabilities, bins):
         y_true, known, probabilities = check_answers(y_true, probabilities)
-        self.num_films = len(y_true)
+        self.num_images = len(y_true)
         self._known = known.astype(np.float64)
         gaps = np.where(known, probabilities - y_true, 0.0)
         self._squares = (gaps**2).sum(axis=1)
         self._labels = np.flatnonzero(known.any(axis=0))
-        self._in_bins = np.zeros((self.num_films, len(self._labels), bins))
+        self._in_bins = np.zeros((self.num_images, len(self._labels), bins))
         for j, k in enumerate(self._labels):
             rows = np.flatnonzero(known[:, k])
             places = _places(probabilities[rows, k], bins, "mass")

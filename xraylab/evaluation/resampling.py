@@ -1,32 +1,32 @@
-"""Resamples of films: how often each was drawn, patients kept together and strata full."""
+"""Resamples of images: how often each was drawn, patients kept together and strata full."""
 
 import numpy as np
 
 
-def resamples(num_films, replicates, rng, *, patients=None, strata=None, chunk=64):
+def resamples(num_images, replicates, rng, *, patients=None, strata=None, chunk=64):
     """Yield resamples with replacement, some at a time.
 
     Shapes:
-        patients: (num_films,), whose film each is; a drawn patient brings all of them. None draws
-            films one by one.
-        strata: (num_films,), labels of parts from each of which as many are drawn as it has; None
+        patients: (num_images,), whose image each is; a drawn patient brings all of them. None draws
+            images one by one.
+        strata: (num_images,), labels of parts from each of which as many are drawn as it has; None
             draws from all together.
-        yields: (up to ``chunk``, num_films) int16, how often each film was drawn.
+        yields: (up to ``chunk``, num_images) int16, how often each image was drawn.
 
     Raises:
-        ValueError: if these have another length, a film's patient is unknown (None, nan or an empty
+        ValueError: if these have another length, an image's patient is unknown (None, nan or an empty
             text), or a patient lies in two strata.
     """
-    units, members = _units(num_films, patients)
+    units, members = _units(num_images, patients)
     parts = [np.arange(units)]
     if strata is not None:
-        strata = _labels("strata", strata, num_films)
+        strata = _labels("strata", strata, num_images)
         of_unit = np.zeros(units, dtype=np.int64)
         of_unit[members] = strata
         split = np.flatnonzero(of_unit[members] != strata)
         if len(split):
             raise ValueError(
-                f"strata: film {split[0]} lies in another stratum than other films of its patient; "
+                f"strata: image {split[0]} lies in another stratum than other images of its patient; "
                 "patients are drawn whole, so each must lie in one stratum"
             )
         parts = [np.flatnonzero(of_unit == stratum) for stratum in np.unique(of_unit)]
@@ -38,17 +38,17 @@ def resamples(num_films, replicates, rng, *, patients=None, strata=None, chunk=6
         yield drawn if patients is None else drawn[:, members]
 
 
-def _units(num_films, patients):
-    """Return the number of units that are drawn, and which of them each film belongs to."""
+def _units(num_images, patients):
+    """Return the number of units that are drawn, and which of them each image belongs to."""
     if patients is None:
-        return num_films, np.arange(num_films)
+        return num_images, np.arange(num_images)
     unknown = [i for i, who in enumerate(np.asarray(patients, dtype=object)) if is_unknown(who)]
     if unknown:
         raise ValueError(
-            f"patients: {len(unknown)} films have none, the first is film {unknown[0]}; they would "
-            "pass for one patient. Leave these films out, or give each a name of its own"
+            f"patients: {len(unknown)} images have none, the first is image {unknown[0]}; they would "
+            "pass for one patient. Leave these images out, or give each a name of its own"
         )
-    members = _labels("patients", patients, num_films)
+    members = _labels("patients", patients, num_images)
     return members.max() + 1, members
 
 
@@ -57,11 +57,11 @@ def is_unknown(value):
     return value is None or value == "" or value != value  # only nan differs from itself
 
 
-def _labels(name, values, num_films):
+def _labels(name, values, num_images):
     """Return labels as whole numbers from 0."""
     values = np.asarray(values)
-    if values.shape != (num_films,):
-        raise ValueError(f"{name}: expected {num_films}, one a film; got shape {values.shape}")
+    if values.shape != (num_images,):
+        raise ValueError(f"{name}: expected {num_images}, one an image; got shape {values.shape}")
     return np.unique(values, return_inverse=True)[1].reshape(-1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class DeLong:
-    """AUCs of one or two models on the same films, with what DeLong's method says of them.
+    """AUCs of one or two models on the same images, with what DeLong's method says of them.
 
     Attributes:
         areas: (num_models,) ROC AUCs.
@@ -33,9 +33,9 @@ class DeLong:
 
     @property
     def p_value(self):
-        """Two-sided p-value of no difference; 1 where the two rank all films alike.
+        """Two-sided p-value of no difference; 1 where the two rank all images alike.
 
-        NaN where they differ and the films show no variance, as two perfect rankings of few films:
+        NaN where they differ and the images show no variance, as two perfect rankings of few images:
         the normal distribution says nothing then, see :func:`xraylab.evaluation.compare`.
         """
         difference = self.difference
@@ -48,18 +48,18 @@ class DeLong:
 def delong(y_true, *scores):
     """Return the AUCs of one or more models for one label with their covariance.
 
-    Films are taken as independent: where patients have several, compare by
+    Images are taken as independent: where patients have several, compare by
     :func:`xraylab.evaluation.compare` with ``patients``.
 
     Shapes:
-        y_true: (num_films,), 0 or 1; each of scores: (num_films,), any real numbers.
+        y_true: (num_images,), 0 or 1; each of scores: (num_images,), any real numbers.
 
     Returns:
         :class:`DeLong`.
 
     Raises:
         ValueError: if shapes disagree, a value is not finite, or either class has fewer than two
-            films, which leaves no variance to estimate.
+            images, which leaves no variance to estimate.
 
     Source: ``delong1988``, with midranks as in ``sun2014``.
     """
@@ -67,18 +67,18 @@ def delong(y_true, *scores):
     scores = [np.asarray(model, dtype=np.float64) for model in scores]
     if not scores or y_true.ndim != 1 or any(model.shape != y_true.shape for model in scores):
         raise ValueError(
-            "y_true and the scores of each model must all be (num_films,); "
+            "y_true and the scores of each model must all be (num_images,); "
             f"{y_true.shape} and {[model.shape for model in scores]} came"
         )
     if not np.isin(y_true, (0, 1)).all() or not all(np.isfinite(m).all() for m in scores):
         raise ValueError(
-            "y_true must hold 0 and 1 only and scores finite numbers; leave out unknown films first"
+            "y_true must hold 0 and 1 only and scores finite numbers; leave out unknown images first"
         )
     positive = y_true.astype(bool)
     counts = positive.sum(), (~positive).sum()
     if min(counts) < 2:
         raise ValueError(
-            f"DeLong's variance needs two films of either class; {counts[0]} with and {counts[1]} "
+            f"DeLong's variance needs two images of either class; {counts[0]} with and {counts[1]} "
             "without the finding came"
         )
     # For each positive, the share of negatives below it; for each negative, of positives above.

@@ -15,17 +15,17 @@ MEANS = ("macro_auc", "average_precision")
 
 @dataclass(frozen=True)
 class Subgroup:
-    """The score of one group of films.
+    """The score of one group of images.
 
     Attributes:
-        name: value by which its films were chosen.
-        num_films: how many they are.
+        name: value by which its images were chosen.
+        num_images: how many they are.
         labels: the labels that were scored, the same in all groups.
         score: its :class:`Interval`; all NaN where the score is undefined.
     """
 
     name: str
-    num_films: int
+    num_images: int
     labels: tuple[str, ...]
     score: Interval
 
@@ -33,7 +33,7 @@ class Subgroup:
 def by_group(
     y_true, probabilities, groups, score="macro_auc", *, least=1, label_names=None, **options
 ):
-    """Return a score for each group of films, the worst first.
+    """Return a score for each group of images, the worst first.
 
     Groups differ in which findings they have and how often, so compare only scores that do not
     depend on prevalence, such as AUC; means over labels are taken over those that have both
@@ -41,13 +41,13 @@ def by_group(
     is always the worst, by chance alone: look at the intervals.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
-        in [0, 1]. groups: (num_films,), whose values name the groups; None, nan and the empty text
-        leave a film out.
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
+        in [0, 1]. groups: (num_images,), whose values name the groups; None, nan and the empty text
+        leave an image out.
 
     Args:
         score: one of :data:`xraylab.evaluation.SCORES`, or a label's name for its ROC AUC.
-        least: smallest number of films a group must have to be scored.
+        least: smallest number of images a group must have to be scored.
         label_names: as :func:`xraylab.evaluation.bootstrap`.
         options: as :func:`xraylab.evaluation.bootstrap`; of ``patients`` and ``strata`` each group
             takes its own.
@@ -56,18 +56,18 @@ def by_group(
         A list of :class:`Subgroup`.
 
     Raises:
-        ValueError: if the lengths differ, no group has enough films, or no label has both classes
+        ValueError: if the lengths differ, no group has enough images, or no label has both classes
             in every group; and as :func:`xraylab.evaluation.bootstrap`.
     """
     y_true, probabilities = np.asarray(y_true, dtype=np.float64), np.asarray(probabilities)
     names = [_name(value) for value in np.asarray(groups, dtype=object).reshape(-1)]
     if len(names) != len(y_true):
-        raise ValueError(f"groups: expected {len(y_true)}, one a film; got {len(names)}")
+        raise ValueError(f"groups: expected {len(y_true)}, one an image; got {len(names)}")
     named = np.array(names)
     chosen = {name: named == name for name in np.unique(named[named != ""]).tolist()}
     chosen = {name: rows for name, rows in chosen.items() if rows.sum() >= least}
     if not chosen:
-        raise ValueError(f"no group has {least} films or more; {len(named)} films came")
+        raise ValueError(f"no group has {least} images or more; {len(named)} images came")
     labels = name_labels(label_names, y_true.shape[1])
     columns = np.arange(len(labels))
     if score in MEANS:
@@ -75,7 +75,7 @@ def by_group(
         columns = np.flatnonzero(np.all(both, axis=0))
         if not len(columns):
             raise ValueError(
-                "no label has films with and without it in every group; raise least, or ask for "
+                "no label has images with and without it in every group; raise least, or ask for "
                 "one label"
             )
     kept = tuple(labels[k] for k in columns)
@@ -96,7 +96,7 @@ def age_bands(ages, edges=(20, 40, 60, 80)):
     """Return the band of each age as text, ``"40 to 59"``; empty where the age is unknown.
 
     Shapes:
-        ages: (num_films,) in years; nan or below 0 where unknown.
+        ages: (num_images,) in years; nan or below 0 where unknown.
     """
     ages = np.asarray(ages, dtype=np.float64)
     names = [f"below {edges[0]}"]

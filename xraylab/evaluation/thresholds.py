@@ -1,4 +1,4 @@
-"""Operating points: from which probability on a finding is called, chosen on validation films."""
+"""Operating points: from which probability on a finding is called, chosen on validation images."""
 
 from dataclasses import dataclass
 
@@ -30,14 +30,14 @@ class OperatingPoint:
 def choose_thresholds(y_true, probabilities, rule="f1", sensitivity=0.9):
     """Return a threshold for each label; a finding is called where its probability lies above it.
 
-    Thresholds lie half-way between neighbouring probabilities of these films. Among equally good
-    ones the highest is taken, which calls the fewest films. Choose on validation films: a
-    threshold chosen on test films flatters every score that is taken at it.
-    :data:`CALLS_ALL` is chosen where even films with probability 0 must be called,
-    :data:`CALLS_NONE` where calling no film is as good as anything.
+    Thresholds lie half-way between neighbouring probabilities of these images. Among equally good
+    ones the highest is taken, which calls the fewest images. Choose on validation images: a
+    threshold chosen on test images flatters every score that is taken at it.
+    :data:`CALLS_ALL` is chosen where even images with probability 0 must be called,
+    :data:`CALLS_NONE` where calling no image is as good as anything.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
         in [0, 1]. returns: (num_labels,) float64; nan where a label has one class only.
 
     Args:
@@ -66,10 +66,10 @@ def choose_thresholds(y_true, probabilities, rule="f1", sensitivity=0.9):
 
 
 def operating_points(y_true, probabilities, thresholds):
-    """Return what thresholds do on these films, one :class:`OperatingPoint` a label.
+    """Return what thresholds do on these images, one :class:`OperatingPoint` a label.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
+        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
         in [0, 1]. thresholds: (num_labels,); nan calls nothing.
 
     Raises:
@@ -107,7 +107,7 @@ def _choose(truth, chances, rule, sensitivity):
     order = np.argsort(-chances, kind="stable")
     ordered, there = chances[order], truth[order]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # of tied groups
-    # The first calls nothing, each next one more group of tied films, the last all films.
+    # The first calls nothing, each next one more group of tied images, the last all images.
     hits = np.append(0, np.cumsum(there)[ends])
     calls = np.append(0, ends + 1)
     upper, lower = ordered[ends][:-1], ordered[ends][1:]

@@ -4,7 +4,7 @@
 * :func:`label_maps`, :func:`cross_attention`, :func:`regions`: LT-ViT, DBCT, MXA;
 * :func:`grad_cam`: models that answer from a map; :func:`occlusion`: every model;
 * :func:`reconstruct`: RR-ViT and Hybrid RR-ViT, with patches covered and heads off;
-* :func:`localisation`: maps against masks, beside those of other films (:func:`exchanges`);
+* :func:`localisation`: maps against masks, beside those of other images (:func:`exchanges`);
 * :func:`deletion`, :func:`insertion`, :func:`random_weights`: whether a map has to do with the
   model at all.
 
@@ -26,7 +26,7 @@ from xraylab.explain.localised import (
     box_masks,
     exchanges,
     localisation,
-    on_film,
+    on_image,
     scores_of,
 )
 from xraylab.explain.looking import attention_layers, changed_attention
@@ -53,7 +53,7 @@ __all__ = [
     "label_maps",
     "localisation",
     "occlusion",
-    "on_film",
+    "on_image",
     "random_weights",
     "rank_correlation",
     "reconstruct",

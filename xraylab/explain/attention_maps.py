@@ -30,13 +30,13 @@ def attention(model, images, layers=None):
     from its convolutional map in ``cross_attention``.
 
     Shapes:
-        images: (num_films, size, size, 1) float in [0, 1].
-        returns: dict of (num_films, heads, queries, keys) float32, each row of which sums to 1;
-        where attention stays inside windows, (num_films, windows, heads, queries, keys).
+        images: (num_images, size, size, 1) float in [0, 1].
+        returns: dict of (num_images, heads, queries, keys) float32, each row of which sums to 1;
+        where attention stays inside windows, (num_images, windows, heads, queries, keys).
 
     Args:
         model: a model of :func:`xraylab.models.build`.
-        images: the films.
+        images: the images.
         layers: names of the maps to return; None returns all.
 
     Raises:
@@ -65,21 +65,21 @@ def attention(model, images, layers=None):
 
 
 def rollout(model, images):
-    """Return what reaches the answer from each place of the film if attention is all there is.
+    """Return what reaches the answer from each place of the image if attention is all there is.
 
     Heads are averaged, each block passes on half of what a token was and half of what it reads, and
     blocks are multiplied. It knows nothing of labels, values, and perceptrons.
 
     Shapes:
-        images: (num_films, size, size, 1) float in [0, 1].
-        returns: (num_films, rows, columns) of the [CLS] token, rows and columns those of the
+        images: (num_images, size, size, 1) float in [0, 1].
+        returns: (num_images, rows, columns) of the [CLS] token, rows and columns those of the
         tokens; of DBCT the mean over its patches, what they read from the convolutional map
-        included, on the grid of that; of LT-ViT (num_films, num_labels, rows, columns), a map for
-        each label's token. A film's map sums to 1, less what stays with [CLS] or label tokens.
+        included, on the grid of that; of LT-ViT (num_images, num_labels, rows, columns), a map for
+        each label's token. An image's map sums to 1, less what stays with [CLS] or label tokens.
 
     Args:
         model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT, of any size.
-        images: the films.
+        images: the images.
 
     Raises:
         ValueError: if attention in the model does not connect all places, or the images are not
@@ -98,20 +98,20 @@ def rollout(model, images):
 
 
 def gradient_attention(model, images, labels=None):
-    """Return how much each place of the film speaks for each label, by attention and its gradient.
+    """Return how much each place of the image speaks for each label, by attention and its gradient.
 
     An entry of an attention map counts by its value times the derivative of the label's logit by
     it, where that is positive, mean over heads. Blocks pass this on beside what each token was.
 
     Shapes:
-        images: (num_films, size, size, 1) float in [0, 1].
-        returns: (num_films, num_labels, rows, columns), at least 0; rows and columns are those of
+        images: (num_images, size, size, 1) float in [0, 1].
+        returns: (num_images, num_labels, rows, columns), at least 0; rows and columns are those of
         the tokens, of DBCT those of its convolutional map.
 
     Args:
         model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT, of any size. Of an LT-ViT with
             ``stop_gradient_to_image`` the label blocks alone count, as no slope passes them.
-        images: the films.
+        images: the images.
         labels: numbers of the labels; None takes all. Each takes a pass back through the model.
 
     Raises:
@@ -131,24 +131,24 @@ def gradient_attention(model, images, labels=None):
         grid = found.pop("grid").shape[1:]
         parts.append(_weighted(model, images[start : start + step], labels, found, grid))
         start += step
-        if len(parts) == 1:  # the first film tells what one takes
+        if len(parts) == 1:  # the first image tells what one takes
             step = max(1, KEPT_BYTES // (4 * sum(maps.nbytes for maps in found.values())))
     return np.concatenate(parts)
 
 
-def _weighted(model, films, labels, found, grid):
-    """Return the maps of :func:`gradient_attention` of some films, whose attention is ``found``."""
+def _weighted(model, images, labels, found, grid):
+    """Return the maps of :func:`gradient_attention` of some images, whose attention is ``found``."""
     answers = []
     for label in labels:
-        slopes = _slopes(model, films, label, found)
+        slopes = _slopes(model, images, label, found)
         counted = {
             name: np.maximum(found[name] * slopes[name], 0).mean(axis=1) for name in found
-        }  # (films, queries, keys)
+        }  # (images, queries, keys)
         answers.append(reach(model, counted, grid, label=label))
     return np.stack(answers, axis=1)
 
 
-def _slopes(model, films, label, found):
+def _slopes(model, images, label, found):
     """Return the derivative of a label's logit by each attention map, some maps at a time."""
     slopes, names = {}, list(found)
     while names:
@@ -161,7 +161,7 @@ def _slopes(model, films, label, found):
             model,
             f"slopes of {', '.join(taken)}",
             partial(_logit_slopes, model, taken),
-            films,
+            images,
             np.int32(label),
             nothing,
         )
@@ -169,7 +169,7 @@ def _slopes(model, films, label, found):
     return slopes
 
 
-def _logit_slopes(model, names, call, films, label, nothing):
+def _logit_slopes(model, names, call, images, label, nothing):
     """Return the derivatives of a label's logit by the attention maps of these names."""
 
     def logit(additions):
@@ -181,7 +181,7 @@ def _logit_slopes(model, names, call, films, label, nothing):
             return attention + ops.cast(added[name], attention.dtype)
 
         with changed_attention(model, change):
-            return ops.take(call(films)["logits"], label, axis=1)
+            return ops.take(call(images)["logits"], label, axis=1)
 
     return gradient(logit, nothing)
 
@@ -203,7 +203,7 @@ def _grid(seen):
 def _require_transformer(model):
     if not attention_layers(model):
         raise ValueError(
-            f"{model.name} has no attention that connects all places of a film; this takes RR-ViT, "
+            f"{model.name} has no attention that connects all places of an image; this takes RR-ViT, "
             "Hybrid RR-ViT, DBCT and LT-ViT. explain.grad_cam and explain.occlusion take every "
             "model that ends in a map"
         )

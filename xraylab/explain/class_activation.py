@@ -15,12 +15,12 @@ def grad_cam(model, images, labels=None):
     than once.
 
     Shapes:
-        images: (num_films, size, size, 1) float in [0, 1].
-        returns: (num_films, num_labels, rows, columns) float32, at least 0, in units of the logit.
+        images: (num_images, size, size, 1) float in [0, 1].
+        returns: (num_images, num_labels, rows, columns) float32, at least 0, in units of the logit.
 
     Args:
         model: one that answers from its last map: the CNNs, MedViT, EfficientViT, DBCT.
-        images: the films.
+        images: the images.
         labels: numbers of the labels; None takes all.
 
     Raises:

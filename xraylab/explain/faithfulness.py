@@ -5,30 +5,30 @@ from contextlib import contextmanager
 import numpy as np
 from scipy import ndimage, stats
 
-from xraylab.explain.localised import on_film
+from xraylab.explain.localised import on_image
 from xraylab.explain.looking import answer, checked_images, checked_labels
 from xraylab.models import sigmoid
 
 BLUR = 0.1
-"""Width of the blur that insertion starts from, in units of the film's side."""
+"""Width of the blur that insertion starts from, in units of the image's side."""
 
 
 def deletion(model, images, maps, label, steps=16):
     """Return a label's probability while pixels are taken away, those high in the map first.
 
-    A pixel that is taken away gets the film's mean grey; lots decide between those of equal value.
+    A pixel that is taken away gets the image's mean grey; lots decide between those of equal value.
     A map that tells what the model used makes the probability fall at once.
 
     Shapes:
-        images: (num_films, size, size, 1) float in [0, 1]; maps: (num_films, rows, columns).
-        returns: (num_films, steps + 1); the first column is of the film as it is, the last of one
+        images: (num_images, size, size, 1) float in [0, 1]; maps: (num_images, rows, columns).
+        returns: (num_images, steps + 1); the first column is of the image as it is, the last of one
         without a pixel left.
 
     Args:
         model: any model of :func:`xraylab.models.build`.
-        images: the films.
-        maps: one map a film, for its label.
-        label: number of the label, or (num_films,), one a film.
+        images: the images.
+        maps: one map an image, for its label.
+        label: number of the label, or (num_images,), one an image.
         steps: into how many equal parts the pixels are cut.
 
     Raises:
@@ -42,10 +42,10 @@ def deletion(model, images, maps, label, steps=16):
 
 
 def insertion(model, images, maps, label, steps=16):
-    """Return a label's probability while a blurred film gets sharp, where the map is high first.
+    """Return a label's probability while a blurred image gets sharp, where the map is high first.
 
-    Shapes, arguments and errors as :func:`deletion`; the first column is of the blurred film, the
-    last of the film as it is.
+    Shapes, arguments and errors as :func:`deletion`; the first column is of the blurred image, the
+    last of the image as it is.
 
     Source: ``petsiuk2018``.
     """
@@ -59,7 +59,7 @@ def area(curves):
     """Return the area under each curve of :func:`deletion` or :func:`insertion`, in [0, 1].
 
     Shapes:
-        curves: (num_films, steps + 1); returns (num_films,).
+        curves: (num_images, steps + 1); returns (num_images,).
     """
     return np.trapezoid(curves, dx=1 / (curves.shape[1] - 1), axis=1)
 
@@ -86,10 +86,10 @@ def random_weights(model, seed=0):
 
 
 def rank_correlation(first, second):
-    """Return Spearman's correlation of two maps, film by film: 1 if they order places alike.
+    """Return Spearman's correlation of two maps, image by image: 1 if they order places alike.
 
     Shapes:
-        first, second: (num_films, rows, columns); returns (num_films,), nan for constant maps.
+        first, second: (num_images, rows, columns); returns (num_images,), nan for constant maps.
     """
     if np.shape(first) != np.shape(second):
         raise ValueError(
@@ -105,17 +105,17 @@ def rank_correlation(first, second):
 def _curve(model, start, end, maps, label, steps):
     """Return a label's probability while pixels go from ``start`` to ``end``, high ones first."""
     if label is None:
-        raise ValueError("label: expected a number, or one a film; None came")
+        raise ValueError("label: expected a number, or one an image; None came")
     labels = checked_labels(model, label)
     if steps < 1 or steps != int(steps):
         raise ValueError(f"steps: expected a whole number of at least 1, got {steps}")
     if not np.isfinite(maps).all():
         raise ValueError("maps: expected finite numbers; some are not")
     count, size = start.shape[:2]
-    maps = on_film(maps, size)
+    maps = on_image(maps, size)
     if len(maps) != count or len(labels) not in (1, count):
         raise ValueError(
-            f"maps and label: expected {count}, one a film; got {len(maps)} and {len(labels)}"
+            f"maps and label: expected {count}, one an image; got {len(maps)} and {len(labels)}"
         )
     columns = np.broadcast_to(labels, count)
     lots = np.random.default_rng(0).random((count, size * size))

@@ -1,16 +1,16 @@
-"""From the answer back to the film: a row of shares, multiplied by one map of attention a block."""
+"""From the answer back to the image: a row of shares, multiplied by one map of attention a block."""
 
 import numpy as np
 
 
 def reach(model, maps, grid, *, keep=1.0, read=1.0, label=None):
-    """Return how much reaches the answer from each place of the film.
+    """Return how much reaches the answer from each place of the image.
 
     In each block a token passes on ``keep`` of itself and ``read`` of what it reads.
 
     Shapes:
-        maps: (num_films, queries, keys) by name, one a block, and what else the model has.
-        returns: (num_films, rows, columns), or (num_films, num_labels, rows, columns) of a model
+        maps: (num_images, queries, keys) by name, one a block, and what else the model has.
+        returns: (num_images, rows, columns), or (num_images, num_labels, rows, columns) of a model
         with label tokens unless ``label`` names one.
 
     Args:
@@ -35,9 +35,9 @@ def reach(model, maps, grid, *, keep=1.0, read=1.0, label=None):
 
 
 def _of_class_token(maps, blocks, keep, read):
-    """Return what reaches the [CLS] token, which is the first: (num_films, num_patches)."""
-    films, num_tokens, _ = maps[blocks[-1]].shape
-    row = np.zeros((films, 1, num_tokens))
+    """Return what reaches the [CLS] token, which is the first: (num_images, num_patches)."""
+    images, num_tokens, _ = maps[blocks[-1]].shape
+    row = np.zeros((images, 1, num_tokens))
     row[:, :, 0] = 1.0
     for name in reversed(blocks):
         row = keep * row + read * row @ maps[name]
@@ -45,14 +45,14 @@ def _of_class_token(maps, blocks, keep, read):
 
 
 def _of_label_tokens(maps, blocks, rows, keep, read):
-    """Return what reaches label tokens: (num_films, num_rows, num_patches).
+    """Return what reaches label tokens: (num_images, num_rows, num_patches).
 
     Args:
         rows: (num_rows, num_labels), which label tokens answer.
     """
-    films, num_patches, _ = maps[blocks[0]].shape
-    by_label = np.broadcast_to(rows, (films, *rows.shape))
-    by_place = np.zeros((films, len(rows), num_patches))
+    images, num_patches, _ = maps[blocks[0]].shape
+    by_label = np.broadcast_to(rows, (images, *rows.shape))
+    by_place = np.zeros((images, len(rows), num_patches))
     for name in reversed(blocks):
         by_place = keep * by_place + read * by_place @ maps[name]
         if f"{name}.label_attention" not in maps:
@@ -67,13 +67,13 @@ def _of_label_tokens(maps, blocks, rows, keep, read):
 
 
 def _of_patches(maps, blocks, grid, keep, read, last):
-    """Return what reaches the mean of patches that read from a finer map: (num_films, *grid).
+    """Return what reaches the mean of patches that read from a finer map: (num_images, *grid).
 
     Args:
         last: ``keep`` and ``read`` of that reading.
     """
-    films, num_patches, _ = maps["cross_attention"].shape
-    row = np.full((films, 1, num_patches), 1.0 / num_patches)
+    images, num_patches, _ = maps["cross_attention"].shape
+    row = np.full((images, 1, num_patches), 1.0 / num_patches)
     from_map = last[1] * row @ maps["cross_attention"]
     row = last[0] * row
     for name in reversed(blocks):
@@ -81,5 +81,5 @@ def _of_patches(maps, blocks, grid, keep, read, last):
     side = round(num_patches**0.5)
     finer = grid[0] // side
     # What a patch has counts as evenly spread over the places that it covers.
-    spread = np.kron(row.reshape(films, side, side), np.ones((1, finer, finer))) / finer**2
-    return spread + from_map.reshape(films, *grid)
+    spread = np.kron(row.reshape(images, side, side), np.ones((1, finer, finer))) / finer**2
+    return spread + from_map.reshape(images, *grid)

@@ -12,26 +12,26 @@ MEASURES = ("pointing", "energy", "iou_half", "iou_area")
 """The scores of :func:`localisation`."""
 
 EXCHANGES = 20
-"""With how many other films' maps a film's mask is scored for the level of chance."""
+"""With how many other images' maps an image's mask is scored for the level of chance."""
 
 
-def on_film(maps, size):
-    """Enlarge maps to films, linearly between the middles of their cells.
+def on_image(maps, size):
+    """Enlarge maps to images, linearly between the middles of their cells.
 
     Shapes:
-        maps: (num_films, rows, columns); returns (num_films, size, size) float32. At the rim the
+        maps: (num_images, rows, columns); returns (num_images, size, size) float32. At the rim the
         outermost cell goes on.
 
     Args:
-        size: side of the films in pixels, at least that of the maps.
+        size: side of the images in pixels, at least that of the maps.
 
     Raises:
-        ValueError: if the maps have another number of axes or are larger than the films.
+        ValueError: if the maps have another number of axes or are larger than the images.
     """
     maps = np.asarray(maps, dtype=np.float32)
     if maps.ndim != 3 or max(maps.shape[1:]) > size:
         raise ValueError(
-            f"maps: expected (num_films, rows, columns) of at most {size} rows and columns, got "
+            f"maps: expected (num_images, rows, columns) of at most {size} rows and columns, got "
             f"{maps.shape}"
         )
     scale = (1, size / maps.shape[1], size / maps.shape[2])
@@ -39,25 +39,25 @@ def on_film(maps, size):
 
 
 def box_masks(boxes, size, finding):
-    """Return where boxes of a finding lie, and on which films.
+    """Return where boxes of a finding lie, and on which images.
 
     Shapes:
         boxes: of :data:`xraylab.phantom.BOX_DTYPE`.
-        returns: films (n,) in rising order, and masks (n, size, size) bool, the union of each
-        film's boxes; a box holds the pixels whose middles lie in it, at least one.
+        returns: images (n,) in rising order, and masks (n, size, size) bool, the union of each
+        image's boxes; a box holds the pixels whose middles lie in it, at least one.
 
     Args:
-        size: side of the films in pixels.
+        size: side of the images in pixels.
         finding: number of the finding.
     """
     chosen = boxes[boxes["finding"] == finding]
-    films = np.unique(chosen["film"])
-    masks = np.zeros((len(films), size, size), bool)
+    images = np.unique(chosen["image"])
+    masks = np.zeros((len(images), size, size), bool)
     for box in chosen:
-        mask = masks[np.searchsorted(films, box["film"])]
+        mask = masks[np.searchsorted(images, box["image"])]
         rows = _pixels(box["y_min"], box["y_max"], size)
         mask[rows, _pixels(box["x_min"], box["x_max"], size)] = True
-    return films, masks
+    return images, masks
 
 
 def _pixels(low, high, size):
@@ -71,9 +71,9 @@ def scores_of(maps, masks):
     A map counts where it is above zero.
 
     Shapes:
-        maps: (num_films, size, size), higher where the model looks; masks: the same shape, bool,
+        maps: (num_images, size, size), higher where the model looks; masks: the same shape, bool,
         each with some pixels but not all.
-        returns: dict of (num_films,), each in [0, 1]: ``pointing``, whether the highest point lies
+        returns: dict of (num_images,), each in [0, 1]: ``pointing``, whether the highest point lies
         in the mask (ties count by their share); ``energy``, the share of the map's sum in it;
         ``iou_half``, overlap over union of the mask and the pixels above half of the highest;
         ``iou_area``, the same with as many of the highest pixels as the mask has, drawn by lot
@@ -92,7 +92,7 @@ class _Maps:
     """Maps made ready to be scored against many masks.
 
     Args:
-        maps: (num_films, size, size), at least 0.
+        maps: (num_images, size, size), at least 0.
     """
 
     def __init__(self, maps):
@@ -110,7 +110,7 @@ class _Maps:
         np.put_along_axis(self.ranks, order, np.arange(flat.shape[1])[None], axis=1)
 
     def scores(self, masks, whose=slice(None)):
-        """Return the scores of each mask under the map of the film in ``whose``."""
+        """Return the scores of each mask under the map of the image in ``whose``."""
         inside = masks.reshape(len(masks), -1)
         as_large = self.ranks[whose] < inside.sum(axis=1, keepdims=True)
         return {
@@ -123,14 +123,14 @@ class _Maps:
 
 @dataclass(frozen=True)
 class Localised:
-    """One measure of where maps lie, over films.
+    """One measure of where maps lie, over images.
 
     Attributes:
-        score: mean over films, with its interval.
-        exchanged: mean of the same masks under the maps of other patients' films: what the map
+        score: mean over images, with its interval.
+        exchanged: mean of the same masks under the maps of other patients' images: what the map
             gives away by lying where this finding usually lies.
         uniform: what a map that is the same everywhere has; None where that is not defined.
-        gain: score less ``exchanged``, with its interval: what the map knows of this very film.
+        gain: score less ``exchanged``, with its interval: what the map knows of this very image.
     """
 
     score: Interval
@@ -143,12 +143,12 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
     """Return how well maps of findings lie on their masks, beside two levels of chance.
 
     Shapes:
-        maps: (num_films, size, size), of films that have the finding; masks: the same shape, bool.
+        maps: (num_images, size, size), of images that have the finding; masks: the same shape, bool.
 
     Args:
-        groups: (num_films,), which finding each map and mask is of: maps are exchanged among films
+        groups: (num_images,), which finding each map and mask is of: maps are exchanged among images
             with the same one. None where there is one finding.
-        patients: (num_films,), whose film each is; a patient is drawn with all films. A film that
+        patients: (num_images,), whose image each is; a patient is drawn with all images. An image that
             comes with several findings is to be named here too. None draws one by one.
         replicates, level, seed: of the bootstrap.
 
@@ -156,14 +156,14 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
         dict from :data:`MEASURES` to :class:`Localised`.
 
     Raises:
-        ValueError: as :func:`scores_of`, if a group has fewer than three films or patients, or as
+        ValueError: as :func:`scores_of`, if a group has fewer than three images or patients, or as
             :func:`xraylab.evaluation.bootstrap` for the patients.
     """
     maps, masks = _checked(maps, masks)
     count = len(maps)
     groups = np.zeros(count) if groups is None else np.asarray(groups)
     if groups.shape != (count,):
-        raise ValueError(f"groups: expected {count}, one a film; got shape {groups.shape}")
+        raise ValueError(f"groups: expected {count}, one an image; got shape {groups.shape}")
     ready = _Maps(maps)
     found = ready.scores(masks)
     partners = exchanges(groups, patients)
@@ -182,7 +182,7 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
         elsewhere = np.zeros(count)  # each map on the masks of others
         for whose, other in zip(partners, others, strict=True):
             elsewhere[whose] += other[name] / EXCHANGES
-        # A film that is drawn again brings its mask and its map: both its parts in what is taken
+        # An image that is drawn again brings its mask and its map: both its parts in what is taken
         # off count, each about their mean.
         influence = found[name] - exchanged - elsewhere + exchanged.mean()
         means, gains = (
@@ -198,25 +198,25 @@ def localisation(maps, masks, *, groups=None, patients=None, replicates=1000, le
 
 
 def exchanges(groups, patients=None):
-    """Return whose map each film gets, when maps are exchanged among films of other patients.
+    """Return whose map each image gets, when maps are exchanged among images of other patients.
 
     Shapes:
-        groups, patients: (num_films,); returns (EXCHANGES, num_films) int, each row a permutation,
+        groups, patients: (num_images,); returns (EXCHANGES, num_images) int, each row a permutation,
         so that ``maps[row]`` are the maps of others.
 
     Args:
-        groups: which finding each film is asked about: maps stay within it.
-        patients: whose film each is; None if no patient has two.
+        groups: which finding each image is asked about: maps stay within it.
+        patients: whose image each is; None if no patient has two.
 
     Raises:
-        ValueError: if lengths differ, a group has fewer than three films or patients, or one of
-            its patients more than half of its films.
+        ValueError: if lengths differ, a group has fewer than three images or patients, or one of
+            its patients more than half of its images.
     """
     groups = np.asarray(groups)
     patients = np.arange(len(groups)) if patients is None else np.asarray(patients)
     if groups.ndim != 1 or patients.shape != groups.shape:
         raise ValueError(
-            f"groups and patients: expected one a film of each; {groups.shape} and "
+            f"groups and patients: expected one an image of each; {groups.shape} and "
             f"{patients.shape} came"
         )
     partners = np.tile(np.arange(len(groups)), (EXCHANGES, 1))
@@ -224,19 +224,19 @@ def exchanges(groups, patients=None):
         members = np.flatnonzero(groups == group)
         if len(members) < 3:
             raise ValueError(
-                f"groups: expected at least 3 films of each finding to exchange maps among, got "
+                f"groups: expected at least 3 images of each finding to exchange maps among, got "
                 f"{len(members)} of {group}"
             )
         names, counts = np.unique(patients[members], return_counts=True)
-        # Films of one patient lie together, so that who is as far away as the most films of one
+        # Images of one patient lie together, so that who is as far away as the most images of one
         # patient is of another.
         members = members[np.argsort(patients[members], kind="stable")]
         near, far = counts.max(), len(members) - counts.max()
         if len(names) < 3 or far < near:
             raise ValueError(
                 f"patients: maps of {group} are exchanged among at least 3 patients, none of whom "
-                f"has more than half of the films; {len(names)} came, one with {near} of "
-                f"{len(members)} films"
+                f"has more than half of the images; {len(names)} came, one with {near} of "
+                f"{len(members)} images"
             )
         for part, shift in enumerate(np.linspace(near, far, EXCHANGES).astype(int)):
             partners[part, members] = np.roll(members, shift)
@@ -252,16 +252,16 @@ def _checked(maps, masks):
     maps, masks = np.asarray(maps, dtype=np.float64), np.asarray(masks)
     if maps.ndim != 3 or maps.shape != masks.shape or masks.dtype != bool or not maps.size:
         raise ValueError(
-            f"maps and masks: expected (num_films, size, size) both, masks of bool; got "
-            f"{maps.shape} and {masks.dtype} {masks.shape}. explain.on_film enlarges maps"
+            f"maps and masks: expected (num_images, size, size) both, masks of bool; got "
+            f"{maps.shape} and {masks.dtype} {masks.shape}. explain.on_image enlarges maps"
         )
     if not np.isfinite(maps).all():
         raise ValueError("maps: expected finite numbers; some are not")
     covered = masks.mean(axis=(1, 2))
     if covered.min() == 0 or covered.max() == 1:
-        film = int(np.flatnonzero((covered == 0) | (covered == 1))[0])
+        image = int(np.flatnonzero((covered == 0) | (covered == 1))[0])
         raise ValueError(
-            f"masks: that of film {film} is {'empty' if covered[film] == 0 else 'the whole film'}; "
+            f"masks: that of image {image} is {'empty' if covered[image] == 0 else 'the whole image'}; "
             "leave it out"
         )
     return np.maximum(maps, 0), masks

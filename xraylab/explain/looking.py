@@ -1,4 +1,4 @@
-"""Looking into a trained model: film by film, so that memory stays bounded, and from inside."""
+"""Looking into a trained model: image by image, so that memory stays bounded, and from inside."""
 
 from collections import Counter
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from keras import ops
 from xraylab.layers import MultiHeadAttention
 
 KEPT_BYTES = 2**28
-"""What a model may hold of its intermediates at a time; one film may take more."""
+"""What a model may hold of its intermediates at a time; one image may take more."""
 
 EAGER_RUNS = 2
 """How often a model is asked as it is before the question is compiled, which takes as long as ten
@@ -19,16 +19,16 @@ answers and makes the next ones several times faster."""
 
 
 def look(model, images, keep):
-    """Run a model on films, a few at a time, and keep a part of what it saw.
+    """Run a model on images, a few at a time, and keep a part of what it saw.
 
     Args:
         model: a model of :func:`xraylab.models.build`.
-        images: (num_films, size, size, 1) float in [0, 1].
-        keep: takes what the model returns for some films and returns a dict of tensors, films
+        images: (num_images, size, size, 1) float in [0, 1].
+        keep: takes what the model returns for some images and returns a dict of tensors, images
             first.
 
     Returns:
-        The dict of NumPy arrays for all films.
+        The dict of NumPy arrays for all images.
 
     Raises:
         ValueError: if the images are none, or not such as the model takes.
@@ -40,13 +40,13 @@ def look(model, images, keep):
         kept = keep(seen)
         parts.append({name: ops.convert_to_numpy(value) for name, value in kept.items()})
         start += step
-        if len(parts) == 1:  # the first film tells what one takes
+        if len(parts) == 1:  # the first image tells what one takes
             step = max(1, KEPT_BYTES // max(1, _count_bytes(seen)))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _seen(model, images):
-    """Return what a model answers and sees of some films."""
+    """Return what a model answers and sees of some images."""
     model.check_images(images)
 
     def run(call, images):
@@ -70,7 +70,7 @@ def asked(model, question, run, *arrays):
         question: a name for ``run``: another function needs another name.
         run: takes a function that runs the model, without training, and the arrays. The one that
             came first is kept: what else it knows must follow from model and question.
-        arrays: arrays or lists of them, films first in each that is not a single number.
+        arrays: arrays or lists of them, images first in each that is not a single number.
     """
     call = partial(model, training=False)
     # Compiled within changed_attention, the change would stay for good.
@@ -90,7 +90,7 @@ def asked(model, question, run, *arrays):
 def _compiled(model, run, arrays):
     """Return ``run``, compiled; it follows changes of the weights.
 
-    TensorFlow compiles once for any number of films, JAX once for each number.
+    TensorFlow compiles once for any number of images, JAX once for each number.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -117,7 +117,7 @@ def _compiled(model, run, arrays):
 
 
 def answer(model, images, batch_size=64):
-    """Return a model's logits for films, some at a time: (num_films, num_labels) float32."""
+    """Return a model's logits for images, some at a time: (num_images, num_labels) float32."""
     images = checked_images(images)
     model.check_images(images)
     step = min(batch_size, len(images))
@@ -177,12 +177,12 @@ def changed_attention(model, change):
 
 
 def checked_images(images):
-    """Return films as a float32 array; the model itself looks at shape and range."""
+    """Return images as a float32 array; the model itself looks at shape and range."""
     images = np.asarray(images, dtype=np.float32)
     if images.ndim != 4 or not len(images):
         raise ValueError(
-            f"images: expected (num_films, size, size, 1) with at least one film, got shape "
-            f"{images.shape}. Take one film as images[:1]"
+            f"images: expected (num_images, size, size, 1) with at least one image, got shape "
+            f"{images.shape}. Take one image as images[:1]"
         )
     return images
 

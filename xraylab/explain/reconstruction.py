@@ -11,13 +11,13 @@ from xraylab.explain.looking import attention_layers, changed_attention, checked
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A film, what the model was shown of it, and what it painted.
+    """An image, what the model was shown of it, and what it painted.
 
     Attributes:
-        shown: (num_films, size, size, 1), the films with the masked patches covered.
-        painted: (num_films, size, size, 1), the model's reconstruction, unbounded.
-        error: (num_films, size, size, 1), absolute distance from the films as they were.
-        logits: (num_films, num_labels), what the model answered meanwhile.
+        shown: (num_images, size, size, 1), the images with the masked patches covered.
+        painted: (num_images, size, size, 1), the model's reconstruction, unbounded.
+        error: (num_images, size, size, 1), absolute distance from the images as they were.
+        logits: (num_images, num_labels), what the model answered meanwhile.
     """
 
     shown: np.ndarray
@@ -27,31 +27,31 @@ class Reconstruction:
 
 
 def reconstruct(model, images, *, masked=None, heads_off=(), fill=None):
-    """Return what a model paints of films of which it sees a part, with a part of its attention.
+    """Return what a model paints of images of which it sees a part, with a part of its attention.
 
     Shapes:
-        images: (num_films, size, size, 1) float in [0, 1].
+        images: (num_images, size, size, 1) float in [0, 1].
 
     Args:
         model: RR-ViT or Hybrid RR-ViT, of any size.
-        images: the films.
-        masked: (rows, columns) or (num_films, rows, columns) of bool, the patches to cover; rows
+        images: the images.
+        masked: (rows, columns) or (num_images, rows, columns) of bool, the patches to cover; rows
             and columns must divide the size. None covers nothing.
         heads_off: pairs of a block's name and the number of a head in it: ``("block_0", 2)``. A
             head that is off reads nothing: its map is zero.
-        fill: grey level of covered patches, in [0, 1]; by default each film's own mean.
+        fill: grey level of covered patches, in [0, 1]; by default each image's own mean.
 
     Returns:
         :class:`Reconstruction`.
 
     Raises:
         ValueError: if the model rebuilds nothing, a block or head is unknown, the mask does not fit
-            the films, or the images are not such as the model takes.
+            the images, or the images are not such as the model takes.
     """
     images = checked_images(images)
     if not hasattr(model, "decoder"):
         raise ValueError(
-            f"{model.name} rebuilds nothing; RR-ViT and Hybrid RR-ViT paint the film again"
+            f"{model.name} rebuilds nothing; RR-ViT and Hybrid RR-ViT paint the image again"
         )
     shown = images if masked is None else _cover(images, masked, fill)
     off = _checked_heads(model, heads_off)
@@ -64,7 +64,7 @@ def reconstruct(model, images, *, masked=None, heads_off=(), fill=None):
         return attention * ops.cast(on[None, :, None, None], attention.dtype)
 
     with changed_attention(model, switch) if off else nullcontext():
-        answers = [model(film[None], training=False) for film in shown]
+        answers = [model(image[None], training=False) for image in shown]
     painted, logits = (
         np.concatenate([ops.convert_to_numpy(seen[name]) for seen in answers])
         for name in ("reconstruction", "logits")
@@ -73,7 +73,7 @@ def reconstruct(model, images, *, masked=None, heads_off=(), fill=None):
 
 
 def _cover(images, masked, fill):
-    """Return films with the masked patches in one grey."""
+    """Return images with the masked patches in one grey."""
     masked = np.asarray(masked)
     if fill is not None and not 0 <= fill <= 1:
         raise ValueError(f"fill: expected a grey level in [0, 1], got {fill}")

@@ -13,13 +13,13 @@ def label_maps(model, images, layers=None):
     """Return what each label token of LT-ViT reads from each place, mean over heads and blocks.
 
     Shapes:
-        images: (num_films, size, size, 1) float in [0, 1].
-        returns: (num_films, num_labels, rows, columns); what is missing to a sum of 1 is read from
+        images: (num_images, size, size, 1) float in [0, 1].
+        returns: (num_images, num_labels, rows, columns); what is missing to a sum of 1 is read from
         other label tokens.
 
     Args:
         model: LT-ViT, of any size.
-        images: the films.
+        images: the images.
         layers: names of the label blocks, as ``"block_11"``; None takes all of them.
 
     Raises:
@@ -45,8 +45,8 @@ def cross_attention(model, images):
     """Return what each patch of DBCT reads from each place of the convolutional map.
 
     Shapes:
-        images: (num_films, size, size, 1) float in [0, 1].
-        returns: (num_films, heads, patch rows, patch columns, rows, columns); the last two axes sum
+        images: (num_images, size, size, 1) float in [0, 1].
+        returns: (num_images, heads, patch rows, patch columns, rows, columns); the last two axes sum
         to 1.
 
     Raises:
@@ -64,9 +64,9 @@ class Region:
     """Where an MXA block looks again, and what it lets through.
 
     Attributes:
-        boxes: (num_films, 4), left, top, right and bottom as fractions of the film's side.
-        channel_gates: (num_films, channels) in [0, 1].
-        spatial_gates: (num_films, rows, columns) in [0, 1], on the enlarged box.
+        boxes: (num_images, 4), left, top, right and bottom as fractions of the image's side.
+        channel_gates: (num_images, channels) in [0, 1].
+        spatial_gates: (num_images, rows, columns) in [0, 1], on the enlarged box.
     """
 
     boxes: np.ndarray
@@ -79,7 +79,7 @@ def regions(model, images):
 
     Args:
         model: EfficientViT with MXA, of any size.
-        images: (num_films, size, size, 1) float in [0, 1].
+        images: (num_images, size, size, 1) float in [0, 1].
 
     Returns:
         dict of :class:`Region`.

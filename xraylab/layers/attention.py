@@ -1,7 +1,7 @@
 """Multi-head attention: one function for every architecture, and the layer around it.
 
 :func:`scaled_dot_product_attention` is the equation, map included. :func:`attend` is what models
-call: the same answer, but it keeps no map, so that a film of thousands of tokens fits.
+call: the same answer, but it keeps no map, so that an image of thousands of tokens fits.
 """
 
 from functools import partial
@@ -12,7 +12,7 @@ from keras import ops
 from xraylab.layers.initial import first_weights
 
 LARGEST_MAP = 2**20
-"""Entries of a film's attention map (heads x queries x keys) above which it is cut into blocks."""
+"""Entries of an image's attention map (heads x queries x keys) above which it is cut into blocks."""
 
 
 def scaled_dot_product_attention(query, key, value, bias=None, change=None):
@@ -48,7 +48,7 @@ def attend(query, key, value, bias=None):
     """Return the output of :func:`scaled_dot_product_attention` without keeping its map.
 
     Uses the back end's own fused attention where it has one (JAX, PyTorch). Where the map of one
-    film would exceed :data:`LARGEST_MAP` entries, queries are taken a block at a time, and the
+    image would exceed :data:`LARGEST_MAP` entries, queries are taken a block at a time, and the
     gradient computes each block anew: memory then grows with the number of tokens, not its square
     (``rabe2021``).
 
@@ -64,8 +64,8 @@ def attend(query, key, value, bias=None):
         if bias is not None:
             raise ValueError(
                 f"attention with a bias keeps its whole map; one of {heads} heads x {num_queries} "
-                f"queries x {num_keys} keys is above the {LARGEST_MAP:,} entries a film may have. "
-                "Take smaller windows or films"
+                f"queries x {num_keys} keys is above the {LARGEST_MAP:,} entries an image may have. "
+                "Take smaller windows or images"
             )
         return _blockwise(max(1, LARGEST_MAP // (heads * num_keys)))(query, key, value)
     if keras.backend.backend() != "tensorflow" and value.shape[-1] == head_dim:

@@ -174,7 +174,7 @@ class SqueezeExcite(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("xraylab")
 class DropPath(keras.layers.Layer):
-    """Stochastic depth: in training, drop a residual branch for some films of the batch.
+    """Stochastic depth: in training, drop a residual branch for some images of the batch.
 
     What is kept is divided by 1 - rate, so that its mean stays.
 

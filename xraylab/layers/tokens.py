@@ -90,7 +90,7 @@ def sinusoidal_positions(num_tokens, embed_dim):
 class SinusoidalPositions(keras.layers.Layer):
     """Add the table of :func:`sinusoidal_positions`, which has no weights.
 
-    The places count along the sequence, row after row of the film: the table does not know that
+    The places count along the sequence, row after row of the image: the table does not know that
     the last patch of a row and the first of the next are far apart.
 
     Shapes:

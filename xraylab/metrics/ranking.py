@@ -1,8 +1,8 @@
-"""Areas under curves, exact under ties and with a weight for every film.
+"""Areas under curves, exact under ties and with a weight for every image.
 
-All films that share a score pass the threshold together, so a curve has one point for each
-*distinct* score. The weights are there for the bootstrap: a resample of the films is a vector of
-whole-number weights, and the films need to be sorted only once for all resamples.
+All images that share a score pass the threshold together, so a curve has one point for each
+*distinct* score. The weights are there for the bootstrap: a resample of the images is a vector of
+whole-number weights, and the images need to be sorted only once for all resamples.
 """
 
 import math
@@ -11,11 +11,11 @@ import numpy as np
 
 
 class Ranking:
-    """The films of one label sorted by falling score, tied films grouped.
+    """The images of one label sorted by falling score, tied images grouped.
 
     Shapes:
-        y_true: (num_films,), 0 or 1.
-        scores: (num_films,), any real numbers; only their order matters.
+        y_true: (num_images,), 0 or 1.
+        scores: (num_images,), any real numbers; only their order matters.
 
     Raises:
         ValueError: if a score is NaN; and, when areas are asked for, if weights are no whole
@@ -30,7 +30,7 @@ class Ranking:
         ordered, positive = scores[order], np.asarray(y_true, dtype=bool)[order]
         starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(order)])
         ends = np.append(starts[1:], len(order))[: len(starts)]
-        # Where a group holds no positive film, neither curve gains anything.
+        # Where a group holds no positive image, neither curve gains anything.
         count = np.diff(np.append(0, np.cumsum(positive)[ends - 1]))
         self._starts, self._ends = starts[count > 0], ends[count > 0]
         self._firsts = np.cumsum(count[count > 0]) - count[count > 0]
@@ -45,7 +45,7 @@ class Ranking:
         """Return the area under the ROC curve: P(positive above negative) + ½ P(tie).
 
         Shapes:
-            weights: (..., num_films), whole numbers, or None for one each.
+            weights: (..., num_images), whole numbers, or None for one each.
             returns: (...), NaN where one of the two classes has no weight.
 
         Source: ``hanley1982``; with ties the trapezoidal rule gives the Mann-Whitney statistic.
@@ -56,17 +56,17 @@ class Ranking:
         """Return Σ (recall step) · precision over the distinct scores, without interpolation.
 
         Shapes:
-            weights: (..., num_films), whole numbers, or None for one each.
-            returns: (...), NaN where the label has no positive film.
+            weights: (..., num_images), whole numbers, or None for one each.
+            returns: (...), NaN where the label has no positive image.
         """
         return _average_precision(*self._counts(weights))
 
     def _counts(self, weights):
-        """Return weights of the groups of tied films that hold a positive one.
+        """Return weights of the groups of tied images that hold a positive one.
 
         Shapes:
-            returns: of the positives in each group, of all films above it, of all in it, each
-            (..., num_groups); of all films, (...).
+            returns: of the positives in each group, of all images above it, of all in it, each
+            (..., num_groups); of all images, (...).
         """
         if weights is None:
             weights = np.ones(len(self._order), dtype=np.int64)
@@ -109,16 +109,16 @@ def roc_auc(y_true, scores):
     """Return the area under the ROC curve of one label; NaN if only one class is there.
 
     Shapes:
-        y_true: (num_films,), 0 or 1; scores: (num_films,), any real numbers.
+        y_true: (num_images,), 0 or 1; scores: (num_images,), any real numbers.
     """
     return float(Ranking(y_true, scores).roc_auc())
 
 
 def average_precision(y_true, scores):
-    """Return the average precision of one label; NaN if it has no positive film.
+    """Return the average precision of one label; NaN if it has no positive image.
 
     Shapes:
-        y_true: (num_films,), 0 or 1; scores: (num_films,), any real numbers.
+        y_true: (num_images,), 0 or 1; scores: (num_images,), any real numbers.
     """
     return float(Ranking(y_true, scores).average_precision())
 

@@ -22,7 +22,7 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Floor:
-    """What an answer that never looks at the film would score."""
+    """What an answer that never looks at the image would score."""
 
     description: str
     macro_auc: float
@@ -37,18 +37,18 @@ class Score:
     """Every score of one set of answers, and the floors below which they mean nothing.
 
     Attributes:
-        num_films: number of films scored.
+        num_images: number of images scored.
         macro_auc: mean ROC AUC over the labels that have one.
-        micro_auc: ROC AUC over all (film, label) pairs at once; rewards knowing the prevalences.
+        micro_auc: ROC AUC over all (image, label) pairs at once; rewards knowing the prevalences.
         average_precision: mean average precision over the labels that have one.
-        accuracy: share of (film, label) pairs right at threshold 0.5 (MedMNIST's ACC).
-        exact_match: share of films whose whole label vector is right at threshold 0.5.
+        accuracy: share of (image, label) pairs right at threshold 0.5 (MedMNIST's ACC).
+        exact_match: share of images whose whole label vector is right at threshold 0.5.
         per_finding: one :class:`LabelScore` a label, in label order.
         undefined: labels with one class only, left out of ``macro_auc``.
         floors: the all-negative and the constant-prevalence answer, as :class:`Floor`.
     """
 
-    num_films: int
+    num_images: int
     macro_auc: float
     micro_auc: float
     average_precision: float
@@ -67,12 +67,12 @@ def score(y_true, probabilities, *, label_names=None, prevalence=None):
     """Score probabilities against labels.
 
     A prediction counts as positive where its probability is strictly above 0.5. Labels that are
-    nan are unknown and left out; the exact match is that of the films whose labels are all known.
+    nan are unknown and left out; the exact match is that of the images whose labels are all known.
 
     Shapes:
-        y_true: (num_films, num_labels), 0 or 1; nan where unknown.
-        probabilities: (num_films, num_labels), in [0, 1].
-        prevalence: (num_labels,) share of positives in the *training* films, for the
+        y_true: (num_images, num_labels), 0 or 1; nan where unknown.
+        probabilities: (num_images, num_labels), in [0, 1].
+        prevalence: (num_labels,) share of positives in the *training* images, for the
             constant-prevalence floor; by default that of ``y_true`` itself.
 
     Raises:
@@ -80,7 +80,7 @@ def score(y_true, probabilities, *, label_names=None, prevalence=None):
             numbers in [0, 1] (logits are recognised and named).
     """
     y_true, known, probabilities = check_answers(y_true, probabilities)
-    num_films, num_labels = y_true.shape
+    num_images, num_labels = y_true.shape
     names = name_labels(label_names, num_labels)
     rows = []
     for k in range(num_labels):
@@ -95,7 +95,7 @@ def score(y_true, probabilities, *, label_names=None, prevalence=None):
         )
         rows.append(row)
     return Score(
-        num_films=num_films,
+        num_images=num_images,
         macro_auc=_mean_of_defined([row.roc_auc for row in rows]),
         micro_auc=roc_auc(y_true[known], probabilities[known]),
         average_precision=_mean_of_defined([row.average_precision for row in rows]),
@@ -110,7 +110,7 @@ def thresholded(y_true, known, probabilities):
     """Return accuracy and exact match at threshold 0.5.
 
     Shapes:
-        y_true, known: (num_films, num_labels) bool; probabilities: the same shape, in [0, 1].
+        y_true, known: (num_images, num_labels) bool; probabilities: the same shape, in [0, 1].
     """
     right = (probabilities > 0.5) == y_true
     return {
@@ -120,12 +120,12 @@ def thresholded(y_true, known, probabilities):
 
 
 def _floors(y_true, known, prevalence):
-    """Score the two answers that need no film."""
+    """Score the two answers that need no image."""
     if prevalence is None:
         shares = [_mean_of_defined(column[k]) for column, k in zip(y_true.T, known.T, strict=True)]
-        prevalence, whose = np.nan_to_num(shares), "these films"
+        prevalence, whose = np.nan_to_num(shares), "these images"
     else:
-        prevalence, whose = np.asarray(prevalence, dtype=np.float64), "the training films"
+        prevalence, whose = np.asarray(prevalence, dtype=np.float64), "the training images"
         if prevalence.shape != y_true.shape[1:] or not np.all(
             (prevalence >= 0) & (prevalence <= 1)
         ):
@@ -141,7 +141,7 @@ def _floors(y_true, known, prevalence):
 
 
 def _floor(description, y_true, known, answer):
-    """Score one answer vector given for every film."""
+    """Score one answer vector given for every image."""
     answers = np.broadcast_to(answer, y_true.shape)
     pairs = [(y_true[k, j], answers[k, j]) for j, k in enumerate(known.T)]
     return Floor(
@@ -157,7 +157,7 @@ def check_answers(y_true, probabilities):
     """Return labels, which of them are known, and probabilities; or say what is wrong with them.
 
     Shapes:
-        returns: three arrays (num_films, num_labels): bool, false where unknown; bool; float64.
+        returns: three arrays (num_images, num_labels): bool, false where unknown; bool; float64.
 
     Raises:
         ValueError: as :func:`score`.
@@ -166,7 +166,7 @@ def check_answers(y_true, probabilities):
     probabilities = np.asarray(probabilities, dtype=np.float64)
     if y_true.ndim != 2 or y_true.shape != probabilities.shape or y_true.size == 0:
         raise ValueError(
-            "y_true and probabilities must both be (num_films, num_labels) and not empty; "
+            "y_true and probabilities must both be (num_images, num_labels) and not empty; "
             f"{y_true.shape} and {probabilities.shape} came"
         )
     unknown = np.isnan(y_true) if y_true.dtype.kind == "f" else np.zeros(y_true.shape, dtype=bool)

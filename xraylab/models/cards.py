@@ -219,7 +219,7 @@ CARDS = {
         ),
         ModelCard(
             "rr_vit",
-            summary="vision transformer without MLPs that also rebuilds the film",
+            summary="vision transformer without MLPs that also rebuilds the image",
             **_RR_VIT,
         ),
         ModelCard(
@@ -230,7 +230,7 @@ CARDS = {
         ),
         ModelCard(
             "hybrid_rr_vit",
-            summary="convolutional stem, full transformer on 4x4-pixel tokens, rebuilds the film",
+            summary="convolutional stem, full transformer on 4x4-pixel tokens, rebuilds the image",
             **_HYBRID_RR_VIT,
         ),
         ModelCard(

@@ -12,13 +12,13 @@ import numpy as np
 from keras import ops
 
 from xraylab.layers import batch_norm
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 
 
-class FilmCNN(FilmModel):
+class CNNClassifier(ImageModel):
     """A convolutional trunk, global average pooling, Dense(256, ReLU), Dense(num_labels).
 
-    A subclass appends to ``self.trunk`` the layers that the film goes through, one after the other.
+    A subclass appends to ``self.trunk`` the layers that the image goes through, one after the other.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1]; the grey channel is repeated.
@@ -27,7 +27,7 @@ class FilmCNN(FilmModel):
         (batch, height, width, channels), and ``features``, the last of them.
 
     Args:
-        image_size: side of the film in pixels, at least 32.
+        image_size: side of the image in pixels, at least 32.
         num_labels: number of labels, at least 1.
         hidden_dim: width of the layer between pooling and logits.
         pixels: ``"unit"`` hands the trunk grey levels in [0, 1]; ``"imagenet"`` scales them as they
@@ -89,7 +89,7 @@ def build_trunk(layers, input_shape):
 
 
 def run_trunk(layers, x, training=None, keep_maps=False):
-    """Send a film through layers one after the other.
+    """Send an image through layers one after the other.
 
     Shapes:
         x: (batch, image_size, image_size, channels).

@@ -9,7 +9,7 @@ def load_timm(model, source, head=True):
 
     The public weights were trained on colour photographs from which a mean was subtracted and
     which were divided by a standard deviation, channel by channel (``timm.data``); the first
-    convolution here sees the film in [0, 1] instead. What has an MXA block keeps it as it was.
+    convolution here sees the image in [0, 1] instead. What has an MXA block keeps it as it was.
 
     Args:
         model: a built EfficientViT of the same widths, depths, heads and window sizes.

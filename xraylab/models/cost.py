@@ -31,7 +31,7 @@ def num_tokens(model):
     """
     if hasattr(model, "num_tokens"):
         return model.num_tokens
-    out = model.compute_output_spec(_film(model), return_intermediates=True)
+    out = model.compute_output_spec(_image(model), return_intermediates=True)
     maps = list(out.get("attention", {}).values())
     if not maps:
         return None
@@ -39,7 +39,7 @@ def num_tokens(model):
 
 
 def multiply_adds(model):
-    """Return the multiply-adds of one film, counted in the traced graph.
+    """Return the multiply-adds of one image, counted in the traced graph.
 
     Raises:
         RuntimeError: if the back end is not TensorFlow.
@@ -51,17 +51,17 @@ def multiply_adds(model):
         )
     import tensorflow as tf
 
-    film = tf.TensorSpec((1, model.image_size, model.image_size, 1), tf.float32)
+    image = tf.TensorSpec((1, model.image_size, model.image_size, 1), tf.float32)
     traced = tf.function(lambda images: model(images, training=False), autograph=False)
     with _attention_in_one_piece():
-        graph = traced.get_concrete_function(film).graph
+        graph = traced.get_concrete_function(image).graph
     return sum(_PRODUCTS[o.type](o) for o in _operations(graph) if o.type in _PRODUCTS)
 
 
 def layer_shapes(model):
     """Return ``[(layer, shape of its output), …]`` for a model's own layers, in order of use.
 
-    The shape is that of one film, without the batch; a layer that answers with several arrays shows
+    The shape is that of one image, without the batch; a layer that answers with several arrays shows
     the first one's, and one that is called several times appears each time.
     """
     own = {id(layer): layer for layer in model.layers}
@@ -77,14 +77,14 @@ def layer_shapes(model):
 
     keras.Layer.__call__ = recorded
     try:
-        model.compute_output_spec(_film(model))
+        model.compute_output_spec(_image(model))
     finally:
         keras.Layer.__call__ = call
     return rows
 
 
-def _film(model):
-    """Return a symbolic film of a model's size."""
+def _image(model):
+    """Return a symbolic image of a model's size."""
     return keras.KerasTensor((1, model.image_size, model.image_size, 1), dtype="float32")
 
 
@@ -108,7 +108,7 @@ def _operations(graph):
 
 
 def _size(tensor):
-    """Number of entries of a tensor, one film in the batch."""
+    """Number of entries of a tensor, one image in the batch."""
     return math.prod(side or 1 for side in tensor.shape.as_list())
 
 

@@ -1,6 +1,6 @@
 """DBCT, the dual-branch cross-attention transformer (``pham2026``).
 
-Two branches read the same film. A transformer reads patches and mixes them all: the global branch.
+Two branches read the same image. A transformer reads patches and mixes them all: the global branch.
 Two convolutions and a projection make a finer map of what lies within a few pixels: the local
 branch. Then every patch of the one asks every place of the other, by cross-attention, and the mean
 of what they learn answers the findings.
@@ -14,14 +14,14 @@ from keras import ops
 from xraylab.layers import MultiHeadAttention, SinusoidalPositions, TransformerBlock, patchify
 from xraylab.layers.transformer import EPSILON, run_blocks
 from xraylab.models.arguments import require_each, require_heads, require_whole
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 
 LOCAL_STRIDE = 4
 """Side, in pixels, of the square that one token of the local branch stands for."""
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class DBCT(FilmModel):
+class DBCT(ImageModel):
     """Dual-branch cross-attention transformer.
 
     Shapes:
@@ -37,7 +37,7 @@ class DBCT(FilmModel):
         into the last layer, so each label's logit is the mean of a map plus a bias.
 
     Args:
-        image_size: side of the film in pixels, a multiple of ``patch_size`` and of 4.
+        image_size: side of the image in pixels, a multiple of ``patch_size`` and of 4.
         num_labels: number of labels, at least 1.
         patch_size: side of a patch in pixels; None takes 16 from 224 px up, and 8 below.
         embed_dim: width D of a token, even.
@@ -46,7 +46,7 @@ class DBCT(FilmModel):
         mlp_ratio: width of an MLP's hidden layer in units of ``embed_dim``.
         local_channels: channels after the two convolutions of the local branch.
         residual: whether a patch keeps what it was and adds what it reads. The equation of the
-            source replaces the patch, after which nothing in the model knows where on the film
+            source replaces the patch, after which nothing in the model knows where on the image
             anything lies; the parameter count is the same.
 
     Raises:
@@ -138,7 +138,7 @@ class DBCT(FilmModel):
 
     def call(self, images, training=None, return_intermediates=False):
         """Return the label logits."""
-        # From -1 to 1: about zero, the films differ more than they have in common. Ours.
+        # From -1 to 1: about zero, the images differ more than they have in common. Ours.
         images = 2.0 * images - 1.0
 
         # The global branch: every patch reads from every other.

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from xraylab.layers import batch_norm
-from xraylab.models.cnn import Chain, FilmCNN, Stem
+from xraylab.models.cnn import Chain, CNNClassifier, Stem
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -141,7 +141,7 @@ class NormReLU(keras.layers.Layer):
 
 
 def densenet_trunk(depths, growth_rate, stem_width, epsilon=1.001e-5, dtype=None):
-    """Return the layers of a DenseNet, in the order in which a film goes through them.
+    """Return the layers of a DenseNet, in the order in which an image goes through them.
 
     Args:
         depths: layers in each dense block.
@@ -161,20 +161,20 @@ def densenet_trunk(depths, growth_rate, stem_width, epsilon=1.001e-5, dtype=None
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class DenseNet(FilmCNN):
+class DenseNet(CNNClassifier):
     """Densely connected network; by default DenseNet121.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
-        returns: as :class:`xraylab.models.cnn.FilmCNN`.
+        returns: as :class:`xraylab.models.cnn.CNNClassifier`.
 
     Args:
-        image_size: side of the film in pixels, at least 32.
+        image_size: side of the image in pixels, at least 32.
         num_labels: number of labels, at least 1.
         depths: layers in each dense block.
         growth_rate: channels k that each of them appends.
         stem_width: channels after the first convolution.
-        kwargs: as :class:`xraylab.models.cnn.FilmCNN`.
+        kwargs: as :class:`xraylab.models.cnn.CNNClassifier`.
 
     Raises:
         ValueError: if an argument is out of range.

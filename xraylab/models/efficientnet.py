@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from xraylab.layers import DropPath, SqueezeExcite, batch_norm
-from xraylab.models.cnn import Chain, FilmCNN
+from xraylab.models.cnn import Chain, CNNClassifier
 
 EPSILON = 1e-3  # of all its batch normalisations
 FIRST_WEIGHTS = {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"}
@@ -104,7 +104,7 @@ class MBConv(keras.layers.Layer):
         kernel_size: side of the depthwise kernel.
         strides: step in pixels of the depthwise convolution.
         expansion: how many times wider the block is inside; 1 leaves the widening out.
-        drop_rate: in training, share of films for which the block is skipped.
+        drop_rate: in training, share of images for which the block is skipped.
 
     Source: ``tan2019``, Sect. 4; squeeze and excitation ``hu2018``; skipping ``huang2016``.
     """
@@ -186,25 +186,25 @@ class MBConv(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class EfficientNet(FilmCNN):
+class EfficientNet(CNNClassifier):
     """EfficientNet; by default B0.
 
-    ``keras.applications`` divides by 255 inside and wants grey levels up to 255; films in [0, 1]
+    ``keras.applications`` divides by 255 inside and wants grey levels up to 255; images in [0, 1]
     are what stands behind that division, so it is left out.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
-        returns: as :class:`xraylab.models.cnn.FilmCNN`.
+        returns: as :class:`xraylab.models.cnn.CNNClassifier`.
 
     Args:
-        image_size: side of the film in pixels, at least 32.
+        image_size: side of the image in pixels, at least 32.
         num_labels: number of labels, at least 1.
         stages: (width, depth, strides, kernel size, expansion) of each stage.
         stem_width: channels after the first convolution.
         top_width: channels of the last map.
-        drop_rate: share of films that skip a block in training, rising linearly towards this
+        drop_rate: share of images that skip a block in training, rising linearly towards this
             rate over the blocks.
-        kwargs: as :class:`xraylab.models.cnn.FilmCNN`.
+        kwargs: as :class:`xraylab.models.cnn.CNNClassifier`.
 
     Raises:
         ValueError: if an argument is out of range.

@@ -1,6 +1,6 @@
 """EfficientViT M0 to M5: windows and cascaded group attention (``liu2023``).
 
-Four strided convolutions make a small map of the film; three stages follow. Most of a block is
+Four strided convolutions make a small map of the image; three stages follow. Most of a block is
 cheap (depthwise convolutions and two-layer perceptrons); its one attention stays inside windows of
 7x7, and its heads work one after the other, each on its own share of the channels plus what the
 head before it found.
@@ -19,7 +19,7 @@ from xraylab.layers import (
     scaled_dot_product_attention,
 )
 from xraylab.models.arguments import require_each, require_whole
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -291,7 +291,7 @@ class Downsampling(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class EfficientViT(FilmModel):
+class EfficientViT(ImageModel):
     """EfficientViT for several labels at once.
 
     Shapes:
@@ -303,7 +303,7 @@ class EfficientViT(FilmModel):
         (batch, height, width, embed_dims[-1]).
 
     Args:
-        image_size: side of the film in pixels, at least 4 · ``patch_size``.
+        image_size: side of the image in pixels, at least 4 · ``patch_size``.
         num_labels: number of labels, at least 1.
         embed_dims: channels of the three stages.
         depths: blocks of the three stages.
@@ -393,7 +393,7 @@ class EfficientViT(FilmModel):
             self.heads.append(_Head(num_labels, name="distillation_head"))
 
     def build(self, input_shape):
-        """Create the weights, layer by layer as the film goes."""
+        """Create the weights, layer by layer as the image goes."""
         size, channels = self.image_size, 3
         for layer in (*self.stem, *self.trunk):
             layer.build((None, size, size, channels))

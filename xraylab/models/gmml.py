@@ -1,6 +1,6 @@
 """GMML, group masked model learning: an encoder learns without labels (``atito2022``).
 
-Large parts of a film are painted over (:func:`xraylab.training.corrupt`), and from what is left
+Large parts of an image are painted over (:func:`xraylab.training.corrupt`), and from what is left
 the model paints what was there. Only the encoder is kept: :func:`load_encoder` puts it into an
 LT-ViT, whose label tokens then learn from labels.
 """
@@ -8,7 +8,7 @@ LT-ViT, whose label tokens then learn from labels.
 import keras
 from keras import ops
 
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 from xraylab.models.lt_vit import LTViT
 from xraylab.models.weights import require_model, stored_architecture
 
@@ -17,8 +17,8 @@ ENCODER_ARGUMENTS = ("image_size", "patch_size", "embed_dim", "depth", "num_head
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class GMML(FilmModel):
-    """The image encoder of LT-ViT and a light decoder that paints the film.
+class GMML(ImageModel):
+    """The image encoder of LT-ViT and a light decoder that paints the image.
 
     The encoder is an LT-ViT of which only the image's part is used: all blocks, those too that will
     carry label tokens. What is decoded is the normalised mean behind four of them, see
@@ -34,7 +34,7 @@ class GMML(FilmModel):
         (batch, rows, columns, embed_dim).
 
     Args:
-        image_size: side of the film in pixels, a multiple of ``patch_size``.
+        image_size: side of the image in pixels, a multiple of ``patch_size``.
         patch_size, embed_dim, depth, num_heads, mlp_ratio: as in :class:`LTViT`.
 
     Raises:
@@ -42,7 +42,7 @@ class GMML(FilmModel):
 
     Source: ``atito2022``, in the public code; as pre-training of LT-ViT ``marikkar2023``. Of our
     choice are Keras's first weights and the first answer, grey 1/2, the middle of the range: the
-    public code's films have mean 0.
+    public code's images have mean 0.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class GMML(FilmModel):
         self.decoder.build((None, *self.encoder.positions.table.shape[1:]))
 
     def call(self, images, training=None, return_intermediates=False):
-        """Return the painted film."""
+        """Return the painted image."""
         if not return_intermediates:
             return {"reconstruction": self.decoder(self.encoder.encode(images))}
         seen = self.encoder(images, return_intermediates=True)

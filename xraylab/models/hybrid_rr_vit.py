@@ -1,10 +1,10 @@
 """Hybrid RR-ViT: RR-ViT on the map of a small convolutional network (``pham2026``).
 
-Three convolutions look at the film before a transformer does, and leave one token for every 4x4
+Three convolutions look at the image before a transformer does, and leave one token for every 4x4
 pixels: 256 tokens at 64 px, 3136 at 224 px. Full transformer blocks, with MLP, follow. As in RR-ViT
 the findings come from [CLS] and every other token paints its own pixels again.
 
-Attention between 3137 tokens has a map of 79 million entries a film and block. The slides stopped
+Attention between 3137 tokens has a map of 79 million entries an image and block. The slides stopped
 there; :func:`xraylab.layers.attend` never holds more than a slice of it.
 """
 
@@ -20,7 +20,7 @@ from xraylab.layers import (
 )
 from xraylab.layers.transformer import EPSILON, run_blocks
 from xraylab.models.arguments import require_each, require_heads, require_whole
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 
 STRIDE = 4
 """Side in pixels of the square that one token answers for."""
@@ -30,7 +30,7 @@ STRIDE = 4
 class ConvolutionalStem(keras.layers.Layer):
     """Three 3x3 convolutions with bias, each followed by batch normalisation and ReLU.
 
-    The first two take every second pixel; a token sees 15x15 pixels of the film.
+    The first two take every second pixel; a token sees 15x15 pixels of the image.
 
     Shapes:
         images: (batch, height, width, channels), height and width multiples of 4.
@@ -72,7 +72,7 @@ class ConvolutionalStem(keras.layers.Layer):
             norm.build(input_shape)
 
     def call(self, x, training=None):
-        """Turn the film into a map of tokens."""
+        """Turn the image into a map of tokens."""
         for convolution, norm in self.stages:
             x = ops.relu(norm(convolution(x), training=training))
         return x
@@ -83,7 +83,7 @@ class ConvolutionalStem(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class HybridRRViT(FilmModel):
+class HybridRRViT(ImageModel):
     """Reconstruction-regularised vision transformer with a convolutional stem.
 
     Shapes:
@@ -92,12 +92,12 @@ class HybridRRViT(FilmModel):
         ``reconstruction`` (batch, image_size, image_size, 1), unbounded. With
         ``return_intermediates=True`` also ``stem_features``, the last convolutional map
         (batch, rows, columns, embed_dim); ``attention``, a dict of the maps of ``block_0`` …
-        (batch, num_heads, 1 + num_tokens, 1 + num_tokens), which at 224 px take 315 MB a film and
+        (batch, num_heads, 1 + num_tokens, 1 + num_tokens), which at 224 px take 315 MB an image and
         block; ``tokens``, the last (batch, 1 + num_tokens, embed_dim), normalised; and
         ``features``, the same put where they lie (batch, rows, columns, embed_dim).
 
     Args:
-        image_size: side of the film in pixels, a multiple of 4.
+        image_size: side of the image in pixels, a multiple of 4.
         num_labels: number of labels, at least 1.
         stem_filters: channels of the first two convolutions; the third has ``embed_dim``.
         embed_dim: width D of a token.
@@ -138,7 +138,7 @@ class HybridRRViT(FilmModel):
 
         self.stem = ConvolutionalStem((*self.stem_filters, embed_dim), name="stem", **policy)
         self.class_token = ClassToken(name="class_token", **policy)
-        # As large as the fresh stem's tokens, which vary by 0.55 from place to place of a film.
+        # As large as the fresh stem's tokens, which vary by 0.55 from place to place of an image.
         self.positions = LearnedPositions(stddev=0.5, name="positions", **policy)
         self.blocks = [
             TransformerBlock(num_heads, mlp_ratio, name=f"block_{i}", **policy)
@@ -165,7 +165,7 @@ class HybridRRViT(FilmModel):
         self.decoder.build(map_shape)
 
     def call(self, images, training=None, return_intermediates=False):
-        """Return the label logits and the rebuilt film."""
+        """Return the label logits and the rebuilt image."""
         side = self.image_size // STRIDE
         stem = self.stem(images, training=training)  # (batch, side, side, embed_dim)
         x = ops.reshape(stem, (-1, side * side, self.embed_dim))  # (batch, num_tokens, embed_dim)

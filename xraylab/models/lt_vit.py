@@ -1,8 +1,8 @@
 """LT-ViT, the vision transformer with one token a label (``marikkar2023``).
 
-A plain vision transformer reads the film. In its last blocks every label sends along a token of its
+A plain vision transformer reads the image. In its last blocks every label sends along a token of its
 own, which reads from the patches and from the other labels, through the block's own weights. The
-patches never read from a label: the film's tokens are what they would be if no label were there.
+patches never read from a label: the image's tokens are what they would be if no label were there.
 """
 
 import keras
@@ -11,7 +11,7 @@ from keras import ops
 from xraylab.layers import LearnedPositions, TransformerBlock, patchify
 from xraylab.layers.transformer import EPSILON
 from xraylab.models.arguments import require_heads, require_whole
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -52,7 +52,7 @@ class LTViTBlock(TransformerBlock):
 
 @keras.saving.register_keras_serializable("xraylab")
 class LabelTokens(keras.layers.Layer):
-    """One learned token a label, the same for every film.
+    """One learned token a label, the same for every image.
 
     Shapes:
         images: image tokens (batch, num_patches, embed_dim); they give batch and width only.
@@ -75,7 +75,7 @@ class LabelTokens(keras.layers.Layer):
         )
 
     def call(self, images):
-        """Return the tokens once a film."""
+        """Return the tokens once an image."""
         shape = (ops.shape(images)[0], *self.tokens.shape[1:])
         return ops.cast(ops.broadcast_to(self.tokens, shape), images.dtype)
 
@@ -104,7 +104,7 @@ class OneLogitALabel(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class LTViT(FilmModel):
+class LTViT(ImageModel):
     """Vision transformer whose last blocks carry one token a label.
 
     Image tokens attend to image tokens only; label tokens attend to image tokens and to label
@@ -130,7 +130,7 @@ class LTViT(FilmModel):
         (batch, rows, columns, embed_dim); and ``encoded``, see :meth:`encode`.
 
     Args:
-        image_size: side of the film in pixels, a multiple of ``patch_size``.
+        image_size: side of the image in pixels, a multiple of ``patch_size``.
         num_labels: number of labels, at least 1.
         patch_size: side of a patch in pixels; by default 4 below 64 px, 8 up to 128 px, 16 above.
         embed_dim: width D of a token.
@@ -138,7 +138,7 @@ class LTViT(FilmModel):
         num_heads: attention heads; must divide ``embed_dim``.
         mlp_ratio: width of the MLP's hidden layer in units of ``embed_dim``.
         num_label_blocks: N2, how many blocks carry label tokens.
-        first_label_block: N1, how many blocks the film goes through before; by default
+        first_label_block: N1, how many blocks the image goes through before; by default
             ``depth - num_label_blocks``. If less, the blocks behind train by another loss only.
         label_self_attention: whether label tokens also read from label tokens.
         stop_gradient_to_image: if true, no gradient flows from label tokens into image tokens;
@@ -196,7 +196,7 @@ class LTViT(FilmModel):
         policy = {"dtype": self.dtype_policy}
 
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
-        # As large as the embedded patches of a film, which spread by 0.2 to 0.6.
+        # As large as the embedded patches of an image, which spread by 0.2 to 0.6.
         self.positions = LearnedPositions(stddev=0.3, name="positions", **policy)
         self.label_tokens = LabelTokens(num_labels, name="label_tokens", **policy)
         self.blocks = [
@@ -221,7 +221,7 @@ class LTViT(FilmModel):
 
     def call(self, images, training=None, return_intermediates=False):
         """Return the label logits."""
-        # First the film, alone; then the labels, which read what it has left in each block.
+        # First the image, alone; then the labels, which read what it has left in each block.
         last = self.first_label_block + self.num_label_blocks - 1
         states, attention = self._image_states(
             images, self.depth if return_intermediates else last, return_intermediates

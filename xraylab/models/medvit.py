@@ -1,6 +1,6 @@
 """MedViT, a hybrid of convolution and attention (``manzari2023``, public code, first version).
 
-A convolutional stem, then four stages at a quarter to a thirty-second of the film's side. A stage
+A convolutional stem, then four stages at a quarter to a thirty-second of the image's side. A stage
 is rounds of efficient convolution blocks (ECB), each round closed by one local transformer block
 (LTB). The blocks stand in :mod:`xraylab.models.medvit_blocks`.
 """
@@ -13,13 +13,13 @@ from keras import ops
 
 from xraylab.layers import ConvNorm, batch_norm, first_weights
 from xraylab.models.arguments import require_each, require_whole
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 from xraylab.models.medvit_blocks import ECB, LTB
 from xraylab.models.medvit_parts import STDDEV
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class MedViT(FilmModel):
+class MedViT(ImageModel):
     """MedViT; the defaults are the large one.
 
     Shapes:
@@ -31,7 +31,7 @@ class MedViT(FilmModel):
         (batch, ceil(image_size / 32), ceil(image_size / 32), channels), whose mean the head takes.
 
     Args:
-        image_size: side of the film in pixels: any in which each stage has a whole key, so 25 or
+        image_size: side of the image in pixels: any in which each stage has a whole key, so 25 or
             more for the published ratios. In 32 px and less there is only one key, which makes
             attention a mean.
         num_labels: number of labels, at least 1.
@@ -129,7 +129,7 @@ class MedViT(FilmModel):
         return plan
 
     def _check_arguments(self):
-        """Refuse stages of different number, and films too small for one key in each stage."""
+        """Refuse stages of different number, and images too small for one key in each stage."""
         lengths = {name: len(values) for name, values in self.stages.items()}
         if len(set(lengths.values())) > 1 or not self.stages["rounds"]:
             raise ValueError(f"each needs one value a stage, and the same number; {lengths} came")

@@ -275,7 +275,7 @@ class EMHSA(keras.layers.Layer):
         if num_tokens < self.sr_ratio**2:
             raise ValueError(
                 f"{num_tokens} tokens do not make one key of {self.sr_ratio**2}; "
-                "choose a larger film or a smaller sr_ratio"
+                "choose a larger image or a smaller sr_ratio"
             )
         if self.norm is not None:
             self.norm.build((None, num_tokens // self.sr_ratio**2, embed_dim))

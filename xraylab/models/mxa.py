@@ -12,7 +12,7 @@ from xraylab.models.arguments import require_whole
 from xraylab.models.efficientvit import EfficientViT, EfficientViTBlock
 
 LEAST_SIDE = 0.2
-"""Smallest side of a learned box, in units of the film's."""
+"""Smallest side of a learned box, in units of the image's."""
 
 FIRST_SIDE = 0.75
 """Side of a learned box before training."""
@@ -99,7 +99,7 @@ class BoxHead(keras.layers.Layer):
                 ),
                 "bias_initializer": keras.initializers.RandomUniform(-(half**-0.5), half**-0.5),
             }
-        else:  # near zero, so that every film starts with the same box
+        else:  # near zero, so that every image starts with the same box
             first = {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.01)}
         # Coordinates stay in float32 under mixed precision.
         self.point = keras.layers.Conv2D(
@@ -114,7 +114,7 @@ class BoxHead(keras.layers.Layer):
         self.point.build((*input_shape[:-1], half))
 
     def call(self, x):
-        """Return four numbers a film."""
+        """Return four numbers an image."""
         return ops.mean(self.point(self.look(x)), axis=(1, 2))
 
     def get_config(self):
@@ -125,7 +125,7 @@ class BoxHead(keras.layers.Layer):
 def learnable_box(numbers):
     """Return a box from four unbounded numbers: the place of its centre, then its two sides.
 
-    Whatever the numbers, the box lies on the film and its sides are between :data:`LEAST_SIDE` and
+    Whatever the numbers, the box lies on the image and its sides are between :data:`LEAST_SIDE` and
     1. Zeros make the centred box of side :data:`FIRST_SIDE`.
 
     Shapes:

@@ -1,4 +1,4 @@
-"""A model's answers for all films of a split."""
+"""A model's answers for all images of a split."""
 
 import numpy as np
 
@@ -7,29 +7,29 @@ from xraylab.data import Split, batches
 
 
 def predict_logits(model, split, batch_size=128):
-    """Return a model's logits for every film, in the split's order.
+    """Return a model's logits for every image, in the split's order.
 
     Shapes:
-        returns: (num_films, num_labels) float32, before the sigmoid.
+        returns: (num_images, num_labels) float32, before the sigmoid.
 
     Args:
         model: a model of :func:`xraylab.models.build`.
         split: a :class:`xraylab.data.Split` of the model's image size.
-        batch_size: films a step, fewer where memory does not take so many; it does not change the
+        batch_size: images a step, fewer where memory does not take so many; it does not change the
             answers.
 
     Raises:
-        ValueError: if the films are not of the size the model takes, or ``split`` is no split.
+        ValueError: if the images are not of the size the model takes, or ``split`` is no split.
     """
     if not isinstance(split, Split):
         raise ValueError(
             f"split must be a xraylab.data.Split, as data.load returns; {type(split).__name__} "
-            "came. For an array of films use model.predict(images)"
+            "came. For an array of images use model.predict(images)"
         )
     expected = getattr(model, "image_size", split.size)
     if split.size != expected:
         raise ValueError(
-            f"the model takes films of {expected} px; those of {split.source} have {split.size} "
+            f"the model takes images of {expected} px; those of {split.source} have {split.size} "
             f"px. Load them with size={expected}"
         )
     batch_size = min(batch_size, len(split))
@@ -43,7 +43,7 @@ def predict_logits(model, split, batch_size=128):
 
 
 def _predict(model, split, batch_size):
-    """Return a model's logits for every film."""
+    """Return a model's logits for every image."""
     answers = []
     for images, _ in batches(split, batch_size):
         # A last batch of another length would be compiled anew: fill it up, then cut.

@@ -30,7 +30,7 @@ def build(name, image_size=64, num_labels=14, **options):
 
     Args:
         name: one of :func:`list_models`.
-        image_size: side of the film in pixels.
+        image_size: side of the image in pixels.
         num_labels: number of labels, at least 1.
         options: any other argument of the architecture's class.
 
@@ -78,11 +78,11 @@ def build_gmml(name="lt_vit_toy", image_size=64, **options):
 
     Args:
         name: one of ``list_models("lt_vit_*")``: whose encoder is to be trained.
-        image_size: side of the film in pixels.
+        image_size: side of the image in pixels.
         options: any other argument of :class:`xraylab.models.gmml.GMML`.
 
     Returns:
-        A built ``GMML``, which takes corrupted films and returns a dict with ``reconstruction``;
+        A built ``GMML``, which takes corrupted images and returns a dict with ``reconstruction``;
         :func:`xraylab.models.gmml.load_encoder` hands its encoder on.
 
     Raises:

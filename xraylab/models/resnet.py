@@ -6,7 +6,7 @@ A block does not compute its output but what to add to its input: y = ReLU(x + F
 import keras
 
 from xraylab.layers import batch_norm
-from xraylab.models.cnn import Chain, FilmCNN, Stem
+from xraylab.models.cnn import Chain, CNNClassifier, Stem
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -93,22 +93,22 @@ class ResidualBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class ResNet(FilmCNN):
+class ResNet(CNNClassifier):
     """Residual network of bottleneck blocks; by default ResNet50.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
-        returns: as :class:`xraylab.models.cnn.FilmCNN`; the map of stage i has
+        returns: as :class:`xraylab.models.cnn.CNNClassifier`; the map of stage i has
         (ceil(image_size / 2^(i + 1)), the same, 4 * widths[i - 1]).
 
     Args:
-        image_size: side of the film in pixels, at least 32.
+        image_size: side of the image in pixels, at least 32.
         num_labels: number of labels, at least 1.
         depths: blocks a stage.
         widths: channels of the 3x3 convolutions a stage; a block returns four times as many.
         stem_width: channels after the first convolution.
         residual: False leaves all shortcuts out: a plain network of the same depth.
-        kwargs: as :class:`xraylab.models.cnn.FilmCNN`.
+        kwargs: as :class:`xraylab.models.cnn.CNNClassifier`.
 
     Raises:
         ValueError: if an argument is out of range.

@@ -1,7 +1,7 @@
 """RR-ViT, the reconstruction-regularised vision transformer (``pham2026``).
 
-A transformer without MLPs reads the film as 8x8 patches. From the last [CLS] token it answers the
-findings; from the patch tokens one linear layer paints the film again. The second task is there
+A transformer without MLPs reads the image as 8x8 patches. From the last [CLS] token it answers the
+findings; from the patch tokens one linear layer paints the image again. The second task is there
 only to keep the encoder honest: its error joins the loss, weighted by λ.
 """
 
@@ -17,7 +17,7 @@ from xraylab.layers import (
 )
 from xraylab.layers.transformer import EPSILON, run_blocks
 from xraylab.models.arguments import require_heads, require_whole
-from xraylab.models.film_model import FilmModel
+from xraylab.models.base import ImageModel
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -54,7 +54,7 @@ class RRViTBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class RRViT(FilmModel):
+class RRViT(ImageModel):
     """Reconstruction-regularised vision transformer.
 
     Shapes:
@@ -67,7 +67,7 @@ class RRViT(FilmModel):
         (batch, rows, columns, embed_dim).
 
     Args:
-        image_size: side of the film in pixels, a multiple of ``patch_size``.
+        image_size: side of the image in pixels, a multiple of ``patch_size``.
         num_labels: number of labels, at least 1.
         patch_size: side of a patch in pixels.
         embed_dim: width D of a token.
@@ -106,7 +106,7 @@ class RRViT(FilmModel):
 
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
         self.class_token = ClassToken(name="class_token", **policy)
-        # As large as the embedded patches of a film, which spread by 0.2 to 0.6.
+        # As large as the embedded patches of an image, which spread by 0.2 to 0.6.
         self.positions = LearnedPositions(stddev=0.3, name="positions", **policy)
         self.blocks = [RRViTBlock(num_heads, name=f"block_{i}", **policy) for i in range(depth)]
         self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout", **policy)
@@ -128,7 +128,7 @@ class RRViT(FilmModel):
         self.decoder.build(patch_shape)
 
     def call(self, images, training=None, return_intermediates=False):
-        """Return the label logits and the rebuilt film."""
+        """Return the label logits and the rebuilt image."""
         x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
         x = self.patch_embedding(x)  # (batch, num_patches, embed_dim)
         x = self.class_token(x)  # (batch, 1 + num_patches, embed_dim)

@@ -12,13 +12,13 @@ from importlib import resources
 
 @dataclass(frozen=True)
 class Cost:
-    """What one film costs.
+    """What one image costs.
 
     Attributes:
         parameters: all numbers that are stored, statistics of normalisations included.
         trainable: those that training changes.
         multiply_adds: multiplications, each with its addition, in convolutions and matrix products
-            for one film; what is done element by element is not counted, as is the custom.
+            for one image; what is done element by element is not counted, as is the custom.
         tokens: tokens that ask in the first attention, or None where there is no attention.
     """
 

@@ -67,7 +67,7 @@ def count_arrays(path):
 
 
 def stored_architecture(path):
-    """Return of what model a file holds the weights, as ``FilmModel`` has noted it there.
+    """Return of what model a file holds the weights, as ``ImageModel`` has noted it there.
 
     Args:
         path: as for :func:`count_arrays`.

@@ -1,4 +1,4 @@
-"""The DenseNet-121 of TorchXRayVision (``cohen2022``), a teacher trained on real chest films.
+"""The DenseNet-121 of TorchXRayVision (``cohen2022``), a teacher trained on real chest X-rays.
 
 It is no row of the registry: it has 18 outputs of its own, in its own order, and is not meant to be
 trained from scratch. Its weights are public; they are read from a file on disk, never downloaded.
@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from xraylab.models.base import ImageModel
 from xraylab.models.cnn import build_trunk, run_trunk
 from xraylab.models.densenet import DenseLayer, Transition, densenet_trunk
-from xraylab.models.film_model import FilmModel
 from xraylab.models.predict import sigmoid
 from xraylab.models.weights import StateDict, require_labels, require_model
 
@@ -38,7 +38,7 @@ OUTPUTS = (
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class XRVDenseNet121(FilmModel):
+class XRVDenseNet121(ImageModel):
     """DenseNet-121 on one channel with grey levels in [-1024, 1024], 6,966,034 parameters.
 
     Shapes:
@@ -49,7 +49,7 @@ class XRVDenseNet121(FilmModel):
         ``features``, the last of them, (batch, height, width, 1024).
 
     Args:
-        image_size: side of the film in pixels, at least 32; the public weights expect 224.
+        image_size: side of the image in pixels, at least 32; the public weights expect 224.
         num_labels: number of outputs; the public weights have 18, see :data:`OUTPUTS`.
 
     Raises:

@@ -1,7 +1,7 @@
-"""ChestPhantom: simulated chest films whose every finding is known.
+"""ChestPhantom: simulated chest X-rays whose every finding is known.
 
 A *phantom*, in radiology, is an object of known make-up that is imaged in place of a patient. These
-films are for teaching and for tests. They resemble chest films; scores on them say nothing about
+images are for teaching and for tests. They resemble chest X-rays; scores on them say nothing about
 patients.
 """
 
@@ -12,9 +12,9 @@ from xraylab.phantom.simulator import (
     BOX_DTYPE,
     FACT_DTYPE,
     VERSION,
-    Films,
-    films,
+    SimulatedImages,
     layers,
+    simulate,
 )
 
 __all__ = [
@@ -25,10 +25,10 @@ __all__ = [
     "SPLIT_SIZES",
     "VERSION",
     "Confounder",
-    "Films",
     "Knobs",
+    "SimulatedImages",
     "draw_labels",
-    "films",
     "label_counts",
     "layers",
+    "simulate",
 ]

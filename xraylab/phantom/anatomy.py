@@ -18,7 +18,7 @@ NECK = 2.6
 
 @dataclass
 class Chest:
-    """The chests of some patients, laid out on the film's pixels; lengths in centimetres.
+    """The chests of some patients, laid out on the image's pixels; lengths in centimetres.
 
     Shapes:
         x: (n, size, size), y: (n, size, 1), where each pixel lies in the patient.
@@ -72,7 +72,7 @@ class Chest:
         return (x + turn * y + move_x) / pitch + middle, (y + move_y) / pitch + middle
 
     def lung_of(self, side):
-        """Return the lung of one side a film; ``side`` (n, 1, 1): -1 right, 1 left, 0 both."""
+        """Return the lung of one side an image; ``side`` (n, 1, 1): -1 right, 1 left, 0 both."""
         return self.lung * ((side == 0) | (side * self.x > 0))
 
     def rows(self, chosen):
@@ -275,7 +275,7 @@ def bones(chest):
 
 
 def shoulder_bones(chest):
-    """The shoulder blade, out of the way unless the film is AP, and the head of the humerus."""
+    """The shoulder blade, out of the way unless the image is AP, and the head of the humerus."""
     p, beside, y = chest.patient, chest.beside, chest.y
     top = column(p.apex)
     joint = column(p.width + p.wall * 0.5 + 2.6 + 1.4 * p.arms)

@@ -17,9 +17,9 @@ DEVICES = (
     "sternal_wires",
     "chest_drain",
 )
-"""Devices a film may show, in the order of the columns of ``facts["devices"]``."""
+"""Devices an image may show, in the order of the columns of ``facts["devices"]``."""
 
-_SHARES = {  # of PA and of AP films; made up so that AP films show them more often
+_SHARES = {  # of PA and of AP images; made up so that AP images show them more often
     "ecg_leads": (0.02, 0.55),
     "endotracheal_tube": (0.0, 0.18),
     "gastric_tube": (0.01, 0.2),
@@ -31,7 +31,7 @@ _SHARES = {  # of PA and of AP films; made up so that AP films show them more of
 
 
 def draw_devices(patient, indices, seed, forced):
-    """Return which devices a film shows, (n, 7) uint8.
+    """Return which devices an image shows, (n, 7) uint8.
 
     Args:
         forced: (n,) 1 where at least ECG leads must be there, 0 where nothing may, -1 as drawn.
@@ -62,7 +62,7 @@ def draw_metal(chest, devices, marked):
 
 
 def _line(chest, start, end, bend, radius):
-    """Return the attenuation of one thin tube a film, 1 for each cm of it; arguments (n,)."""
+    """Return the attenuation of one thin tube an image, 1 for each cm of it; arguments (n,)."""
     start, end = (tuple(np.reshape(v, (-1, 1)) for v in pair) for pair in (start, end))
     n = len(chest.x)
     points = bow(start, end, np.reshape(bend, (-1, 1)), 12 + int(1.3 * chest.size))
@@ -71,7 +71,7 @@ def _line(chest, start, end, bend, radius):
 
 
 def _disc(chest, x, y, radius, strength):
-    """Return a flat disc a film; x, y: (n,)."""
+    """Return a flat disc an image; x, y: (n,)."""
     away = np.hypot(chest.x - column(x), chest.y - column(y))
     return strength * step(radius - away, chest.soft)
 
@@ -170,7 +170,7 @@ _LETTERS = {  # as strokes from point to point in a box one wide and two high
 
 
 def marks(chest, marked):
-    """Return the side marker, on most films, and AP beside it on most portable ones.
+    """Return the side marker, on most images, and AP beside it on most portable ones.
 
     The marker is an L on the patient's left or an R on the right, in an upper corner or beside the
     chest; ``marked`` as for :func:`draw_metal`.
@@ -195,7 +195,7 @@ def marks(chest, marked):
 
 
 def _letter(chest, letter, x, y, half, shown):
-    """Return one letter a film; x, y, half its height as fractions of the film's side; all (n,)."""
+    """Return one letter an image; x, y, half its height as fractions of the image's side; all (n,)."""
     p = chest.patient
     pieces = np.array(_LETTERS[letter])
     ends = []

@@ -1,4 +1,4 @@
-"""Drawing films: patients, what their findings change in them, the chest, findings and metal."""
+"""Drawing images: patients, what their findings change in them, the chest, findings and metal."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from xraylab.phantom.vessels import vessels
 
 @dataclass
 class Drawing:
-    """A few drawn films, not exposed yet.
+    """A few drawn images, not exposed yet.
 
     Args:
         chest: the chests; ``water`` is what all layers add up to, ``patient`` who they are, after
@@ -25,7 +25,7 @@ class Drawing:
         metal: (n, size, size), attenuation of devices and marks.
         devices: (n, 7), which of :data:`xraylab.phantom.DEVICES` there are.
         signs: the sign of every finding by name, also where the finding is not there.
-        found: for each finding that is there, by its column: the films that have it (k,), and a
+        found: for each finding that is there, by its column: the images that have it (k,), and a
             field (k, size, size) that is above 0.5 where it is.
         layers: the pictures that add up to ``chest.water``, by name, where they were asked for.
     """
@@ -39,7 +39,7 @@ class Drawing:
 
 
 def draw(indices, size, seed, truth, knobs, *, keep_layers=False):
-    """Return the :class:`Drawing` of films with the findings ``truth``, (n, 14) zeros and ones."""
+    """Return the :class:`Drawing` of images with the findings ``truth``, (n, 14) zeros and ones."""
 
     def forced(cue):
         return follow(knobs.confounder, cue, truth, indices, seed)

@@ -1,7 +1,7 @@
-"""Random numbers that depend on nothing but seed, film and purpose.
+"""Random numbers that depend on nothing but seed, image and purpose.
 
-Every number is a hash of (seed, film index, purpose, position): no stream is consumed, so a film is
-the same whichever films are made beside it, and a finding that is switched on does not change the
+Every number is a hash of (seed, image index, purpose, position): no stream is consumed, so an image is
+the same whichever images are made beside it, and a finding that is switched on does not change the
 random numbers of anything else. The hash is the finaliser of SplitMix64 (``steele2014``, Fig. 18),
 whole-number arithmetic that gives the same bits on every machine and NumPy.
 """
@@ -23,7 +23,7 @@ def uniform(seed, indices, purpose, count):
     Args:
         seed: whole number of at least 0.
         purpose: what the numbers are for; another text gives other numbers.
-        count: how many numbers a film.
+        count: how many numbers an image.
     """
     return (_words(seed, indices, purpose, count) >> np.uint64(11)) * 2.0**-53
 
@@ -44,9 +44,9 @@ def _words(seed, indices, purpose, count):
     """Return (n, count) random 64-bit words."""
     with np.errstate(over="ignore"):  # 64-bit arithmetic that wraps around is what is wanted
         key = _mix(np.uint64(seed) + _INCREMENT * np.uint64(zlib.crc32(purpose.encode()) + 1))
-        films = _mix(np.asarray(indices, dtype=np.uint64) * _INCREMENT + key)
+        images = _mix(np.asarray(indices, dtype=np.uint64) * _INCREMENT + key)
         places = np.arange(1, count + 1, dtype=np.uint64) * _INCREMENT
-        return _mix(films[:, np.newaxis] + places)
+        return _mix(images[:, np.newaxis] + places)
 
 
 def _mix(words):

@@ -1,4 +1,4 @@
-"""From water to grey: beam, scatter, noise, automatic exposure, the film's curve, the border."""
+"""From water to grey: beam, scatter, noise, automatic exposure, the image's curve, the border."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ tabulated 0.206 at 60 keV and 0.184 at 80 keV)."""
 
 
 def expose(chest, metal, shift):
-    """Return films (n, size, size) of drawn chests, from 0 to 1; bright where much was in the way.
+    """Return images (n, size, size) of drawn chests, from 0 to 1; bright where much was in the way.
 
     Args:
         metal: (n, size, size), attenuation of what is not tissue.
@@ -29,7 +29,7 @@ def expose(chest, metal, shift):
     strength = column(0.003 + 0.022 * dice.between(0, 1) ** 3) * np.float32(size / 224)
     signal = -np.log(beam + veil * inside * uneven + 1e-4)
     signal = signal * (1 + strength * noise.reshape(n, size, size))
-    # The machine exposes for the lungs and the mediastinum, the curve is that of a film: steep in
+    # The machine exposes for the lungs and the mediastinum, the curve is that of an image: steep in
     # the middle, flat at both ends (``goodman2015``).
     core = (
         (chest.height > 0.1) & (chest.height < 0.9) & (chest.beside < column(chest.patient.width))
@@ -46,7 +46,7 @@ def expose(chest, metal, shift):
 
 
 def _frame(size):
-    """Return the place of every pixel on the film, x as (1, size), y as (size, 1), in [0, 1]."""
+    """Return the place of every pixel on the image, x as (1, size), y as (size, 1), in [0, 1]."""
     place = (np.arange(size, dtype=np.float32) + 0.5) / size
     return place[np.newaxis, :], place[:, np.newaxis]
 

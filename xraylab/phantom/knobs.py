@@ -1,7 +1,7 @@
-"""Knobs for teaching: a report reader who errs, a cue tied to a finding, shifted films.
+"""Knobs for teaching: a report reader who errs, a cue tied to a finding, shifted images.
 
-All of them are off by default. What they draw depends on seed and film alone, like everything else
-of the phantom, so that a film changes only in what a knob is about.
+All of them are off by default. What they draw depends on seed and image alone, like everything else
+of the phantom, so that an image changes only in what a knob is about.
 """
 
 import numbers
@@ -15,12 +15,12 @@ from xraylab.nearest import did_you_mean
 from xraylab.phantom.draws import uniform
 
 CUES = ("marker", "device", "projection")
-"""What a confounder can tie to a finding: the side marker (L or R), devices, or an AP film.
+"""What a confounder can tie to a finding: the side marker (L or R), devices, or an AP image.
 
 Where devices must be there, at least ECG leads are; where they must not, there are none at all."""
 
 PROJECTIONS = ("PA", "AP", "NIH")
-"""Films standing in the X-ray room, in bed, or either as often as NIH's with the same findings."""
+"""Images standing in the X-ray room, in bed, or either as often as NIH's with the same findings."""
 
 
 class PerFinding(Mapping):
@@ -47,13 +47,13 @@ class PerFinding(Mapping):
 
 @dataclass(frozen=True)
 class Confounder:
-    """A cue on the film that is tied to a finding.
+    """A cue on the image that is tied to a finding.
 
     Args:
         cue: one of :data:`CUES`.
         finding: one of :data:`xraylab.findings.FINDINGS`.
         strength: probability, from 0 to 1, that the cue is there exactly when the finding is; on
-            the other films it is drawn as ever.
+            the other images it is drawn as ever.
 
     Raises:
         ValueError: if one of them is something else.
@@ -72,19 +72,19 @@ class Confounder:
 
 @dataclass(frozen=True)
 class Knobs:
-    """What may be changed about phantom films; all off by default.
+    """What may be changed about phantom images; all off by default.
 
     Args:
         prevalence: None draws the findings together, as ChestMNIST has them. A number from 0 to 1
             is the prevalence of every finding; a mapping gives that of the findings it names, and
             the others keep ChestMNIST's. Both draw each finding independently.
-        sensitivity: of the report reader, the probability that a finding on the film is labelled:
+        sensitivity: of the report reader, the probability that a finding on the image is labelled:
             a number, or a mapping of the findings whose number is not 1.
-        specificity: of the report reader, the probability that a finding that is not on the film
+        specificity: of the report reader, the probability that a finding that is not on the image
             is not labelled: a number, or a mapping as above.
         severity: the bounds, from 0 to 1, between which severities are drawn uniformly.
-        exposure: from -1, under-exposed (a bright film), to 1, over-exposed (a dark one).
-        projection: ``"PA"`` or ``"AP"`` for all films; ``"NIH"`` draws AP as often as NIH's films
+        exposure: from -1, under-exposed (a bright image), to 1, over-exposed (a dark one).
+        projection: ``"PA"`` or ``"AP"`` for all images; ``"NIH"`` draws AP as often as NIH's images
             with the same findings are; None draws it whatever the findings.
         confounder: a :class:`Confounder`, or a mapping of its three arguments; None for none.
 
@@ -152,8 +152,8 @@ def read_reports(truth, indices, seed, knobs):
     """Return the labels that the simulated report reader writes down.
 
     Shapes:
-        truth: (n, 14) uint8, 0 or 1, the findings on the films.
-        indices: (n,) numbers of the films.
+        truth: (n, 14) uint8, 0 or 1, the findings on the images.
+        indices: (n,) numbers of the images.
         returns: (n, 14) uint8, 0 or 1; ``truth`` where sensitivity and specificity are 1.
     """
     chance = uniform(seed, indices, "reader", len(FINDINGS))
@@ -166,10 +166,10 @@ def read_reports(truth, indices, seed, knobs):
 
 
 def draw_severities(indices, seed, knobs):
-    """Return how severe each finding of a film is, or would be if the film had it.
+    """Return how severe each finding of an image is, or would be if the image had it.
 
     Shapes:
-        indices: (n,) numbers of the films.
+        indices: (n,) numbers of the images.
         returns: (n, 14) float64, within the bounds that ``knobs.severity`` gives.
     """
     low, high = knobs.severity
@@ -178,13 +178,13 @@ def draw_severities(indices, seed, knobs):
 
 
 def follow(confounder, cue, truth, indices, seed):
-    """Return on which films a confounder decides about a cue, and how.
+    """Return on which images a confounder decides about a cue, and how.
 
     Shapes:
-        truth: (n, 14) uint8, 0 or 1, the findings on the films.
-        indices: (n,) numbers of the films.
+        truth: (n, 14) uint8, 0 or 1, the findings on the images.
+        indices: (n,) numbers of the images.
         returns: (n,) int8: 1 where the cue must be there, 0 where it must not, -1 where it is left
-            as drawn; -1 on all films if the confounder is None or has another cue.
+            as drawn; -1 on all images if the confounder is None or has another cue.
 
     Raises:
         ValueError: if ``cue`` is not one of :data:`CUES`.

@@ -1,6 +1,6 @@
 """ChestMNIST's joint label distribution, and label vectors drawn from it.
 
-The table counts how many films of each split carry each distinct label vector: facts about
+The table counts how many images of each split carry each distinct label vector: facts about
 ChestMNIST (``yang2023``), made by ``tools/make_label_table.py``.
 """
 
@@ -19,16 +19,16 @@ MOST_SEED = 2**63 - 1
 """The largest seed."""
 
 SPLIT_SIZES = {"train": 78_468, "val": 11_219, "test": 22_433}
-"""Number of films in each split of ChestMNIST; the splits stand in the order of the table."""
+"""Number of images in each split of ChestMNIST; the splits stand in the order of the table."""
 
 
 @cache
 def label_counts():
-    """Return every distinct label vector of ChestMNIST and the number of its films.
+    """Return every distinct label vector of ChestMNIST and the number of its images.
 
     Returns:
         vectors (k, 14) uint8 in the order of :data:`xraylab.findings.FINDINGS`, and counts (k, 3)
-        int64 for the training, validation and test films. Both are read-only.
+        int64 for the training, validation and test images. Both are read-only.
     """
     table = resources.files("xraylab.phantom") / "label_vectors.csv"
     with table.open(encoding="utf-8", newline="") as stream:
@@ -40,7 +40,7 @@ def label_counts():
 
 
 def draw_labels(indices, seed=0, *, split=None, prevalence=None):
-    """Return the label vectors of phantom films, drawn from ChestMNIST's joint distribution.
+    """Return the label vectors of phantom images, drawn from ChestMNIST's joint distribution.
 
     With a prevalence every finding is drawn independently of the others instead. A mapping changes
     only the findings it names; the others keep the prevalence that they have in ``split``.
@@ -51,8 +51,8 @@ def draw_labels(indices, seed=0, *, split=None, prevalence=None):
 
     Args:
         seed: whole number of at least 0; another seed gives another population.
-        split: ``"train"``, ``"val"`` or ``"test"`` for the films of that split of ChestMNIST; None
-            for all its films. A prevalence that covers every finding leaves nothing of it.
+        split: ``"train"``, ``"val"`` or ``"test"`` for the images of that split of ChestMNIST; None
+            for all its images. A prevalence that covers every finding leaves nothing of it.
         prevalence: None, a number from 0 to 1 for every finding, or a mapping from finding to
             number.
 
@@ -73,7 +73,7 @@ def draw_labels(indices, seed=0, *, split=None, prevalence=None):
 
 
 def _counts_of(split):
-    """Return (k,) numbers of films that carry each label vector in a split, or in all of them."""
+    """Return (k,) numbers of images that carry each label vector in a split, or in all of them."""
     _, counts = label_counts()
     if split is None:
         return counts.sum(axis=1)
@@ -83,7 +83,7 @@ def _counts_of(split):
 
 
 def check_indices(indices):
-    """Return the numbers of the films as (n,) int64, or say what is wrong with them.
+    """Return the numbers of the images as (n,) int64, or say what is wrong with them.
 
     Raises:
         ValueError: if they are not one or more whole numbers from 0 to 2**63 - 1, in one row.
@@ -105,13 +105,13 @@ def check_indices(indices):
     return array.astype(np.int64)
 
 
-def check_labels(labels, num_films):
+def check_labels(labels, num_images):
     """Return given label vectors as an array, or say what is wrong with them.
 
     Raises:
-        ValueError: if they are not (num_films, 14) zeros and ones.
+        ValueError: if they are not (num_images, 14) zeros and ones.
     """
-    expected = (num_films, len(FINDINGS))
+    expected = (num_images, len(FINDINGS))
     wanted = f"labels must be {expected} zeros and ones, a column a finding"
     try:
         labels = np.asarray(labels)

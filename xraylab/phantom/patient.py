@@ -1,6 +1,6 @@
 """What varies from patient to patient and from one placing before the detector to the next.
 
-Lengths are in centimetres. x runs to the right of the film, which is the patient's left, and y
+Lengths are in centimetres. x runs to the right of the image, which is the patient's left, and y
 downwards; both are 0 near the middle of the chest, at the height of the main bronchi.
 """
 
@@ -11,15 +11,15 @@ import numpy as np
 from xraylab.phantom.draws import Dice
 
 RIGHT, LEFT = -1, 1
-"""The patient's sides, as the sign of x on the film."""
+"""The patient's sides, as the sign of x on the image."""
 
 
 @dataclass
 class Patient:
-    """The patients of some films; every attribute is (n,). A finding may change them.
+    """The patients of some images; every attribute is (n,). A finding may change them.
 
     Who they are:
-        sex: 0 for women, 1 for men. age: years. portable: 1 for an AP film at the bedside.
+        sex: 0 for women, 1 for men. age: years. portable: 1 for an AP image at the bedside.
         wall: thickness of the chest wall. depth: half the inside of the chest from front to back.
     The cage:
         width: half its inside, at the widest. shape, taper: how it narrows upwards.
@@ -36,8 +36,8 @@ class Patient:
         air: share of the lung's volume that is air. breast: cm of breast shadow.
         stomach: how much air is in the stomach, up to 1; none below 0.
     Placing:
-        field: side of the film. turn: x that a cm of y adds. twist: of the patient about the long
-        axis, cm by which the front is moved. move_x, move_y: of the patient on the film.
+        field: side of the image. turn: x that a cm of y adds. twist: of the patient about the long
+        axis, cm by which the front is moved. move_x, move_y: of the patient on the image.
         arms: how far the arms are from the chest.
     """
 
@@ -88,11 +88,11 @@ class Patient:
 
 
 def draw_patients(indices, seed, portable):
-    """Return the patients of some films.
+    """Return the patients of some images.
 
     Args:
-        portable: (n,) 1 where the film must be AP, 0 where PA, -1 where that is drawn: 4 in 10
-            films of ChestX-ray14 are AP (``nihcc2017``).
+        portable: (n,) 1 where the image must be AP, 0 where PA, -1 where that is drawn: 4 in 10
+            images of ChestX-ray14 are AP (``nihcc2017``).
     """
     dice = Dice(seed, indices, "patient", 120)
     portable = np.where(portable < 0, dice.chance(0.4), portable).astype(float)

@@ -1,7 +1,7 @@
-"""How often films with certain findings are AP, in NIH's own table of its films.
+"""How often images with certain findings are AP, in NIH's own table of its images.
 
-Sick patients are filmed in bed, so an AP film is itself a hint at some findings. The figures are a
-logistic regression of AP on the 14 findings over the 112,120 films of ChestX-ray14 (``nihcc2017``),
+Sick patients are imageed in bed, so an AP image is itself a hint at some findings. The figures are a
+logistic regression of AP on the 14 findings over the 112,120 images of ChestX-ray14 (``nihcc2017``),
 made by ``tools/fit_projection.py``.
 """
 
@@ -33,7 +33,7 @@ LOG_ODDS = {
 
 
 def draw_projections(truth, indices, seed):
-    """Return which films are AP, (n,) 0 or 1, as often as NIH's with the findings ``truth``."""
+    """Return which images are AP, (n,) 0 or 1, as often as NIH's with the findings ``truth``."""
     slopes = np.array([LOG_ODDS[name] for name in FINDINGS])
     chance = 1 / (1 + np.exp(-(INTERCEPT + np.asarray(truth) @ slopes)))
     return (uniform(seed, indices, "projection", 1)[:, 0] < chance).astype(np.int8)

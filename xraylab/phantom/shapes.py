@@ -45,7 +45,7 @@ def bump(distance, width):
 
 
 def column(values):
-    """Return per-film numbers (n,) as (n, 1, 1) float32, to stand beside pictures."""
+    """Return per-image numbers (n,) as (n, 1, 1) float32, to stand beside pictures."""
     return np.asarray(values, dtype=np.float32)[:, np.newaxis, np.newaxis]
 
 

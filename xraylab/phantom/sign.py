@@ -13,7 +13,7 @@ from xraylab.phantom.vessels import hila
 
 @dataclass
 class Sign:
-    """One finding on some films.
+    """One finding on some images.
 
     Shapes:
         u: (n, 40) uniform numbers of this finding alone, so that switching it on changes nothing
@@ -25,7 +25,7 @@ class Sign:
     side: np.ndarray
 
     def rows(self, chosen):
-        """Return the sign on some of the films."""
+        """Return the sign on some of the images."""
         return Sign(self.u[chosen], self.severity[chosen], self.side[chosen])
 
     def between(self, place, low, high):
@@ -62,7 +62,7 @@ class Sign:
 
 
 def draw_sign(indices, seed, name, severity, both):
-    """Return the sign of one finding on some films; ``both``: share of them on both sides."""
+    """Return the sign of one finding on some images; ``both``: share of them on both sides."""
     u = uniform(seed, indices, f"sign {name}", 40)
     own = uniform(seed, indices, f"side {name}", 2)
     side = np.where(own[:, 0] < both, 0, np.where(own[:, 1] < 0.54, RIGHT, LEFT))
@@ -70,7 +70,7 @@ def draw_sign(indices, seed, name, severity, both):
 
 
 def texture(chest, purpose, cells):
-    """Return a smooth random field between 0 and 1, ``cells`` cells to the film's side."""
+    """Return a smooth random field between 0 and 1, ``cells`` cells to the image's side."""
     field = smooth_field(chest.seed, chest.indices, purpose, cells, chest.size)
     return np.clip(0.5 + 0.6 * field, 0.0, 1.0)
 

@@ -8,12 +8,12 @@ from xraylab.phantom import opacities, spaces
 
 @dataclass(frozen=True)
 class Finding:
-    """How one finding shows on a film.
+    """How one finding shows on an image.
 
     Args:
         paint: function of a chest and a sign; returns the water to add and the truth.
         alter: function of patients and a sign that changes the patients, or None.
-        both: share of the films that have it on both sides; the rest have it on one.
+        both: share of the images that have it on both sides; the rest have it on one.
         side: ``"M"`` for what lies in the middle and has no side, else empty.
         hides: share of the vessels that no longer show where the finding is.
         empties: whether there is no lung any more where the finding is.

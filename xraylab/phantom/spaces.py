@@ -11,7 +11,7 @@ from xraylab.phantom.sign import fill, place_in_lung
 
 
 def cardiomegaly_alter(patient, sign):
-    """The cardiothoracic ratio rises above one half, the limit on a PA film (``goodman2015``)."""
+    """The cardiothoracic ratio rises above one half, the limit on a PA image (``goodman2015``)."""
     wide = 0.535 + 0.025 * patient.portable + 0.15 * sign.severity
     patient.heart_ratio = np.maximum(patient.heart_ratio, wide)
     patient.auricle = patient.auricle + 0.6 * sign.u[:, 0]
@@ -35,7 +35,7 @@ def effusion_alter(patient, sign):
 def effusion(chest, sign):
     """Fluid blunts the costophrenic angle and climbs the wall: the meniscus (``goodman2015``).
 
-    Under a patient who lies, half of the AP films here, it spreads behind the lung: a veil that
+    Under a patient who lies, half of the AP images here, it spreads behind the lung: a veil that
     grows towards the base.
     """
     p = chest.patient

@@ -1,7 +1,7 @@
 """Thin things: vessels, wires and lines as swarms of points, each spread over the pixels about it.
 
 A curve of any shape costs as much as it has points, whatever the number of pixels beside it. What
-is added to a film is exact in sum: the area under a stroke does not depend on the film's size.
+is added to an image is exact in sum: the area under a stroke does not depend on the image's size.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ def splat(view, x, y, volume):
 
     Shapes:
         x, y: (n, m) centimetres in the patient; volume: (n, m) cubic centimetres.
-        returns: (n, size, size) float32. Points beyond the film are left out.
+        returns: (n, size, size) float32. Points beyond the image are left out.
     """
     n, size = len(x), view.size
     across, down = view.to_pixels(x, y)

@@ -11,7 +11,7 @@ TRUNKS = 9
 """Trunks that leave one hilum."""
 
 USUAL_FIELD = 37.0
-"""Side in cm of a usual film, by which vessels are blurred: all films of a batch alike."""
+"""Side in cm of a usual image, by which vessels are blurred: all images of a batch alike."""
 
 
 def hila(patient):

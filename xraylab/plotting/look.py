@@ -52,7 +52,7 @@ _STYLE = {
     "grid.alpha": 0.2,
     "grid.color": INK,
     "image.cmap": HEAT_MAP,
-    "image.composite_image": False,  # films keep their own pixels inside the vector drawing
+    "image.composite_image": False,  # images keep their own pixels inside the vector drawing
     "legend.frameon": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "xraylab",  # the same figure, the same bytes

@@ -1,13 +1,13 @@
-"""Maps: a quantity over a film, or by itself, with a colour bar and its unit."""
+"""Maps: a quantity over an image, or by itself, with a colour bar and its unit."""
 
 import matplotlib
 import numpy as np
 
-from xraylab.plotting.films import film, say_simulated, to_grey
+from xraylab.plotting.images import draw_image, say_simulated, to_grey
 from xraylab.plotting.look import HEAT_MAP, Figure, figure, style
 
 MAP_OPACITY = 0.45
-"""How far a map covers the film beneath it."""
+"""How far a map covers the image beneath it."""
 
 
 def heat(
@@ -21,31 +21,31 @@ def heat(
     simulated: bool = False,
     alt: str = "",
 ) -> Figure:
-    """Return a film under a map of values, with a colour bar; the film stays readable beneath.
+    """Return an image under a map of values, with a colour bar; the image stays readable beneath.
 
     Shapes:
         image: (height, width), uint8 in [0, 255] or float in [0, 1].
         values: (rows, columns), any grid over the same field of view.
 
     Args:
-        image: the film.
+        image: the image.
         values: the map, e.g. attention over patches.
         unit: what the values are, with their unit; stands beside the colour bar.
-        title: short text above the film.
+        title: short text above the image.
         limits: values at the ends of the colour bar; by default the smallest and the largest.
-        boxes: boxes to outline, as for :func:`film`.
-        simulated: mark the film as simulated.
+        boxes: boxes to outline, as for :func:`draw_image`.
+        simulated: mark the image as simulated.
         alt: what can be seen; by default where the largest value lies.
     """
     values = np.asarray(values, float)
     row, column = np.unravel_index(np.nanargmax(values), values.shape)
     across, down = (column + 0.5) / values.shape[1], (row + 0.5) / values.shape[0]
     alt = alt or (
-        f"{title or 'Film'} with a map of {unit} over it, from {np.nanmin(values):.3g} to "
+        f"{title or 'Image'} with a map of {unit} over it, from {np.nanmin(values):.3g} to "
         f"{np.nanmax(values):.3g}; largest at {across:.0%} from the left and {down:.0%} from above."
     )
     drawn, axes = figure(3.4, 2.8, alt=alt)
-    film(axes, image, title=title, boxes=boxes, simulated=simulated)
+    draw_image(axes, image, title=title, boxes=boxes, simulated=simulated)
     with style():
         height, width = to_grey(image).shape
         low, high = limits or (np.nanmin(values), np.nanmax(values))
@@ -73,7 +73,7 @@ def field(
     simulated: bool = False,
     alt: str = "",
 ) -> Figure:
-    """Return a picture of a quantity, with a colour bar and its unit: a map without a film.
+    """Return a picture of a quantity, with a colour bar and its unit: a map without an image.
 
     Shapes:
         values: (height, width), finite.
@@ -118,7 +118,7 @@ def field(
 def tinted(
     image: np.ndarray, values: np.ndarray, limits: tuple[float, float], mark=None
 ) -> np.ndarray:
-    """Return a film in the colours of a map over it, for the frames of a probe.
+    """Return an image in the colours of a map over it, for the frames of a probe.
 
     :func:`heat` draws the same as a figure with a colour bar; this takes a hundredth of the time.
 
@@ -128,7 +128,7 @@ def tinted(
         returns: (height, width, 3) uint8.
 
     Args:
-        image: the film, or what :func:`outlined` makes of it: what is coloured stays as it is.
+        image: the image, or what :func:`outlined` makes of it: what is coloured stays as it is.
         values: the map.
         limits: values at the ends of the colours.
         mark: (row, column) of a cell of another grid and its (rows, columns), to be outlined in

@@ -88,17 +88,17 @@ def threshold(
     """Return what one threshold does to one finding: who is called, who is missed.
 
     Shapes:
-        truth: (num_films,), 0 or 1. probabilities: (num_films,) in (0, 1).
+        truth: (num_images,), 0 or 1. probabilities: (num_images,) in (0, 1).
 
     Args:
         truth: whether the finding is there.
-        probabilities: what the model says; a film is called where it says more than ``at``.
+        probabilities: what the model says; an image is called where it says more than ``at``.
         at: the threshold, in (0, 1).
         title: short text above the chart.
         bins: bars, on an axis of log-odds.
 
     Raises:
-        ValueError: if lengths differ, there is no film, or the threshold is out of range.
+        ValueError: if lengths differ, there is no image, or the threshold is out of range.
     """
     truth, said = np.asarray(truth).astype(bool), np.asarray(probabilities, float)
     if truth.ndim != 1 or truth.shape != said.shape or not truth.size:
@@ -139,7 +139,7 @@ def threshold(
             place.set_xlim(first - wide, last + wide)
             place.tick_params(labelsize=8)
             place.locator_params(axis="y", nbins=3)
-            place.set_ylabel("films", fontsize=8)
+            place.set_ylabel("images", fontsize=8)
         axes[1].set_xlabel("probability said", fontsize=9)
         if title:
             drawn.suptitle(title, fontsize=10, color=INK)

@@ -1,11 +1,11 @@
 """The store of results: one file for each recorded run, which nobody can fill in by typing.
 
 A record is made from a finished run by :func:`record`. It holds the recipe, the fingerprints of the
-films, the environment, the scores with their intervals and the hash of the weights, and its own
+images, the environment, the scores with their intervals and the hash of the weights, and its own
 hash over all of that. Whoever loads it has its predictions scored again: what disagrees is refused
 by name. :func:`check_results` does the same with intervals, calibration and thresholds.
 
-Scores on simulated films say so in the record, and tables of records put it into their captions.
+Scores on simulated images say so in the record, and tables of records put it into their captions.
 Published figures never come from here: see :func:`published`.
 """
 

@@ -10,13 +10,13 @@ from xraylab.results.errors import ResultError
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far a second record's test scores lie above a first's, on the same films.
+    """How far a second record's test scores lie above a first's, on the same images.
 
     Attributes:
         scores: :class:`xraylab.evaluation.Difference` by score over all labels.
         findings: the same of the ROC AUC of each label.
         holm: p-values of the labels after Holm's correction; nan where undefined.
-        unit: what was resampled, ``"films"`` or ``"patients"``.
+        unit: what was resampled, ``"images"`` or ``"patients"``.
     """
 
     scores: dict[str, Difference]
@@ -28,10 +28,10 @@ class Comparison:
 def compare_results(first, second, replicates=1000, *, seed=0, progress=False):
     """Return the :class:`Comparison` of two records by paired bootstrap.
 
-    It tells how differences vary with the films, not with the seeds of the runs.
+    It tells how differences vary with the images, not with the seeds of the runs.
 
     Raises:
-        ResultError: if predictions of either were not kept, or they are of other films or labels.
+        ResultError: if predictions of either were not kept, or they are of other images or labels.
         ValueError: if there are too few replicates to tell anything after Holm's correction.
     """
     for result in (first, second):
@@ -44,7 +44,7 @@ def compare_results(first, second, replicates=1000, *, seed=0, progress=False):
     same = prints[0] == prints[1] and mine.labels_sha256 == theirs.labels_sha256
     if not same or first.label_names != second.label_names:
         raise ResultError(
-            f"{first.name} and {second.name} were scored on other films or labels: their "
+            f"{first.name} and {second.name} were scored on other images or labels: their "
             "scores cannot be paired"
         )
     least = 2 * len(first.label_names) / (replicates + 1)
@@ -54,7 +54,7 @@ def compare_results(first, second, replicates=1000, *, seed=0, progress=False):
             f"below {least:.2g} after Holm's correction; take at least "
             f"{40 * len(first.label_names)}"
         )
-    unit = "films" if mine.patients is None else "patients"
+    unit = "images" if mine.patients is None else "patients"
     found = compare(
         mine.truth,
         mine.probabilities,
@@ -75,15 +75,15 @@ def compare_results(first, second, replicates=1000, *, seed=0, progress=False):
 
 
 def differences(first, second):
-    """Return ``{what: (first's, second's)}`` of the recipe, films and software that differ."""
+    """Return ``{what: (first's, second's)}`` of the recipe, images and software that differ."""
     pairs = {f"recipe: {field}": field for field in first.recipe | second.recipe}
     found = {
         what: (first.recipe.get(field), second.recipe.get(field)) for what, field in pairs.items()
     }
     for split in first.values["data"]:
-        found[f"{split} films"] = tuple(
-            f"{films['films']:,} of {films['source']} ({films['fingerprint'][:12]})"
-            for films in (first.values["data"][split], second.values["data"][split])
+        found[f"{split} images"] = tuple(
+            f"{images['images']:,} of {images['source']} ({images['fingerprint'][:12]})"
+            for images in (first.values["data"][split], second.values["data"][split])
         )
     found["weights begun with"] = (first.values["origins"], second.values["origins"])
     software = [result.values["software"] for result in (first, second)]

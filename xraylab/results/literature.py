@@ -14,7 +14,7 @@ class Published:
 
     Attributes:
         model: the name that xraylab has for it; ``…_kd`` for a student taught by distillation.
-        size: side of the films in pixels.
+        size: side of the images in pixels.
         data: the data set.
         citation: bibliography key.
         place: where in the source it stands.

@@ -1,4 +1,4 @@
-"""What a model said of its films, kept so that anybody can score it again."""
+"""What a model said of its images, kept so that anybody can score it again."""
 
 import hashlib
 import io
@@ -25,9 +25,9 @@ class Answers:
     """The labels of one split, and a model's answers.
 
     Attributes:
-        labels: (num_films, num_labels) uint8: 0, 1, or :data:`UNKNOWN`.
-        logits: (num_films, num_labels) float32.
-        patients: (num_films,) whose film each is, numbers or text; None where nobody knows.
+        labels: (num_images, num_labels) uint8: 0, 1, or :data:`UNKNOWN`.
+        logits: (num_images, num_labels) float32.
+        patients: (num_images,) whose image each is, numbers or text; None where nobody knows.
     """
 
     labels: np.ndarray
@@ -36,17 +36,17 @@ class Answers:
 
     @property
     def truth(self):
-        """Labels with nan where they are unknown, (num_films, num_labels) float32."""
+        """Labels with nan where they are unknown, (num_images, num_labels) float32."""
         return np.where(self.labels == UNKNOWN, np.nan, self.labels).astype(np.float32)
 
     @property
     def probabilities(self):
-        """Probabilities in [0, 1], (num_films, num_labels) float32."""
+        """Probabilities in [0, 1], (num_images, num_labels) float32."""
         return sigmoid(self.logits)
 
     @property
     def labels_sha256(self):
-        """Hash of the labels: films at another size have the same, in the same order."""
+        """Hash of the labels: images at another size have the same, in the same order."""
         shape = ",".join(map(str, self.labels.shape))
         return hashlib.sha256(shape.encode() + b";" + self.labels.tobytes()).hexdigest()
 

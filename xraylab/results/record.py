@@ -1,4 +1,4 @@
-"""A record made from a finished run: scored on its test films, and signed with its own hash."""
+"""A record made from a finished run: scored on its test images, and signed with its own hash."""
 
 import re
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from xraylab.results.scoring import Measure, score_all
 from xraylab.results.store import digest, load_result, require_sound
 from xraylab.training import Run, recipes
 from xraylab.training.report import commit
-from xraylab.training.run import load_films, write_json
+from xraylab.training.run import load_images, write_json
 
 SAME_RUN = 1e-3
 """How far a macro AUC may lie from the one in the run's report, taken on another device."""
@@ -34,10 +34,10 @@ def record(
     replace=False,
     progress=True,
 ):
-    """Score a finished run on its test films and write its record.
+    """Score a finished run on its test images and write its record.
 
-    Calibration and thresholds are fitted on the validation films and judged on the test films.
-    Intervals come from resampling patients, where the films' patients are known, else films.
+    Calibration and thresholds are fitted on the validation images and judged on the test images.
+    Intervals come from resampling patients, where the images' patients are known, else images.
 
     Args:
         path: the run's folder.
@@ -48,7 +48,7 @@ def record(
         replicates, level, seed: of the intervals, as :func:`xraylab.evaluation.bootstrap`.
         cost: whether to measure what the model costs on this device; a minute or more.
         keep: whether to keep labels, answers and patients beside the record, so that anybody can
-            score them; by default of simulated films alone, which always keep them. Labels of films
+            score them; by default of simulated images alone, which always keep them. Labels of images
             that may not be passed on must not be kept.
         replace: whether to put the record over one that is there under this name.
         progress: whether to show progress.
@@ -87,19 +87,19 @@ def _record(run, place, name, recipe_name, drawing, cost, keep, progress):
     folder = place.parent
     changes = None if recipe_name is None else _changes(run.recipe, recipe_name)
     model = run.load_model("best")
-    films = {split: load_films(run.recipe, split, progress) for split in SPLITS}
+    images = {split: load_images(run.recipe, split, progress) for split in SPLITS}
     answers = {
         split: answers_of(mine, predict_logits(model, mine), patients_of(mine))
-        for split, mine in films.items()
+        for split, mine in images.items()
     }
     measure = Measure(
         label_names=run.recipe.label_names,
         prevalence=tuple(run.facts["train_prevalence"]),
         **dict(zip(("replicates", "level", "seed"), drawing, strict=True)),
-        unit="films" if answers["test"].patients is None else "patients",
+        unit="images" if answers["test"].patients is None else "patients",
     )
     scored = score_all(answers, measure, progress=progress)
-    _require_same_run(run, films, scored)
+    _require_same_run(run, images, scored)
     values = {
         "schema": 1,
         "name": name,
@@ -107,8 +107,8 @@ def _record(run, place, name, recipe_name, drawing, cost, keep, progress):
         "changes": changes,
         "recipe": _without_folders(run.recipe.to_dict()),
         "origins": run.facts["origins"],
-        "simulated": films["test"].simulated,
-        "data": _data(run, films, answers),
+        "simulated": images["test"].simulated,
+        "data": _data(run, images, answers),
         "training": _training(run) | {"parameters": model.count_params()},
         "weights_sha256": sha256_of(run.weights_file("best")),
         "measure": measure.to_dict(),
@@ -154,26 +154,26 @@ def _checked_name(name):
 
 
 def _require_finished(run):
-    """Refuse a run without a report, or with that of another recipe or other films."""
+    """Refuse a run without a report, or with that of another recipe or other images."""
     if run.report is None:
         raise ResultError(
             f"{run.path}: only a finished run can be recorded; this one has finished "
             f"{len(run.history)} of {run.recipe.epochs} epochs. Continue it with: "
             f"xraylab resume {run.path}"
         )
-    films = {split: facts["fingerprint"] for split, facts in run.report["data"].items()}
-    if run.report["recipe"] != run.recipe.to_dict() or films != run.facts["data"]:
+    images = {split: facts["fingerprint"] for split, facts in run.report["data"].items()}
+    if run.report["recipe"] != run.recipe.to_dict() or images != run.facts["data"]:
         raise ResultError(
-            f"{run.path}: report.json is of another recipe or other films than run.json. Train "
+            f"{run.path}: report.json is of another recipe or other images than run.json. Train "
             "the run again"
         )
 
 
-def _require_same_run(run, films, scored):
+def _require_same_run(run, images, scored):
     """Refuse a run whose weights do not give the validation score of its report."""
-    if films["val"].fingerprint != run.facts["data"]["val"]:
+    if images["val"].fingerprint != run.facts["data"]["val"]:
         raise ResultError(
-            f"{run.path}: the validation films of {run.recipe.data} are others than the run was "
+            f"{run.path}: the validation images of {run.recipe.data} are others than the run was "
             "trained with. Put those back"
         )
     told = run.report["scores"]["val"]["macro_auc"]
@@ -213,14 +213,14 @@ def _without_folders(recipe):
     return recipe
 
 
-def _data(run, films, answers):
-    """Return which films were used: source, number, size, and hashes."""
+def _data(run, images, answers):
+    """Return which images were used: source, number, size, and hashes."""
     train = run.report["data"]["train"]
     data = {"train": train | {"source": Path(train["source"]).name}}
-    for split, mine in films.items():
+    for split, mine in images.items():
         data[split] = {
             "source": Path(mine.source).name,
-            "films": len(mine),
+            "images": len(mine),
             "size": mine.size,
             "fingerprint": mine.fingerprint,
             "labels_sha256": answers[split].labels_sha256,

@@ -17,11 +17,11 @@ class Measure:
 
     Attributes:
         label_names: names of the labels.
-        prevalence: share of positives of each label in the training films, for the floor.
+        prevalence: share of positives of each label in the training images, for the floor.
         replicates: bootstrap resamples behind the intervals.
         level: coverage that the intervals ask for.
         seed: seed of the resampling.
-        unit: what is resampled, ``"films"`` or ``"patients"``.
+        unit: what is resampled, ``"images"`` or ``"patients"``.
     """
 
     label_names: tuple[str, ...]
@@ -52,9 +52,9 @@ def score_all(answers, measure, *, quick=False, progress=False):
         progress: whether to show progress.
 
     Returns:
-        dict with ``scores`` by split and, unless ``quick``, ``intervals`` on the test films, and
-        ``calibration`` and ``thresholds``, both fitted on validation films and judged on the test
-        films.
+        dict with ``scores`` by split and, unless ``quick``, ``intervals`` on the test images, and
+        ``calibration`` and ``thresholds``, both fitted on validation images and judged on the test
+        images.
     """
     scores = {
         split: metrics.score(
@@ -143,7 +143,7 @@ def judge(y_true, probabilities, **drawing):
 
 
 def _points(test, chosen):
-    """Return what chosen thresholds do on the test films, a dict a label."""
+    """Return what chosen thresholds do on the test images, a dict a label."""
     thresholds = [np.nan if value is None else value for value in chosen]
     points = evaluation.operating_points(test.truth, test.probabilities, thresholds)
     return [asdict(point) for point in points]

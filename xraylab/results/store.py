@@ -23,7 +23,7 @@ class Result:
     Attributes:
         path: its file.
         values: what the file holds, as its schema ``result.schema.json`` says.
-        answers: labels and logits of the validation and test films by split; None if they were not
+        answers: labels and logits of the validation and test images by split; None if they were not
             kept.
     """
 
@@ -48,7 +48,7 @@ class Result:
 
     @property
     def simulated(self):
-        """Whether its films are simulated."""
+        """Whether its images are simulated."""
         return self.values["simulated"]
 
     def score(self, name, split="test"):
@@ -160,18 +160,18 @@ def require_sound(path, values):
     if problem is not None:
         where = "/".join(map(str, problem.absolute_path)) or "the whole"
         raise ResultError(f"{path}: {where} is not as a record has it: {problem.message[:300]}")
-    recipe, films, measure = values["recipe"], values["data"], values["measure"]
+    recipe, images, measure = values["recipe"], values["data"], values["measure"]
     training = values["training"]
     pairs = [
         ("epochs trained", training["epochs"], recipe["epochs"]),
         ("label names", measure["label_names"], recipe["label_names"]),
         ("number of prevalences", len(measure["prevalence"]), len(measure["label_names"])),
     ]
-    for split, facts in films.items():
+    for split, facts in images.items():
         pairs += [
-            (f"size of the {split} films", facts["size"], recipe["size"]),
-            (f"source of the {split} films", facts["source"], recipe["data"]),
-            (f"simulated of the {split} films", values["simulated"], facts["source"] == "phantom"),
+            (f"size of the {split} images", facts["size"], recipe["size"]),
+            (f"source of the {split} images", facts["source"], recipe["data"]),
+            (f"simulated of the {split} images", values["simulated"], facts["source"] == "phantom"),
         ]
     count = _parameters(recipe)
     if count is not None:
@@ -182,7 +182,7 @@ def require_sound(path, values):
     if training["best_epoch"] > training["epochs"]:
         raise ResultError(f"{path}: its best epoch {training['best_epoch']} is after the last")
     if values["simulated"] and values["predictions"] is None:
-        raise ResultError(f"{path}: answers to simulated films are always kept; here are none")
+        raise ResultError(f"{path}: answers to simulated images are always kept; here are none")
 
 
 def _parameters(recipe):
@@ -199,7 +199,7 @@ def _require_unit(result):
     """Refuse intervals over something else than the answers know."""
     if result.answers is None:
         return
-    unit = "films" if result.answers["test"].patients is None else "patients"
+    unit = "images" if result.answers["test"].patients is None else "patients"
     if result.values["measure"]["unit"] != unit:
         raise ResultError(f"{result.path}: its intervals must come from resampling {unit}")
 
@@ -221,9 +221,9 @@ def _answers(path, values):
         raise ResultError(f"{path}: {kept['file']} cannot be the predictions of {values['name']}")
     answers = read_predictions(path.with_name(kept["file"]), kept["sha256"])
     for split, mine in answers.items():
-        films = values["data"][split]
-        if mine.labels_sha256 != films["labels_sha256"] or len(mine.labels) != films["films"]:
-            raise ResultError(f"{path}: its predictions are of other {split} films than it says")
+        images = values["data"][split]
+        if mine.labels_sha256 != images["labels_sha256"] or len(mine.labels) != images["images"]:
+            raise ResultError(f"{path}: its predictions are of other {split} images than it says")
     return answers
 
 

@@ -80,11 +80,11 @@ COLUMNS = {
     "parameters": _training("parameters", "parameters", "{:,.0f}".format),
     "multiply_adds": _cost("multiply_adds", "multiply-adds (M)", "{:,.1f}".format, 1e6),
     "latency": _cost("latency_p50", "latency (ms)", "{:.1f}".format),
-    "inference_memory": _cost("inference_bytes", "memory, 32 films (GB)", "{:.2f}".format, 1e9),
+    "inference_memory": _cost("inference_bytes", "memory, 32 images (GB)", "{:.2f}".format, 1e9),
     "training_memory": _cost("training_bytes", "memory, training (GB)", "{:.2f}".format, 1e9),
     "size": Column("px", lambda result: result.recipe["size"], "{:.0f}".format),
-    "films": Column(
-        "training films", lambda result: result.values["data"]["train"]["films"], "{:,.0f}".format
+    "images": Column(
+        "training images", lambda result: result.values["data"]["train"]["images"], "{:,.0f}".format
     ),
     "epochs": _training("epochs", "epochs", "{:.0f}".format),
     "minutes": _training("seconds", "minutes of training", "{:.1f}".format, 60),
@@ -104,7 +104,7 @@ USUAL = (
 
 
 def table(results, columns=USUAL, *, models=None):
-    """Return a table of records that were scored on the same test films.
+    """Return a table of records that were scored on the same test images.
 
     Args:
         results: :class:`xraylab.results.Result` objects.
@@ -114,7 +114,7 @@ def table(results, columns=USUAL, *, models=None):
             order.
 
     Raises:
-        ValueError: if there is no record, the films or labels of those shown differ, or a column
+        ValueError: if there is no record, the images or labels of those shown differ, or a column
             is unknown.
     """
     results = [r for r in results if models is None or r.recipe["model"] in models]
@@ -124,7 +124,7 @@ def table(results, columns=USUAL, *, models=None):
             f"a table needs a record and columns among {', '.join(COLUMNS)}; {len(results)} "
             f"records and {list(columns)} came"
         )
-    _require_same_films(results)
+    _require_same_images(results)
     if models is None:
         listed = [(result.name, result) for result in results]
     else:
@@ -153,7 +153,7 @@ def table(results, columns=USUAL, *, models=None):
 def _best(column, results):
     """Return which of the records (None where not run) are best, or hold that in their interval.
 
-    That is no test: the films are the same, so a paired comparison is sharper.
+    That is no test: the images are the same, so a paired comparison is sharper.
     """
     values = {i: column.value(result) for i, result in enumerate(results) if result is not None}
     values = {i: value for i, value in values.items() if value is not None}
@@ -175,7 +175,7 @@ def by_size(results, models, sizes, score="macro_auc"):
     Several records of one cell, as with other seeds, give their mean and their number.
 
     Args:
-        results: :class:`xraylab.results.Result` objects, scored on the same films at other sizes.
+        results: :class:`xraylab.results.Result` objects, scored on the same images at other sizes.
         models: the rows.
         sizes: the columns, in pixels.
         score: name of a score over all labels.
@@ -189,7 +189,7 @@ def by_size(results, models, sizes, score="macro_auc"):
     if score not in SCORES:
         raise ValueError(f"score must be one of {', '.join(SCORES)}; {score!r} came")
     results = [r for r in results if r.recipe["model"] in models and r.recipe["size"] in sizes]
-    _require_same_films(results)
+    _require_same_images(results)
     rows = []
     for model in models:
         row = [model]
@@ -216,7 +216,7 @@ class Spread:
     """How a score varies with the seed alone.
 
     Attributes:
-        names: the records, runs of one recipe under several seeds on the same films.
+        names: the records, runs of one recipe under several seeds on the same images.
         seeds: theirs.
         mean, deviation: of the score; the deviation is that of a sample, divided by n - 1.
         low, high: the least and the most.
@@ -255,14 +255,14 @@ def seed_spread(results, score="macro_auc"):
 
 def _setting(result):
     """Return all that decides a run but its seed."""
-    prints = [films["fingerprint"] for films in result.values["data"].values()]
+    prints = [images["fingerprint"] for images in result.values["data"].values()]
     return str({**result.recipe, "seed": None}), str(result.values["origins"]), *prints
 
 
-def _require_same_films(results):
-    """Refuse records that were not scored on the same films and labels.
+def _require_same_images(results):
+    """Refuse records that were not scored on the same images and labels.
 
-    At another size the same films have other pixels; their labels tell that they are the same.
+    At another size the same images have other pixels; their labels tell that they are the same.
     """
     at_size = {}
     for result in results:
@@ -270,32 +270,32 @@ def _require_same_films(results):
         for other, same in ((results[0], _labels), (former, _pixels)):
             if same(other) != same(result):
                 raise ValueError(
-                    f"{other.name} was scored on {_films(other)} and {result.name} on "
-                    f"{_films(result)}: other films or labels, so they belong in different tables"
+                    f"{other.name} was scored on {_images(other)} and {result.name} on "
+                    f"{_images(result)}: other images or labels, so they belong in different tables"
                 )
 
 
 def _labels(result):
-    films = result.values["data"]["test"]
-    return films["labels_sha256"], result.label_names, result.simulated
+    images = result.values["data"]["test"]
+    return images["labels_sha256"], result.label_names, result.simulated
 
 
 def _pixels(result):
     return result.values["data"]["test"]["fingerprint"]
 
 
-def _films(result):
-    films = result.values["data"]["test"]
+def _images(result):
+    images = result.values["data"]["test"]
     kind = " SIMULATED" if result.simulated else ""
-    return f"{films['films']:,}{kind} films of {films['source']} ({films['fingerprint'][:12]})"
+    return f"{images['images']:,}{kind} images of {images['source']} ({images['fingerprint'][:12]})"
 
 
 def _scored_on(results):
-    """Return which films the scores of a table are of."""
-    films = results[0].values["data"]["test"]
-    kind = "SIMULATED films" if results[0].simulated else "films"
+    """Return which images the scores of a table are of."""
+    images = results[0].values["data"]["test"]
+    kind = "SIMULATED images" if results[0].simulated else "images"
     sizes = sorted({result.recipe["size"] for result in results})
-    return f"{films['films']:,} {kind} of {films['source']}, test split, {_listed(sizes)} px"
+    return f"{images['images']:,} {kind} of {images['source']}, test split, {_listed(sizes)} px"
 
 
 def _listed(values):

@@ -24,8 +24,8 @@ class Table:
     """A table ready to be written; in a notebook it shows itself.
 
     Attributes:
-        caption: what it holds, with the data set and the number of films; says SIMULATED of
-            simulated films.
+        caption: what it holds, with the data set and the number of images; says SIMULATED of
+            simulated images.
         heads: the headings.
         rows: cells as text, one tuple a row.
         best: places (row, column) of the best value of each column that has a best one.

@@ -19,7 +19,7 @@ def compile_model(model, recipe, total_steps, objective=None, parts=1):
     if objective is None:
         from xraylab.training.objectives import Classification
 
-        objective = Classification(recipe, films=None)
+        objective = Classification(recipe, images=None)
     losses = objective.losses(model, parts)
     optimizer = make_optimizer(recipe, model, total_steps, parts)
     model.compile(

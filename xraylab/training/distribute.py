@@ -13,7 +13,7 @@ batch; the gradient is that of the whole batch, and so are the dropout and the s
 normalisation, so the weights are those of one process up to rounding. (Adam makes a whole step of
 the rounding where a gradient is nothing else, as that of a bias before a batch normalisation; on
 one device, compiling with other optimisations changes the weights as much.) Only random changes of
-the films (augmentation, corruption) are drawn by each process for its own share. Every process
+the images (augmentation, corruption) are drawn by each process for its own share. Every process
 validates; the first writes the run, into a folder that all of them can read.
 
 If a process ends, the others cannot go on: JAX ends them too, at once or when it has missed the
@@ -22,7 +22,7 @@ process for :data:`HEARTBEAT_SECONDS`. The newest checkpoint stays, and the same
 
 On TensorFlow a run uses one device. Measured with Keras 3.15 on TensorFlow 2.21 and two devices:
 under ``tf.distribute.MirroredStrategy``, ``train_on_batch`` gives each replica the whole batch of
-16 films instead of 8; the weights are those of one device, the work is done twice.
+16 images instead of 8; the weights are those of one device, the work is done twice.
 """
 
 import contextlib
@@ -84,7 +84,7 @@ class Cluster:
         """Return the rows of a batch that this process reads.
 
         Each part that goes through the model by itself is divided among the processes, so that it
-        holds the same films as in one process.
+        holds the same images as in one process.
 
         Shapes:
             rows: (batch,); returned as (batch / num_processes,).
@@ -101,7 +101,7 @@ class Cluster:
             below = batch_size // self.num_devices * self.num_devices
             sizes = " or ".join(str(n) for n in (below, below + self.num_devices) if n)
             raise ValueError(
-                f"a batch of {batch_size} films does not divide among {self.num_devices} devices; "
+                f"a batch of {batch_size} images does not divide among {self.num_devices} devices; "
                 f"choose batch_size={sizes}"
             )
 
@@ -186,7 +186,7 @@ class Cluster:
         if differences:
             raise ValueError(
                 f"the processes would not train the same: {'; '.join(differences)}. Start all with "
-                "the same command, films and folder"
+                "the same command, images and folder"
             )
 
     @contextlib.contextmanager

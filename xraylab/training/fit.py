@@ -1,7 +1,7 @@
 """Training that can be stopped at any moment and comes out the same.
 
 Everything that decides the next step lies either in the recipe or in the checkpoint: the order of
-the films follows from (seed, epoch), the random numbers of the dropout are variables of the model.
+the images follows from (seed, epoch), the random numbers of the dropout are variables of the model.
 A run that was killed and resumed therefore takes the very steps it would have taken.
 """
 
@@ -28,7 +28,7 @@ from xraylab.training.run import (
     FILES,
     Run,
     build_model,
-    load_films,
+    load_images,
     start_weights,
     write_json,
 )
@@ -73,12 +73,12 @@ def fit(
 
     Raises:
         FileExistsError: if ``out`` holds a run and ``resume`` is false.
-        ValueError: if ``out`` holds a run of another recipe or other films; and as
+        ValueError: if ``out`` holds a run of another recipe or other images; and as
             :func:`xraylab.data.load` and :func:`xraylab.models.build`.
         TrainingInterrupted: on Ctrl-C, on SIGTERM, or when ``max_hours`` are over, after a
             checkpoint was written.
         TrainingDiverged: if the loss is no longer finite.
-        OutOfMemory: if not even one film at a time fits into memory.
+        OutOfMemory: if not even one image at a time fits into memory.
         CheckpointError: if the disk is full or refuses, where the checkpoint before stays; or if
             none of a run's checkpoints can be read, where nothing is touched.
         ProcessLost: if another process of the cluster has failed or ended; see
@@ -91,33 +91,33 @@ def fit(
     forget_memory_peak()  # not before the processes have met: it starts the back end
     with cluster.explaining_losses(out):
         # The model first: a recipe that cannot be built must cost no download, leave no folder.
-        recipe, model, films = cluster.together(
+        recipe, model, images = cluster.together(
             lambda: _prepare(recipe, out, progress and cluster.writes)
         )
         if cluster.num_processes > 1:
-            cluster.require_agreement(_common(recipe, films))
-        run = cluster.in_turn(lambda: _begin(recipe, out, films, resume, cluster))
+            cluster.require_agreement(_common(recipe, images))
+        run = cluster.in_turn(lambda: _begin(recipe, out, images, resume, cluster))
         cluster.require_agreement(_place(run))
         if run.report:
             return run
         if cluster.writes:
             sweep(run.path)
             sweep(run.checkpoints)
-        objective = cluster.in_turn(lambda: OBJECTIVES[recipe.objective](recipe, films, run.path))
+        objective = cluster.in_turn(lambda: OBJECTIVES[recipe.objective](recipe, images, run.path))
         # None may take a step before all have read the newest checkpoint.
         loop = cluster.together(
             lambda: Loop(
-                run, model, objective, films, cluster, progress, checkpoint_seconds, deadline
+                run, model, objective, images, cluster, progress, checkpoint_seconds, deadline
             )
         )
         state = loop.go()
         loop.write_last_weights()
-        cluster.together(lambda: _report(run, objective, films, state) if cluster.writes else None)
+        cluster.together(lambda: _report(run, objective, images, state) if cluster.writes else None)
     return run
 
 
 def _prepare(recipe, out, progress):
-    """Return the recipe as it can be trained here, its model and its films."""
+    """Return the recipe as it can be trained here, its model and its images."""
     told = recipe
     recipe = _with_labels(_with_precision(recipe, out))
     _require_options(recipe)
@@ -128,9 +128,9 @@ def _prepare(recipe, out, progress):
     if recipe.augmentation:
         augmentation.make(**recipe.augmentation)
     # Label names that nobody has given are left to the loader, which knows what is there.
-    films = {name: load_films(told, name, progress) for name in ("train", "val")}
-    _require_labels(recipe, films["train"])
-    return recipe, model, films
+    images = {name: load_images(told, name, progress) for name in ("train", "val")}
+    _require_labels(recipe, images["train"])
+    return recipe, model, images
 
 
 def _with_labels(recipe):
@@ -151,22 +151,22 @@ def _require_options(recipe):
                 raise ValueError(f"{field}: {function.__name__} takes no {name!r}; {hint}")
 
 
-def _require_labels(recipe, films):
-    """Refuse films with other labels than the recipe's, or with one of which nothing is known."""
-    if films.label_names != recipe.label_names:
+def _require_labels(recipe, images):
+    """Refuse images with other labels than the recipe's, or with one of which nothing is known."""
+    if images.label_names != recipe.label_names:
         raise ValueError(
             f"the recipe's label_names are {', '.join(recipe.label_names)}, but {recipe.data} has "
-            f"{', '.join(films.label_names)}. Leave label_names out to take those"
+            f"{', '.join(images.label_names)}. Leave label_names out to take those"
         )
-    empty = np.flatnonzero(np.isnan(films.truth).all(axis=0))
+    empty = np.flatnonzero(np.isnan(images.truth).all(axis=0))
     if len(empty) and recipe.objective != "masked_reconstruction":
         raise ValueError(
-            f"of {films.label_names[empty[0]]!r} nothing is known in any training film of "
+            f"of {images.label_names[empty[0]]!r} nothing is known in any training image of "
             f"{recipe.data}: its column is empty. Leave it out of label_names"
         )
 
 
-def _common(recipe, films):
+def _common(recipe, images):
     """Return what processes that train together must have in common."""
     facts = {f"the recipe's {name}": value for name, value in recipe.to_dict().items()}
     for name in ELSEWHERE:
@@ -174,7 +174,7 @@ def _common(recipe, films):
     facts |= {
         f"the SHA-256 of the {name}": total for name, total in _origins(recipe, "teacher").items()
     }
-    facts |= {f"the fingerprint of the {name} films": s.fingerprint for name, s in films.items()}
+    facts |= {f"the fingerprint of the {name} images": s.fingerprint for name, s in images.items()}
     versions = environment()["versions"]
     return facts | {f"the version of {name}": versions[name] for name in ("xraylab", "keras")}
 
@@ -189,11 +189,11 @@ def _place(run):
     }
 
 
-def _report(run, objective, films, state):
+def _report(run, objective, images, state):
     """Write the report of a finished run."""
     told = told_in_words(run.path / "report.json", run.checkpoints)
     with distribute.undistributed(), told:
-        write_report(run, objective, films, state)
+        write_report(run, objective, images, state)
 
 
 def _with_precision(recipe, out):
@@ -206,9 +206,9 @@ def _with_precision(recipe, out):
         return replace(recipe, precision=fastest_precision())
 
 
-def _begin(recipe, out, films, resume, cluster):
+def _begin(recipe, out, images, resume, cluster):
     """Begin a run, or open the one to be resumed after checking that it is the same."""
-    fingerprints = {name: split.fingerprint for name, split in films.items()}
+    fingerprints = {name: split.fingerprint for name, split in images.items()}
     try:
         run = Run(out) if cluster.writes else _wait_for_run(out)
     except FileNotFoundError:
@@ -219,7 +219,7 @@ def _begin(recipe, out, films, resume, cluster):
             "recipe": recipe.to_dict(),
             "data": fingerprints,
             "origins": _origins(recipe, "teacher", "start_from"),
-            "train_prevalence": prevalence(films["train"]),
+            "train_prevalence": prevalence(images["train"]),
             "commit": commit(),
             "begun": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -233,7 +233,7 @@ def _begin(recipe, out, films, resume, cluster):
             f"{run.path} already holds a run, begun {run.facts['begun']}. Add --resume "
             "(resume=True) to continue it, or choose another --out"
         )
-    # Where the films lie may change, from machine to machine, as long as they are the same.
+    # Where the images lie may change, from machine to machine, as long as they are the same.
     changed = run.recipe.differences(recipe)
     for name in ELSEWHERE:
         changed.pop(name, None)
@@ -245,7 +245,7 @@ def _begin(recipe, out, films, resume, cluster):
         )
     if run.facts["data"] != fingerprints:
         raise ValueError(
-            f"{run.path} was begun on other films: those of {recipe.data} have changed since "
+            f"{run.path} was begun on other images: those of {recipe.data} have changed since "
             f"{run.facts['begun']}. Put the old ones back, or choose another --out"
         )
     # What the run started with no longer matters; what it still learns from does.

@@ -24,7 +24,7 @@ from xraylab.training.checkpoint import (
 from xraylab.training.compile import compile_model
 from xraylab.training.distribute import undistributed
 from xraylab.training.interrupt import Deadline, StopRequest, TrainingInterrupted
-from xraylab.training.memory import fewer_films, told_if_judging_does_not_fit, whole_parts
+from xraylab.training.memory import fewer_images, told_if_judging_does_not_fit, whole_parts
 from xraylab.training.optimizer import WeightAverage, end_batch, recount
 from xraylab.training.report import describe_epoch
 from xraylab.training.run import build_model, weights_facts, write_json, write_weights
@@ -41,7 +41,7 @@ class Loop:
         run: the :class:`xraylab.training.Run`.
         model: the recipe's model with the weights it starts from.
         objective: one of :mod:`xraylab.training.objectives`.
-        films: the splits by name.
+        images: the splits by name.
         cluster: this process's :class:`xraylab.training.distribute.Cluster`.
         progress: whether to show progress.
         checkpoint_seconds: time between two checkpoints within an epoch.
@@ -53,21 +53,21 @@ class Loop:
     """
 
     def __init__(
-        self, run, model, objective, films, cluster, progress, checkpoint_seconds, deadline
+        self, run, model, objective, images, cluster, progress, checkpoint_seconds, deadline
     ):
         self.run, self.model = run, model
-        self.objective, self.films = objective, films
+        self.objective, self.images = objective, images
         self.cluster, self.progress = cluster, progress and cluster.writes
         self.checkpoint_seconds = checkpoint_seconds
         recipe = run.recipe
-        # Only whole batches, except where the films do not fill one.
-        self.batch_size = min(recipe.batch_size, len(films["train"]))
+        # Only whole batches, except where the images do not fill one.
+        self.batch_size = min(recipe.batch_size, len(images["train"]))
         cluster.require_batch(self.batch_size)
-        self.steps_per_epoch = len(films["train"]) // self.batch_size
+        self.steps_per_epoch = len(images["train"]) // self.batch_size
         self._judge = None
         self._good = None  # path of the checkpoint that the run stands on
-        # Judging is faster than training, film by film.
-        self._deadline = Deadline(deadline, math.ceil(len(films["val"]) / self.batch_size))
+        # Judging is faster than training, image by image.
+        self._deadline = Deadline(deadline, math.ceil(len(images["val"]) / self.batch_size))
         saved = read_newest_checkpoint(run)
         self.average = WeightAverage(self.model, recipe.ema) if recipe.ema else None
         # A run that was once out of memory goes on in the parts that did fit.
@@ -108,7 +108,7 @@ class Loop:
     def _epoch(self, epoch, stop, reader):
         """Train over the rest of one epoch and return its mean losses."""
         first = self.state["step"] - epoch * self.steps_per_epoch
-        order = epoch_order(len(self.films["train"]), self.run.recipe.seed, epoch)
+        order = epoch_order(len(self.images["train"]), self.run.recipe.seed, epoch)
         steps = range(first, self.steps_per_epoch)
         # The next batch is read and changed while the step before it runs.
         batch = reader.submit(self._read, order, epoch, first) if steps else None
@@ -140,9 +140,9 @@ class Loop:
         """Return what one step gives the model and asks of it."""
         rows = order[number * self.batch_size : (number + 1) * self.batch_size]
         rows = self.cluster.share(rows, self.parts)
-        images, labels = take(self.films["train"], rows)
+        images, labels = take(self.images["train"], rows)
         step = epoch * self.steps_per_epoch + number
-        # Processes change their films each in its own way; one alone counts the steps.
+        # Processes change their images each in its own way; one alone counts the steps.
         place = step * self.cluster.num_processes + self.cluster.rank
         return self.objective.batch(images, labels, rows, step_seed(self.run.recipe.seed, place))
 
@@ -198,12 +198,12 @@ class Loop:
             raise TrainingInterrupted(self.run.path, self.state["step"], out_of_time=not asked)
 
     def _validate(self, epoch, losses):
-        """Judge the model on the validation films, keep the weights if they are the best so far."""
+        """Judge the model on the validation images, keep the weights if they are the best so far."""
         began = time.monotonic()
         with self._averaged() as model:
             with told_if_judging_does_not_fit(self.run):
-                scores, merit = self.objective.judge(model, self.films["val"])
-            self._require_finite("answer on the validation films", merit)
+                scores, merit = self.objective.judge(model, self.images["val"])
+            self._require_finite("answer on the validation images", merit)
             best = self.state["best"] is None or merit > self.state["best"]["merit"]
             self._tick()
             self.state["history"].append(
@@ -280,7 +280,7 @@ class Loop:
 
     def _cut_batches(self, error):
         """After running out of memory, go on from the newest checkpoint with smaller parts."""
-        parts = fewer_films(self.run.recipe, self.batch_size, self.parts, self.cluster, error)
+        parts = fewer_images(self.run.recipe, self.batch_size, self.parts, self.cluster, error)
         saved = read_newest_checkpoint(self.run)
         # First the old optimiser: JAX has given away the weights with which the step began.
         restore(saved, self.model, self.average)
@@ -288,7 +288,7 @@ class Loop:
         self._restore(saved)
         if self.cluster.writes:
             tqdm.write(
-                f"out of memory; each batch of {self.batch_size} films now goes through in "
+                f"out of memory; each batch of {self.batch_size} images now goes through in "
                 f"{parts} parts of {self.batch_size // parts}, with the same step. Batch "
                 "normalisation sees the parts; all else stays"
             )

@@ -6,7 +6,7 @@ from xraylab.backend import is_out_of_memory
 
 
 class OutOfMemory(RuntimeError):
-    """Not even one film at a time fits into memory, or the validation films do not."""
+    """Not even one image at a time fits into memory, or the validation images do not."""
 
 
 def whole_parts(batch_size, least):
@@ -14,30 +14,30 @@ def whole_parts(batch_size, least):
     return next(n for n in range(min(least, batch_size), batch_size + 1) if batch_size % n == 0)
 
 
-def fewer_films(recipe, batch_size, parts, cluster, error):
+def fewer_images(recipe, batch_size, parts, cluster, error):
     """Return into how many parts to cut a batch that ran out of memory in ``parts``.
 
     Args:
         recipe: a :class:`xraylab.training.Recipe`, for the message.
-        batch_size: films a step.
+        batch_size: images a step.
         parts: into how many it was cut.
         cluster: the :class:`xraylab.training.distribute.Cluster` that each part is divided among.
         error: what the back end said.
 
     Raises:
-        OutOfMemory: if each device had one film only, or there are several processes.
+        OutOfMemory: if each device had one image only, or there are several processes.
     """
     share = batch_size // cluster.num_devices
     if cluster.num_processes > 1 and parts < share:
         # The others may have had memory enough, and are waiting in the middle of the step.
         raise OutOfMemory(
             f"{recipe.model} at {recipe.size} px does not fit into the memory of process "
-            f"{cluster.rank} with {share // parts} films a device. Begin another run with "
+            f"{cluster.rank} with {share // parts} images a device. Begin another run with "
             f"accumulation={whole_parts(share, 2 * parts)}"
         ) from error
     if parts >= share:
         raise OutOfMemory(
-            f"{recipe.model} at {recipe.size} px does not fit into memory even one film at a time. "
+            f"{recipe.model} at {recipe.size} px does not fit into memory even one image at a time. "
             "Choose a smaller size or model, or precision=mixed_float16 where the accelerator has "
             "it"
         ) from error
@@ -46,7 +46,7 @@ def fewer_films(recipe, batch_size, parts, cluster, error):
 
 @contextlib.contextmanager
 def told_if_judging_does_not_fit(run):
-    """Say so if memory runs out over the validation films, which smaller parts do not mend.
+    """Say so if memory runs out over the validation images, which smaller parts do not mend.
 
     Raises:
         OutOfMemory: in that case.
@@ -57,6 +57,6 @@ def told_if_judging_does_not_fit(run):
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            f"{run.path}: training fits into memory, but judging the validation films does not. "
+            f"{run.path}: training fits into memory, but judging the validation images does not. "
             "Free some memory; the same command with --resume goes on"
         ) from error

@@ -27,16 +27,16 @@ from xraylab.training.teachers import load_teacher
 
 
 class Classification:
-    """Findings from labels; and the film again, where a model rebuilds it.
+    """Findings from labels; and the image again, where a model rebuilds it.
 
     Args:
         recipe: a :class:`xraylab.training.Recipe`.
-        films: its splits, by name.
+        images: its splits, by name.
         folder: the run's folder, for what is worth keeping.
     """
 
-    def __init__(self, recipe, films, folder=None):
-        self.recipe, self.films = recipe, films
+    def __init__(self, recipe, images, folder=None):
+        self.recipe, self.images = recipe, images
         self.augment = None
         if recipe.augmentation:
             self.augment = augmentation.make(**recipe.augmentation)
@@ -60,12 +60,12 @@ class Classification:
         """Return the recipe's loss of the labels with its arguments."""
         options = dict(self.recipe.loss_options)
         if self.recipe.loss == "weighted_binary_cross_entropy":
-            options.setdefault("prevalence", prevalence(self.films["train"]))
+            options.setdefault("prevalence", prevalence(self.images["train"]))
         return _named(functools.partial(getattr(losses, self.recipe.loss), **options))
 
     @property
     def _divides(self):
-        """Whether the loss of the labels is a mean over those known, not over the films."""
+        """Whether the loss of the labels is a mean over those known, not over the images."""
         return "shares" in inspect.signature(getattr(losses, self.recipe.loss)).parameters
 
     def shared(self, targets, scale):
@@ -80,7 +80,7 @@ class Classification:
 
         Shapes:
             images: (batch, size, size, 1) float32 in [0, 1]; labels: (batch, num_labels) float32;
-            rows: (batch,), the films' places in the training split.
+            rows: (batch,), the images' places in the training split.
 
         Args:
             seed: decides all random changes of this batch.
@@ -90,7 +90,7 @@ class Classification:
         return images, {"logits": labels, "reconstruction": images}
 
     def judge(self, model, split):
-        """Return ``(scores, merit)`` of a model on the validation films."""
+        """Return ``(scores, merit)`` of a model on the validation images."""
         logits = predict_logits(model, split).astype(np.float64)
         truth = split.truth
         val_loss = float(np.nanmean(np.logaddexp(0.0, logits) - logits * truth))
@@ -100,7 +100,7 @@ class Classification:
             "val_binary_cross_entropy": val_loss,
             "val_macro_auc": score.macro_auc if defined else None,
         }
-        # Where the validation films define no AUC at all, the loss has to decide.
+        # Where the validation images define no AUC at all, the loss has to decide.
         return row, score.macro_auc if defined else -val_loss
 
     def _rebuilding(self, outputs):
@@ -116,12 +116,12 @@ class Distillation(Classification):
     with the other (``touvron2021``); any other student learns from both with its only head.
     """
 
-    def __init__(self, recipe, films, folder=None):
-        super().__init__(recipe, films, folder)
+    def __init__(self, recipe, images, folder=None):
+        super().__init__(recipe, images, folder)
         self._teacher, self._said = None, None
         if self.augment is None:
-            # What the teacher says of a film never changes unless the film does: ask it once.
-            self._said = _remembered(folder / "teacher.npy", lambda: self.teacher, films["train"])
+            # What the teacher says of an image never changes unless the image does: ask it once.
+            self._said = _remembered(folder / "teacher.npy", lambda: self.teacher, images["train"])
 
     @property
     def teacher(self):
@@ -186,10 +186,10 @@ class Distillation(Classification):
 
 
 class MaskedReconstruction:
-    """The film from what is left of it when large parts are painted over; no label is read."""
+    """The image from what is left of it when large parts are painted over; no label is read."""
 
-    def __init__(self, recipe, films, folder=None):
-        self.recipe, self.films = recipe, films
+    def __init__(self, recipe, images, folder=None):
+        self.recipe, self.images = recipe, images
 
     def losses(self, model, parts=1):
         """Return ``{output: (loss, weight)}``."""
@@ -209,15 +209,15 @@ class MaskedReconstruction:
         return targets | {"reconstruction": np.concatenate(columns, axis=-1)}
 
     def batch(self, images, labels, rows, seed):
-        """Return corrupted films, and the films and masks."""
+        """Return corrupted images, and the images and masks."""
         corrupted, mask = corrupt(images, seed)
         target = np.concatenate([images, mask.astype(images.dtype)], axis=-1)
         return corrupted, {"reconstruction": target}
 
     def judge(self, model, split):
-        """Return the error on the corrupted pixels of validation films, corrupted alike each time.
+        """Return the error on the corrupted pixels of validation images, corrupted alike each time.
 
-        At most 1,024 films are taken.
+        At most 1,024 images are taken.
         """
         total, count = 0.0, 0.0
         for seed, (images, _) in enumerate(data.batches(split, min(64, len(split)))):
@@ -246,16 +246,16 @@ def require_logits(model):
             logits.
 
     Raises:
-        ValueError: if no answer to films of noise leaves [0, 1], whatever its weights.
+        ValueError: if no answer to images of noise leaves [0, 1], whatever its weights.
     """
     if hasattr(model, "image_size"):
         shape = (model.image_size, model.image_size, 1)
     else:
         shape = model.input_shape[1:]
-    films = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
+    images = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
 
     def is_bounded():
-        answer = model(films, training=False)
+        answer = model(images, training=False)
         answer = ops.convert_to_numpy(answer["logits"] if isinstance(answer, dict) else answer)
         return bool(((answer >= 0) & (answer <= 1)).all())
 
@@ -324,7 +324,7 @@ def _outputs(model):
 
 
 def prevalence(split):
-    """Return the share of the films with each label, of those films where it is known."""
+    """Return the share of the images with each label, of those images where it is known."""
     return np.nanmean(np.asarray(split.truth, dtype=np.float64), axis=0).tolist()
 
 

@@ -37,9 +37,9 @@ class Recipe:
         model: a name of :func:`xraylab.models.list_models`.
         data: a source that :func:`xraylab.data.load` knows by name, or the path of a
             MedMNIST-style ``.npz`` file, which is made absolute.
-        size: side of the films in pixels.
-        epochs: passes over the training films.
-        batch_size: films a step.
+        size: side of the images in pixels.
+        epochs: passes over the training images.
+        batch_size: images a step.
         learning_rate: highest learning rate, at the end of the warm-up.
         weight_decay: decoupled weight decay of AdamW.
         warmup: share of all steps spent warming up, in [0, 1).
@@ -66,11 +66,11 @@ class Recipe:
         start_from: folder of a run whose weights this one starts with; None starts from random
             ones.
         model_options: further arguments of :func:`xraylab.models.build`.
-        data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "films"}``.
-        reconstruction_weight: λ of the reconstruction error, for models that rebuild the film.
-        seed: decides the first weights, the dropout and the order of the films.
-        num_films: number of training films; None takes all that the data have. For other splits,
-            give ``data_options`` a ``num_films`` for each.
+        data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "images"}``.
+        reconstruction_weight: λ of the reconstruction error, for models that rebuild the image.
+        seed: decides the first weights, the dropout and the order of the images.
+        num_images: number of training images; None takes all that the data have. For other splits,
+            give ``data_options`` a ``num_images`` for each.
         label_names: names of the labels; None stands for those that the data have.
 
     Raises:
@@ -107,7 +107,7 @@ class Recipe:
     model_options: dict = field(default_factory=dict)
     data_options: dict = field(default_factory=dict)
     seed: int = 0
-    num_films: int | None = None
+    num_images: int | None = None
     label_names: tuple[str, ...] | None = None
 
     def __post_init__(self):
@@ -163,19 +163,19 @@ class Recipe:
             )
         if self.objective == "masked_reconstruction" and self.augmentation:
             raise ValueError(
-                f"augmentation={self.augmentation} came, but masked reconstruction changes films "
+                f"augmentation={self.augmentation} came, but masked reconstruction changes images "
                 "in its own way: leave augmentation out"
             )
         if self.accumulation > self.batch_size:
             raise ValueError(
-                f"a batch of {self.batch_size} films cannot go through in {self.accumulation} "
+                f"a batch of {self.batch_size} images cannot go through in {self.accumulation} "
                 "parts; accumulation must be at most batch_size"
             )
-        if self.num_films is not None:
-            _require("num_films", self.num_films, _whole(1), "at least 1, or None for all")
-            if "num_films" in self.data_options:
+        if self.num_images is not None:
+            _require("num_images", self.num_images, _whole(1), "at least 1, or None for all")
+            if "num_images" in self.data_options:
                 raise ValueError(
-                    f"num_films={self.num_films} and num_films in data_options="
+                    f"num_images={self.num_images} and num_images in data_options="
                     f"{self.data_options} came; give one of them"
                 )
 

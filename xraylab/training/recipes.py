@@ -14,7 +14,7 @@ from xraylab.models import list_models
 from xraylab.nearest import did_you_mean
 from xraylab.phantom.labels import SPLIT_SIZES
 from xraylab.training.recipe import Recipe
-from xraylab.training.throughput import MEASURED, films_per_second
+from xraylab.training.throughput import MEASURED, images_per_second
 
 SLIDES_NOTE = (
     "The slides give the network, the loss of the proposed models, training from scratch and "
@@ -66,12 +66,12 @@ class NamedRecipe:
         They follow from the measured speed of a step of this model as a classifier, at 64 px; None
         where it was not measured, or the recipe has another size or trains for something else.
         """
-        speed = films_per_second(self.recipe.model, self.recipe.size, machine)
-        films = self.recipe.num_films or SPLIT_SIZES["train"]
+        speed = images_per_second(self.recipe.model, self.recipe.size, machine)
+        images = self.recipe.num_images or SPLIT_SIZES["train"]
         measured = self.recipe.objective == "classification" and self.recipe.data == "chestmnist"
         if speed is None or not measured:
             return None
-        return self.recipe.epochs * films / speed / 3600
+        return self.recipe.epochs * images / speed / 3600
 
     def describe(self):
         """Return a paragraph: what it is, its command, cost and expected score."""
@@ -158,7 +158,7 @@ TUNED = {
     "decay_exclusions": True,
     "global_clip": 1.0,
     "ema": 0.999,
-    "augmentation": {"presets": "films"},
+    "augmentation": {"presets": "images"},
     "precision": "auto",
 }
 """What our versions of all classifiers have in common."""
@@ -195,7 +195,7 @@ def _lt_vit():
 
 
 def _efficientvit():
-    """Return our recipes for the smallest EfficientViT on small films, with MXA and without."""
+    """Return our recipes for the smallest EfficientViT on small images, with MXA and without."""
     note = "The paper trains the largest model, at 224 px. " + TUNED_NOTE.format(
         loss=WHY_LOSS["asymmetric"]
     )
@@ -293,7 +293,7 @@ def override(recipe, settings):
 
     Args:
         recipe: a :class:`xraylab.training.Recipe`.
-        settings: texts as ``"epochs=3"`` or ``"data_options.root=films"``; what is right of the
+        settings: texts as ``"epochs=3"`` or ``"data_options.root=images"``; what is right of the
             first ``=`` is read as JSON where it can be, else as text.
 
     Raises:
@@ -308,7 +308,7 @@ def override(recipe, settings):
             hint = did_you_mean(name, known, most=3) or f"they are {', '.join(known)}"
             raise ValueError(
                 f"{text!r} is no setting of a recipe; expected FIELD=VALUE or FIELD.KEY=VALUE, as "
-                f"in epochs=3 or data_options.root=films. Fields: {hint}"
+                f"in epochs=3 or data_options.root=images. Fields: {hint}"
             )
         parsed = _parse(value)
         if dot:

@@ -63,22 +63,22 @@ def describe_epoch(epoch, epochs, losses, scores):
     return f"epoch {epoch + 1}/{epochs}  loss {losses['loss']:.4f}  validation: {shown}"
 
 
-def write_report(run, objective, films, state):
-    """Score the best weights on the validation films and write ``report.json``.
+def write_report(run, objective, images, state):
+    """Score the best weights on the validation images and write ``report.json``.
 
     Args:
         run: the :class:`xraylab.training.Run`.
         objective: what it was trained for, of :mod:`xraylab.training.objectives`.
-        films: its splits, by name.
+        images: its splits, by name.
         state: the state of the training loop at its end.
     """
     model = run.load_model("best")
     if run.recipe.objective == "masked_reconstruction":
-        validation, _ = objective.judge(model, films["val"])
+        validation, _ = objective.judge(model, images["val"])
     else:
         validation = metrics.score(
-            films["val"].truth,
-            sigmoid(predict_logits(model, films["val"])),
+            images["val"].truth,
+            sigmoid(predict_logits(model, images["val"])),
             label_names=run.recipe.label_names,
             prevalence=run.facts["train_prevalence"],
         ).to_dict()
@@ -87,15 +87,15 @@ def write_report(run, objective, films, state):
         {
             "recipe": run.recipe.to_dict(),
             "source": card(run.recipe.model).source,
-            "simulated_films": films["train"].simulated,
+            "simulated_images": images["train"].simulated,
             "data": {
                 name: {
                     "source": split.source,
-                    "films": len(split),
+                    "images": len(split),
                     "size": split.size,
                     "fingerprint": split.fingerprint,
                 }
-                for name, split in films.items()
+                for name, split in images.items()
             },
             "train_prevalence": run.facts["train_prevalence"],
             "parameters": model.count_params(),

@@ -7,7 +7,7 @@
 ``best.weights.h5``     weights of the epoch with the best validation score
 ``last.weights.h5``     weights after the last epoch
 ``report.json``         written when the run has finished
-``teacher.npy``         what a teacher says of the training films, if it is asked once
+``teacher.npy``         what a teacher says of the training images, if it is asked once
 ``scores-SPLIT.json``   written by ``xraylab evaluate``
 ``calibration.json``    written by ``xraylab calibrate``
 ======================  ==================================================================
@@ -74,10 +74,10 @@ class Run:
         return self.path / "checkpoints"
 
     def require_classifier(self):
-        """Refuse a run that has no scores, for it learnt to rebuild films."""
+        """Refuse a run that has no scores, for it learnt to rebuild images."""
         if self.recipe.objective == "masked_reconstruction":
             raise ValueError(
-                f"{self.path} learnt to rebuild films, not to find anything: it has no scores. "
+                f"{self.path} learnt to rebuild images, not to find anything: it has no scores. "
                 f"Fine-tune from it first: start_from={self.path}"
             )
 
@@ -132,11 +132,11 @@ def build_model(recipe):
     return models.build(recipe.model, image_size=recipe.size, num_labels=num_labels, **options)
 
 
-def load_films(recipe, split, progress=True):
-    """Load one split of the films of a recipe, as it trains or is judged on them."""
+def load_images(recipe, split, progress=True):
+    """Load one split of the images of a recipe, as it trains or is judged on them."""
     options = dict(recipe.data_options)
-    if split == "train" and recipe.num_films is not None:
-        options["num_films"] = recipe.num_films
+    if split == "train" and recipe.num_images is not None:
+        options["num_images"] = recipe.num_images
     return data.load(
         recipe.data,
         size=recipe.size,

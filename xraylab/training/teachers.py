@@ -28,7 +28,7 @@ class Teacher:
     """A frozen model that says how probable each of the student's labels is.
 
     Args:
-        model: a :class:`xraylab.models.film_model.FilmModel`.
+        model: a :class:`xraylab.models.base.ImageModel`.
         places: for each of the student's labels the teacher's output, None where it has none, or
             :data:`NO_FINDING`: the product of 1 - p over ``trained``.
         trained: the teacher's outputs that were trained; the others are left out.
@@ -55,10 +55,10 @@ class Teacher:
         return adapt(logits, self.places, self.trained, self.thresholds)
 
     def remembered(self, split, batch_size=64, progress=True):
-        """Return the probabilities for every film of a split, asked once.
+        """Return the probabilities for every image of a split, asked once.
 
         Shapes:
-            returns: (num_films, num_labels) float32.
+            returns: (num_images, num_labels) float32.
         """
         bar = progress_bar(
             progress,
@@ -113,7 +113,7 @@ def load_teacher(source, label_names, size, *, trained=None, thresholds=None, we
         source: the folder of a run, or the file of a state dict of TorchXRayVision's DenseNet-121,
             as :func:`xraylab.models.xrv_densenet.load_xrv` reads it.
         label_names: the student's labels.
-        size: side of the student's films in pixels; a run must have been trained at it.
+        size: side of the student's images in pixels; a run must have been trained at it.
         trained: which outputs the public weights trained: a name of :data:`TRAINED` or places. A
             file of weights does not tell, so it has to be said; the others are left out.
         thresholds: operating points of the public weights, 18 numbers; None takes the sigmoid.
@@ -124,7 +124,7 @@ def load_teacher(source, label_names, size, *, trained=None, thresholds=None, we
 
     Raises:
         FileNotFoundError: if there is neither.
-        ValueError: if the teacher knows none of the labels, a run's films had another size or it
+        ValueError: if the teacher knows none of the labels, a run's images had another size or it
             learnt no labels, or it is not said which outputs of public weights were trained.
     """
     path = Path(source)
@@ -132,12 +132,12 @@ def load_teacher(source, label_names, size, *, trained=None, thresholds=None, we
         run = Run(path)
         if run.recipe.objective == "masked_reconstruction":
             raise ValueError(
-                f"the teacher in {path} learnt to rebuild films and knows no labels. Fine-tune "
+                f"the teacher in {path} learnt to rebuild images and knows no labels. Fine-tune "
                 "from it first, with start_from"
             )
         if run.recipe.size != size:
             raise ValueError(
-                f"the teacher in {path} was trained on films of {run.recipe.size} px, the "
+                f"the teacher in {path} was trained on images of {run.recipe.size} px, the "
                 f"student's have {size} px. Train a teacher at {size} px"
             )
         names, thresholds = run.recipe.label_names, None

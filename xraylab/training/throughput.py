@@ -1,4 +1,4 @@
-"""How many films a second models train on, as measured, from a table.
+"""How many images a second models train on, as measured, from a table.
 
 ``benchmarks/train_throughput.py --write`` measures the speed of a training step on the machine it
 runs on and puts it into ``throughput.json``; nothing else may.
@@ -18,12 +18,12 @@ MEASURED = tuple(_table()["machines"])
 """Names of the machines that were measured, as ``"2 cores"``."""
 
 
-def films_per_second(model, size, machine):
-    """Return the films a second that a model trains on, or None if that was not measured.
+def images_per_second(model, size, machine):
+    """Return the images a second that a model trains on, or None if that was not measured.
 
     Args:
         model: a name of :func:`xraylab.models.list_models`.
-        size: side of the films in pixels.
+        size: side of the images in pixels.
         machine: one of :data:`MEASURED`.
     """
-    return _table()["machines"].get(machine, {}).get("films_per_second", {}).get(f"{model}@{size}")
+    return _table()["machines"].get(machine, {}).get("images_per_second", {}).get(f"{model}@{size}")

@@ -75,10 +75,10 @@ def colour_bar(unit: str, low: float, high: float) -> str:
 
 
 def picture(frame, alt: str) -> str:
-    """Return a frame as HTML: a film as an image, a figure as vectors, each with its text.
+    """Return a frame as HTML: an image as an image, a figure as vectors, each with its text.
 
     Args:
-        frame: a film as in :func:`xraylab.plotting.data_uri`, or a figure of
+        frame: an image as in :func:`xraylab.plotting.data_uri`, or a figure of
             :mod:`xraylab.plotting`.
         alt: what can be seen; for a figure it may be empty: the figure has its own.
 

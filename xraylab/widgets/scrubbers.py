@@ -89,7 +89,7 @@ def scrubber(
     if pick is not None:
         require_pick(pick, labels)
         if any(isinstance(frame, Figure) for frame in frames):
-            raise ValueError("pick: expected frames of pixels; a figure has more than its film")
+            raise ValueError("pick: expected frames of pixels; a figure has more than its image")
         names = html.escape(json.dumps(list(pick), ensure_ascii=False))
         shown = f'<div class="pick" data-knobs="{names}" onclick="{_inline(_PICK)}">{shown}</div>'
     if bar is not None:

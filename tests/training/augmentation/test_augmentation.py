@@ -1,4 +1,4 @@
-"""The whole: a pure function of films, labels and seed, on both back ends."""
+"""The whole: a pure function of images, labels and seed, on both back ends."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from xraylab.training import augmentation
 from xraylab.training.augmentation import PRESETS, Augmentation, make, step_seed
 from xraylab.training.augmentation.draws import generator
 
-EVERYTHING = "slides+films+randaugment+mixup+cutmix"
+EVERYTHING = "slides+images+randaugment+mixup+cutmix"
 SEED = 2**64 - 5
 
 
-def batch(num_films=6, size=24):
+def batch(num_images=6, size=24):
     rng = np.random.default_rng(1)
-    images = rng.integers(0, 256, (num_films, size, size, 1)) / np.float32(255)
-    labels = (rng.random((num_films, 5)) < 0.4).astype(np.float32)
+    images = rng.integers(0, 256, (num_images, size, size, 1)) / np.float32(255)
+    labels = (rng.random((num_images, 5)) < 0.4).astype(np.float32)
     labels[0, 0] = np.nan
     return images.astype(np.float32), labels
 
@@ -34,7 +34,7 @@ def augmented(names, seed=SEED, **changes):
 
 
 @pytest.mark.parametrize("names", [*PRESETS, EVERYTHING])
-def test_same_seed_same_bytes_other_seed_other_films(names):
+def test_same_seed_same_bytes_other_seed_other_images(names):
     before = batch()
     images, labels = augmented(names)
     assert images.dtype == labels.dtype == np.float32
@@ -64,7 +64,7 @@ def test_tensors_are_taken_too():
 
 
 def test_zero_strength_changes_nothing():
-    for names in ("slides", "films"):
+    for names in ("slides", "images"):
         images, labels = augmented(names, **dict.fromkeys(PRESETS[names], 0.0))
         np.testing.assert_array_equal(images, batch()[0])
         np.testing.assert_array_equal(labels, batch()[1])
@@ -72,24 +72,24 @@ def test_zero_strength_changes_nothing():
 
 def test_one_augmentation_leaves_the_draws_of_another_alone():
     images = batch()[0]
-    alone, together = make("films")._plan(images, 7), make("slides+films+cutmix")._plan(images, 7)
+    alone, together = make("images")._plan(images, 7), make("slides+images+cutmix")._plan(images, 7)
     for name in ("gain", "offset"):
         np.testing.assert_array_equal(alone[name], together[name])
-    mixup, both = make("mixup")._plan(images, 7), make("mixup+films")._plan(images, 7)
+    mixup, both = make("mixup")._plan(images, 7), make("mixup+images")._plan(images, 7)
     for name in mixup:
         np.testing.assert_array_equal(mixup[name], both[name])
 
 
-def test_labels_stay_as_they_are_unless_films_are_mixed():
-    for names in ("slides", "films", "randaugment"):
+def test_labels_stay_as_they_are_unless_images_are_mixed():
+    for names in ("slides", "images", "randaugment"):
         np.testing.assert_array_equal(augmented(names)[1], batch()[1])
 
 
-def test_the_films_preset_never_mirrors_and_the_slides_preset_does():
+def test_the_images_preset_never_mirrors_and_the_slides_preset_does():
     images = np.zeros((40, 16, 16, 1), np.float32)
     images[:, :, 10:] = 1
     labels = np.zeros((40, 1), np.float32)
-    for names, share in (("films", 0.0), ("slides", 0.5)):
+    for names, share in (("images", 0.0), ("slides", 0.5)):
         out = ops.convert_to_numpy(make(names)(images, labels, 0)[0])
         mirrored = np.mean(out[:, 6:10, 3].mean(axis=(1, 2)) > out[:, 6:10, 12].mean(axis=(1, 2)))
         assert abs(mirrored - share) < (0.25 if share else 1e-9)
@@ -113,7 +113,7 @@ np.testing.assert_array_equal(augmented("randaugment")[0], expected["randaugment
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="compares JAX to TensorFlow")
-def test_jax_gives_the_same_films_in_another_process(tmp_path):
+def test_jax_gives_the_same_images_in_another_process(tmp_path):
     pytest.importorskip("jax", reason="JAX is not installed")
     expected = {"randaugment": augmented("randaugment")[0]}
     for fill_mode in ("black", "nearest", "reflect"):
@@ -144,7 +144,7 @@ def test_purposes_have_their_own_numbers():
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.0, None, True])
 def test_bad_seeds(seed):
     with pytest.raises(ValueError, match="argument seed"):
-        make("films")(*batch(), seed)
+        make("images")(*batch(), seed)
 
 
 # -- Fields and presets --
@@ -153,18 +153,18 @@ def test_bad_seeds(seed):
 def test_fields_are_plain_json():
     made = make(EVERYTHING, rotate=3)
     assert Augmentation(**json.loads(json.dumps(asdict(made)))) == made
-    assert made.rotate == 3 and made.flip == 0.5 and made.contrast == PRESETS["films"]["contrast"]
+    assert made.rotate == 3 and made.flip == 0.5 and made.contrast == PRESETS["images"]["contrast"]
     assert hash(made) == hash(make(EVERYTHING, rotate=3))
 
 
 def test_auto_is_plain_and_says_so():
     assert Augmentation().implementation == "plain"
-    assert asdict(make("films", implementation="auto"))["implementation"] == "plain"
+    assert asdict(make("images", implementation="auto"))["implementation"] == "plain"
 
 
 def test_the_order_of_presets_decides_only_where_both_set_a_field():
-    assert make("mixup+films") == make("films+mixup")
-    assert make("films+slides").rotate == PRESETS["slides"]["rotate"]
+    assert make("mixup+images") == make("images+mixup")
+    assert make("images+slides").rotate == PRESETS["slides"]["rotate"]
     assert make("none") == Augmentation()
 
 
@@ -188,7 +188,7 @@ def test_the_order_of_presets_decides_only_where_both_set_a_field():
         ),
         (
             {"implementation": "keras_cv", "mixup": 1, "cutmix": 1},
-            "keras-cv mixes films by mixup or by cutmix",
+            "keras-cv mixes images by mixup or by cutmix",
         ),
         ({"rotation": 3}, "augmentations have no 'rotation', but: flip, rotate"),
     ],
@@ -198,9 +198,9 @@ def test_bad_fields(arguments, message):
         make("none", **arguments)
 
 
-@pytest.mark.parametrize("names", ["", "film", "films,mixup", "films+"])
+@pytest.mark.parametrize("names", ["", "image", "images,mixup", "images+"])
 def test_unknown_presets(names):
-    with pytest.raises(ValueError, match="expected names out of none, slides, films"):
+    with pytest.raises(ValueError, match="expected names out of none, slides, images"):
         make(names)
 
 
@@ -212,11 +212,11 @@ def test_unknown_presets(names):
         (lambda x, y: (np.uint8(x * 255), y), "images must be float32 in .*; uint8 came"),
         (lambda x, y: (x * 255, y), r"images must be in \[0, 1\]; values from 0 to 255 came"),
         (lambda x, y: (x * np.nan, y), r"images must be in \[0, 1\]; values from nan"),
-        (lambda x, y: (x, y[:5]), r"labels must be \(6, k\), one row a film; \(5, 5\) came"),
+        (lambda x, y: (x, y[:5]), r"labels must be \(6, k\), one row an image; \(5, 5\) came"),
         (lambda x, y: (x, y[:, 0]), r"labels must be \(6, k\)"),
         (lambda x, y: (x, np.zeros((6, 5), int)), "labels must be float32, to be mixed; int64"),
     ],
 )
 def test_bad_batches(change, message):
     with pytest.raises(ValueError, match=message):
-        augmentation.make("films")(*change(*batch()), 0)
+        augmentation.make("images")(*change(*batch()), 0)

@@ -15,9 +15,9 @@ from xraylab.training.augmentation.plan import (
 )
 
 
-def films(num_films=3, size=12):
+def make_images(num_images=3, size=12):
     rng = np.random.default_rng(2)
-    return rng.random((num_films, size, size, 1)).astype(np.float32)
+    return rng.random((num_images, size, size, 1)).astype(np.float32)
 
 
 def warped(images, *, mirror=False, angle=0.0, window=1.0, right=0.0, down=0.0, fill="black"):
@@ -31,19 +31,19 @@ def warped(images, *, mirror=False, angle=0.0, window=1.0, right=0.0, down=0.0, 
 
 
 def test_nothing_to_warp_is_exact():
-    images = films()
+    images = make_images()
     np.testing.assert_array_equal(warped(images), images)
 
 
 def test_shift_by_whole_pixels():
-    images = films()
+    images = make_images()
     expected = np.zeros_like(images)
     expected[:, :-3, 2:] = images[:, 3:, :-2]
     np.testing.assert_array_equal(warped(images, right=2, down=-3), expected)
 
 
 def test_what_lies_outside():
-    images = films()
+    images = make_images()
     np.testing.assert_array_equal(
         warped(images, right=2, fill="nearest")[:, :, :2], images[:, :, [0, 0]]
     )
@@ -54,14 +54,14 @@ def test_what_lies_outside():
 
 @pytest.mark.parametrize("size", [12, 13])
 def test_a_quarter_turn_is_counter_clockwise_about_the_centre(size):
-    images = films(size=size)
+    images = make_images(size=size)
     np.testing.assert_allclose(
         warped(images, angle=90), np.rot90(images, axes=(1, 2)), rtol=0, atol=1e-5
     )
 
 
 def test_mirror_is_left_to_right():
-    images = films()
+    images = make_images()
     np.testing.assert_allclose(warped(images, mirror=True), images[:, :, ::-1], rtol=0, atol=1e-6)
 
 
@@ -80,7 +80,7 @@ def test_zoom_by_two_shows_the_middle_twice_as_large():
 )
 def test_all_at_once_against_one_step_after_the_other_in_float64(fill, mode):
     """A mirror, then a turn, then a zoom, then a shift, composed as coordinates by SciPy."""
-    images = films(size=17)
+    images = make_images(size=17)
     angle, window, right, down = 23.0, 0.8, 2.3, -1.6
     rows, columns = np.mgrid[:17, :17] - 8.0
     rows, columns = (rows - down) * window, (columns - right) * window
@@ -89,8 +89,8 @@ def test_all_at_once_against_one_step_after_the_other_in_float64(fill, mode):
     y = columns * np.sin(turn) + rows * np.cos(turn)
     places = np.stack([y + 8, -x + 8])
     expected = [
-        ndimage.map_coordinates(film[..., 0].astype(np.float64), places, order=1, mode=mode)
-        for film in images
+        ndimage.map_coordinates(one[..., 0].astype(np.float64), places, order=1, mode=mode)
+        for one in images
     ]
     found = warped(
         images, mirror=True, angle=angle, window=window, right=right, down=down, fill=fill
@@ -104,7 +104,7 @@ def test_warps_are_drawn_evenly_between_their_limits():
     window, angle = np.hypot(yx, yy), np.degrees(np.arctan2(yx, yy))
     mirrored = xx * yy - xy * yx < 0
     assert abs(mirrored.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 4000)
-    # The centre of the new film lies at old centre - matrix · shift.
+    # The centre of the new image lies at old centre - matrix · shift.
     matrix = np.stack([[xx, xy], [yx, yy]]).transpose(2, 0, 1)
     offset = np.stack([x, y], axis=-1) + matrix @ np.array([16.0, 16.0]) - 16
     shift = -np.linalg.solve(matrix, offset[..., None])[..., 0] / 33
@@ -120,7 +120,7 @@ def test_warps_are_drawn_evenly_between_their_limits():
 
 
 def test_exposure_in_float64():
-    images = films(num_films=200)
+    images = make_images(num_images=200)
     plan = exposure_plan(images, 3, brightness=0.3, contrast=0.5)
     found = ops.convert_to_numpy(carry_out(images, plan, "black"))
     exact, gain = images.astype(np.float64), plan["gain"].astype(np.float64)
@@ -129,13 +129,13 @@ def test_exposure_in_float64():
     for draws, limit in ((gain - 1, 0.5), (added, 0.3)):
         assert stats.kstest(draws, stats.uniform(-limit, 2 * limit).cdf).pvalue > 0.01
         assert np.abs(draws).max() <= limit * 1.0001
-    by_film = (slice(None), None, None, None)
-    expected = mean[by_film] + gain[by_film] * (exact - mean[by_film]) + added[by_film]
+    by_image = (slice(None), None, None, None)
+    expected = mean[by_image] + gain[by_image] * (exact - mean[by_image]) + added[by_image]
     np.testing.assert_allclose(found, np.clip(expected, 0, 1), rtol=0, atol=1e-6)
 
 
-def test_outside_of_the_film_stays_black_however_bright_it_is():
-    images = films()
+def test_outside_of_the_image_stays_black_however_bright_it_is():
+    images = make_images()
     matrices = warp_matrices(12, 12, *(np.full(3, v) for v in (False, 0.0, 1.0, 4.0, 0.0)))
     plan = {"gain": np.ones(3, np.float32), "offset": np.full(3, 0.5, np.float32)}
     found = ops.convert_to_numpy(carry_out(images, plan | {"matrices": matrices}, "black"))
@@ -151,8 +151,8 @@ def mixed(images, seed=0, **alphas):
     return plan, ops.convert_to_numpy(carry_out(images, plan, "black"))
 
 
-def test_mixup_is_a_convex_mixture_of_films_and_labels_alike():
-    images, labels = films(num_films=64), np.eye(64, dtype=np.float32)
+def test_mixup_is_a_convex_mixture_of_images_and_labels_alike():
+    images, labels = make_images(num_images=64), np.eye(64, dtype=np.float32)
     plan, found = mixed(images, mixup=0.4)
     assert sorted(plan["partner"]) == list(range(64))
     own = 1 - plan["weight"].astype(np.float64)
@@ -175,7 +175,7 @@ def test_own_share_is_beta_distributed(alpha):
 
 
 def test_cutmix_weight_is_the_area_that_was_replaced():
-    """Films of one grey level each: whatever differs from its own came from the partner."""
+    """Images of one grey level each: whatever differs from its own came from the partner."""
     grey = np.linspace(0, 1, 300, dtype=np.float32)
     images = np.broadcast_to(grey[:, None, None, None], (300, 20, 30, 1)).copy()
     plan, found = mixed(images, cutmix=1.0)
@@ -187,7 +187,7 @@ def test_cutmix_weight_is_the_area_that_was_replaced():
     apart = partner != np.arange(300)
     area = replaced.mean(axis=(1, 2, 3))
     np.testing.assert_allclose(plan["weight"][apart], area[apart], atol=1e-7)
-    # One rectangle a film, cut off at the edges or not.
+    # One rectangle an image, cut off at the edges or not.
     rows, columns = replaced.any(axis=(2, 3)).sum(axis=1), replaced.any(axis=(1, 3)).sum(axis=1)
     np.testing.assert_array_equal(rows * columns, replaced.sum(axis=(1, 2, 3)))
     top, left, bottom, right = plan["box"].T
@@ -198,7 +198,7 @@ def test_cutmix_weight_is_the_area_that_was_replaced():
 def test_cutmix_boxes_have_sides_in_proportion_and_lie_anywhere():
     """Of boxes that no edge cuts off, λ = 1 - area is uniform in (0, 1) for α = 1, given the side.
 
-    A box of side r·n lies inside with its centre in (1 - r)² of the film, so among those the
+    A box of side r·n lies inside with its centre in (1 - r)² of the image, so among those the
     density of r² = 1 - λ is in proportion to (1 - r)².
     """
     side = 200
@@ -217,8 +217,8 @@ def test_cutmix_boxes_have_sides_in_proportion_and_lie_anywhere():
     assert stats.ks_1samp(ratio + spread, cdf).statistic < 0.02
 
 
-def test_with_both_each_film_takes_one():
-    images = films(num_films=400, size=16)
+def test_with_both_each_image_takes_one():
+    images = make_images(num_images=400, size=16)
     plan, found = mixed(images, mixup=1.0, cutmix=1.0)
     top, left, bottom, right = plan["box"].T
     cut = (bottom > top) & (right > left)

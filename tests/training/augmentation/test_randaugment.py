@@ -41,7 +41,7 @@ def test_rules_out_of_range(text, message):
 # -- The operations --
 
 
-def film(size=40):
+def make_image(size=40):
     rng = np.random.default_rng(0)
     smooth = ndimage.gaussian_filter(rng.random((size, size)), 3)
     smooth = (smooth - smooth.min()) / np.ptp(smooth)
@@ -49,49 +49,53 @@ def film(size=40):
 
 
 def operate(name, level=0.5, sign=1, increasing=True, pixels=None):
-    pixels = film() if pixels is None else pixels
+    pixels = make_image() if pixels is None else pixels
     return np.asarray(OPERATIONS[name](Image.fromarray(pixels), level, sign, increasing)).astype(
         int
     )
 
 
-FILM = film().astype(np.float64)
-BLURRED = ndimage.correlate(FILM, np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13)
+IMAGE = make_image().astype(np.float64)
+BLURRED = ndimage.correlate(IMAGE, np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13)
 
 
 @pytest.mark.parametrize(
     ("name", "options", "expected"),
     [
-        ("auto_contrast", {}, (FILM - FILM.min()) * 255 / np.ptp(FILM)),
-        ("invert", {}, 255 - FILM),
-        ("posterize", {}, FILM // 64 * 64),
-        ("posterize", {"level": 0.2}, FILM // 16 * 16),
-        ("posterize", {"level": 0.8, "increasing": False}, FILM // 32 * 32),
-        ("posterize", {"level": 1.0}, 0 * FILM),
-        ("posterize", {"level": 0.0, "increasing": False}, 0 * FILM),
-        ("posterize", {"level": 3.0, "increasing": False}, FILM),
-        ("solarize", {}, np.where(FILM < 128, FILM, 255 - FILM)),
-        ("solarize", {"level": 0.25}, np.where(FILM < 192, FILM, 255 - FILM)),
+        ("auto_contrast", {}, (IMAGE - IMAGE.min()) * 255 / np.ptp(IMAGE)),
+        ("invert", {}, 255 - IMAGE),
+        ("posterize", {}, IMAGE // 64 * 64),
+        ("posterize", {"level": 0.2}, IMAGE // 16 * 16),
+        ("posterize", {"level": 0.8, "increasing": False}, IMAGE // 32 * 32),
+        ("posterize", {"level": 1.0}, 0 * IMAGE),
+        ("posterize", {"level": 0.0, "increasing": False}, 0 * IMAGE),
+        ("posterize", {"level": 3.0, "increasing": False}, IMAGE),
+        ("solarize", {}, np.where(IMAGE < 128, IMAGE, 255 - IMAGE)),
+        ("solarize", {"level": 0.25}, np.where(IMAGE < 192, IMAGE, 255 - IMAGE)),
         (
             "solarize",
             {"level": 0.25, "increasing": False},
-            np.where(FILM < 64, FILM, 255 - FILM),
+            np.where(IMAGE < 64, IMAGE, 255 - IMAGE),
         ),
-        ("solarize_add", {}, np.where(FILM < 128, FILM + 55, FILM)),
-        ("solarize_add", {"level": 1.5}, np.where(FILM < 128, np.minimum(FILM + 165, 255), FILM)),
-        ("contrast", {}, FILM.mean() + 1.45 * (FILM - FILM.mean())),
-        ("contrast", {"sign": -1}, FILM.mean() + 0.55 * (FILM - FILM.mean())),
-        ("contrast", {"increasing": False}, FILM),
-        ("brightness", {}, 1.45 * FILM),
-        ("brightness", {"sign": -1, "level": 2.0}, 0.1 * FILM),
-        ("brightness", {"increasing": False, "level": 0.2}, 0.46 * FILM),
-        ("sharpness", {}, 1.45 * FILM - 0.45 * BLURRED),
-        ("sharpness", {"sign": -1}, 0.55 * FILM + 0.45 * BLURRED),
+        ("solarize_add", {}, np.where(IMAGE < 128, IMAGE + 55, IMAGE)),
+        (
+            "solarize_add",
+            {"level": 1.5},
+            np.where(IMAGE < 128, np.minimum(IMAGE + 165, 255), IMAGE),
+        ),
+        ("contrast", {}, IMAGE.mean() + 1.45 * (IMAGE - IMAGE.mean())),
+        ("contrast", {"sign": -1}, IMAGE.mean() + 0.55 * (IMAGE - IMAGE.mean())),
+        ("contrast", {"increasing": False}, IMAGE),
+        ("brightness", {}, 1.45 * IMAGE),
+        ("brightness", {"sign": -1, "level": 2.0}, 0.1 * IMAGE),
+        ("brightness", {"increasing": False, "level": 0.2}, 0.46 * IMAGE),
+        ("sharpness", {}, 1.45 * IMAGE - 0.45 * BLURRED),
+        ("sharpness", {"sign": -1}, 0.55 * IMAGE + 0.45 * BLURRED),
     ],
 )
 def test_grey_levels(name, options, expected):
     found, expected = operate(name, **options), np.clip(expected, 0, 255)
-    # Pillow leaves the outermost pixels of a sharpened film as they are, and rounds here and there.
+    # Pillow leaves the outermost pixels of a sharpened image as they are, and rounds here and there.
     inner = (slice(1, -1),) * 2 if name == "sharpness" else slice(None)
     np.testing.assert_allclose(found[inner], expected[inner], rtol=0, atol=1.5)
     exact = ("invert", "posterize", "solarize", "solarize_add")
@@ -106,11 +110,11 @@ def test_ends_of_the_scale(name):
     Posterize is the exception: timm's scale begins at 4 bits.
     """
     if name not in ("auto_contrast", "equalize", "invert", "posterize"):
-        np.testing.assert_array_equal(operate(name, level=0.0), FILM)
+        np.testing.assert_array_equal(operate(name, level=0.0), IMAGE)
     for increasing in (True, False):
         for sign in (1, -1):
             found = operate(name, level=1.2, sign=sign, increasing=increasing)
-            assert found.shape == FILM.shape and found.min() >= 0 and found.max() <= 255
+            assert found.shape == IMAGE.shape and found.min() >= 0 and found.max() <= 255
 
 
 def test_equalize_spreads_four_equally_frequent_levels_evenly():
@@ -137,7 +141,7 @@ def test_geometry(name, sign):
         x, y = x - 19.5, y - 19.5
         x, y = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)
         x, y = x + 19.5, y + 19.5
-    expected = ndimage.map_coordinates(FILM, [y, x], order=1)
+    expected = ndimage.map_coordinates(IMAGE, [y, x], order=1)
     found = operate(name, sign=sign)
     whole = (x >= 0) & (x <= 39) & (y >= 0) & (y <= 39)
     np.testing.assert_allclose(found[whole], expected[whole], rtol=0, atol=1.5)
@@ -149,19 +153,19 @@ def test_geometry(name, sign):
 # -- Choosing --
 
 
-def recorded(monkeypatch, rule, num_films):
-    """Return (operation, level, sign) of all that would have been done, and the films."""
+def recorded(monkeypatch, rule, num_images):
+    """Return (operation, level, sign) of all that would have been done, and the images."""
     done = []
 
     def recorder(name):
-        def operation(film, level, sign, increasing):
+        def operation(image, level, sign, increasing):
             done.append((name, level, sign))
-            return film
+            return image
 
         return operation
 
     monkeypatch.setattr(randaugment, "OPERATIONS", {name: recorder(name) for name in OPERATIONS})
-    images = np.full((num_films, 2, 2, 1), 0.3, np.float32)
+    images = np.full((num_images, 2, 2, 1), 0.3, np.float32)
     return done, apply(rule, images, 0)
 
 
@@ -189,7 +193,7 @@ def test_noise_is_kept_in_range(monkeypatch, text, low, high):
         assert stats.kstest(levels, stats.uniform(0, 0.4).cdf).pvalue > 0.01
 
 
-def test_films_without_an_operation_are_bit_for_bit_the_same():
+def test_images_without_an_operation_are_bit_for_bit_the_same():
     rng = np.random.default_rng(0)
     images = rng.random((200, 8, 8, 1)).astype(np.float32)  # not of 256 levels
     found = apply(parse("m5-p0.2"), images, 0)
@@ -201,12 +205,12 @@ def test_grey_levels_of_the_data_survive_an_operation(monkeypatch):
     """Division by 255 gives the very numbers that xraylab.data.batches gives."""
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     images = np.divide(levels, np.float32(255), dtype=np.float32)
-    same = {name: lambda film, level, sign, increasing: film for name in OPERATIONS}
+    same = {name: lambda image, level, sign, increasing: image for name in OPERATIONS}
     monkeypatch.setattr(randaugment, "OPERATIONS", same)
     np.testing.assert_array_equal(apply(parse("p1"), images, 0), images)
 
 
-def test_the_draws_of_a_film_depend_on_its_row_alone():
+def test_the_draws_of_a_image_depend_on_its_row_alone():
     images = np.random.default_rng(0).random((9, 8, 8, 1)).astype(np.float32)
     rule = parse("m5-mstd0.2-inc2")
     np.testing.assert_array_equal(apply(rule, images, 5)[:4], apply(rule, images[:4], 5))

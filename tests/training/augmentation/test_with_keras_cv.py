@@ -22,7 +22,7 @@ def keras_cv():
 
 
 def both(presets, images, labels, seed=0, **changes):
-    """Return films and labels of the plain path and of keras-cv."""
+    """Return images and labels of the plain path and of keras-cv."""
     for implementation in ("plain", "keras_cv"):
         made = make(presets, implementation=implementation, **changes)
         new_images, new_labels = made(images, labels, seed)
@@ -82,9 +82,11 @@ SLACK = {"angle": (0.8, 0.06), "window": (0.008, 0.06), "shift": (0.004, 0.06)}
 def test_exposures_agree_in_distribution():
     images = np.full((1500, 4, 4, 1), 0.4, np.float32)
     images[:, :, 2:] = 0.6
-    films = [x for x, _ in both("none", images, no_labels(images), brightness=0.1, contrast=0.2)]
-    gain = [(x[:, 0, 3, 0] - x[:, 0, 0, 0]) / 0.2 for x in films]
-    added = [x.mean(axis=(1, 2, 3)) - 0.5 for x in films]
+    augmented = [
+        x for x, _ in both("none", images, no_labels(images), brightness=0.1, contrast=0.2)
+    ]
+    gain = [(x[:, 0, 3, 0] - x[:, 0, 0, 0]) / 0.2 for x in augmented]
+    added = [x.mean(axis=(1, 2, 3)) - 0.5 for x in augmented]
     assert agree(*gain) and agree(*added)
     assert stats.kstest(gain[1], stats.uniform(0.8, 0.4).cdf).pvalue > 0.01
 
@@ -96,7 +98,7 @@ def test_own_shares_of_mixup_agree_in_distribution(alpha):
     shares = []
     for _, new in both("mixup", images, labels, mixup=alpha):
         own = np.diag(new)
-        shares.append(own[own < 1])  # a film that is its own partner keeps all
+        shares.append(own[own < 1])  # an image that is its own partner keeps all
         np.testing.assert_allclose(new.sum(axis=1), 1, atol=1e-5)
     assert agree(*shares)
     for found in shares:
@@ -120,7 +122,7 @@ def test_areas_of_cutmix_agree_but_keras_cv_weighs_labels_by_the_whole_box():
 
 
 @needs_keras_cv
-@pytest.mark.parametrize("presets", ["slides+films", "mixup", "cutmix"])
+@pytest.mark.parametrize("presets", ["slides+images", "mixup", "cutmix"])
 def test_a_batch_is_a_function_of_the_seed(presets):
     rng = np.random.default_rng(0)
     images = rng.random((6, SIZE, SIZE, 1)).astype(np.float32)
@@ -141,4 +143,4 @@ def test_without_keras_cv_the_error_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_cv.layers", None)
     images = np.zeros((2, 8, 8, 1), np.float32)
     with pytest.raises(ImportError, match=r"needs the package keras-cv.*or use impl"):
-        make("films", implementation="keras_cv")(images, no_labels(images), 0)
+        make("images", implementation="keras_cv")(images, no_labels(images), 0)

@@ -12,7 +12,7 @@ from xraylab.training.augmentation import pixels, plan, randaugment, with_keras_
 PRESETS = {
     "none": {},
     "slides": {"flip": 0.5, "rotate": 10.0, "zoom": 0.1, "translate": 0.05},
-    "films": {
+    "images": {
         "rotate": 5.0,
         "zoom": 0.06,
         "translate": 0.04,
@@ -27,7 +27,7 @@ PRESETS = {
 
 ``slides`` has what ``pham2026``, slide "Processing pipeline", names: flipping, rotating, zooming,
 translating. The source gives no strengths ("lightweight") and no axis of the flip; these are ours.
-``films`` has what a radiographer might do to the same patient: a slightly tilted or shifted
+``images`` has what a radiographer might do to the same patient: a slightly tilted or shifted
 cassette, another distance, another exposure; never a mirror. ``randaugment`` is the rule of
 ``rand2025``. α of ``mixup`` lies in the range that ``zhang2018`` advises, α of ``cutmix`` is that
 of ``yun2019``.
@@ -36,30 +36,30 @@ of ``yun2019``.
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Films as they might also have come out: a pure function of (films, labels, seed).
+    """Images as they might also have come out: a pure function of (images, labels, seed).
 
     ``flip`` is off unless asked for. The heart lies on the left, the stomach bubble under the left
-    half of the diaphragm, and a marker L or R on the film says which side is which: a model trained
-    on mirrored films learns that it does not matter, and cannot tell a mirrored heart
+    half of the diaphragm, and a marker L or R on the image says which side is which: a model trained
+    on mirrored images learns that it does not matter, and cannot tell a mirrored heart
     (dextrocardia) from a normal one.
 
     The order is RandAugment, exposure (``brightness``, ``contrast``), one warp for all of ``flip``,
     ``rotate``, ``zoom`` and ``translate`` with a single bilinear interpolation, and last the mixing
-    of films with others of the batch. Every film has its own random numbers.
+    of images with others of the batch. Every image has its own random numbers.
 
     Args:
-        flip: chance that a film is mirrored left to right, in [0, 1].
+        flip: chance that an image is mirrored left to right, in [0, 1].
         rotate: largest angle in degrees, either way, in [0, 180].
-        zoom: the window shown has 1 - zoom to 1 + zoom times the side of the film, in [0, 1).
+        zoom: the window shown has 1 - zoom to 1 + zoom times the side of the image, in [0, 1).
         translate: largest shift along each axis as a share of the side, in [0, 1].
-        fill_mode: what lies outside a film: ``"black"``, as outside the X-ray beam; ``"nearest"``,
+        fill_mode: what lies outside an image: ``"black"``, as outside the X-ray beam; ``"nearest"``,
             the pixels of its edge; or ``"reflect"``, a mirror image. RandAugment is always black.
         brightness: largest grey level added or taken away, in [0, 1] of the full range.
-        contrast: largest relative change of the contrast about the film's mean, in [0, 1].
+        contrast: largest relative change of the contrast about the image's mean, in [0, 1].
         randaugment: timm's rule, such as ``"m5-mstd0.2-inc2"``, or None; see
             :mod:`~xraylab.training.augmentation.randaugment`.
         mixup: α of MixUp, the usual range being 0.1 to 0.4; 0 for none.
-        cutmix: α of CutMix, usually 1; 0 for none. With ``mixup`` too, a film takes one of the two.
+        cutmix: α of CutMix, usually 1; 0 for none. With ``mixup`` too, an image takes one of the two.
         implementation: ``"plain"`` or ``"keras_cv"``, which see
             (:mod:`~xraylab.training.augmentation.with_keras_cv`). ``"auto"`` is always plain,
             keras-cv or not: a run must come out the same where it is resumed.
@@ -110,12 +110,12 @@ class Augmentation:
             )
         if self.implementation == "keras_cv" and self.mixup and self.cutmix:
             raise ValueError(
-                "keras-cv mixes films by mixup or by cutmix, not film by film by one of the two. "
+                "keras-cv mixes images by mixup or by cutmix, not image by image by one of the two. "
                 "Set one of them to 0, or use implementation='plain'"
             )
 
     def __call__(self, images, labels, seed):
-        """Return a batch of films and labels, augmented as the seed decides.
+        """Return a batch of images and labels, augmented as the seed decides.
 
         Shapes:
             images: (batch, height, width, 1) float32 in [0, 1].
@@ -123,7 +123,7 @@ class Augmentation:
             returns: the same; images a tensor of the back end or NumPy, labels NumPy.
 
         Args:
-            images: the films.
+            images: the images.
             labels: their labels.
             seed: whole number from 0 to 2**64 - 1; see
                 :func:`~xraylab.training.augmentation.step_seed`.
@@ -144,7 +144,7 @@ class Augmentation:
         return images, plan.mix_labels(labels, todo) if "partner" in todo else labels
 
     def _plan(self, images, seed):
-        """Return what will happen to each film, except for RandAugment."""
+        """Return what will happen to each image, except for RandAugment."""
         todo, shape = {}, images.shape[:3]
         if self.brightness or self.contrast:
             todo |= plan.exposure_plan(
@@ -176,12 +176,12 @@ _LARGEST = {
 }
 
 
-def make(presets="films", **changes):
+def make(presets="images", **changes):
     """Return the :class:`Augmentation` of a preset, or of several together.
 
     Args:
         presets: a name of :data:`PRESETS`, or several with ``+`` between them, as in
-            ``"films+mixup"``; where two set the same field, the later one decides.
+            ``"images+mixup"``; where two set the same field, the later one decides.
         changes: fields of :class:`Augmentation` that are to differ.
 
     Raises:
@@ -203,7 +203,7 @@ def make(presets="films", **changes):
 
 
 def _checked_images(images):
-    """Return films as NumPy, after checking that they are what models take."""
+    """Return images as NumPy, after checking that they are what models take."""
     images = _to_numpy(images)
     if images.ndim != 4 or images.shape[-1] != 1 or not images.size:
         raise ValueError(f"images must be (batch, height, width, 1); {images.shape} came")
@@ -221,10 +221,10 @@ def _checked_images(images):
 
 
 def _checked_labels(labels, batch):
-    """Return labels as NumPy, after checking that there is one row a film."""
+    """Return labels as NumPy, after checking that there is one row an image."""
     labels = _to_numpy(labels)
     if labels.ndim != 2 or len(labels) != batch:
-        raise ValueError(f"labels must be ({batch}, k), one row a film; {labels.shape} came")
+        raise ValueError(f"labels must be ({batch}, k), one row an image; {labels.shape} came")
     if labels.dtype != np.float32:
         raise ValueError(f"labels must be float32, to be mixed; {labels.dtype} came")
     return labels

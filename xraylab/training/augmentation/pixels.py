@@ -2,7 +2,7 @@
 
 Nothing here is random, and no sum runs over pixels, whose order might differ from call to call.
 Keras's own layers are not used, because they interpolate once a layer, draw λ and the order of the
-films from one seed (MixUp) or λ from an α of their own (CutMix).
+images from one seed (MixUp) or λ from an α of their own (CutMix).
 """
 
 import functools
@@ -12,11 +12,11 @@ import numpy as np
 from keras import ops
 
 FILL_MODES = {"black": "constant", "nearest": "nearest", "reflect": "reflect"}
-"""What may lie outside a film, and what Keras calls it."""
+"""What may lie outside an image, and what Keras calls it."""
 
 
 def carry_out(images, plan, fill_mode):
-    """Return a batch of films after the exposure, the warp and the mixing of a plan.
+    """Return a batch of images after the exposure, the warp and the mixing of a plan.
 
     Shapes:
         images: (batch, height, width, 1) float32 in [0, 1].
@@ -24,7 +24,7 @@ def carry_out(images, plan, fill_mode):
 
     Args:
         plan: arrays as in :mod:`~xraylab.training.augmentation.plan`.
-        fill_mode: what lies outside a film; see
+        fill_mode: what lies outside an image; see
             :class:`~xraylab.training.augmentation.Augmentation`.
     """
     arrays = {name: array for name, array in plan.items() if name != "weight"}
@@ -50,9 +50,9 @@ def _compiled():
 
 
 def _carry_out(images, plan, fill_mode):
-    """Exposure first, so that what lies outside the film stays as black as it is."""
+    """Exposure first, so that what lies outside the image stays as black as it is."""
     if "gain" in plan:
-        images = images * _per_film(plan["gain"]) + _per_film(plan["offset"])
+        images = images * _per_image(plan["gain"]) + _per_image(plan["offset"])
         images = ops.clip(images, 0.0, 1.0)
     if "matrices" in plan:
         images = ops.image.affine_transform(
@@ -67,21 +67,21 @@ def _carry_out(images, plan, fill_mode):
         partners = ops.take(images, plan["partner"], axis=0)
         mixed = images
         if "share" in plan:
-            mixed = images + _per_film(plan["share"]) * (partners - images)
+            mixed = images + _per_image(plan["share"]) * (partners - images)
         if "box" in plan:
             mixed = ops.where(_inside(plan["box"], *images.shape[1:3]), partners, mixed)
         images = mixed
     return ops.clip(images, 0.0, 1.0)  # interpolation may round just past the ends
 
 
-def _per_film(values):
+def _per_image(values):
     """(batch,) → (batch, 1, 1, 1)."""
     return ops.reshape(ops.convert_to_tensor(values), (-1, 1, 1, 1))
 
 
 def _inside(box, height, width):
-    """Return which pixels lie in each film's box: (batch, height, width, 1) bool."""
-    top, left, bottom, right = (_per_film(box[:, side]) for side in range(4))
+    """Return which pixels lie in each image's box: (batch, height, width, 1) bool."""
+    top, left, bottom, right = (_per_image(box[:, side]) for side in range(4))
     rows, columns = np.ogrid[:height, :width]
     rows = ops.convert_to_tensor(rows[np.newaxis, ..., np.newaxis].astype(np.int32))
     columns = ops.convert_to_tensor(columns[np.newaxis, ..., np.newaxis].astype(np.int32))

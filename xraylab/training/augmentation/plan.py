@@ -1,10 +1,10 @@
-"""Plans: what will happen to each film of a batch, drawn from a seed, as small NumPy arrays.
+"""Plans: what will happen to each image of a batch, drawn from a seed, as small NumPy arrays.
 
 ==============  =====================  ===========================================================
 ``gain``        (batch,) float32       grey levels are multiplied by it,
 ``offset``      (batch,) float32       and this is added
-``matrices``    (batch, 8) float32     where in the old film each pixel of the new one lies
-``partner``     (batch,) int32         row of the film that each one is mixed with
+``matrices``    (batch, 8) float32     where in the old image each pixel of the new one lies
+``partner``     (batch,) int32         row of the image that each one is mixed with
 ``share``       (batch,) float32       the partner's share of every pixel, in [0, 1]
 ``box``         (batch, 4) int32       top, left, bottom, right of what is cut from the partner
 ``weight``      (batch,) float32       the partner's share of the labels, in [0, 1]
@@ -19,9 +19,9 @@ from xraylab.training.augmentation.draws import generator
 
 
 def exposure_plan(images, seed, *, brightness, contrast):
-    """Return ``gain`` and ``offset`` of another exposure or window of each film.
+    """Return ``gain`` and ``offset`` of another exposure or window of each image.
 
-    Contrast is stretched about the film's own mean grey level, so that it does not brighten.
+    Contrast is stretched about the image's own mean grey level, so that it does not brighten.
 
     Shapes:
         images: (batch, height, width, 1) float32 in [0, 1].
@@ -40,14 +40,14 @@ def exposure_plan(images, seed, *, brightness, contrast):
 
 
 def warp_plan(shape, seed, *, flip, rotate, zoom, translate):
-    """Return ``matrices`` that mirror, rotate, zoom and shift each film in one go.
+    """Return ``matrices`` that mirror, rotate, zoom and shift each image in one go.
 
     Args:
         shape: batch, height and width in pixels.
         seed: see :func:`~xraylab.training.augmentation.draws.generator`.
         flip: chance of the mirror image, in [0, 1].
         rotate: largest angle in degrees, either way.
-        zoom: the window shown is 1 - zoom to 1 + zoom times the side of the film.
+        zoom: the window shown is 1 - zoom to 1 + zoom times the side of the image.
         translate: largest shift along each axis, as a share of the side.
     """
     batch, height, width = shape
@@ -62,18 +62,18 @@ def warp_plan(shape, seed, *, flip, rotate, zoom, translate):
 
 
 def warp_matrices(height, width, mirror, angle, window, right, down):
-    """Return the affine maps that mirror, rotate, zoom and shift films, in this order.
+    """Return the affine maps that mirror, rotate, zoom and shift images, in this order.
 
     Shapes:
         mirror: (batch,) bool; angle: (batch,) degrees, counter-clockwise as seen.
-        window: (batch,) side of the part shown over the side of the film; 0.5 shows it twice as
+        window: (batch,) side of the part shown over the side of the image; 0.5 shows it twice as
         large. right, down: (batch,) pixels.
         returns: (batch, 8) float32, as :func:`keras.ops.image.affine_transform` wants them: they
-        take a place in the new film (column, row) to the old film's. Centre: that of the film.
+        take a place in the new image (column, row) to the old image's. Centre: that of the image.
     """
     angle = np.deg2rad(angle)
     side = np.where(mirror, -1.0, 1.0)
-    # Backwards from the new film to the old: undo the shift, the zoom, the rotation, the mirror.
+    # Backwards from the new image to the old: undo the shift, the zoom, the rotation, the mirror.
     xx, xy = side * window * np.cos(angle), -side * window * np.sin(angle)
     yx, yy = window * np.sin(angle), window * np.cos(angle)
     x, y = (width - 1) / 2, (height - 1) / 2
@@ -90,9 +90,9 @@ def warp_matrices(height, width, mirror, angle, window, right, down):
 def mixing_plan(shape, seed, *, mixup, cutmix):
     """Return ``partner``, ``share``, ``box`` and ``weight`` of MixUp, of CutMix, or of both.
 
-    λ, a film's own share, is drawn for each film from Beta(α, α). MixUp mixes every pixel; CutMix
+    λ, an image's own share, is drawn for each image from Beta(α, α). MixUp mixes every pixel; CutMix
     fills a box of sides √(1 - λ), centred anywhere, and then counts the pixels that really were
-    replaced, since a box may reach over the edge. With both on, each film takes one of the two.
+    replaced, since a box may reach over the edge. With both on, each image takes one of the two.
 
     Args:
         shape: batch, height and width in pixels.
@@ -121,7 +121,7 @@ def mixing_plan(shape, seed, *, mixup, cutmix):
 
 
 def mix_labels(labels, plan):
-    """Return labels mixed like their films; an unknown label (NaN) makes the mixed one unknown.
+    """Return labels mixed like their images; an unknown label (NaN) makes the mixed one unknown.
 
     Shapes:
         labels: (batch, k) float32, in [0, 1] or NaN.
@@ -135,7 +135,7 @@ def mix_labels(labels, plan):
 
 
 def _between(random, batch, *limits):
-    """Return one uniform draw a film between -limit and limit, for each of some limits."""
+    """Return one uniform draw an image between -limit and limit, for each of some limits."""
     draws = random.uniform(-1, 1, (batch, len(limits)))
     return (draws * np.array(limits)).T
 

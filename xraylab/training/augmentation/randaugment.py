@@ -1,19 +1,19 @@
-"""RandAugment on grey films, by timm's rule strings and with Pillow's operations, as in timm.
+"""RandAugment on grey images, by timm's rule strings and with Pillow's operations, as in timm.
 
-For each film, ``n`` operations are chosen at random, with repetition; each is carried out with
+For each image, ``n`` operations are chosen at random, with repetition; each is carried out with
 probability ``p``, at a magnitude M = m + noise, kept from 0 to 10. With s = M / 10, either sign:
 
 ==================  =============================================================================
 ``auto_contrast``   stretches the grey levels so that the darkest is black, the brightest white
 ``equalize``        makes all grey levels about equally frequent
-``invert``          turns the film into its negative
+``invert``          turns the image into its negative
 ``rotate``          by 30° · s, either way
 ``posterize``       keeps the highest 4 - ⌊4s⌋ bits of each grey level
 ``solarize``        inverts the grey levels from 256 - ⌊256s⌋ up
 ``solarize_add``    adds ⌊110s⌋ to the grey levels under 128
 ``contrast``        multiplies the distance from the mean grey level by 1 ± 0.9s
 ``brightness``      multiplies the grey levels by 1 ± 0.9s
-``sharpness``       goes 0.9s of the way to a film blurred over 3x3 pixels, or as far beyond
+``sharpness``       goes 0.9s of the way to an image blurred over 3x3 pixels, or as far beyond
 ``shear_x``         shifts each row by 0.3s of its distance from the top edge, either way
 ``shear_y``         shifts each column by 0.3s of its distance from the left edge, either way
 ``translate_x``     shifts sideways by 0.45s of the side, either way
@@ -23,8 +23,8 @@ probability ``p``, at a magnitude M = m + noise, kept from 0 to 10. With s = M /
 That is for increasing severity (``inc1``). Without it, timm's older scales hold: posterize keeps
 ⌊4s⌋ bits, solarize begins at ⌊256s⌋, and the three factors are 0.1 + 1.8s.
 
-Two things differ from timm. Its fifteenth operation, colour, does nothing on a grey film and is
-left out, so the others come a little more often. And what enters from outside the film is black,
+Two things differ from timm. Its fifteenth operation, colour, does nothing on a grey image and is
+left out, so the others come a little more often. And what enters from outside the image is black,
 not grey, interpolated bilinearly.
 
 Source: ``cubuk2020``; the rule and the scales, ``wightman2019``.
@@ -44,11 +44,11 @@ SCALE = 10
 
 @dataclass(frozen=True)
 class Rule:
-    """How often and how strongly films are changed.
+    """How often and how strongly images are changed.
 
     Args:
         magnitude: m, the mean magnitude.
-        layers: n, operations a film.
+        layers: n, operations an image.
         probability: p, the chance that a chosen operation is carried out.
         noise: mstd, the standard deviation of the magnitude; above 100, it is uniform from 0 to m.
         most: mmax, the largest magnitude.
@@ -105,9 +105,9 @@ def parse(text):
 
 
 def apply(rule, images, seed):
-    """Return films changed by a rule.
+    """Return images changed by a rule.
 
-    Films are taken in 256 grey levels, as Pillow does and as they come from the data; those that no
+    Images are taken in 256 grey levels, as Pillow does and as they come from the data; those that no
     operation changes are returned as they are.
 
     Shapes:
@@ -116,11 +116,11 @@ def apply(rule, images, seed):
 
     Args:
         rule: a :class:`Rule`.
-        images: the films.
+        images: the images.
         seed: see :func:`~xraylab.training.augmentation.draws.generator`.
     """
     random = generator(seed, "randaugment")
-    # Every number is drawn, needed or not, so that a film's depend on its row alone.
+    # Every number is drawn, needed or not, so that an image's depend on its row alone.
     chance, noise, choice, sign = random.random((len(images), rule.layers, 4)).transpose(2, 0, 1)
     if rule.noise > 100:
         magnitude = rule.magnitude * noise
@@ -134,41 +134,41 @@ def apply(rule, images, seed):
 
     images = np.array(images)
     for row in np.flatnonzero(applied.any(axis=1)):
-        film = Image.fromarray(np.rint(images[row, ..., 0] * 255).astype(np.uint8))
+        image = Image.fromarray(np.rint(images[row, ..., 0] * 255).astype(np.uint8))
         for layer in np.flatnonzero(applied[row]):
             operate = OPERATIONS[operations[row, layer]]
-            film = operate(film, float(level[row, layer]), int(sign[row, layer]), rule.increasing)
-        np.divide(film, np.float32(255), out=images[row, ..., 0], dtype=np.float32)
+            image = operate(image, float(level[row, layer]), int(sign[row, layer]), rule.increasing)
+        np.divide(image, np.float32(255), out=images[row, ..., 0], dtype=np.float32)
     return images
 
 
-def _rotate(film, level, sign, increasing):
-    return film.rotate(sign * 30 * level, Image.Resampling.BILINEAR)
+def _rotate(image, level, sign, increasing):
+    return image.rotate(sign * 30 * level, Image.Resampling.BILINEAR)
 
 
-def _posterize(film, level, sign, increasing):
+def _posterize(image, level, sign, increasing):
     bits = int(4 * level)
     bits = max(0, 4 - bits) if increasing else min(bits, 8)
     dropped = 8 - bits  # Pillow's own refuses to keep none, as timm's scales may ask
-    return film.point([i >> dropped << dropped for i in range(256)])
+    return image.point([i >> dropped << dropped for i in range(256)])
 
 
-def _solarize(film, level, sign, increasing):
+def _solarize(image, level, sign, increasing):
     threshold = int(256 * level)
-    return ImageOps.solarize(film, 256 - threshold if increasing else threshold)
+    return ImageOps.solarize(image, 256 - threshold if increasing else threshold)
 
 
-def _solarize_add(film, level, sign, increasing):
+def _solarize_add(image, level, sign, increasing):
     added = int(110 * level)
-    return film.point([min(255, i + added) if i < 128 else i for i in range(256)])
+    return image.point([min(255, i + added) if i < 128 else i for i in range(256)])
 
 
 def _enhance(enhancer):
     """Return the operation of one of Pillow's enhancers, for which a factor of 1 is no change."""
 
-    def operate(film, level, sign, increasing):
+    def operate(image, level, sign, increasing):
         factor = max(0.1, 1 + sign * 0.9 * level) if increasing else 0.1 + 1.8 * level
-        return enhancer(film).enhance(factor)
+        return enhancer(image).enhance(factor)
 
     return operate
 
@@ -176,22 +176,22 @@ def _enhance(enhancer):
 def _affine(coefficients):
     """Return the operation of an affine map, given by the level, with its sign, and the side.
 
-    Pillow's coefficients take a place in the new film to the old film's.
+    Pillow's coefficients take a place in the new image to the old image's.
     """
 
-    def operate(film, level, sign, increasing):
-        matrix = coefficients(sign * level, film.width)
-        return film.transform(
-            film.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=0
+    def operate(image, level, sign, increasing):
+        matrix = coefficients(sign * level, image.width)
+        return image.transform(
+            image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=0
         )
 
     return operate
 
 
 OPERATIONS = {
-    "auto_contrast": lambda film, level, sign, increasing: ImageOps.autocontrast(film),
-    "equalize": lambda film, level, sign, increasing: ImageOps.equalize(film),
-    "invert": lambda film, level, sign, increasing: ImageOps.invert(film),
+    "auto_contrast": lambda image, level, sign, increasing: ImageOps.autocontrast(image),
+    "equalize": lambda image, level, sign, increasing: ImageOps.equalize(image),
+    "invert": lambda image, level, sign, increasing: ImageOps.invert(image),
     "rotate": _rotate,
     "posterize": _posterize,
     "solarize": _solarize,
@@ -204,4 +204,4 @@ OPERATIONS = {
     "translate_x": _affine(lambda level, side: (1, 0, 0.45 * level * side, 0, 1, 0)),
     "translate_y": _affine(lambda level, side: (1, 0, 0, 0, 1, 0.45 * level * side)),
 }
-"""Each takes a grey Pillow film, s, its sign, and whether severity increases; see the module."""
+"""Each takes a grey Pillow image, s, its sign, and whether severity increases; see the module."""

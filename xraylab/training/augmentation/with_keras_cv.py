@@ -7,8 +7,8 @@ process draws from them is reset too. The plain path needs nothing of the kind.
 
 The two agree in distribution, but for three things:
 
-* keras-cv interpolates once a layer, so that a film both rotated and zoomed is a little smoother;
-* its CutMix weighs the labels by the whole box, also where that reaches over the edge of the film;
+* keras-cv interpolates once a layer, so that an image both rotated and zoomed is a little smoother;
+* its CutMix weighs the labels by the whole box, also where that reaches over the edge of the image;
 * its RandAugment has other operations and scales than timm's, so a rule string is refused.
 """
 
@@ -23,7 +23,7 @@ from xraylab.training.augmentation.pixels import FILL_MODES
 
 
 def augment(augmentation, images, labels, seed):
-    """Return films and labels augmented by keras-cv; arguments as for calling an augmentation.
+    """Return images and labels augmented by keras-cv; arguments as for calling an augmentation.
 
     Raises:
         ImportError: if keras-cv is not installed, or the back end is not TensorFlow.

@@ -1,4 +1,4 @@
-"""Films: grey, fixed window, their own pixels; boxes and masks as outlines."""
+"""Images: grey, fixed window, their own pixels; boxes and masks as outlines."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from xraylab.findings import title as printed
 from xraylab.plotting.look import ACCENT, FINDING_COLOURS, Figure, encode, figure, style
 
 
-def film(
+def draw_image(
     axes: Axes,
     image: np.ndarray,
     *,
@@ -22,7 +22,7 @@ def film(
     label_names: Sequence[str] = FINDINGS,
     simulated: bool = False,
 ) -> None:
-    """Draw one film on ``axes``: grey, fixed window, no interpolation, boxes, masks as outlines.
+    """Draw one image on ``axes``: grey, fixed window, no interpolation, boxes, masks as outlines.
 
     Shapes:
         image: (height, width) or (height, width, 1); uint8 in [0, 255], or float in [0, 1].
@@ -32,15 +32,15 @@ def film(
 
     Args:
         axes: where to draw.
-        image: the film.
-        title: short text above the film.
-        boxes: the boxes of this film.
-        masks: the masks of this film, in the order of ``label_names``.
+        image: the image.
+        title: short text above the image.
+        boxes: the boxes of this image.
+        masks: the masks of this image, in the order of ``label_names``.
         label_names: the label names that ``boxes["finding"]`` counts in.
-        simulated: mark the film as simulated.
+        simulated: mark the image as simulated.
 
     Raises:
-        ValueError: if ``image`` is no film: wrong shape, or values outside the window.
+        ValueError: if ``image`` is no image: wrong shape, or values outside the window.
     """
     pixels = to_grey(image)
     height, width = pixels.shape
@@ -60,7 +60,7 @@ def film(
             say_simulated(axes)
 
 
-def films(
+def image_grid(
     images: np.ndarray,
     *,
     titles: Sequence[str] | None = None,
@@ -71,34 +71,34 @@ def films(
     columns: int = 4,
     alt: str = "",
 ) -> Figure:
-    """Return a grid of films.
+    """Return a grid of images.
 
     Shapes:
         images: (n, height, width), uint8 in [0, 255] or float in [0, 1].
-        boxes: structured array as in ``split.boxes``; ``film`` counts the films in ``images``.
+        boxes: structured array as in ``split.boxes``; ``image`` counts the images in ``images``.
         masks: (n, k, height, width) bool, as in ``split.masks``.
 
     Args:
-        images: the films.
-        titles: one short text a film.
-        boxes: boxes of all the films.
-        masks: masks of all the films, in the order of ``label_names``.
+        images: the images.
+        titles: one short text an image.
+        boxes: boxes of all the images.
+        masks: masks of all the images, in the order of ``label_names``.
         label_names: the label names that ``boxes["finding"]`` counts in.
-        simulated: mark every film as simulated.
-        columns: films side by side.
+        simulated: mark every image as simulated.
+        columns: images side by side.
         alt: what can be seen; by default the titles.
 
     Raises:
-        ValueError: if there is no film, or the number of titles is not that of films.
+        ValueError: if there is no image, or the number of titles is not that of images.
     """
     count = len(images)
     if not count:
-        raise ValueError("images: expected at least one film, got none")
+        raise ValueError("images: expected at least one image, got none")
     if titles is not None and len(titles) != count:
-        raise ValueError(f"titles: expected {count}, one a film, got {len(titles)}")
+        raise ValueError(f"titles: expected {count}, one an image, got {len(titles)}")
     columns = min(columns, count)
     rows = -(-count // columns)
-    kind = "simulated chest film" if simulated else "chest film"
+    kind = "simulated chest X-ray" if simulated else "chest X-ray"
     named = f": {'; '.join(str(t) for t in titles)}" if titles is not None else ""
     alt = alt or f"{count} {kind}{'s' if count > 1 else ''}{named}."
     side = 4.8 / max(columns, 2)
@@ -109,11 +109,11 @@ def films(
         if number >= count:
             place.set_axis_off()
             continue
-        film(
+        draw_image(
             place,
             images[number],
             title="" if titles is None else str(titles[number]),
-            boxes=None if boxes is None else boxes[boxes["film"] == number],
+            boxes=None if boxes is None else boxes[boxes["image"] == number],
             masks=None if masks is None else masks[number],
             label_names=label_names,
             simulated=simulated,
@@ -122,14 +122,14 @@ def films(
 
 
 def outlined(image: np.ndarray, mask: np.ndarray, box=None, *, finding: str) -> np.ndarray:
-    """Return a film in colour, with the outline of a mask and a box, for the frames of a probe.
+    """Return an image in colour, with the outline of a mask and a box, for the frames of a probe.
 
     Shapes:
-        image: (height, width) as for :func:`film`; mask: (height, width) bool.
+        image: (height, width) as for :func:`draw_image`; mask: (height, width) bool.
         returns: (height, width, 3) uint8.
 
     Args:
-        image: the film.
+        image: the image.
         mask: the pixels of the finding.
         box: its box, an element of an array such as ``split.boxes``, or None.
         finding: the finding, whose colour is taken.
@@ -162,7 +162,7 @@ def say_simulated(axes: Axes) -> None:
 
 
 def _trace(axes: Axes, mask: np.ndarray, colour: str) -> None:
-    """Draw the outline of a mask, also along the film's edge."""
+    """Draw the outline of a mask, also along the image's edge."""
     height, width = mask.shape
     framed = np.pad(np.asarray(mask, float), 1)
     rim = [patheffects.Stroke(linewidth=2, foreground="white"), patheffects.Normal()]
@@ -178,7 +178,7 @@ def _trace(axes: Axes, mask: np.ndarray, colour: str) -> None:
 
 
 def to_grey(image: np.ndarray) -> np.ndarray:
-    """Return a film as (height, width) uint8."""
+    """Return an image as (height, width) uint8."""
     image = np.asarray(image)
     if image.ndim == 3 and image.shape[-1] == 1:
         image = image[..., 0]
@@ -188,7 +188,7 @@ def to_grey(image: np.ndarray) -> np.ndarray:
         )
     if image.dtype == np.uint8:
         return image
-    # The window is fixed, never stretched to the film: two films in one figure must be comparable.
+    # The window is fixed, never stretched to the image: two images in one figure must be comparable.
     if not (np.isfinite(image).all() and image.min() >= -1e-3 and image.max() <= 1 + 1e-3):
         raise ValueError(
             f"image: expected uint8 or values in [0, 1], got {image.dtype} from {image.min():.3g} "
@@ -230,7 +230,7 @@ def _outline(axes: Axes, box, width: int, height: int, label_names: Sequence[str
 
 
 def data_uri(image: np.ndarray) -> str:
-    """Return a film with its own pixels as a ``data:`` address, for a page that loads nothing.
+    """Return an image with its own pixels as a ``data:`` address, for a page that loads nothing.
 
     Shapes:
         image: (height, width) or (height, width, 1) grey, or (height, width, 3) colour;

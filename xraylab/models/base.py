@@ -1,4 +1,4 @@
-"""What all architectures share: the film they take, and clear words when another thing comes."""
+"""What all architectures share: the image they take, and clear words when another thing comes."""
 
 import json
 import warnings
@@ -13,17 +13,17 @@ _ARCHITECTURE = "architecture"
 """Under what name weights files hold the arguments of their model, as JSON in bytes."""
 
 
-class FilmModel(keras.Model):
-    """A model that takes square grey films and answers with a dict.
+class ImageModel(keras.Model):
+    """A model that takes square grey images and answers with a dict.
 
     An architecture defines ``call(images, training=None, return_intermediates=False)``, which
     returns a dict with ``logits``; with ``return_intermediates=True`` it adds what it saw on the
     way. Names that mean the same in every architecture:
 
     * ``attention``: dict of attention maps by the name of their layer, in the order in which the
-      film goes through them, each (batch, heads, queries, keys), or
+      image goes through them, each (batch, heads, queries, keys), or
       (batch, windows, heads, queries, keys) where attention stays inside windows;
-    * ``features``: the last map that still has the film's two axes,
+    * ``features``: the last map that still has the image's two axes,
       (batch, height, width, channels): what class activation maps are made of;
     * ``tokens``: the tokens of a transformer, (batch, num_tokens, embed_dim), at the point that
       its docstring names.
@@ -38,7 +38,7 @@ class FilmModel(keras.Model):
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
 
     Args:
-        image_size: side of the film in pixels.
+        image_size: side of the image in pixels.
         num_labels: number of labels, at least 1; None for a model that answers none, whose
             ``call`` then returns no ``logits``.
 
@@ -139,7 +139,7 @@ class FilmModel(keras.Model):
             )
         if shape[1:3] != (side, side):
             raise ValueError(
-                f"{expected}; {shape} came. Build it with image_size={shape[1]}, or load films of "
+                f"{expected}; {shape} came. Build it with image_size={shape[1]}, or load images of "
                 f"{side} px"
             )
         self._warn_of_range(images, stacklevel=4)
@@ -155,12 +155,12 @@ class FilmModel(keras.Model):
         if not np.isfinite([low, high]).all():
             raise ValueError(
                 f"{self.name} takes grey levels in [0, 1]; some of these are NaN or infinite. Look "
-                "for films that could not be read, or for a division by zero"
+                "for images that could not be read, or for a division by zero"
             )
         if low < -0.5 or high > 1.5:
             warnings.warn(
                 f"{self.name} takes grey levels in [0, 1]; these run from {low:g} to {high:g}. "
-                "Divide 8-bit films by 255",
+                "Divide 8-bit images by 255",
                 stacklevel=stacklevel,
             )
 

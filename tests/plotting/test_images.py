@@ -1,4 +1,4 @@
-"""Films are shown as they are: fixed window, own pixels, named boxes, marked where simulated."""
+"""Images are shown as they are: fixed window, own pixels, named boxes, marked where simulated."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ from xraylab import plotting
 from xraylab.findings import index
 from xraylab.phantom import BOX_DTYPE
 
-FILM = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8) // 2
+IMAGE = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8) // 2
 
 
 def _pictures(svg):
@@ -20,28 +20,28 @@ def _pictures(svg):
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(f))).convert("L")) for f in found]
 
 
-def test_films_keep_their_pixels_and_their_window():
-    figure = plotting.films(np.stack([FILM, FILM // 4]))
+def test_images_keep_their_pixels_and_their_window():
+    figure = plotting.image_grid(np.stack([IMAGE, IMAGE // 4]))
     shown = _pictures(figure.to_svg())
-    for film, picture in zip((FILM, FILM // 4), shown, strict=True):
-        upright = picture if np.array_equal(picture, film) else picture[::-1]
-        np.testing.assert_array_equal(upright, film)
+    for image, picture in zip((IMAGE, IMAGE // 4), shown, strict=True):
+        upright = picture if np.array_equal(picture, image) else picture[::-1]
+        np.testing.assert_array_equal(upright, image)
 
 
-def test_small_films_show_their_pixels_and_large_ones_are_smoothed():
-    assert "pixelated" in plotting.films(FILM[None]).to_svg()
-    assert "pixelated" not in plotting.films(np.zeros((1, 128, 128), np.uint8)).to_svg()
+def test_small_images_show_their_pixels_and_large_ones_are_smoothed():
+    assert "pixelated" in plotting.image_grid(IMAGE[None]).to_svg()
+    assert "pixelated" not in plotting.image_grid(np.zeros((1, 128, 128), np.uint8)).to_svg()
 
 
 def test_the_text_of_a_grid_tells_what_is_there():
-    figure = plotting.films(np.stack([FILM] * 2), titles=["Hernia", "Mass"], simulated=True)
-    assert figure.alt == "2 simulated chest films: Hernia; Mass."
-    assert plotting.films(FILM[None], alt="One film").alt == "One film"
+    figure = plotting.image_grid(np.stack([IMAGE] * 2), titles=["Hernia", "Mass"], simulated=True)
+    assert figure.alt == "2 simulated chest X-rays: Hernia; Mass."
+    assert plotting.image_grid(IMAGE[None], alt="One image").alt == "One image"
 
 
 def test_boxes_lie_where_their_fractions_say():
     boxes = np.array([(1, index("mass"), 0.25, 0.5, 0.75, 1.0)], BOX_DTYPE)
-    figure = plotting.films(np.stack([FILM] * 2), boxes=boxes)
+    figure = plotting.image_grid(np.stack([IMAGE] * 2), boxes=boxes)
     first, second = figure.axes
     assert not first.patches
     (box,) = second.patches
@@ -52,8 +52,10 @@ def test_boxes_lie_where_their_fractions_say():
     assert "Mass" in [text.get_text() for text in second.texts]
 
 
-def test_simulated_films_say_so():
-    texts = [t.get_text() for a in plotting.films(FILM[None], simulated=True).axes for t in a.texts]
+def test_simulated_images_say_so():
+    texts = [
+        t.get_text() for a in plotting.image_grid(IMAGE[None], simulated=True).axes for t in a.texts
+    ]
     assert texts == ["simulated"]
 
 
@@ -68,22 +70,22 @@ def test_simulated_films_say_so():
         np.full((8, 8), 255, np.int64),
     ],
 )
-def test_what_is_no_film_is_refused(image):
+def test_what_is_no_image_is_refused(image):
     with pytest.raises(ValueError, match="image: expected"):
-        plotting.films(image[None])
+        plotting.image_grid(image[None])
 
 
-def test_titles_and_films_must_match():
+def test_titles_and_images_must_match():
     with pytest.raises(ValueError, match="titles: expected 1"):
-        plotting.films(FILM[None], titles=["a", "b"])
+        plotting.image_grid(IMAGE[None], titles=["a", "b"])
     with pytest.raises(ValueError, match="at least one"):
-        plotting.films(np.zeros((0, 8, 8), np.uint8))
+        plotting.image_grid(np.zeros((0, 8, 8), np.uint8))
 
 
 def test_an_overlay_says_where_it_is_largest_and_in_what_unit():
     values = np.zeros((8, 8))
     values[7, 0] = 0.5
-    figure = plotting.heat(FILM, values, unit="attention (share)", title="Head 1")
+    figure = plotting.heat(IMAGE, values, unit="attention (share)", title="Head 1")
     assert "6% from the left and 94% from above" in figure.alt
     assert figure.axes[1].get_ylabel() == "attention (share)"
     assert "0.5" in figure.alt
@@ -100,22 +102,22 @@ def test_a_data_address_keeps_every_pixel(shape):
 
 def test_masks_are_traced_along_their_edge():
     masks = np.zeros((1, 14, 64, 64), bool)
-    masks[0, index("mass"), 10:20, 30:64] = True  # it touches the film's edge
-    (axes,) = plotting.films(FILM[None], masks=masks).axes
+    masks[0, index("mass"), 10:20, 30:64] = True  # it touches the image's edge
+    (axes,) = plotting.image_grid(IMAGE[None], masks=masks).axes
     (traced,) = [c for c in axes.collections if hasattr(c, "levels")]
     corners = np.concatenate([path.vertices for path in traced.get_paths()])
     np.testing.assert_allclose(corners.min(axis=0), [29.5, 9.5])
     np.testing.assert_allclose(corners.max(axis=0), [63.5, 19.5], atol=0.26)
-    assert not plotting.films(FILM[None], masks=masks[:, :3]).axes[0].collections
+    assert not plotting.image_grid(IMAGE[None], masks=masks[:, :3]).axes[0].collections
 
 
-def test_an_outlined_film_keeps_the_pixels_off_the_lines():
+def test_an_outlined_image_keeps_the_pixels_off_the_lines():
     mask = np.zeros((64, 64), bool)
     mask[10:20, 30:40] = True
     box = np.array([(0, index("mass"), 0.25, 0.125, 0.75, 0.5)], BOX_DTYPE)[0]
-    drawn = plotting.outlined(FILM, mask, box, finding="mass")
+    drawn = plotting.outlined(IMAGE, mask, box, finding="mass")
     colour = [int(plotting.FINDING_COLOURS["mass"][i : i + 2], 16) for i in (1, 3, 5)]
     lines = (drawn == colour).all(axis=-1)
     assert lines[10, 30:40].all() and lines[8, 16:48].all() and lines[8:32, 47].all()
     assert not lines[11:19, 31:39].any()
-    np.testing.assert_array_equal(drawn[~lines], np.repeat(FILM[..., None], 3, axis=-1)[~lines])
+    np.testing.assert_array_equal(drawn[~lines], np.repeat(IMAGE[..., None], 3, axis=-1)[~lines])

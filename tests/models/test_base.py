@@ -13,7 +13,7 @@ def toy():
     return models.build("rr_vit_toy", image_size=16, num_labels=3)
 
 
-def films(*shape, scale=1.0):
+def make_images(*shape, scale=1.0):
     return (np.random.default_rng(0).random(shape) * scale).astype(np.float32)
 
 
@@ -27,33 +27,33 @@ def films(*shape, scale=1.0):
 )
 def test_images_of_another_shape(toy, shape, message):
     with pytest.raises(ValueError, match=message):
-        toy(films(*shape))
+        toy(make_images(*shape))
     with pytest.raises(ValueError, match=message):
-        toy.predict(films(*shape), verbose=0)
+        toy.predict(make_images(*shape), verbose=0)
 
 
 def test_images_up_to_255_give_a_warning_that_says_so(toy):
-    bright = films(2, 16, 16, 1, scale=255)
+    bright = make_images(2, 16, 16, 1, scale=255)
     with pytest.warns(UserWarning, match=r"in \[0, 1\]; these run from 0\.\d+ to 25\d.*Divide"):
         toy(bright)
-    with pytest.warns(UserWarning, match="Divide 8-bit films by 255"):
+    with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
         toy.predict(bright, verbose=0)
     toy.compile("sgd", {"logits": "mse", "reconstruction": "mse"})
     targets = {"logits": np.zeros((2, 3)), "reconstruction": bright}
     for method in (toy.fit, toy.evaluate):
-        with pytest.warns(UserWarning, match="Divide 8-bit films by 255"):
+        with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
             method(bright, targets, verbose=0)
-    with pytest.warns(UserWarning, match="Divide 8-bit films by 255"):
+    with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
         toy.train_on_batch(bright, targets)
-    with pytest.warns(UserWarning, match="Divide 8-bit films by 255") as told:
+    with pytest.warns(UserWarning, match="Divide 8-bit images by 255") as told:
         toy.predict_on_batch(bright)
         toy(bright)
     assert {warning.filename for warning in told} == {__file__}
 
 
 def test_good_images_give_none(toy, recwarn):
-    toy(films(2, 16, 16, 1))
-    toy.predict(films(2, 16, 16, 1), verbose=0)
+    toy(make_images(2, 16, 16, 1))
+    toy.predict(make_images(2, 16, 16, 1), verbose=0)
     assert not [w for w in recwarn if "grey levels" in str(w.message)]
 
 
@@ -97,7 +97,7 @@ def test_weights_of_another_model_change_nothing(name, options, form, tmp_path):
 
 
 def test_weights_of_the_same_shapes_but_another_arrangement(tmp_path):
-    images = films(2, 32, 32, 1)
+    images = make_images(2, 32, 32, 1)
     with_residual, without = (
         models.build("dbct_toy", image_size=32, residual=residual) for residual in (True, False)
     )
@@ -123,7 +123,7 @@ def test_weights_that_are_no_weights(toy, tmp_path):
 def test_compiled_models_load_each_others_weights(tmp_path):
     """What an optimiser adds to a file is no weight of the model."""
     first, second = (models.build("rr_vit_toy", image_size=16) for _ in range(2))
-    images = films(2, 16, 16, 1)
+    images = make_images(2, 16, 16, 1)
     first.compile("adam", {"logits": "mse", "reconstruction": "mse"})
     first.train_on_batch(images, {"logits": np.zeros((2, 14)), "reconstruction": images})
     first.save_weights(tmp_path / "first.weights.h5")
@@ -135,16 +135,16 @@ def test_compiled_models_load_each_others_weights(tmp_path):
 
 
 @pytest.mark.parametrize("name", models.list_models("*_toy"))
-def test_films_of_whole_numbers_are_warned_of_and_taken(name):
+def test_images_of_whole_numbers_are_warned_of_and_taken(name):
     model = models.build(name, image_size=64)
     grey = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), dtype=np.uint8)
-    with pytest.warns(UserWarning, match="Divide 8-bit films by 255"):
+    with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
         whole = model(grey)["logits"]
-    with pytest.warns(UserWarning, match="Divide 8-bit films by 255"):
+    with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
         np.testing.assert_allclose(whole, model(np.float32(grey))["logits"], rtol=1e-4, atol=1e-4)
 
 
-def test_films_that_are_no_numbers_are_refused():
+def test_images_that_are_no_numbers_are_refused():
     grey = np.full((1, 64, 64, 1), np.nan, np.float32)
     with pytest.raises(ValueError, match="some of these are NaN or infinite"):
         models.build("rr_vit_toy")(grey)

@@ -1,4 +1,4 @@
-"""One film from an image file: any format, depth and shape to square 8-bit grey."""
+"""One image from an image file: any format, depth and shape to square 8-bit grey."""
 
 import struct
 import zlib
@@ -9,7 +9,7 @@ import numpy as np
 from xraylab.data.errors import DataError
 
 SQUARES = ("pad", "crop", "stretch")
-"""Ways to make a film square, see :func:`read_film`."""
+"""Ways to make an image square, see :func:`read_image`."""
 
 DECODER = 1
 """Number of the rules in this module; it changes whenever the bytes that come out do."""
@@ -17,8 +17,8 @@ DECODER = 1
 _DAMAGE = (SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
 
-class UnreadableFilm(Exception):
-    """A file that holds no film, or a damaged one; the message says what is wrong with it."""
+class UnreadableImage(Exception):
+    """A file that holds no image, or a damaged one; the message says what is wrong with it."""
 
 
 def check_square(square: str) -> None:
@@ -28,14 +28,14 @@ def check_square(square: str) -> None:
             "argument square",
             expected=f"one of {', '.join(SQUARES)}",
             found=repr(square),
-            advice="pad keeps all of the film, crop keeps its middle, stretch changes its shape",
+            advice="pad keeps all of the image, crop keeps its middle, stretch changes its shape",
         )
 
 
-def read_film(path: Path, size: int, square: str = "pad") -> np.ndarray:
-    """Return the film in an image file, square and resized.
+def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
+    """Return the image in an image file, square and resized.
 
-    Colour becomes grey by its luma (ITU-R BT.601) and what is transparent becomes black. A film of
+    Colour becomes grey by its luma (ITU-R BT.601) and what is transparent becomes black. An image of
     more than 8 bits is stretched linearly from its darkest to its brightest pixel to 0…255, because
     the file does not say how many of its bits are used. Resizing is bicubic and antialiased.
 
@@ -47,10 +47,10 @@ def read_film(path: Path, size: int, square: str = "pad") -> np.ndarray:
         size: side of the result in pixels.
         square: ``"pad"`` adds black at both ends of the shorter side, ``"crop"`` cuts both ends of
             the longer side (half of what is too much at each), ``"stretch"`` resizes each side by
-            itself. A square film comes out the same by all three.
+            itself. A square image comes out the same by all three.
 
     Raises:
-        UnreadableFilm: if the file holds no picture, or a damaged one.
+        UnreadableImage: if the file holds no picture, or a damaged one.
         OSError: if the system cannot read the file.
     """
     from PIL import Image, UnidentifiedImageError
@@ -59,15 +59,15 @@ def read_film(path: Path, size: int, square: str = "pad") -> np.ndarray:
         with Image.open(path) as opened:
             return _squared(_grey(opened), size, square)
     except UnidentifiedImageError as error:
-        raise UnreadableFilm("no image in a format that is known") from error
+        raise UnreadableImage("no image in a format that is known") from error
     except (*_DAMAGE, Image.DecompressionBombError) as error:
-        raise UnreadableFilm(str(error) or type(error).__name__) from error
+        raise UnreadableImage(str(error) or type(error).__name__) from error
     except OSError as error:
         # Pillow reports damage as an OSError without a number. One with a number is the system's:
-        # a disk that has gone says nothing about the film.
+        # a disk that has gone says nothing about the image.
         if error.errno is not None:
             raise
-        raise UnreadableFilm(str(error)) from error
+        raise UnreadableImage(str(error)) from error
 
 
 def _grey(image):
@@ -77,7 +77,7 @@ def _grey(image):
     if image.mode == "F" or image.mode.startswith("I"):  # 16 or 32 bits
         levels = np.asarray(image, dtype=np.float64)
         if not np.isfinite(levels).all():
-            raise UnreadableFilm("grey values that are no numbers")
+            raise UnreadableImage("grey values that are no numbers")
         darkest, brightest = levels.min(), levels.max()
         scale = 255 / (brightest - darkest) if brightest > darkest else 0.0
         return Image.fromarray(np.rint((levels - darkest) * scale).astype(np.uint8))
@@ -99,8 +99,8 @@ def _squared(image, size, square):
         shape = [max(1, round(side * size / longest)) for side in (width, height)]
         padded = np.zeros((size, size), np.uint8)
         left, top = (size - shape[0]) // 2, (size - shape[1]) // 2
-        film = np.asarray(image.resize(shape, bicubic))
-        padded[top : top + shape[1], left : left + shape[0]] = film
+        scaled = np.asarray(image.resize(shape, bicubic))
+        padded[top : top + shape[1], left : left + shape[0]] = scaled
         return padded
     box = (0, 0, width, height)
     if square == "crop":

@@ -1,4 +1,4 @@
-"""Phantom films: deterministic, with findings that can be seen and truths that are true."""
+"""Phantom images: deterministic, with findings that can be seen and truths that are true."""
 
 import hashlib
 import json
@@ -15,17 +15,17 @@ NONE = np.zeros((1, 14), np.uint8)
 
 
 def test_same_index_and_seed_same_bytes_in_any_order_and_company():
-    many = phantom.films(np.arange(40), size=32)
+    many = phantom.simulate(np.arange(40), size=32)
     order = np.random.default_rng(0).permutation(40)
-    np.testing.assert_array_equal(phantom.films(order, size=32).images, many.images[order])
-    np.testing.assert_array_equal(phantom.films([17], size=32).images[0], many.images[17])
-    np.testing.assert_array_equal(phantom.films([17], size=32).labels[0], many.labels[17])
+    np.testing.assert_array_equal(phantom.simulate(order, size=32).images, many.images[order])
+    np.testing.assert_array_equal(phantom.simulate([17], size=32).images[0], many.images[17])
+    np.testing.assert_array_equal(phantom.simulate([17], size=32).labels[0], many.labels[17])
 
 
-def test_batches_of_large_films_are_cut_into_pieces_without_a_seam(monkeypatch):
-    whole = phantom.films(np.arange(12), size=48, masks=True)
+def test_batches_of_large_images_are_cut_into_pieces_without_a_seam(monkeypatch):
+    whole = phantom.simulate(np.arange(12), size=48, masks=True)
     monkeypatch.setattr("xraylab.phantom.simulator._BATCH_PIXELS", 5 * 48 * 48)
-    pieces = phantom.films(np.arange(12), size=48, masks=True)
+    pieces = phantom.simulate(np.arange(12), size=48, masks=True)
     for name in ("images", "labels", "masks", "boxes", "facts"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name))
 
@@ -33,10 +33,10 @@ def test_batches_of_large_films_are_cut_into_pieces_without_a_seam(monkeypatch):
 def test_another_process_makes_the_same_bytes():
     code = (
         "import hashlib, numpy as np; from xraylab import phantom; "
-        "print(hashlib.sha256(phantom.films(np.arange(5), size=64).images).hexdigest())"
+        "print(hashlib.sha256(phantom.simulate(np.arange(5), size=64).images).hexdigest())"
     )
     theirs = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
-    ours = hashlib.sha256(phantom.films(np.arange(5), size=64).images).hexdigest()
+    ours = hashlib.sha256(phantom.simulate(np.arange(5), size=64).images).hexdigest()
     assert theirs.decode().strip() == ours
 
 
@@ -49,8 +49,8 @@ def test_company_changes_nothing_with_every_knob_turned():
         "prevalence": 0.3,
         "confounder": phantom.Confounder("device", "mass", 0.5),
     }
-    many = phantom.films(np.arange(30), size=57, masks=True, **knobs)
-    alone = phantom.films([21], size=57, masks=True, **knobs)
+    many = phantom.simulate(np.arange(30), size=57, masks=True, **knobs)
+    alone = phantom.simulate([21], size=57, masks=True, **knobs)
     for name in ("images", "labels", "masks", "facts"):
         np.testing.assert_array_equal(getattr(alone, name)[0], getattr(many, name)[21])
 
@@ -64,9 +64,9 @@ def test_bad_arguments_of_layers_are_named():
         phantom.draw_labels([0], seed=-1)
 
 
-def test_seeds_and_indices_give_other_films():
+def test_seeds_and_indices_give_other_images():
     images = [
-        phantom.films([index], size=64, seed=seed, labels=NONE).images[0].astype(float)
+        phantom.simulate([index], size=64, seed=seed, labels=NONE).images[0].astype(float)
         for index, seed in ((0, 0), (1, 0), (0, 1))
     ]
     for a, b in ((0, 1), (0, 2), (1, 2)):
@@ -76,7 +76,7 @@ def test_seeds_and_indices_give_other_films():
 def test_every_size_shows_the_same_patient():
     labels = np.tile(np.eye(14, dtype=np.uint8)[4], (4, 1))
     small, large = (
-        phantom.films(np.arange(4), size=size, labels=labels).images.astype(float)
+        phantom.simulate(np.arange(4), size=size, labels=labels).images.astype(float)
         for size in (56, 224)
     )
     averaged = large.reshape(4, 56, 4, 56, 4).mean(axis=(2, 4))
@@ -85,18 +85,18 @@ def test_every_size_shows_the_same_patient():
 
 
 def test_boxes_enclose_their_masks_exactly():
-    made = phantom.films(np.arange(60), size=64, masks=True)
+    made = phantom.simulate(np.arange(60), size=64, masks=True)
     assert len(made.boxes) == made.labels.sum() == made.masks.any(axis=(2, 3)).sum()
     for box in made.boxes:
-        assert made.labels[box["film"], box["finding"]] == 1
-        rows, columns = np.nonzero(made.masks[box["film"], box["finding"]])
+        assert made.labels[box["image"], box["finding"]] == 1
+        rows, columns = np.nonzero(made.masks[box["image"], box["finding"]])
         expected = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         found = [box[name] * 64 for name in ("x_min", "y_min", "x_max", "y_max")]
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_films_are_grey_pictures_of_a_chest():
-    made = phantom.films(np.arange(80), size=64)
+def test_images_are_grey_pictures_of_a_chest():
+    made = phantom.simulate(np.arange(80), size=64)
     assert made.images.dtype == np.uint8
     assert made.images.shape == (80, 64, 64)
     assert 90 < made.images.mean() < 190
@@ -107,19 +107,19 @@ def test_films_are_grey_pictures_of_a_chest():
     assert made.facts["devices"].any() and not made.facts["devices"].all()
 
 
-def test_layers_add_up_to_the_film():
-    """The film is dark where the layers add up to little, and is exposed from nothing else."""
+def test_layers_add_up_to_the_image():
+    """The image is dark where the layers add up to little, and is exposed from nothing else."""
     labels = np.eye(14, dtype=np.uint8)[2]
     made = phantom.layers(5, size=64, labels=labels)
     assert list(made) == [
-        "body", "mediastinum", "bones", "vessels", "effusion", "metal", "film"
+        "body", "mediastinum", "bones", "vessels", "effusion", "metal", "image"
     ]  # fmt: skip
-    film = phantom.films([5], size=64, labels=labels[np.newaxis]).images[0]
-    np.testing.assert_array_equal(np.rint(255 * made["film"]), film)
+    image = phantom.simulate([5], size=64, labels=labels[np.newaxis]).images[0]
+    np.testing.assert_array_equal(np.rint(255 * made["image"]), image)
     water = sum(made[name] for name in list(made)[:-2])
     assert water.min() > -2 and 15 < water.max() < 60  # no one is thicker than that
     inside = (slice(8, 56), slice(16, 48))
-    ranks = [np.argsort(np.argsort(picture[inside].ravel())) for picture in (water, film)]
+    ranks = [np.argsort(np.argsort(picture[inside].ravel())) for picture in (water, image)]
     assert np.corrcoef(*ranks)[0, 1] > 0.95
 
 
@@ -146,14 +146,14 @@ def test_layers_add_up_to_the_film():
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        phantom.films(**({"indices": [0], "size": 64} | arguments))
+        phantom.simulate(**({"indices": [0], "size": 64} | arguments))
 
 
-def test_films_of_a_version_stay_the_same():
+def test_images_of_a_version_stay_the_same():
     """If this fails on purpose: raise phantom.VERSION, then run tools/pin_phantom.py."""
     pinned = json.loads((Path(__file__).parent / "pinned.json").read_text())
     assert pinned["version"] == phantom.VERSION
     labels = np.vstack([np.eye(14, dtype=np.uint8), NONE])
-    images = phantom.films(np.arange(15), size=64, labels=labels).images
+    images = phantom.simulate(np.arange(15), size=64, labels=labels).images
     means = images.reshape(15, 8, 8, 8, 8).mean(axis=(2, 4))
     np.testing.assert_allclose(means, pinned["blocks"], atol=0.2)
