@@ -1,50 +1,53 @@
-"""Keras and its back end, started without the messages meant for those who build TensorFlow."""
+"""Start Keras quietly, and query its backend: devices, memory, compilation."""
 
 import contextlib
 import functools
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
-MEMORY_AS_NEEDED = {
+MEMORY_ON_DEMAND = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-"""Environment in which a back end takes a card's memory bit by bit, and leaves the rest to others;
-it must be set before the back end starts."""
+"""Environment variables that make a backend allocate GPU memory on demand, not all at the start.
+
+They take effect only if they are set before the backend starts."""
 
 
-def start_keras():
-    """Import Keras, start its back end, and return the ``keras`` module.
+def start_keras() -> ModuleType:
+    """Import Keras, initialize its backend without start-up messages, and return the module.
 
-    TensorFlow writes a page about oneDNN, CUDA and processor flags to the standard error stream
-    while it starts. It is held back here, and shown only if the start fails.
+    While TensorFlow starts, it writes messages about oneDNN, CUDA and processor flags to standard
+    error. They are shown only if the start fails.
 
     Raises:
-        ImportError: if the back end that Keras is set to is not installed.
+        ImportError: if the backend that Keras is configured for is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _held_back_stderr():
+    with _captured_stderr():
         import keras
 
-        # The first operation starts the devices, which has messages of its own. JAX must have
-        # joined its cluster before.
+        # The first operation initializes the devices, which writes further messages. On a cluster
+        # that must wait until JAX has connected its processes.
         if "KERAS_DISTRIBUTION_NUM_PROCESSES" not in os.environ:
             keras.ops.convert_to_numpy(keras.ops.ones(()) + 1)
     return keras
 
 
-def describe_backend():
-    """Return the name and version of the back end, as in ``"TensorFlow 2.21.0"``."""
+def describe_backend() -> str:
+    """Return the name and version of the backend, for example ``"TensorFlow 2.21.0"``."""
     name = start_keras().backend.backend()
     titles = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
     return f"{titles.get(name, name)} {installed_version(name)}"
 
 
-def installed_version(package):
-    """Return the version of an installed package, or None."""
+def installed_version(package: str) -> str | None:
+    """Return the version of an installed package, or None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -52,44 +55,48 @@ def installed_version(package):
 
 
 @functools.cache
-def accelerators():
-    """Return the names of the accelerators the back end sees, as in ``("gpu:0",)``.
-
-    They do not change while a process runs, so the back end is asked once.
-    """
+def accelerators() -> tuple[str, ...]:
+    """Return the names of the backend's accelerators, for example ``("gpu:0",)``."""
     devices = start_keras().distribution.list_devices()
     return tuple(str(device) for device in devices if not str(device).lower().startswith("cpu"))
 
 
-def compiled(function):
-    """Return a function of arrays compiled by the back end, once for every set of shapes.
+def compiled(function: Callable, variables: Sequence = ()) -> Callable:
+    """Compile a function of arrays with the backend, once for each set of shapes.
 
     Args:
-        function: takes and returns arrays, in lists if there are several, and does nothing else.
+        function: takes and returns arrays, or lists and dicts of arrays; no side effects.
+        variables: the Keras variables that the function reads; the compiled function uses their
+            values at the time of each call.
     """
-    name = start_keras().backend.backend()
-    if name == "tensorflow":
+    keras = start_keras()
+    if keras.backend.backend() == "tensorflow":
         import tensorflow
 
-        return tensorflow.function(function)
-    if name == "jax":
+        return tensorflow.function(function, reduce_retracing=True)
+    if keras.backend.backend() == "jax":
         import jax
 
-        return jax.jit(function)
+        @jax.jit
+        def stateless(values, *arrays):
+            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+                return function(*arrays)
+
+        return lambda *arrays: stateless([variable.value for variable in variables], *arrays)
     return function
 
 
-def is_out_of_memory(error):
-    """Return whether an error says that memory ran out, in the words of any back end."""
-    words = f"{type(error).__name__} {error}".lower().replace("_", " ")
-    told = ("resourceexhausted", "resource exhausted", "out of memory", "oom when allocating")
-    return isinstance(error, MemoryError) or any(word in words for word in told)
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of Python or any backend reports that memory is exhausted."""
+    text = f"{type(error).__name__} {error}".lower().replace("_", " ")
+    signs = ("resourceexhausted", "resource exhausted", "out of memory", "oom when allocating")
+    return isinstance(error, MemoryError) or any(sign in text for sign in signs)
 
 
-def memory_peak():
-    """Return the most bytes taken so far, of the accelerator if there is one, else of this process.
+def memory_peak() -> int | None:
+    """Return the peak memory in bytes: of the accelerator if there is one, else of this process.
 
-    None where nobody tells.
+    None where the system does not report it.
     """
     name = start_keras().backend.backend()
     if accelerators() and name == "tensorflow":
@@ -103,24 +110,18 @@ def memory_peak():
     return process_memory(peak=True)
 
 
-def forget_memory_peak():
-    """Let :func:`memory_peak` speak of what comes, not of what was, where the system can do that.
-
-    It can for the process's memory on Linux and for TensorFlow's of a GPU.
-    """
+def reset_memory_peak() -> None:
+    """Reset :func:`memory_peak` to the present use: on Linux, and for GPUs under TensorFlow."""
     if accelerators() and start_keras().backend.backend() == "tensorflow":
         import tensorflow
 
         tensorflow.config.experimental.reset_memory_stats("GPU:0")
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # proc(5): VmHWM becomes VmRSS
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): sets VmHWM to VmRSS
 
 
-def process_memory(peak=False):
-    """Return the bytes that this process holds, or the most it has held.
-
-    None where the system does not tell: not Linux.
-    """
+def process_memory(peak: bool = False) -> int | None:
+    """Return this process's present or peak resident memory in bytes; None outside Linux."""
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
@@ -129,23 +130,23 @@ def process_memory(peak=False):
 
 
 @contextlib.contextmanager
-def _held_back_stderr():
-    """Hold back what is written to file descriptor 2, C++ code included; show it on an error."""
+def _captured_stderr() -> Iterator[None]:
+    """Capture what is written to file descriptor 2, C++ code included; print it on an error."""
     try:
         sys.stderr.flush()
-        former = os.dup(2)
-    except OSError:  # no standard error stream to hold back, as in some services
+        original = os.dup(2)
+    except OSError:  # some services have no standard error stream
         yield
         return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         except BaseException:
-            held.seek(0)
-            os.write(former, held.read())
+            captured.seek(0)
+            os.write(original, captured.read())
             raise
         finally:
             sys.stderr.flush()
-            os.dup2(former, 2)
-            os.close(former)
+            os.dup2(original, 2)
+            os.close(original)

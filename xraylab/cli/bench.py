@@ -16,9 +16,9 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
-    from xraylab.backend import MEMORY_AS_NEEDED, start_keras
+    from xraylab.backend import MEMORY_ON_DEMAND, start_keras
 
-    os.environ.update(MEMORY_AS_NEEDED)  # or this process would leave none to those that measure
+    os.environ.update(MEMORY_ON_DEMAND)  # or this process would leave none to those that measure
     start_keras()
     from xraylab.evaluation import device_cost
 

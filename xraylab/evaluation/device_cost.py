@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from xraylab.backend import (
-    MEMORY_AS_NEEDED,
+    MEMORY_ON_DEMAND,
     accelerators,
     compiled,
     memory_peak,
@@ -98,7 +98,7 @@ def _in_own_process(task):
     """Carry out one measurement in a fresh process and return what it found."""
     command = [sys.executable, "-m", __spec__.name, json.dumps(task)]
     # Memory of a card is taken as it is needed, or the peak would be all that the card has.
-    environment = os.environ | MEMORY_AS_NEEDED
+    environment = os.environ | MEMORY_ON_DEMAND
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from xraylab import data, losses
-from xraylab.backend import forget_memory_peak
+from xraylab.backend import reset_memory_peak
 from xraylab.data.files import sha256_of, sweep
 from xraylab.nearest import did_you_mean
 from xraylab.training import augmentation, distribute
@@ -88,7 +88,7 @@ def fit(
         raise ValueError(f"max_hours must be above 0, or None for no limit; {max_hours} came")
     deadline = None if max_hours is None else time.monotonic() + 3600 * max_hours
     cluster = distribute.join()
-    forget_memory_peak()  # not before the processes have met: it starts the back end
+    reset_memory_peak()  # not before the processes have met: it starts the back end
     with cluster.explaining_losses(out):
         # The model first: a recipe that cannot be built must cost no download, leave no folder.
         recipe, model, images = cluster.together(
