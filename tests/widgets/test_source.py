@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,14 @@ from xraylab.models.lt_vit import LTViT
 
 
 def test_the_source_is_the_functions_own():
-    listing = widgets.code(check.number, docstrings=True)
-    assert listing.text == inspect.getsource(check.number).rstrip()
-    assert listing.place.startswith("xraylab/check/answers.py, lines ")
-    assert repr(listing).startswith("# xraylab/check/answers.py")
+    listing = widgets.code(check.Exercise.check, docstrings=True)
+    assert listing.text == textwrap.dedent(inspect.getsource(check.Exercise.check)).rstrip()
+    assert listing.place.startswith("xraylab/check/grading.py, lines ")
+    assert repr(listing).startswith("# xraylab/check/grading.py")
     assert listing._repr_markdown_().endswith(f"```python\n{listing.text}\n```")
 
 
-@pytest.mark.parametrize("obj", [check.number, check.Verdict, check.Verdict.__repr__])
+@pytest.mark.parametrize("obj", [check.Exercise.check, check.Feedback, check.Feedback.__repr__])
 def test_docstrings_are_left_out_and_the_rest_still_parses(obj):
     text = widgets.code(obj).text
     assert '"""' not in text
@@ -27,9 +28,9 @@ def test_docstrings_are_left_out_and_the_rest_still_parses(obj):
 
 
 def test_a_part_has_the_lines_it_names():
-    listing = widgets.code(check.number, start="value, trouble", stop="return trouble")
-    assert listing.text.splitlines()[0].startswith("value, trouble")
-    assert "return trouble" not in listing.text
+    listing = widgets.code(check.Exercise.check, start="if value.size", stop="return Feedback")
+    assert listing.text.splitlines()[0].startswith("if value.size")
+    assert "return Feedback" not in listing.text
     file, _, lines = listing.place.partition(", lines ")
     first, last = (int(word) for word in lines.split(",")[0].split(" to "))
     source = (Path(check.__file__).parents[2] / file).read_text(encoding="utf-8").splitlines()
@@ -40,7 +41,7 @@ def test_a_part_has_the_lines_it_names():
 @pytest.mark.parametrize("part", [{"start": "no such line"}, {"stop": "no such line"}])
 def test_a_part_that_is_not_there_is_an_error(part):
     with pytest.raises(ValueError, match="no such line"):
-        widgets.code(check.number, **part)
+        widgets.code(check.Exercise.check, **part)
 
 
 def test_what_has_no_source_is_refused():

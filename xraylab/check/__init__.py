@@ -1,4 +1,4 @@
-"""Exercise checkers: they say in plain words what is right, or which mistake an answer matches.
+"""Exercise checkers: whether an answer is correct, or which common mistake it matches.
 
 In a chapter::
 
@@ -6,11 +6,11 @@ In a chapter::
 
     check.exercise("01.all_negative", 0.95)
 
-An exercise of chapter ``01`` lives in :mod:`xraylab.check.chapter_01`, in a dictionary
-``EXERCISES`` from its name to a function of the answer that returns a :class:`Verdict`.
+The exercises of chapter ``01`` are the :class:`Exercise` objects of the module
+:mod:`xraylab.check.chapter_01`.
 """
 
-from xraylab.check.answers import Verdict, array, number
+from xraylab.check.grading import Exercise, Feedback
 from xraylab.check.registry import exercise, exercises
 
-__all__ = ["Verdict", "array", "exercise", "exercises", "number"]
+__all__ = ["Exercise", "Feedback", "exercise", "exercises"]

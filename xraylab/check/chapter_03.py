@@ -1,40 +1,20 @@
-"""Exercises of chapter 3, on the way from file to batch."""
+"""Exercises of chapter 3, From file to batch."""
 
-from xraylab.check.answers import number
+from xraylab.check.grading import Exercise
 
+window = Exercise(
+    15.75, "Column 63 comes from 47.25: the middle half of the image fills the new one."
+)
+window.mistake(16.0, "The centre of 64 pixels is at 31.5, between columns 31 and 32.")
+window.mistake(-31.5, "A window below 1 enlarges: multiply by 0.5, do not divide.")
+window.mistake(15.5, "The centre of 64 pixels is at 31.5, and 0.5 · 31.5 is 15.75.")
+window.mistake(31.5, "That is the centre, the only fixed point.")
+window.mistake(0.0, "Only the centre is a fixed point.")
+window.mistake(47.25, "That is the source of column 63, at the other end.")
 
-def _window(answer):
-    return number(
-        answer,
-        15.75,
-        tolerance=1e-3,
-        mistakes={
-            16.0: "The middle of 64 pixels lies at 31.5, between columns 31 and 32.",
-            -31.5: "A window below 1 enlarges: multiply by 0.5, do not divide.",
-            15.5: "The middle of 64 pixels lies at 31.5, and 0.5 · 31.5 is 15.75.",
-            31.5: "That is the middle, which stays where it is.",
-            0.0: "Only the middle stays where it is.",
-            47.25: "That is column 63, at the other end.",
-        },
-        right="Column 63 comes from 47.25: the middle half of the image fills the new one.",
-    )
-
-
-def _cutmix(answer):
-    return number(
-        answer,
-        0.875,
-        tolerance=1e-3,
-        mistakes={
-            0.125: "That is the partner's share; the nodule is on the image itself.",
-            0.5: "The box is half as high as the image, but a quarter as wide.",
-            0.75: "The box is a quarter as wide as the image, and half as high.",
-            1.0: "The label counts pixels, wherever the nodule lies.",
-            0.0: "The label counts pixels, wherever the nodule lies.",
-        },
-        right="Seven eighths of a nodule, and in truth one or none.",
-    )
-
-
-EXERCISES = {"window": _window, "cutmix": _cutmix}
-"""The exercises by name."""
+cutmix = Exercise(0.875, "The label is seven eighths of a nodule; the image shows one or none.")
+cutmix.mistake(0.125, "That is the partner's fraction; the nodule is on the image itself.")
+cutmix.mistake(0.5, "The box is half as high as the image, but a quarter as wide.")
+cutmix.mistake(0.75, "The box is a quarter as wide as the image, and half as high.")
+cutmix.mistake(1.0, "The label counts pixels, wherever the nodule is.")
+cutmix.mistake(0.0, "The label counts pixels, wherever the nodule is.")

@@ -2,73 +2,33 @@
 
 import math
 
-from xraylab.check.answers import number
+from xraylab.check.grading import Exercise
 
+empty = Exercise(0.46, "An image counts only if its whole vector is 000.")
+empty.mistake(0.65 * 0.71 * 0.92, "The findings are not independent; use the joint counts.")
+empty.mistake(0.76, "That is the accuracy per label; here all three labels must be right.")
+empty.mistake(0.54, "That is the fraction of images with at least one finding.")
 
-def _empty(answer):
-    return number(
-        answer,
-        0.46,
-        tolerance=1e-3,
-        mistakes={
-            0.65 * 0.71 * 0.92: "That takes the findings as independent; the table says how they "
-            "come together.",
-            0.76: "That is the accuracy per label. Here an image counts only if all three are right.",
-            0.54: "That is the share of images where “nothing” is wrong.",
-            46: "Give it as a share, between 0 and 1.",
-        },
-        right="An image counts only if its whole vector is 000.",
-    )
+pairs = Exercise(16 / 20, "14 pairs are ordered correctly and 4 tied: 16 of 20.")
+pairs.mistake(14 / 20, "Ties count one half, not zero: four pairs are tied.")
+pairs.mistake(18 / 20, "Ties count one half, not one: four pairs are tied.")
+pairs.mistake(14 / 16, "That leaves the tied pairs out; they count one half, of 20 pairs.")
+pairs.mistake(16, "That is the numerator; divide by the number of pairs.")
 
+interval = Exercise(1050, "A fifth of the width takes 25 times as many images.")
+interval.mistake(210, "The width falls with the square root of the number of images.")
+interval.mistake(
+    42 * math.sqrt(5), "The reverse: the number of images grows with the square of the precision."
+)
+interval.mistake(25, "That is the factor; give the number of images.")
 
-def _pairs(answer):
-    return number(
-        answer,
-        16 / 20,
-        tolerance=1e-4,
-        mistakes={
-            14 / 20: "Ties count one half, not nothing: four pairs are tied.",
-            18 / 20: "Ties count one half, not a whole: four pairs are tied.",
-            14 / 16: "That leaves the tied pairs out; they count one half of 20.",
-            16: "That is how many pairs are won, ties counted by halves; divide by the number of "
-            "pairs.",
-        },
-        right="14 pairs won and 4 tied make 16 of 20.",
-    )
+_DOWN = -math.log(0.6) + 0.4 / 0.6
+_UP = -math.log(0.4) + 0.6 / 0.4
 
-
-def _interval(answer):
-    return number(
-        answer,
-        1050,
-        tolerance=0.5,
-        mistakes={
-            210: "That would hold if the width fell with the number of images; it falls with its "
-            "square root.",
-            42 * math.sqrt(5): "The other way round: the width falls with the square root of the "
-            "number of images, so the number grows with the square of what is asked.",
-            25: "That is the factor; give the number of images.",
-        },
-        right="A fifth of the width takes 25 times as many.",
-    )
-
-
-def _focal(answer):
-    down = -math.log(0.6) + 0.4 / 0.6
-    up = -math.log(0.4) + 0.6 / 0.4
-    return number(
-        answer,
-        down / (down + up),
-        tolerance=1e-3,
-        mistakes={
-            0.4: "The cross-entropy would say so. The focal loss asks for answers nearer to one "
-            "half than the truth.",
-            up / (down + up): "That is the share without the finding.",
-            down: "That is the slope where the finding is absent; divide it by the sum of the two.",
-        },
-        right="The answer was nearer to one half than the truth.",
-    )
-
-
-EXERCISES = {"empty": _empty, "focal": _focal, "interval": _interval, "pairs": _pairs}
-"""The exercises by name."""
+focal = Exercise(_DOWN / (_DOWN + _UP), "The prediction is nearer to one half than the truth.")
+focal.mistake(
+    0.4,
+    "That minimizes the cross-entropy. The focal loss has its minimum nearer to one half.",
+)
+focal.mistake(_UP / (_DOWN + _UP), "That is the fraction without the finding.")
+focal.mistake(_DOWN, "That is the slope without the finding; divide it by the sum of both slopes.")

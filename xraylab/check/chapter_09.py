@@ -1,51 +1,21 @@
 """Exercises of chapter 9, DBCT."""
 
-from xraylab.check.answers import number
+from xraylab.check.grading import Exercise
 
+width = Exercise(256, "192 · 256 = 49,152. The neighbouring powers of two do not fit.")
+width.mistake(128, "192 · 128 = 24,576, less than the smallest possible increase of 0.03 M.")
+width.mistake(512, "192 · 512 = 98,304, more than the largest possible increase of 0.05 M.")
+width.mistake(192, "192 · 192 = 36,864 would fit, but 192 is not a power of two.")
 
-def _width(answer):
-    return number(
-        answer,
-        256,
-        tolerance=0.5,
-        mistakes={
-            128: "192 · 128 = 24,576: too little for the 0.03 M that the count grows by at least.",
-            512: "192 · 512 = 98,304: more than the 0.05 M that the count grows by at most.",
-            192: "192 · 192 = 36,864 would do, but 192 is no power of two.",
-        },
-        right="192 · 256 = 49,152. The next powers of two on both sides do not fit.",
-    )
+one_more_norm = Exercise(2_455_246, "With two decimals that is 2.46 M; the slides print 2.45.")
+one_more_norm.mistake(
+    2_454_734 + 256, "A layer normalization has a scale and a shift for each channel."
+)
+one_more_norm.mistake(2_454_734, "That is the count without the layer normalization.")
+one_more_norm.mistake(2_405_582 + 512, "That is the count at 64 pixels.")
 
-
-def _one_more_norm(answer):
-    return number(
-        answer,
-        2_455_246,
-        tolerance=0.5,
-        mistakes={
-            2_454_734 + 256: "A layer normalisation has a scale and a shift for each number.",
-            2_454_734: "That is the count without it.",
-            2_405_582 + 512: "That is the count at 64 pixels.",
-            2.46: "Give the whole number, to the last parameter.",
-        },
-        right="Printed with two decimals that is 2.46, where the slides print 2.45.",
-    )
-
-
-def _constant(answer):
-    return number(
-        answer,
-        0.226589,
-        tolerance=1e-3,
-        mistakes={
-            0.1: "That is the prevalence, where the cross-entropy has its minimum.",
-            0.305787: "That is the minimum for α = 1/2: put α = 1/4 in front of the present ones.",
-            0.398824: "α and 1 - α have changed places.",
-            0.035714: "That leaves γ out: it is the minimum for γ = 0.",
-        },
-        right="More than twice the prevalence: such answers are no probabilities.",
-    )
-
-
-EXERCISES = {"constant": _constant, "one_more_norm": _one_more_norm, "width": _width}
-"""The exercises by name."""
+constant = Exercise(0.226589, "More than twice the prevalence: this is not a probability.")
+constant.mistake(0.1, "That is the prevalence, the minimum of the cross-entropy.")
+constant.mistake(0.305787, "That is the minimum for α = 1/2; weight the positives with α = 1/4.")
+constant.mistake(0.398824, "α and 1 - α are swapped.")
+constant.mistake(0.035714, "That is the minimum for γ = 0.")

@@ -1,54 +1,27 @@
 """Exercises of chapter 14, LT-ViT."""
 
-from xraylab.check.answers import number
+from xraylab.check.grading import Exercise
 
+label_cost = Exercise(385, "A token of 192, a weight vector of 192 and a bias.")
+label_cost.mistake(192, "That is the token alone; its classifier has weights, too.")
+label_cost.mistake(193, "Count both the token and the classifier's weights, and the bias.")
+label_cost.mistake(384, "Nearly: each label's classifier has a bias, too.")
+label_cost.mistake(385 * 4, "The token is learned once; the four blocks share it.")
+label_cost.mistake(385 * 14, "That is all fourteen labels; the question is about one more.")
 
-def _label_cost(answer):
-    return number(
-        answer,
-        385,
-        tolerance=0.5,
-        mistakes={
-            192: "That is the token alone; its answer needs weights too.",
-            193: "That is the weights and the bias, or the token and a bias; both are needed.",
-            384: "Nearly: each label's answer has a bias as well.",
-            385 * 4: "The token is learned once; the four blocks only carry it along.",
-            385 * 14: "That is all fourteen labels; one more was asked for.",
-        },
-        right="A token of 192, a weight vector of 192 and a bias.",
-    )
+forbidden = Exercise(196 * 14, "None of the 196 patches may attend to any of the 14 labels.")
+forbidden.mistake(2 * 196 * 14, "Labels may attend to patches: only one of the corners is masked.")
+forbidden.mistake(196 * 14 + 14 * 14, "Labels may attend to labels.")
+forbidden.mistake(210 * 14, "Labels may attend to labels.")
+forbidden.mistake(196 * 196, "Those are pairs of patches, which are allowed.")
+forbidden.mistake(196, "That is for one label.")
 
-
-def _forbidden(answer):
-    return number(
-        answer,
-        196 * 14,
-        tolerance=0.5,
-        mistakes={
-            2 * 196 * 14: "Labels may read from the image: only one of the two corners is shut.",
-            196 * 14 + 14 * 14: "Labels may read from labels.",
-            210 * 14: "Labels may read from labels.",
-            196 * 196: "Those are the pairs within the image, which are allowed.",
-            196: "That is for one label.",
-        },
-        right="Every one of the 196 patches is kept from every one of the 14 labels.",
-    )
-
-
-def _gain(answer):
-    return number(
-        answer,
-        10 / 3,
-        tolerance=5e-3,
-        mistakes={
-            3.0: "The labels took a tenth: of what fell on the image, the share is larger.",
-            2.7: "Divide by what fell on the image, do not multiply by it.",
-            0.3: "Turn the fraction over: attention's share by area's share.",
-            1 / 6: "That is the share of the attention on the image; compare it with the area.",
-        },
-        right="0.15 / 0.9 is a sixth of the attention on the image, on a twentieth of its area.",
-    )
-
-
-EXERCISES = {"forbidden": _forbidden, "gain": _gain, "label_cost": _label_cost}
-"""The exercises by name."""
+gain = Exercise(
+    10 / 3,
+    "0.15 / 0.9 is a sixth of the attention on the image, on a twentieth of its area.",
+    tolerance=5e-3,
+)
+gain.mistake(3.0, "A tenth of the attention is on labels: divide by what is on the image.")
+gain.mistake(2.7, "Divide by the attention on the image, do not multiply by it.")
+gain.mistake(0.3, "That is the inverse: divide the attention's fraction by the area's.")
+gain.mistake(1 / 6, "That is the fraction of the attention; divide it by that of the area.")

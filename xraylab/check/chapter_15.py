@@ -1,45 +1,25 @@
-"""Exercises of chapter 15, results."""
+"""Exercises of chapter 15, Results."""
 
 from statistics import mean, stdev
 
-from xraylab.check.answers import number
+from xraylab.check.grading import Exercise
 
 _RUNS = (0.731, 0.742, 0.736)
 _GAP = 0.747 - mean(_RUNS)
+_SIGMA = stdev(_RUNS)
 
+spread = Exercise(_GAP / (2**0.5 * _SIGMA), "Less than two: no evidence of a gain.", tolerance=0.01)
+spread.mistake(_GAP / _SIGMA, "That is the spread of one run; a difference has that of both.")
+spread.mistake(_GAP / (2**0.5 * _SIGMA * (2 / 3) ** 0.5), "Divide the squares by n - 1.")
+spread.mistake(
+    _GAP / (_SIGMA * (4 / 3) ** 0.5),
+    "That compares with a mean of three runs; the question is about two single runs.",
+)
+spread.mistake(_GAP, "That is the difference; how many standard deviations is it?")
 
-def _spread(answer):
-    return number(
-        answer,
-        _GAP / (2**0.5 * stdev(_RUNS)),
-        tolerance=0.01,
-        mistakes={
-            _GAP
-            / stdev(_RUNS): "That counts the chance of one run; a difference has that of both.",
-            _GAP / (2**0.5 * stdev(_RUNS) * (2 / 3) ** 0.5): "Divide the squares by n - 1.",
-            _GAP / (stdev(_RUNS) * (4 / 3) ** 0.5): "That is right for a mean of three runs; the "
-            "question is about two single ones.",
-            _GAP: "That is the difference; how many standard deviations is it?",
-        },
-        right="Less than two: not news.",
-    )
-
-
-def _front(answer):
-    return number(
-        answer,
-        1 + 5,
-        tolerance=1e-6,
-        mistakes={
-            1 + 2 + 5: "B costs more than A and scores less, so A beats it.",
-            1 + 5 + 9: "D scores what C does, but costs more.",
-            1 + 2 + 5 + 9: "Not all four: A beats B, and C beats D.",
-            5: "A is on the front too: nothing is as good for less.",
-            1: "C is on the front too: nothing is better for as little.",
-        },
-        right="A and C: nothing is as good for less, or better for as little.",
-    )
-
-
-EXERCISES = {"front": _front, "spread": _spread}
-"""The exercises by name."""
+front = Exercise(1 + 5, "A and C: no other model is as good for less, or better for as little.")
+front.mistake(1 + 2 + 5, "B costs more than A and scores less: A dominates it.")
+front.mistake(1 + 5 + 9, "D has the score of C, but costs more.")
+front.mistake(1 + 2 + 5 + 9, "Not all four: A dominates B, and C dominates D.")
+front.mistake(5, "A is on the front, too: none is as good for less.")
+front.mistake(1, "C is on the front, too: none is better for as little.")

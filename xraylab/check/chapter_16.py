@@ -1,39 +1,17 @@
-"""Exercises of chapter 16, on where a network looks."""
+"""Exercises of chapter 16, Where a network looks."""
 
-from xraylab.check.answers import number
+from xraylab.check.grading import Exercise
 
+energy = Exercise(16 / 28, "More than half of the energy, on a quarter of the image.")
+energy.mistake(13 / 28, "The three other cells of the mask count, too.")
+energy.mistake(4 / 16, "That is the energy of a uniform map.")
+energy.mistake(16 / 29, "There are 15 cells of 1 and one of 13.")
+energy.mistake(13 / 15, "Divide by the sum of the whole map, the cell of 13 included.")
+energy.mistake(1.0, "That is the pointing game: the maximum is in the mask.")
 
-def _energy(answer):
-    return number(
-        answer,
-        16 / 28,
-        tolerance=1e-3,
-        mistakes={
-            13 / 28: "The three other cells of the mask count too.",
-            4 / 16: "That is what a uniform map has.",
-            16 / 29: "There are 15 cells of 1 and one of 13.",
-            13 / 15: "Divide by the sum over the whole map, the cell of 13 included.",
-            1.0: "That is the pointing game: the highest cell lies in the mask.",
-        },
-        right="More than half of the energy, on a quarter of the image.",
-    )
-
-
-def _rollout(answer):
-    return number(
-        answer,
-        0.55,
-        tolerance=1e-3,
-        mistakes={
-            0.45: "That is what [CLS] has kept of itself.",
-            0.9: "That is without what each token keeps: a block passes on half of it as it was.",
-            0.425: "The last block comes first: the row of [CLS] in the second, times the first.",
-            0.4: "That is the second block alone.",
-            0.25: "That is the first block alone.",
-        },
-        right="More than half of [CLS] is the other token by now.",
-    )
-
-
-EXERCISES = {"energy": _energy, "rollout": _rollout}
-"""The exercises by name."""
+rollout = Exercise(0.55, "After two blocks, more than half of [CLS] comes from the other token.")
+rollout.mistake(0.45, "That is the fraction of [CLS] that comes from itself.")
+rollout.mistake(0.9, "That leaves out the residual: half of each token passes unchanged.")
+rollout.mistake(0.425, "The order is reversed: [CLS]'s row of the second block times the first.")
+rollout.mistake(0.4, "That is the second block alone.")
+rollout.mistake(0.25, "That is the first block alone.")

@@ -1,27 +1,29 @@
-"""The exercises by their names, loaded chapter by chapter."""
+"""Find exercises by their names; each chapter's module is imported on demand."""
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable
+from typing import Any
 
-from xraylab.check.answers import Verdict
+from xraylab.check.grading import Exercise, Feedback
 
 _PREFIX = "chapter_"
 
 
 def exercises() -> tuple[str, ...]:
-    """Return the names of all exercises, as ``"01.all_negative"``, sorted."""
+    """Return the names of all exercises, for example ``"01.all_negative"``, sorted."""
     return tuple(
         f"{chapter}.{name}" for chapter in sorted(_chapters()) for name in sorted(_load(chapter))
     )
 
 
-def exercise(name: str, *answer) -> Verdict:
-    """Return the verdict on the answer to an exercise.
+def exercise(name: str, answer: Any) -> Feedback:
+    """Return the feedback on an answer to an exercise.
 
     Args:
-        name: chapter and name, as ``"01.all_negative"``.
-        answer: what the exercise asks for; some ask for more than one thing.
+        name: chapter and name of the exercise, for example ``"01.all_negative"``.
+        answer: a number or an array of numbers.
 
     Raises:
         ValueError: if there is no such exercise.
@@ -29,8 +31,12 @@ def exercise(name: str, *answer) -> Verdict:
     chapter, _, short = name.partition(".")
     known = _load(chapter) if chapter in _chapters() else {}
     if short not in known:
-        raise ValueError(f"name: no exercise {name!r}; there are {', '.join(exercises())}")
-    return known[short](*answer)
+        raise ValueError(
+            f"name is not an exercise. Expected: one of {', '.join(exercises())}. "
+            f"Received: {name!r}."
+        )
+    found = known[short]
+    return (found if isinstance(found, Exercise) else found()).check(answer)
 
 
 def _chapters() -> set[str]:
@@ -40,5 +46,12 @@ def _chapters() -> set[str]:
     return {name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)}
 
 
-def _load(chapter: str) -> dict[str, Callable[..., Verdict]]:
-    return importlib.import_module(f"xraylab.check.{_PREFIX}{chapter}").EXERCISES
+def _load(chapter: str) -> dict[str, Exercise | Callable[[], Exercise]]:
+    """Return the exercises of a chapter, and its public functions, which build exercises."""
+    module = importlib.import_module(f"xraylab.check.{_PREFIX}{chapter}")
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, Exercise)
+        or (inspect.isfunction(value) and value.__module__ == module.__name__)
+    }

@@ -1,0 +1,94 @@
+"""Compare the answer to an exercise with the solution and with common mistakes."""
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """Feedback on an answer to an exercise; true if the answer is correct.
+
+    Attributes:
+        correct: whether the answer is correct.
+        message: one or two sentences: why it is correct, or what to reconsider.
+        attempted: False if no answer was given yet.
+    """
+
+    correct: bool
+    message: str
+    attempted: bool = True
+
+    def __bool__(self) -> bool:
+        return self.correct
+
+    def __repr__(self) -> str:
+        sign = ("✓ Right." if self.correct else "✗ Not yet.") if self.attempted else "…"
+        return textwrap.fill(f"{sign} {self.message}".rstrip(), 72)  # output cells do not wrap
+
+
+class Exercise:
+    """An exercise whose answer is a number or an array of numbers.
+
+    Args:
+        expected: the solution; in an array, NaN matches NaN.
+        success: what to add to the feedback on a correct answer.
+        tolerance: largest absolute error of a correct answer, and of a recognized mistake.
+    """
+
+    def __init__(self, expected: ArrayLike, success: str = "", tolerance: float = 1e-3):
+        self.expected = np.asarray(expected, float)
+        self.success = success
+        self.tolerance = tolerance
+        self.mistakes: list[tuple[np.ndarray, str]] = []
+
+    def mistake(self, value: ArrayLike, hint: str) -> None:
+        """Add a common wrong answer, of any shape, and the hint to give for it."""
+        self.mistakes.append((np.asarray(value, float), hint))
+
+    def check(self, answer: Any) -> Feedback:
+        """Return the feedback on an answer: anything that NumPy converts to numbers."""
+        if answer is None or answer is Ellipsis:
+            return Feedback(False, "No answer yet: put yours in and run the cell.", attempted=False)
+        try:
+            value = np.asarray(answer, float)
+        except (TypeError, ValueError):
+            kind, text = type(answer).__name__, repr(str(answer)[:60])
+            return Feedback(False, f"Expected: numbers. Received: a {kind}, {text}.")
+        if value.size == self.expected.size == 1:
+            value = value.reshape(self.expected.shape)
+        if self._matches(value, self.expected):
+            return Feedback(True, self.success)
+        for mistake, hint in self.mistakes:
+            if self._matches(value, mistake):
+                return Feedback(False, hint)
+        return Feedback(False, self._difference(value))
+
+    def _matches(self, value: np.ndarray, target: np.ndarray) -> bool:
+        return value.shape == target.shape and bool(
+            np.allclose(value, target, rtol=0, atol=self.tolerance, equal_nan=True)
+        )
+
+    def _difference(self, value: np.ndarray) -> str:
+        """Describe how a wrong answer without a hint differs from the solution."""
+        expected = self.expected
+        if value.shape != expected.shape:
+            shape = f"shape {expected.shape}" if expected.ndim else "one number"
+            return f"Expected: {shape}. Received: an array of shape {value.shape}."
+        if expected.ndim:
+            near = np.isclose(value, expected, rtol=0, atol=self.tolerance, equal_nan=True)
+            index = tuple(int(i) for i in np.argwhere(~near)[0])
+            return (
+                f"{(~near).sum()} of {near.size} values are wrong; the first is {value[index]:.6g} "
+                f"at index {index[0] if len(index) == 1 else index}."
+            )
+        if not np.isfinite(value):
+            return f"The answer is {value}: the result of a division by zero or undefined."
+        if 0 < expected < 1 and self._matches(value / 100, expected):
+            return "Correct as a percentage; give a fraction between 0 and 1."
+        if expected > 1e5 and np.isclose(1e6 * value, expected, rtol=0.02):
+            return "That is rounded and in millions; give the exact number."
+        return f"{value:.6g} is too {'large' if value > expected else 'small'}."
