@@ -25,11 +25,11 @@ import numpy as np
 
 from xraylab import data, evaluation, explain
 from xraylab.backend import start_keras
-from xraylab.data.files import sha256_of
 from xraylab.data.nih14 import read_boxes
 from xraylab.evaluation.resampling import resamples
 from xraylab.explain.looking import answer
 from xraylab.findings import FINDINGS
+from xraylab.io import sha256
 from xraylab.phantom.simulator import BOX_DTYPE
 from xraylab.results.scoring import plain
 from xraylab.training import Run
@@ -64,7 +64,7 @@ def main():
             run = Run(folder)
             if "_seed" in folder.name or run.report is None:
                 continue
-            weights = sha256_of(run.weights_file("best"))
+            weights = sha256(run.weights_file("best"))
             known = values[kind]["models"].get(folder.name)
             belongs = {"weights_sha256": weights, "code_sha256": code}
             if known is not None and belongs.items() <= known.items():

@@ -20,7 +20,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from xraylab.data.files import sha256_of
+from xraylab.io import sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 XRAYLAB = Path(sys.executable).with_name("xraylab")
@@ -109,7 +109,7 @@ def _is_recorded(place, run, cost):
     if not place.exists():
         return False
     values = json.loads(place.read_text(encoding="utf-8"))
-    same = values["weights_sha256"] == sha256_of(run / "best.weights.h5")
+    same = values["weights_sha256"] == sha256(run / "best.weights.h5")
     return same and (values["cost"] is not None or not cost)
 
 

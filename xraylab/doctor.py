@@ -9,7 +9,7 @@ import time
 from xraylab import __version__
 from xraylab.backend import accelerators, describe_backend, installed_version, start_keras
 from xraylab.data import data_root, sources
-from xraylab.data.files import readable_bytes
+from xraylab.io import format_bytes
 
 PACKAGES = (
     "keras",
@@ -106,7 +106,7 @@ def _convolve(keras):
 def memory():
     """Return the machine's memory as text."""
     try:
-        return readable_bytes(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        return format_bytes(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):  # not a POSIX system
         return "an unknown amount"
 
@@ -116,7 +116,7 @@ def disk(folder):
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     writable = "" if os.access(existing, os.W_OK) else ", NOT writable; set XRAYLAB_DATA"
-    return f"{folder}: {readable_bytes(free)} free{writable}"
+    return f"{folder}: {format_bytes(free)} free{writable}"
 
 
 def _first_line(error):

@@ -103,13 +103,13 @@ def test_evaluate_prints_scores_floors_and_intervals(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("models", "rr_vti"), "did you mean 'rr_vit"),
+        (("models", "rr_vti"), "Did you mean 'rr_vit"),
         (("evaluate", "nowhere"), "there is no such folder"),
         (("train", "rr_vit", "--data", "nowhere.npz", "--out", "x"), "nowhere.npz"),
         (("train", "rr_vit", "--epochs", "0", "--out", "x"), "epochs must be"),
-        (("train", "rr_vti", "--out", "x"), "did you mean 'rr_vit"),
-        (("recipes", "dbct_64"), "did you mean 'dbct_64_tuned"),
-        (("train", "rr_vit", "--set", "lss=a", "--out", "x"), "did you mean 'loss"),
+        (("train", "rr_vti", "--out", "x"), "Did you mean 'rr_vit"),
+        (("recipes", "dbct_64"), "Did you mean 'dbct_64_tuned"),
+        (("train", "rr_vit", "--set", "lss=a", "--out", "x"), "Did you mean 'loss"),
         (("train", "rr_vit", "--set", "augmentation.presets=image", "--out", "x"), "images"),
     ],
 )

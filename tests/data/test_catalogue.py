@@ -29,12 +29,12 @@ def test_real_images_keep_their_size_and_labels(real_images):
 @pytest.mark.parametrize(
     ("arguments", "subject", "advice"),
     [
-        (("chestmnst",), "source", "did you mean 'chestmnist'?"),
-        (("Phantom",), "source", "did you mean 'phantom'?"),
-        (("nih14x",), "source", "did you mean 'nih14'?"),
+        (("chestmnst",), "source", "Did you mean 'chestmnist'?"),
+        (("Phantom",), "source", "Did you mean 'phantom'?"),
+        (("nih14x",), "source", "Did you mean 'nih14'?"),
         (("mammograms",), "source", "choose one of these"),
         ((None,), "source", "a name or a path"),
-        (("phantom", 64, "validation"), "split", "did you mean 'val'?"),
+        (("phantom", 64, "validation"), "split", "Did you mean 'val'?"),
         (("phantom", 64, "dev"), "split", "choose one"),
         (("phantom", 0), "size", "another size"),
         (("phantom", 64.0), "size", "another size"),
@@ -108,7 +108,7 @@ def test_a_split_that_is_not_named_is_whole(npz):
 
 
 def test_numbers_for_splits_there_are_not():
-    with pytest.raises(DataError, match="did you mean 'train'"):
+    with pytest.raises(DataError, match="Did you mean 'train'"):
         load("phantom", num_images={"trian": 5}, progress=False)
     with pytest.raises(DataError, match="num_images"):
         load("phantom", num_images={"train": 0}, progress=False)

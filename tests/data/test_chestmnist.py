@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xraylab.data import catalogue, chestmnist, files, load, sources
+from xraylab import io
+from xraylab.data import catalogue, chestmnist, errors, load, sources
 from xraylab.data.chestmnist import MEDMNIST_NAMES, NUM_IMAGES, RELEASES, Release, find
 from xraylab.findings import FINDINGS
 
@@ -113,8 +114,8 @@ def test_sums_are_computed_once_and_again_when_the_file_changes(
 ):
     path = place(tmp_path / "kaggle", published.body)
     computed = []
-    plain = files.md5_of
-    monkeypatch.setattr(files, "md5_of", lambda *args: computed.append(args) or plain(*args))
+    plain = io.md5
+    monkeypatch.setattr(io, "md5", lambda *args: computed.append(args) or plain(*args))
     for _ in range(3):
         assert find(28).path == path
     assert len(computed) == 1
@@ -147,9 +148,9 @@ def test_unreadable_file_is_passed_over(published, tmp_path, monkeypatch):
     place(tmp_path / "kaggle", published.body)
 
     def refuse(path, progress=False):
-        raise files.as_data_error(PermissionError(13, "Permission denied"), path, "reading")
+        raise errors.as_data_error(PermissionError(13, "Permission denied"), path, "reading")
 
-    monkeypatch.setattr(chestmnist.files, "md5_of", refuse)
+    monkeypatch.setattr(io, "md5", refuse)
     with pytest.warns(UserWarning, match="no permission"):
         assert find(28).path is None
 

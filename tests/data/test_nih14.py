@@ -296,7 +296,7 @@ def test_wrong_options(root, complaint):
     complaint(open_split, root, workers=0, names="argument workers")
     complaint(open_split, root, label_names=["a"], names="argument label_names")
     error = complaint(open_split, root, protocoll="official", names="argument protocoll")
-    assert error.advice == "did you mean 'protocol'?"
+    assert error.advice == "Did you mean 'protocol'?"
     complaint(load, "phantom", root="x", names="argument root")
     complaint(load, "images.npz", uncertain="ones", names="argument uncertain")
 

@@ -92,7 +92,7 @@ def test_knobs_have_a_folder_of_their_own_and_stand_in_the_manifest(tmp_path):
     again = load(tmp_path, knobs={"prevalence": {"hernia": 0.0, "mass": 1.0}})
     assert again.path == turned.path
     assert load(tmp_path, knobs={"exposure": 0}).path == plain.path
-    with pytest.raises(ValueError, match="did you mean 'severity'"):
+    with pytest.raises(ValueError, match="Did you mean 'severity'"):
         load(tmp_path, knobs={"severty": (0, 1)})
 
 

@@ -209,7 +209,7 @@ def test_xla_compiles_it(name, batch):
 def test_listing_and_unknown_names():
     assert models.list_models() == sorted(models.list_models())
     assert models.list_models("*_toy") == [n for n in models.list_models() if n.endswith("_toy")]
-    with pytest.raises(ValueError, match="did you mean 'rr_vit"):
+    with pytest.raises(ValueError, match="Did you mean 'rr_vit"):
         models.build("rr_vti")
     with pytest.raises(ValueError, match="there are"):
         models.build("qqqqqqqq")

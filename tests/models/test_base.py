@@ -151,7 +151,7 @@ def test_images_that_are_no_numbers_are_refused():
 
 
 def test_an_argument_that_an_architecture_does_not_take_is_named_with_those_it_does():
-    with pytest.raises(ValueError, match=r"no argument 'embed_dims'; did you mean 'embed_dim'\?"):
+    with pytest.raises(ValueError, match=r"no argument 'embed_dims'. Did you mean 'embed_dim'\?"):
         models.build("rr_vit", embed_dims=32)
     with pytest.raises(ValueError, match=r"It takes .*arrangement.*distillation"):
         models.build("efficientvit_m0_mxa", width=3)

@@ -272,7 +272,7 @@ def test_it_is_built_for_an_lt_vit_by_name():
     assert (model.encoder.embed_dim, model.encoder.depth, model.encoder.patch_size) == (48, 3, 4)
     with pytest.raises(ValueError, match=r"one of \['lt_vit_base'.*; 'rr_vit' came"):
         models.build_gmml("rr_vit")
-    with pytest.raises(ValueError, match="unknown model 'lt_vit_toi'; did you mean 'lt_vit_toy"):
+    with pytest.raises(ValueError, match=r"unknown model 'lt_vit_toi'\. Did you mean 'lt_vit_toy"):
         models.build_gmml("lt_vit_toi")
 
 

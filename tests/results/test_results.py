@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xraylab import __version__, data, evaluation, metrics, results, training
-from xraylab.data.files import sha256_of
+from xraylab.io import sha256
 from xraylab.results.predictions import answers_of, write_predictions
 from xraylab.results.scoring import plain
 from xraylab.results.store import digest
@@ -78,7 +78,7 @@ def test_a_record_holds_what_the_run_was(result, runs):
     assert values["training"]["steps"] == 12
     assert values["training"]["peak_bytes"] > 1e6
     assert values["training"]["parameters"] == run.load_model().count_params()
-    assert values["weights_sha256"] == sha256_of(run.weights_file("best"))
+    assert values["weights_sha256"] == sha256(run.weights_file("best"))
     software = values["software"]
     assert software["trained_by"] == {"xraylab": __version__, "commit": run.facts["commit"]}
     assert software["recorded_by"] == {"xraylab": __version__, "commit": commit()}
@@ -276,7 +276,7 @@ def test_predictions_that_are_none_are_refused(folder, arrays):
     else:
         with np.load(path) as stored:
             np.savez(path, **({**stored, **arrays} if arrays else {"a": np.zeros(1)}))
-    total = sha256_of(path)
+    total = sha256(path)
     other = path.with_name(f"run0-{total[:12]}.npz")
     path.rename(other)
     kept = {"file": other.name, "sha256": total}
@@ -295,7 +295,7 @@ def test_the_same_answers_under_another_seed_are_refused(folder):
     (path,) = folder.glob("run0-*.npz")
     with np.load(path) as stored:
         np.savez(folder / "copy.npz", **stored)  # not compressed, so another file
-    total = sha256_of(folder / "copy.npz")
+    total = sha256(folder / "copy.npz")
     (folder / "copy.npz").rename(folder / f"third-{total[:12]}.npz")
     values = json.loads((folder / "run0.json").read_text())
     values |= {"name": "third", "weights_sha256": "0" * 64}

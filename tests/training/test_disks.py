@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from xraylab import training
-from xraylab.data.files import write_whole
+from xraylab.io import atomic_write
 from xraylab.training import loop as loop_module
 from xraylab.training import run as run_module
 from xraylab.training.checkpoint import list_checkpoints, read_newest_checkpoint, save_checkpoint
@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_made(image_file, tmp_path, tiny):
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EDQUOT])
 def test_a_folder_that_cannot_be_written(image_file, tmp_path, monkeypatch, tiny, code):
     def refuse(path, value):
-        with write_whole(path):
+        with atomic_write(path):
             raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fit_module, "write_json", refuse)

@@ -152,7 +152,7 @@ def test_a_loss_that_is_no_number_stops_the_run(image_file, tmp_path):
 
 @pytest.mark.parametrize("changes", [{"model": "rr_vti"}, {"size": 20}])
 def test_a_recipe_that_cannot_be_built_leaves_no_folder(image_file, tmp_path, changes):
-    with pytest.raises(ValueError, match=r"did you mean 'rr_vit|multiples of 8"):
+    with pytest.raises(ValueError, match=r"Did you mean 'rr_vit|multiples of 8"):
         training.fit(make_recipe(image_file, **changes), tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
 
@@ -255,12 +255,12 @@ def test_a_label_of_which_nothing_is_known(image_file):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"loss": "binary_focal", "loss_options": {"gama": 1}}, "takes no 'gama'; did you mean"),
+        ({"loss": "binary_focal", "loss_options": {"gama": 1}}, "takes no 'gama'. Did you mean"),
         ({"loss_options": {"y_true": 1}}, "binary_cross_entropy takes no 'y_true'"),
         ({"loss_options": {"shares": 1}}, "binary_cross_entropy takes no 'shares'"),
         (
             {"objective": "distillation", "teacher": "t", "teacher_options": {"weight": "best"}},
-            "did you mean 'weights'",
+            "Did you mean 'weights'",
         ),
     ],
 )

@@ -82,7 +82,7 @@ def test_overriding():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("epoch=3", "did you mean 'epochs"),
+        ("epoch=3", "Did you mean 'epochs"),
         ("epochs", "expected FIELD=VALUE"),
         ("epochs.much=3", "expected FIELD=VALUE"),
         ("epochs=many", "epochs must be a whole number"),
@@ -94,7 +94,7 @@ def test_settings_that_make_no_sense(setting, message):
 
 
 def test_names_that_are_not_there():
-    with pytest.raises(ValueError, match="did you mean 'rr_vit_64_tuned"):
+    with pytest.raises(ValueError, match="Did you mean 'rr_vit_64_tuned"):
         recipes.get("rr_vit_64_tune")
-    with pytest.raises(ValueError, match="did you mean 'rr_vit"):
+    with pytest.raises(ValueError, match="Did you mean 'rr_vit"):
         recipes.find("rr_vti")

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xraylab.data.errors import MOST_WORD, DataError, require_whole
+from xraylab.arguments import MAX_SEED, require_int
+from xraylab.data.errors import DataError
 from xraylab.data.split import Split
 
 
@@ -37,7 +38,7 @@ def batches(
         DataError: if an argument is out of range.
     """
     count = num_batches(split, batch_size, drop_remainder=drop_remainder)
-    require_whole("start", start, 0, count)
+    require_int("start", start, 0, count)
     order = np.arange(len(split)) if seed is None else epoch_order(len(split), seed, epoch)
 
     def give() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -68,7 +69,7 @@ def num_batches(split: Split, batch_size: int, *, drop_remainder: bool = False) 
     Raises:
         DataError: if ``batch_size`` is less than 1.
     """
-    require_whole("batch_size", batch_size, 1)
+    require_int("batch_size", batch_size, 1)
     full, remainder = divmod(len(split), batch_size)
     return full if drop_remainder or not remainder else full + 1
 
@@ -83,8 +84,8 @@ def epoch_order(num_images: int, seed: int, epoch: int) -> np.ndarray:
     Raises:
         DataError: if the seed or the epoch is negative or does not fit in 64 bits.
     """
-    require_whole("seed", seed, 0, MOST_WORD)
-    require_whole("epoch", epoch, 0, MOST_WORD)
+    require_int("seed", seed, 0, MAX_SEED)
+    require_int("epoch", epoch, 0, MAX_SEED)
     words = np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)).random_raw(num_images)
     return np.argsort(words, kind="stable")
 

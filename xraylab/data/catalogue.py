@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xraylab.arguments import MAX_SEED, require_int
 from xraylab.data import chestmnist
 from xraylab.data.chexpert import list_chexpert
-from xraylab.data.errors import MOST_WORD, DataError, require_whole
+from xraylab.data.errors import DataError
 from xraylab.data.folder import list_folder
 from xraylab.data.listing import load_listing
 from xraylab.data.locations import data_root, search_roots
@@ -17,8 +18,8 @@ from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split, evenly_spaced
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
-from xraylab.nearest import did_you_mean
 from xraylab.phantom.knobs import Knobs
+from xraylab.suggest import did_you_mean
 
 NAMED_SOURCES = ("phantom", "chestmnist", "nih14", "chexpert", "folder")
 """Sources that :func:`load` knows by name; any other is the path of a file."""
@@ -109,8 +110,8 @@ def load(
         num_images = _of_split(num_images, split)
     for name, value in (("size", size), ("num_images", num_images)):
         if value is not None:
-            require_whole(name, value, 1)
-    require_whole("seed", seed, 0, MOST_WORD)
+            require_int(name, value, 1)
+    require_int("seed", seed, 0, MAX_SEED)
     root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
     named = isinstance(source, str) and source in NAMED_SOURCES
     _check_options(source if named else None, options)

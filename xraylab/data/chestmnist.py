@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xraylab.data import download, files
+from xraylab import io
+from xraylab.data import download
 from xraylab.data.errors import DataError
 from xraylab.data.locations import data_root, search_roots
 from xraylab.data.npz import load_npz
@@ -221,7 +222,7 @@ def known_md5(path: Path, root: Path) -> str | None:
 
 
 def _compute_md5(path: Path, root: Path, progress: bool) -> str:
-    md5 = files.md5_of(path, progress)
+    md5 = io.md5(path, progress)
     _remember(path, md5, root)
     return md5
 
@@ -231,6 +232,6 @@ def _remember(path: Path, md5: str, root: Path) -> None:
         status = path.stat()
         note = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "md5": md5}
         notes = _notes(root) | {str(path.absolute()): note}
-        files.make_folder(_notes_file(root).parent)
-        with files.write_whole(_notes_file(root)) as stream:
+        io.make_folder(_notes_file(root).parent)
+        with io.atomic_write(_notes_file(root)) as stream:
             stream.write(json.dumps(notes, indent=1).encode())

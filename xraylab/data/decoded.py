@@ -10,16 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from xraylab.data.files import (
-    as_data_error,
-    progress_bar,
-    require_free_disk,
-    sha256_of,
-    write_whole,
-)
+from xraylab.data.errors import as_data_error
 from xraylab.data.growing import GrowingArrays
 from xraylab.data.image_io import DECODER, UnreadableImage, read_image
 from xraylab.data.kept import make_once, read_manifest
+from xraylab.io import atomic_write, progress_bar, require_free_disk, sha256
 from xraylab.workers import in_order
 
 _BATCH = 32
@@ -149,8 +144,8 @@ def _fill(part: Path, plan: dict, paths: Sequence[Path], progress: bool, workers
                 arrays.append(batch)
                 bar.update(len(batch["readable.npy"]))
         arrays.finish()
-    with write_whole(part / "manifest.json") as stream:
-        manifest = {**plan, "sha256": sha256_of(images), "bytes": _sizes(part)}
+    with atomic_write(part / "manifest.json") as stream:
+        manifest = {**plan, "sha256": sha256(images), "bytes": _sizes(part)}
         stream.write(json.dumps(manifest, indent=2).encode())
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from xraylab.data import files
-from xraylab.data.errors import DataError
+from xraylab import io
+from xraylab.data.errors import DataError, as_data_error
 
 try:
     import fcntl
@@ -117,15 +117,13 @@ def fetch(
             unless it is wrong.
     """
     job = _Download(url, Path(destination), md5.lower(), size, progress, sleep, timeout)
-    files.make_folder(job.destination.parent)
+    io.make_folder(job.destination.parent)
     try:
         with _only_one(job):
-            if not (
-                job.destination.exists() and files.md5_of(job.destination, progress) == job.md5
-            ):
+            if not (job.destination.exists() and io.md5(job.destination, progress) == job.md5):
                 _fetch_until_right(job)
     except OSError as error:
-        raise files.as_data_error(error, job.destination, f"downloading {url}") from error
+        raise as_data_error(error, job.destination, f"downloading {url}") from error
     return job.destination
 
 
@@ -157,7 +155,7 @@ def _fetch_until_right(job: _Download) -> None:
     """Transfer and check; a part that was pieced together and is wrong gets one fresh start."""
     for _ in range(2):
         pieced_together = _transfer_with_patience(job)
-        found = files.md5_of(job.part, job.progress)
+        found = io.md5(job.part, job.progress)
         if found == job.md5:
             if job.destination.exists():
                 aside = job.destination.with_name(job.destination.name + ".set-aside")
@@ -165,7 +163,7 @@ def _fetch_until_right(job: _Download) -> None:
             job.part.replace(job.destination)
             job.note.unlink(missing_ok=True)
             return
-        came = files.readable_bytes(job.came())
+        came = io.format_bytes(job.came())
         job.drop_part()
         if not pieced_together:
             break
@@ -192,7 +190,7 @@ def _transfer_with_patience(job: _Download) -> bool:
             # the line half-way must not keep us here for ever.
             failures = 1 if came > furthest else failures + 1
             furthest = max(came, furthest)
-            kept = f"{files.readable_bytes(came)} are kept in {job.part}"
+            kept = f"{io.format_bytes(came)} are kept in {job.part}"
             if failures >= TRIES:
                 raise job.error(
                     f"{problem}, {failures} times in a row; {kept}",
@@ -226,7 +224,7 @@ def _transfer(job: _Download) -> bool:
             note, offset = _accept(job, response, note, offset)
             if note.total is not None:
                 purpose = f"downloading {job.destination.name}"
-                files.require_free_disk(job.part.parent, note.total - offset, purpose)
+                io.require_free_disk(job.part.parent, note.total - offset, purpose)
             _write(job, response, note, offset)
     except (
         requests.ConnectionError,
@@ -288,7 +286,7 @@ def _accept(job: _Download, response, note: _Note | None, offset: int) -> tuple[
     etag = response.headers.get("ETag", "")
     strong = etag if etag and not etag.startswith("W/") else None
     note = _Note(job.url, strong or response.headers.get("Last-Modified"), total)
-    with files.write_whole(job.note) as stream:
+    with io.atomic_write(job.note) as stream:
         stream.write(json.dumps(asdict(note)).encode())
     return note, 0
 
@@ -297,7 +295,7 @@ def _write(job: _Download, response, note: _Note, offset: int) -> None:
     """Append what comes to the part."""
     with (
         job.part.open("ab") as stream,
-        files.byte_bar(job.destination.name, note.total, job.progress, offset) as bar,
+        io.byte_bar(job.destination.name, note.total, job.progress, offset) as bar,
     ):
         for chunk in response.iter_content(_CHUNK):
             stream.write(chunk)

@@ -1,10 +1,7 @@
 """The one error that data raise, so that a caller can catch it and a reader can act on it."""
 
-import numbers
+import errno
 import os
-
-MOST_WORD = 2**64 - 1
-"""The largest seed: what fits in a word of 64 bits."""
 
 
 class DataError(ValueError):
@@ -39,14 +36,39 @@ def _rebuild(subject: str, expected: str, found: str, advice: str) -> DataError:
     return DataError(subject, expected=expected, found=found, advice=advice)
 
 
-def require_whole(name: str, value: int, least: int, most: int | None = None) -> None:
-    """Raise a :class:`DataError` unless ``value`` is whole and between ``least`` and ``most``."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
-        limits = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise DataError(
-            f"argument {name}",
-            expected=f"a whole number, {limits}",
-            found=repr(value),
-            advice=f"pass another {name}",
+def as_data_error(error: OSError, path: str | os.PathLike, purpose: str) -> DataError:
+    """Return what the operating system refused as an error that says what to do.
+
+    Args:
+        error: what the operating system said.
+        path: the file or folder it was about.
+        purpose: what was being done, as in ``"writing the download"``.
+    """
+    reason = f"{error.strerror or error} while {purpose}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DataError(
+            path,
+            expected="enough free disk",
+            found=f"disk full: {reason}",
+            advice="free some space, or set XRAYLAB_DATA to a folder on a larger disk; try again",
         )
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return DataError(
+            path,
+            expected="permission to read and write there",
+            found=f"no permission: {reason}",
+            advice="change the permissions, or set XRAYLAB_DATA to a folder that you may write to",
+        )
+    if isinstance(error, (NotADirectoryError, FileExistsError)):
+        return DataError(
+            path,
+            expected="a folder, or a place where one can be made",
+            found=f"a file stands in the way: {reason}",
+            advice="remove that file, or set XRAYLAB_DATA to another folder",
+        )
+    return DataError(
+        path,
+        expected="a file that can be read and a folder that can be written",
+        found=reason,
+        advice="check the disk and the path, then try again",
+    )

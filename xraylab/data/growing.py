@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xraylab.data.files import CHUNK, progress_bar
+from xraylab.io import progress_bar
+from xraylab.io.files import CHUNK
 
 try:
     import fcntl

@@ -7,8 +7,9 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from xraylab.data.files import as_data_error, make_folder, sweep
+from xraylab.data.errors import as_data_error
 from xraylab.data.growing import JOURNAL, lock_of, only_one, sweep_parts
+from xraylab.io import make_folder, remove_stale
 
 
 def make_once(
@@ -35,7 +36,7 @@ def make_once(
         DataError: if the disk refuses something.
     """
     parent = make_folder(folder.parent)
-    sweep(parent)
+    remove_stale(parent)
     sweep_parts(parent, ".*.part")
     part = parent / f".{folder.name}.part"
     try:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from xraylab.arguments import require_int
 from xraylab.data.decoded import decode_images
-from xraylab.data.errors import DataError, require_whole
-from xraylab.data.files import write_whole
+from xraylab.data.errors import DataError
 from xraylab.data.image_io import check_square
 from xraylab.data.split import Split, boxes_of, evenly_spaced
+from xraylab.io import atomic_write
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 """Endings of image files, in lower case, where a table names images without one."""
@@ -80,7 +81,7 @@ def load_listing(
     """
     check_square(square)
     if workers is not None:
-        require_whole("workers", workers, 1)
+        require_int("workers", workers, 1)
     if not listing.names:
         raise DataError(
             listing.root,
@@ -158,7 +159,7 @@ def _report(listing: Listing, path: Path, missing: list[str], unreadable: dict[s
     }
     text = json.dumps(report, indent=1)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        with write_whole(path) as stream:
+        with atomic_write(path) as stream:
             stream.write(text.encode())
     kinds = [(missing, "have no file"), (unreadable, "cannot be read")]
     left_out = " and ".join(f"{len(images):,} {what}" for images, what in kinds if images)

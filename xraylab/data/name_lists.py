@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xraylab.data.errors import DataError
-from xraylab.data.files import as_data_error
+from xraylab.data.errors import DataError, as_data_error
 from xraylab.data.split import SPLITS
 from xraylab.data.tables import find_file, share_of
 

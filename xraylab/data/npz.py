@@ -7,7 +7,6 @@ memory-mapped. Everything that headers can tell is checked before a byte is copi
 
 import contextlib
 import hashlib
-import io
 import lzma
 import os
 import tokenize
@@ -15,12 +14,13 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from xraylab.data import files
-from xraylab.data.errors import DataError
+from xraylab import io
+from xraylab.data.errors import DataError, as_data_error
 from xraylab.data.locations import arrays_folder, data_root
 from xraylab.data.npz_checks import (
     Member,
@@ -128,7 +128,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except (OSError, *_DAMAGE) as error:
         # bz2 reports damaged data as an OSError too, but one without a number.
         if isinstance(error, OSError) and error.errno is not None:
-            raise files.as_data_error(error, path, "reading the file") from error
+            raise as_data_error(error, path, "reading the file") from error
         raise DataError(
             path,
             expected=whole,
@@ -141,7 +141,7 @@ def _likeness(path: Path) -> str:
     """Say what a file that could not be read as an archive looks like."""
     with path.open("rb") as stream:
         start = stream.read(64)
-    size = files.readable_bytes(path.stat().st_size)
+    size = io.format_bytes(path.stat().st_size)
     if not start:
         return "an empty file"
     if start.startswith(b"PK\x03\x04"):
@@ -172,7 +172,7 @@ def _read_header(path: Path, archive: zipfile.ZipFile, key: str) -> Member:
         )
     info = members[key]
     with archive.open(info) as stream:
-        start = io.BytesIO(stream.read(1 << 16))
+        start = BytesIO(stream.read(1 << 16))
     try:
         shape, fortran_order, dtype = _HEADER_READERS[np.lib.format.read_magic(start)](start)
     except (ValueError, KeyError, TypeError, SyntaxError, tokenize.TokenError) as error:
@@ -226,13 +226,13 @@ def _unpacked(
             )
             destination.replace(damaged)
         if not destination.exists():
-            _unpack(path, archive, member, files.make_folder(folder) / destination.name, progress)
+            _unpack(path, archive, member, io.make_folder(folder) / destination.name, progress)
             damaged.unlink(missing_ok=True)
         return np.load(destination, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         if error.errno is None:
             raise
-        raise files.as_data_error(error, destination, f"unpacking {path}") from error
+        raise as_data_error(error, destination, f"unpacking {path}") from error
 
 
 def _is_intact(unpacked: Path, member: Member) -> bool:
@@ -247,13 +247,13 @@ def _unpack(
     path: Path, archive: zipfile.ZipFile, member: Member, destination: Path, progress: bool
 ) -> None:
     size = member.info.file_size
-    files.require_free_disk(destination.parent, size, f"unpacking {member.key} of {path}")
+    io.require_free_disk(destination.parent, size, f"unpacking {member.key} of {path}")
     with (
-        files.write_whole(destination) as target,
+        io.atomic_write(destination) as target,
         archive.open(member.info) as stream,
-        files.byte_bar(f"unpacking {member.key}", size, progress and size > 100 << 20) as bar,
+        io.byte_bar(f"unpacking {member.key}", size, progress and size > 100 << 20) as bar,
     ):
         # zipfile compares the checksum at the last byte and raises before the file gets its name.
-        while chunk := stream.read(files.CHUNK):
+        while chunk := stream.read(io.files.CHUNK):
             target.write(chunk)
             bar.update(len(chunk))

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from xraylab import phantom
-from xraylab.data.errors import require_whole
-from xraylab.data.files import progress_bar, require_free_disk, sha256_of
+from xraylab.arguments import require_int
 from xraylab.data.growing import GrowingArrays, sweep_parts
 from xraylab.data.kept import make_once, read_manifest
 from xraylab.data.split import Split
 from xraylab.findings import FINDINGS
+from xraylab.io import progress_bar, require_free_disk, sha256
 from xraylab.phantom.knobs import Knobs
 from xraylab.phantom.labels import MOST_SEED, draw_labels
 from xraylab.workers import in_order
@@ -53,8 +53,8 @@ def load_phantom(size, split, *, num_images=None, seed=0, knobs=None, cache_dir,
             written, or if the disk is too full.
     """
     count = DEFAULT_IMAGES[split] if num_images is None else num_images
-    require_whole("num_images", count, 1, MOST_IMAGES)
-    require_whole("seed", seed, 0, MOST_SEED)
+    require_int("num_images", count, 1, MOST_IMAGES)
+    require_int("seed", seed, 0, MOST_SEED)
     knobs = Knobs.of(knobs)
     facts = {
         "simulator": "ChestPhantom",
@@ -172,7 +172,7 @@ def _fill(part, facts, layout, progress):
                 arrays.append(_arrays(made, start))
                 bar.update(len(made.images))
         arrays.finish()
-    manifest = {**facts, "sha256": {name: sha256_of(part / name) for name in _FILES}}
+    manifest = {**facts, "sha256": {name: sha256(part / name) for name in _FILES}}
     (part / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
 
 
@@ -209,7 +209,7 @@ def _is_whole(folder, facts):
     sums = manifest.get("sha256")
     if not isinstance(sums, dict) or sums.keys() != set(_FILES):
         return False
-    return all((folder / n).is_file() and sha256_of(folder / n) == sums[n] for n in _FILES)
+    return all((folder / n).is_file() and sha256(folder / n) == sums[n] for n in _FILES)
 
 
 def _fingerprint(manifest):

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xraylab.data.errors import DataError
-from xraylab.data.files import as_data_error
+from xraylab.data.errors import DataError, as_data_error
 
 
 def find_file(root: Path, patterns: Sequence[str], what: str) -> Path:

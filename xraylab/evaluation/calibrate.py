@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from xraylab.data.files import sha256_of
 from xraylab.evaluation.calibration import Calibration, fit_platt, fit_temperature
 from xraylab.evaluation.thresholds import RULES, choose_thresholds
+from xraylab.io import sha256
 from xraylab.models import predict_logits, sigmoid
 from xraylab.training.run import Run, load_images, write_json
 
@@ -94,7 +94,7 @@ def calibrate(path, *, progress=True):
         "label_names": list(run.recipe.label_names),
         "images": len(images),
         "fingerprint": images.fingerprint,
-        "weights_sha256": sha256_of(run.weights_file("best")),
+        "weights_sha256": sha256(run.weights_file("best")),
     }
     write_json(run.path / FILE, facts | fitted.to_dict())
     return fitted
@@ -120,6 +120,6 @@ def load_calibration(path):
             raise ValueError(f"it is not for {count} labels")
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{place}: expected what xraylab calibrate writes; {error!r}") from error
-    if belongs != sha256_of(run.weights_file("best")):
+    if belongs != sha256(run.weights_file("best")):
         raise ValueError(f"{place}: fitted for other weights than the run has now. {command}")
     return fitted

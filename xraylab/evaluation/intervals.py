@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xraylab.data.files import progress_bar
 from xraylab.evaluation.resampling import resamples
+from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_answers, name_labels
 from xraylab.workers import in_order
 

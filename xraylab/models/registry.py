@@ -5,7 +5,7 @@ import importlib
 import inspect
 
 from xraylab.models.cards import CARDS
-from xraylab.nearest import did_you_mean
+from xraylab.suggest import did_you_mean
 
 
 def list_models(pattern="*"):
@@ -20,8 +20,8 @@ def card(name):
         ValueError: if there is no such model; the message names the nearest ones.
     """
     if name not in CARDS:
-        hint = did_you_mean(name, CARDS, most=3) or f"there are {list_models()}"
-        raise ValueError(f"unknown model {name!r}; {hint}")
+        hint = did_you_mean(name, CARDS, most=3) or f"There are {list_models()}"
+        raise ValueError(f"unknown model {name!r}. {hint}")
     return CARDS[name]
 
 
@@ -68,7 +68,7 @@ def _require_options(name, architecture, options):
         if option not in known and option not in ("dtype", "trainable"):
             hint = did_you_mean(option, known)
             raise ValueError(
-                f"{name} takes no argument {option!r}; {f'{hint} ' if hint else ''}"
+                f"{name} takes no argument {option!r}. {f'{hint} ' if hint else ''}"
                 f"It takes {', '.join(sorted(known)) or 'none'}"
             )
 

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from xraylab.findings import FINDINGS
-from xraylab.nearest import did_you_mean
 from xraylab.phantom.draws import uniform
+from xraylab.suggest import did_you_mean
 
 CUES = ("marker", "device", "projection")
 """What a confounder can tie to a finding: the side marker (L or R), devices, or an AP image.
@@ -281,7 +281,7 @@ def _require_name(what, value, names):
         return
     hint = did_you_mean(value, names)
     raise ValueError(
-        f"{what} must be one of {', '.join(names)}; {value!r} came" + (f"; {hint}" if hint else "")
+        f"{what} must be one of {', '.join(names)}; {value!r} came" + (f". {hint}" if hint else "")
     )
 
 

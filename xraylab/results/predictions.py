@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xraylab.data.files import sha256_of, write_whole
+from xraylab.io import atomic_write, sha256
 from xraylab.models import sigmoid
 from xraylab.results.errors import ResultError
 
@@ -74,7 +74,7 @@ def write_predictions(folder, name, answers):
     np.savez_compressed(content, allow_pickle=False, **arrays)
     total = hashlib.sha256(content.getbuffer()).hexdigest()
     file = file_name(name, total)
-    with write_whole(folder / file) as stream:
+    with atomic_write(folder / file) as stream:
         stream.write(content.getbuffer())
     return {"file": file, "sha256": total}
 
@@ -92,7 +92,7 @@ def read_predictions(path, total):
     """
     if not path.exists():
         raise ResultError(f"{path}: these predictions are missing. Restore the file")
-    if sha256_of(path) != total:
+    if sha256(path) != total:
         raise ResultError(
             f"{path}: not the predictions that were recorded; their SHA-256 is {total}. Restore "
             "the file"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from xraylab import __version__, evaluation
-from xraylab.data.files import sha256_of
 from xraylab.evaluation.evaluate import patients_of
+from xraylab.io import sha256
 from xraylab.models import predict_logits
 from xraylab.results.errors import ResultError
 from xraylab.results.predictions import SPLITS, answers_of, file_name, write_predictions
@@ -110,7 +110,7 @@ def _record(run, place, name, recipe_name, drawing, cost, keep, progress):
         "simulated": images["test"].simulated,
         "data": _data(run, images, answers),
         "training": _training(run) | {"parameters": model.count_params()},
-        "weights_sha256": sha256_of(run.weights_file("best")),
+        "weights_sha256": sha256(run.weights_file("best")),
         "measure": measure.to_dict(),
         **scored,
         "cost": _cost(run.recipe) if cost else None,

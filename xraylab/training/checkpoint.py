@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from xraylab.data.files import write_whole
+from xraylab.io import atomic_write
 
 KEPT = 2
 """Number of checkpoints kept."""
@@ -70,7 +70,7 @@ def save_checkpoint(folder, arrays, state):
     path = folder / f"step-{state['step']:09d}.npz"
     with told_in_words(path, folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with write_whole(path) as stream:
+        with atomic_write(path) as stream:
             text = json.dumps(state | {"arrays": sorted(arrays)})
             np.savez(stream, state=np.array(text), **arrays)
         # One of a later step can only be one that could not be read.

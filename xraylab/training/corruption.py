@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from xraylab.data.errors import MOST_WORD, require_whole
+from xraylab.arguments import MAX_SEED, require_int
 
 _COUNTER = (0, 0, 0, 1)
 """Where the random words begin, far from those that order the images of an epoch."""
@@ -54,8 +54,8 @@ def corrupt(
 
     Source: ``atito2022``, in the public code.
     """
-    require_whole("seed", seed, 0, MOST_WORD)
-    require_whole("step", step, 0, MOST_WORD)
+    require_int("seed", seed, 0, MAX_SEED)
+    require_int("step", step, 0, MAX_SEED)
     _require_shares(noise_coverage, image_coverage, image_probability, block_size)
     images = np.asarray(images)
     longest = _longest_side(images, block_size)

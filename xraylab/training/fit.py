@@ -16,8 +16,8 @@ import numpy as np
 
 from xraylab import data, losses
 from xraylab.backend import reset_memory_peak
-from xraylab.data.files import sha256_of, sweep
-from xraylab.nearest import did_you_mean
+from xraylab.io import remove_stale, sha256
+from xraylab.suggest import did_you_mean
 from xraylab.training import augmentation, distribute
 from xraylab.training.checkpoint import list_checkpoints, told_in_words
 from xraylab.training.loop import Loop
@@ -101,8 +101,8 @@ def fit(
         if run.report:
             return run
         if cluster.writes:
-            sweep(run.path)
-            sweep(run.checkpoints)
+            remove_stale(run.path)
+            remove_stale(run.checkpoints)
         objective = cluster.in_turn(lambda: OBJECTIVES[recipe.objective](recipe, images, run.path))
         # None may take a step before all have read the newest checkpoint.
         loop = cluster.together(
@@ -147,8 +147,8 @@ def _require_options(recipe):
         known = [name for name in inspect.signature(function).parameters if name not in NOT_OPTIONS]
         for name in getattr(recipe, field):
             if name not in known:
-                hint = did_you_mean(name, known) or f"it takes {', '.join(known) or 'none'}"
-                raise ValueError(f"{field}: {function.__name__} takes no {name!r}; {hint}")
+                hint = did_you_mean(name, known) or f"It takes {', '.join(known) or 'none'}"
+                raise ValueError(f"{field}: {function.__name__} takes no {name!r}. {hint}")
 
 
 def _require_labels(recipe, images):
@@ -281,7 +281,7 @@ def _origins(recipe, *names):
                 raise FileNotFoundError(
                     f"{path}: the recipe's {name} is expected there, and there is nothing"
                 )
-            sums[name] = sha256_of(path)
+            sums[name] = sha256(path)
     return sums
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from xraylab.backend import is_out_of_memory
 from xraylab.data import epoch_order, take
-from xraylab.data.files import progress_bar
+from xraylab.io import progress_bar
 from xraylab.training.augmentation import step_seed
 from xraylab.training.checkpoint import (
     read_newest_checkpoint,

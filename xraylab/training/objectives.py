@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from xraylab import data, losses, metrics
-from xraylab.data.files import write_whole
+from xraylab.io import atomic_write
 from xraylab.models import predict_logits, sigmoid
 from xraylab.training import augmentation
 from xraylab.training.corruption import corrupt
@@ -312,7 +312,7 @@ def _remembered(path, teacher, split):
             return said
     with undistributed():
         said = teacher().remembered(split)
-    with write_whole(path) as stream:
+    with atomic_write(path) as stream:
         np.save(stream, said)
     return said
 

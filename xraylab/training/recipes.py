@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from xraylab.data import data_root
 from xraylab.models import list_models
-from xraylab.nearest import did_you_mean
 from xraylab.phantom.labels import SPLIT_SIZES
+from xraylab.suggest import did_you_mean
 from xraylab.training.recipe import Recipe
 from xraylab.training.throughput import MEASURED, images_per_second
 
@@ -261,8 +261,8 @@ def get(name):
         ValueError: if there is none; the message names the nearest ones.
     """
     if name not in RECIPES:
-        hint = did_you_mean(name, RECIPES, most=3) or "xraylab recipes lists them"
-        raise ValueError(f"unknown recipe {name!r}; {hint}")
+        hint = did_you_mean(name, RECIPES, most=3) or "List them with: xraylab recipes"
+        raise ValueError(f"unknown recipe {name!r}. {hint}")
     return RECIPES[name]
 
 
@@ -277,8 +277,8 @@ def find(name):
     if name in list_models():
         return Recipe(model=name)
     hint = did_you_mean(name, [*RECIPES, *list_models()], most=3)
-    hint = hint or "xraylab recipes and models list them"
-    raise ValueError(f"there is no recipe and no model {name!r}; {hint}")
+    hint = hint or "List them with: xraylab recipes, xraylab models"
+    raise ValueError(f"there is no recipe and no model {name!r}. {hint}")
 
 
 def on_other_data(recipe, data):
@@ -305,10 +305,10 @@ def override(recipe, settings):
         name, dot, key = path.strip().partition(".")
         known = recipe.to_dict()
         if not equals or name not in known or (dot and not isinstance(known[name], dict)):
-            hint = did_you_mean(name, known, most=3) or f"they are {', '.join(known)}"
+            hint = did_you_mean(name, known, most=3) or f"They are {', '.join(known)}"
             raise ValueError(
                 f"{text!r} is no setting of a recipe; expected FIELD=VALUE or FIELD.KEY=VALUE, as "
-                f"in epochs=3 or data_options.root=images. Fields: {hint}"
+                f"in epochs=3 or data_options.root=images. {hint}"
             )
         parsed = _parse(value)
         if dot:

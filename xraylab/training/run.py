@@ -21,7 +21,7 @@ import h5py
 import keras
 
 from xraylab import data, models
-from xraylab.data.files import write_whole
+from xraylab.io import atomic_write
 from xraylab.models.gmml import load_encoder
 from xraylab.training.recipe import Recipe
 
@@ -174,7 +174,7 @@ def start_weights(recipe, model):
 
 def write_json(path, value):
     """Write JSON that appears whole or not at all."""
-    with write_whole(Path(path)) as stream:
+    with atomic_write(Path(path)) as stream:
         stream.write((json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -192,7 +192,7 @@ def write_weights(path, model, facts=None):
     if facts is not None:
         with h5py.File(content, "r+") as file:
             file.attrs["xraylab_facts"] = json.dumps(facts)
-    with write_whole(Path(path)) as stream:
+    with atomic_write(Path(path)) as stream:
         stream.write(content.getbuffer())
 
 

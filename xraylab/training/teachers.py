@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from xraylab.data import batches, num_batches
-from xraylab.data.files import progress_bar
+from xraylab.io import progress_bar
 from xraylab.models.predict import sigmoid
 from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, load_xrv, probabilities
 from xraylab.training.run import Run

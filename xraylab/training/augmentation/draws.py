@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from xraylab.data.errors import MOST_WORD, require_whole
+from xraylab.arguments import MAX_SEED, require_int
 
 
 def generator(seed, purpose):
@@ -22,7 +22,7 @@ def generator(seed, purpose):
         purpose: a name, such as ``"mixup"``.
 
     Raises:
-        DataError: a :class:`ValueError`, if the seed is no such number.
+        ValueError: if the seed is no such number.
     """
     return np.random.Generator(np.random.Philox(key=_key(seed, purpose)))
 
@@ -37,13 +37,13 @@ def step_seed(seed, step):
         step: number of the step, from 0 to 2**64 - 1.
 
     Raises:
-        DataError: a :class:`ValueError`, if one is out of range.
+        ValueError: if one is out of range.
     """
-    require_whole("step", step, 0, MOST_WORD)
+    require_int("step", step, 0, MAX_SEED)
     return int(np.random.Philox(key=_key(seed, "step"), counter=int(step)).random_raw())
 
 
 def _key(seed, purpose):
     """Return the two words that select a Philox sequence."""
-    require_whole("seed", seed, 0, MOST_WORD)
+    require_int("seed", seed, 0, MAX_SEED)
     return np.array([seed, zlib.crc32(purpose.encode())], dtype=np.uint64)

@@ -1,0 +1,35 @@
+"""Files on disk: atomic writes, JSON, hashes, locks, progress bars and resumable arrays.
+
+Errors of the operating system stay ``OSError``; their message names the path and what to do.
+"""
+
+from xraylab.io.files import (
+    atomic_write,
+    format_bytes,
+    make_folder,
+    md5,
+    remove_stale,
+    require_free_disk,
+    sha256,
+    wrap_os_error,
+)
+from xraylab.io.locks import lock
+from xraylab.io.plain import read_json, to_plain, write_json
+from xraylab.io.progress import byte_bar, progress_bar
+
+__all__ = [
+    "atomic_write",
+    "byte_bar",
+    "format_bytes",
+    "lock",
+    "make_folder",
+    "md5",
+    "progress_bar",
+    "read_json",
+    "remove_stale",
+    "require_free_disk",
+    "sha256",
+    "to_plain",
+    "wrap_os_error",
+    "write_json",
+]

@@ -1,0 +1,153 @@
+"""Atomic writes, checksums, free disk and cache folders."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from xraylab.io.progress import byte_bar
+
+CHUNK = 1 << 20
+"""Bytes read or written at a time."""
+
+SPARE_BYTES = 64 << 20
+"""Free disk to keep beside the file to be written."""
+
+STALE_SECONDS = 3600
+"""A temporary file that was not written to for this long belongs to a killed process."""
+
+_ADVICE = {
+    errno.ENOSPC: "Free some disk space, or set XRAYLAB_DATA to a folder on a larger disk",
+    errno.EACCES: "Change the permissions, or set XRAYLAB_DATA to a writable folder",
+    errno.ENOTDIR: "Remove the file with the name of a folder, or set XRAYLAB_DATA to another one",
+}
+_ADVICE |= {
+    errno.EDQUOT: _ADVICE[errno.ENOSPC],
+    errno.EPERM: _ADVICE[errno.EACCES],
+    errno.EROFS: _ADVICE[errno.EACCES],
+    errno.EEXIST: _ADVICE[errno.ENOTDIR],
+}
+
+
+@contextlib.contextmanager
+def wrap_os_error(path: str | os.PathLike, purpose: str) -> Iterator[None]:
+    """Add a path, a purpose and advice to an ``OSError`` of the block; its type stays.
+
+    Args:
+        path: the file or folder that the block works on.
+        purpose: what the block does, as in ``"writing the download"``.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # already explained, or not from the operating system
+            raise
+        advice = _ADVICE.get(error.errno, "Check the disk and the path, then try again")
+        reason = f"{error.strerror} while {purpose}. {advice}"
+        raise type(error)(error.errno, reason, str(path)) from error
+
+
+def format_bytes(count: float) -> str:
+    """Format a number of bytes for people: ``3937401344`` → ``"3.94 GB"``."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def make_folder(folder: str | os.PathLike, mode: int = 0o777) -> Path:
+    """Create a folder and its parents, check that it is writable, and return it.
+
+    Args:
+        folder: the folder.
+        mode: permissions of the folders that are created: 0o700 for caches.
+
+    Raises:
+        OSError: if it cannot be created or written to.
+    """
+    folder = Path(folder)
+    with wrap_os_error(folder, "creating the folder"):
+        for path in (*reversed(folder.parents), folder):
+            path.mkdir(mode, exist_ok=True)
+        # Permission bits say little on network disks and to the superuser: try.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    return folder
+
+
+def require_free_disk(folder: str | os.PathLike, needed: int, purpose: str) -> None:
+    """Raise an ``OSError`` (ENOSPC) unless the disk of ``folder`` has room for ``needed`` bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE_BYTES:
+        raise OSError(
+            errno.ENOSPC,
+            f"Not enough free disk for {purpose}; nothing was written. "
+            f"Expected: {format_bytes(needed + SPARE_BYTES)}. Received: {format_bytes(free)}. "
+            f"{_ADVICE[errno.ENOSPC]}",
+            str(folder),
+        )
+
+
+def remove_stale(folder: Path, pattern: str = ".*.tmp", seconds: float = STALE_SECONDS) -> None:
+    """Remove temporary files and folders that killed processes left behind."""
+    for path in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > seconds:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a binary stream whose content appears under ``path`` whole or not at all.
+
+    The content takes its final name when the block ends and everything is on the disk. If anything
+    goes wrong, a file that already has this name stays as it was.
+
+    Raises:
+        OSError: if the file cannot be written; it names ``path``.
+    """
+    path = Path(path)
+    remove_stale(path.parent, f".{path.name}.*.tmp")
+    # The random part keeps two processes that write the same file apart.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.filename is None:  # a full disk does not name the file
+            error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Compute the SHA-256 checksum of a file."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def md5(path: str | os.PathLike, progress: bool = False) -> str:
+    """Compute the MD5 checksum of a file; it guards against accidents, not against malice."""
+    digest = hashlib.md5(usedforsecurity=False)
+    path = Path(path)
+    with wrap_os_error(path, "computing its MD5 checksum"), path.open("rb") as stream:
+        size = path.stat().st_size
+        with byte_bar(f"checking {path.name}", size, progress and size > 100 * CHUNK) as bar:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+                bar.update(len(chunk))
+    return digest.hexdigest()

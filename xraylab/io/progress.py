@@ -1,0 +1,29 @@
+"""Progress bars, shown only where somebody can see them."""
+
+import os
+import sys
+
+
+def progress_bar(show: bool = True, **options):
+    """Return a tqdm bar, silent if ``show`` is false or nobody would see it.
+
+    It is visible in a terminal and in a live notebook, but not in a log file and not on a page of
+    the book that is being rendered (``XRAYLAB_WIDGETS=static``).
+
+    Args:
+        show: whether to show the bar at all.
+        options: arguments of ``tqdm``.
+    """
+    # Imported here: in a notebook tqdm imports ipywidgets, which importing xraylab must not.
+    from tqdm.auto import tqdm
+
+    static = os.environ.get("XRAYLAB_WIDGETS") == "static"
+    visible = not static and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    return tqdm(disable=not (show and visible), leave=False, **options)
+
+
+def byte_bar(description: str, total: int | None, show: bool, start: int = 0):
+    """Return a :func:`progress_bar` that counts bytes."""
+    return progress_bar(
+        show, desc=description, total=total, initial=start, unit="B", unit_scale=True
+    )
