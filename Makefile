@@ -8,7 +8,7 @@ EXTRAS := augment,book,dev,test
 
 PARITY := .venv-parity
 
-.PHONY: help setup book serve test test-models parity probes lint format sync bench records constraints clean
+.PHONY: help setup book serve test test-models parity interactive lint format sync bench records constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list.
@@ -53,9 +53,9 @@ $(PARITY)/.ready: pyproject.toml
 	$(PARITY)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[parity]'
 	@touch $@
 
-probes: book  ## Turn every probe of the book in headless Chromium, and those of chapter 16 live.
-	$(BIN)/python tools/turn_probes.py book/_build/html
-	$(BIN)/python tools/live_probes.py book/chapters/16_where_does_it_look.ipynb
+interactive: book  ## Operate every interactive figure of the book in headless Chromium, and those of chapter 16 live.
+	$(BIN)/python tools/check_interactive.py book/_build/html
+	$(BIN)/python tools/check_interactive_live.py book/chapters/16_where_does_it_look.ipynb
 
 lint: $(READY)  ## Check format, style, import floors and notebook twins.
 	$(BIN)/ruff format --check

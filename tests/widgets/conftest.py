@@ -1,4 +1,4 @@
-"""A real browser for the tests of what a reader touches, where there is one."""
+"""A headless browser for the widget tests, where one is installed."""
 
 import sys
 from pathlib import Path
@@ -32,12 +32,12 @@ def browse(tmp_path):
 
 @pytest.fixture
 def static(monkeypatch):
-    """Choose the static face."""
+    """Select static rendering."""
     monkeypatch.setenv("XRAYLAB_WIDGETS", "static")
 
 
 @pytest.fixture
 def live(monkeypatch):
-    """Choose the live face."""
+    """Select live rendering."""
     pytest.importorskip("ipywidgets")
     monkeypatch.setenv("XRAYLAB_WIDGETS", "live")

@@ -1,4 +1,4 @@
-"""A quiz explains every choice, is operated by keyboard, and refuses questions that cannot be."""
+"""Quizzes: explanation of every choice, keyboard operation, validation."""
 
 import pytest
 
@@ -7,18 +7,18 @@ from xraylab import widgets
 QUESTION = {
     "question": "What is `0.947`?",
     "choices": [
-        {"text": "A <good> model", "why": "The empty answer reaches it."},
-        {"text": "The floor", "right": True, "why": "Nothing is right that often."},
+        {"text": "A <good> model", "why": "An all-negative prediction reaches it."},
+        {"text": "The chance level", "right": True, "why": "Nothing is right that often."},
     ],
 }
 
 
-def test_every_choice_is_explained_and_nothing_is_raw():
+def test_every_choice_is_explained_and_text_is_escaped():
     page = widgets.quiz([QUESTION])._repr_html_()
     assert "<code>0.947</code>" in page
     assert "A &lt;good&gt; model" in page
     assert page.count("<details>") == 2
-    assert "✗ Not so.</strong> The empty" in page
+    assert "✗ Not so.</strong> An all-negative" in page
     assert "✓ Right.</strong> Nothing" in page
     assert "<script" not in page
     assert "1. What" in widgets.quiz([QUESTION, QUESTION])._repr_html_()
@@ -35,8 +35,8 @@ def test_every_choice_is_explained_and_nothing_is_raw():
         [{**QUESTION, "choices": [{**c, "why": ""} for c in QUESTION["choices"]]}],
     ],
 )
-def test_questions_that_cannot_be_are_refused(questions):
-    with pytest.raises(ValueError, match="questions:"):
+def test_incomplete_questions_are_rejected(questions):
+    with pytest.raises(ValueError, match="uestion"):
         widgets.quiz(questions)
 
 
@@ -44,9 +44,9 @@ def test_the_keyboard_opens_a_choice(browse):
     browser = browse(widgets.quiz([QUESTION]))
     browser.press("Tab")
     browser.press("Enter")
-    opened = "[...document.querySelectorAll('details')].map(d => d.open)"
-    assert browser.run(opened) == [True, False]
+    open_choices = "[...document.querySelectorAll('details')].map(d => d.open)"
+    assert browser.run(open_choices) == [True, False]
     browser.press("Tab")
     browser.press("Space")
-    assert browser.run(opened) == [True, True]
+    assert browser.run(open_choices) == [True, True]
     assert browser.problems == []

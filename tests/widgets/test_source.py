@@ -1,4 +1,4 @@
-"""Code shown is the code that runs, as much of it as is asked for."""
+"""Listings of package code."""
 
 import ast
 import inspect
@@ -12,26 +12,26 @@ from xraylab import check, widgets
 from xraylab.models.lt_vit import LTViT
 
 
-def test_the_source_is_the_functions_own():
+def test_listing_equals_the_source():
     listing = widgets.code(check.Exercise.check, docstrings=True)
     assert listing.text == textwrap.dedent(inspect.getsource(check.Exercise.check)).rstrip()
-    assert listing.place.startswith("xraylab/check/grading.py, lines ")
+    assert listing.location.startswith("xraylab/check/grading.py, lines ")
     assert repr(listing).startswith("# xraylab/check/grading.py")
     assert listing._repr_markdown_().endswith(f"```python\n{listing.text}\n```")
 
 
 @pytest.mark.parametrize("obj", [check.Exercise.check, check.Feedback, check.Feedback.__repr__])
-def test_docstrings_are_left_out_and_the_rest_still_parses(obj):
+def test_docstrings_are_omitted_and_the_rest_parses(obj):
     text = widgets.code(obj).text
     assert '"""' not in text
     ast.parse(text)
 
 
-def test_a_part_has_the_lines_it_names():
+def test_excerpt_reports_its_line_numbers():
     listing = widgets.code(check.Exercise.check, start="if value.size", stop="return Feedback")
     assert listing.text.splitlines()[0].startswith("if value.size")
     assert "return Feedback" not in listing.text
-    file, _, lines = listing.place.partition(", lines ")
+    file, _, lines = listing.location.partition(", lines ")
     first, last = (int(word) for word in lines.split(",")[0].split(" to "))
     source = (Path(check.__file__).parents[2] / file).read_text(encoding="utf-8").splitlines()
     assert source[first - 1].strip() == listing.text.splitlines()[0]
@@ -39,17 +39,17 @@ def test_a_part_has_the_lines_it_names():
 
 
 @pytest.mark.parametrize("part", [{"start": "no such line"}, {"stop": "no such line"}])
-def test_a_part_that_is_not_there_is_an_error(part):
+def test_missing_start_or_stop_is_rejected(part):
     with pytest.raises(ValueError, match="no such line"):
         widgets.code(check.Exercise.check, **part)
 
 
-def test_what_has_no_source_is_refused():
+def test_objects_without_source_are_rejected():
     with pytest.raises(ValueError, match="no Python source"):
         widgets.code(np.add)
 
 
 @pytest.mark.parametrize("part", [{"stop": "images, self.depth"}, {"start": "images, self.depth"}])
-def test_a_part_that_is_cut_off_in_a_statement_is_refused(part):
+def test_incomplete_statements_are_rejected(part):
     with pytest.raises(ValueError, match="cut off in the middle of a statement"):
         widgets.code(LTViT.call, **part)

@@ -1,12 +1,12 @@
-"""Probes to turn, questions to answer and code to read, with and without a kernel.
+"""Interactive figures, quizzes and code listings, with and without a running kernel.
 
-Everything here is one piece of HTML that needs no network: several stand on one page, each is
-operated by keyboard, is read out by a screen reader and takes on the light or dark of its page.
+Each widget is a self-contained piece of HTML that needs no network. Several can stand on one page;
+each works by keyboard and with a screen reader, and adapts to a light or dark page.
 """
 
-from xraylab.widgets.probes import mode, probe
+from xraylab.widgets.interactive import interactive, mode
 from xraylab.widgets.quizzes import quiz
 from xraylab.widgets.scrubbers import scrubber
 from xraylab.widgets.source import code
 
-__all__ = ["code", "mode", "probe", "quiz", "scrubber"]
+__all__ = ["code", "interactive", "mode", "quiz", "scrubber"]

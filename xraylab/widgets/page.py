@@ -1,46 +1,22 @@
-"""A piece of a page: HTML that shows itself in a cell, and frames turned into HTML."""
+"""HTML building blocks of the widgets: style, frame, colour bar and pictures."""
 
 import html
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from xraylab.plotting import Figure, data_uri, map_colours
 
-# Greys that are half transparent stand out from a white page and from a dark one.
-CSS = """
-.xraylab{--line:rgba(128,128,128,.5);--tint:rgba(128,128,128,.1);max-width:40rem;margin:1em 0;
-padding:.8em 1em;border:1px solid var(--line);border-radius:.5em;color:inherit;font-size:1em}
-.xraylab .title{font-weight:600;margin:0 0 .5em}
-.xraylab [hidden]{display:none}
-.xraylab .frame img{display:block;width:100%;max-width:22rem;height:auto;background:none;padding:0;
-filter:none}
-.xraylab .small img{image-rendering:pixelated}
-.xraylab .wide img{max-width:none}
-.xraylab .knob{display:grid;grid-template-columns:minmax(5em,auto) 1fr minmax(4em,auto);gap:.8em;
-align-items:center;margin:.5em 0 0}
-.xraylab .pick img{cursor:crosshair}
-.xraylab .bar{display:flex;flex-wrap:wrap;gap:.2em .6em;align-items:center;margin:.5em 0;
-font-variant-numeric:tabular-nums}
-.xraylab .bar i{width:12em;max-width:50%;height:.8em;border-radius:.2em}
-.xraylab .bar b{flex-basis:100%;font-weight:400}
-.xraylab input[type=range]{width:100%;min-width:0;accent-color:#2f80d8}
-.xraylab output{font-variant-numeric:tabular-nums}
-.xraylab :focus-visible{outline:3px solid #2f80d8;outline-offset:2px}
-.xraylab .heard{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-.xraylab details{border:1px solid var(--line);border-radius:.4em;margin:.4em 0;padding:0 .8em}
-.xraylab summary{cursor:pointer;padding:.5em 0}
-.xraylab details[open]{background:var(--tint)}
-.xraylab details p{margin:.2em 0 .7em}
-.xraylab h4{font-size:1em;margin:1em 0 .4em}
-"""
+STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
 
 class Html:
-    """HTML that shows itself at the end of a cell.
+    """HTML that displays itself at the end of a cell.
 
     Args:
         text: the HTML.
-        plain: what is shown where HTML is not.
+        plain: representation where HTML is not supported.
     """
 
     def __init__(self, text: str, plain: str):
@@ -54,19 +30,23 @@ class Html:
         return self.text
 
 
-def widget(kind: str, label: str, body: str) -> Html:
-    """Return a framed widget; it carries its own style, for each cell of Colab is its own page."""
-    label = html.escape(label)
-    return Html(
-        f"<style>{CSS}</style>"
-        f'<div class="xraylab {kind}" role="group" aria-label="{label}">'
-        f'<p class="title">{label}</p>{body}</div>',
-        plain=f"<{kind}: {html.unescape(label)}>",
+def widget(kind: str, title: str, body: str) -> Html:
+    """Wrap the HTML of a widget so that it displays itself."""
+    return Html(widget_html(kind, title, body), plain=f"<{kind}: {title}>")
+
+
+def widget_html(kind: str, title: str, body: str) -> str:
+    """Frame the HTML of a widget; the style is included because Colab isolates every cell."""
+    title = html.escape(title)
+    return (
+        f"<style>{STYLE}</style>"
+        f'<div class="xraylab {kind}" role="group" aria-label="{title}">'
+        f'<p class="title">{title}</p>{body}</div>'
     )
 
 
 def colour_bar(unit: str, low: float, high: float) -> str:
-    """Return a bar of the colours of :func:`xraylab.plotting.tinted`, with what its ends mean."""
+    """Build the colour bar of :func:`xraylab.plotting.tinted`, labelled with its unit and range."""
     return (
         f'<div class="bar"><span>{low:.3g}</span>'
         f'<i style="background:linear-gradient(to right,{",".join(map_colours(9))})"></i>'
@@ -74,25 +54,26 @@ def colour_bar(unit: str, low: float, high: float) -> str:
     )
 
 
-def picture(frame, alt: str) -> str:
-    """Return a frame as HTML: an image as an image, a figure as vectors, each with its text.
+def picture(frame: Any, alt: str) -> str:
+    """Render a frame as HTML: an array as an image, a figure as SVG, each with alternative text.
 
     Args:
         frame: an image as in :func:`xraylab.plotting.data_uri`, or a figure of
             :mod:`xraylab.plotting`.
-        alt: what can be seen; for a figure it may be empty: the figure has its own.
+        alt: alternative text; a figure keeps its own if this is empty.
 
     Raises:
-        ValueError: if the frame is neither, or nothing says what can be seen in it.
+        ValueError: if the frame is neither, or has no alternative text.
     """
-    if isinstance(frame, Figure):
-        if alt:
-            frame.alt = alt
-        if not frame.alt.strip():
-            raise ValueError("alt: a frame needs a text that says what can be seen in it")
-        return f'<div class="frame">{frame.to_svg()}</div>'
+    figure = isinstance(frame, Figure)
+    alt = alt or (frame.alt if figure else "")
     if not alt.strip():
-        raise ValueError("alt: a frame needs a text that says what can be seen in it")
+        raise ValueError(
+            "A frame has no alternative text. Expected: alt=… that says what the picture shows."
+        )
+    if figure:
+        frame.alt = alt
+        return f'<div class="frame">{frame.to_svg()}</div>'
     frame = np.asarray(frame)
     small = " small" if min(frame.shape[:2], default=0) < 128 else ""
     wide = " wide" if frame.ndim > 1 and frame.shape[1] > 2 * frame.shape[0] else ""

@@ -1,4 +1,4 @@
-"""A quiz that explains each choice, the wrong ones too; it runs without a script."""
+"""Multiple-choice quizzes that explain every choice; they need no script."""
 
 import html
 import re
@@ -8,49 +8,47 @@ from xraylab.widgets.page import Html, widget
 
 
 def quiz(questions: Sequence[Mapping], *, title: str = "Check yourself") -> Html:
-    """Return questions whose choices open to say whether they are right, and why.
+    """Render questions whose choices unfold to an explanation.
 
     Args:
-        questions: each ``{"question": text, "choices": [choice, …]}``, a choice being
-            ``{"text": text, "right": bool, "why": text}``; ``right`` may be left out where it is
-            false. Text between single backquotes is set as code.
+        questions: each ``{"question": text, "choices": [choice, …]}`` with choices
+            ``{"text": text, "why": text, "right": bool}``; ``right`` defaults to False. Text
+            between single backquotes is set as code.
         title: heading of the quiz.
 
     Raises:
-        ValueError: if there is no question, or a question has fewer than two choices, not exactly
-            one right choice, or a choice that does not say why.
+        ValueError: if there is no question, or a question lacks its text, two choices, exactly
+            one right choice, or an explanation.
     """
     if not questions:
-        raise ValueError("questions: expected at least one")
+        raise ValueError("The quiz has no questions. Expected: at least one.")
     parts = []
     for number, question in enumerate(questions, start=1):
         choices = question.get("choices", ())
         right = sum(bool(choice.get("right")) for choice in choices)
-        if not question.get("question") or len(choices) < 2 or right != 1:
+        complete = all(choice.get("text") and choice.get("why") for choice in choices)
+        if not question.get("question") or len(choices) < 2 or right != 1 or not complete:
             raise ValueError(
-                f"questions: number {number} needs a text, two choices or more and exactly one "
-                f"right choice; it has {len(choices)} choices, {right} of them right"
+                f"Question {number} of the quiz is incomplete. Expected: a text and two or more "
+                "choices, each with 'text' and 'why', exactly one of them right. "
+                f"Received: {len(choices)} choices, {right} right: {question}."
             )
-        for choice in choices:
-            if not choice.get("text") or not choice.get("why"):
-                raise ValueError(f"questions: a choice of number {number} lacks its text or why")
-        asked = f"{number}. {_set(question['question'])}" if len(questions) > 1 else _set(
-            question["question"]
-        )  # fmt: skip
-        parts.append(f'<p class="question"><strong>{asked}</strong></p>')
+        prefix = f"{number}. " if len(questions) > 1 else ""
+        text = prefix + _markup(question["question"])
+        parts.append(f'<p class="question"><strong>{text}</strong></p>')
         parts += [_choice(choice) for choice in choices]
     return widget("quiz", title, "".join(parts))
 
 
 def _choice(choice: Mapping) -> str:
-    # <details> is a button to keyboard and screen reader alike, and needs no script.
+    # <details> works with keyboard and screen reader and needs no script.
     verdict = "✓ Right." if choice.get("right") else "✗ Not so."
     return (
-        f"<details><summary>{_set(choice['text'])}</summary>"
-        f"<p><strong>{verdict}</strong> {_set(choice['why'])}</p></details>"
+        f"<details><summary>{_markup(choice['text'])}</summary>"
+        f"<p><strong>{verdict}</strong> {_markup(choice['why'])}</p></details>"
     )
 
 
-def _set(text: str) -> str:
-    """Return text as HTML, with code between backquotes."""
+def _markup(text: str) -> str:
+    """Convert text with backquoted code to HTML."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))

@@ -1,39 +1,16 @@
-"""The static face of a probe: frames that lie in the page, and a slider that turns them."""
+"""Static interactive figures: frames embedded in the page, and sliders that select one of them."""
 
 import html
 import json
 from collections.abc import Mapping, Sequence
 from math import prod
+from pathlib import Path
 
 from xraylab.plotting import Figure
 from xraylab.widgets.page import Html, colour_bar, picture, widget
 
 LIMIT_BYTES = 700_000
-"""What one scrubber may weigh; a page of the book may weigh 1.5 MB."""
-
-# Written into the element itself: no script to load, no name in the page's global space, and any
-# number of scrubbers, even the same one twice, work beside each other.
-_TURN = """
-const box=this.closest('.xraylab');let n=0;
-for(const knob of box.querySelectorAll('input')){
-n+=knob.value*knob.dataset.stride;
-const said=JSON.parse(knob.dataset.values)[knob.value];
-knob.setAttribute('aria-valuetext',said);
-knob.closest('.knob').querySelector('output').textContent=said}
-box.querySelectorAll('.frame').forEach((frame,i)=>{frame.hidden=i!==n;
-if(i===n){const shown=frame.firstElementChild;
-box.querySelector('.heard').textContent=shown.alt||shown.getAttribute('aria-label')}})
-"""
-
-_PICK = """
-const shown=event.target.closest('img');if(!shown)return;
-const seen=shown.getBoundingClientRect();
-const at=[(event.clientY-seen.top)/seen.height,(event.clientX-seen.left)/seen.width];
-const knobs=JSON.parse(this.dataset.knobs).map(name=>
-[...this.closest('.xraylab').querySelectorAll('input')].find(knob=>knob.dataset.name===name));
-knobs.forEach((knob,i)=>{knob.value=Math.floor(at[i]*(+knob.max+1))});
-knobs[0].dispatchEvent(new Event('input'))
-"""
+"""Largest size of one scrubber; a page of the book may have 1.5 MB."""
 
 
 def scrubber(
@@ -46,105 +23,115 @@ def scrubber(
     pick: tuple[str, str] | None = None,
     bar: tuple[str, float, float] | None = None,
 ) -> Html:
-    """Return frames under a slider, or under several sliders, as HTML that needs nothing else.
+    """Render frames with one or several sliders as self-contained HTML.
 
     Shapes:
         frames: each (height, width) uint8 or float in [0, 1], (height, width, 3) for colour, or a
-            :class:`~xraylab.plotting.Figure`. With several sliders the last one turns fastest.
+            :class:`~xraylab.plotting.Figure`. With several sliders the last one varies fastest.
 
     Args:
         frames: the frames, in the order of the labels.
-        labels: what each position of the slider is called, or the labels of every slider by the
-            slider's name; by default the frames are numbered.
-        title: what the scrubber shows.
-        alt: what can be seen: one text a frame, or one text for all, to which the positions of the
-            sliders are added. A figure brings its own; where two have the same, they are added too.
-        name: the slider's name, where there is one.
-        pick: names of two sliders that a click on the picture turns too: the place from above, and
-            the place from the left, in as many equal parts as each has positions.
-        bar: unit, lowest and highest value of a map in the frames (:func:`plotting.tinted`); shown
-            as a bar of its colours.
+        labels: the labels of the slider positions, or a mapping from slider names to labels; the
+            default numbers the frames.
+        title: title of the figure.
+        alt: alternative text: one per frame, or one for all, to which the slider positions are
+            appended. Figures have their own; positions are appended if two are equal.
+        name: name of the slider if there is only one.
+        pick: names of the two sliders (vertical, horizontal) that a click on the image sets.
+        bar: unit, lowest and highest value of the map in the frames (:func:`plotting.tinted`),
+            shown as a colour bar.
 
     Raises:
-        ValueError: if frames, labels and texts do not match in number, a frame has no text, all
-            together weigh more than :data:`LIMIT_BYTES`, or there is no slider to pick with.
+        ValueError: if the numbers of frames, labels and texts differ, a frame has no text, the
+            frames exceed :data:`LIMIT_BYTES`, or ``pick`` names no two sliders.
     """
     frames = list(frames)
     if labels is None:
         labels = [str(number) for number in range(1, len(frames) + 1)]
     if not isinstance(labels, Mapping):
         labels = {name: labels}
-    labels = {knob: [str(label) for label in named] for knob, named in labels.items()}
-    expected = prod(len(named) for named in labels.values())
+    labels = {slider: [str(label) for label in values] for slider, values in labels.items()}
+    expected = prod(len(values) for values in labels.values())
     if not frames or len(frames) != expected:
-        raise ValueError(f"frames: expected {expected} for these labels, got {len(frames)}")
-    texts = _texts(frames, labels, alt)
+        raise ValueError(
+            "The number of frames does not match the labels. "
+            f"Expected: {expected} frames. Received: {len(frames)}."
+        )
+    texts = _alt_texts(frames, labels, alt)
     pictures = [picture(frame, text) for frame, text in zip(frames, texts, strict=True)]
-    hidden = [p.replace("<div ", "<div hidden ", 1) if i else p for i, p in enumerate(pictures)]
-    knobs, stride = [], len(frames)
-    for knob, named in labels.items():
-        stride //= len(named)
-        knobs.append(_knob(knob, named, stride))
-    shown = "".join(hidden)
+    body = pictures[0] + "".join(p.replace("<div ", "<div hidden ", 1) for p in pictures[1:])
     if pick is not None:
         require_pick(pick, labels)
         if any(isinstance(frame, Figure) for frame in frames):
-            raise ValueError("pick: expected frames of pixels; a figure has more than its image")
+            raise ValueError("pick does not apply to figures. Expected: frames that are arrays.")
         names = html.escape(json.dumps(list(pick), ensure_ascii=False))
-        shown = f'<div class="pick" data-knobs="{names}" onclick="{_inline(_PICK)}">{shown}</div>'
+        body = (
+            f'<div class="pick" data-sliders="{names}" onclick="{_inline("pick.js")}">{body}</div>'
+        )
     if bar is not None:
-        shown += colour_bar(*bar)
-    body = shown + '<div class="heard" aria-live="polite"></div>' + "".join(knobs)
+        body += colour_bar(*bar)
+    body += '<div class="announcement" aria-live="polite"></div>'
+    stride = len(frames)
+    for slider, values in labels.items():
+        stride //= len(values)
+        body += _slider(slider, values, stride)
     if len(body) > LIMIT_BYTES:
         raise ValueError(
-            f"frames: {len(frames)} of them weigh {len(body):,} bytes, more than the "
-            f"{LIMIT_BYTES:,} a scrubber may; show fewer, or smaller ones"
+            f"The scrubber is too large. Expected: at most {LIMIT_BYTES:,} bytes. "
+            f"Received: {len(body):,} bytes in {len(frames)} frames. Use fewer or smaller frames."
         )
     return widget("scrubber", title, body)
 
 
-def _texts(frames, labels, alt) -> list[str]:
-    """Return one text a frame."""
-    if not isinstance(alt, str):
-        if len(alt) != len(frames):
-            raise ValueError(f"alt: expected {len(frames)} texts, one a frame, got {len(alt)}")
-        return [str(text) for text in alt]
-    places = [""]
-    for knob, named in labels.items():
-        places = [f"{p}{', ' if p else ''}{knob} {label}" for p in places for label in named]
-    if alt:
-        return [f"{alt}: {place}" for place in places]
-    texts = [frame.alt if isinstance(frame, Figure) else "" for frame in frames]
-    if len(set(texts)) < len(texts):  # who only listens must hear that something has changed
-        texts = [text and f"{text} ({place})" for text, place in zip(texts, places, strict=True)]
-    return texts
-
-
-def require_pick(pick: tuple[str, str], labels: Mapping[str, Sequence]) -> None:
-    """Refuse to pick with anything but two sliders that have positions to turn to."""
-    unknown = [knob for knob in pick if len(labels.get(knob, ())) < 2]
-    if unknown or len(pick) != 2 or pick[0] == pick[1]:
+def require_pick(pick: tuple[str, ...], labels: Mapping[str, Sequence]) -> None:
+    """Check that ``pick`` names two different sliders with several positions each."""
+    usable = [slider for slider, values in labels.items() if len(values) > 1]
+    if len(pick) != 2 or pick[0] == pick[1] or not set(pick) <= set(usable):
         raise ValueError(
-            f"pick: expected two different sliders of several positions out of {list(labels)}, "
-            f"got {pick}"
+            "pick is invalid. Expected: two different sliders with several positions out of "
+            f"{usable}. Received: {pick}."
         )
 
 
-def _knob(name: str, labels: list[str], stride: int) -> str:
-    """Return one slider with its name before it and its position behind it."""
+def _alt_texts(frames, labels, alt) -> list[str]:
+    """Return the alternative text of every frame."""
+    if not isinstance(alt, str):
+        if len(alt) != len(frames):
+            raise ValueError(
+                f"alt has the wrong length. Expected: {len(frames)} texts. Received: {len(alt)}."
+            )
+        return [str(text) for text in alt]
+    states = [""]
+    for slider, values in labels.items():
+        states = [f"{s}{', ' if s else ''}{slider} {value}" for s in states for value in values]
+    if alt:
+        return [f"{alt}: {state}" for state in states]
+    texts = [frame.alt if isinstance(frame, Figure) else "" for frame in frames]
+    if len(set(texts)) < len(texts):  # a screen reader must announce that the frame has changed
+        texts = [text and f"{text} ({state})" for text, state in zip(texts, states, strict=True)]
+    return texts
+
+
+def _slider(name: str, labels: list[str], stride: int) -> str:
+    """Build one slider between its name and its current label."""
     if len(labels) == 1:
         return ""
     values = html.escape(json.dumps(labels, ensure_ascii=False))
+    name, first = html.escape(name), html.escape(labels[0])
     return (
-        f'<label class="knob"><span>{html.escape(name)}</span>'
+        f'<label class="slider"><span>{name}</span>'
         f'<input type="range" min="0" max="{len(labels) - 1}" value="0" step="1" '
-        f'autocomplete="off" data-name="{html.escape(name)}" data-stride="{stride}" '
-        f'data-values="{values}" '
-        f'aria-valuetext="{html.escape(labels[0])}" oninput="{_inline(_TURN)}">'
-        f'<output aria-hidden="true">{html.escape(labels[0])}</output></label>'
+        f'autocomplete="off" data-name="{name}" data-stride="{stride}" data-values="{values}" '
+        f'aria-valuetext="{first}" oninput="{_inline("select.js")}">'
+        f'<output aria-hidden="true">{first}</output></label>'
     )
 
 
-def _inline(script: str) -> str:
-    """Return a script as the value of an attribute."""
-    return html.escape(" ".join(script.split("\n")).strip())
+def _inline(file: str) -> str:
+    """Return a script of this folder as an attribute value.
+
+    Inline handlers need no script to load and no global names, so any number of scrubbers, even
+    two copies of one, work independently on a page.
+    """
+    script = Path(__file__).with_name(file).read_text(encoding="utf-8")
+    return html.escape(" ".join(script.splitlines()[1:]))

@@ -1,85 +1,84 @@
-"""Package code shown in a chapter: read from the package itself, so it is the code that runs."""
+"""Listings of package code, read from the installed package so that they show what runs."""
 
 import ast
 import inspect
 import io
 import textwrap
 import tokenize
+from collections.abc import Callable
 from pathlib import Path
 
 import xraylab
 
 
 class Listing:
-    """A piece of code that shows itself at the end of a cell, highlighted where that is possible.
+    """Source code that displays itself at the end of a cell, highlighted where supported.
 
     Args:
         text: the code.
-        place: the file and lines it comes from.
+        location: its file and lines.
     """
 
-    def __init__(self, text: str, place: str):
+    def __init__(self, text: str, location: str):
         self.text = text
-        self.place = place
+        self.location = location
 
     def __repr__(self):
-        return f"# {self.place}\n{self.text}"
+        return f"# {self.location}\n{self.text}"
 
     def _repr_markdown_(self):
-        return f"*{self.place}*\n\n```python\n{self.text}\n```"
+        return f"*{self.location}*\n\n```python\n{self.text}\n```"
 
 
-def code(obj, *, start: str = "", stop: str = "", docstrings: bool = False) -> Listing:
-    """Return the source of a function or class of the package, to be shown in a cell.
+def code(
+    obj: Callable | type, *, start: str = "", stop: str = "", docstrings: bool = False
+) -> Listing:
+    """Show the source of a function or class.
 
     Args:
         obj: the function, class or method.
-        start: begin at the first line that holds this text.
-        stop: end before the first later line that holds this text.
-        docstrings: keep the docstrings; by default they are left out, the chapter explains.
+        start: begin at the first line that contains this text.
+        stop: end before the first later line that contains this text.
+        docstrings: include the docstrings.
 
     Raises:
-        ValueError: if ``start`` or ``stop`` is not found, what lies between them is cut off in the
-            middle of a statement, or ``obj`` has no source.
+        ValueError: if ``obj`` has no Python source, ``start`` or ``stop`` is not found, or the
+            excerpt is cut off in the middle of a statement.
     """
     obj = inspect.unwrap(obj)
     try:
-        lines, first = inspect.getsourcelines(obj)
+        source, first = inspect.getsourcelines(obj)
         file = inspect.getsourcefile(obj)
     except (OSError, TypeError) as error:
-        raise ValueError(f"obj: no Python source for {obj!r}") from error
-    kept = list(enumerate(lines, start=first))
-    if not docstrings:
-        told = _docstring_lines("".join(lines))
-        kept = [(number, line) for number, line in kept if number - first + 1 not in told]
+        raise ValueError(f"{obj!r} has no Python source. Expected: a function or class.") from error
+    omitted = set() if docstrings else _docstring_lines(source)
+    lines = [(n, line) for n, line in enumerate(source, start=1) if n not in omitted]
     if start:
-        kept = kept[_find(kept, start, "start", 0) :]
+        lines = lines[_find(lines, start, "start", 0) :]
     if stop:
-        kept = kept[: _find(kept, stop, "stop", 1)]
-    while kept and not kept[-1][1].strip():
-        kept.pop()
-    text = textwrap.dedent("".join(line for _, line in kept)).rstrip()
-    _require_whole(text)
-    left_out = "" if docstrings else ", without docstrings"
-    return Listing(text, f"{_place(file)}, lines {kept[0][0]} to {kept[-1][0]}{left_out}")
+        lines = lines[: _find(lines, stop, "stop", 1)]
+    while lines and not lines[-1][1].strip():
+        lines.pop()
+    _require_whole_statements([line for _, line in lines])
+    span = f"lines {first + lines[0][0] - 1} to {first + lines[-1][0] - 1}"
+    location = f"{_relative(file)}, {span}{'' if docstrings else ', without docstrings'}"
+    return Listing(textwrap.dedent("".join(line for _, line in lines)).rstrip(), location)
 
 
-def _require_whole(text: str) -> None:
-    """Refuse an excerpt that begins or ends within brackets, in the middle of a statement."""
-    lines = [line.strip() for line in text.splitlines()]  # a part may begin further in than it ends
+def _require_whole_statements(lines: list[str]) -> None:
+    """Refuse an excerpt with unbalanced brackets."""
     depth = 0
-    try:
-        for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
-            if token.type == tokenize.OP:
+    try:  # without indentation: an excerpt may end at a lower level than it begins
+        text = "\n".join(line.strip() for line in lines)
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.OP and depth >= 0:
                 depth += (token.string in "([{") - (token.string in ")]}")
-            if depth < 0:
-                break
-    except tokenize.TokenError:  # the end came within brackets
+    except tokenize.TokenError:  # the excerpt ends within brackets
         depth = -1
     if depth:
         raise ValueError(
-            f"start, stop: the part from {lines[0]!r} to {lines[-1]!r} is cut off in the middle of "
-            "a statement"
+            f"The excerpt from {lines[0].strip()!r} to {lines[-1].strip()!r} is cut off in the "
+            "middle of a statement. Choose another start or stop."
         )
 
 
@@ -87,26 +86,24 @@ def _find(lines, text: str, name: str, after: int) -> int:
     for position, (_, line) in enumerate(lines):
         if position >= after and text in line:
             return position
-    raise ValueError(f"{name}: no line of this source holds {text!r}")
+    raise ValueError(f"{name} is not found. Expected: text in this source. Received: {text!r}.")
 
 
-def _docstring_lines(source: str) -> set[int]:
-    """Return the line numbers, from 1, that docstrings take up, with the empty line after each."""
-    lines = source.splitlines()
-    told = set()
-    for node in ast.walk(ast.parse(textwrap.dedent(source))):
+def _docstring_lines(source: list[str]) -> set[int]:
+    """Return the line numbers of docstrings, from 1, and of the blank line after each."""
+    found = set()
+    for node in ast.walk(ast.parse(textwrap.dedent("".join(source)))):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
         if ast.get_docstring(node) is None or len(node.body) == 1:
-            continue  # a body that is nothing but its docstring keeps it, or it would not be code
-        told.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-        after = node.body[0].end_lineno + 1
-        if after <= len(lines) and not lines[after - 1].strip():
-            told.add(after)
-    return told
+            continue  # without its docstring an otherwise empty body would not be valid code
+        end = node.body[0].end_lineno or node.body[0].lineno
+        blank = end < len(source) and not source[end].strip()
+        found.update(range(node.body[0].lineno, end + 1 + blank))
+    return found
 
 
-def _place(file: str) -> str:
+def _relative(file: str | None) -> str:
     root = Path(xraylab.__file__).resolve().parents[1]
-    file = Path(file).resolve()
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
+    path = Path(file or "").resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

@@ -1,11 +1,10 @@
-"""How long a probe takes to show its next picture when a knob is turned, at 64 px.
+"""Measure how fast interactive figures respond to a slider with a live kernel, at 64 px.
 
-Counts the time from another image, or another mask, to the picture as HTML: the model is asked anew,
-nothing comes from a cache. Median of the rounds after a warm-up, the slowest beside it. A minute or
-two::
+Measures the time from a new image or mask to the picture as HTML, without caches. Reports the
+median and the maximum of the rounds after a warm-up. One to two minutes::
 
-    python benchmarks/probes.py
-    python benchmarks/probes.py rr_vit lt_vit_tiny
+    python benchmarks/interactive.py
+    python benchmarks/interactive.py rr_vit lt_vit_tiny
 """
 
 import argparse
@@ -21,7 +20,7 @@ from xraylab.widgets.page import picture
 
 SIZE, ROUNDS, WARM_UP = 64, 15, 4
 LIMIT = 0.2
-"""Seconds within which a live probe should answer."""
+"""Seconds within which a live figure should respond."""
 
 MODELS = (
     "rr_vit",
@@ -35,8 +34,8 @@ MODELS = (
 )
 
 
-def knobs(model):
-    """Yield what can be turned of a model: a name, and a function from image and round to a map."""
+def figures(model):
+    """Yield name and function, from image and round to map, of each figure of a model."""
     from xraylab import explain
 
     if explain.attention_layers(model):
@@ -50,11 +49,11 @@ def knobs(model):
         )
     if hasattr(model, "decoder"):
 
-        def repaint(image, number):
+        def reconstruction_error(image, number):
             masked = np.random.default_rng(number).random((8, 8)) < 0.5
             return explain.reconstruct(model, image, masked=masked).error[0, ..., 0]
 
-        yield "reconstruction", repaint
+        yield "reconstruction", reconstruction_error
     if hasattr(model, "cross_attention"):
         yield "cross-attention", lambda image, _: explain.cross_attention(model, image)[0, 0, 0, 0]
     if getattr(model, "num_label_blocks", 0):
@@ -69,36 +68,36 @@ def knobs(model):
     yield "occlusion", lambda image, _: explain.occlusion(model, image, 1)[0, 0]
 
 
-def seconds(ask, images):
-    """Return the time to a picture of each round."""
-    spent = []
+def seconds(draw, images):
+    """Measure the time to the picture in every round, in seconds."""
+    times = []
     for number in range(ROUNDS + WARM_UP):
         image = images[[number % len(images)]]
         start = time.perf_counter()
-        values = ask(image, number)
-        shown = plotting.tinted(image[0, ..., 0], values, (0, max(float(values.max()), 1e-6)))
-        picture(shown, "An image")
-        spent.append(time.perf_counter() - start)
-    return spent[WARM_UP:]
+        values = draw(image, number)
+        frame = plotting.tinted(image[0, ..., 0], values, (0, max(float(values.max()), 1e-6)))
+        picture(frame, "An image")
+        times.append(time.perf_counter() - start)
+    return times[WARM_UP:]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*", default=MODELS)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     start_keras()
     from xraylab import models
 
     images = np.float32(phantom.simulate(np.arange(8), size=SIZE).images)[..., None] / 255
     print(f"{describe_backend()}, {platform.machine()}, {SIZE} px, {ROUNDS} rounds")
-    for name in asked.models:
+    for name in options.models:
         model = models.build(name, image_size=SIZE)
-        for knob, ask in knobs(model):
-            spent = seconds(ask, images)
-            late = "  over the limit" if statistics.median(spent) > LIMIT else ""
+        for figure, draw in figures(model):
+            times = seconds(draw, images)
+            late = "  too slow" if statistics.median(times) > LIMIT else ""
             print(
-                f"{name:20s} {knob:28s} {1000 * statistics.median(spent):6.0f} ms  "
-                f"(slowest {1000 * max(spent):.0f}){late}",
+                f"{name:20s} {figure:28s} {1000 * statistics.median(times):6.0f} ms  "
+                f"(slowest {1000 * max(times):.0f}){late}",
                 flush=True,
             )
 
