@@ -63,7 +63,7 @@ def figures(model):
             "boxes and gates",
             lambda image, _: next(iter(explain.regions(model, image).values())).spatial_gates[0],
         )
-    if hasattr(model, "answer"):
+    if hasattr(model, "classify"):
         yield "Grad-CAM", lambda image, _: explain.grad_cam(model, image, 1)[0, 0]
     yield "occlusion", lambda image, _: explain.occlusion(model, image, 1)[0, 0]
 

@@ -86,7 +86,7 @@ def augment(images, rng):
     return np.clip(batch, 0, 1, out=batch)
 
 
-def steps(images, labels, options, epoch, rebuilds):
+def steps(images, labels, options, epoch):
     """Yield one epoch of training batches; they depend on seed and epoch alone."""
     rng = np.random.default_rng((options.seed, epoch))
     order = rng.permutation(len(images))
@@ -95,7 +95,7 @@ def steps(images, labels, options, epoch, rebuilds):
         batch = images[rows]
         batch = augment(batch, rng) if options.augment else batch * np.float32(1 / 255)
         batch = batch[..., None]
-        yield batch, {"logits": labels[rows]} | ({"reconstruction": batch} if rebuilds else {})
+        yield batch, labels[rows]
 
 
 def real_images(folder):
@@ -143,7 +143,7 @@ def train(options, simulated, val):
     model = models.build(name, image_size=SIZE)
     per_epoch = len(simulated) // options.batch
     recipe = Recipe(model=name, batch_size=options.batch, learning_rate=options.rate)
-    rebuilds = "reconstruction" in compile_model(model, recipe, options.epochs * per_epoch)
+    compile_model(model, recipe, options.epochs * per_epoch)
     model.jit_compile = options.jit
     images, labels = np.array(simulated.images), simulated.labels.astype(np.float32)
 
@@ -155,7 +155,7 @@ def train(options, simulated, val):
     for epoch in range(options.epochs):
         start = time.perf_counter()
         times.clear()
-        batches = steps(images, labels, options, epoch, rebuilds)
+        batches = steps(images, labels, options, epoch)
         logs = model.fit(
             batches, steps_per_epoch=per_epoch, shuffle=False, verbose=0, callbacks=[clock]
         )

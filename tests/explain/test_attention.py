@@ -10,7 +10,7 @@ from keras import ops
 
 from xraylab import explain
 from xraylab.explain.attention_maps import _slopes
-from xraylab.explain.looking import _compiled, answer
+from xraylab.explain.looking import _compiled
 
 from .conftest import made
 
@@ -110,8 +110,7 @@ def test_slopes_are_finite_differences(toy, images, name):
             def move(name, attention, layer=layer, sign=sign, step=step):
                 return attention + sign * step if name == layer else attention
 
-            with explain.changed_attention(model, move):
-                logits.append(float(model(image)["logits"][0, label]))
+            logits.append(float(model(image, attention_transform=move)[0, label]))
         assert (logits[1] - logits[0]) / 0.2 == pytest.approx(found[strongest], rel=0.05)
     assert silent == ([f"block_{model.depth - 1}"] if name == "lt_vit_toy" else [])
 
@@ -208,64 +207,6 @@ def test_compiled_slopes_are_the_same_and_follow_the_weights(toy, name):
             np.testing.assert_allclose(alone / scale, expected[:1, 1] / scale, atol=1e-4)
     finally:
         model.set_weights(own)
-
-
-def nothing(name, attention):
-    return attention * 0
-
-
-@pytest.mark.parametrize("compiled_before", [True, False])
-def test_a_change_is_seen_within_and_gone_behind(images, compiled_before):
-    """Neither what was compiled before may hide it, nor what is compiled now keep it."""
-    model = made("rr_vit_toy")
-    ways = (
-        lambda: explain.attention(model, images)["block_0"],
-        lambda: answer(model, images),
-    )
-    if compiled_before:
-        for _ in range(3):
-            before = [way() for way in ways]
-    else:
-        seen = model(images, return_intermediates=True)
-        before = [np.asarray(seen["attention"]["block_0"]), np.asarray(seen["logits"])]
-    with explain.changed_attention(model, nothing):
-        for _ in range(4):
-            within = [way() for way in ways]
-        expected = np.asarray(model(images)["logits"])
-    assert np.abs(within[0]).max() == 0
-    np.testing.assert_allclose(within[1], expected, atol=1e-5)
-    assert np.abs(expected - before[1]).max() > 1e-2
-    for _ in range(4):
-        for found, was in zip([way() for way in ways], before, strict=True):
-            np.testing.assert_allclose(found, was, atol=1e-5)
-
-
-def test_changes_go_through_each_other(toy, images):
-    model = toy("rr_vit_toy")
-    seen = {}
-    with explain.changed_attention(model, lambda name, maps: maps * 2):
-        with explain.changed_attention(model, lambda name, maps: seen.setdefault(name, maps)):
-            model(images)
-        again = explain.attention(model, images)["block_0"]
-    np.testing.assert_allclose(np.asarray(seen["block_0"]).sum(axis=-1), 2, atol=1e-5)
-    np.testing.assert_allclose(again.sum(axis=-1), 2, atol=1e-5)
-    with (
-        pytest.raises(ValueError, match="no attention that can be changed"),
-        explain.changed_attention(toy("resnet50_toy"), nothing),
-    ):
-        pass
-
-
-def test_an_error_leaves_the_model_as_it_was(toy, images):
-    model = toy("rr_vit_toy")
-    before = np.asarray(model(images)["logits"])
-
-    def fail(name, attention):
-        raise RuntimeError("on purpose")
-
-    with pytest.raises(RuntimeError), explain.changed_attention(model, fail):
-        model(images)
-    np.testing.assert_array_equal(np.asarray(model(images)["logits"]), before)
 
 
 def test_as_many_labels_as_patches(images):

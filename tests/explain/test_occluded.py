@@ -10,11 +10,11 @@ def test_each_place_is_the_fall_of_the_logit_when_it_is_covered(toy, images):
     model = toy("dbct_toy")
     found = explain.occlusion(model, images[:2], [2, 0], side=16, fill=0.25)
     assert found.shape == (2, 2, 2, 2)
-    whole = np.asarray(model(images)["logits"])
+    whole = np.asarray(model(images))
     for image, row, column in ((0, 0, 0), (1, 0, 1), (1, 1, 0)):
         covered = images[image : image + 1].copy()
         covered[0, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16] = 0.25
-        falls = whole[image] - np.asarray(model(covered)["logits"])[0]
+        falls = whole[image] - np.asarray(model(covered))[0]
         assert found[image, :, row, column] == pytest.approx(falls[[2, 0]], abs=2e-5)
 
 
@@ -24,7 +24,7 @@ def test_by_default_eighths_are_covered_with_the_images_mean(toy, images):
     assert found.shape == (1, 3, 8, 8)
     covered = images[:1].copy()
     covered[0, 28:, :4] = images[0].mean()
-    falls = np.asarray(model(images[:1])["logits"]) - np.asarray(model(covered)["logits"])
+    falls = np.asarray(model(images[:1])) - np.asarray(model(covered))
     assert found[0, :, 7, 0] == pytest.approx(falls[0], abs=2e-5)
 
 

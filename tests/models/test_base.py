@@ -38,8 +38,8 @@ def test_images_up_to_255_give_a_warning_that_says_so(toy):
         toy(bright)
     with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
         toy.predict(bright, verbose=0)
-    toy.compile("sgd", {"logits": "mse", "reconstruction": "mse"})
-    targets = {"logits": np.zeros((2, 3)), "reconstruction": bright}
+    toy.compile("sgd", "mse")
+    targets = np.zeros((2, 3))
     for method in (toy.fit, toy.evaluate):
         with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
             method(bright, targets, verbose=0)
@@ -109,7 +109,7 @@ def test_weights_of_the_same_shapes_but_another_arrangement(tmp_path):
     other.save_weights(tmp_path / "dropout.weights.h5")
     plain = models.build("rr_vit_toy", image_size=32)
     plain.load_weights(tmp_path / "dropout.weights.h5")
-    np.testing.assert_array_equal(*(m(images)["logits"] for m in (other, plain)))
+    np.testing.assert_array_equal(*(m(images) for m in (other, plain)))
 
 
 def test_weights_that_are_no_weights(toy, tmp_path):
@@ -124,14 +124,14 @@ def test_compiled_models_load_each_others_weights(tmp_path):
     """What an optimiser adds to a file is no weight of the model."""
     first, second = (models.build("rr_vit_toy", image_size=16) for _ in range(2))
     images = make_images(2, 16, 16, 1)
-    first.compile("adam", {"logits": "mse", "reconstruction": "mse"})
-    first.train_on_batch(images, {"logits": np.zeros((2, 14)), "reconstruction": images})
+    first.compile("adam", "mse")
+    first.train_on_batch(images, np.zeros((2, 14)))
     first.save_weights(tmp_path / "first.weights.h5")
     second.load_weights(tmp_path / "first.weights.h5")
     np.testing.assert_array_equal(
-        *(ops.convert_to_numpy(model(images)["logits"]) for model in (first, second))
+        *(ops.convert_to_numpy(model(images)) for model in (first, second))
     )
-    assert keras.backend.standardize_dtype(second(images)["logits"].dtype) == "float32"
+    assert keras.backend.standardize_dtype(second(images).dtype) == "float32"
 
 
 @pytest.mark.parametrize("name", models.list_models("*_toy"))
@@ -139,9 +139,9 @@ def test_images_of_whole_numbers_are_warned_of_and_taken(name):
     model = models.build(name, image_size=64)
     grey = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), dtype=np.uint8)
     with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
-        whole = model(grey)["logits"]
+        whole = model(grey)
     with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
-        np.testing.assert_allclose(whole, model(np.float32(grey))["logits"], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(whole, model(np.float32(grey)), rtol=1e-4, atol=1e-4)
 
 
 def test_images_that_are_no_numbers_are_refused():
@@ -157,6 +157,80 @@ def test_an_argument_that_an_architecture_does_not_take_is_named_with_those_it_d
         models.build("efficientvit_m0_mxa", width=3)
 
 
-def test_predictions_are_asked_of_splits():
-    with pytest.raises(ValueError, match=r"ndarray came.*use model\.predict"):
-        models.predict_logits(models.build("rr_vit_toy"), np.zeros((1, 64, 64, 1)))
+def test_predict_logits_takes_arrays():
+    toy = models.build("rr_vit_toy", image_size=16, num_labels=3)
+    images = make_images(5, 16, 16, 1)
+    expected = ops.convert_to_numpy(toy(images))
+    np.testing.assert_allclose(models.predict_logits(toy, images, 2), expected, atol=1e-5)
+    with pytest.raises(ValueError, match="Build it with image_size=8"):
+        models.predict_logits(toy, images[:, :8, :8])
+
+
+@pytest.mark.parametrize("name", ["rr_vit_toy", "hybrid_rr_vit_toy", "dbct_toy", "lt_vit_toy"])
+def test_attention_transform_is_applied_to_every_map(name):
+    model = models.build(name, image_size=32, num_labels=3)
+    images = make_images(2, 32, 32, 1)
+    seen = {}
+
+    def record(layer, attention):
+        seen[layer] = attention
+        return attention
+
+    plain = model(images, return_intermediates=True)
+    same = model(images, return_intermediates=True, attention_transform=record)
+    np.testing.assert_allclose(same["logits"], plain["logits"], atol=1e-5)
+    maps = plain["attention"] | plain.get("cross_attention", {})
+    maps |= {f"{k}.label_attention": v for k, v in plain.get("label_attention", {}).items()}
+    assert seen.keys() == maps.keys()
+    for layer, attention in maps.items():
+        np.testing.assert_allclose(seen[layer], attention, atol=1e-6)
+
+    def clear(layer, attention):
+        return attention * 0
+
+    cleared = model(images, return_intermediates=True, attention_transform=clear)
+    assert all(np.abs(a).max() == 0 for a in cleared["attention"].values())
+    assert np.abs(cleared["logits"] - plain["logits"]).max() > 1e-4
+    np.testing.assert_allclose(model(images, attention_transform=clear), cleared["logits"])
+    np.testing.assert_allclose(model(images), plain["logits"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet50_toy", "medvit_toy", "efficientvit_toy"])
+def test_attention_transform_is_refused_where_it_has_no_effect(name):
+    model = models.build(name, image_size=32)
+    with pytest.raises(ValueError, match="no attention that can be transformed"):
+        model(make_images(1, 32, 32, 1), attention_transform=lambda layer, attention: attention)
+
+
+def test_classifier_activation():
+    toy = models.build("rr_vit_toy", image_size=16, num_labels=3)
+    model = models.build("rr_vit_toy", image_size=16, num_labels=3, classifier_activation="sigmoid")
+    model.set_weights(toy.get_weights())
+    images = make_images(2, 16, 16, 1)
+    logits = ops.convert_to_numpy(toy(images))
+    np.testing.assert_allclose(model(images), 1 / (1 + np.exp(-logits)), atol=1e-6)
+    inside = model(images, return_intermediates=True)
+    np.testing.assert_allclose(inside["logits"], logits, atol=1e-6)
+    np.testing.assert_allclose(models.predict_logits(model, images), logits, atol=1e-5)
+    with pytest.raises(ValueError, match=r"classifier_activation\. Expected: None.*'softmax'"):
+        models.build("rr_vit_toy", classifier_activation="softmax")
+
+
+@pytest.mark.parametrize("name", ["rr_vit_toy", "hybrid_rr_vit_toy"])
+def test_the_reconstruction_error_is_added_to_the_loss(name):
+    images, labels = make_images(4, 16, 16, 1), np.zeros((4, 3), np.float32)
+    losses = {}
+    for weight in (0.0, 2.0):
+        keras.utils.set_random_seed(0)
+        model = models.build(
+            name, image_size=16, num_labels=3, dropout=0.0, reconstruction_weight=weight
+        )
+        model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+        losses[weight] = model.evaluate(images, labels, verbose=0)
+        if name == "rr_vit_toy":  # the hybrid's batch normalisation differs in training
+            assert model.train_on_batch(images, labels) == pytest.approx(losses[weight], rel=1e-5)
+    keras.utils.set_random_seed(0)
+    model = models.build(name, image_size=16, num_labels=3, dropout=0.0)
+    error = model(images, return_intermediates=True)["reconstruction"] - images
+    expected = 2 * float(ops.mean(ops.square(error)))
+    assert losses[2.0] - losses[0.0] == pytest.approx(expected, rel=1e-4)

@@ -81,11 +81,10 @@ def test_what_is_decoded_is_what_lt_vit_encodes():
 def test_intermediates():
     model = small()
     plain, full = model(make_images()), model(make_images(), return_intermediates=True)
-    assert set(plain) == {"reconstruction"}
     assert set(full) == {"reconstruction", "attention", "encoded", "features"}
     np.testing.assert_allclose(
         ops.convert_to_numpy(full["reconstruction"]),
-        ops.convert_to_numpy(plain["reconstruction"]),
+        ops.convert_to_numpy(plain),
         atol=1e-5,
     )
     assert tuple(full["encoded"].shape) == (3, 16, 12)
@@ -93,7 +92,7 @@ def test_intermediates():
     assert list(full["attention"]) == [f"block_{i}" for i in range(4)]
     assert tuple(full["attention"]["block_3"].shape) == (3, 3, 16, 16)
     spec = model.compute_output_spec(keras.KerasTensor((None, 16, 16, 1)))
-    assert spec["reconstruction"].shape == (None, 16, 16, 1)
+    assert spec.shape == (None, 16, 16, 1)
 
 
 def test_size_and_first_answer():
@@ -103,7 +102,7 @@ def test_size_and_first_answer():
     decoder = 3 * (width + 1) * width + 8 * 8 * width + 1
     trained = sum(np.prod(v.shape) for v in model.trainable_variables)
     assert trained == models.build("lt_vit_toy").count_params() - labels + decoder
-    first = ops.convert_to_numpy(model(make_images(64))["reconstruction"])
+    first = ops.convert_to_numpy(model(make_images(64)))
     assert abs(first.mean() - 0.5) < 0.1
 
 
@@ -115,7 +114,7 @@ def loss_and_gradients(model, images, mask):
 
     with tf.GradientTape() as tape:
         out = model(np.where(mask, 0.5, images).astype(np.float32), training=True)
-        loss = losses.masked_reconstruction(images, out["reconstruction"], mask)
+        loss = losses.masked_reconstruction(images, out, mask)
     return loss, tape.gradient(loss, [v.value for v in model.trainable_variables])
 
 
@@ -145,7 +144,7 @@ def test_steps_lower_the_loss_and_leave_labels_alone():
     slope = np.linspace(0, 1, 16, dtype=np.float32)[:, np.newaxis]
     images = np.stack([slope + 0 * slope.T, 1 - slope.T + 0 * slope])[..., np.newaxis]
     mask = np.random.default_rng(2).random(images.shape) < 0.6
-    model.compile(keras.optimizers.AdamW(1e-2), {"reconstruction": masked_objective})
+    model.compile(keras.optimizers.AdamW(1e-2), masked_objective)
     target = np.concatenate([images, mask], axis=-1)
     unused = [model.encoder.label_tokens.tokens, *model.encoder.head.weights]
     before = [ops.convert_to_numpy(v).copy() for v in unused]
@@ -155,7 +154,7 @@ def test_steps_lower_the_loss_and_leave_labels_alone():
         for _ in range(10):
             model.reset_metrics()
             damaged = np.where(mask, np.float32(0.5), images)
-            history.append(float(model.train_on_batch(damaged, {"reconstruction": target})))
+            history.append(float(model.train_on_batch(damaged, target)))
     assert history[1] < history[0]
     assert history[-1] < 0.8 * history[0]
     for former, variable in zip(before, unused, strict=True):
@@ -177,7 +176,7 @@ def test_mixed_precision(policy):
     exact.set_weights(model.get_weights())
     np.testing.assert_allclose(
         ops.convert_to_numpy(out["reconstruction"]),
-        ops.convert_to_numpy(exact(make_images())["reconstruction"]),
+        ops.convert_to_numpy(exact(make_images())),
         atol=0.05,
     )
 
@@ -192,7 +191,7 @@ folder = sys.argv[1]
 with np.load(f"{folder}/known.npz") as file:
     known = dict(file)
 model = keras.saving.load_model(f"{folder}/model.keras")
-painted = model(known["images"])["reconstruction"]
+painted = model(known["images"])
 np.testing.assert_allclose(painted, known["painted"], atol=2e-5)
 loss, gradient = jax.value_and_grad(losses.masked_reconstruction, argnums=1)(
     known["images"], painted, known["mask"])
@@ -208,7 +207,7 @@ def test_jax_agrees(tmp_path):
     model, images = small(depth=2), make_images()
     mask = np.random.default_rng(2).random(images.shape) < 0.6
     model.save(tmp_path / "model.keras")
-    painted = ops.convert_to_numpy(model(images)["reconstruction"])
+    painted = ops.convert_to_numpy(model(images))
     known = {"images": images, "mask": mask, "painted": painted}
     known["loss"] = np.abs(painted - images)[mask].mean(dtype=np.float64)
     known["gradient"] = np.where(mask, np.sign(painted - images), 0) / mask.sum()
@@ -233,9 +232,7 @@ def test_saved_and_loaded_it_paints_the_same(form, tmp_path):
         again = small(seed=5)
         again.load_weights(path)
     assert again.get_config() | {"name": ""} == model.get_config() | {"name": ""}
-    np.testing.assert_array_equal(
-        *(ops.convert_to_numpy(m(make_images())["reconstruction"]) for m in (model, again))
-    )
+    np.testing.assert_array_equal(*(ops.convert_to_numpy(m(make_images())) for m in (model, again)))
     assert len(again.trainable_variables) == len(model.trainable_variables)
 
 
@@ -302,7 +299,7 @@ def test_the_encoder_moves_over_bit_for_bit(source, options, tmp_path):
     assert (ops.convert_to_numpy(model.encode(images)) != expected).any()
     given = pretrained
     if source == "compiled":  # what an optimiser adds to a file does no harm
-        pretrained.compile("adam", {"reconstruction": "mae"})
+        pretrained.compile("adam", "mae")
         pretrained.optimizer.build(pretrained.trainable_variables)
     if source == "keras":
         given = tmp_path / "pretrained.keras"

@@ -338,7 +338,7 @@ def test_intermediates(arrangement):
     images = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
     plain, full = model(images), model(images, return_intermediates=True)
     np.testing.assert_allclose(
-        ops.convert_to_numpy(full["logits"]), ops.convert_to_numpy(plain["logits"]), atol=1e-5
+        ops.convert_to_numpy(full["logits"]), ops.convert_to_numpy(plain), atol=1e-5
     )
     names = ["stage_0_block_0", "stage_1_block_0", "stage_2_block_0"]
     expected = {"attention", "boxes", "channel_gates", "spatial_gates"}

@@ -49,7 +49,7 @@ class TinyModel(ImageModel):
         self.hidden = keras.layers.Dense(8, activation="relu")
         self.head = keras.layers.Dense(num_labels)
 
-    def call(self, images, training=None, return_intermediates=False):
+    def forward(self, images, training, return_intermediates, attention_transform):
         x = keras.ops.reshape(images, (-1, self.image_size**2))
         x = self.dropout(self.hidden(x), training=training)
         return {"logits": keras.ops.cast(self.head(x), "float32")}

@@ -17,7 +17,7 @@ from xraylab.training.compile import compile_model
 from xraylab.training.objectives import Classification
 from xraylab.training.recipe import LOSSES
 from xraylab.training.report import commit
-from xraylab.training.run import weights_facts, write_weights
+from xraylab.training.run import build_model, weights_facts, write_weights
 
 from .conftest import LABELS
 from .conftest import make_recipe as small_recipe
@@ -166,15 +166,19 @@ def test_a_run_may_move_with_its_images(image_file, tmp_path, finished):
 
 
 def test_the_loss_that_is_trained_is_the_joint_loss(image_file):
-    recipe = make_recipe(image_file, reconstruction_weight=0.7)
-    model = models.build("rr_vit_toy", image_size=16, num_labels=3, dropout=0.0)
+    recipe = make_recipe(
+        image_file,
+        model="rr_vit_toy",
+        reconstruction_weight=0.7,
+        model_options={"dropout": 0.0},
+    )
+    model = build_model(recipe)
     compile_model(model, recipe, 100)
     split = data.load(image_file, split="val", label_names=LABELS)
     images, labels = next(data.batches(split, 16))
-    out = model(images)
+    out = model(images, return_intermediates=True)
     expected = losses.joint(labels, out["logits"], images, out["reconstruction"], 0.7)
-    targets = {"logits": labels, "reconstruction": images}
-    logs = model.train_on_batch(images, targets, return_dict=True)
+    logs = model.train_on_batch(images, labels, return_dict=True)
     assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-6)
 
 
@@ -186,8 +190,8 @@ def test_the_loss_that_is_trained_is_the_one_the_recipe_names(image_file, name):
     compile_model(model, recipe, 100, Classification(recipe, {"train": split}))
     images, labels = next(data.batches(split, 16))
     shares = {"prevalence": split.labels.mean(axis=0)} if name.startswith("weighted") else {}
-    expected = getattr(losses, name)(labels, model(images)["logits"], **shares)
-    logs = model.train_on_batch(images, {"logits": labels}, return_dict=True)
+    expected = getattr(losses, name)(labels, model(images), **shares)
+    logs = model.train_on_batch(images, labels, return_dict=True)
     assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-6)
 
 

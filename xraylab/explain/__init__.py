@@ -29,7 +29,7 @@ from xraylab.explain.localised import (
     on_image,
     scores_of,
 )
-from xraylab.explain.looking import attention_layers, changed_attention
+from xraylab.explain.looking import attention_layers
 from xraylab.explain.occluded import occlusion
 from xraylab.explain.reconstruction import Reconstruction, reconstruct
 from xraylab.explain.regions import Region, cross_attention, label_maps, regions
@@ -43,7 +43,6 @@ __all__ = [
     "attention",
     "attention_layers",
     "box_masks",
-    "changed_attention",
     "cross_attention",
     "deletion",
     "exchanges",

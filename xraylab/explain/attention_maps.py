@@ -11,7 +11,6 @@ from xraylab.explain.looking import (
     KEPT_BYTES,
     asked,
     attention_layers,
-    changed_attention,
     checked_images,
     checked_labels,
     look,
@@ -180,8 +179,7 @@ def _logit_slopes(model, names, call, images, label, nothing):
                 return attention
             return attention + ops.cast(added[name], attention.dtype)
 
-        with changed_attention(model, change):
-            return ops.take(call(images)["logits"], label, axis=1)
+        return ops.take(call(images, attention_transform=change), label, axis=1)
 
     return gradient(logit, nothing)
 

@@ -29,7 +29,7 @@ def grad_cam(model, images, labels=None):
 
     Source: ``selvaraju2017``, Eqs. 1 and 2.
     """
-    if not hasattr(model, "answer"):
+    if not hasattr(model, "classify"):
         raise ValueError(
             f"{model.name} answers from tokens, not from a map, so that it has no class activation "
             "map; explain.gradient_attention takes it"
@@ -41,9 +41,7 @@ def grad_cam(model, images, labels=None):
         maps = []
         for label in labels:
             (slopes,) = gradient(
-                lambda inputs, label=label: model.answer(inputs[0], training=False)["logits"][
-                    :, label
-                ],
+                lambda inputs, label=label: model.classify(inputs[0], training=False)[:, label],
                 [features],
             )
             weights = ops.mean(slopes, axis=(1, 2), keepdims=True)

@@ -1,7 +1,6 @@
 """Looking into a trained model: image by image, so that memory stays bounded, and from inside."""
 
 from collections import Counter
-from contextlib import contextmanager
 from functools import partial
 
 import keras
@@ -73,8 +72,7 @@ def asked(model, question, run, *arrays):
         arrays: arrays or lists of them, images first in each that is not a single number.
     """
     call = partial(model, training=False)
-    # Compiled within changed_attention, the change would stay for good.
-    if _is_changed(model) or keras.backend.backend() not in ("tensorflow", "jax"):
+    if keras.backend.backend() not in ("tensorflow", "jax"):
         return run(call, *arrays)
     if not hasattr(model, "_asked"):
         model._asked = _Asked()
@@ -126,11 +124,7 @@ def answer(model, images, batch_size=64):
         some = images[start : start + step]
         # A last batch of another length would be compiled anew: fill it up, then cut.
         filled = np.pad(some, ((0, step - len(some)), (0, 0), (0, 0), (0, 0)))
-        if _is_changed(model):
-            logits = ops.convert_to_numpy(model(filled, training=False)["logits"])
-        else:
-            logits = np.asarray(model.predict_on_batch(filled)["logits"])
-        parts.append(logits[: len(some)])
+        parts.append(np.asarray(model.predict_on_batch(filled))[: len(some)])
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -144,36 +138,6 @@ def attention_layers(model):
     if isinstance(crossing, MultiHeadAttention):
         layers[crossing.name] = crossing
     return {name: layer for name, layer in layers.items() if isinstance(layer, MultiHeadAttention)}
-
-
-@contextmanager
-def changed_attention(model, change):
-    """Within, put another map in the place of every attention map before it is used.
-
-    One within another changes what the outer one gives.
-
-    Args:
-        model: a transformer with :func:`attention_layers`.
-        change: takes the map's name, as :func:`xraylab.explain.attention` gives it, and the map
-            (batch, heads, queries, keys), and returns a map of the same shape.
-
-    Raises:
-        ValueError: if the model has no such layers.
-    """
-    layers = attention_layers(model)
-    if not layers:
-        raise ValueError(
-            f"{model.name} has no attention that can be changed: it stays in windows, reads from "
-            "pooled keys, or there is none"
-        )
-    former = {name: layer.change for name, layer in layers.items()}
-    try:
-        for name, layer in layers.items():
-            layer.change = _named(model, name, change, former[name])
-        yield
-    finally:
-        for name, layer in layers.items():
-            layer.change = former[name]
 
 
 def checked_images(images):
@@ -205,23 +169,6 @@ def checked_labels(model, labels):
 
 def _blocks(model):
     return getattr(model, "blocks", ())
-
-
-def _named(model, name, change, former):
-    """Return ``change`` for one layer, told which of its maps it is given."""
-    has_labels = getattr(model, "num_label_blocks", 0)
-
-    def changed(attention, itself):
-        if former is not None:
-            attention = former(attention, itself)
-        return change(name if itself or not has_labels else f"{name}.label_attention", attention)
-
-    return changed
-
-
-def _is_changed(model):
-    """Return whether a :func:`changed_attention` is at work."""
-    return any(layer.change is not None for layer in attention_layers(model).values())
 
 
 def _count_bytes(values):

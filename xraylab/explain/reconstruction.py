@@ -1,12 +1,11 @@
 """What RR-ViT and Hybrid RR-ViT paint again, with patches covered and heads switched off."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from keras import ops
 
-from xraylab.explain.looking import attention_layers, changed_attention, checked_images
+from xraylab.explain.looking import attention_layers, checked_images
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,15 @@ def reconstruct(model, images, *, masked=None, heads_off=(), fill=None):
         on = np.array([head not in heads for head in range(attention.shape[1])])
         return attention * ops.cast(on[None, :, None, None], attention.dtype)
 
-    with changed_attention(model, switch) if off else nullcontext():
-        answers = [model(image[None], training=False) for image in shown]
+    answers = [
+        model(
+            image[None],
+            training=False,
+            return_intermediates=True,
+            attention_transform=switch if off else None,
+        )
+        for image in shown
+    ]
     painted, logits = (
         np.concatenate([ops.convert_to_numpy(seen[name]) for seen in answers])
         for name in ("reconstruction", "logits")

@@ -4,8 +4,6 @@
 call: the same answer, but it keeps no map, so that an image of thousands of tokens fits.
 """
 
-from functools import partial
-
 import keras
 from keras import ops
 
@@ -15,7 +13,7 @@ LARGEST_MAP = 2**20
 """Entries of an image's attention map (heads x queries x keys) above which it is cut into blocks."""
 
 
-def scaled_dot_product_attention(query, key, value, bias=None, change=None):
+def scaled_dot_product_attention(query, key, value, bias=None, transform=None):
     """Return softmax(Q·Kᵀ/√d + bias)·V and the attention map (``vaswani2017``, Eq. 1).
 
     The softmax is taken in float32, whatever the precision of the inputs.
@@ -29,7 +27,7 @@ def scaled_dot_product_attention(query, key, value, bias=None, change=None):
         attention (batch, heads, num_queries, num_keys), each row of which sums to 1.
 
     Args:
-        change: makes of the map what is used in its place, as where a head is switched off.
+        transform: function of the attention map; its return value is used in the map's place.
     """
     scale = query.shape[-1] ** -0.5
     scores = ops.matmul(query * scale, ops.transpose(key, (0, 1, 3, 2)))
@@ -39,8 +37,8 @@ def scaled_dot_product_attention(query, key, value, bias=None, change=None):
     # Keras takes a softmax over a single key for a mistake. It is 1, whatever the score.
     weights = ops.softmax(weights, axis=-1) if key.shape[2] > 1 else ops.exp(weights - weights)
     attention = ops.cast(weights, scores.dtype)
-    if change is not None:
-        attention = change(attention)
+    if transform is not None:
+        attention = transform(attention)
     return ops.matmul(attention, value), attention
 
 
@@ -166,17 +164,12 @@ class MultiHeadAttention(keras.layers.Layer):
     Raises:
         ValueError: when built, if ``num_heads`` does not divide embed_dim.
 
-    Attributes:
-        change: None; while a probe looks, what it makes of an attention map and of whether the
-        tokens read from each other in it (:func:`xraylab.explain.changed_attention`).
-
     Source: ``vaswani2017``, Sect. 3.2.2.
     """
 
     def __init__(self, num_heads, stddev=None, **kwargs):
         super().__init__(**kwargs)
         self.num_heads, self.stddev = num_heads, stddev
-        self.change = None
 
     def build(self, input_shape):
         """Create the projections to queries, keys and values, and the one back."""
@@ -196,17 +189,18 @@ class MultiHeadAttention(keras.layers.Layer):
             dense.build(input_shape)
             setattr(self, name, dense)
 
-    def call(self, tokens, context=None, return_attention=False):
+    def call(self, tokens, context=None, return_attention=False, attention_transform=None):
         """Let every token read from every token of the context."""
         context = tokens if context is None else context
         parts = context if isinstance(context, tuple) else (context,)
         query = self._split_heads(self.query(tokens))  # (batch, heads, num_tokens, head_dim)
         key = _join([self._split_heads(self.key(part)) for part in parts])
         value = _join([self._split_heads(self.value(part)) for part in parts])
-        if not return_attention and self.change is None:
+        if not return_attention and attention_transform is None:
             return self.projection(self._join_heads(attend(query, key, value)))
-        change = self.change and partial(self.change, itself=context is tokens)
-        x, attention = scaled_dot_product_attention(query, key, value, change=change)
+        x, attention = scaled_dot_product_attention(
+            query, key, value, transform=attention_transform
+        )
         x = self.projection(self._join_heads(x))
         return (x, attention) if return_attention else x
 

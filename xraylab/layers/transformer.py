@@ -1,5 +1,7 @@
 """The standard pre-norm transformer block and its parts."""
 
+from functools import partial
+
 import keras
 from keras import ops
 
@@ -9,20 +11,32 @@ EPSILON = 1e-6
 """What layer normalisation adds to the variance, as vision transformers have it."""
 
 
-def run_blocks(blocks, tokens, return_attention=False):
-    """Send tokens through blocks one after the other.
+def named_transform(attention_transform, name):
+    """Bind the name of an attention map to a transform; None stays None."""
+    return None if attention_transform is None else partial(attention_transform, name)
+
+
+def run_blocks(blocks, tokens, return_attention=False, attention_transform=None):
+    """Apply transformer blocks in order.
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim).
         returns: the tokens after the last block, and a dict of each block's attention map
         (batch, heads, num_tokens, num_tokens) by its name; empty unless ``return_attention``.
+
+    Args:
+        attention_transform: ``f(block_name, attention) -> attention``, applied to each map before
+            use.
     """
     attention = {}
     for block in blocks:
+        transform = named_transform(attention_transform, block.name)
         if return_attention:
-            tokens, attention[block.name] = block(tokens, return_attention=True)
+            tokens, attention[block.name] = block(
+                tokens, return_attention=True, attention_transform=transform
+            )
         else:
-            tokens = block(tokens)
+            tokens = block(tokens, attention_transform=transform)
     return tokens, attention
 
 
@@ -92,13 +106,15 @@ class TransformerBlock(keras.layers.Layer):
         for layer in (self.attention_norm, self.attention, self.mlp_norm, self.mlp):
             layer.build(input_shape)
 
-    def call(self, tokens, return_attention=False):
-        """Return the tokens after one block (and the map of its attention, if asked)."""
-        normed = self.attention_norm(tokens)
-        if return_attention:
-            update, attention = self.attention(normed, return_attention=True)
-        else:
-            update = self.attention(normed)
+    def call(self, tokens, context=None, return_attention=False, attention_transform=None):
+        """Return the tokens after one block, and the attention map if requested."""
+        update = self.attention(
+            self.attention_norm(tokens),
+            context=context,
+            return_attention=return_attention,
+            attention_transform=attention_transform,
+        )
+        update, attention = update if return_attention else (update, None)
         tokens = tokens + update
         tokens = tokens + self.mlp(self.mlp_norm(tokens))
         return (tokens, attention) if return_attention else tokens

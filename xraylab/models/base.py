@@ -1,53 +1,62 @@
-"""What all architectures share: the image they take, and clear words when another thing comes."""
+"""The base class of all models: its inputs, its outputs and its weight files."""
 
 import json
 import warnings
 
 import keras
 import numpy as np
+from keras import ops
 
 from xraylab.models.arguments import require_whole
 from xraylab.models.weights import load_checked
 
 _ARCHITECTURE = "architecture"
-"""Under what name weights files hold the arguments of their model, as JSON in bytes."""
+"""Name under which weight files store the arguments of their model, as JSON in bytes."""
 
 
 class ImageModel(keras.Model):
-    """A model that takes square grey images and answers with a dict.
+    """A classifier of square grey images with one output.
 
-    An architecture defines ``call(images, training=None, return_intermediates=False)``, which
-    returns a dict with ``logits``; with ``return_intermediates=True`` it adds what it saw on the
-    way. Names that mean the same in every architecture:
+    Calling the model returns one array: logits, or probabilities if it was built with
+    ``classifier_activation="sigmoid"``. With ``return_intermediates=True`` it returns a dict
+    instead, in which these names mean the same in every architecture:
 
-    * ``attention``: dict of attention maps by the name of their layer, in the order in which the
-      image goes through them, each (batch, heads, queries, keys), or
-      (batch, windows, heads, queries, keys) where attention stays inside windows;
-    * ``features``: the last map that still has the image's two axes,
-      (batch, height, width, channels): what class activation maps are made of;
+    * ``logits``: (batch, num_labels), always before the activation;
+    * ``attention``: attention maps by the name of their layer, in the order of computation, each
+      (batch, heads, queries, keys), or (batch, windows, heads, queries, keys) where attention is
+      restricted to windows;
+    * ``features``: the last map with two spatial axes, (batch, height, width, channels), from
+      which class activation maps are computed;
     * ``tokens``: the tokens of a transformer, (batch, num_tokens, embed_dim), at the point that
       its docstring names.
 
-    One that answers from ``features`` alone also defines ``answer(features, training=None)``, which
-    returns what ``call`` does without intermediates: there class activation maps begin.
-
-    What only one architecture has is named in its own docstring. Weights files say of which
-    architecture they are, so that those of another one are refused even where all shapes agree.
+    A subclass implements ``forward(images, training, return_intermediates, attention_transform)``,
+    which returns that dict; without ``return_intermediates``, :attr:`output` is enough. A model
+    whose logits depend on ``features`` alone also defines ``classify(features, training=None)``,
+    which returns the logits. What is specific to one architecture is named in its own docstring.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
+        returns: (batch, num_labels) float32.
 
     Args:
         image_size: side of the image in pixels.
-        num_labels: number of labels, at least 1; None for a model that answers none, whose
-            ``call`` then returns no ``logits``.
+        num_labels: number of labels, at least 1; None for a model without labels.
+        classifier_activation: None for logits or ``"sigmoid"`` for probabilities.
+
+    Attributes:
+        output: the entry of the dict that a plain call returns.
+        transforms_attention: whether ``attention_transform`` is supported.
 
     Raises:
         ValueError: if an argument is out of range; and, when called, if the images have another
-            shape than the model was made for.
+            shape than the model was built for.
     """
 
-    def __init__(self, image_size, num_labels, **kwargs):
+    output = "logits"
+    transforms_attention = False
+
+    def __init__(self, image_size, num_labels, classifier_activation=None, **kwargs):
         super().__init__(**kwargs)
         require_whole(1, image_size=image_size)
         self.image_size = int(image_size)
@@ -55,6 +64,14 @@ class ImageModel(keras.Model):
         if num_labels is not None:
             require_whole(1, num_labels=num_labels)
             self.num_labels = int(num_labels)
+        if classifier_activation not in (None, "sigmoid", "linear"):
+            raise ValueError(
+                "Invalid classifier_activation. Expected: None for logits or 'sigmoid' for "
+                f"probabilities. Received: {classifier_activation!r}"
+            )
+        self.classifier_activation = (
+            None if classifier_activation == "linear" else classifier_activation
+        )
 
     def require_image_size(self, multiple=1, least=1, reason=""):
         """Refuse an image size that the architecture cannot take.
@@ -82,11 +99,35 @@ class ImageModel(keras.Model):
         )
 
     def __call__(self, images, *args, **kwargs):
-        """Check the images, then answer."""
+        """Check the images, then compute the output."""
         self.check_images(images)
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
             images = keras.ops.cast(images, "float32")  # Keras does so for floats alone
         return super().__call__(images, *args, **kwargs)
+
+    def call(self, images, training=None, return_intermediates=False, attention_transform=None):
+        """Compute the output, or the dict of intermediates.
+
+        Args:
+            training: whether layers act as in training.
+            return_intermediates: whether to return the dict of intermediates.
+            attention_transform: function ``f(layer_name, attention) -> attention``, applied to
+                every attention map before it is used. The name is that in the dict of
+                intermediates; maps of label tokens are called ``block_8.label_attention``.
+
+        Raises:
+            ValueError: if ``attention_transform`` is given and the model does not support it.
+        """
+        if attention_transform is not None and not self.transforms_attention:
+            raise ValueError(
+                f"{self.name} has no attention that can be transformed. Expected: a model whose "
+                "attention connects all positions (RR-ViT, Hybrid RR-ViT, DBCT, LT-ViT)"
+            )
+        outputs = self.forward(images, training, return_intermediates, attention_transform)
+        if return_intermediates:
+            return outputs
+        output = outputs[self.output]
+        return ops.sigmoid(output) if self.classifier_activation == "sigmoid" else output
 
     def fit(self, x=None, *args, **kwargs):
         """Check the grey levels, then do as ``keras.Model.fit``."""
@@ -194,11 +235,39 @@ class ImageModel(keras.Model):
         config = {
             name: value
             for name, value in self.get_config().items()
-            if name not in {"name", "trainable", "dtype", "dropout", "drop_path", "drop_rate"}
+            if name not in _NOT_ARCHITECTURE
         }
         return {"architecture": type(self).__name__, **config}
 
     def get_config(self):
-        """Return the arguments that make an equal model."""
-        labels = {} if self.num_labels is None else {"num_labels": self.num_labels}
-        return {**super().get_config(), "image_size": self.image_size, **labels}
+        """Return the constructor arguments."""
+        config = {**super().get_config(), "image_size": self.image_size}
+        if self.num_labels is not None:
+            config |= {
+                "num_labels": self.num_labels,
+                "classifier_activation": self.classifier_activation,
+            }
+        return config
+
+
+_NOT_ARCHITECTURE = {
+    "name",
+    "trainable",
+    "dtype",
+    "dropout",
+    "drop_path",
+    "drop_rate",
+    "classifier_activation",
+    "reconstruction_weight",
+}
+"""Arguments that may differ between a model and the weights it loads."""
+
+
+class ReconstructionMixin:
+    """Adds the weighted reconstruction error of a model to its loss."""
+
+    def add_reconstruction_loss(self, images, reconstruction):
+        """Add ``reconstruction_weight`` times the mean squared error to the model's losses."""
+        if self.reconstruction_weight:
+            errors = reconstruction - ops.cast(images, reconstruction.dtype)
+            self.add_loss(self.reconstruction_weight * ops.mean(ops.square(errors)))

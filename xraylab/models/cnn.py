@@ -22,9 +22,9 @@ class CNNClassifier(ImageModel):
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1]; the grey channel is repeated.
-        returns: dict of ``logits`` (batch, num_labels), before the sigmoid. With
-        ``return_intermediates=True`` also ``maps``, a dict of what each layer of the trunk returns,
-        (batch, height, width, channels), and ``features``, the last of them.
+        returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
+        ``logits``; ``maps``, the output of each layer of the trunk by name,
+        (batch, height, width, channels); and ``features``, the last of them.
 
     Args:
         image_size: side of the image in pixels, at least 32.
@@ -58,22 +58,22 @@ class CNNClassifier(ImageModel):
         self.hidden.build((None, shape[-1]))
         self.head.build((None, self.hidden_dim))
 
-    def call(self, images, training=None, return_intermediates=False):
-        """Return the label logits (and every map on the way, if asked)."""
+    def forward(self, images, training, return_intermediates, attention_transform):
+        """Compute the logits."""
         x = ops.repeat(images, 3, axis=-1)  # (batch, image_size, image_size, 3)
         if self.pixels == "imagenet":
             scale, offset = np.array([self.imagenet_scale, self.imagenet_offset], "float32")
             x = ops.cast(x, "float32") * scale + offset
         x, maps = run_trunk(self.trunk, x, training, return_intermediates)
-        out = self.answer(x, training)
+        out = {"logits": self.classify(x, training)}
         if return_intermediates:
             out |= {"maps": maps, "features": x}
         return out
 
-    def answer(self, features, training=None):
-        """Return the label logits from the last map."""
+    def classify(self, features, training=None):
+        """Compute the logits from the last feature map."""
         pooled = ops.mean(features, axis=(1, 2))  # (batch, channels)
-        return {"logits": self.head(self.hidden(pooled))}  # (batch, num_labels)
+        return self.head(self.hidden(pooled))  # (batch, num_labels)
 
     def get_config(self):
         """Return the arguments that make an equal model."""

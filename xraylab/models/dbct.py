@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from xraylab.layers import MultiHeadAttention, SinusoidalPositions, TransformerBlock, patchify
-from xraylab.layers.transformer import EPSILON, run_blocks
+from xraylab.layers.transformer import EPSILON, named_transform, run_blocks
 from xraylab.models.arguments import require_each, require_heads, require_whole
 from xraylab.models.base import ImageModel
 
@@ -26,8 +26,8 @@ class DBCT(ImageModel):
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
-        returns: dict of ``logits`` (batch, num_labels), before the sigmoid. With
-        ``return_intermediates=True`` also ``attention``, a dict of the maps of ``block_0`` …
+        returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
+        ``logits``; ``attention``, a dict of the maps of ``block_0`` …
         (batch, num_heads, num_patches, num_patches); ``cross_attention``, a dict of one map,
         ``cross_attention`` (batch, num_heads, num_patches, num_local), what each patch takes from
         each place of the local map, in raster order; ``tokens`` (batch, num_patches, embed_dim),
@@ -54,6 +54,8 @@ class DBCT(ImageModel):
 
     Source: ``pham2026``, slides "Dual Branch Cross-Attention Transformer".
     """
+
+    transforms_attention = True
 
     def __init__(
         self,
@@ -136,15 +138,15 @@ class DBCT(ImageModel):
         self.local_projection.build((None, side, side, channels))
         self.head.build((None, self.embed_dim))
 
-    def call(self, images, training=None, return_intermediates=False):
-        """Return the label logits."""
+    def forward(self, images, training, return_intermediates, attention_transform):
+        """Compute the logits."""
         # From -1 to 1: about zero, the images differ more than they have in common. Ours.
         images = 2.0 * images - 1.0
 
         # The global branch: every patch reads from every other.
         x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
         x = self.positions(self.patch_embedding(x))  # (batch, num_patches, embed_dim)
-        x, attention = run_blocks(self.blocks, x, return_intermediates)
+        x, attention = run_blocks(self.blocks, x, return_intermediates, attention_transform)
 
         # The local branch: each place knows the 7x7 pixels about it, and not where it lies.
         local = images
@@ -155,14 +157,17 @@ class DBCT(ImageModel):
         context = ops.reshape(local, (-1, side * side, self.embed_dim))
 
         # The patches ask, the local map answers.
-        if return_intermediates:
-            fused, cross_attention = self.cross_attention(x, context, return_attention=True)
-        else:
-            fused = self.cross_attention(x, context)  # (batch, num_patches, embed_dim)
+        fused = self.cross_attention(  # (batch, num_patches, embed_dim)
+            x,
+            context,
+            return_attention=return_intermediates,
+            attention_transform=named_transform(attention_transform, self.cross_attention.name),
+        )
+        fused, cross_attention = fused if return_intermediates else (fused, None)
         fused = self.norm(x + fused if self.residual else fused)
         rows = self.image_size // self.patch_size
         features = ops.reshape(fused, (-1, rows, rows, self.embed_dim))
-        out = self.answer(features, training)
+        out = {"logits": self.classify(features, training)}
         if not return_intermediates:
             return out
         return out | {
@@ -173,9 +178,9 @@ class DBCT(ImageModel):
             "features": features,
         }
 
-    def answer(self, features, training=None):
-        """Return the label logits from the fused patches, put where they lie."""
-        return {"logits": self.head(ops.mean(features, axis=(1, 2)))}  # (batch, num_labels)
+    def classify(self, features, training=None):
+        """Compute the logits from the map of fused patches."""
+        return self.head(ops.mean(features, axis=(1, 2)))  # (batch, num_labels)
 
     def get_config(self):
         """Return the arguments that make an equal model."""

@@ -296,11 +296,12 @@ class EfficientViT(ImageModel):
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1]; repeated to three channels.
-        returns: dict of ``logits`` (batch, num_labels), before the sigmoid, and with
-        ``distillation=True`` also ``distillation_logits`` of the same shape. With
-        ``return_intermediates=True`` also ``attention``, a dict of the maps of ``stage_0_block_0``
-        … (batch, windows, num_heads, side², side²); and ``features``, the last map
-        (batch, height, width, embed_dims[-1]).
+        returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
+        ``logits``; ``attention``, a dict of the maps of ``stage_0_block_0`` …
+        (batch, windows, num_heads, side², side²); and ``features``, the last map
+        (batch, height, width, embed_dims[-1]). With ``distillation=True`` the logits are the mean
+        of two heads, and the dict also has ``label_logits`` and ``distillation_logits``, one of
+        each head.
 
     Args:
         image_size: side of the image in pixels, at least 4 · ``patch_size``.
@@ -312,8 +313,8 @@ class EfficientViT(ImageModel):
         key_dim: width of queries and keys.
         window_size: largest side of an attention window.
         patch_size: how many pixels the stem makes one, a power of two.
-        distillation: add a second head, to learn from a teacher. ``logits`` are then the class
-            head's in training and the mean of both heads otherwise.
+        distillation: add a second head, which learns from a teacher while the first learns from
+            the labels.
 
     Attributes:
         num_tokens: number of places of the first stage's map, without what fills its last windows.
@@ -406,8 +407,8 @@ class EfficientViT(ImageModel):
         """Return one block of a stage; what an architecture built on this one replaces."""
         return EfficientViTBlock(attention, name=name, dtype=self.dtype_policy)
 
-    def call(self, images, training=None, return_intermediates=False):
-        """Return the label logits."""
+    def forward(self, images, training, return_intermediates, attention_transform):
+        """Compute the logits."""
         x = ops.repeat(images, 3, axis=-1)  # (batch, image_size, image_size, 3)
         for convolution in self.stem:
             x = convolution(x)  # at the end (batch, size, size, embed_dims[0])
@@ -421,19 +422,23 @@ class EfficientViT(ImageModel):
             for what, value in seen.items():
                 intermediates.setdefault(what, {})[layer.name] = value
 
-        out = self.answer(x, training)
+        logits = self._head_logits(x, training)
+        out = {"logits": sum(logits) / len(logits)}
+        if self.distillation:
+            out |= {"label_logits": logits[0], "distillation_logits": logits[1]}
         if return_intermediates:
             out |= {**intermediates, "features": x}
         return out
 
-    def answer(self, features, training=None):
-        """Return the label logits from the last map."""
+    def classify(self, features, training=None):
+        """Compute the logits from the last feature map, the mean over both heads if two."""
+        logits = self._head_logits(features, training)
+        return sum(logits) / len(logits)
+
+    def _head_logits(self, features, training):
+        """Compute each head's logits, (batch, num_labels)."""
         pooled = ops.mean(features, axis=(1, 2))  # (batch, embed_dims[-1])
-        answers = [head(pooled) for head in self.heads]  # each (batch, num_labels)
-        if not self.distillation:
-            return {"logits": answers[0]}
-        mean = (answers[0] + answers[1]) / 2
-        return {"logits": answers[0] if training else mean, "distillation_logits": answers[1]}
+        return [head(pooled, training=training) for head in self.heads]
 
     def get_config(self):
         """Return the arguments that make an equal model."""
@@ -460,9 +465,9 @@ class _Head(keras.layers.Layer):
         self.norm.build(input_shape)
         self.linear.build(input_shape)
 
-    def call(self, x):
+    def call(self, x, training=None):
         """Return the logits."""
-        return self.linear(self.norm(x))
+        return self.linear(self.norm(x, training=training))
 
     def get_config(self):
         """Return the arguments that make an equal layer."""

@@ -27,10 +27,10 @@ class GMML(ImageModel):
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1], corrupted for training.
-        returns: dict of ``reconstruction`` (batch, image_size, image_size, 1), unbounded. With
-        ``return_intermediates=True`` also ``attention``, a dict of the maps of ``block_0`` …
-        (batch, num_heads, num_patches, num_patches); ``encoded``, what the decoder reads
-        (batch, num_patches, embed_dim); and ``features``, the same put where it lies
+        returns: the reconstruction (batch, image_size, image_size, 1), unbounded. With
+        ``return_intermediates=True`` a dict of ``reconstruction``; ``attention``, a dict of the
+        maps of ``block_0`` … (batch, num_heads, num_patches, num_patches); ``encoded``, the input
+        of the decoder (batch, num_patches, embed_dim); and ``features``, the same as a map
         (batch, rows, columns, embed_dim).
 
     Args:
@@ -44,6 +44,9 @@ class GMML(ImageModel):
     choice are Keras's first weights and the first answer, grey 1/2, the middle of the range: the
     public code's images have mean 0.
     """
+
+    output = "reconstruction"
+    transforms_attention = True
 
     def __init__(
         self,
@@ -98,17 +101,19 @@ class GMML(ImageModel):
         self.encoder.build(input_shape)
         self.decoder.build((None, *self.encoder.positions.table.shape[1:]))
 
-    def call(self, images, training=None, return_intermediates=False):
-        """Return the painted image."""
-        if not return_intermediates:
+    def forward(self, images, training, return_intermediates, attention_transform):
+        """Compute the reconstruction."""
+        if not return_intermediates and attention_transform is None:
             return {"reconstruction": self.decoder(self.encoder.encode(images))}
-        seen = self.encoder(images, return_intermediates=True)
-        encoded = seen["encoded"]  # (batch, num_patches, embed_dim)
+        inside = self.encoder(
+            images, return_intermediates=True, attention_transform=attention_transform
+        )
+        encoded = inside["encoded"]  # (batch, num_patches, embed_dim)
         return {
             "reconstruction": self.decoder(encoded),
-            "attention": seen["attention"],
+            "attention": inside["attention"],
             "encoded": encoded,
-            "features": ops.reshape(encoded, (-1, *seen["features"].shape[1:])),
+            "features": ops.reshape(encoded, (-1, *inside["features"].shape[1:])),
         }
 
     def get_config(self):

@@ -20,7 +20,7 @@ from xraylab.layers import (
 )
 from xraylab.layers.transformer import EPSILON, run_blocks
 from xraylab.models.arguments import require_each, require_heads, require_whole
-from xraylab.models.base import ImageModel
+from xraylab.models.base import ImageModel, ReconstructionMixin
 
 STRIDE = 4
 """Side in pixels of the square that one token answers for."""
@@ -83,18 +83,18 @@ class ConvolutionalStem(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class HybridRRViT(ImageModel):
+class HybridRRViT(ReconstructionMixin, ImageModel):
     """Reconstruction-regularised vision transformer with a convolutional stem.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
-        returns: dict of ``logits`` (batch, num_labels), before the sigmoid, and
-        ``reconstruction`` (batch, image_size, image_size, 1), unbounded. With
-        ``return_intermediates=True`` also ``stem_features``, the last convolutional map
+        returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
+        ``logits``; ``reconstruction`` (batch, image_size, image_size, 1), unbounded;
+        ``stem_features``, the last convolutional map
         (batch, rows, columns, embed_dim); ``attention``, a dict of the maps of ``block_0`` …
         (batch, num_heads, 1 + num_tokens, 1 + num_tokens), which at 224 px take 315 MB an image and
         block; ``tokens``, the last (batch, 1 + num_tokens, embed_dim), normalised; and
-        ``features``, the same put where they lie (batch, rows, columns, embed_dim).
+        ``features``, the patch tokens as a map (batch, rows, columns, embed_dim).
 
     Args:
         image_size: side of the image in pixels, a multiple of 4.
@@ -105,12 +105,16 @@ class HybridRRViT(ImageModel):
         num_heads: attention heads; must divide ``embed_dim``.
         mlp_ratio: width of the MLP's hidden layer in units of ``embed_dim``.
         dropout: rate on the [CLS] token before the last layer. The source gives none.
+        reconstruction_weight: factor λ of the mean squared reconstruction error, which the model
+            adds to its loss; 0 adds nothing. The source does not give its value.
 
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
 
     Source: ``pham2026``, slides "Hybrid RR-ViT".
     """
+
+    transforms_attention = True
 
     def __init__(
         self,
@@ -122,6 +126,7 @@ class HybridRRViT(ImageModel):
         num_heads=8,
         mlp_ratio=2,
         dropout=0.1,
+        reconstruction_weight=1.0,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
@@ -134,6 +139,7 @@ class HybridRRViT(ImageModel):
         self.num_heads = num_heads
         self.mlp_ratio = mlp_ratio
         self.dropout = dropout
+        self.reconstruction_weight = reconstruction_weight
         policy = {"dtype": self.dtype_policy}
 
         self.stem = ConvolutionalStem((*self.stem_filters, embed_dim), name="stem", **policy)
@@ -164,23 +170,22 @@ class HybridRRViT(ImageModel):
         self.head.build((None, self.embed_dim))
         self.decoder.build(map_shape)
 
-    def call(self, images, training=None, return_intermediates=False):
-        """Return the label logits and the rebuilt image."""
+    def forward(self, images, training, return_intermediates, attention_transform):
+        """Compute the logits and the reconstruction."""
         side = self.image_size // STRIDE
         stem = self.stem(images, training=training)  # (batch, side, side, embed_dim)
         x = ops.reshape(stem, (-1, side * side, self.embed_dim))  # (batch, num_tokens, embed_dim)
         x = self.class_token(x)  # (batch, 1 + num_tokens, embed_dim)
         x = self.positions(x)
 
-        x, attention = run_blocks(self.blocks, x, return_intermediates)
+        x, attention = run_blocks(self.blocks, x, return_intermediates, attention_transform)
         x = self.norm(x)
 
         logits = self.head(self.head_dropout(x[:, 0], training=training))  # (batch, num_labels)
         pixels = self.decoder(x[:, 1:])  # (batch, num_tokens, 16)
-        out = {
-            "logits": logits,
-            "reconstruction": unpatchify(pixels, STRIDE, self.image_size, self.image_size),
-        }
+        reconstruction = unpatchify(pixels, STRIDE, self.image_size, self.image_size)
+        self.add_reconstruction_loss(images, reconstruction)
+        out = {"logits": logits, "reconstruction": reconstruction}
         if return_intermediates:
             features = ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim))
             out |= {"stem_features": stem, "attention": attention}
@@ -197,4 +202,5 @@ class HybridRRViT(ImageModel):
             "num_heads": self.num_heads,
             "mlp_ratio": self.mlp_ratio,
             "dropout": self.dropout,
+            "reconstruction_weight": self.reconstruction_weight,
         }

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from xraylab.layers import LearnedPositions, TransformerBlock, patchify
-from xraylab.layers.transformer import EPSILON
+from xraylab.layers.transformer import EPSILON, named_transform, run_blocks
 from xraylab.models.arguments import require_heads, require_whole
 from xraylab.models.base import ImageModel
 
@@ -35,19 +35,21 @@ class LTViTBlock(TransformerBlock):
     Source: ``marikkar2023``, Eq. 2.
     """
 
-    def call(self, tokens, images=None, self_attention=True, return_attention=False):
-        """Return image tokens after one block, or label tokens after they have read."""
-        if images is None:
-            return super().call(tokens, return_attention=return_attention)
-        normed = self.attention_norm(tokens)
-        context = (self.attention_norm(images),) + ((normed,) if self_attention else ())
-        if return_attention:
-            update, attention = self.attention(normed, context=context, return_attention=True)
-        else:
-            update = self.attention(normed, context=context)
-        tokens = tokens + update
-        tokens = tokens + self.mlp(self.mlp_norm(tokens))
-        return (tokens, attention) if return_attention else tokens
+    def call(
+        self,
+        tokens,
+        images=None,
+        self_attention=True,
+        return_attention=False,
+        attention_transform=None,
+    ):
+        """Return the tokens after one block, and the attention map if requested."""
+        context = None
+        if images is not None:
+            context = (self.attention_norm(images),)
+            if self_attention:
+                context += (self.attention_norm(tokens),)
+        return super().call(tokens, context, return_attention, attention_transform)
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -120,8 +122,8 @@ class LTViT(ImageModel):
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
-        returns: dict of ``logits`` (batch, num_labels), before the sigmoid. With
-        ``return_intermediates=True`` also ``attention``, a dict of the image's own maps in
+        returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
+        ``logits``; ``attention``, a dict of the image's own maps in
         ``block_0`` … (batch, num_heads, num_patches, num_patches); ``label_attention``, a dict of
         the labels' maps in the label blocks (batch, num_heads, num_labels, num_patches +
         num_labels), the image's columns first; ``label_tokens``, the last
@@ -149,6 +151,8 @@ class LTViT(ImageModel):
 
     Source: ``marikkar2023``; backbone sizes ``dosovitskiy2021`` and ``touvron2021``.
     """
+
+    transforms_attention = True
 
     def __init__(
         self,
@@ -219,28 +223,30 @@ class LTViT(ImageModel):
         self.norm.build(label_shape)
         self.head.build(label_shape)
 
-    def call(self, images, training=None, return_intermediates=False):
-        """Return the label logits."""
+    def forward(self, images, training, return_intermediates, attention_transform):
+        """Compute the logits."""
         # First the image, alone; then the labels, which read what it has left in each block.
         last = self.first_label_block + self.num_label_blocks - 1
         states, attention = self._image_states(
-            images, self.depth if return_intermediates else last, return_intermediates
+            images,
+            self.depth if return_intermediates else last,
+            return_intermediates,
+            attention_transform,
         )
         labels, label_attention = self.label_tokens(states[0]), {}  # (batch, num_labels, embed_dim)
         for i in range(self.first_label_block, last + 1):
-            seen = states[i]  # (batch, num_patches, embed_dim)
-            if self.stop_gradient_to_image:
-                seen = ops.stop_gradient(seen)
-            block = self.blocks[i]
+            state, block = states[i], self.blocks[i]  # (batch, num_patches, embed_dim)
+            labels = block(
+                labels,
+                images=ops.stop_gradient(state) if self.stop_gradient_to_image else state,
+                self_attention=self.label_self_attention,
+                return_attention=return_intermediates,
+                attention_transform=named_transform(
+                    attention_transform, f"{block.name}.label_attention"
+                ),
+            )
             if return_intermediates:
-                labels, label_attention[block.name] = block(
-                    labels,
-                    images=seen,
-                    self_attention=self.label_self_attention,
-                    return_attention=True,
-                )
-            else:
-                labels = block(labels, images=seen, self_attention=self.label_self_attention)
+                labels, label_attention[block.name] = labels
 
         out = {"logits": self.head(self.norm(labels))}  # (batch, num_labels)
         if return_intermediates:
@@ -269,17 +275,15 @@ class LTViT(ImageModel):
         self.check_images(images)
         return self._encoded(self._image_states(images, self.depth)[0])
 
-    def _image_states(self, images, num_blocks, return_attention=False):
+    def _image_states(self, images, num_blocks, return_attention=False, attention_transform=None):
         """Return the image tokens before every block and after the last, and their maps by name."""
         x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
         x = self.positions(self.patch_embedding(x))  # (batch, num_patches, embed_dim)
         states, attention = [x], {}
         for block in self.blocks[:num_blocks]:
-            if return_attention:
-                x, attention[block.name] = block(x, return_attention=True)
-            else:
-                x = block(x)
+            x, maps = run_blocks([block], x, return_attention, attention_transform)
             states.append(x)
+            attention |= maps
         return states, attention
 
     def _encoded(self, states):

@@ -25,8 +25,8 @@ class MedViT(ImageModel):
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1]; the grey channel is repeated
         to the three that the stem takes.
-        returns: dict of ``logits`` (batch, num_labels), before the sigmoid. With
-        ``return_intermediates=True`` also ``attention``, a dict of the maps of the LTBs by block,
+        returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
+        ``logits``; ``attention``, a dict of the maps of the LTBs by block,
         (batch, heads, tokens, tokens // sr_ratio²); and ``features``, the normalised last map
         (batch, ceil(image_size / 32), ceil(image_size / 32), channels), whose mean the head takes.
 
@@ -166,8 +166,8 @@ class MedViT(ImageModel):
         self.norm.build(shape)
         self.head.build((None, shape[-1]))
 
-    def call(self, images, training=None, return_intermediates=False):
-        """Return the label logits."""
+    def forward(self, images, training, return_intermediates, attention_transform):
+        """Compute the logits."""
         x = ops.repeat(images, 3, axis=-1)  # (batch, image_size, image_size, 3)
         for layer in self.stem:
             x = layer(x, training=training)  # (batch, image_size / 4, image_size / 4, width)
@@ -180,14 +180,14 @@ class MedViT(ImageModel):
                 x = block(x, training=training)
 
         features = self.norm(x, training=training)  # (batch, image_size / 32, …, channels)
-        out = self.answer(features, training)
+        out = {"logits": self.classify(features, training)}
         if return_intermediates:
             out |= {"attention": attention, "features": features}
         return out
 
-    def answer(self, features, training=None):
-        """Return the label logits from the last map."""
-        return {"logits": self.head(ops.mean(features, axis=(1, 2)))}  # (batch, num_labels)
+    def classify(self, features, training=None):
+        """Compute the logits from the last feature map."""
+        return self.head(ops.mean(features, axis=(1, 2)))  # (batch, num_labels)
 
     def get_config(self):
         """Return the arguments that make an equal model."""

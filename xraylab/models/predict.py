@@ -1,62 +1,67 @@
-"""A model's answers for all images of a split."""
+"""Logits of a model for all images of a split or an array, in batches."""
 
 import numpy as np
+from scipy.special import expit as sigmoid
 
 from xraylab.backend import is_out_of_memory
 from xraylab.data import Split, batches
 
+__all__ = ["predict_logits", "sigmoid"]
 
-def predict_logits(model, split, batch_size=128):
-    """Return a model's logits for every image, in the split's order.
+
+def predict_logits(model, images_or_split, batch_size=128):
+    """Compute a model's logits for every image, in order.
 
     Shapes:
         returns: (num_images, num_labels) float32, before the sigmoid.
 
     Args:
-        model: a model of :func:`xraylab.models.build`.
-        split: a :class:`xraylab.data.Split` of the model's image size.
-        batch_size: images a step, fewer where memory does not take so many; it does not change the
-            answers.
+        model: a model of :func:`xraylab.models.build`, with or without a final sigmoid.
+        images_or_split: (num_images, size, size, 1) floats in [0, 1], or a
+            :class:`xraylab.data.Split`.
+        batch_size: images per step, halved where memory runs out; it does not change the result.
 
     Raises:
-        ValueError: if the images are not of the size the model takes, or ``split`` is no split.
+        ValueError: if the images do not have the size that the model takes.
     """
-    if not isinstance(split, Split):
-        raise ValueError(
-            f"split must be a xraylab.data.Split, as data.load returns; {type(split).__name__} "
-            "came. For an array of images use model.predict(images)"
-        )
-    expected = getattr(model, "image_size", split.size)
-    if split.size != expected:
-        raise ValueError(
-            f"the model takes images of {expected} px; those of {split.source} have {split.size} "
-            f"px. Load them with size={expected}"
-        )
-    batch_size = min(batch_size, len(split))
+    if isinstance(images_or_split, Split):
+        expected = getattr(model, "image_size", images_or_split.size)
+        if images_or_split.size != expected:
+            raise ValueError(
+                f"Images of the wrong size. Expected: {expected} px. Received: "
+                f"{images_or_split.size} px from {images_or_split.source}. Load them with "
+                f"size={expected}"
+            )
+    else:
+        model.check_images(images_or_split)
+    batch_size = min(batch_size, len(images_or_split))
     while True:
         try:
-            return _predict(model, split, batch_size)
+            return _predict(model, images_or_split, batch_size)
         except Exception as error:
             if batch_size == 1 or not is_out_of_memory(error):
                 raise
         batch_size //= 2
 
 
-def _predict(model, split, batch_size):
-    """Return a model's logits for every image."""
-    answers = []
-    for images, _ in batches(split, batch_size):
+def _predict(model, images_or_split, batch_size):
+    """Compute the logits batch by batch."""
+    if isinstance(images_or_split, Split):
+        chunks = (images for images, _ in batches(images_or_split, batch_size))
+    else:
+        starts = range(0, len(images_or_split), batch_size)
+        chunks = (images_or_split[start : start + batch_size] for start in starts)
+    parts = []
+    for images in chunks:
         # A last batch of another length would be compiled anew: fill it up, then cut.
         filled = np.pad(images, ((0, batch_size - len(images)), (0, 0), (0, 0), (0, 0)))
-        logits = model.predict_on_batch(filled)["logits"]
-        answers.append(np.asarray(logits, dtype=np.float32)[: len(images)])
-    return np.concatenate(answers)
+        parts.append(_logits(model, filled)[: len(images)])
+    return np.concatenate(parts)
 
 
-def sigmoid(logits):
-    """Return 1 / (1 + exp(-z)) without overflow, in the precision of ``logits``.
-
-    Shapes:
-        logits: any NumPy array of floats; returned in the same shape, in [0, 1].
-    """
-    return np.exp(-np.logaddexp(0, -logits))
+def _logits(model, images):
+    """Compute the logits of one batch."""
+    if getattr(model, "classifier_activation", None) is None:
+        return np.asarray(model.predict_on_batch(images), dtype=np.float32)
+    inside = model(images, training=False, return_intermediates=True)
+    return np.asarray(inside["logits"], dtype=np.float32)

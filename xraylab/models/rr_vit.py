@@ -17,7 +17,7 @@ from xraylab.layers import (
 )
 from xraylab.layers.transformer import EPSILON, run_blocks
 from xraylab.models.arguments import require_heads, require_whole
-from xraylab.models.base import ImageModel
+from xraylab.models.base import ImageModel, ReconstructionMixin
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -41,12 +41,16 @@ class RRViTBlock(keras.layers.Layer):
         self.norm.build(input_shape)
         self.attention.build(input_shape)
 
-    def call(self, tokens, return_attention=False):
-        """Return the tokens after one round of attention (and its map, if asked)."""
-        if not return_attention:
-            return tokens + self.attention(self.norm(tokens))
-        update, attention = self.attention(self.norm(tokens), return_attention=True)
-        return tokens + update, attention
+    def call(self, tokens, return_attention=False, attention_transform=None):
+        """Return the tokens after attention, and the attention map if requested."""
+        update = self.attention(
+            self.norm(tokens),
+            return_attention=return_attention,
+            attention_transform=attention_transform,
+        )
+        if return_attention:
+            return tokens + update[0], update[1]
+        return tokens + update
 
     def get_config(self):
         """Return the arguments that make an equal layer."""
@@ -54,16 +58,16 @@ class RRViTBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class RRViT(ImageModel):
+class RRViT(ReconstructionMixin, ImageModel):
     """Reconstruction-regularised vision transformer.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
-        returns: dict of ``logits`` (batch, num_labels), before the sigmoid, and
-        ``reconstruction`` (batch, image_size, image_size, 1), unbounded. With
-        ``return_intermediates=True`` also ``attention``, a dict of the maps of ``block_0`` …
+        returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
+        ``logits``; ``reconstruction`` (batch, image_size, image_size, 1), unbounded;
+        ``attention``, a dict of the maps of ``block_0`` …
         (batch, num_heads, 1 + num_patches, 1 + num_patches); ``tokens``, the last
-        (batch, 1 + num_patches, embed_dim); and ``features``, its patches put where they lie
+        (batch, 1 + num_patches, embed_dim); and ``features``, the patch tokens as a map
         (batch, rows, columns, embed_dim).
 
     Args:
@@ -74,12 +78,16 @@ class RRViT(ImageModel):
         depth: number of blocks L.
         num_heads: attention heads; must divide ``embed_dim``.
         dropout: rate on the [CLS] token before the last layer. The source gives none.
+        reconstruction_weight: factor λ of the mean squared reconstruction error, which the model
+            adds to its loss; 0 adds nothing. The source does not give its value.
 
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
 
     Source: ``pham2026``, slides "RR-ViT".
     """
+
+    transforms_attention = True
 
     def __init__(
         self,
@@ -90,6 +98,7 @@ class RRViT(ImageModel):
         depth=4,
         num_heads=4,
         dropout=0.1,
+        reconstruction_weight=1.0,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
@@ -102,6 +111,7 @@ class RRViT(ImageModel):
         self.depth = depth
         self.num_heads = num_heads
         self.dropout = dropout
+        self.reconstruction_weight = reconstruction_weight
         policy = {"dtype": self.dtype_policy}
 
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
@@ -127,23 +137,20 @@ class RRViT(ImageModel):
         self.head.build((None, self.embed_dim))
         self.decoder.build(patch_shape)
 
-    def call(self, images, training=None, return_intermediates=False):
-        """Return the label logits and the rebuilt image."""
+    def forward(self, images, training, return_intermediates, attention_transform):
+        """Compute the logits and the reconstruction."""
         x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
         x = self.patch_embedding(x)  # (batch, num_patches, embed_dim)
         x = self.class_token(x)  # (batch, 1 + num_patches, embed_dim)
         x = self.positions(x)
 
-        x, attention = run_blocks(self.blocks, x, return_intermediates)
+        x, attention = run_blocks(self.blocks, x, return_intermediates, attention_transform)
 
         logits = self.head(self.head_dropout(x[:, 0], training=training))  # (batch, num_labels)
         patches = self.decoder(x[:, 1:])  # (batch, num_patches, patch_size²)
-        out = {
-            "logits": logits,
-            "reconstruction": unpatchify(
-                patches, self.patch_size, self.image_size, self.image_size
-            ),
-        }
+        reconstruction = unpatchify(patches, self.patch_size, self.image_size, self.image_size)
+        self.add_reconstruction_loss(images, reconstruction)
+        out = {"logits": logits, "reconstruction": reconstruction}
         if return_intermediates:
             side = self.image_size // self.patch_size
             features = ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim))
@@ -159,4 +166,5 @@ class RRViT(ImageModel):
             "depth": self.depth,
             "num_heads": self.num_heads,
             "dropout": self.dropout,
+            "reconstruction_weight": self.reconstruction_weight,
         }

@@ -44,9 +44,9 @@ class XRVDenseNet121(ImageModel):
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1], as all our models; the model
             takes them to (2 x - 1) * 1024 itself.
-        returns: dict of ``logits`` (batch, num_labels), before the sigmoid. With
-        ``return_intermediates=True`` also ``maps``, what each layer of the trunk returns, and
-        ``features``, the last of them, (batch, height, width, 1024).
+        returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
+        ``logits``; ``maps``, the output of each layer of the trunk by name; and ``features``, the
+        last of them, (batch, height, width, 1024).
 
     Args:
         image_size: side of the image in pixels, at least 32; the public weights expect 224.
@@ -70,18 +70,18 @@ class XRVDenseNet121(ImageModel):
         shape = build_trunk(self.trunk, (None, self.image_size, self.image_size, 1))
         self.head.build((None, shape[-1]))
 
-    def call(self, images, training=None, return_intermediates=False):
-        """Return the logits (and every map on the way, if asked)."""
+    def forward(self, images, training, return_intermediates, attention_transform):
+        """Compute the logits."""
         x = (2 * images - 1) * 1024  # the range it was trained on
         x, maps = run_trunk(self.trunk, x, training, return_intermediates)
-        out = self.answer(x, training)
+        out = {"logits": self.classify(x, training)}
         if return_intermediates:
             out |= {"maps": maps, "features": x}
         return out
 
-    def answer(self, features, training=None):
-        """Return the logits from the last map."""
-        return {"logits": self.head(ops.mean(features, axis=(1, 2)))}  # (batch, num_labels)
+    def classify(self, features, training=None):
+        """Compute the logits from the last feature map."""
+        return self.head(ops.mean(features, axis=(1, 2)))  # (batch, num_labels)
 
 
 def probabilities(logits, thresholds=None):

@@ -151,6 +151,8 @@ class Loop:
         if self.parts > 1:
             targets = self.objective.shared(targets, self.parts / self.cluster.num_processes)
         targets = {name: targets[name] for name in self.trained}
+        if len(targets) == 1:
+            (targets,) = targets.values()
         sums, size = self.state["loss_sums"], len(inputs) // self.parts
         total = 0.0
         for part in range(self.parts):
@@ -159,7 +161,7 @@ class Loop:
             self.model.reset_metrics()
             logs = self.model.train_on_batch(
                 inputs[rows],
-                {name: value[rows] for name, value in targets.items()},
+                keras.tree.map_structure(lambda value, rows=rows: value[rows], targets),
                 return_dict=True,
             )
             for name, value in logs.items():

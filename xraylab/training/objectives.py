@@ -53,8 +53,8 @@ class Classification:
             )
         loss = self.label_loss()
         if parts > 1 and self._divides:
-            return {"logits": (_with_shares(loss), 1.0), **self._rebuilding(outputs)}
-        return {"logits": (loss, 1.0), **self._rebuilding(outputs)}
+            return {"logits": (_with_shares(loss), 1.0)}
+        return {"logits": (loss, 1.0)}
 
     def label_loss(self):
         """Return the recipe's loss of the labels with its arguments."""
@@ -87,7 +87,7 @@ class Classification:
         """
         if self.augment is not None:
             images, labels = self.augment(images, labels, seed)
-        return images, {"logits": labels, "reconstruction": images}
+        return images, {"logits": labels}
 
     def judge(self, model, split):
         """Return ``(scores, merit)`` of a model on the validation images."""
@@ -102,11 +102,6 @@ class Classification:
         }
         # Where the validation images define no AUC at all, the loss has to decide.
         return row, score.macro_auc if defined else -val_loss
-
-    def _rebuilding(self, outputs):
-        if "reconstruction" not in outputs:
-            return {}
-        return {"reconstruction": (losses.reconstruction_error, self.recipe.reconstruction_weight)}
 
 
 class Distillation(Classification):
@@ -149,7 +144,6 @@ class Distillation(Classification):
             return {
                 "logits": (label_loss, 1 - share),
                 "distillation_logits": (from_teacher, share),
-                **self._rebuilding(outputs),
             }
 
         def both(targets, logits):
@@ -163,7 +157,7 @@ class Distillation(Classification):
                 probabilities, logits
             )
 
-        return {"logits": (both, 1.0), **self._rebuilding(outputs)}
+        return {"logits": (both, 1.0)}
 
     def batch(self, images, labels, rows, seed):
         """Return ``(inputs, targets)`` of one step."""
@@ -224,7 +218,7 @@ class MaskedReconstruction:
             if seed == 16:
                 break
             corrupted, mask = corrupt(images, seed)
-            painted = ops.convert_to_numpy(model.predict_on_batch(corrupted)["reconstruction"])
+            painted = ops.convert_to_numpy(model.predict_on_batch(corrupted))
             total += float(np.abs(painted - images)[mask].sum(dtype=np.float64))
             count += float(mask.sum())
         error = total / max(count, 1.0)
@@ -255,8 +249,7 @@ def require_logits(model):
     images = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
 
     def is_bounded():
-        answer = model(images, training=False)
-        answer = ops.convert_to_numpy(answer["logits"] if isinstance(answer, dict) else answer)
+        answer = ops.convert_to_numpy(model(images, training=False))
         return bool(((answer >= 0) & (answer <= 1)).all())
 
     if not is_bounded():
@@ -320,7 +313,7 @@ def _remembered(path, teacher, split):
 def _outputs(model):
     """Return what a model answers, as names with shapes."""
     images = keras.KerasTensor((1, model.image_size, model.image_size, 1))
-    return model.compute_output_spec(images)
+    return model.compute_output_spec(images, return_intermediates=True)
 
 
 def prevalence(split):

@@ -129,7 +129,10 @@ def build_model(recipe):
     if recipe.objective == "masked_reconstruction":
         return models.build_gmml(recipe.model, image_size=recipe.size, **options)
     num_labels = len(recipe.label_names)
-    return models.build(recipe.model, image_size=recipe.size, num_labels=num_labels, **options)
+    model = models.build(recipe.model, image_size=recipe.size, num_labels=num_labels, **options)
+    if hasattr(model, "reconstruction_weight"):
+        model.reconstruction_weight = recipe.reconstruction_weight
+    return model
 
 
 def load_images(recipe, split, progress=True):

@@ -51,7 +51,7 @@ class Teacher:
         if images.shape[1] != side:
             images = ops.convert_to_numpy(ops.image.resize(images, (side, side), antialias=True))
             images = np.clip(images, 0.0, 1.0)
-        logits = ops.convert_to_numpy(self.model.predict_on_batch(images)["logits"])
+        logits = ops.convert_to_numpy(self.model.predict_on_batch(images))
         return adapt(logits, self.places, self.trained, self.thresholds)
 
     def remembered(self, split, batch_size=64, progress=True):
