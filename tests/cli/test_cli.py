@@ -1,4 +1,4 @@
-"""The command line as a newcomer uses it, read as text."""
+"""The command line: listings, training, evaluation, errors."""
 
 import dataclasses
 import inspect
@@ -12,63 +12,48 @@ import time
 import pytest
 
 from xraylab import evaluation, training
+from xraylab.cli import app, console
 from xraylab.cli.train import train
 
-from .command import LABELS, TRAIN, xraylab, xraylab_apart
+from .command import LABELS, TRAIN, xraylab, xraylab_process
+
+COMMANDS = {command.callback.__name__ for command in app.registered_commands}
 
 
-@pytest.fixture(scope="module")
-def run(image_file, tmp_path_factory):
-    out = tmp_path_factory.mktemp("cli") / "run"
-    text = xraylab_apart(*TRAIN, "--data", image_file, "--out", out)
-    assert "epoch 2/2" in text
-    assert f"next: xraylab evaluate {out} --split test" in text
-    return out
-
-
-def test_help_is_there_for_every_command():
-    for command in (
-        (),
-        ("doctor",),
-        ("models",),
-        ("data",),
-        ("recipes",),
-        ("train",),
-        ("runs",),
-        ("resume",),
-        ("delete",),
-        ("evaluate",),
-        ("calibrate",),
-        ("bench",),
-        *(("results", word) for word in ("record", "list", "compare", "check", "table")),
-    ):
+def test_every_command_has_help():
+    results = ("record", "list", "compare", "check", "table")
+    assert {"doctor", "models", "data", "recipes", "train", "runs", "evaluate"} <= COMMANDS
+    for command in [(), *((name,) for name in COMMANDS), *(("results", name) for name in results)]:
         assert "Usage" in xraylab(*command, "--help")
-    assert "Usage" in xraylab_apart("--help")
 
 
-def test_doctor_tries_a_convolution():
-    text = xraylab_apart("doctor")
+def test_importing_the_command_line_does_not_import_keras():
+    code = "import sys, xraylab.cli; sys.exit('keras' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_doctor_tests_a_convolution():
+    text = xraylab("doctor")
     assert "a convolution works" in text
-    for topic in ("Platform", "Versions", "Back end", "Disk", "Data"):
+    for topic in ("Platform", "Versions", "Backend", "Disk", "Data"):
         assert topic in text
 
 
-def test_what_train_is_not_told_is_as_the_recipe_has_it():
-    fields = {field.name for field in dataclasses.fields(training.Recipe)}
-    own = {"name", "out", "settings", "resume", "max_hours"}
+def test_train_options_default_to_the_recipe():
+    fields = training.Recipe().to_dict()
+    others = {"name", "out", "settings", "resume", "max_hours"}
     for name, parameter in inspect.signature(train).parameters.items():
-        assert name in own or (name in fields and parameter.default is None), name
+        assert name in others or (name in fields and parameter.default is None), name
 
 
 def test_recipes_are_listed_and_shown_with_their_changes():
-    text = xraylab("recipes")
-    assert "rr_vit_64_as_published" in text
+    assert "rr_vit_64_as_published" in xraylab("recipes")
     text = xraylab("recipes", "dbct_224_tuned")
     for words in ("xraylab train dbct_224_tuned", "decay_exclusions", "False", "True", "pham2026"):
         assert words in text
 
 
-def test_a_recipe_trains_with_other_settings(image_file, tmp_path):
+def test_options_override_a_recipe(image_file, tmp_path):
     text = xraylab(
         "train", "rr_vit_64_tuned", "--data", image_file, "--size", "16", "--epochs", "1",
         "--label-names", LABELS, "--set", "ema=0.9", "--set", "augmentation.rotate=2",
@@ -91,8 +76,8 @@ def test_models_and_data_are_listed():
     assert "chestmnist" in text
 
 
-def test_evaluate_prints_scores_floors_and_intervals(run):
-    text = xraylab_apart("evaluate", run, "--split", "test", "--replicates", "50")
+def test_evaluate_prints_scores_baselines_and_intervals(run):
+    text = xraylab("evaluate", run, "--split", "test", "--replicates", "50")
     for word in ("Macro AUC", "All negative", "Prevalence", "95 % interval", "First"):
         assert word in text
     scores = json.loads((run / "scores-test.json").read_text())
@@ -103,21 +88,43 @@ def test_evaluate_prints_scores_floors_and_intervals(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("models", "rr_vti"), "Did you mean 'rr_vit"),
-        (("evaluate", "nowhere"), "there is no such folder"),
-        (("train", "rr_vit", "--data", "nowhere.npz", "--out", "x"), "nowhere.npz"),
-        (("train", "rr_vit", "--epochs", "0", "--out", "x"), "epochs must be"),
-        (("train", "rr_vti", "--out", "x"), "Did you mean 'rr_vit"),
-        (("recipes", "dbct_64"), "Did you mean 'dbct_64_tuned"),
-        (("train", "rr_vit", "--set", "lss=a", "--out", "x"), "Did you mean 'loss"),
+        (("models", "rr_vti"), "id you mean 'rr_vit"),
+        (("train", "rr_vit", "--epochs", "0", "--out", "x"), "epochs"),
+        (("train", "rr_vti", "--out", "x"), "id you mean 'rr_vit"),
+        (("train", "rr_vit", "--loss", "asymetric", "--out", "x"), "id you mean 'asymmetric"),
+        (("recipes", "dbct_64"), "id you mean 'dbct_64_tuned"),
+        (("train", "rr_vit", "--set", "lss=a", "--out", "x"), "id you mean 'loss"),
         (("train", "rr_vit", "--set", "augmentation.presets=image", "--out", "x"), "images"),
+        (("bench", "rr_vti"), "rr_vti"),
     ],
 )
-def test_mistakes_are_answered_in_words(arguments, message, tmp_path, monkeypatch):
+def test_errors_name_the_mistake(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = xraylab(*arguments, expect=1)
-    assert message in text
+    assert message in xraylab(*arguments, expect=1)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "rr_vit", "--data", "chestminst", "--out", "x"), "Did you mean 'chestmnist'?"),
+        (("train", "rr_vit", "--data", "nowhere.npz", "--out", "x"), "'nowhere.npz'"),
+        (("train", "rr_vit", "--out", "a_file"), "'a_file' is a file"),
+        (("evaluate", "nowhere"), "'nowhere' does not exist"),
+    ],
+)
+def test_invalid_paths_are_rejected(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").touch()
+    text = xraylab(*arguments, expect=2)
+    assert message in " ".join(line.strip("│ ") for line in text.splitlines())
+    assert [path.name for path in tmp_path.iterdir()] == ["a_file"]
+
+
+def test_short_loss_names_are_accepted(image_file, tmp_path):
+    arguments = (*TRAIN, "--data", image_file, "--epochs", 1)
+    xraylab(*arguments, "--loss", "focal", "--out", tmp_path / "run")
+    assert training.Run(tmp_path / "run").recipe.loss == "binary_focal_crossentropy"
 
 
 def test_a_run_is_not_overwritten(run, image_file):
@@ -125,55 +132,86 @@ def test_a_run_is_not_overwritten(run, image_file):
     assert "finished 2 epochs" in xraylab(*TRAIN, "--data", image_file, "--out", run, "--resume")
 
 
-def test_runs_are_listed_resumed_elsewhere_and_deleted(run, image_file, tmp_path):
-    moved = tmp_path / "runs" / "moved"
+def test_a_moved_run_is_listed_resumed_and_evaluated(run, image_file, tmp_path):
+    moved = tmp_path / "runs" / "moved run"
     shutil.copytree(run, moved)
     (moved / "report.json").unlink()
     images = tmp_path / "elsewhere.npz"
     shutil.copy(image_file, images)
     text = xraylab("runs", tmp_path / "runs")
     assert "2/2" in text
-    assert "xraylab resume" in text
+    assert f"continue with: xraylab resume '{moved}'" in text
     assert "finished 2 epochs" in xraylab("resume", moved, "--data", images)
     assert "48 images" in xraylab("evaluate", moved, "--data", images, "--replicates", 10)
     assert "finished" in xraylab("runs", tmp_path / "runs")
-    assert "deleted" in xraylab("delete", moved, "--yes")
-    assert not moved.exists()
-    assert "nothing was deleted" in xraylab("delete", tmp_path, "--yes", expect=1)
-    assert images.exists()
-    assert "no runs in" in xraylab("runs", tmp_path / "runs")
 
 
-def test_ctrl_c_says_how_to_go_on(image_file, tmp_path):
+def test_delete_removes_a_run(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    assert "deleted" in xraylab("delete", copy, "--yes")
+    assert not list(tmp_path.iterdir())
+    assert "no runs in" in xraylab("runs", tmp_path)
+
+
+def test_delete_refuses_what_is_not_a_run(run, tmp_path):
+    copy, link, parent = tmp_path / "copy", tmp_path / "link", tmp_path / "parent"
+    shutil.copytree(run, copy)
+    link.symlink_to(copy)
+    parent.symlink_to(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "run.json").write_text("[]")
+    (other / "thesis.txt").touch()
+    for path in (link, parent / "copy", other, tmp_path):
+        assert "nothing was deleted" in xraylab("delete", path, "--yes", expect=1)
+    assert (copy / "run.json").exists()
+    assert (other / "thesis.txt").exists()
+
+
+def test_names_are_printed_as_text(run, tmp_path):
+    folder = tmp_path / "[red]\x1b[31mrun[/]"
+    shutil.copytree(run, folder)
+    text = xraylab("runs", tmp_path)
+    assert "\x1b" not in text
+    assert "[red]\\x1b[31mrun[/]" in "".join(line.strip() for line in text.split("│"))
+    assert "\x1b" not in xraylab("evaluate", tmp_path / "[/]\x1b[31m", expect=2).split("│")[-1]
+    assert console.plain("a\u202eb\x9b\n") == "a\\u202eb\\x9b\n"
+
+
+def test_ctrl_c_leaves_a_checkpoint(image_file, tmp_path):
     out = tmp_path / "run"
-    command = [*TRAIN, "--data", str(image_file), "--out", str(out)]
-    command[command.index("--epochs") + 1] = "5000"
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from xraylab.cli import main; main()", *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    arguments = [*TRAIN, "--data", image_file, "--out", out, "--epochs", 5000]
+    process = xraylab_process(*arguments)
     deadline = time.monotonic() + 120
     while not (out / "history.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopped after step" in errors
     assert "--resume continues" in errors
     assert "Traceback" not in errors
+
+
+def test_calibrate_reports_negative_slopes(run, tmp_path, monkeypatch):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    text = xraylab("calibrate", copy)
+    assert "Threshold, youden" in text
+    saved = json.loads((copy / "calibration.json").read_text())
+    assert len(saved["thresholds"]["f1"]) == len(saved["label_names"]) == 3
+    fitted = evaluation.load_calibration(copy)
+    platt = dataclasses.replace(fitted.platt, slope=(1.0, -0.5, 2.0))
+    fitted = dataclasses.replace(fitted, platt=platt)
+    monkeypatch.setattr(evaluation, "calibrate", lambda path: fitted)
+    assert "negative slope for second." in xraylab("calibrate", copy)
 
 
 def test_bench_measures_a_model(monkeypatch):
     found = json.loads(xraylab("bench", "rr_vit_toy", "--size", 32, "--rounds", 3, "--json"))
     assert found["latency_p50"] > 0
-    measured = evaluation.DeviceCost(**found)
-    monkeypatch.setattr(evaluation, "device_cost", lambda *args, **options: measured)
+    cost = evaluation.DeviceCost(**found)
+    monkeypatch.setattr(evaluation, "device_cost", lambda *args, **options: cost)
     text = xraylab("bench", "rr_vit_toy", "--size", 32)
     assert f"{found['latency_p50']:.1f} ms (median)" in text
     assert "images/s" in text
-
-
-def test_bench_of_no_model():
-    assert "unknown model 'rr_vti'" in xraylab("bench", "rr_vti", expect=1)

@@ -1,6 +1,6 @@
-"""The command line: a thin face of the package.
+"""The command line of xraylab.
 
-Long imports wait until a command needs them, so that ``--help`` answers at once.
+Modules that import Keras are imported within the commands, so that ``--help`` is fast.
 """
 
 import shlex
@@ -11,16 +11,18 @@ import typer
 from xraylab import __version__
 from xraylab.cli.bench import bench
 from xraylab.cli.calibrate import calibrate
+from xraylab.cli.console import say
+from xraylab.cli.evaluate import evaluate
 from xraylab.cli.listing import data, doctor
 from xraylab.cli.models import models
 from xraylab.cli.recipes import recipes
 from xraylab.cli.results import results
-from xraylab.cli.runs import delete, resume, runs
-from xraylab.cli.train import evaluate, train
+from xraylab.cli.runs import delete, runs
+from xraylab.cli.train import resume, train
 
-TIME_IS_UP = 75
-"""Exit status of a command that stopped before its time was over, and can go on: EX_TEMPFAIL of
-sysexits.h, by which schedulers know that the same command is worth another try."""
+OUT_OF_TIME = 75
+"""Exit status of a training that reached its time limit and can be resumed: ``EX_TEMPFAIL`` of
+``sysexits.h``, after which job schedulers repeat a command."""
 
 app = typer.Typer(
     name="xraylab",
@@ -31,14 +33,15 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, models, data, recipes, train, runs, resume, evaluate, calibrate, delete):
-    app.command()(command)
-app.command()(bench)
+for function in (
+    doctor, models, data, recipes, train, resume, runs, delete, evaluate, calibrate, bench,
+):  # fmt: skip
+    app.command()(function)
 app.add_typer(results)
 
 
-def _print_version(asked: bool):
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"xraylab {__version__}")
         raise typer.Exit
 
@@ -48,37 +51,28 @@ def _options(
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
-    debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
 ):
-    """Options that stand before any command."""
+    """Options that precede any command."""
 
 
-def main():
-    """Run the command line; errors meant for people are printed without a traceback.
+def main() -> None:
+    """Run the command line.
 
-    Exit status: 0 done, 1 an error told in words, 2 a command that cannot be read, 75 stopped with
-    a checkpoint because its time was up, 130 stopped with a checkpoint by Ctrl-C or SIGTERM.
+    Exit status: 0 done, 1 error, 2 invalid command line, 75 training interrupted by its time
+    limit, 130 training interrupted by Ctrl-C or SIGTERM; both interruptions leave a checkpoint.
     """
-    # Imported here: a failure to import it must not hide the help.
-    from rich.console import Console
-
-    console = Console(stderr=True, soft_wrap=True)
     try:
         app()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         if "--debug" in sys.argv[1:2]:
             raise
-        if type(error).__name__ == "TrainingInterrupted":  # importing it would start a back end
-            console.print(f"\n{error}", markup=False, highlight=False)
-            began = "train" in sys.argv and "--resume" not in sys.argv
-            command = shlex.join(["xraylab", *sys.argv[1:], *(["--resume"] if began else [])])
-            console.print(
-                f"The same command{' with --resume' if began else ''} continues:\n{command}",
-                markup=False,
-                highlight=False,
-            )
-            sys.exit(TIME_IS_UP if error.out_of_time else 130)
-        console.print("[bold red]Error[/]", end=" ")
-        console.print(str(error), markup=False, highlight=False)
-        console.print("[dim]xraylab --debug … shows the traceback[/]", highlight=False)
-        sys.exit(1)
+        if type(error).__name__ != "TrainingInterrupted":  # importing it would import Keras
+            say(f"Error: {error}", stderr=True)
+            say("xraylab --debug … shows the traceback", stderr=True)
+            sys.exit(1)
+        new = "train" in sys.argv and "--resume" not in sys.argv
+        again = shlex.join(["xraylab", *sys.argv[1:], *(["--resume"] if new else [])])
+        say(f"\n{error}", stderr=True)
+        say(f"The same command{' with --resume' if new else ''} continues:\n{again}", stderr=True)
+        sys.exit(OUT_OF_TIME if error.out_of_time else 130)

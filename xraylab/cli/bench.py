@@ -1,54 +1,46 @@
-"""``xraylab bench``: what a model costs on this device."""
+"""``xraylab bench``: time and memory of a model on this device."""
 
 import os
 from typing import Annotated
 
 import typer
 
+from xraylab.backend import MEMORY_ON_DEMAND, start_keras
+from xraylab.cli.console import Table
+
 
 def bench(
     name: Annotated[str, typer.Argument(help="A model of 'xraylab models'.")],
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 64,
-    rounds: Annotated[int, typer.Option(help="How many calls the latency comes from.")] = 50,
-    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    rounds: Annotated[int, typer.Option(help="Number of timed calls.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    """Measure time and memory of a model on this device; use a machine that does nothing else."""
+    """Measure time and memory of a model on this device, which should be otherwise idle."""
     from rich.console import Console
-    from rich.table import Table
 
-    from xraylab.backend import MEMORY_ON_DEMAND, start_keras
-
-    os.environ.update(MEMORY_ON_DEMAND)  # or this process would leave none to those that measure
+    os.environ.update(MEMORY_ON_DEMAND)  # the memory is measured in child processes
     start_keras()
     from xraylab.evaluation import device_cost
 
-    console = Console()
     with Console(stderr=True).status(f"measuring {name} at {size} px …"):
-        found = device_cost(name, size, rounds=rounds)
+        cost = device_cost(name, size, rounds=rounds)
     if json:
-        console.print_json(data=found.to_dict())
+        Console().print_json(data=cost.to_dict())
         return
-    environment = found.environment
-    table = Table(
-        show_header=False,
-        title=f"{name} at {size} px, {environment['backend']}, {', '.join(environment['devices'])}",
-    )
-    table.add_row("parameters", f"{found.parameters:,}")
-    table.add_row("multiply-adds, one image", _count(found.multiply_adds))
-    table.add_row(
-        "one image",
-        f"{found.latency_p50:.1f} ms (median), {found.latency_p95:.1f} ms (95th percentile)",
-    )
-    for count, speed in found.throughput.items():
+    environment = cost.environment
+    devices = ", ".join(environment["devices"])
+    table = Table("", "", title=f"{name} at {size} px, {environment['backend']}, {devices}")
+    table.show_header = False
+    table.add_row("parameters", f"{cost.parameters:,}")
+    table.add_row("multiply-adds, one image", _format(cost.multiply_adds, 1e6, "M"))
+    latency = f"{cost.latency_p50:.1f} ms (median), {cost.latency_p95:.1f} ms (95th percentile)"
+    table.add_row("one image", latency)
+    for count, speed in cost.throughput.items():
         table.add_row(f"{count} images at once", f"{speed:,.1f} images/s")
-    table.add_row("memory, 32 images at once", _size(found.inference_bytes))
-    table.add_row("memory, training steps of 32", _size(found.training_bytes))
-    console.print(table)
+    table.add_row("memory, 32 images at once", _format(cost.inference_bytes, 1e9, "GB"))
+    table.add_row("memory, training steps of 32", _format(cost.training_bytes, 1e9, "GB"))
+    table.show()
 
 
-def _count(value):
-    return "not counted on this back end" if value is None else f"{value / 1e6:,.1f} M"
-
-
-def _size(value):
-    return "not told by this system" if value is None else f"{value / 1e9:.2f} GB"
+def _format(value: float | None, unit: float, symbol: str) -> str:
+    return "not available on this system" if value is None else f"{value / unit:,.2f} {symbol}"

@@ -1,38 +1,31 @@
-"""Commands that show what there is on this machine: ``doctor`` and ``data``."""
+"""``xraylab doctor`` and ``xraylab data``: what this machine offers."""
+
+from xraylab.cli.console import Table, say
 
 
 def doctor():
-    """Show platform, versions, accelerator (tried by one real convolution), disk and data."""
-    from rich.console import Console
-
+    """Show platform, versions, disk and data, and test the accelerator with a convolution."""
     from xraylab.doctor import examine
 
-    console = Console(soft_wrap=True)
-    with console.status("trying the devices …"):
-        findings = examine()
-    for topic, lines in findings.items():
-        console.print(f"[bold]{topic}[/]")
+    for topic, lines in examine().items():
+        say(topic, bold=True)
         for line in lines:
-            console.print(f"  {line}", markup=False, highlight=False)
+            say(f"  {line}")
 
 
 def data():
-    """List the sources of images and where they lie on this machine.
+    """List the data sources and their state on this machine.
 
     phantom is simulated; chestmnist is downloaded; nih14 (ChestX-ray14) and chexpert are folders of
-    image files that you have fetched; folder is any other with a CSV table of labels, and a path
-    any .npz file in MedMNIST's layout.
+    image files from their publishers; folder is any other folder of images with a CSV table of
+    labels. The path of an .npz file in MedMNIST's layout is a source, too.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from xraylab.data import data_root, sources
 
-    table = Table("Source", "Size (px)", "State", "How", title="Sources of images")
+    table = Table("Source", "Size (px)", "State", "How", title="Data sources")
     for source in sources():
         state = source.state if source.path is None else f"{source.state}\n{source.path}"
         table.add_row(source.name, source.size, state, source.how)
-    table.add_row("any .npz", "any", "", 'data.load("PATH.npz"), laid out as MedMNIST does')
-    console = Console()
-    console.print(table)
-    console.print(f"Downloads and unpacked arrays: {data_root()} (XRAYLAB_DATA changes it)")
+    table.add_row("any .npz", "any", "", 'data.load("PATH.npz"), in the layout of MedMNIST')
+    table.show()
+    say(f"Downloads and caches: {data_root()} (set XRAYLAB_DATA to change it)")

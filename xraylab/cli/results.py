@@ -1,4 +1,4 @@
-"""``xraylab results``: records of runs, listed, compared, checked and printed as tables."""
+"""``xraylab results``: records of finished runs."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,58 +6,59 @@ from typing import Annotated
 
 import typer
 
+from xraylab.backend import start_keras
+from xraylab.cli.console import RunFolder, Table, plain, say
+
 results = typer.Typer(
     name="results",
-    help="Records of finished runs: make, list, compare and check them, and print tables of them.",
+    help="Records of finished runs: make, list, compare, check and tabulate them.",
     no_args_is_help=True,
 )
 
-HERE = Path("book/results")
-
-Folder = Annotated[Path, typer.Option("--folder", help="Where the records lie.")]
+Folder = Annotated[Path, typer.Option("--folder", help="Folder of the records.")]
+FOLDER = Path("book/results")
+Replicates = Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.")]
 Model = Annotated[str | None, typer.Option(help="Only runs of this model.")]
 Size = Annotated[int | None, typer.Option(help="Only images of this size in pixels.")]
 Data = Annotated[str | None, typer.Option(help="Only images of this source.")]
 
 
-class Form(StrEnum):
-    """How a table is written."""
+class Format(StrEnum):
+    """Format of a table."""
 
     markdown = "markdown"
     latex = "latex"
     csv = "csv"
 
 
-@results.command("record")
-def record_run(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    folder: Folder = HERE,
+@results.command()
+def record(
+    run: RunFolder,
+    folder: Folder = FOLDER,
     name: Annotated[
-        str | None, typer.Option(help="Name of the record; that of the run's folder without it.")
+        str | None, typer.Option(help="Name of the record; default: that of the run's folder.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="The named recipe that the run was made from.")
+        str | None, typer.Option(help="The named recipe that the run was trained by.")
     ] = None,
     cost: Annotated[
-        bool, typer.Option("--cost", help="Measure time and memory on this device too.")
+        bool, typer.Option("--cost", help="Measure time and memory on this device, too.")
     ] = False,
     keep: Annotated[
         bool | None,
         typer.Option(
             "--keep/--no-keep",
-            help="Keep labels and answers beside the record, to be scored again; without either, "
-            "those of simulated images.",
+            help="Store labels and predictions with the record, so that its scores can be "
+            "recomputed; default: for simulated images only.",
         ),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Put it over the record of this name.")
+        bool, typer.Option("--replace", help="Overwrite the record of this name.")
     ] = False,
-    replicates: Annotated[
-        int, typer.Option(help="Bootstrap resamples behind the intervals.")
-    ] = 1000,
+    replicates: Replicates = 1000,
 ):
     """Score a finished run on its test images and write its record."""
-    made = _store().record(
+    result = _store().record(
         run,
         folder,
         name=name,
@@ -67,89 +68,82 @@ def record_run(
         keep=keep,
         replace=replace,
     )
-    kind = " on SIMULATED images" if made.simulated else ""
-    typer.echo(f"{made.path}: test macro AUC {_auc(made)}{kind}")
+    kind = " on SIMULATED images" if result.simulated else ""
+    say(f"{result.path}: test macro AUC {_auc(result)}{kind}")
 
 
 @results.command("list")
-def list_results(folder: Folder = HERE, model: Model = None, size: Size = None, data: Data = None):
-    """List the records, with what they were scored on."""
-    from rich.console import Console
-    from rich.table import Table
-
-    found = _chosen(folder, model, size, data)
-    shown = Table("Record", "px", "Test images", "Macro AUC [95 %]", "Recorded")
-    shown.columns[0].overflow = "fold"
+def list_results(
+    folder: Folder = FOLDER, model: Model = None, size: Size = None, data: Data = None
+):
+    """List the records with their test images and scores."""
+    found = _select(folder, model, size, data)
+    table = Table("Record", "px", "Test images", "Macro AUC [95 %]", "Recorded")
+    table.columns[0].overflow = "fold"
     for result in found:
         images = result.values["data"]["test"]
         kind = " SIMULATED" if result.simulated else ""
-        shown.add_row(
+        table.add_row(
             result.name,
-            str(result.recipe["size"]),
+            result.recipe["size"],
             f"{images['images']:,}{kind} of {images['source']}",
             _auc(result),
             result.values["recorded"][:10],
         )
-    Console().print(shown)
-    typer.echo(f"records that fit, in {folder}: {len(found)}")
+    table.show()
+    say(f"records in {folder}: {len(found)}")
 
 
 @results.command()
 def compare(
     first: Annotated[str, typer.Argument(help="Name of a record.")],
-    second: Annotated[str, typer.Argument(help="Name of another.")],
-    folder: Folder = HERE,
-    replicates: Annotated[int, typer.Option(help="Bootstrap resamples.")] = 1000,
+    second: Annotated[str, typer.Argument(help="Name of another record.")],
+    folder: Folder = FOLDER,
+    replicates: Replicates = 1000,
 ):
-    """Show in what two records differ, and whether their scores do by more than chance."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """Compare the settings of two records, and test the difference of their scores."""
     store = _store()
     pair = [store.load_result(folder / f"{name}.json") for name in (first, second)]
-    console = Console()
-    shown = Table("", first, second)
-    for what, values in store.differences(*pair).items():
-        shown.add_row(what, *map(str, values))
-    console.print(shown)
-    found = store.compare_results(*pair, replicates=replicates)
-    shown = Table(f"{second} less {first}", "difference [95 %]", "p", "p after Holm")
-    rows = [(name, row, None) for name, row in found.scores.items()]
-    rows += [(f"AUC, {name}", row, found.holm[name]) for name, row in found.findings.items()]
+    table = Table("", first, second)
+    for setting, values in store.differences(*pair).items():
+        table.add_row(setting, *values)
+    table.show()
+    comparison = store.compare_results(*pair, replicates=replicates)
+    table = Table(f"{second} minus {first}", "Difference [95 %]", "p", "p (Holm)")
+    rows = [(name, row, None) for name, row in comparison.scores.items()]
+    rows += [
+        (f"AUC, {name}", row, comparison.holm[name]) for name, row in comparison.findings.items()
+    ]
     for name, row, corrected in rows:
-        shown.add_row(
-            name,
-            f"{row.value:+.4f} [{row.low:+.4f}, {row.high:+.4f}]",
-            f"{row.p_value:.3g}",
-            "" if corrected is None else f"{corrected:.3g}",
-        )
-    console.print(shown)
-    images = " SIMULATED" if pair[0].simulated else ""
-    console.print(
-        f"Test images{images}. Paired bootstrap over {found.unit}; it does not tell how scores vary "
-        "with the seed of a run.",
-        highlight=False,
+        interval = f"{row.value:+.4f} [{row.low:+.4f}, {row.high:+.4f}]"
+        p_values = [None if p is None else f"{p:.3g}" for p in (row.p_value, corrected)]
+        table.add_row(name, interval, *p_values)
+    table.show()
+    kind = "SIMULATED test" if pair[0].simulated else "Test"
+    say(
+        f"{kind} images, paired bootstrap over {comparison.unit}. The test does not cover the "
+        "variation between seeds."
     )
 
 
 @results.command()
-def check(folder: Folder = HERE):
-    """Check every record: schema, hash, and all its scores where predictions were kept."""
+def check(folder: Folder = FOLDER):
+    """Validate every record, and recompute its scores where predictions are stored."""
     checked, unchecked = _store().check_results(folder)
     if not checked and not unchecked:
-        typer.echo(f"{folder}: no records")
+        say(f"no records in {folder}")
         return
-    typer.echo(f"scored anew from their predictions, all agree: {', '.join(checked) or 'none'}")
+    say(f"scores recomputed from stored predictions, all agree: {', '.join(checked) or 'none'}")
     if unchecked:
-        typer.echo(f"without predictions, schema and hash only: {', '.join(unchecked)}")
+        say(f"without stored predictions, schema only: {', '.join(unchecked)}")
 
 
 @results.command()
 def table(
-    folder: Folder = HERE,
-    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.markdown,
+    folder: Folder = FOLDER,
+    form: Annotated[Format, typer.Option("--format", help="Format.")] = Format.markdown,
     columns: Annotated[
-        str | None, typer.Option(help="What to show, with commas; an unknown one lists them.")
+        str | None, typer.Option(help="Columns, separated by commas; an unknown one lists all.")
     ] = None,
     model: Model = None,
     size: Size = None,
@@ -157,23 +151,21 @@ def table(
 ):
     """Print a table of records that were scored on the same images."""
     store = _store()
-    write = {Form.markdown: store.to_markdown, Form.latex: store.to_latex, Form.csv: store.to_csv}
+    write = {"markdown": store.to_markdown, "latex": store.to_latex, "csv": store.to_csv}[form]
     options = {} if columns is None else {"columns": tuple(columns.split(","))}
-    typer.echo(write[form](store.table(_chosen(folder, model, size, data), **options)))
+    typer.echo(plain(write(store.table(_select(folder, model, size, data), **options))))
 
 
 def _store():
-    """Import the store of results, with the back end kept quiet."""
-    from xraylab.backend import start_keras
-
+    """Import :mod:`xraylab.results`."""
     start_keras()
     from xraylab import results as store
 
     return store
 
 
-def _chosen(folder, model, size, data):
-    """Return the records that fit."""
+def _select(folder, model, size, data):
+    """Return the records with these properties."""
     wanted = {"model": model, "size": size, "data": data}
     return [
         result
@@ -183,7 +175,7 @@ def _chosen(folder, model, size, data):
 
 
 def _auc(result):
-    """Return a record's macro AUC with its interval."""
+    """Format a record's macro AUC and its interval."""
     interval = result.values["intervals"]["macro_auc"]
     if interval["value"] is None or interval["low"] is None:
         return "undefined"

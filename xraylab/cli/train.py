@@ -1,73 +1,88 @@
-"""Commands that train and score: ``train`` and ``evaluate``."""
+"""``xraylab train`` and ``xraylab resume``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-# Importing what these commands need would start a back end, so they do it when they run.
+from xraylab.backend import start_keras
+from xraylab.cli.console import RunFolder, command, say
 
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Any other field of the recipe, as ema=0.999 or data_options.root=images. Repeat it "
-        "for more.",
+        help="Any field of the recipe, such as ema=0.999 or data_options.root=images; repeatable.",
     ),
 ]
 
 MaxHours = Annotated[
     float | None,
-    typer.Option(help="Stop with a checkpoint before this time is over, as on Kaggle."),
+    typer.Option(help="Stop with a checkpoint before this time has passed, as on Kaggle."),
 ]
+
+
+def require_source(value: str | None) -> str | None:
+    """Check that ``--data`` names a data set or an existing path."""
+    from xraylab.data import NAMED_SOURCES
+    from xraylab.suggest import did_you_mean
+
+    if value is None or value in NAMED_SOURCES or Path(value).expanduser().exists():
+        return value
+    hint = did_you_mean(value, NAMED_SOURCES)
+    raise typer.BadParameter(
+        f"Expected: {', '.join(NAMED_SOURCES)}, or an existing .npz file. Received: {value!r}, "
+        f"which is neither.{f' {hint}' if hint else ''}"
+    )
 
 
 def train(
     name: Annotated[
         str, typer.Argument(help="A recipe of 'xraylab recipes' or a model of 'xraylab models'.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run.")],
     data: Annotated[
         str | None,
         typer.Option(
-            help="phantom, chestmnist, nih14, chexpert, folder, or the path of an .npz file."
+            callback=require_source,
+            help="phantom, chestmnist, nih14, chexpert, folder, or the path of an .npz file.",
         ),
     ] = None,
     size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step.")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Highest learning rate of AdamW, after the warm-up.")
+        float | None, typer.Option(help="Peak learning rate of AdamW, after the warm-up.")
     ] = None,
-    loss: Annotated[str | None, typer.Option(help="Loss of the labels, as asymmetric.")] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="Loss of the labels, such as asymmetric or focal.")
+    ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="First weights, dropout, order and changes of images.")
+        int | None,
+        typer.Option(help="Seed of initial weights, dropout, shuffling and augmentation."),
     ] = None,
     num_images: Annotated[
-        int | None, typer.Option(help="Number of training images; all of them without it.")
+        int | None, typer.Option(help="Number of training images; default: all.")
     ] = None,
     label_names: Annotated[
-        str | None, typer.Option(help="Names of the label columns, with commas.")
+        str | None, typer.Option(help="Names of the label columns, separated by commas.")
     ] = None,
     settings: Settings = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out, or begin it.")
+        bool, typer.Option("--resume", help="Continue the run in --out if there is one.")
     ] = False,
     max_hours: MaxHours = None,
 ):
-    """Train by a recipe, or a model by the plain one. What is not given is as the recipe has it.
+    """Train by a recipe, or a model with default settings; options override the recipe.
 
-    Stop it at any moment; the same command with --resume goes on.
+    Training can be interrupted at any time; the same command with --resume continues it.
     """
-    from xraylab.backend import start_keras
-
     start_keras()
     from xraylab import training
     from xraylab.training import recipes
 
-    given = {
+    options = {
         "size": size,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -81,85 +96,52 @@ def train(
     if data is not None:
         recipe = recipes.on_other_data(recipe, data)
     recipe = recipes.override(recipe, settings or ())
-    recipe = replace(
-        recipe, **{field: value for field, value in given.items() if value is not None}
-    )
-    tell(training.fit(recipe, out, resume=resume, max_hours=max_hours))
+    given = {field: value for field, value in options.items() if value is not None}
+    recipe = training.Recipe.from_dict(recipe.to_dict() | given)
+    print_outcome(training.fit(recipe, out, resume=resume, max_hours=max_hours))
 
 
-def tell(run):
-    """Print what came of a finished run, and what to do next."""
+def resume(
+    run: RunFolder,
+    data: Annotated[
+        str | None,
+        typer.Option(callback=require_source, help="Where its images are now, if moved."),
+    ] = None,
+    settings: Settings = None,
+    max_hours: MaxHours = None,
+):
+    """Continue a run by the recipe in its folder.
+
+    If files have moved, set data_options.root, teacher or start_from with --set.
+    """
+    start_keras()
+    from xraylab import training
+    from xraylab.training import recipes
+
+    recipe = recipes.override(training.Run(run).recipe, settings or ())
+    if data is not None:
+        recipe = training.Recipe.from_dict(recipe.to_dict() | {"data": data})
+    print_outcome(training.fit(recipe, run, resume=True, max_hours=max_hours))
+
+
+def print_outcome(run):
+    """Print the result of a finished run and the next command."""
     recipe, report = run.recipe, run.report
-    simulated = " on SIMULATED images" if report["simulated_images"] else ""
     scores = report["scores"]["val"]
     if "macro_auc" in scores:
         auc = scores["macro_auc"]
-        shown = f"validation macro AUC {'undefined' if auc is None else format(auc, '.4f')}"
+        score = f"validation macro AUC {'undefined' if auc is None else format(auc, '.4f')}"
+        following = command("evaluate", run.path, "--split", "test")
     else:
-        shown = f"validation error on masked pixels {scores['val_masked_error']:.4f} of full range"
-    typer.echo(
+        score = f"validation error on masked pixels {scores['val_masked_error']:.4f} of full range"
+        following = command(
+            "train", recipe.model, "--size", recipe.size,
+            "--set", f"start_from={run.path}", "--out", "FOLDER",
+        )  # fmt: skip
+    simulated = " on SIMULATED images" if report["simulated_images"] else ""
+    say(
         f"finished {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} in "
-        f"{report['seconds']:.0f} s; best epoch {report['best_epoch']}, {shown}{simulated}"
+        f"{report['seconds']:.0f} s; best epoch {report['best_epoch']}, {score}{simulated}"
     )
-    typer.echo(f"weights, history and report: {run.path}")
-    if "macro_auc" in scores:
-        typer.echo(f"next: xraylab evaluate {run.path} --split test")
-    else:
-        typer.echo(
-            f"next: xraylab train {recipe.model} --size {recipe.size} "
-            f"--set start_from={run.path} --out FOLDER"
-        )
-
-
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of 'xraylab train'.")],
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    data: Annotated[
-        str | None, typer.Option(help="Score on other data than the run was trained on.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="data_options.KEY=VALUE",
-            help="An option of the data, as data_options.root=images where they have moved.",
-        ),
-    ] = None,
-    weights: Annotated[str, typer.Option(help="best or last.")] = "best",
-    replicates: Annotated[
-        int, typer.Option(help="Bootstrap resamples behind the 95 % intervals.")
-    ] = 1000,
-):
-    """Score a run on a split: the table with its floors and intervals."""
-    from rich.console import Console
-
-    from xraylab.backend import start_keras
-
-    start_keras()
-    from xraylab import evaluation
-    from xraylab.cli.tables import print_evaluation
-
-    result = evaluation.evaluate(
-        run,
-        split,
-        source=data,
-        data_options=_data_options(settings),
-        weights=weights,
-        replicates=replicates,
-    )
-    print_evaluation(Console(), result)
-
-
-def _data_options(settings):
-    """Return the options of the data among settings, and refuse any other."""
-    from xraylab.training import Recipe, recipes
-
-    plain = Recipe()
-    changed = recipes.override(plain, settings or ())
-    others = sorted(changed.differences(plain).keys() - {"data_options"})
-    if others:
-        raise ValueError(
-            f"--set {others[0]}=… came; what was trained is scored as it is, and only options of "
-            "the data can be set, as data_options.root=images"
-        )
-    return changed.data_options
+    say(f"weights, history and report: {run.path}")
+    say(f"next: {following}")

@@ -1,0 +1,64 @@
+"""Output of the commands: names from files are printed as text, never interpreted."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import rich.table
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+RunFolder = Annotated[
+    Path,
+    typer.Argument(exists=True, file_okay=False, help="Folder of a run of 'xraylab train'."),
+]
+
+
+def plain(text: Any) -> str:
+    """Replace control characters other than line breaks by their escape sequences."""
+    return "".join(
+        character
+        if character.isprintable() or character == "\n"
+        else character.encode("unicode_escape").decode()
+        for character in str(text)
+    )
+
+
+def as_text(value: Any) -> str:
+    """Convert a value to text without control characters and without effect as Rich markup."""
+    return escape(plain(value))
+
+
+def command(*arguments: Any) -> str:
+    """Return a command line of xraylab with its arguments quoted for the shell."""
+    return shlex.join(["xraylab", *map(str, arguments)])
+
+
+def say(text: Any, *, bold: bool = False, stderr: bool = False) -> None:
+    """Print text; long lines are not broken, so that commands and paths can be copied."""
+    console = Console(stderr=stderr, soft_wrap=True, highlight=False)
+    console.print(as_text(text), style="bold" if bold else None)
+
+
+class Table(rich.table.Table):
+    """A table whose title, headers and cells are plain text.
+
+    Args:
+        headers: titles of the columns.
+        right: index of the first column that is aligned to the right.
+        title: title of the table.
+    """
+
+    def __init__(self, *headers: str, right: int | None = None, title: str | None = None):
+        super().__init__(*map(as_text, headers), title=title and as_text(title))
+        for column in self.columns[len(headers) if right is None else right :]:
+            column.justify = "right"
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Add a row; None is an empty cell."""
+        super().add_row(*("" if cell is None else as_text(cell) for cell in cells), **options)
+
+    def show(self) -> None:
+        """Print the table."""
+        Console().print(self)
