@@ -1,7 +1,7 @@
 """Chapters run from top to bottom at the smallest scale, as their notebook twins.
 
 ``make book`` runs every chapter at laptop scale and stops at an error. Here run the first, one that
-trains and probes, and one of the phantom; ``make test-models`` runs all of them.
+trains and probes, and one of the phantom; ``make test-all`` runs all of them.
 """
 
 import os

@@ -15,7 +15,7 @@ ASKED = os.environ.get("XRAYLAB_EVERY_MODEL", "")
 """The name of a model to be tested thoroughly, or any other text for all of them."""
 
 EVERY_MODEL = bool(ASKED)
-"""Whether the thorough tests run over more than the toys; ``make test-models`` sets it."""
+"""Whether the thorough tests run over more than the toys; ``make test-all`` sets it."""
 
 NAMES = [ASKED] if ASKED in CARDS else models.list_models()
 

@@ -2,7 +2,7 @@
 
 The first tests run over the toys and one full-size model a family. Those that differentiate,
 compile, save and train run over the toys, which are the same code at a small size. ``make
-test-models`` runs all of them over all models.
+test-all`` runs all of them over all models.
 """
 
 import keras

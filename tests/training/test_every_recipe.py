@@ -1,6 +1,6 @@
 """Every named recipe trains from the command line, at its own size, on a few simulated images.
 
-Long: it runs with ``make test-models``, or where XRAYLAB_EVERY_MODEL is set.
+Long: it runs with ``make test-all``, or where XRAYLAB_EVERY_MODEL is set.
 """
 
 import json
@@ -15,7 +15,7 @@ from xraylab.cli import app
 from xraylab.training import recipes
 
 pytestmark = pytest.mark.skipif(
-    not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-models runs it"
+    not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-all runs it"
 )
 
 
