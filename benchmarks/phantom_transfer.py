@@ -235,7 +235,9 @@ def parsed():
     parser.add_argument("--augment", action=switch, default=True, help="vary the training images")
     parser.add_argument("--jit", action=switch, default=False, help="XLA: slower on a CPU")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the phantom images there")
-    parser.add_argument("--projection", choices=("PA", "AP", "NIH"), help="as the phantom's knob")
+    parser.add_argument(
+        "--projection", choices=("PA", "AP", "NIH"), help="parameter of the simulator"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
     parser.add_argument("--real", type=Path, default=default, help="folder of nih_sample_64.npz")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
@@ -262,7 +264,7 @@ def main():
     from xraylab import data, phantom
 
     names = ("model", "images", "epochs", "batch", "rate", "augment", "jit", "seed", "projection")
-    knobs = {"projection": options.projection} if options.projection else None
+    parameters = {"projection": options.projection} if options.projection else None
     facts = {name: getattr(options, name) for name in names}
     print(f"{describe_backend()}, {SIZE} px, phantom version {phantom.VERSION}, {facts}")
     real = real_images(options.real)
@@ -270,7 +272,9 @@ def main():
         cache = options.cache or Path(folder)
         counts = {"train": options.images, "val": VAL_IMAGES, "test": options.test_images}
         images = {
-            split: data.load("phantom", SIZE, split, num_images=count, cache_dir=cache, knobs=knobs)
+            split: data.load(
+                "phantom", SIZE, split, num_images=count, cache_dir=cache, parameters=parameters
+            )
             for split, count in counts.items()
         }
         drawing = time.perf_counter() - start

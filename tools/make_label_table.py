@@ -1,8 +1,8 @@
-"""Count the distinct label vectors of ChestMNIST and write them as a small table of facts.
+"""Count the distinct label vectors of ChestMNIST and write the table that the simulator uses.
 
 python tools/make_label_table.py LABELS.npz
 
-LABELS.npz holds ``train_labels``, ``val_labels`` and ``test_labels``, as ``chestmnist.npz`` does.
+LABELS.npz contains ``train_labels``, ``val_labels`` and ``test_labels``, like ``chestmnist.npz``.
 """
 
 import csv
@@ -17,7 +17,7 @@ SPLITS = ("train", "val", "test")
 
 
 def count_vectors(path):
-    """Return rows (label vector as text, images in train, val, test), in the vectors' order."""
+    """Return rows (label vector as text, number of train, val, test images), sorted by vector."""
     with np.load(path, allow_pickle=False) as file:
         counters = [
             Counter("".join(map(str, row)) for row in file[f"{split}_labels"].astype(int))

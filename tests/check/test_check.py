@@ -14,7 +14,7 @@ from xraylab.explain import scores_of
 from xraylab.findings import FINDINGS
 from xraylab.models import mxa
 from xraylab.models.medvit_parts import EMHSA, MHCA
-from xraylab.phantom.exposure import WATER
+from xraylab.phantom.exposure import WATER_ATTENUATION
 from xraylab.plotting import pareto_front
 from xraylab.training.augmentation.pixels import carry_out
 from xraylab.training.augmentation.plan import warp_matrices
@@ -200,7 +200,7 @@ def solutions():
         "01.all_negative": accuracy_score(test.ravel(), np.zeros(test.size)),
         "01.edema_effusion": effusion[edema].mean(),
         **score_solutions(),
-        "02.two_rays": np.exp(WATER) ** 10,
+        "02.two_rays": np.exp(WATER_ATTENUATION) ** 10,
         "02.noisy_reader": rates.mean(),
         "02.cardiothoracic": heart / chest,
         "03.window": 63 * np.asarray(carry_out(ramp, {"matrices": window}, "black"))[0, 5, 0, 0],

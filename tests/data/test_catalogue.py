@@ -52,10 +52,16 @@ def test_phantom_gets_what_was_asked_for(monkeypatch, complaint):
     simulator.load_phantom = lambda *args, **kwargs: asked.append((args, kwargs))
     monkeypatch.setitem(sys.modules, "xraylab.data.phantom", simulator)
     load("phantom", split="val", num_images=9, seed=4, progress=False)
-    rest = {"num_images": 9, "seed": 4, "knobs": None, "cache_dir": data_root(), "progress": False}
+    rest = {
+        "num_images": 9,
+        "seed": 4,
+        "parameters": None,
+        "cache_dir": data_root(),
+        "progress": False,
+    }
     assert asked == [((64, "val"), rest)]
     complaint(load, "phantom", label_names=["a"], names="label_names")
-    complaint(load, "chestmnist", knobs={"exposure": 0.5}, names="knobs")
+    complaint(load, "chestmnist", parameters={"exposure": 0.5}, names="parameters")
 
 
 def test_part_of_a_file_is_evenly_spaced_and_still_mapped(npz, arrays):

@@ -25,20 +25,20 @@ def load(tmp_path, **options):
 
 
 def make_images(indices, split="train", **options):
-    labels = phantom.draw_labels(indices, split=split)
+    labels = phantom.sample_labels(indices, split=split)
     return phantom.simulate(indices, size=32, labels=labels, **options)
 
 
 @pytest.fixture
 def counted(monkeypatch):
     """Small batches, and the list of the images that were simulated."""
-    real, made = phantom.images, []
+    real, made = phantom.simulate, []
 
     def count(indices, **options):
         made.extend(np.asarray(indices).tolist())
         return real(indices, **options)
 
-    monkeypatch.setattr(phantom, "images", count)
+    monkeypatch.setattr(phantom, "simulate", count)
     monkeypatch.setattr("xraylab.data.phantom._BATCH", 8)
     return made
 
@@ -82,33 +82,33 @@ def test_masks_of_images_that_are_not_there(tmp_path, chosen):
         load(tmp_path).masks[chosen]
 
 
-def test_knobs_have_a_folder_of_their_own_and_stand_in_the_manifest(tmp_path):
+def test_parameters_have_a_folder_of_their_own_and_stand_in_the_manifest(tmp_path):
     plain = load(tmp_path)
-    turned = load(tmp_path, knobs={"prevalence": {"mass": 1, "hernia": 0}})
+    turned = load(tmp_path, parameters={"prevalence": {"mass": 1, "hernia": 0}})
     assert (turned.labels[:, FINDINGS.index("mass")] == 1).all()
     assert turned.path.parent != plain.path.parent and turned.fingerprint != plain.fingerprint
-    told = json.loads((turned.path / "manifest.json").read_text())["knobs"]
+    told = json.loads((turned.path / "manifest.json").read_text())["parameters"]
     assert told == {"prevalence": {"mass": 1.0, "hernia": 0.0}}
-    again = load(tmp_path, knobs={"prevalence": {"hernia": 0.0, "mass": 1.0}})
+    again = load(tmp_path, parameters={"prevalence": {"hernia": 0.0, "mass": 1.0}})
     assert again.path == turned.path
-    assert load(tmp_path, knobs={"exposure": 0}).path == plain.path
+    assert load(tmp_path, parameters={"exposure": 0}).path == plain.path
     with pytest.raises(ValueError, match="Did you mean 'severity'"):
-        load(tmp_path, knobs={"severty": (0, 1)})
+        load(tmp_path, parameters={"severty": (0, 1)})
 
 
-def test_the_simulator_gets_all_knobs_but_the_prevalence(tmp_path, monkeypatch):
-    real, asked = phantom.images, []
+def test_the_simulator_gets_all_parameters_but_the_prevalence(tmp_path, monkeypatch):
+    real, asked = phantom.simulate, []
 
-    def record(indices, *, size, seed, labels, masks=False, **knobs):
-        asked.append((labels, knobs))
+    def record(indices, *, size, seed, labels, masks=False, **parameters):
+        asked.append((labels, parameters))
         return real(indices, size=size, seed=seed, labels=labels, masks=masks)
 
-    monkeypatch.setattr(phantom, "images", record)
-    split = load(tmp_path, knobs={"prevalence": 1.0, "severity": (0.5, 1), "projection": "AP"})
+    monkeypatch.setattr(phantom, "simulate", record)
+    split = load(tmp_path, parameters={"prevalence": 1.0, "severity": (0.5, 1), "projection": "AP"})
     split.masks[3]
     assert len(asked) == 3  # one image to try the arguments, all images, one image's masks
-    for labels, knobs in asked:
-        assert labels.all() and knobs == {"severity": [0.5, 1.0], "projection": "AP"}
+    for labels, parameters in asked:
+        assert labels.all() and parameters == {"severity": [0.5, 1.0], "projection": "AP"}
 
 
 def test_splits_share_no_image_and_smaller_ones_are_the_beginning(tmp_path):
@@ -121,7 +121,7 @@ def test_splits_share_no_image_and_smaller_ones_are_the_beginning(tmp_path):
 
 def test_images_are_simulated_once(tmp_path, monkeypatch):
     first = load(tmp_path)
-    monkeypatch.setattr(phantom, "images", None)
+    monkeypatch.setattr(phantom, "simulate", None)
     again = load(tmp_path)
     assert again.fingerprint == first.fingerprint
     np.testing.assert_array_equal(again.images, first.images)
@@ -150,7 +150,7 @@ def change_manifest(folder, **changes):
         lambda folder: (folder / "manifest.json").write_text("[]"),
         lambda folder: change_manifest(folder, version=0),
         lambda folder: change_manifest(folder, num_images=21),
-        lambda folder: change_manifest(folder, knobs={"exposure": 0.5}),
+        lambda folder: change_manifest(folder, parameters={"exposure": 0.5}),
         lambda folder: change_manifest(folder, sha256={}),
     ],
 )
@@ -172,13 +172,13 @@ import sys, time
 from xraylab import data, phantom
 import xraylab.data.phantom as source
 
-real = phantom.images
+real = phantom.simulate
 
 def slow(indices, **options):
     time.sleep(0.05)
     return real(indices, **options)
 
-phantom.images, source._BATCH = slow, 8
+phantom.simulate, source._BATCH = slow, 8
 data.load("phantom", 32, "val", num_images=500, cache_dir=sys.argv[1], progress=False)
 """
 
@@ -220,7 +220,7 @@ def test_a_simulation_that_was_killed_goes_on_where_it_was(tmp_path, counted):
 
 
 def fill_the_disk_after(monkeypatch, calls_left):
-    real, calls = phantom.images, []
+    real, calls = phantom.simulate, []
 
     def die(*arguments, **options):
         calls.append(arguments)
@@ -228,7 +228,7 @@ def fill_the_disk_after(monkeypatch, calls_left):
             raise OSError(28, "No space left on device")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(phantom, "images", die)
+    monkeypatch.setattr(phantom, "simulate", die)
 
 
 def test_a_simulation_that_fails_leaves_no_half_folder_and_can_go_on(tmp_path, monkeypatch):
@@ -305,6 +305,6 @@ def test_what_the_phantom_cannot_take(tmp_path, complaint):
 
 
 def test_bad_sizes_are_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ValueError, match="size must be a whole number from 28 to 1024; 8 came"):
+    with pytest.raises(ValueError, match="size. Expected: an integer from 28 to 1024. Received: 8"):
         load(tmp_path, size=8)
     assert not list(tmp_path.iterdir())

@@ -5,9 +5,9 @@ import numpy as np
 from xraylab import phantom
 from xraylab.check.grading import Exercise
 from xraylab.findings import index
-from xraylab.phantom.exposure import WATER
+from xraylab.phantom.exposure import WATER_ATTENUATION
 
-_THIN, _THICK = np.exp(-WATER * 12), np.exp(-WATER * 22)
+_THIN, _THICK = np.exp(-WATER_ATTENUATION * 12), np.exp(-WATER_ATTENUATION * 22)
 
 two_rays = Exercise(
     _THIN / _THICK, "Only the difference of 10 cm matters, whatever both have in common.", 5e-3
@@ -16,8 +16,8 @@ two_rays.mistake(_THICK / _THIN, "That is the inverse: thick over thin.")
 two_rays.mistake(22 / 12, "The thickness is in the exponent; the intensity is not 1/thickness.")
 two_rays.mistake(_THIN - _THICK, "That is the difference of the two intensities; divide instead.")
 two_rays.mistake(1 / _THIN, "That compares the first ray with the beam in air.")
-two_rays.mistake(WATER * 10, "That is the exponent; raise e to it.")
-two_rays.mistake(10 ** (WATER * 10), "The base is e, not ten.")
+two_rays.mistake(WATER_ATTENUATION * 10, "That is the exponent; raise e to it.")
+two_rays.mistake(10 ** (WATER_ATTENUATION * 10), "The base is e, not ten.")
 
 
 def noisy_reader() -> Exercise:

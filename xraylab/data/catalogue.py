@@ -18,7 +18,7 @@ from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split, evenly_spaced
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
-from xraylab.phantom.knobs import Knobs
+from xraylab.phantom import PhantomConfig
 from xraylab.suggest import did_you_mean
 
 NAMED_SOURCES = ("phantom", "chestmnist", "nih14", "chexpert", "folder")
@@ -55,7 +55,7 @@ def load(
     label_names: Sequence[str] | None = None,
     num_images: int | Mapping[str, int] | None = None,
     seed: int = 0,
-    knobs: Knobs | Mapping[str, Any] | None = None,
+    parameters: PhantomConfig | Mapping[str, Any] | None = None,
     cache_dir: str | os.PathLike | None = None,
     download: bool = True,
     progress: bool = True,
@@ -83,7 +83,8 @@ def load(
             validation and 2,048 for test.
         seed: chooses the phantom images (at most 2**63 - 1), or where an evenly spaced choice
             begins.
-        knobs: for the phantom alone, :class:`xraylab.phantom.Knobs` or a mapping of them.
+        parameters: for the phantom only, :class:`xraylab.phantom.PhantomConfig` or a mapping of its
+            fields.
         cache_dir: folder for downloads and unpacked arrays; None stands for :func:`data_root`.
         download: whether ChestMNIST may be downloaded.
         progress: whether to show the progress of long work.
@@ -97,7 +98,7 @@ def load(
 
     Raises:
         DataError: if an argument is wrong, or the file is not what it should be.
-        ValueError: for a size or knob that the phantom cannot take.
+        ValueError: for a size or parameter that the simulator does not accept.
     """
     if split not in SPLITS:
         raise DataError(
@@ -126,12 +127,12 @@ def load(
                 advice="leave label_names out; it is for files of other data sets",
             )
         size = DEFAULT_SIZE if size is None else size
-    if knobs is not None and not (named and source == "phantom"):
+    if parameters is not None and not (named and source == "phantom"):
         raise DataError(
-            "argument knobs",
+            "argument parameters",
             expected=f"none: {source} is no phantom, its images are what they are",
-            found=repr(knobs),
-            advice="leave knobs out, or load the phantom",
+            found=repr(parameters),
+            advice="leave parameters out, or load the phantom",
         )
     if named and source == "phantom":
         # Imported here: the simulator is not needed by those who bring images of their own.
@@ -142,7 +143,7 @@ def load(
             split,
             num_images=num_images,
             seed=seed,
-            knobs=knobs,
+            parameters=parameters,
             cache_dir=root,
             progress=progress,
         )

@@ -15,8 +15,8 @@ from xraylab.data.kept import make_once, read_manifest
 from xraylab.data.split import Split
 from xraylab.findings import FINDINGS
 from xraylab.io import progress_bar, require_free_disk, sha256
-from xraylab.phantom.knobs import Knobs
-from xraylab.phantom.labels import MOST_SEED, draw_labels
+from xraylab.phantom import PhantomConfig, sample_labels
+from xraylab.phantom.labels import MAX_SEED
 from xraylab.workers import in_order
 
 FIRST_INDEX = {"train": 0, "val": 10**9, "test": 2 * 10**9}
@@ -32,7 +32,9 @@ _BATCH, _BATCH_PIXELS = 128, 1 << 23
 _FILES = ("images.npy", "labels.npy", "boxes.npy", "facts.npy")
 
 
-def load_phantom(size, split, *, num_images=None, seed=0, knobs=None, cache_dir, progress=True):
+def load_phantom(
+    size, split, *, num_images=None, seed=0, parameters=None, cache_dir, progress=True
+):
     """Return simulated images, from the cache where they are in it.
 
     The first images of a larger split are those of a smaller one. A simulation that was stopped,
@@ -43,19 +45,20 @@ def load_phantom(size, split, *, num_images=None, seed=0, knobs=None, cache_dir,
         split: ``"train"``, ``"val"`` or ``"test"``.
         num_images: number of images; None stands for :data:`DEFAULT_IMAGES`.
         seed: seed of the population, from 0 to 2**63 - 1.
-        knobs: :class:`xraylab.phantom.Knobs`, a mapping of them, or None for none.
+        parameters: :class:`xraylab.phantom.PhantomConfig`, or a mapping of its fields.
         cache_dir: folder in which the images are kept.
         progress: whether to show the progress of the simulation.
 
     Raises:
-        ValueError: for a size or knob that the phantom cannot take.
+        ValueError: for a size or parameter that the simulator does not accept.
         DataError: for a number of images or seed that it cannot take, if the folder cannot be
             written, or if the disk is too full.
     """
     count = DEFAULT_IMAGES[split] if num_images is None else num_images
     require_int("num_images", count, 1, MOST_IMAGES)
-    require_int("seed", seed, 0, MOST_SEED)
-    knobs = Knobs.of(knobs)
+    require_int("seed", seed, 0, MAX_SEED)
+    if not isinstance(parameters, PhantomConfig):
+        parameters = PhantomConfig(**(parameters or {}))
     facts = {
         "simulator": "ChestPhantom",
         "version": phantom.VERSION,
@@ -63,7 +66,7 @@ def load_phantom(size, split, *, num_images=None, seed=0, knobs=None, cache_dir,
         "size": int(size),
         "split": split,
         "num_images": int(count),
-        "knobs": knobs.as_dict(),
+        "parameters": parameters.as_dict(),
     }
     folder = Path(cache_dir) / "phantom" / _place(facts) / f"{split}-{count}"
     if not _is_whole(folder, facts):
@@ -124,13 +127,13 @@ class PhantomMasks:
 
 def _images(facts, rows, **options):
     """Simulate the images in some rows of a split."""
-    knobs = dict(facts["knobs"])
+    parameters = dict(facts["parameters"])
     indices = FIRST_INDEX[facts["split"]] + np.asarray(rows)
-    labels = draw_labels(
-        indices, facts["seed"], split=facts["split"], prevalence=knobs.pop("prevalence", None)
+    labels = sample_labels(
+        indices, facts["seed"], split=facts["split"], prevalence=parameters.pop("prevalence", None)
     )
     return phantom.simulate(
-        indices, size=facts["size"], seed=facts["seed"], labels=labels, **knobs, **options
+        indices, size=facts["size"], seed=facts["seed"], labels=labels, **parameters, **options
     )
 
 
@@ -141,7 +144,7 @@ def _batch_size(facts):
 
 def _simulate(folder, facts, progress):
     """Simulate a split into its folder."""
-    # Before anything is written: the simulator knows best what sizes and knobs it takes.
+    # The simulator checks its arguments before anything is written.
     trial = _arrays(_images(facts, [0]), 0)
     layout = {name: (array.dtype, array.shape[1:]) for name, array in trial.items()}
 
@@ -151,7 +154,7 @@ def _simulate(folder, facts, progress):
     def fill(part):
         _fill(part, facts, layout, progress)
 
-    sweep_parts(folder.parent.parent)  # of other versions, seeds, sizes and knobs
+    sweep_parts(folder.parent.parent)  # of other versions, seeds, sizes and parameters
     make_once(folder, is_whole=is_whole, fill=fill, made="simulated", progress=progress)
 
 
@@ -193,12 +196,12 @@ def _batches(facts, done):
 
 
 def _place(facts):
-    """Return the name of the folder for all images of a version, seed, size and set of knobs."""
+    """Return the name of the folder for a version, seed, size and set of parameters."""
     place = f"v{facts['version']}-seed{facts['seed']}-{facts['size']}px"
-    if not facts["knobs"]:
+    if not facts["parameters"]:
         return place
-    turned = json.dumps(facts["knobs"], sort_keys=True).encode()
-    return f"{place}-knobs-{hashlib.sha256(turned).hexdigest()[:10]}"
+    parameters = json.dumps(facts["parameters"], sort_keys=True).encode()
+    return f"{place}-parameters-{hashlib.sha256(parameters).hexdigest()[:10]}"
 
 
 def _is_whole(folder, facts):
@@ -213,5 +216,7 @@ def _is_whole(folder, facts):
 
 
 def _fingerprint(manifest):
-    """Return the hex digest of what decides and what makes up the images."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    """Return a SHA-256 digest of the parameters and the bytes of the images."""
+    # The records of runs hold digests in which the parameters have their former name.
+    former = {"knobs" if name == "parameters" else name: v for name, v in manifest.items()}
+    return hashlib.sha256(json.dumps(former, sort_keys=True).encode()).hexdigest()

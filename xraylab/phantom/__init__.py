@@ -1,13 +1,12 @@
-"""ChestPhantom: simulated chest X-rays whose every finding is known.
+"""ChestPhantom: simulated chest X-rays with complete ground truth.
 
-A *phantom*, in radiology, is an object of known make-up that is imaged in place of a patient. These
-images are for teaching and for tests. They resemble chest X-rays; scores on them say nothing about
-patients.
+In radiology, a *phantom* is an object of known composition that is imaged in place of a patient.
+The images are for teaching and for tests. Scores measured on them say nothing about patients.
 """
 
+from xraylab.phantom.config import CUES, Confounder, PhantomConfig
 from xraylab.phantom.devices import DEVICES
-from xraylab.phantom.knobs import CUES, Confounder, Knobs
-from xraylab.phantom.labels import SPLIT_SIZES, draw_labels, label_counts
+from xraylab.phantom.labels import SPLIT_SIZES, label_counts, sample_labels
 from xraylab.phantom.simulator import (
     BOX_DTYPE,
     FACT_DTYPE,
@@ -25,10 +24,10 @@ __all__ = [
     "SPLIT_SIZES",
     "VERSION",
     "Confounder",
-    "Knobs",
+    "PhantomConfig",
     "SimulatedImages",
-    "draw_labels",
     "label_counts",
     "layers",
+    "sample_labels",
     "simulate",
 ]

@@ -1,297 +1,283 @@
-"""A chest without findings: how many centimetres of water stand in the way of each ray.
+"""A chest without findings: the water-equivalent thickness, in cm, that each ray passes through.
 
-All that lies along a ray adds up, as in the law of Beer and Lambert. Soft tissue and fluid count as
-water; lung is mostly air; bone counts as the water that weakens the beam as much. What is written
-in (n, size, 1) depends on the height alone, which makes most of the geometry cheap.
+Thicknesses along a ray add up, by the law of Beer and Lambert. Soft tissue and fluid count as
+water, lung is mostly air, and bone counts as the thickness of water with the same attenuation.
+Arrays of shape (n, size, 1) depend on the height alone, which makes most of the geometry cheap.
 """
 
-from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 
-from xraylab.phantom.patient import Patient
-from xraylab.phantom.shapes import band, bump, column, ellipse, smooth_field, step
+from xraylab.phantom.shapes import (
+    biweight,
+    gaussian_bump,
+    half_chord,
+    per_image,
+    smooth_noise,
+    smoothstep,
+    squared_radius,
+)
 
 NECK = 2.6
-"""Half the width in cm of the mediastinum above the heart."""
+"""Half width of the mediastinum above the heart, in cm."""
 
 
-@dataclass
-class Chest:
-    """The chests of some patients, laid out on the image's pixels; lengths in centimetres.
+class Chest(SimpleNamespace):
+    """The chests of a batch of patients, projected onto the pixels of their images.
 
-    Shapes:
-        x: (n, size, size), y: (n, size, 1), where each pixel lies in the patient.
-        height: (n, size, 1), 0 at the lungs' tops and 1 at the costophrenic angles.
-        outer: (n, size, 1), from the midline to the inside of the ribs.
-        border: the mediastinum's right and left border, each (n, size, 1).
-        lower: (n, size, size), y of the diaphragm there. beside: |x|.
-        lung: (n, size, size), share of the pixel that is lung seen free of heart and diaphragm.
-        air: (n, size, size), cm of air along the ray. water: (n, size, size), cm of water.
-        vessels: (n, size, size), cm of water that the vessels hold.
+    Attributes:
+        patient, seed, indices, size: the :class:`~xraylab.phantom.patient.Patient`, and what
+            determines random textures.
+
+    Shapes (lengths in cm):
+        x: (n, size, size), y: (n, size, 1), position of each pixel in the patient. abs_x: the
+            absolute value of x.
+        height: (n, size, 1), 0 at the lung apices and 1 at the costophrenic angles.
+        rib_x: (n, size, 1), distance from the midline to the inner side of the ribs.
+        right_border, left_border: (n, size, 1), x of the borders of the mediastinum.
+        diaphragm_y: (n, size, size), y of the diaphragm.
+        lung: (n, size, size), visibility of the lung, 0 where heart or diaphragm cover it.
+        air, water: (n, size, size), thickness along the ray. vessels: the water in vessels.
     """
 
-    patient: Patient
-    size: int
-    seed: int
-    indices: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    beside: np.ndarray
-    height: np.ndarray
-    outer: np.ndarray
-    border: tuple
-    lower: np.ndarray
-    lung: np.ndarray
-    air: np.ndarray
-    water: np.ndarray
-    vessels: np.ndarray
-
     @property
-    def pitch(self):
+    def pixel_size(self):
         """Side of a pixel in cm, (n,)."""
-        return self.patient.field / self.size
+        return self.patient.field_size / self.size
 
     @property
-    def soft(self):
-        """Half the width in cm of an edge that is as sharp as a pixel allows, (n, 1, 1)."""
-        return column(np.maximum(0.12, 0.7 * self.pitch))
+    def edge_width(self):
+        """Half width in cm of the sharpest edge that the pixels can represent, (n, 1, 1)."""
+        return per_image(np.maximum(0.12, 0.7 * self.pixel_size))
 
     @property
-    def reach(self):
-        """Share of the way from the midline to the ribs, (n, size, size); above 1 beyond them."""
-        return self.beside / self.outer.clip(1.0)  # at the lungs' tops the ribs meet the midline
+    def lateral_fraction(self):
+        """Distance from the midline over that of the ribs, (n, size, size); above 1 outside."""
+        return self.abs_x / self.rib_x.clip(1.0)  # at the lung apices the ribs meet the midline
 
     def to_pixels(self, x, y):
-        """Return the column and row, from the centre of the first pixel, of points (n, m)."""
+        """Convert points (n, m) in cm to columns and rows, integers at the pixel centers."""
         p = self.patient
-        turn, move_x, move_y, pitch = (
-            v[:, np.newaxis] for v in (p.turn, p.move_x, p.move_y, self.pitch)
+        tilt, offset_x, offset_y, pixel_size = (
+            v[:, np.newaxis] for v in (p.tilt, p.offset_x, p.offset_y, self.pixel_size)
         )
-        middle = self.size / 2 - 0.5
-        return (x + turn * y + move_x) / pitch + middle, (y + move_y) / pitch + middle
+        center = self.size / 2 - 0.5
+        return (x + tilt * y + offset_x) / pixel_size + center, (y + offset_y) / pixel_size + center
 
-    def lung_of(self, side):
-        """Return the lung of one side an image; ``side`` (n, 1, 1): -1 right, 1 left, 0 both."""
+    def lung_on(self, side):
+        """Return the lung on one side; ``side`` (n, 1, 1): -1 right, 1 left, 0 both."""
         return self.lung * ((side == 0) | (side * self.x > 0))
 
-    def rows(self, chosen):
-        """Return some of the chests."""
-        pictures = {
-            name: value[chosen]
-            for name, value in vars(self).items()
-            if isinstance(value, np.ndarray)
-        }
-        border = tuple(edge[chosen] for edge in self.border)
-        return replace(self, patient=self.patient.rows(chosen), border=border, **pictures)
+    def take(self, rows):
+        """Return the chests of some images."""
+        arrays = {name: v[rows] for name, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return Chest(**vars(self) | arrays | {"patient": self.patient.take(rows)})
 
 
-def lay_out(patient, indices, seed, size):
-    """Return chests with every outline in place, the air in the lungs and the water of the body."""
-    p = patient
-    grid = ((np.arange(size, dtype=np.float32) + 0.5) / size - 0.5) * column(p.field)
-    y = np.swapaxes(grid, 1, 2) - column(p.move_y)
-    x = grid - column(p.turn) * y - column(p.move_x)
-    beside = np.abs(x)
-    floor = column(np.maximum(p.dome_right, p.dome_left) + p.angle)
-    height = (y - column(p.apex)) / (floor - column(p.apex))
-    inside = np.clip(height, 0.0, 1.0)
-    outer = lung_contour(p, inside)
-    border = mediastinal_borders(p, y)
-    left = step(x, 3.0)  # the two domes pass into each other behind the heart
-    dome = column(p.dome_right) + column(p.dome_left - p.dome_right) * left
-    # From the top of the dome the diaphragm falls to the angle outside, and less to the heart.
-    crest = column(p.width * 0.45)
-    fall = (beside - crest) / (column(p.width) - crest)
-    fall = np.where(fall > 0, fall, 0.3 * fall)
-    lower = dome + column(p.angle * (1 - p.flat)) * np.minimum(fall * fall, 1.2)
-    soft = column(np.maximum(0.4, 0.8 * p.field / size))
-    top = step(y - column(p.apex), 0.5)
-    above = step(lower - y, np.maximum(soft, column(p.haze)))
-    cage = step(outer - beside, soft) * top
-    path, middle = lung_path(p, beside, outer, inside)
-    # Behind and in front of the dome the lung reaches lower than its top: air seen through it.
-    behind = 0.30 * np.exp(-np.maximum(y - lower, 0.0) / 1.8)
-    held = middle_thickness(p, x, y, border, path)
-    air = cage * (path - held) * np.maximum(above, behind) * column(p.air)
-    free = cage * above * (1 - np.minimum(held / (0.5 * middle + 1.0), 1.0))
-    outlines = x, y, beside, height, outer, border, lower, free, air
-    return Chest(p, size, seed, indices, *outlines, np.zeros_like(x), np.zeros_like(x))
+def build_chest(patient, indices, seed, size):
+    """Project the contours and the air of the lungs; ``water`` and ``vessels`` are still 0."""
+    p, c = patient, patient.columns
+    chest = Chest(patient=patient, indices=indices, seed=seed, size=size)
+    grid = ((np.arange(size, dtype=np.float32) + 0.5) / size - 0.5) * c.field_size
+    chest.y = y = np.swapaxes(grid, 1, 2) - c.offset_y
+    chest.x = grid - c.tilt * y - c.offset_x
+    chest.abs_x = np.abs(chest.x)
+    angle_y = per_image(np.maximum(p.right_dome, p.left_dome) + p.angle_depth)
+    chest.height = (y - c.lung_top) / (angle_y - c.lung_top)
+    chest.rib_x = lung_contour(p, np.clip(chest.height, 0.0, 1.0))
+    chest.right_border, chest.left_border = mediastinal_borders(p, y)
+    left = smoothstep(chest.x, 3.0)  # the two domes merge behind the heart
+    dome = c.right_dome + per_image(p.left_dome - p.right_dome) * left
+    # From its top, the diaphragm descends to the costophrenic angle, and less to the heart.
+    dome_x = per_image(p.half_width * 0.45)
+    descent = (chest.abs_x - dome_x) / (c.half_width - dome_x)
+    descent = np.where(descent > 0, descent, 0.3 * descent)
+    depth = per_image(p.angle_depth * (1 - p.dome_flatness))
+    chest.diaphragm_y = dome + depth * np.minimum(descent * descent, 1.2)
+    edge = per_image(np.maximum(0.4, 0.8 * p.field_size / size))
+    above = smoothstep(chest.diaphragm_y - y, np.maximum(edge, c.dome_blur))
+    cage = smoothstep(chest.rib_x - chest.abs_x, edge) * smoothstep(y - c.lung_top, 0.5)
+    path, longest = cage_path_length(chest)
+    solid = mediastinal_depth(chest, path)
+    # In front of and behind the dome, the lung extends below its top and is visible through it.
+    recess = 0.30 * np.exp(-np.maximum(y - chest.diaphragm_y, 0.0) / 1.8)
+    chest.air = cage * (path - solid) * np.maximum(above, recess) * c.air_fraction
+    chest.lung = cage * above * (1 - np.minimum(solid / (0.5 * longest + 1.0), 1.0))
+    chest.water, chest.vessels = np.zeros_like(chest.x), np.zeros_like(chest.x)
+    return chest
 
 
 def lung_contour(patient, height):
-    """Return the cm from the midline to the ribs' inside, shaped as the heights, 0 to 1."""
-    p = patient
-    return column(p.width) * (1 - (1 - height) ** column(p.shape)) ** column(p.taper)
+    """Return the distance from the midline to the ribs at heights from 0 to 1."""
+    c = patient.columns
+    return c.half_width * (1 - (1 - height) ** c.cage_shape) ** c.cage_taper
 
 
-def lung_path(patient, beside, outer, height):
-    """Return the length of each ray inside the rib cage, and that of the longest one in its row."""
-    p = patient
-    deep = 2 * column(p.depth) * np.minimum(0.35 + 1.6 * height, 1.0)
-    across = beside / (1.02 * outer + 1e-3)
-    across = across * np.sqrt(across)  # squarer than an ellipse
-    return deep * np.sqrt(np.clip(1 - across * across, 0.0, 1.0)), deep
+def cage_path_length(chest):
+    """Return the path length of each ray in the rib cage, and the longest one at its height."""
+    height = np.clip(chest.height, 0.0, 1.0)
+    longest = 2 * chest.patient.columns.half_depth * np.minimum(0.35 + 1.6 * height, 1.0)
+    u = chest.abs_x / (1.02 * chest.rib_x + 1e-3)
+    u = u * np.sqrt(u)  # a superellipse
+    return longest * half_chord(u * u), longest
 
 
 def mediastinal_borders(patient, y):
     """Return x of the right and left border of heart and great vessels, each (n, size, 1).
 
-    From above, on the right: superior vena cava, ascending aorta, right atrium; on the left: aortic
-    knob, pulmonary trunk, left auricle, left ventricle (``goodman2015``).
+    From top to bottom, on the right: superior vena cava, ascending aorta, right atrium; on the
+    left: aortic knob, pulmonary trunk, left auricle, left ventricle.
+
+    References: ``goodman2015``.
     """
-    p = patient
-    low = column(np.minimum(p.dome_right, p.dome_left + 0.6))
-    carina = column(p.carina)
-    width = column(2 * p.width * p.heart_ratio)
-    to_left, to_right = width * column(p.heart_left), width * column(1 - p.heart_left)
-    neck = NECK - 0.3 * step(column(p.apex) + 3 - y, 3.0)
-    # The ventricle: from the hilum it swings out to the apex of the heart, near the diaphragm.
-    tip = low - 1.2 + 0.12 * (width - 11)
-    start = carina + 1.2
-    rise = np.clip((y - start) / (tip - start), 0.0, 1.0)
-    swing = np.where(
-        y < tip,
-        np.sin(0.5 * np.pi * rise) ** 1.5,
-        np.sqrt(np.clip(1 - ((y - tip) / 4.2) ** 2, 0.0, 1.0)),
-    )
-    left = neck + (to_left - NECK) * swing + column(p.knob) * bump(y - carina + 2.9, 1.7)
-    left = left + column(p.pulmonary) * bump(y - carina - 1.0, 1.8)
-    left = left + column(p.auricle) * bump(y - carina - 3.4, 1.8)
-    atrium = np.clip((y - carina) / (low + 1.0 - carina), 0.0, 1.3)
-    round_ = np.maximum(np.sin(np.pi * np.minimum(atrium, 1.0) ** 1.2), 0.0) ** 0.7
-    round_ = np.where(atrium < 0.56, round_, np.maximum(round_, 0.8))
-    right = neck + (to_right - NECK) * round_ + column(p.ascending) * bump(y - carina + 1.2, 2.6)
-    middle = column(p.shift) * np.clip(1.0 - 0.03 * (y - low), 0.5, 1.6)
-    lean = column(p.twist) * 0.45
-    return -right + middle + lean, left + middle + lean
+    p, c = patient, patient.columns
+    low = per_image(np.minimum(p.right_dome, p.left_dome + 0.6))
+    below_carina = y - per_image(p.carina_y)
+    width = per_image(2 * p.half_width * p.cardiothoracic_ratio)
+    to_left, to_right = width * c.heart_left, width * per_image(1 - p.heart_left)
+    neck = NECK - 0.3 * smoothstep(c.lung_top + 3 - y, 3.0)
+    # The left ventricle extends from the hilum to the apex of the heart, near the diaphragm.
+    apex = low - 1.2 + 0.12 * (width - 11)
+    start = per_image(p.carina_y) + 1.2
+    rise = np.sin(0.5 * np.pi * np.clip((y - start) / (apex - start), 0.0, 1.0)) ** 1.5
+    ventricle = np.where(y < apex, rise, half_chord(((y - apex) / 4.2) ** 2))
+    left = neck + (to_left - NECK) * ventricle
+    left = left + c.aortic_knob * gaussian_bump(below_carina + 2.9, 1.7)
+    left = left + c.pulmonary_trunk * gaussian_bump(below_carina - 1.0, 1.8)
+    left = left + c.left_auricle * gaussian_bump(below_carina - 3.4, 1.8)
+    u = np.clip(below_carina / (low + 1.0 - per_image(p.carina_y)), 0.0, 1.3)
+    atrium = np.maximum(np.sin(np.pi * np.minimum(u, 1.0) ** 1.2), 0.0) ** 0.7
+    atrium = np.where(u < 0.56, atrium, np.maximum(atrium, 0.8))
+    right = neck + (to_right - NECK) * atrium
+    right = right + c.ascending_aorta * gaussian_bump(below_carina + 1.2, 2.6)
+    shift = c.mediastinal_shift * np.clip(1.0 - 0.03 * (y - low), 0.5, 1.6)
+    rotation = c.rotation * 0.45
+    return -right + shift + rotation, left + shift + rotation
 
 
-def middle_thickness(patient, x, y, border, path):
-    """Return how many cm of each ray inside the cage the mediastinum takes up."""
-    p = patient
-    right, left = border
-    centre, half = 0.5 * (left + right), 0.5 * (left - right)
-    u = (x - centre) / half
+def mediastinal_depth(chest, path):
+    """Return the part of each ray's path in the rib cage that is mediastinum."""
+    c, right, left = chest.patient.columns, chest.right_border, chest.left_border
+    center, half_width = 0.5 * (left + right), 0.5 * (left - right)
+    u = (chest.x - center) / half_width
     chord = np.clip(1 - u * u, 0.0, 1.0) ** 0.85
-    wide = np.clip((half - 2.4) / 3.0, 0.0, 1.0)  # vessels above, the heart below
-    deep = column(p.depth) * (1.45 + 0.25 * wide)
-    core = step(1.6 - np.abs(x - column(p.shift)), 1.5)  # spine, oesophagus: no lung at all
-    return np.minimum(np.maximum(chord * deep, core * (path - 1.0)), path)
+    heart = np.clip((half_width - 2.4) / 3.0, 0.0, 1.0)  # 0 at the level of the great vessels
+    depth = c.half_depth * (1.45 + 0.25 * heart)
+    # Where spine and oesophagus are, there is no lung.
+    core = smoothstep(1.6 - np.abs(chest.x - c.mediastinal_shift), 1.5)
+    return np.minimum(np.maximum(chord * depth, core * (path - 1.0)), path)
 
 
-def body(chest):
-    """The body's thickness from front to back, less what the rib cage holds of air."""
-    p, y, beside = chest.patient, chest.y, chest.beside
-    wall = column(p.wall)
-    full = column(p.width) + wall
-    waist = chest.height - 1.0
-    neck = 6.0 + 0.35 * wall
-    trunk = neck + (full * (1 - 0.07 * step(waist, 0.3)) - neck) * step(y - column(p.apex) + 1, 3.5)
-    deep = 9.0 + (column(p.depth) + 0.75 * wall - 9.0) * step(y - column(p.apex) - 2, 6.0)
-    round_ = np.minimum(beside / trunk, 1.0) ** 2
-    thick = 2 * deep * np.sqrt(1 - round_ * round_)
-    # Shoulders slope from the neck; the arms hang from them, or are lifted out of the way.
-    slope = column(p.apex) - 6.0 + 0.30 * np.maximum(beside - 5.5, 0.0)
-    shoulder = 15.0 * np.sqrt(np.clip((y - slope) / 5.5, 0.0, 1.0))
-    reach = full + 7.5 + 2.5 * column(p.arms)
-    armpit = column(p.apex) + 7.5 + 4.0 * column(p.arms)
-    shoulder = shoulder * step(armpit + 3.0 - y, 5.0) * step(reach - beside, 1.0)
-    apart = full + 4.2 + (1.0 + 3.0 * column(p.arms)) * np.clip(1 + (y - armpit) / 12, 0.0, 3.0)
-    away = np.where(p.portable == 1, 0.0, 40.0 * (p.arms > 0.65))
-    arm = (beside - apart - column(away) * step(y - armpit - 1, 4.0)) / 4.4
-    arm = 12.0 * np.sqrt(np.clip(1 - arm * arm, 0.0, 1.0)) * step(y - armpit + 4, 3.0)
-    thick = np.maximum(np.maximum(thick, shoulder), arm)
-    thick = thick + 4.0 * step(y - chest.lower - 2.5, 3.0) * (thick > 0)
-    thick = thick + column(p.breast) * breast_shape(chest)
-    # Muscle, fat and skin are uneven.
-    fine = smooth_field(chest.seed, chest.indices, "tissue", 40, chest.size)
-    coarse = smooth_field(chest.seed, chest.indices, "fat", 11, chest.size)
-    thick = thick + (0.3 * fine + 0.5 * coarse) * np.minimum(thick * 0.1, 1.0)
-    return thick - chest.air - stomach_air(chest)
+def body_thickness(chest):
+    """Return the anteroposterior thickness of the body minus the air in lungs and stomach."""
+    p, c = chest.patient, chest.patient.columns
+    abs_x, below_top = chest.abs_x, chest.y - c.lung_top
+    trunk_x = c.half_width + c.wall
+    neck_x = 6.0 + 0.35 * c.wall
+    waist = 1 - 0.07 * smoothstep(chest.height - 1.0, 0.3)
+    trunk = neck_x + (trunk_x * waist - neck_x) * smoothstep(below_top + 1, 3.5)
+    depth = 9.0 + (c.half_depth + 0.75 * c.wall - 9.0) * smoothstep(below_top - 2, 6.0)
+    u = np.minimum(abs_x / trunk, 1.0) ** 2
+    thickness = 2 * depth * half_chord(u * u)
+    # The shoulders slope from the neck; the arms hang down or are abducted.
+    shoulder_y = c.lung_top - 6.0 + 0.30 * np.maximum(abs_x - 5.5, 0.0)
+    shoulder = 15.0 * np.sqrt(np.clip((chest.y - shoulder_y) / 5.5, 0.0, 1.0))
+    armpit_y = c.lung_top + 7.5 + 4.0 * c.arm_abduction
+    shoulder_x = trunk_x + 7.5 + 2.5 * c.arm_abduction
+    shoulder = shoulder * smoothstep(armpit_y + 3.0 - chest.y, 5.0)
+    shoulder = shoulder * smoothstep(shoulder_x - abs_x, 1.0)
+    spread = np.clip(1 + (chest.y - armpit_y) / 12, 0.0, 3.0)
+    arm_x = trunk_x + 4.2 + (1.0 + 3.0 * c.arm_abduction) * spread
+    raised = per_image(np.where(p.portable == 1, 0.0, 40.0 * (p.arm_abduction > 0.65)))
+    u = (abs_x - arm_x - raised * smoothstep(chest.y - armpit_y - 1, 4.0)) / 4.4
+    arm = 12.0 * half_chord(u * u) * smoothstep(chest.y - armpit_y + 4, 3.0)
+    thickness = np.maximum(np.maximum(thickness, shoulder), arm)
+    abdomen = smoothstep(chest.y - chest.diaphragm_y - 2.5, 3.0)
+    thickness = thickness + 4.0 * abdomen * (thickness > 0) + c.breast * breast_shape(chest)
+    # Texture of muscle, fat and skin.
+    fine = smooth_noise(chest.seed, chest.indices, "tissue", 40, chest.size)
+    coarse = smooth_noise(chest.seed, chest.indices, "fat", 11, chest.size)
+    thickness = thickness + (0.3 * fine + 0.5 * coarse) * np.minimum(thickness * 0.1, 1.0)
+    return thickness - chest.air - stomach_air(chest)
 
 
 def breast_shape(chest):
-    """Breast shadows, round below: 1 where they are thickest."""
+    """Return the profile of the breast shadows, 1 where they are thickest."""
     p = chest.patient
-    centre_y = column(p.dome_right - 0.2 - 0.5 * p.breast)
-    u = (chest.beside - column(p.width * 0.68)) / column(p.width * 0.52)
-    v = (chest.y - centre_y) / np.where(chest.y > centre_y, 4.2, 8.0)
+    center_y = per_image(p.right_dome - 0.2 - 0.5 * p.breast)
+    u = (chest.abs_x - per_image(p.half_width * 0.68)) / per_image(p.half_width * 0.52)
+    v = (chest.y - center_y) / np.where(chest.y > center_y, 4.2, 8.0)
     return np.sqrt(np.clip(1 - u * u - v * v, 0.0, 1.0))
 
 
 def stomach_air(chest):
-    """Air in the stomach under the left dome: a bubble with a level if the patient stands."""
-    p = chest.patient
-    size = column(np.clip(p.stomach, 0.0, 1.0))
-    centre_y = column(p.dome_left) + 1.0 + 2.2 * size
-    bubble = ellipse(
-        chest.x, chest.y, column(p.width * 0.5), centre_y, 1.2 + 3.8 * size, 0.8 + 2.2 * size
-    )
-    level = np.where(column(p.portable) == 1, 1.0, step(centre_y + 0.8 * size - chest.y, 0.15))
-    return (size > 0) * 5.0 * np.sqrt(np.clip(1 - bubble, 0.0, 1.0)) * level * (0.4 + 0.6 * size)
+    """Return the gas bubble under the left dome, with an air-fluid level in standing patients."""
+    p, c = chest.patient, chest.patient.columns
+    size = per_image(np.clip(p.gastric_air, 0.0, 1.0))
+    x, y = per_image(p.half_width * 0.5), c.left_dome + 1.0 + 2.2 * size
+    r2 = squared_radius(chest.x, chest.y, x, y, 1.2 + 3.8 * size, 0.8 + 2.2 * size)
+    above_fluid = smoothstep(y + 0.8 * size - chest.y, 0.15)
+    level = np.where(c.portable == 1, 1.0, above_fluid)
+    return (size > 0) * 5.0 * half_chord(r2) * level * (0.4 + 0.6 * size)
 
 
-def mediastinum(chest):
-    """The spine with its discs, and the trachea, a column of air."""
-    p, x, y = chest.patient, chest.x, chest.y
-    gap = column(p.rib_gap)
-    spine = 1.8 * band(x, 2.5) * (1 + 0.14 * np.cos(2 * np.pi * y / gap))
-    spine = spine + 0.5 * (band(x - 1.9, 0.5) + band(x + 1.9, 0.5))  # pedicles, end on
-    carina = column(p.carina)
-    off = x - column(trachea_x(p))
-    trachea = 1.7 * np.sqrt(np.clip(1 - (off / 0.95) ** 2, 0.0, 1.0))
-    trachea = trachea * step(carina - y, 0.8)
-    return column(p.bone) * spine - trachea
+def mediastinum_thickness(chest):
+    """Return the thickness of spine and discs minus the air in the trachea."""
+    p, c, x, y = chest.patient, chest.patient.columns, chest.x, chest.y
+    spine = 1.8 * biweight(x, 2.5) * (1 + 0.14 * np.cos(2 * np.pi * y / c.rib_spacing))
+    spine = spine + 0.5 * (biweight(x - 1.9, 0.5) + biweight(x + 1.9, 0.5))  # pedicles
+    trachea = 1.7 * half_chord(((x - per_image(trachea_x(p))) / 0.95) ** 2)
+    return c.bone_density * spine - trachea * smoothstep(per_image(p.carina_y) - y, 0.8)
 
 
 def trachea_x(patient):
-    """Return x of the trachea, (n,): a little to the right, moved with mediastinum and patient."""
-    return patient.shift + 0.3 * patient.twist - 0.15
+    """Return x of the trachea, (n,), which moves with mediastinal shift and patient rotation."""
+    return patient.mediastinal_shift + 0.3 * patient.rotation - 0.15
 
 
-def bones(chest):
-    """Ribs behind and in front, clavicles, shoulder blades and the bones of the upper arm."""
-    p, beside, y = chest.patient, chest.beside, chest.y
-    gap, slant = column(p.rib_gap), column(p.rib_slant)
-    across = np.minimum(beside / (chest.outer + 0.5), 1.15)
-    squared = across * across
-    start = column(p.apex + 0.7)
-    # Behind, a rib leaves the spine level and falls ever more; in front it falls to the middle.
-    behind = (y - start - slant * (3.2 * squared * across - 0.4)) / gap
-    before = (y - start - 2.2 - slant * 6.5 * (1.0 - 0.9 * squared)) / gap
-    cage = step(chest.outer + 0.7 - beside, 0.4) * step(chest.height + 0.02, 0.03)
-    cage = cage * (1 - 0.65 * step(chest.height - 0.95, 0.15))
-    ribs = 0.8 * rib_profile(behind) * step(beside - 1.5, 0.5)
-    ribs = ribs + 0.35 * rib_profile(before) * step(across - 0.42, 0.12)
-    edge = band(chest.outer + 0.1 - beside, 0.9)  # there the ribs run along the ray
+def bone_thickness(chest):
+    """Return the thickness of posterior and anterior ribs, clavicles, scapulae and humeri."""
+    p, c = chest.patient, chest.patient.columns
+    abs_x, y, rib_x = chest.abs_x, chest.y, chest.rib_x
+    u = np.minimum(abs_x / (rib_x + 0.5), 1.15)
+    u2 = u * u
+    start = per_image(p.lung_top + 0.7)
+    # A posterior rib leaves the spine horizontally and descends ever more steeply; an anterior
+    # rib descends towards the sternum.
+    posterior = (y - start - c.rib_slant * (3.2 * u2 * u - 0.4)) / c.rib_spacing
+    anterior = (y - start - 2.2 - c.rib_slant * 6.5 * (1.0 - 0.9 * u2)) / c.rib_spacing
+    cage = smoothstep(rib_x + 0.7 - abs_x, 0.4) * smoothstep(chest.height + 0.02, 0.03)
+    cage = cage * (1 - 0.65 * smoothstep(chest.height - 0.95, 0.15))
+    ribs = 0.8 * rib_profile(posterior) * smoothstep(abs_x - 1.5, 0.5)
+    ribs = ribs + 0.35 * rib_profile(anterior) * smoothstep(u - 0.42, 0.12)
+    edge = biweight(rib_x + 0.1 - abs_x, 0.9)  # where the ribs run along the ray
     total = cage * (ribs * (1 + 0.2 * edge) + 0.5 * edge)
-    lean = column(p.twist)
-    inner = np.abs(chest.x - lean) - 1.6
-    rise = column(p.apex) + 3.1 - 0.30 * inner + 0.35 * np.sin(inner / 2.1)
-    clavicle = band(y - rise + 0.6 * column(p.arms), 0.75) * step(inner, 0.4)
-    total = total + 1.4 * clavicle * step(14.5 - inner, 0.5)
-    return column(p.bone) * (total + shoulder_bones(chest))
-
-
-def shoulder_bones(chest):
-    """The shoulder blade, out of the way unless the image is AP, and the head of the humerus."""
-    p, beside, y = chest.patient, chest.beside, chest.y
-    top = column(p.apex)
-    joint = column(p.width + p.wall * 0.5 + 2.6 + 1.4 * p.arms)
-    inward = column(np.where(p.portable == 1, 0.30, 0.12) + 0.12 * p.arms)
-    down = y - top - 4.0
-    outline = joint - 1.5 - inward * down
-    span = step(down + 1.5, 1.2) * step(11.0 - down, 1.5)
-    blade = 0.35 * step(outline - beside, 0.4) * step(beside - outline + 8.0 - 0.55 * down, 0.8)
-    total = span * (blade + 0.8 * band(beside - outline, 0.55))
-    head = ellipse(beside, y, joint + 1.6, top + 4.3, 2.5, 2.6)
-    total = total + 2.6 * np.sqrt(np.clip(1 - head, 0.0, 1.0))
-    shaft = joint + 2.6 + (0.10 + 0.15 * column(p.arms)) * (y - top - 5)
-    return total + 1.8 * band(beside - shaft, 1.3) * step(y - top - 5.0, 1.0)
+    inner = np.abs(chest.x - c.rotation) - 1.6
+    clavicle_y = c.lung_top + 3.1 - 0.30 * inner + 0.35 * np.sin(inner / 2.1)
+    clavicle = biweight(y - clavicle_y + 0.6 * c.arm_abduction, 0.75) * smoothstep(inner, 0.4)
+    total = total + 1.4 * clavicle * smoothstep(14.5 - inner, 0.5)
+    return c.bone_density * (total + shoulder_bones(chest))
 
 
 def rib_profile(phase):
-    """Return the thickness across a rib, one rib a unit of ``phase``: denser at its edges."""
-    off = np.abs(phase - np.floor(phase) - 0.5)
-    return step(0.26 - off, 0.05) * (0.55 + 0.45 * band(off - 0.2, 0.12))
+    """Return the profile of ribs at unit spacing, with dense cortical edges."""
+    distance = np.abs(phase - np.floor(phase) - 0.5)
+    return smoothstep(0.26 - distance, 0.05) * (0.55 + 0.45 * biweight(distance - 0.2, 0.12))
+
+
+def shoulder_bones(chest):
+    """Return the scapulae, rotated out of the lungs on PA images, and the humeri."""
+    p, c, abs_x = chest.patient, chest.patient.columns, chest.abs_x
+    below_top = chest.y - c.lung_top
+    joint_x = per_image(p.half_width + p.wall * 0.5 + 2.6 + 1.4 * p.arm_abduction)
+    slope = per_image(np.where(p.portable == 1, 0.30, 0.12) + 0.12 * p.arm_abduction)
+    down = below_top - 4.0
+    medial = abs_x - (joint_x - 1.5 - slope * down)
+    extent = smoothstep(down + 1.5, 1.2) * smoothstep(11.0 - down, 1.5)
+    scapula = 0.35 * smoothstep(-medial, 0.4) * smoothstep(medial + 8.0 - 0.55 * down, 0.8)
+    total = extent * (scapula + 0.8 * biweight(medial, 0.55))
+    head = squared_radius(abs_x, chest.y, joint_x + 1.6, c.lung_top + 4.3, 2.5, 2.6)
+    total = total + 2.6 * half_chord(head)
+    shaft_x = joint_x + 2.6 + (0.10 + 0.15 * c.arm_abduction) * (below_top - 5)
+    return total + 1.8 * biweight(abs_x - shaft_x, 1.3) * smoothstep(below_top - 5.0, 1.0)

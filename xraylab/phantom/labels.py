@@ -1,29 +1,31 @@
-"""ChestMNIST's joint label distribution, and label vectors drawn from it.
+"""ChestMNIST's joint label distribution, label vectors sampled from it, and label noise.
 
 The table counts how many images of each split carry each distinct label vector: facts about
-ChestMNIST (``yang2023``), made by ``tools/make_label_table.py``.
+ChestMNIST (``yang2023``), written by ``tools/make_label_table.py``.
 """
 
 import csv
-import operator
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from xraylab.arguments import require_choice, require_int
 from xraylab.findings import FINDINGS
-from xraylab.phantom.draws import uniform
-from xraylab.phantom.knobs import check_prevalence, in_order
+from xraylab.phantom.config import PhantomConfig, per_finding
+from xraylab.phantom.rng import uniform
 
-MOST_SEED = 2**63 - 1
-"""The largest seed."""
+MAX_SEED = 2**63 - 1
+"""The largest seed, and the largest index of an image."""
 
 SPLIT_SIZES = {"train": 78_468, "val": 11_219, "test": 22_433}
-"""Number of images in each split of ChestMNIST; the splits stand in the order of the table."""
+"""Number of images in each split of ChestMNIST, in the order of the table's columns."""
 
 
 @cache
-def label_counts():
+def label_counts() -> tuple[np.ndarray, np.ndarray]:
     """Return every distinct label vector of ChestMNIST and the number of its images.
 
     Returns:
@@ -39,98 +41,90 @@ def label_counts():
     return vectors, counts
 
 
-def draw_labels(indices, seed=0, *, split=None, prevalence=None):
-    """Return the label vectors of phantom images, drawn from ChestMNIST's joint distribution.
+def sample_labels(
+    indices: ArrayLike,
+    seed: int = 0,
+    *,
+    split: str | None = None,
+    prevalence: float | Mapping[str, float] | None = None,
+) -> np.ndarray:
+    """Sample the label vectors of simulated images from ChestMNIST's joint distribution.
 
-    With a prevalence every finding is drawn independently of the others instead. A mapping changes
-    only the findings it names; the others keep the prevalence that they have in ``split``.
+    With a prevalence, every finding is sampled independently of the others instead. A mapping
+    changes only the findings it names; the others keep the prevalence that they have in ``split``.
 
     Shapes:
-        indices: (n,) whole numbers of at least 0.
+        indices: (n,) integers, at least 0.
         returns: (n, 14) uint8, 0 or 1.
 
     Args:
-        seed: whole number of at least 0; another seed gives another population.
-        split: ``"train"``, ``"val"`` or ``"test"`` for the images of that split of ChestMNIST; None
-            for all its images. A prevalence that covers every finding leaves nothing of it.
+        indices: indices of the images.
+        seed: integer, at least 0; another seed gives another population.
+        split: ``"train"``, ``"val"`` or ``"test"`` for the distribution in that split of
+            ChestMNIST; None for all splits. It has no effect if ``prevalence`` covers all findings.
         prevalence: None, a number from 0 to 1 for every finding, or a mapping from finding to
             number.
 
     Raises:
-        ValueError: if an index is no whole number of at least 0, or another argument is not one of
-            the above.
+        ValueError: for any other value.
     """
-    indices, seed = check_indices(indices), check_whole("seed", seed, 0, MOST_SEED)
-    counts = _counts_of(split)
-    vectors, _ = label_counts()
-    prevalence = check_prevalence(prevalence)
-    if prevalence is not None:
-        wanted = in_order(prevalence, counts @ vectors / counts.sum())
-        return (uniform(seed, indices, "prevalence", len(FINDINGS)) < wanted).astype(np.uint8)
-    edges = np.cumsum(counts)
-    drawn = uniform(seed, indices, "labels", 1)[:, 0] * edges[-1]
-    return vectors[np.searchsorted(edges, drawn, side="right")]
-
-
-def _counts_of(split):
-    """Return (k,) numbers of images that carry each label vector in a split, or in all of them."""
-    _, counts = label_counts()
+    indices, seed = check_indices(indices), require_int("seed", seed, 0, MAX_SEED)
+    vectors, by_split = label_counts()
     if split is None:
-        return counts.sum(axis=1)
-    if not isinstance(split, str) or split not in SPLIT_SIZES:
-        raise ValueError(f"split must be one of {', '.join(SPLIT_SIZES)}, or None; {split!r} came")
-    return counts[:, list(SPLIT_SIZES).index(split)]
+        counts = by_split.sum(axis=1)
+    else:
+        counts = by_split[:, [*SPLIT_SIZES].index(require_choice("split", split, SPLIT_SIZES))]
+    prevalence = PhantomConfig(prevalence=prevalence).prevalence
+    if prevalence is not None:
+        probability = per_finding(prevalence, counts @ vectors / counts.sum())
+        return (uniform(seed, indices, "prevalence", len(FINDINGS)) < probability).astype(np.uint8)
+    cumulative = np.cumsum(counts)
+    position = uniform(seed, indices, "labels", 1)[:, 0] * cumulative[-1]
+    return vectors[np.searchsorted(cumulative, position, side="right")]
 
 
-def check_indices(indices):
-    """Return the numbers of the images as (n,) int64, or say what is wrong with them.
+def apply_label_noise(
+    findings: ArrayLike, indices: ArrayLike, seed: int, config: PhantomConfig
+) -> np.ndarray:
+    """Sample the labels of simulated reports with the sensitivity and specificity of ``config``.
 
-    Raises:
-        ValueError: if they are not one or more whole numbers from 0 to 2**63 - 1, in one row.
+    Shapes:
+        findings: (n, 14) uint8, 0 or 1, the findings on the images.
+        indices: (n,) indices of the images.
+        returns: (n, 14) uint8, 0 or 1; ``findings`` where sensitivity and specificity are 1.
     """
+    u = uniform(seed, indices, "reader", len(FINDINGS))
+    labels = np.where(
+        np.asarray(findings) == 1,
+        u < per_finding(config.sensitivity, 1.0),
+        u >= per_finding(config.specificity, 1.0),
+    )
+    return labels.astype(np.uint8)
+
+
+def check_indices(indices: ArrayLike) -> np.ndarray:
+    """Return indices of images as (n,) int64; raise a ValueError unless they are valid."""
     array = np.atleast_1d(np.asarray(indices))
-    if (
-        array.ndim != 1
-        or not len(array)
-        or array.dtype.kind not in "iu"
-        or array.min() < 0
-        or array.max() > np.iinfo(np.int64).max
-    ):
-        whole = array.size and array.dtype.kind in "iu"
-        bounds = f", from {array.min()} to {array.max()}," if whole else ""
+    integers = array.ndim == 1 and array.size and array.dtype.kind in "iu"
+    if not integers or array.min() < 0 or array.max() > MAX_SEED:
+        bounds = f", from {array.min()} to {array.max()}" if integers else ""
         raise ValueError(
-            "indices must be one or more whole numbers from 0 to 2**63 - 1, in one row; "
-            f"{array.shape} {array.dtype}{bounds} came"
+            "Invalid argument indices. Expected: one or more integers from 0 to 2**63 - 1, in one "
+            f"dimension. Received: shape {array.shape}, {array.dtype}{bounds}."
         )
     return array.astype(np.int64)
 
 
-def check_labels(labels, num_images):
-    """Return given label vectors as an array, or say what is wrong with them.
-
-    Raises:
-        ValueError: if they are not (num_images, 14) zeros and ones.
-    """
+def check_labels(labels: ArrayLike, num_images: int) -> np.ndarray:
+    """Return label vectors as (num_images, 14) uint8; raise a ValueError unless they are valid."""
     expected = (num_images, len(FINDINGS))
-    wanted = f"labels must be {expected} zeros and ones, a column a finding"
+    message = f"Invalid argument labels. Expected: {expected} zeros and ones. Received:"
     try:
         labels = np.asarray(labels)
     except ValueError as error:
-        raise ValueError(f"{wanted}; rows of different lengths came") from error
+        raise ValueError(f"{message} rows of different lengths.") from error
     if labels.shape != expected:
-        raise ValueError(f"{wanted}; {labels.shape} {labels.dtype} came")
-    wrong = labels[~np.isin(labels, (0, 1))]
-    if len(wrong):
-        raise ValueError(f"{wanted}; {wrong[0]!r} came among them")
+        raise ValueError(f"{message} shape {labels.shape}, {labels.dtype}.")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"{message} {labels[~np.isin(labels, (0, 1))][0]!r} among them.")
     return labels.astype(np.uint8)
-
-
-def check_whole(name, value, least, most):
-    """Return a whole number, or say why it is none."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or not least <= number <= most:
-        raise ValueError(f"{name} must be a whole number from {least} to {most}; {value!r} came")
-    return number

@@ -1,14 +1,14 @@
-"""How often images with certain findings are AP, in NIH's own table of its images.
+"""How often images with certain findings are AP projections, fitted to NIH's table of its images.
 
-Sick patients are imageed in bed, so an AP image is itself a hint at some findings. The figures are a
-logistic regression of AP on the 14 findings over the 112,120 images of ChestX-ray14 (``nihcc2017``),
-made by ``tools/fit_projection.py``.
+Severely ill patients are imaged in bed, so an AP projection is itself a hint at some findings. The
+coefficients are a logistic regression of AP on the 14 findings over the 112,120 images of
+ChestX-ray14 (``nihcc2017``), fitted by ``tools/fit_projection.py``.
 """
 
 import numpy as np
 
 from xraylab.findings import FINDINGS
-from xraylab.phantom.draws import uniform
+from xraylab.phantom.rng import uniform
 
 INTERCEPT = -0.60
 """Log-odds of AP without any finding."""
@@ -29,11 +29,11 @@ LOG_ODDS = {
     "pleural_thickening": -0.61,
     "hernia": -1.28,
 }
-"""What each finding adds to the log-odds of AP."""
+"""Contribution of each finding to the log-odds of AP."""
 
 
-def draw_projections(truth, indices, seed):
-    """Return which images are AP, (n,) 0 or 1, as often as NIH's with the findings ``truth``."""
+def sample_projections(findings, indices, seed):
+    """Sample the projection as NIH's images with the same findings have it: (n,), 1 for AP."""
     slopes = np.array([LOG_ODDS[name] for name in FINDINGS])
-    chance = 1 / (1 + np.exp(-(INTERCEPT + np.asarray(truth) @ slopes)))
-    return (uniform(seed, indices, "projection", 1)[:, 0] < chance).astype(np.int8)
+    probability = 1 / (1 + np.exp(-(INTERCEPT + np.asarray(findings) @ slopes)))
+    return (uniform(seed, indices, "projection", 1)[:, 0] < probability).astype(np.int8)

@@ -1,40 +1,40 @@
-"""Images made to order: any index, any size, the same bytes every time."""
+"""Simulation of images by index: the same index, seed and size give the same bytes every time."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from xraylab.arguments import require_int
 from xraylab.findings import FINDINGS
+from xraylab.phantom.config import PhantomConfig
 from xraylab.phantom.devices import DEVICES
-from xraylab.phantom.drawing import draw
 from xraylab.phantom.exposure import expose
-from xraylab.phantom.knobs import Knobs, read_reports
+from xraylab.phantom.finding_models import FINDING_MODELS
 from xraylab.phantom.labels import (
-    MOST_SEED,
+    MAX_SEED,
+    apply_label_noise,
     check_indices,
     check_labels,
-    check_whole,
-    draw_labels,
+    sample_labels,
 )
-from xraylab.phantom.signs import TABLE
+from xraylab.phantom.scene import build_scene
 
 VERSION = 6
-"""Number of the simulator; it changes whenever the bytes of the images do."""
+"""Version of the simulator; it changes whenever the bytes of the images do."""
 
-SMALLEST, LARGEST = 28, 1024
-"""Bounds of the images' sides in pixels."""
+MIN_SIZE, MAX_SIZE = 28, 1024
+"""Bounds of the image size in pixels."""
 
 BOX_DTYPE = np.dtype(
     [
         ("image", np.int64),
         ("finding", np.int64),
-        ("x_min", np.float32),
-        ("y_min", np.float32),
-        ("x_max", np.float32),
-        ("y_max", np.float32),
+        *((name, np.float32) for name in ("x_min", "y_min", "x_max", "y_max")),
     ]
 )
-"""One box: place of the image, column of the label, sides as fractions of the image's side."""
+"""One box: row of the image, column of the label, sides as fractions of the image's side."""
 
 FACT_DTYPE = np.dtype(
     [
@@ -47,25 +47,25 @@ FACT_DTYPE = np.dtype(
         ("severity", np.float32, (len(FINDINGS),)),
     ]
 )
-"""What is known of an image: sex ``F`` or ``M``, age in years, projection ``PA`` or ``AP``; which of
-:data:`xraylab.phantom.DEVICES` it shows; and for each finding whether it is there, on which side
-(the patient's ``R`` or ``L``, ``B`` for both, ``M`` for the middle, empty where it is not there)
-and how severe it is, from 0 to 1 (0 where it is not there)."""
+"""Ground truth of an image: sex ``F`` or ``M``, age in years, projection ``PA`` or ``AP``; which of
+:data:`xraylab.phantom.DEVICES` it shows; and for each finding whether it is present, on which side
+(the patient's ``R`` or ``L``, ``B`` bilateral, ``M`` midline, empty if absent) and its severity
+from 0 to 1 (0 if absent)."""
 
 _BATCH_PIXELS = 1 << 17
-"""Pixels drawn at once: few enough that the intermediate pictures stay in the processor's cache."""
+"""Pixels simulated at once: few enough that intermediate arrays stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class SimulatedImages:
-    """Simulated images and the truth about them.
+    """Simulated images and their ground truth.
 
     Shapes:
         images: (n, size, size) uint8, 0 to 255.
-        labels: (n, 14) uint8, 0 or 1: what the report says, which is the truth unless the knobs
-            ``sensitivity`` and ``specificity`` say otherwise.
-        masks: (n, 14, size, size) bool, the pixels of each finding; None unless asked for.
-        boxes: (number of findings on all images,) of :data:`BOX_DTYPE`; the box encloses the mask.
+        labels: (n, 14) uint8, 0 or 1: the labels of the report, equal to ``facts["truth"]`` unless
+            ``sensitivity`` or ``specificity`` is below 1.
+        masks: (n, 14, size, size) bool, the pixels of each finding; None unless requested.
+        boxes: (number of findings on all images,) of :data:`BOX_DTYPE`, enclosing the masks.
         facts: (n,) of :data:`FACT_DTYPE`.
     """
 
@@ -76,142 +76,151 @@ class SimulatedImages:
     facts: np.ndarray
 
 
-def simulate(indices, size=224, seed=0, *, labels=None, masks=False, **knobs):
+def simulate(
+    indices: ArrayLike,
+    size: int = 224,
+    seed: int = 0,
+    *,
+    labels: ArrayLike | None = None,
+    masks: bool = False,
+    **parameters: Any,
+) -> SimulatedImages:
     """Simulate chest X-rays.
 
-    An image depends on its index, the seed, the size, its findings and the knobs alone, not on the
-    images beside it. (On another kind of processor a rare pixel is one grey level off.) At another
-    size it shows the same patient with the same findings; the noise differs. What a knob does not
-    touch stays as it was.
+    An image depends on its index, the seed, the size, its findings and the parameters, not on the
+    other images of the call. (On another type of processor, a rare pixel differs by one grey
+    level.) Another size shows the same patient with the same findings but other noise. A parameter
+    changes only the property it describes.
 
     Args:
-        indices: (n,) numbers of the images, whole and at least 0.
-        size: side in pixels, from 28 to 1024.
-        seed: whole number of at least 0; another seed gives another population.
-        labels: (n, 14) zeros and ones, to decide the findings; by default they are drawn from
+        indices: (n,) indices of the images: integers, at least 0.
+        size: image size in pixels, from 28 to 1024.
+        seed: integer, at least 0; another seed gives another population.
+        labels: (n, 14) zeros and ones, the findings on the images; by default they are sampled from
             ChestMNIST's joint label distribution.
-        masks: whether to return the masks too, 14 times the pixels of the images.
-        knobs: attributes of :class:`Knobs` by name, such as ``severity=(0.5, 1)``.
+        masks: whether to return the masks, which have 14 times as many pixels as the images.
+        **parameters: fields of :class:`PhantomConfig`, such as ``severity=(0.5, 1)``.
 
     Returns:
-        :class:`SimulatedImages`. They are simulated: nothing measured on them says anything about patients.
+        :class:`SimulatedImages`. Measurements on them say nothing about patients.
 
     Raises:
-        ValueError: if an argument is out of range, or knobs contradict; the message names it.
+        ValueError: if an argument is invalid, or parameters contradict each other.
     """
-    size = check_whole("size", size, SMALLEST, LARGEST)
-    seed = check_whole("seed", seed, 0, MOST_SEED)
-    indices, knobs = check_indices(indices), Knobs.of(**knobs)
-    truth = _truth_of(indices, seed, labels, knobs)
-    chunk = max(1, _BATCH_PIXELS // size**2)
-    parts = [
-        _make(indices[start:stop], size, seed, truth[start:stop], masks, knobs)
-        for start, stop in ((s, s + chunk) for s in range(0, len(indices), chunk))
-    ]
-    for number, (_, _, boxes, _) in enumerate(parts):
-        boxes["image"] += number * chunk
-    images, drawn, boxes, facts = (
-        None if part[0] is None else np.concatenate(part) for part in zip(*parts, strict=True)
+    indices, config = check_indices(indices), PhantomConfig(**parameters)
+    size, seed, findings = _check(indices, size, seed, labels, config)
+    step = max(1, _BATCH_PIXELS // size**2)
+    batches = []
+    for start in range(0, len(indices), step):
+        rows = slice(start, start + step)
+        batch = _simulate_batch(indices[rows], size, seed, findings[rows], masks, config)
+        batch[2]["image"] += start
+        batches.append(batch)
+    images, pixel_masks, boxes, facts = (
+        None if arrays[0] is None else np.concatenate(arrays)
+        for arrays in zip(*batches, strict=True)
     )
-    return SimulatedImages(images, read_reports(truth, indices, seed, knobs), drawn, boxes, facts)
+    noisy_labels = apply_label_noise(findings, indices, seed, config)
+    return SimulatedImages(images, noisy_labels, pixel_masks, boxes, facts)
 
 
-def _make(indices, size, seed, truth, want_masks, knobs):
-    """Make a few images at once; return images, masks or None, boxes and facts."""
-    drawing = draw(indices, size, seed, truth, knobs)
-    masks = np.zeros((len(indices), len(FINDINGS), size, size), bool) if want_masks else None
-    boxes = []
-    for finding, (chosen, where) in drawing.found.items():
-        inside = _where(where)
-        boxes.append(_boxes(inside, chosen, finding))
-        if want_masks:
-            masks[chosen, finding] = inside
-    grey = expose(drawing.chest, drawing.metal, knobs.exposure)
-    images = np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)
-    return images, masks, _in_order(boxes), _table(drawing, truth)
-
-
-def layers(index, size=224, seed=0, *, labels=None, **knobs):
-    """Take one image apart: what each layer adds up to along the rays.
+def layers(
+    index: int,
+    size: int = 224,
+    seed: int = 0,
+    *,
+    labels: ArrayLike | None = None,
+    **parameters: Any,
+) -> dict[str, np.ndarray]:
+    """Decompose one image into the layers that add up along the rays.
 
     Args:
-        index: number of the image.
-        labels: (14,) zeros and ones; the rest is as for :func:`simulate`.
+        index: index of the image.
+        size: as for :func:`simulate`.
+        seed: as for :func:`simulate`.
+        labels: (14,) zeros and ones.
+        **parameters: as for :func:`simulate`.
 
     Returns:
-        A dictionary of (size, size) float32 pictures in the order in which they are drawn: ``body``
-        (soft tissue less the air), ``mediastinum``, ``bones``, ``vessels`` and each finding that is
-        there, all in centimetres of water (what a finding changes in the patient shows in the first
-        four); ``metal``, devices and marks, as an attenuation; and ``image``, from 0 to 1.
+        (size, size) float32 arrays by name, in drawing order: ``body`` (soft tissue minus the air),
+        ``mediastinum``, ``bones``, ``vessels`` and each finding that is present, in cm of water (a
+        finding that modifies the patient also changes the first four); ``metal``, the attenuation
+        of devices and markers; and ``image``, from 0 to 1.
 
     Raises:
         ValueError: as :func:`simulate`.
     """
-    size = check_whole("size", size, SMALLEST, LARGEST)
-    seed = check_whole("seed", seed, 0, MOST_SEED)
-    indices = np.array([check_whole("index", index, 0, MOST_SEED)])
-    knobs = Knobs.of(**knobs)
-    if labels is not None and np.shape(labels) != (len(FINDINGS),):
-        raise ValueError(
-            f"labels must be ({len(FINDINGS)},) zeros and ones, one a finding; "
-            f"{np.shape(labels)} came"
-        )
-    given = None if labels is None else np.asarray(labels)[np.newaxis]
-    truth = _truth_of(indices, seed, given, knobs)
-    drawing = draw(indices, size, seed, truth, knobs, keep_layers=True)
-    pictures = {**drawing.layers, "metal": drawing.metal}
-    pictures["image"] = expose(drawing.chest, drawing.metal, knobs.exposure)
-    return {name: picture[0].astype(np.float32) for name, picture in pictures.items()}
+    indices = np.array([require_int("index", index, 0, MAX_SEED)])
+    config = PhantomConfig(**parameters)
+    labels = None if labels is None else np.asarray(labels)[np.newaxis]
+    size, seed, findings = _check(indices, size, seed, labels, config)
+    scene = build_scene(indices, size, seed, findings, config, keep_layers=True)
+    arrays = {**scene.layers, "metal": scene.attenuation}
+    arrays["image"] = expose(scene.chest, scene.attenuation, config.exposure)
+    return {name: array[0].astype(np.float32) for name, array in arrays.items()}
 
 
-def _truth_of(indices, seed, labels, knobs):
-    """Return the findings of some images, (n, 14) uint8."""
+def _check(indices, size, seed, labels, config):
+    """Return size, seed and the findings on some images, (n, 14) uint8."""
+    size = require_int("size", size, MIN_SIZE, MAX_SIZE)
+    seed = require_int("seed", seed, 0, MAX_SEED)
     if labels is None:
-        return draw_labels(indices, seed, prevalence=knobs.prevalence)
-    if knobs.prevalence is not None:
+        return size, seed, sample_labels(indices, seed, prevalence=config.prevalence)
+    if config.prevalence is not None:
         raise ValueError(
-            "prevalence must be None where labels are given, because the labels decide the "
-            f"findings; {knobs.prevalence!r} came"
+            "labels and prevalence both determine the findings. Expected: prevalence=None where "
+            f"labels are given. Received: prevalence={config.prevalence!r}."
         )
-    return check_labels(labels, len(indices))
+    return size, seed, check_labels(labels, len(indices))
 
 
-def _where(truth):
-    """Return the pixels of a finding; its strongest one where it is too small for any."""
-    strongest = truth.max(axis=(1, 2), keepdims=True)
-    return (truth > 0) & (truth >= np.minimum(strongest, 0.5))
+def _simulate_batch(indices, size, seed, findings, with_masks, config):
+    """Simulate a batch of images; return images, masks or None, boxes and facts."""
+    scene = build_scene(indices, size, seed, findings, config)
+    masks = np.zeros((len(indices), len(FINDINGS), size, size), bool) if with_masks else None
+    boxes = [np.zeros(0, BOX_DTYPE)]
+    for column, (rows, soft_mask) in scene.soft_masks.items():
+        mask = _threshold(soft_mask)
+        boxes.append(_boxes(mask, rows, column))
+        if masks is not None:
+            masks[rows, column] = mask
+    boxes = np.concatenate(boxes)
+    boxes = boxes[np.lexsort((boxes["finding"], boxes["image"]))]
+    grey = expose(scene.chest, scene.attenuation, config.exposure)
+    images = np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)
+    return images, masks, boxes, _facts(scene, findings)
 
 
-def _boxes(inside, chosen_rows, column):
+def _threshold(soft_mask):
+    """Return the pixels of a finding: those above 0.5, or its maximum if none are."""
+    maximum = soft_mask.max(axis=(1, 2), keepdims=True)
+    return (soft_mask > 0) & (soft_mask >= np.minimum(maximum, 0.5))
+
+
+def _boxes(mask, rows, column):
     """Return the boxes of one finding."""
-    size = inside.shape[-1]
-    across, down = inside.any(axis=1), inside.any(axis=2)
-    boxes = np.zeros(len(chosen_rows), BOX_DTYPE)
-    boxes["image"], boxes["finding"] = chosen_rows, column
+    size = mask.shape[-1]
+    across, down = mask.any(axis=1), mask.any(axis=2)
+    boxes = np.zeros(len(rows), BOX_DTYPE)
+    boxes["image"], boxes["finding"] = rows, column
     boxes["x_min"], boxes["y_min"] = across.argmax(axis=1) / size, down.argmax(axis=1) / size
     boxes["x_max"] = 1 - across[:, ::-1].argmax(axis=1) / size
     boxes["y_max"] = 1 - down[:, ::-1].argmax(axis=1) / size
     return boxes
 
 
-def _in_order(boxes):
-    """Return all boxes of a batch, image by image."""
-    joined = np.concatenate([np.zeros(0, BOX_DTYPE), *boxes])
-    return joined[np.lexsort((joined["finding"], joined["image"]))]
-
-
-def _table(drawing, truth):
-    """Return what is known of the images."""
-    patients = drawing.chest.patient
-    table = np.zeros(len(truth), FACT_DTYPE)
-    table["sex"] = np.where(patients.sex == 1, "M", "F")
-    table["age"] = patients.age
-    table["projection"] = np.where(patients.portable == 1, "AP", "PA")
-    table["devices"], table["truth"] = drawing.devices, truth
+def _facts(scene, findings):
+    """Return the ground truth of the images."""
+    patients = scene.chest.patient
+    facts = np.zeros(len(findings), FACT_DTYPE)
+    facts["sex"] = np.where(patients.sex == 1, "M", "F")
+    facts["age"] = patients.age
+    facts["projection"] = np.where(patients.portable == 1, "AP", "PA")
+    facts["devices"], facts["truth"] = scene.devices, findings
     for column, name in enumerate(FINDINGS):
-        letters = np.array(["R", "B", "L"])[drawing.signs[name].side + 1]
-        table["side"][:, column] = TABLE[name].side or letters
-        table["severity"][:, column] = drawing.signs[name].severity
-    table["side"][truth == 0] = ""
-    table["severity"][truth == 0] = 0
-    return table
+        letters = np.array(["R", "B", "L"])[scene.findings[name].side + 1]
+        facts["side"][:, column] = FINDING_MODELS[name].side or letters
+        facts["severity"][:, column] = scene.findings[name].severity
+    facts["side"][findings == 0] = ""
+    facts["severity"][findings == 0] = 0
+    return facts

@@ -1,0 +1,112 @@
+"""Effects of the parameters on the images: exposure, projection, confounders, label noise."""
+
+import numpy as np
+import pytest
+
+from xraylab import phantom
+from xraylab.findings import FINDINGS
+from xraylab.phantom.patient import sample_patients
+from xraylab.phantom.projection import sample_projections
+
+MASS = FINDINGS.index("mass")
+
+
+def labels_with_masses(num_images):
+    """Return label vectors in which every other image has a mass and no image anything else."""
+    labels = np.zeros((num_images, 14), np.uint8)
+    labels[::2, MASS] = 1
+    return labels
+
+
+def tied_to_mass(cue, strength=1.0):
+    return phantom.Confounder(cue=cue, finding="mass", strength=strength)
+
+
+def is_ap(simulated):
+    return simulated.facts["projection"] == "AP"
+
+
+def test_default_values_change_nothing():
+    plain = phantom.simulate(np.arange(12), size=48)
+    defaults = {"severity": (0.0, 1.0), "exposure": 0.0, "sensitivity": 1.0, "specificity": 1.0}
+    explicit = phantom.simulate(np.arange(12), size=48, **defaults)
+    np.testing.assert_array_equal(plain.images, explicit.images)
+    np.testing.assert_array_equal(plain.labels, plain.facts["truth"])
+
+
+def test_longer_exposure_darkens_the_image():
+    means = [
+        phantom.simulate(np.arange(20), size=48, exposure=exposure).images.mean()
+        for exposure in (-1, -0.5, 0, 0.5, 1)
+    ]
+    assert (np.diff(means) < -2).all()
+
+
+@pytest.mark.parametrize("projection", ["PA", "AP"])
+def test_fixed_projection(projection):
+    simulated = phantom.simulate(np.arange(30), size=32, projection=projection)
+    assert set(simulated.facts["projection"]) == {projection}
+
+
+def test_projections_follow_the_findings_as_in_nih():
+    """In NIH's table, 88 % of the images with edema and 16 % of those with fibrosis are AP."""
+    labels = phantom.sample_labels(np.arange(20_000))
+    ap = sample_projections(labels, np.arange(20_000), 0)
+    for finding, expected in (("edema", 0.880), ("fibrosis", 0.165), ("infiltration", 0.530)):
+        present = labels[:, FINDINGS.index(finding)] == 1
+        standard_error = (expected * (1 - expected) / present.sum()) ** 0.5
+        assert abs(ap[present].mean() - expected) < 4 * standard_error + 0.01
+    assert abs(ap.mean() - 0.3997) < 0.02
+    simulated = phantom.simulate(np.arange(40), size=28, projection="NIH")
+    expected = sample_projections(labels[:40], np.arange(40), 0)
+    np.testing.assert_array_equal(is_ap(simulated), expected)
+
+
+def test_heart_is_larger_on_ap_images():
+    indices = np.arange(300)
+    pa, ap = (sample_patients(indices, 0, np.full(300, portable)) for portable in (0, 1))
+    assert (ap.cardiothoracic_ratio > pa.cardiothoracic_ratio).all()
+
+
+def test_confounded_projection_follows_the_finding():
+    labels = labels_with_masses(40)
+    simulated = phantom.simulate(
+        np.arange(40), size=32, labels=labels, confounder=tied_to_mass("projection")
+    )
+    np.testing.assert_array_equal(is_ap(simulated), labels[:, MASS] == 1)
+
+
+def test_confounded_device_follows_the_finding():
+    labels = labels_with_masses(40)
+    simulated = phantom.simulate(
+        np.arange(40), size=32, labels=labels, confounder=tied_to_mass("device")
+    )
+    np.testing.assert_array_equal(simulated.facts["devices"].any(axis=1), labels[:, MASS] == 1)
+
+
+def test_confounded_marker_follows_the_finding():
+    labels = labels_with_masses(16)
+    without_devices = ~phantom.simulate(np.arange(16), size=28).facts["devices"].any(axis=1)
+    confounder = tied_to_mass("marker")
+    for index in np.flatnonzero(without_devices):
+        layers = phantom.layers(index, size=96, labels=labels[index], confounder=confounder)
+        assert (layers["metal"].max() > 0.1) == (labels[index, MASS] == 1)
+
+
+def test_weak_confounder():
+    """P(AP | mass) is strength + (1 - strength) · P(AP), estimated to about 0.05."""
+    labels = labels_with_masses(800)
+    plain = is_ap(phantom.simulate(np.arange(800), size=28, labels=labels))
+    confounder = tied_to_mass("projection", strength=0.5)
+    ap = is_ap(phantom.simulate(np.arange(800), size=28, labels=labels, confounder=confounder))
+    has_mass = labels[:, MASS] == 1
+    assert abs(ap[has_mass].mean() - (0.5 + 0.5 * plain.mean())) < 0.08
+    assert abs(ap[~has_mass].mean() - 0.5 * plain.mean()) < 0.08
+
+
+def test_label_noise_changes_labels_but_not_images():
+    plain = phantom.simulate(np.arange(60), size=32)
+    noisy = phantom.simulate(np.arange(60), size=32, sensitivity=0.5, specificity=0.9)
+    np.testing.assert_array_equal(noisy.images, plain.images)
+    np.testing.assert_array_equal(noisy.facts["truth"], plain.labels)
+    assert (noisy.labels != plain.labels).any()
