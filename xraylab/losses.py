@@ -1,293 +1,533 @@
-"""Losses: functions of labels and model outputs, always on logits, in any Keras back end.
+"""Losses of multi-label classifiers and of image reconstruction, on any Keras backend.
 
-A label that is nan is unknown: it costs nothing and does not count in a mean. Where a loss divides
-by what is known, it takes ``shares`` instead, with which it is a plain weighted sum: the shares of
-a whole batch, handed out to its parts, give the parts the loss of the whole.
+Each loss of the labels exists twice: as a function that returns one value per image and label, and
+as a :class:`keras.losses.Loss` that reduces them and can be given to ``model.compile``. A label
+that is NaN is unknown: it costs nothing and does not count in a mean. Predictions are logits unless
+``from_logits=False`` is given.
 """
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
+from xraylab.suggest import did_you_mean
 
-def binary_cross_entropy(y_true, logits, shares=None):
-    """Return the binary cross-entropy, mean over labels and batch.
+Tensor = Any
+"""A tensor of the Keras backend, or anything that converts to one."""
 
-    Computed as softplus(z) - z·y, which does not overflow for any logit.
+_register = keras.saving.register_keras_serializable(package="xraylab")
+
+
+@_register
+def binary_crossentropy(y_true: Tensor, y_pred: Tensor, from_logits: bool = True) -> Tensor:
+    """Compute the binary cross-entropy of each label.
+
+    Computed as softplus(z) - z·y, which does not overflow for any logit z.
 
     Shapes:
-        y_true: (batch, num_labels), from 0 to 1; nan where unknown.
-        logits: (batch, num_labels), before the sigmoid.
-        shares: (batch, num_labels), what each answer counts; None for the mean of those known.
-        returns: a scalar in nats.
+        y_true: (batch, num_labels), in [0, 1]; NaN where unknown.
+        y_pred: (batch, num_labels), logits, or probabilities if ``from_logits`` is false.
+        returns: (batch, num_labels), in nats; 0 where the label is unknown.
 
     Raises:
-        ValueError: if ``logits`` come out of a sigmoid, where that can be seen.
+        ValueError: if the shapes differ; or if ``y_pred`` is seen to be the output of a sigmoid
+            while ``from_logits`` is true.
 
-    Source: ``goodfellow2016``, Sect. 6.2.2.2, in the stable form of the softplus.
+    References: Goodfellow et al. 2016 (``goodfellow2016``), Sect. 6.2.2.2.
     """
-    y_true, known, logits = _prepare(y_true, logits)
-    return _mean((ops.softplus(logits) - logits * y_true) * known, known, shares)
+    y_true, known, logits = prepare(y_true, y_pred, from_logits)
+    return (ops.softplus(logits) - logits * y_true) * known
 
 
-def weighted_binary_cross_entropy(y_true, logits, prevalence, shares=None):
-    """Return the cross-entropy in which both classes of every label weigh the same.
+@_register
+def weighted_binary_crossentropy(
+    y_true: Tensor, y_pred: Tensor, prevalence: Sequence[float], from_logits: bool = True
+) -> Tensor:
+    """Compute the binary cross-entropy with equal total weight for both classes of each label.
 
-    A label with prevalence π counts 1 / 2π where it is there and 1 / 2(1 - π) where it is not, so
-    that over the training images either half of the loss has weight 1/2.
+    With prevalence π, a positive label has weight 1 / 2π and a negative one 1 / 2(1 - π). Over
+    images with that prevalence, each class receives half of the weight.
 
     Shapes:
-        y_true, logits, shares: (batch, num_labels), as for :func:`binary_cross_entropy`.
+        y_true, y_pred, returns: (batch, num_labels), as for :func:`binary_crossentropy`.
         prevalence: (num_labels,), in (0, 1).
-        returns: a scalar in nats, mean over labels and batch.
 
     Args:
-        prevalence: share of the training images that have each label.
+        prevalence: fraction of the training images that have each label.
 
     Raises:
-        ValueError: if a prevalence is not in (0, 1); and as :func:`binary_cross_entropy`.
+        ValueError: if a prevalence is not in (0, 1); and as :func:`binary_crossentropy`.
 
-    Source: ``wang2017``, Eq. 1, with the counts of all training images in place of a batch's, and
-    halved.
+    References: Wang et al. 2017 (``wang2017``), Eq. 1, with the counts of the whole training set
+    instead of those of a batch, and halved.
     """
-    if not all(0 < share < 1 for share in prevalence):
-        raise ValueError(
-            "prevalence must lie in (0, 1) for every label, for its reciprocal is the weight; "
-            f"{list(prevalence)} came. A label that no image has, or all have, cannot be weighted"
-        )
-    y_true, known, logits = _prepare(y_true, logits)
-    share = ops.convert_to_tensor(prevalence, dtype=logits.dtype)
-    present = ops.softplus(-logits) / (2 * share)
-    absent = ops.softplus(logits) / (2 * (1 - share))
-    return _mean((y_true * present + (1 - y_true) * absent) * known, known, shares)
+    _check_prevalence(prevalence)
+    y_true, known, logits = prepare(y_true, y_pred, from_logits)
+    prevalence = ops.convert_to_tensor(prevalence, dtype=logits.dtype)
+    positive = ops.softplus(-logits) / (2 * prevalence)
+    negative = ops.softplus(logits) / (2 * (1 - prevalence))
+    return (y_true * positive + (1 - y_true) * negative) * known
 
 
-def binary_focal(y_true, logits, alpha=0.25, gamma=2.0):
-    """Return the binary focal loss, sum over labels, mean over the batch.
+@_register
+def binary_focal_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = True,
+) -> Tensor:
+    """Compute the binary focal loss of each label.
 
-    With p = sigmoid(logits), a label costs -α·(1 - p)^γ·log p where it is there and
-    -(1 - α)·p^γ·log(1 - p) where it is not. The powers are taken as exponentials of the same two
-    logarithms, so that neither loss nor gradient overflows for any logit.
+    With p the predicted probability, a positive label costs -α·(1 - p)^γ·log p and a negative one
+    -(1 - α)·p^γ·log(1 - p). The powers are computed as exponentials of the same two logarithms, so
+    that neither the loss nor its gradient overflows for any logit.
 
     Shapes:
-        y_true: (batch, num_labels), from 0 to 1; nan where unknown.
-        logits: (batch, num_labels), before the sigmoid.
-        returns: a scalar in nats.
+        y_true, y_pred, returns: (batch, num_labels), as for :func:`binary_crossentropy`.
 
     Args:
-        alpha: α, in [0, 1]; the weight of findings that are there. 1 - α is that of the others.
-        gamma: γ, at least 0; how much less an answer counts the nearer it is to the truth.
+        alpha: α in [0, 1], the weight of positive labels; negative ones have 1 - α.
+        gamma: γ ≥ 0, the focusing exponent; 0 gives a weighted cross-entropy.
 
     Raises:
-        ValueError: if ``alpha`` or ``gamma`` is out of range; and as :func:`binary_cross_entropy`.
+        ValueError: if ``alpha`` or ``gamma`` is out of range; and as :func:`binary_crossentropy`.
 
-    Source: ``lin2017``, Eq. 5; ``pham2026``, slide "DBCT", whose printed equation lacks the
-    parenthesis around the two terms.
+    References: Lin et al. 2017 (``lin2017``), Eq. 5; ``pham2026``, slide "DBCT", whose printed
+    equation lacks the parentheses around the two terms.
     """
-    if not 0 <= alpha <= 1:
-        raise ValueError(
-            f"alpha must lie in [0, 1], where it weighs present against absent; {alpha} came"
-        )
-    _require_focus(gamma=gamma)
-    y_true, known, logits = _prepare(y_true, logits)
-    miss = ops.softplus(-logits)  # -log p
-    alarm = ops.softplus(logits)  # -log(1 - p)
-    present = alpha * ops.exp(-gamma * alarm) * miss
-    absent = (1 - alpha) * ops.exp(-gamma * miss) * alarm
-    return ops.mean(ops.sum((y_true * present + (1 - y_true) * absent) * known, axis=-1))
+    _check_focal(alpha, gamma)
+    y_true, known, logits = prepare(y_true, y_pred, from_logits)
+    positive_nll, negative_nll = ops.softplus(-logits), ops.softplus(logits)
+    positive = alpha * ops.exp(-gamma * negative_nll) * positive_nll
+    negative = (1 - alpha) * ops.exp(-gamma * positive_nll) * negative_nll
+    return (y_true * positive + (1 - y_true) * negative) * known
 
 
-def asymmetric(y_true, logits, gamma_positive=0.0, gamma_negative=4.0, margin=0.05):
-    """Return the asymmetric loss, sum over labels, mean over the batch.
+@_register
+def asymmetric(
+    y_true: Tensor,
+    y_pred: Tensor,
+    gamma_positive: float = 0.0,
+    gamma_negative: float = 4.0,
+    margin: float = 0.05,
+    from_logits: bool = True,
+) -> Tensor:
+    """Compute the asymmetric loss of each label.
 
-    Absent findings, of which there are many, are focused harder than present ones, and those whose
-    probability is below the margin m cost nothing at all. With q = max(p - m, 0), a label costs
-    -(1 - p)^γ₊·log p where it is there and -q^γ₋·log(1 - q) where it is not.
+    Negative labels, which are in the majority, are focused more strongly than positive ones, and
+    cost nothing below the margin m. With p the predicted probability and q = max(p - m, 0), a
+    positive label costs -(1 - p)^γ₊·log p and a negative one -q^γ₋·log(1 - q).
 
     Shapes:
-        y_true: (batch, num_labels), from 0 to 1; nan where unknown.
-        logits: (batch, num_labels), before the sigmoid.
-        returns: a scalar in nats.
+        y_true, y_pred, returns: (batch, num_labels), as for :func:`binary_crossentropy`.
 
     Args:
-        gamma_positive: γ₊, at least 0.
-        gamma_negative: γ₋, at least 0.
-        margin: m, in [0, 1).
+        gamma_positive: γ₊ ≥ 0.
+        gamma_negative: γ₋ ≥ 0.
+        margin: m in [0, 1).
 
     Raises:
-        ValueError: if an argument is out of range; and as :func:`binary_cross_entropy`.
+        ValueError: if an argument is out of range; and as :func:`binary_crossentropy`.
 
-    Source: ``ridnik2021``, Eqs. 4 to 7; the defaults are those of its Sect. 3.
+    References: Ridnik et al. 2021 (``ridnik2021``), Eqs. 4 to 7; defaults from its Sect. 3.
     """
-    _require_focus(gamma_positive=gamma_positive, gamma_negative=gamma_negative)
-    if not 0 <= margin < 1:
-        raise ValueError(f"margin must lie in [0, 1), a probability; {margin} came")
-    y_true, known, logits = _prepare(y_true, logits)
-    alarm = ops.softplus(logits)  # -log(1 - p)
-    present = ops.exp(-gamma_positive * alarm) * ops.softplus(-logits)
+    _check_asymmetric(gamma_positive, gamma_negative, margin)
+    y_true, known, logits = prepare(y_true, y_pred, from_logits)
+    positive_nll, negative_nll = ops.softplus(-logits), ops.softplus(logits)
+    positive = ops.exp(-gamma_positive * negative_nll) * positive_nll
     if margin:
         shifted = ops.maximum(ops.sigmoid(logits) - margin, 0.0)
-        # 1 - q is at least m, so its logarithm is safe. The power is taken above the margin only,
-        # where its slope is finite.
+        # 1 - q is at least m, so its logarithm is finite. The power is taken above the margin only,
+        # where its derivative is finite.
         above = ops.cast(shifted > 0, logits.dtype)
         power = ops.power(ops.where(shifted > 0, shifted, 1.0), gamma_negative)
-        absent = -above * power * ops.log1p(-ops.minimum(shifted, 1.0 - margin))
+        negative = -above * power * ops.log1p(-ops.minimum(shifted, 1.0 - margin))
     else:
-        absent = ops.exp(-gamma_negative * ops.softplus(-logits)) * alarm
-    return ops.mean(ops.sum((y_true * present + (1 - y_true) * absent) * known, axis=-1))
+        negative = ops.exp(-gamma_negative * positive_nll) * negative_nll
+    return (y_true * positive + (1 - y_true) * negative) * known
 
 
-def distillation(student_logits, teacher_probabilities, temperature=1.0, shares=None):
-    """Return what the student's answers cost against the teacher's, rare findings weighing more.
+@_register
+def double_sigmoid_crossentropy(y_true: Tensor, y_pred: Tensor, from_logits: bool = True) -> Tensor:
+    """Compute a common mistake: the cross-entropy on logits, applied to probabilities.
 
-    The mean over labels and batch of w_j · BCE(z_ij / τ, p_ij^τ) · τ², with the weight of a label
-    w_j = 1 - (mean of p_ij over the batch). p^τ is the teacher's probability at temperature τ: the
-    sigmoid of its logit divided by τ.
+    The sigmoid is applied twice, so that every predicted probability is at least 1/2 and the loss
+    stays near 0.69. It exists to demonstrate the mistake (chapter 18); do not train with it.
 
     Shapes:
-        student_logits: (batch, num_labels), before the sigmoid.
-        teacher_probabilities: (batch, num_labels) in [0, 1]; nan for labels the teacher does not
-            know, which are left out.
-        shares: (batch, num_labels), what each answer counts, its label's weight included; None for
-            the mean of those known, with the weights of this batch.
-        returns: a scalar in nats.
+        y_true, y_pred, returns: (batch, num_labels), as for :func:`binary_crossentropy`.
+    """
+    y_true, known, logits = prepare(y_true, y_pred, from_logits)
+    probabilities = ops.sigmoid(logits)
+    return (ops.softplus(probabilities) - probabilities * y_true) * known
+
+
+@_register
+def distillation(
+    teacher_probabilities: Tensor,
+    student_logits: Tensor,
+    temperature: float = 1.0,
+    weight_labels: bool = True,
+    from_logits: bool = True,
+) -> Tensor:
+    """Compute the cross-entropy of a student with a teacher's probabilities, for each label.
+
+    Image i and label j cost w_j · BCE(z_ij / τ, p_ij^τ) · τ², where p^τ is the sigmoid of the
+    teacher's logit divided by τ, and w_j = 1 - (mean of p_ij over the batch) gives rare findings
+    more weight.
+
+    Shapes:
+        teacher_probabilities: (batch, num_labels), in [0, 1]; NaN for labels that the teacher does
+            not know.
+        student_logits: (batch, num_labels).
+        returns: (batch, num_labels), in nats; 0 where the teacher's probability is NaN.
 
     Args:
-        temperature: τ, above 0; 1 takes the probabilities as they are.
+        temperature: τ > 0; 1 uses the probabilities unchanged.
+        weight_labels: whether to apply w_j. Give false if sample weights contain it already.
+        from_logits: whether the student's predictions are logits.
 
     Raises:
-        ValueError: if the temperature is not above 0; and as :func:`binary_cross_entropy`.
+        ValueError: if the temperature is not above 0; and as :func:`binary_crossentropy`.
 
-    Source: ``rand2025``, Eqs. of "Knowledge distillation"; τ² ``hinton2015``, Sect. 2.
+    References: Rand et al. 2025 (``rand2025``), section "Knowledge distillation"; τ²: Hinton et
+    al. 2015 (``hinton2015``), Sect. 2.
     """
-    if not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature must be above 0 and finite; {temperature} came")
-    target, known, logits = _prepare(teacher_probabilities, student_logits)
-    weights = 1.0
-    if shares is None:
-        weights = 1 - ops.sum(target * known, axis=0) / ops.maximum(ops.sum(known, axis=0), 1.0)
+    _check_temperature(temperature)
+    target, known, logits = prepare(teacher_probabilities, student_logits, from_logits)
+    weights = known
+    if weight_labels:
+        mean = ops.sum(target * known, axis=0) / ops.maximum(ops.sum(known, axis=0), 1.0)
+        weights = known * (1 - mean)
     if temperature != 1.0:
-        target = ops.clip(target, 1e-6, 1 - 1e-6)
-        target = ops.sigmoid((ops.log(target) - ops.log1p(-target)) / temperature)
+        target = ops.sigmoid(_to_logits(target, 1e-6) / temperature)
         logits = logits / temperature
-    cost = ops.softplus(logits) - logits * target
-    return temperature**2 * _mean(weights * cost * known, known, shares)
+    return temperature**2 * weights * (ops.softplus(logits) - logits * target)
 
 
-def double_sigmoid_cross_entropy(y_true, logits, shares=None):
-    """Return a well-known mistake: the cross-entropy on logits, given probabilities instead.
-
-    The sigmoid is applied twice, so no answer is below 1/2 and the loss hardly moves from 0.69.
-    It is here so that chapter 18 can show what that does; train nothing with it.
+@_register
+def reconstruction_error(images: Tensor, reconstruction: Tensor) -> Tensor:
+    """Compute the squared error of each pixel.
 
     Shapes:
-        y_true, logits, shares: (batch, num_labels), as for :func:`binary_cross_entropy`.
-        returns: a scalar in nats, mean over labels and batch.
+        images, reconstruction, returns: (batch, height, width, 1); gray levels in [0, 1], squared.
+
+    References: ``pham2026``, slide "RR-ViT - Joint optimization".
     """
-    y_true, known, logits = _prepare(y_true, logits)
-    twice = ops.sigmoid(logits)
-    return _mean((ops.softplus(twice) - twice * y_true) * known, known, shares)
+    return ops.square(reconstruction - ops.cast(images, reconstruction.dtype))
 
 
-def reconstruction_error(images, reconstruction):
-    """Return the squared error of rebuilt images, mean over pixels and batch.
+@_register
+def masked_reconstruction_error(images: Tensor, reconstruction: Tensor, mask: Tensor) -> Tensor:
+    """Compute the absolute error of each corrupted pixel.
 
-    Shapes:
-        images, reconstruction: (batch, height, width, 1), grey level in units of the full range.
-        returns: a scalar, in squared grey level.
-
-    Source: ``pham2026``, slide "RR-ViT - Joint optimization".
-    """
-    return ops.mean(ops.square(reconstruction - ops.cast(images, reconstruction.dtype)))
-
-
-def joint(y_true, logits, images, reconstruction, reconstruction_weight=1.0):
-    """Return binary cross-entropy + λ · reconstruction error, the loss of RR-ViT.
+    The reconstruction of other pixels has no influence, not even on the gradient. The loss of
+    masked pre-training is the sum divided by the number of corrupted pixels in the batch.
 
     Shapes:
-        y_true, logits: (batch, num_labels); images, reconstruction: (batch, height, width, 1).
-        returns: a scalar.
-
-    Args:
-        reconstruction_weight: λ, at least 0. The source does not give its value.
-
-    Source: ``pham2026``, slide "RR-ViT - Joint optimization".
-    """
-    return binary_cross_entropy(y_true, logits) + reconstruction_weight * reconstruction_error(
-        images, reconstruction
-    )
-
-
-def masked_reconstruction(images, reconstruction, mask, shares=None):
-    """Return the absolute error of rebuilt images, mean over the corrupted pixels of the batch.
-
-    What the model answers where the image was left alone has no influence, nor any gradient. Every
-    corrupted pixel counts alike, so an image counts by how many it has, one without any not at all;
-    a batch without any costs 0.
-
-    Shapes:
-        images: (batch, height, width, 1), as they were before; grey level in units of the full
-        range. reconstruction: the same shape. mask: the same shape, bool or 0 and 1; true where a
-        pixel was corrupted. shares: the same shape, what each pixel counts; None for the mean of
-        those corrupted.
-        returns: a scalar, in grey level.
+        images: (batch, height, width, 1), before corruption; gray levels in [0, 1].
+        reconstruction: the same shape.
+        mask: the same shape, bool or 0 and 1; true where a pixel was corrupted.
+        returns: the same shape; 0 where the mask is false.
 
     Raises:
         ValueError: if the shapes differ; they are not broadcast.
 
-    Source: ``atito2022``.
+    References: Atito et al. 2022 (``atito2022``).
     """
     reconstruction = ops.convert_to_tensor(reconstruction)
     images = ops.cast(images, reconstruction.dtype)
     mask = ops.cast(mask, "bool")
-    shapes = [tuple(x.shape) for x in (images, reconstruction, mask)]
-    known = {shape[:1] for shape in shapes} - {(None,)}  # a graph may not know the batch yet
-    if len({shape[1:] for shape in shapes}) > 1 or len(known) > 1:
+    _check_same_shape(images=images, reconstruction=reconstruction, mask=mask)
+    # Zero before the absolute value, so that no gradient passes through clean pixels.
+    return ops.abs(ops.where(mask, reconstruction - images, 0))
+
+
+class LabelLoss(keras.losses.Loss):
+    """Base class of the losses of labels: ignores NaN labels, and reduces what remains.
+
+    Args:
+        from_logits: whether predictions are logits, rather than probabilities.
+        reduction: ``"sum_over_batch_size"`` (or ``"mean"``): the mean over known labels; for focal
+            and asymmetric loss the sum over labels and mean over images, as in their papers.
+            ``"mean_with_sample_weight"``: the weighted mean over known labels. ``"sum"``: the
+            weighted sum. None: one value per image and label. With ``"sum"``, the losses of
+            micro-batches add up to the loss of the whole batch if each receives its rows of the
+            batch's sample weights.
+        options: arguments of :attr:`function`.
+
+    Sample weights have shape (batch,) or (batch, num_labels).
+    """
+
+    function: ClassVar[Callable[..., Tensor]]
+    sums_over_labels: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        from_logits: bool = True,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **options: Any,
+    ):
+        super().__init__(name=name or self.function.__name__, reduction=reduction, dtype=dtype)
+        inspect.signature(self.function).bind(None, None, **options)  # TypeError if unknown
+        self.from_logits = from_logits
+        self.options = options
+
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        """Compute the reduced loss of a batch."""
+        y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
+        y_true = match_rank(ops.convert_to_tensor(y_true, dtype=self.dtype), y_pred)
+        weight = 1.0 - ops.cast(ops.isnan(y_true), self.dtype)
+        if self.reduction in ("sum_over_batch_size", "mean"):  # Keras divides by the size
+            if self.sums_over_labels:
+                weight = weight * y_true.shape[-1]
+            else:
+                size = ops.cast(ops.size(weight), self.dtype)
+                weight = weight * size / ops.maximum(ops.sum(weight), 1.0)
+        if sample_weight is not None:
+            weight = weight * match_rank(ops.cast(sample_weight, self.dtype), y_pred, rows=True)
+        return super().__call__(y_true, y_pred, weight)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Compute the loss of each label."""
+        return self.function(y_true, y_pred, from_logits=self.from_logits, **self.options)
+
+    def get_config(self) -> dict:
+        """Return the constructor arguments."""
+        return {**super().get_config(), "from_logits": self.from_logits, **self.options}
+
+
+@_register
+class BinaryCrossentropy(LabelLoss):
+    """Binary cross-entropy; see :func:`binary_crossentropy` and :class:`LabelLoss`."""
+
+    function = staticmethod(binary_crossentropy)
+
+
+@_register
+class WeightedBinaryCrossentropy(LabelLoss):
+    """Cross-entropy that weights both classes equally; see :func:`weighted_binary_crossentropy`."""
+
+    function = staticmethod(weighted_binary_crossentropy)
+
+    def __init__(self, prevalence: Sequence[float], **kwargs):
+        _check_prevalence(prevalence)
+        super().__init__(prevalence=[float(p) for p in prevalence], **kwargs)
+
+
+@_register
+class BinaryFocalCrossentropy(LabelLoss):
+    """Focal loss, sum over labels and mean over images; see :func:`binary_focal_crossentropy`."""
+
+    function = staticmethod(binary_focal_crossentropy)
+    sums_over_labels = True
+
+    def __init__(self, alpha: float = 0.25, gamma: float = 2.0, **kwargs):
+        _check_focal(alpha, gamma)
+        super().__init__(alpha=alpha, gamma=gamma, **kwargs)
+
+
+@_register
+class AsymmetricLoss(LabelLoss):
+    """Asymmetric loss, sum over labels and mean over images; see :func:`asymmetric`."""
+
+    function = staticmethod(asymmetric)
+    sums_over_labels = True
+
+    def __init__(self, gamma_positive=0.0, gamma_negative=4.0, margin=0.05, **kwargs):
+        _check_asymmetric(gamma_positive, gamma_negative, margin)
+        exponents = {"gamma_positive": gamma_positive, "gamma_negative": gamma_negative}
+        super().__init__(**exponents, margin=margin, **kwargs)
+
+
+@_register
+class DoubleSigmoidCrossentropy(LabelLoss):
+    """A common mistake, for demonstration; see :func:`double_sigmoid_crossentropy`."""
+
+    function = staticmethod(double_sigmoid_crossentropy)
+
+
+@_register
+class Distillation(LabelLoss):
+    """Cross-entropy with a teacher's probabilities; see :func:`distillation`."""
+
+    function = staticmethod(distillation)
+
+    def __init__(self, temperature: float = 1.0, weight_labels: bool = True, **kwargs):
+        _check_temperature(temperature)
+        super().__init__(temperature=temperature, weight_labels=weight_labels, **kwargs)
+
+
+LOSSES: dict[str, type[LabelLoss]] = {
+    loss.function.__name__: loss
+    for loss in (
+        BinaryCrossentropy,
+        WeightedBinaryCrossentropy,
+        BinaryFocalCrossentropy,
+        AsymmetricLoss,
+        DoubleSigmoidCrossentropy,
+    )
+}
+"""The losses of labels by name, as recipes and the command line use them."""
+
+ALIASES: dict[str, str] = {
+    "bce": "binary_crossentropy",
+    "weighted": "weighted_binary_crossentropy",
+    "focal": "binary_focal_crossentropy",
+    "double_sigmoid": "double_sigmoid_crossentropy",
+}
+"""Short names that :func:`get` accepts as well."""
+
+_COMMON = (*inspect.signature(LabelLoss.__init__).parameters, "kwargs")
+
+
+def get(name: str, **options: Any) -> LabelLoss:
+    """Return a loss of the labels by name.
+
+    Args:
+        name: a key of :data:`LOSSES` or :data:`ALIASES`; case does not matter.
+        options: constructor arguments, as ``gamma=1.0``.
+
+    Raises:
+        ValueError: if the name or an option is unknown, with a suggestion.
+    """
+    name = resolve_name(name)
+    accepted = option_names(name)
+    unknown = options.keys() - {*accepted, *_COMMON}
+    if unknown:
         raise ValueError(
-            "images, reconstruction and mask must have one shape; "
-            f"{shapes[0]}, {shapes[1]} and {shapes[2]} came"
+            f"The loss {name} has no such option. Expected: {', '.join(accepted) or 'no option'}. "
+            f"Received: {min(unknown)!r}.{_suggestion(min(unknown), accepted)}"
         )
-    # Zero before the absolute value, so that no gradient has to go through what does not count.
-    errors = ops.abs(ops.where(mask, reconstruction - images, 0))
-    return _mean(errors, ops.cast(mask, errors.dtype), shares)
+    return LOSSES[name](**options)
 
 
-def _prepare(y_true, logits):
-    """Return labels with 0 where unknown, 1 where known and 0 elsewhere, and the logits."""
-    logits = ops.convert_to_tensor(logits)
-    _refuse_sigmoid(logits)
-    y_true = ops.cast(y_true, logits.dtype)
-    unknown = ops.isnan(y_true)
-    known = 1 - ops.cast(unknown, logits.dtype)
-    return ops.where(unknown, ops.zeros_like(y_true), y_true), known, logits
+def resolve_name(name: str) -> str:
+    """Return the full name of a loss, a key of :data:`LOSSES`.
+
+    Raises:
+        ValueError: if there is no such loss, with a suggestion.
+    """
+    full = ALIASES.get(str(name).lower(), str(name).lower())
+    if full not in LOSSES:
+        raise ValueError(
+            f"Unknown loss. Expected: {', '.join(LOSSES)}. Received: {name!r}."
+            f"{_suggestion(name, [*LOSSES, *ALIASES])}"
+        )
+    return full
+
+
+def option_names(name: str) -> tuple[str, ...]:
+    """Return the arguments particular to one loss, as ``("alpha", "gamma")``."""
+    parameters = inspect.signature(LOSSES[resolve_name(name)].__init__).parameters
+    return tuple(x for x in parameters if x not in _COMMON)
+
+
+def prepare(
+    y_true: Tensor, y_pred: Tensor, from_logits: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Separate known from unknown labels, and convert predictions to logits.
+
+    Shapes:
+        y_true, y_pred: (batch, num_labels); ``y_true`` may be (batch,) if there is one label.
+        returns: labels, 0 where unknown; 1 where known and 0 elsewhere; logits.
+
+    Raises:
+        ValueError: as :func:`binary_crossentropy`.
+    """
+    y_pred = ops.convert_to_tensor(y_pred)
+    if from_logits:
+        _refuse_sigmoid(y_pred)
+    y_true = match_rank(ops.cast(y_true, y_pred.dtype), y_pred)
+    _check_same_shape(y_true=y_true, y_pred=y_pred)
+    known = 1 - ops.cast(ops.isnan(y_true), y_pred.dtype)
+    y_true = ops.where(ops.isnan(y_true), ops.zeros_like(y_true), y_true)
+    return y_true, known, y_pred if from_logits else _to_logits(y_pred, keras.config.epsilon())
+
+
+def match_rank(x: Tensor, y_pred: Tensor, rows: bool = False) -> Tensor:
+    """Append an axis to the (batch,) labels of a single label, or to (batch,) sample weights.
+
+    Args:
+        rows: whether ``x`` are weights, so that (batch,) means one for each image.
+    """
+    expand = len(x.shape) == len(y_pred.shape) - 1 and (rows or y_pred.shape[-1] == 1)
+    return ops.expand_dims(x, -1) if expand else x
+
+
+def _to_logits(probabilities, epsilon):
+    """Return log p - log(1 - p), with p clipped to [epsilon, 1 - epsilon]."""
+    probabilities = ops.clip(probabilities, epsilon, 1 - epsilon)
+    return ops.log(probabilities) - ops.log1p(-probabilities)
 
 
 def _refuse_sigmoid(logits):
-    """Refuse what a sigmoid has just made. Only TensorFlow's graphs remember where a value is from.
-
-    For all back ends, training asks the model itself: :func:`xraylab.training.require_logits`.
-    """
-    if keras.backend.backend() != "tensorflow":
+    """Refuse the output of a sigmoid in a TensorFlow graph, which records the last operation."""
+    if keras.backend.backend() != "tensorflow" or not hasattr(logits, "graph"):
         return
-    operation = getattr(logits, "op", None) if hasattr(logits, "graph") else None
+    operation = getattr(logits, "op", None)
+    while getattr(operation, "type", None) in ("Cast", "Identity"):
+        operation = operation.inputs[0].op
     if getattr(operation, "type", None) == "Sigmoid":
         raise ValueError(
-            "expected logits, before the sigmoid; the output of a sigmoid came. The loss applies "
-            "one itself, and two in a row leave hardly any gradient. Let the model end without an "
-            "activation, and take the sigmoid of its answers when you score them"
+            "Probabilities would pass through a second sigmoid. Expected: logits. Received: the "
+            "output of a sigmoid. Remove the model's last activation, or give the loss or metric "
+            "from_logits=False."
         )
 
 
-def _mean(costs, known, shares=None):
-    """Return the mean over what is known, 0 if nothing is; or the sum of each cost's share."""
-    if shares is not None:
-        return ops.sum(costs * ops.cast(shares, costs.dtype))
-    return ops.sum(costs) / ops.maximum(ops.sum(known), 1.0)
+def _check(name, value, is_valid, expected):
+    """Raise a ValueError unless an argument is valid."""
+    if not is_valid:
+        raise ValueError(f"{name} is out of range. Expected: {expected}. Received: {value}.")
 
 
-def _require_focus(**exponents):
-    """Refuse exponents that are not numbers of at least 0."""
-    for name, value in exponents.items():
-        if not 0 <= value < float("inf"):
-            raise ValueError(
-                f"{name} must be 0 or above and finite; {value} came. 0 gives the cross-entropy"
-            )
+def _check_prevalence(prevalence):
+    _check(
+        "prevalence",
+        list(prevalence),
+        all(0 < p < 1 for p in prevalence),
+        "numbers in (0, 1), for their reciprocals are weights; leave out labels that no training "
+        "image, or every one, has",
+    )
+
+
+def _check_focal(alpha, gamma):
+    _check("alpha", alpha, 0 <= alpha <= 1, "a number in [0, 1]")
+    _check("gamma", gamma, 0 <= gamma < float("inf"), "a finite number of at least 0")
+
+
+def _check_asymmetric(gamma_positive, gamma_negative, margin):
+    for name, value in (("gamma_positive", gamma_positive), ("gamma_negative", gamma_negative)):
+        _check(name, value, 0 <= value < float("inf"), "a finite number of at least 0")
+    _check("margin", margin, 0 <= margin < 1, "a number in [0, 1)")
+
+
+def _check_temperature(temperature):
+    _check("temperature", temperature, 0 < temperature < float("inf"), "a finite number above 0")
+
+
+def _check_same_shape(**tensors):
+    """Raise a ValueError if static shapes differ; None matches any size."""
+    shapes = [tuple(tensor.shape) for tensor in tensors.values()]
+    equal_rank = len({len(shape) for shape in shapes}) == 1
+    if equal_rank and all(len({*sizes} - {None}) <= 1 for sizes in zip(*shapes, strict=True)):
+        return
+    received = ", ".join(f"{name} {shape}" for name, shape in zip(tensors, shapes, strict=True))
+    raise ValueError(
+        f"The shapes of {', '.join(tensors)} differ. Expected: one shape. Received: {received}."
+    )
+
+
+def _suggestion(name, names):
+    """Return "Did you mean …?" as the last sentence of an error, or nothing."""
+    hint = did_you_mean(name, names)
+    return f" {hint}" if hint else ""

@@ -1,4 +1,4 @@
-"""Scores against scikit-learn, MedMNIST's evaluator, and numbers worked out by hand."""
+"""Scores against scikit-learn, MedMNIST's evaluator, and numbers computed by hand."""
 
 import json
 
@@ -11,7 +11,7 @@ from xraylab.evaluation import bootstrap
 from xraylab.findings import FINDINGS
 
 
-def random_answers(num_images, num_labels, levels, seed):
+def random_predictions(num_images, num_labels, levels, seed):
     """Labels at 20 % and scores with only ``levels`` distinct values, so that ties abound."""
     rng = np.random.default_rng(seed)
     y_true = (rng.random((num_images, num_labels)) < 0.2).astype(np.uint8)
@@ -21,7 +21,7 @@ def random_answers(num_images, num_labels, levels, seed):
 @pytest.mark.parametrize("levels", [2, 3, 10, 1000])
 @pytest.mark.parametrize("seed", range(5))
 def test_areas_agree_with_scikit_learn_under_ties(levels, seed):
-    y_true, scores = random_answers(300, 1, levels, seed)
+    y_true, scores = random_predictions(300, 1, levels, seed)
     y_true, scores = y_true[:, 0], scores[:, 0]
     assert metrics.roc_auc(y_true, scores) == pytest.approx(
         sklearn_metrics.roc_auc_score(y_true, scores), abs=1e-12
@@ -32,7 +32,7 @@ def test_areas_agree_with_scikit_learn_under_ties(levels, seed):
 
 
 def test_weighted_areas_agree_with_repeated_images():
-    y_true, scores = random_answers(60, 1, 5, seed=1)
+    y_true, scores = random_predictions(60, 1, 5, seed=1)
     y_true, scores = y_true[:, 0], scores[:, 0]
     weights = np.random.default_rng(2).integers(0, 4, (7, 60))
     ranking = metrics.Ranking(y_true, scores)
@@ -58,8 +58,8 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.float16, np.float64])
-def test_scores_of_any_number_type(dtype):
-    """A perfect answer is perfect in unsigned numbers too, which have no negative to sort by."""
+def test_scores_of_any_dtype(dtype):
+    """Perfect predictions score 1 in unsigned integers too, which have no negatives to sort by."""
     y_true = np.array([[0, 1], [1, 0], [1, 1], [0, 0]], dtype=dtype)
     result = metrics.score(y_true, y_true)
     assert result.macro_auc == result.micro_auc == result.average_precision == 1.0
@@ -111,19 +111,19 @@ def test_real_probabilities_agree_with_medmnist(densenet):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_ties_agree_with_medmnist(seed):
-    assert_agrees_with_medmnist(*random_answers(500, 14, 4, seed))
+    assert_agrees_with_medmnist(*random_predictions(500, 14, 4, seed))
 
 
-def test_floors_of_chestmnist(densenet):
+def test_baselines_of_chestmnist(densenet):
     """The all-negative accuracy and exact match of the ChestMNIST test images, and the micro AUC
-    of their training prevalence, are known figures.
+    of the training prevalence, are known.
     """
     y_true, probabilities = densenet
     train_positives = np.array(
         [7996, 1950, 9261, 13914, 3988, 4375, 978, 3705, 3263, 1690, 1799, 1158, 2279, 144]
     )
     result = metrics.score(y_true, probabilities, prevalence=train_positives / 78468)
-    negative, constant = result.floors
+    negative, constant = result.baselines
     assert negative.accuracy == pytest.approx(0.947431, abs=5e-7)
     assert negative.exact_match == pytest.approx(0.531717, abs=5e-7)
     assert negative.macro_auc == negative.micro_auc == 0.5
@@ -151,21 +151,21 @@ def test_label_with_one_class_is_undefined_and_left_out():
 
 
 def test_fourteen_labels_are_the_findings():
-    result = metrics.score(*random_answers(50, 14, 50, seed=0))
+    result = metrics.score(*random_predictions(50, 14, 50, seed=0))
     assert tuple(row.label for row in result.per_finding) == FINDINGS
 
 
 @pytest.mark.parametrize(
     ("y_true", "probabilities", "message"),
     [
-        ([[0, 1]], [[0.1]], r"\(1, 2\) and \(1, 1\) came"),
+        ([[0, 1]], [[0.1]], r"Received: y_true \(1, 2\) and probabilities \(1, 1\)"),
         ([0, 1], [0.1, 0.2], "num_images, num_labels"),
-        (np.zeros((0, 3)), np.zeros((0, 3)), "not empty"),
-        ([[0, 2]], [[0.1, 0.2]], r"also holds \[2\]"),
+        (np.zeros((0, 3)), np.zeros((0, 3)), "non-empty"),
+        ([[0, 2]], [[0.1, 0.2]], r"Received: also \[2\]"),
         ([[0, -1]], [[0.1, 0.2]], "uncertain"),
-        ([[0, 1]], [[0.1, float("nan")]], "1 of them"),
-        ([[0, 1]], [[-3.0, 2.0]], "look like logits"),
-        ([[0, 1]], [[0.0, 1.0000001]], "Rounding, it seems: clip them"),
+        ([[0, 1]], [[0.1, float("nan")]], "Received: 1 NaN"),
+        ([[0, 1]], [[-3.0, 2.0]], "apply a sigmoid first"),
+        ([[0, 1]], [[0.0, 1.0000001]], "clip them"),
     ],
 )
 def test_bad_input(y_true, probabilities, message):
@@ -174,9 +174,9 @@ def test_bad_input(y_true, probabilities, message):
 
 
 def test_bad_prevalence_and_names():
-    with pytest.raises(ValueError, match="prevalence must hold 1 numbers"):
+    with pytest.raises(ValueError, match="Expected: 1 numbers"):
         metrics.score([[0], [1]], [[0.1], [0.2]], prevalence=[0.1, 0.2])
-    with pytest.raises(ValueError, match="1 label columns came with 2"):
+    with pytest.raises(ValueError, match="Expected: 1 different names. Received: a, b"):
         metrics.score([[0], [1]], [[0.1], [0.2]], label_names=("a", "b"))
 
 
@@ -206,18 +206,18 @@ def test_unknown_labels_are_left_out():
     assert got.exact_match == pytest.approx(
         np.mean(((probabilities > 0.5) == y_true)[whole].all(axis=1))
     )
-    assert got.floors[0].accuracy == pytest.approx(np.mean(y_true[known] == 0))
-    # What is said of unknown labels has no influence.
+    assert got.baselines[0].accuracy == pytest.approx(np.mean(y_true[known] == 0))
+    # The predictions of unknown labels have no influence.
     assert metrics.score(y_true, np.where(unknown, 0.99, probabilities)) == got
     intervals = bootstrap(y_true, probabilities, 20)
     for name in ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match"):
         assert intervals[name].value == pytest.approx(getattr(got, name), abs=1e-12)
         assert intervals[name].low <= intervals[name].value <= intervals[name].high
-    with pytest.raises(ValueError, match="all of them are nan"):
+    with pytest.raises(ValueError, match="Received: all NaN"):
         metrics.score(np.full((3, 2), np.nan), np.zeros((3, 2)))
 
 
-def test_a_label_of_which_nothing_is_known_has_no_area():
+def test_a_label_that_is_never_known_has_no_area():
     y_true = np.array([[1, np.nan], [0, np.nan]])
     score = metrics.score(y_true, [[0.9, 0.5], [0.1, 0.5]])
     assert np.isnan(score.per_finding[1].roc_auc)
@@ -225,10 +225,10 @@ def test_a_label_of_which_nothing_is_known_has_no_area():
     assert score.macro_auc == 1.0
 
 
-def test_what_cannot_be_ranked_or_weighed():
+def test_invalid_scores_weights_and_names():
     with pytest.raises(ValueError, match="1 are NaN"):
         metrics.roc_auc([0, 1], [np.nan, 0.2])
-    with pytest.raises(ValueError, match="weights must be whole numbers"):
+    with pytest.raises(ValueError, match="Expected: integers"):
         metrics.Ranking([0, 1], [0.1, 0.2]).roc_auc([0.5, 1.5])
-    with pytest.raises(ValueError, match="'a' came 2 times"):
+    with pytest.raises(ValueError, match="2 different names"):
         metrics.score([[0, 1]], [[0.1, 0.2]], label_names=["a", "a"])

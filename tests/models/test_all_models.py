@@ -30,7 +30,7 @@ def name(request):
 
 
 def total_loss(model, images, labels, training=True):
-    loss = losses.binary_cross_entropy(labels, model(images, training=training))
+    loss = losses.BinaryCrossentropy()(labels, model(images, training=training))
     return loss + sum(model.losses)
 
 
@@ -39,7 +39,7 @@ def train(model, images, labels, steps, **options):
     large = model.count_params() > 2e7  # a large transformer leaps at the rate of the small ones
     model.compile(
         optimizer=keras.optimizers.Adam(1e-4 if large else 1e-3),
-        loss=losses.binary_cross_entropy,
+        loss=losses.BinaryCrossentropy(),
         **options,
     )
     history = []

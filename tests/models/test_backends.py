@@ -28,7 +28,7 @@ for name in names:
     np.save(f"{folder}/{name}.npy", model.predict_on_batch(images))
     if name not in trained.split(","):
         continue
-    model.compile("sgd", losses.binary_cross_entropy)
+    model.compile("sgd", losses.BinaryCrossentropy())
     loss = model.train_on_batch(images, labels)
     assert np.isfinite(np.asarray(loss)).all(), name
 """

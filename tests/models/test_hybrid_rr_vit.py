@@ -188,7 +188,7 @@ def loss_and_gradients(model, images, labels):
     def compute():
         with tf.GradientTape() as tape:
             out = model(images, training=True)
-            loss = losses.binary_cross_entropy(labels, out) + sum(model.losses)
+            loss = losses.BinaryCrossentropy()(labels, out) + sum(model.losses)
         return loss, tape.gradient(loss, [v.value for v in model.trainable_variables])
 
     loss, gradients = compute()
@@ -234,7 +234,7 @@ for largest in (2**20, 2 * 65 * 7):
     attention.LARGEST_MAP = largest
     keras.utils.set_random_seed(0)
     model = models.build("hybrid_rr_vit_toy", image_size=32, depth=1, dropout=0.0)
-    model.compile(keras.optimizers.SGD(0.1), losses.binary_cross_entropy)
+    model.compile(keras.optimizers.SGD(0.1), losses.BinaryCrossentropy())
     model.train_on_batch(images, labels)
     answers.append(np.concatenate([np.ravel(w) for w in model.get_weights()]))
 assert np.isfinite(answers[1]).all()

@@ -185,9 +185,9 @@ def raise_auc(values):
             "scores/val/exact_match None; its predictions give",
         ),
         (
-            lambda v: v["scores"]["test"]["floors"][1].update(micro_auc=0.1),
+            lambda v: v["scores"]["test"]["baselines"][1].update(micro_auc=0.1),
             True,
-            "scores/test/floors/1/micro_auc",
+            "scores/test/baselines/1/micro_auc",
         ),
         (
             lambda v: v["data"]["test"].update(images=7),

@@ -64,7 +64,7 @@ def test_logits_that_happen_to_lie_between_0_and_1_are_accepted():
 
 
 def test_the_double_sigmoid_can_be_trained_on_purpose(image_file, tmp_path):
-    recipe = make_recipe(image_file, loss="double_sigmoid_cross_entropy", epochs=1)
+    recipe = make_recipe(image_file, loss="double_sigmoid_crossentropy", epochs=1)
     run = training.fit(recipe, tmp_path / "run", progress=False)
     assert 0.5 < run.history[-1]["loss"] < 1.0
 
@@ -184,8 +184,8 @@ def test_the_loss_of_a_student_is_the_sources(image_file, teacher, tmp_path, two
     if two_heads:
         out["logits"] = out["label_logits"]
     second = out["distillation_logits" if two_heads else "logits"]
-    expected = 0.7 * float(losses.binary_cross_entropy(labels, out["logits"]))
-    expected += 0.3 * float(losses.distillation(second, said))
+    expected = 0.7 * float(losses.BinaryCrossentropy()(labels, out["logits"]))
+    expected += 0.3 * float(losses.Distillation()(said, second))
     np.testing.assert_array_equal(inputs, images)
     got = sum(
         weight * float(loss(targets[name], out[name]))
@@ -306,8 +306,8 @@ def test_starting_from_another_run_of_the_same_model(image_file, teacher, tmp_pa
     ("objective", "options"),
     [
         ("classification", {}),
-        ("classification", {"loss": "weighted_binary_cross_entropy"}),
-        ("classification", {"loss": "binary_focal"}),
+        ("classification", {"loss": "weighted_binary_crossentropy"}),
+        ("classification", {"loss": "binary_focal_crossentropy"}),
         ("distillation", {}),
         ("distillation", {"loss": "asymmetric"}),
         ("distillation", {"model": "efficientvit_toy", "model_options": {"distillation": True}}),

@@ -37,7 +37,7 @@ def test_differences():
         (
             "loss",
             "focal",
-            "loss must be one of binary_cross_entropy, weighted_binary_cross_entropy, binary_focal",
+            "loss must be one of binary_crossentropy, weighted_binary_crossentropy, binary_focal_crossentropy",
         ),
         ("warmup", 1.0, r"warmup must be in \[0, 1\)"),
         ("num_images", 0, "num_images must be at least 1"),
@@ -58,7 +58,7 @@ def test_out_of_range(field, value, message):
 def test_a_recipe_from_before_there_was_a_choice_of_loss():
     values = Recipe(epochs=3).to_dict()
     del values["loss"]
-    assert Recipe.from_dict(values) == Recipe(epochs=3, loss="binary_cross_entropy")
+    assert Recipe.from_dict(values) == Recipe(epochs=3, loss="binary_crossentropy")
 
 
 def test_recipe_of_another_version():

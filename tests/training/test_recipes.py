@@ -35,7 +35,7 @@ def test_what_the_sources_say_is_what_the_recipes_do():
     assert (published.data, published.label_names) == ("chexpert", None)  # its own 14
     assert published.model_options["arrangement"] == "authors"
     assert augmentation.make(**published.augmentation).randaugment == "m5-mstd0.2-inc2"
-    assert recipes.get("dbct_64_as_published").recipe.loss == "binary_focal"
+    assert recipes.get("dbct_64_as_published").recipe.loss == "binary_focal_crossentropy"
     slides = augmentation.make(**recipes.get("rr_vit_64_as_published").recipe.augmentation)
     assert all((slides.flip, slides.rotate, slides.zoom, slides.translate))
 
@@ -68,9 +68,9 @@ def test_speeds_come_from_the_table():
 def test_overriding():
     recipe = recipes.find("rr_vit_64_tuned")
     changed = recipes.override(
-        recipe, ["epochs=3", "ema=null", "augmentation.rotate=2", "loss=binary_focal"]
+        recipe, ["epochs=3", "ema=null", "augmentation.rotate=2", "loss=binary_focal_crossentropy"]
     )
-    assert (changed.epochs, changed.ema, changed.loss) == (3, None, "binary_focal")
+    assert (changed.epochs, changed.ema, changed.loss) == (3, None, "binary_focal_crossentropy")
     assert changed.augmentation == {"presets": "images", "rotate": 2}
     same = dataclasses.replace(
         changed, epochs=30, ema=0.999, loss="asymmetric", augmentation=recipe.augmentation

@@ -319,6 +319,6 @@ def test_the_averaged_weights_are_those_that_are_judged_and_kept(traced, image_f
     scores, merit = objective.judge(traced.load_model("best"), split)
     best = max(traced.history, key=lambda row: row["val_macro_auc"])
     assert merit == pytest.approx(best["val_macro_auc"], abs=1e-6)
-    assert scores["val_binary_cross_entropy"] == pytest.approx(
-        best["val_binary_cross_entropy"], rel=1e-5
+    assert scores["val_binary_crossentropy"] == pytest.approx(
+        best["val_binary_crossentropy"], rel=1e-5
     )

@@ -81,7 +81,7 @@ def print_evaluation(result):
     say(f"{source} · {result.weights} weights of {result.run}", bold=True)
     table = Table("Score", "Model", "95 % interval", "All negative", "Prevalence", right=1)
     for label, name in OVERALL.items():
-        baselines = [_number(getattr(baseline, name), 4) for baseline in score.floors]
+        baselines = [_number(getattr(baseline, name), 4) for baseline in score.baselines]
         interval = _interval(result.intervals.get(name))
         table.add_row(label, _number(getattr(score, name), 4), interval, *baselines)
     table.show()

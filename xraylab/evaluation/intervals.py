@@ -7,7 +7,7 @@ import numpy as np
 
 from xraylab.evaluation.resampling import resamples
 from xraylab.io import progress_bar
-from xraylab.metrics import Ranking, check_answers, name_labels
+from xraylab.metrics import Ranking, check_predictions, name_labels
 from xraylab.workers import in_order
 
 SCORES = ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match")
@@ -140,7 +140,7 @@ class _Answers:
     """The answers of one model, sorted once, to be scored under many weights."""
 
     def __init__(self, y_true, probabilities, label_names, scores):
-        y_true, known, probabilities = check_answers(y_true, probabilities)
+        y_true, known, probabilities = check_predictions(y_true, probabilities)
         self.num_images, num_labels = y_true.shape
         labels = name_labels(label_names, num_labels)
         taken = sorted(set(labels) & set(SCORES))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xraylab.evaluation.intervals import Interval, mean_of_defined, replicate, share
-from xraylab.metrics import check_answers
+from xraylab.metrics import check_predictions
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def reliability(y_true, probabilities, bins=15, equal="mass"):
     Source: ``guo2017``, Sect. 2; bins of equal mass ``nixon2019``; bounds ``wilson1927``.
     """
     _require_bins(bins, equal)
-    y_true, known, probabilities = check_answers(
+    y_true, known, probabilities = check_predictions(
         np.reshape(y_true, (-1, 1)), np.reshape(probabilities, (-1, 1))
     )
     truth, chances = y_true[known], probabilities[known]
@@ -85,7 +85,7 @@ def calibration_error(y_true, probabilities, bins=15, equal="mass"):
     Source: ``guo2017``, Sect. 2.
     """
     y_true, probabilities = np.asarray(y_true, dtype=np.float64), np.asarray(probabilities)
-    check_answers(y_true, probabilities)
+    check_predictions(y_true, probabilities)
     return float(
         np.mean(
             [
@@ -134,7 +134,7 @@ def brier(y_true, probabilities):
 
     Source: ``brier1950``, halved as is usual for two classes.
     """
-    y_true, known, probabilities = check_answers(y_true, probabilities)
+    y_true, known, probabilities = check_predictions(y_true, probabilities)
     return float(np.mean((probabilities - y_true)[known] ** 2))
 
 
@@ -193,7 +193,7 @@ class _Gaps:
     """Gaps of one model's probabilities and the labels, to be summed under many weights."""
 
     def __init__(self, y_true, probabilities, bins):
-        y_true, known, probabilities = check_answers(y_true, probabilities)
+        y_true, known, probabilities = check_predictions(y_true, probabilities)
         self.num_images = len(y_true)
         self._known = known.astype(np.float64)
         gaps = np.where(known, probabilities - y_true, 0.0)

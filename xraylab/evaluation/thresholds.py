@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xraylab.metrics import check_answers
+from xraylab.metrics import check_predictions
 
 RULES = ("f1", "youden", "sensitivity")
 """How a threshold may be chosen."""
@@ -56,7 +56,7 @@ def choose_thresholds(y_true, probabilities, rule="f1", sensitivity=0.9):
             f"rule must be one of {', '.join(RULES)} and sensitivity in (0, 1]; {rule!r} and "
             f"{sensitivity} came"
         )
-    y_true, known, probabilities = check_answers(y_true, probabilities)
+    y_true, known, probabilities = check_predictions(y_true, probabilities)
     return np.array(
         [
             _choose(truth[rows], chances[rows], rule, sensitivity)
@@ -75,7 +75,7 @@ def operating_points(y_true, probabilities, thresholds):
     Raises:
         ValueError: as :func:`xraylab.metrics.score`, or for another number of thresholds.
     """
-    y_true, known, probabilities = check_answers(y_true, probabilities)
+    y_true, known, probabilities = check_predictions(y_true, probabilities)
     thresholds = np.asarray(thresholds, dtype=np.float64)
     if thresholds.shape != y_true.shape[1:]:
         raise ValueError(

@@ -1,16 +1,37 @@
-"""Scores as functions of arrays: areas under curves, accuracies, and the floors beside them."""
+"""Scores of multi-label classifiers: exact ones of arrays, and Keras metrics for ``compile``."""
 
 from xraylab.metrics.ranking import Ranking, average_precision, roc_auc
-from xraylab.metrics.scores import Floor, LabelScore, Score, check_answers, name_labels, score
+from xraylab.metrics.scores import (
+    Baseline,
+    LabelScore,
+    Score,
+    check_predictions,
+    name_labels,
+    score,
+)
+
+_KERAS = ("MacroAUC", "MacroAveragePrecision", "MicroAUC")
 
 __all__ = [
-    "Floor",
+    "Baseline",
     "LabelScore",
+    "MacroAUC",
+    "MacroAveragePrecision",
+    "MicroAUC",
     "Ranking",
     "Score",
     "average_precision",
-    "check_answers",
+    "check_predictions",
     "name_labels",
     "roc_auc",
     "score",
 ]
+
+
+def __getattr__(name):
+    """Import the Keras metrics when they are first used, so that scoring arrays needs no Keras."""
+    if name in _KERAS:
+        from xraylab.metrics import streaming
+
+        return getattr(streaming, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

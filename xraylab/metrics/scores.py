@@ -1,8 +1,10 @@
-"""Scores of a multi-label classifier, each beside what it takes no skill to reach."""
+"""Scores of a multi-label classifier, with those of two baselines that use no image."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from xraylab.findings import FINDINGS
 from xraylab.metrics.ranking import average_precision, roc_auc
@@ -21,8 +23,8 @@ class LabelScore:
 
 
 @dataclass(frozen=True)
-class Floor:
-    """What an answer that never looks at the image would score."""
+class Baseline:
+    """The scores of a constant prediction, the same for every image."""
 
     description: str
     macro_auc: float
@@ -34,18 +36,18 @@ class Floor:
 
 @dataclass(frozen=True)
 class Score:
-    """Every score of one set of answers, and the floors below which they mean nothing.
+    """All scores of a set of predictions, and those of the baselines.
 
     Attributes:
         num_images: number of images scored.
-        macro_auc: mean ROC AUC over the labels that have one.
-        micro_auc: ROC AUC over all (image, label) pairs at once; rewards knowing the prevalences.
-        average_precision: mean average precision over the labels that have one.
-        accuracy: share of (image, label) pairs right at threshold 0.5 (MedMNIST's ACC).
-        exact_match: share of images whose whole label vector is right at threshold 0.5.
-        per_finding: one :class:`LabelScore` a label, in label order.
+        macro_auc: mean ROC AUC over the labels for which it is defined.
+        micro_auc: ROC AUC of all (image, label) pairs together; rewards knowing the prevalences.
+        average_precision: mean average precision over the labels for which it is defined.
+        accuracy: fraction of correct (image, label) pairs at threshold 0.5 (ACC of MedMNIST).
+        exact_match: fraction of images with all labels correct at threshold 0.5.
+        per_finding: one :class:`LabelScore` per label, in label order.
         undefined: labels with one class only, left out of ``macro_auc``.
-        floors: the all-negative and the constant-prevalence answer, as :class:`Floor`.
+        baselines: all-negative and constant-prevalence prediction, as :class:`Baseline`.
     """
 
     num_images: int
@@ -56,108 +58,105 @@ class Score:
     exact_match: float
     per_finding: tuple[LabelScore, ...]
     undefined: tuple[str, ...]
-    floors: tuple[Floor, ...]
+    baselines: tuple[Baseline, ...]
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """Return the scores as plain numbers and lists, NaN as None, ready for JSON."""
         return _without_nan(asdict(self))
 
 
-def score(y_true, probabilities, *, label_names=None, prevalence=None):
+def score(
+    y_true: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    label_names: Sequence[str] | None = None,
+    prevalence: ArrayLike | None = None,
+) -> Score:
     """Score probabilities against labels.
 
-    A prediction counts as positive where its probability is strictly above 0.5. Labels that are
-    nan are unknown and left out; the exact match is that of the images whose labels are all known.
+    A prediction is positive where its probability is strictly above 0.5. NaN labels are unknown and
+    left out; the exact match is that of the images whose labels are all known.
 
     Shapes:
-        y_true: (num_images, num_labels), 0 or 1; nan where unknown.
+        y_true: (num_images, num_labels), 0 or 1; NaN where unknown.
         probabilities: (num_images, num_labels), in [0, 1].
-        prevalence: (num_labels,) share of positives in the *training* images, for the
-            constant-prevalence floor; by default that of ``y_true`` itself.
+        prevalence: (num_labels,), fraction of positives in the *training* images, for the
+            constant-prevalence baseline; by default that of ``y_true`` itself.
 
     Raises:
-        ValueError: if shapes disagree, labels are not 0, 1 or nan, or probabilities are not finite
-            numbers in [0, 1] (logits are recognised and named).
+        ValueError: if shapes disagree, labels are not 0, 1 or NaN, or probabilities are not finite
+            and in [0, 1].
     """
-    y_true, known, probabilities = check_answers(y_true, probabilities)
+    y_true, known, probabilities = check_predictions(y_true, probabilities)
     num_images, num_labels = y_true.shape
     names = name_labels(label_names, num_labels)
     rows = []
-    for k in range(num_labels):
-        truth, chances = y_true[known[:, k], k], probabilities[known[:, k], k]
-        row = LabelScore(
-            label=names[k],
-            positives=int(truth.sum()),
-            prevalence=_mean_of_defined(truth),
-            roc_auc=roc_auc(truth, chances),
-            average_precision=average_precision(truth, chances),
-            accuracy=_mean_of_defined((chances > 0.5) == truth),
-        )
-        rows.append(row)
+    for name, y, k, p in zip(names, y_true.T, known.T, probabilities.T, strict=True):
+        y, p = y[k], p[k]
+        areas = roc_auc(y, p), average_precision(y, p)
+        rows.append(LabelScore(name, int(y.sum()), _mean(y), *areas, _mean((p > 0.5) == y)))
     return Score(
         num_images=num_images,
-        macro_auc=_mean_of_defined([row.roc_auc for row in rows]),
+        macro_auc=_mean([row.roc_auc for row in rows]),
         micro_auc=roc_auc(y_true[known], probabilities[known]),
-        average_precision=_mean_of_defined([row.average_precision for row in rows]),
-        **thresholded(y_true, known, probabilities),
+        average_precision=_mean([row.average_precision for row in rows]),
+        **_thresholded(y_true, known, probabilities),
         per_finding=tuple(rows),
         undefined=tuple(row.label for row in rows if np.isnan(row.roc_auc)),
-        floors=_floors(y_true, known, prevalence),
+        baselines=_baselines(y_true, known, prevalence),
     )
 
 
-def thresholded(y_true, known, probabilities):
-    """Return accuracy and exact match at threshold 0.5.
-
-    Shapes:
-        y_true, known: (num_images, num_labels) bool; probabilities: the same shape, in [0, 1].
-    """
-    right = (probabilities > 0.5) == y_true
+def _thresholded(y_true, known, probabilities):
+    """Compute accuracy and exact match at threshold 0.5."""
+    correct = (probabilities > 0.5) == y_true
     return {
-        "accuracy": _mean_of_defined(right[known]),
-        "exact_match": _mean_of_defined(right[known.all(axis=1)].all(axis=1)),
+        "accuracy": _mean(correct[known]),
+        "exact_match": _mean(correct[known.all(axis=1)].all(axis=1)),
     }
 
 
-def _floors(y_true, known, prevalence):
-    """Score the two answers that need no image."""
-    if prevalence is None:
-        shares = [_mean_of_defined(column[k]) for column, k in zip(y_true.T, known.T, strict=True)]
-        prevalence, whose = np.nan_to_num(shares), "these images"
-    else:
-        prevalence, whose = np.asarray(prevalence, dtype=np.float64), "the training images"
-        if prevalence.shape != y_true.shape[1:] or not np.all(
-            (prevalence >= 0) & (prevalence <= 1)
-        ):
-            raise ValueError(
-                f"prevalence must hold {y_true.shape[1]} numbers in [0, 1], one a label; "
-                f"{prevalence.shape} came, from {prevalence.min()} to {prevalence.max()}"
+def _baselines(y_true, known, prevalence):
+    """Score the all-negative and the constant-prevalence prediction."""
+    measured = np.array([_mean(y[k]) for y, k in zip(y_true.T, known.T, strict=True)])
+    source = "these images" if prevalence is None else "the training images"
+    prevalence = np.nan_to_num(measured) if prevalence is None else np.asarray(prevalence, float)
+    if prevalence.shape != measured.shape or not ((prevalence >= 0) & (prevalence <= 1)).all():
+        raise ValueError(
+            f"prevalence does not fit the labels. Expected: {len(measured)} numbers in [0, 1]. "
+            f"Received: an array of shape {prevalence.shape} with values from {prevalence.min()} "
+            f"to {prevalence.max()}."
+        )
+    # A constant ranks nothing: each label's ROC AUC is 1/2 and its average precision the prevalence.
+    constants = {
+        "macro_auc": _mean(np.where((measured > 0) & (measured < 1), 0.5, np.nan)),
+        "average_precision": _mean(np.where(measured > 0, measured, np.nan)),
+    }
+    scores = []
+    for name, vector in (
+        ("all negative", np.zeros(len(measured))),
+        (f"constant: prevalence in {source}", prevalence),
+    ):
+        predictions = np.broadcast_to(vector, y_true.shape)
+        scores.append(
+            Baseline(
+                description=name,
+                micro_auc=roc_auc(y_true[known], predictions[known]),
+                **constants,
+                **_thresholded(y_true, known, predictions),
             )
-    answers = {
-        "all negative": np.zeros(y_true.shape[1]),
-        f"constant: prevalence in {whose}": prevalence,
-    }
-    return tuple(_floor(name, y_true, known, answer) for name, answer in answers.items())
+        )
+    return tuple(scores)
 
 
-def _floor(description, y_true, known, answer):
-    """Score one answer vector given for every image."""
-    answers = np.broadcast_to(answer, y_true.shape)
-    pairs = [(y_true[k, j], answers[k, j]) for j, k in enumerate(known.T)]
-    return Floor(
-        description=description,
-        macro_auc=_mean_of_defined([roc_auc(*pair) for pair in pairs]),
-        micro_auc=roc_auc(y_true[known], answers[known]),
-        average_precision=_mean_of_defined([average_precision(*pair) for pair in pairs]),
-        **thresholded(y_true, known, answers),
-    )
-
-
-def check_answers(y_true, probabilities):
-    """Return labels, which of them are known, and probabilities; or say what is wrong with them.
+def check_predictions(
+    y_true: ArrayLike, probabilities: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Check labels and probabilities, and separate known from unknown labels.
 
     Shapes:
-        returns: three arrays (num_images, num_labels): bool, false where unknown; bool; float64.
+        returns: three arrays (num_images, num_labels): labels, bool, false where unknown; which
+        are known, bool; probabilities, float64.
 
     Raises:
         ValueError: as :func:`score`.
@@ -166,58 +165,61 @@ def check_answers(y_true, probabilities):
     probabilities = np.asarray(probabilities, dtype=np.float64)
     if y_true.ndim != 2 or y_true.shape != probabilities.shape or y_true.size == 0:
         raise ValueError(
-            "y_true and probabilities must both be (num_images, num_labels) and not empty; "
-            f"{y_true.shape} and {probabilities.shape} came"
+            "Labels and probabilities do not fit together. Expected: two non-empty arrays of shape "
+            f"(num_images, num_labels). Received: y_true {y_true.shape} and probabilities "
+            f"{probabilities.shape}."
         )
     unknown = np.isnan(y_true) if y_true.dtype.kind == "f" else np.zeros(y_true.shape, dtype=bool)
-    if not np.isin(y_true[~unknown], (0, 1)).all():
-        found = np.setdiff1d(y_true[~unknown], (0, 1))[:5].tolist()
+    others = np.setdiff1d(y_true[~unknown], (0, 1))[:5].tolist()
+    if others:
         raise ValueError(
-            f"y_true must hold 0, 1 and nan (unknown) only; it also holds {found}. "
-            "Decide first what uncertain labels count as"
+            f"y_true has invalid values. Expected: 0, 1 or NaN (unknown). Received: also {others}. "
+            "Decide first what uncertain labels count as."
         )
     if unknown.all():
-        raise ValueError("y_true must hold a label that is known; all of them are nan")
+        raise ValueError("No label is known. Expected: a label that is 0 or 1. Received: all NaN.")
     if not np.isfinite(probabilities).all():
-        bad = int((~np.isfinite(probabilities)).sum())
-        raise ValueError(f"probabilities must be finite; {bad} of them are NaN or infinite")
+        raise ValueError(
+            "Probabilities must be finite. Expected: numbers in [0, 1]. Received: "
+            f"{int((~np.isfinite(probabilities)).sum())} NaN or infinite values."
+        )
     low, high = float(probabilities.min()), float(probabilities.max())
     if low < 0 or high > 1:
         by_rounding = low > -1e-3 and high < 1 + 1e-3
+        cure = "clip them" if by_rounding else "these look like logits: apply a sigmoid first"
         raise ValueError(
-            f"probabilities must lie in [0, 1]; they run from {low:.9g} to {high:.9g}. "
-            + ("Rounding, it seems: clip them" if by_rounding else "These look like logits: ")
-            + ("" if by_rounding else "pass them through a sigmoid first")
+            "Probabilities are out of range. Expected: numbers in [0, 1]. Received: values from "
+            f"{low:.9g} to {high:.9g}; {cure}."
         )
     return np.where(unknown, 0, y_true).astype(bool), ~unknown, probabilities
 
 
-def name_labels(label_names, num_labels):
-    """Return the names of the labels: without any given, the findings if there are 14.
+def name_labels(label_names: Sequence[str] | None, num_labels: int) -> tuple[str, ...]:
+    """Return the names of the labels; by default the findings, if there are 14.
 
     Raises:
-        ValueError: if names were given, and not one a label, or one of them twice.
+        ValueError: if the number of names is wrong or a name repeats.
     """
     if label_names is None:
         is_findings = num_labels == len(FINDINGS)
         return FINDINGS if is_findings else tuple(f"label_{k}" for k in range(num_labels))
-    if len(label_names) != num_labels:
-        raise ValueError(f"{num_labels} label columns came with {len(label_names)} label_names")
-    twice = [name for name in label_names if list(label_names).count(name) > 1]
-    if twice:
-        raise ValueError(f"label_names must differ; {twice[0]!r} came {len(twice)} times")
+    if len(label_names) != num_labels or len(set(label_names)) < num_labels:
+        raise ValueError(
+            f"label_names do not fit the labels. Expected: {num_labels} different names. Received: "
+            f"{', '.join(map(str, label_names))}."
+        )
     return tuple(label_names)
 
 
-def _mean_of_defined(values):
-    """Return the mean of the values that are defined; NaN if none is."""
+def _mean(values):
+    """Return the mean of the values that are not NaN; NaN if none is."""
     values = np.asarray(values, dtype=np.float64)
-    defined = ~np.isnan(values)
-    return float(values[defined].mean()) if defined.any() else float("nan")
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _without_nan(value):
-    """Replace NaN by None all the way down: JSON has no NaN."""
+    """Replace NaN by None in nested dicts and lists: JSON has no NaN."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

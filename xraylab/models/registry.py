@@ -37,7 +37,7 @@ def build(name, image_size=64, num_labels=14, **options):
     Returns:
         A built ``keras.Model`` that takes images (batch, image_size, image_size, 1) float32 in
         [0, 1] and returns a dict with ``logits`` (batch, num_labels), before the sigmoid. To train
-        it with Keras alone, ``model.compile("adam", {"logits": losses.binary_cross_entropy})`` and
+        it with Keras alone, ``model.compile("adam", {"logits": losses.BinaryCrossentropy()})`` and
         ``model.fit(images, {"logits": labels})``; with all that a run should have, use
         :func:`xraylab.training.fit`.
 

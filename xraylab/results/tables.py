@@ -59,7 +59,7 @@ def _cost(name, heading, text, unit=1):
 
 
 def _floor(result):
-    return result.values["scores"]["test"]["floors"][-1]["micro_auc"]
+    return result.values["scores"]["test"]["baselines"][-1]["micro_auc"]
 
 
 def _error(result):

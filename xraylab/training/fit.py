@@ -40,8 +40,8 @@ CHECKPOINT_SECONDS = 60.0
 FOLDER_SECONDS = 30.0
 """Time that a disk shared by several machines may take to show a new file to all of them."""
 
-NOT_OPTIONS = ("y_true", "logits", "shares", "source", "label_names", "size")
-"""Arguments of losses and of :func:`load_teacher` that no recipe gives as an option."""
+NOT_OPTIONS = ("source", "label_names", "size")
+"""Arguments of :func:`load_teacher` that no recipe gives as an option."""
 
 ELSEWHERE = ("data", "data_options", "teacher", "start_from")
 """Fields of a recipe that tell where something lies, which may differ from machine to machine."""
@@ -142,13 +142,16 @@ def _with_labels(recipe):
 
 def _require_options(recipe):
     """Refuse arguments that what they are for does not take, before anything is loaded."""
-    takers = {"loss_options": getattr(losses, recipe.loss), "teacher_options": load_teacher}
-    for field, function in takers.items():
-        known = [name for name in inspect.signature(function).parameters if name not in NOT_OPTIONS]
+    teacher = [n for n in inspect.signature(load_teacher).parameters if n not in NOT_OPTIONS]
+    takers = {
+        "loss_options": (recipe.loss, losses.option_names(recipe.loss)),
+        "teacher_options": (load_teacher.__name__, teacher),
+    }
+    for field, (taker, known) in takers.items():
         for name in getattr(recipe, field):
             if name not in known:
                 hint = did_you_mean(name, known) or f"It takes {', '.join(known) or 'none'}"
-                raise ValueError(f"{field}: {function.__name__} takes no {name!r}. {hint}")
+                raise ValueError(f"{field}: {taker} takes no {name!r}. {hint}")
 
 
 def _require_labels(recipe, images):

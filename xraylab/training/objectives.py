@@ -9,8 +9,6 @@ The training loop is the same for all objectives. Each says what the loop must k
 * ``judge(model, split)`` returns the scores of an epoch, and one number that is higher the better.
 """
 
-import functools
-import inspect
 import math
 
 import keras
@@ -51,22 +49,21 @@ class Classification:
                 "loss for: its untrained answers would count in the mean. Build it with "
                 'distillation=False, or train with objective="distillation"'
             )
-        loss = self.label_loss()
-        if parts > 1 and self._divides:
-            return {"logits": (_with_shares(loss), 1.0)}
-        return {"logits": (loss, 1.0)}
+        return {"logits": (self.label_loss(parts), 1.0)}
 
-    def label_loss(self):
+    def label_loss(self, parts=1):
         """Return the recipe's loss of the labels with its arguments."""
         options = dict(self.recipe.loss_options)
-        if self.recipe.loss == "weighted_binary_cross_entropy":
+        if self.recipe.loss == "weighted_binary_crossentropy":
             options.setdefault("prevalence", prevalence(self.images["train"]))
-        return _named(functools.partial(getattr(losses, self.recipe.loss), **options))
+        if parts > 1 and self._divides:
+            return _with_shares(losses.get(self.recipe.loss, **options, reduction="sum"))
+        return losses.get(self.recipe.loss, **options)
 
     @property
     def _divides(self):
         """Whether the loss of the labels is a mean over those known, not over the images."""
-        return "shares" in inspect.signature(getattr(losses, self.recipe.loss)).parameters
+        return not losses.LOSSES[self.recipe.loss].sums_over_labels
 
     def shared(self, targets, scale):
         """Return the targets of a whole batch with what each answer counts, times ``scale``."""
@@ -97,7 +94,7 @@ class Classification:
         score = metrics.score(truth, sigmoid(logits), label_names=split.label_names)
         defined = not math.isnan(score.macro_auc)
         row = {
-            "val_binary_cross_entropy": val_loss,
+            "val_binary_crossentropy": val_loss,
             "val_macro_auc": score.macro_auc if defined else None,
         }
         # Where the validation images define no AUC at all, the loss has to decide.
@@ -132,14 +129,12 @@ class Distillation(Classification):
     def losses(self, model, parts=1):
         """Return ``{output: (loss, weight)}``."""
         outputs, share = _outputs(model), self.recipe.distillation_weight
-        label_loss = self.label_loss()
-
-        def from_teacher(probabilities, logits, shares=None):
-            return losses.distillation(logits, probabilities, self.recipe.temperature, shares)
-
+        label_loss = self.label_loss(parts)
+        from_teacher = losses.Distillation(self.recipe.temperature)
         if parts > 1:
-            from_teacher = _with_shares(from_teacher)
-            label_loss = _with_shares(label_loss) if self._divides else label_loss
+            from_teacher = _with_shares(
+                losses.Distillation(self.recipe.temperature, weight_labels=False, reduction="sum")
+            )
         if "distillation_logits" in outputs:
             return {
                 "logits": (label_loss, 1 - share),
@@ -190,8 +185,10 @@ class MaskedReconstruction:
 
         def masked(targets, reconstruction):
             images, mask = targets[..., :1], targets[..., 1:2]
-            shares = targets[..., 2:] if parts > 1 else None
-            return losses.masked_reconstruction(images, reconstruction, mask, shares)
+            errors = losses.masked_reconstruction_error(images, reconstruction, mask)
+            if parts > 1:
+                return ops.sum(errors * targets[..., 2:])
+            return ops.sum(errors) / ops.maximum(ops.sum(mask), 1.0)
 
         return {"reconstruction": (masked, 1.0)}
 
@@ -269,7 +266,7 @@ def require_logits(model):
         f"{model.name} ends in a sigmoid: all its answers lie in [0, 1], whatever its weights. The "
         "losses expect logits and apply the sigmoid themselves; applied twice, it leaves hardly "
         "any gradient. Remove the last activation. To see what the mistake does, train with "
-        'loss="double_sigmoid_cross_entropy"'
+        'loss="double_sigmoid_crossentropy"'
     )
 
 
@@ -292,7 +289,7 @@ def _with_shares(loss):
     """Return a loss whose targets hold, last, the answers and what each of them counts."""
 
     def shared(targets, outputs):
-        return loss(targets[..., 0], outputs, shares=targets[..., 1])
+        return loss(targets[..., 0], outputs, targets[..., 1])
 
     return shared
 
@@ -319,9 +316,3 @@ def _outputs(model):
 def prevalence(split):
     """Return the share of the images with each label, of those images where it is known."""
     return np.nanmean(np.asarray(split.truth, dtype=np.float64), axis=0).tolist()
-
-
-def _named(function):
-    """Give a partial function the name that Keras shows."""
-    function.__name__ = function.func.__name__
-    return function

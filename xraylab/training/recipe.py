@@ -6,16 +6,11 @@ from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral
 from pathlib import Path
 
+from xraylab import losses
 from xraylab.data import NAMED_SOURCES
 from xraylab.models import card
 
-LOSSES = (
-    "binary_cross_entropy",
-    "weighted_binary_cross_entropy",
-    "binary_focal",
-    "asymmetric",
-    "double_sigmoid_cross_entropy",
-)
+LOSSES = tuple(losses.LOSSES)
 """Losses of the labels that a recipe may name: functions of :mod:`xraylab.losses`."""
 
 OBJECTIVES = ("classification", "distillation", "masked_reconstruction")
@@ -94,7 +89,7 @@ class Recipe:
     accumulation: int = 1
     precision: str = "float32"
     xla: bool | None = None
-    loss: str = "binary_cross_entropy"
+    loss: str = "binary_crossentropy"
     loss_options: dict = field(default_factory=dict)
     reconstruction_weight: float = 1.0
     augmentation: dict = field(default_factory=dict)

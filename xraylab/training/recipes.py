@@ -98,7 +98,7 @@ def _slides():
         "densenet121": {"learning_rate": 1e-3},
         "efficientnet_b0": {"learning_rate": 1e-3},
         "medvit_large": {"learning_rate": 5e-4},
-        "dbct": {"learning_rate": 5e-4, "loss": "binary_focal"},
+        "dbct": {"learning_rate": 5e-4, "loss": "binary_focal_crossentropy"},
         "rr_vit": {"learning_rate": 1e-3},
         "hybrid_rr_vit": {"learning_rate": 5e-4},
     }
@@ -170,8 +170,8 @@ TUNED_NOTE = (
 
 WHY_LOSS = {
     "asymmetric": "the asymmetric loss, for findings are rare",
-    "binary_focal": "the focal loss stays, for it is part of the model's description",
-    "binary_cross_entropy": "the cross-entropy stays, and uncertain labels are left out",
+    "binary_focal_crossentropy": "the focal loss stays, for it is part of the model's description",
+    "binary_crossentropy": "the cross-entropy stays, and uncertain labels are left out",
 }
 
 
@@ -221,7 +221,7 @@ def _tuned(published):
         changes["loss"] = published.loss  # the focal loss is part of the model's description
     if published.data == "chexpert":
         # Findings are common in CheXpert; what is uncertain is left out, not believed.
-        changes |= {"loss": "binary_cross_entropy", "data_options": {"uncertain": "ignore"}}
+        changes |= {"loss": "binary_crossentropy", "data_options": {"uncertain": "ignore"}}
         changes |= {"weight_decay": published.weight_decay, "adaptive_clip": None}
     if "arrangement" in published.model_options:
         changes["model_options"] = {**published.model_options, "arrangement": "paper"}
