@@ -1,10 +1,10 @@
-"""The entries of ``references.bib`` as plain text cites them."""
+"""Citations of ``references.bib`` in plain text."""
 
 from pathlib import Path
 
 
 class Bibliography:
-    """The entries of ``references.bib`` as they are cited in plain text."""
+    """A BibTeX file; it is read at the first citation."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -18,7 +18,7 @@ class Bibliography:
         return self._entries
 
     def cite(self, key: str) -> tuple[str, str]:
-        """Return authors and year of an entry.
+        """Return the authors and the year of an entry.
 
         Raises:
             KeyError: if there is no such entry.
@@ -30,9 +30,9 @@ class Bibliography:
             str(Text.from_latex(" ".join([*person.prelast_names, *person.last_names])))
             for person in entry.persons.get("author", [])
         ]
-        some = names[0] if names else entry.fields["title"]
+        authors = names[0] if names else entry.fields["title"]
         if len(names) == 2:
-            some = f"{names[0]} and {names[1]}"
+            authors = f"{names[0]} and {names[1]}"
         elif len(names) > 2:
-            some = f"{names[0]} et al."
-        return some, entry.fields["year"]
+            authors = f"{names[0]} et al."
+        return authors, entry.fields["year"]

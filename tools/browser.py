@@ -1,8 +1,10 @@
-"""Open a page in headless Chromium with no network, press keys, look at it.
+"""Control headless Chromium without a network, for tests and screenshots.
+
+::
 
     python tools/browser.py book/_build/html/index.html shots/   # light, dark and phone
 
-Speaks the browser's own debugging protocol through tornado, which Jupyter brings: no driver.
+Uses the DevTools protocol over tornado, which Jupyter installs; no driver is necessary.
 """
 
 import asyncio
@@ -16,7 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 
 KEYS = {
     "ArrowRight": 39,
@@ -32,11 +36,11 @@ KEYS = {
 
 
 class Browser:
-    """One headless browser with one page; a context manager.
+    """A headless browser with one page; a context manager.
 
     Attributes:
-        requests: addresses the page asked for, ``data:`` left out.
-        problems: what the page wrote to its console as an error or warning, and uncaught errors.
+        requests: addresses that the page requested, except ``data:``.
+        problems: errors and warnings on the console, and uncaught exceptions.
     """
 
     def __init__(self, width: int = 1280, height: int = 900, dark: bool = False):
@@ -95,7 +99,7 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=features)
 
     def close(self):
-        """End the browser and remove its folder."""
+        """Stop the browser and remove its folder."""
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(10)
@@ -103,11 +107,11 @@ class Browser:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def call(self, method: str, **parameters):
-        """Call a method of the protocol and return its result."""
+        """Call a method of the DevTools protocol and return its result."""
         self._number += 1
         number = self._number
 
-        async def talk():
+        async def exchange():
             await self._socket.write_message(
                 json.dumps({"id": number, "method": method, "params": parameters})
             )
@@ -115,34 +119,34 @@ class Browser:
                 message = json.loads(await self._socket.read_message())
                 if message.get("id") == number:
                     return message
-                self._note(message)
+                self._record(message)
 
-        message = self._loop.run_until_complete(asyncio.wait_for(talk(), 60))
+        message = self._loop.run_until_complete(asyncio.wait_for(exchange(), 60))
         if "error" in message:
             raise RuntimeError(f"{method}: {message['error']['message']}")
         return message["result"]
 
-    def _note(self, message):
-        method, told = message.get("method"), message.get("params", {})
+    def _record(self, message):
+        method, details = message.get("method"), message.get("params", {})
         if method == "Network.requestWillBeSent":
-            address = told["request"]["url"]
+            address = details["request"]["url"]
             if not address.startswith(("data:", "blob:")):
                 self.requests.append(address)
         elif method == "Runtime.exceptionThrown":
-            details = told["exceptionDetails"]
-            self.problems.append(details.get("exception", {}).get("description", details["text"]))
-        elif method == "Runtime.consoleAPICalled" and told["type"] in ("error", "warning"):
-            self.problems.append(" ".join(str(a.get("value", "")) for a in told["args"]))
-        elif method == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
-            self.problems.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
+            thrown = details["exceptionDetails"]
+            self.problems.append(thrown.get("exception", {}).get("description", thrown["text"]))
+        elif method == "Runtime.consoleAPICalled" and details["type"] in ("error", "warning"):
+            self.problems.append(" ".join(str(a.get("value", "")) for a in details["args"]))
+        elif method == "Log.entryAdded" and details["entry"]["level"] in ("error", "warning"):
+            self.problems.append(f"{details['entry']['text']} {details['entry'].get('url', '')}")
 
     def size(self, width: int, height: int, scale: float = 1):
-        """Give the page a size in CSS pixels; under 600 px it is a phone."""
+        """Set the size of the page in CSS pixels; below 600 px it emulates a phone."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
                   deviceScaleFactor=scale, mobile=width < 600)  # fmt: skip
 
     def open(self, page, wait: float = 1.0):
-        """Open a file or an address and wait until it is loaded."""
+        """Open a file or address and wait until it is loaded."""
         address = str(page) if "://" in str(page) else Path(page).resolve().as_uri()
         self.call("Page.navigate", url=address)
         deadline = time.monotonic() + 30
@@ -163,7 +167,7 @@ class Browser:
         return result["result"].get("value")
 
     def press(self, key: str):
-        """Press and release a key, as a person would."""
+        """Press and release a key."""
         code = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
         text = {"Enter": "\r", "Space": " "}.get(key)
         if text:
@@ -174,7 +178,7 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyUp", **code)
 
     def shot(self, file):
-        """Save a screenshot of what is seen of the page."""
+        """Save a screenshot of the visible part of the page."""
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         taken = self.call("Page.captureScreenshot")
         Path(file).write_bytes(base64.b64decode(taken["data"]))
@@ -189,9 +193,9 @@ def main(page: str, folder: str) -> int:
             browser.size(width, min(height, 12000))
             browser.run("new Promise(done => setTimeout(done, 500))")
             browser.shot(Path(folder) / f"{name}-{look}.png")
-            away = [address for address in browser.requests if not address.startswith("file:")]
+            external = [address for address in browser.requests if not address.startswith("file:")]
             wide = browser.run("document.documentElement.scrollWidth")
-            print(f"{look}: {wide} px wide in {width}; requests {away}; {browser.problems}")
+            print(f"{look}: {wide} of {width} px wide; requests {external}; {browser.problems}")
     return 0
 
 

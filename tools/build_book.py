@@ -2,8 +2,8 @@
 
     python tools/build_book.py
 
-Executed chapters are kept in ``book/_build/.jupyter_cache``, which looks at their cells only; so
-it is emptied here whenever the package or the scale has changed. A second run with nothing changed
+Jupyter Book caches executed chapters in ``book/_build/.jupyter_cache`` by their cells. The cache is
+cleared here when the package, its dependencies or the scale change. A second build without changes
 executes nothing.
 """
 
@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import api_reference
 import check_html
 import sync
 
@@ -35,12 +36,12 @@ ENVIRONMENT = {
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _EXECUTED = re.compile(r"([^/\s]+)\.md: Executed notebook in ([\d.]+) seconds")
-_TOLD = re.compile(r"WARNING|ERROR|CRITICAL|Exception|Executing notebook|Executed notebook")
-_NOISE = re.compile(r"IPKernelApp\] WARNING \| Kernel is running over TCP")
+_RELEVANT = re.compile(r"WARNING|ERROR|CRITICAL|Exception|Executing notebook|Executed notebook")
+_NOISE = re.compile(r"IPKernelApp\] WARNING \| Kernel is running over TCP|absl::InitializeLog")
 
 
 def stamp(environment: dict[str, str]) -> str:
-    """Return a digest of all that a chapter's results depend on besides its cells."""
+    """Compute a digest of everything but its cells that the output of a chapter depends on."""
     from importlib.metadata import version
 
     digest = hashlib.sha256()
@@ -55,19 +56,19 @@ def stamp(environment: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def forget(build: Path, *names: str) -> None:
-    """Remove what an earlier build has left under these names."""
+def clear(build: Path, *names: str) -> None:
+    """Remove these folders of an earlier build."""
     for name in names:
         shutil.rmtree(build / name, ignore_errors=True)
 
 
 def render(book: Path, environment: dict[str, str]) -> tuple[int, dict[str, float]]:
-    """Run Jupyter Book; return its exit code and the seconds of every chapter it executed."""
+    """Run Jupyter Book; return its exit code and the run time of each executed chapter."""
     seconds = {}
     command = [str(Path(sys.executable).parent / "jupyter-book"), "build", str(book)]
     log = book / "_build" / "build.log"
     with (
-        log.open("w", encoding="utf-8") as kept,
+        log.open("w", encoding="utf-8") as stream,
         subprocess.Popen(
             [*command, "-W", "-n", "--keep-going"],
             env=environment,
@@ -79,32 +80,32 @@ def render(book: Path, environment: dict[str, str]) -> tuple[int, dict[str, floa
     ):
         for raw in process.stdout:
             line = _COLOURS.sub("", raw.rstrip())
-            kept.write(line + "\n")
+            stream.write(line + "\n")
             if done := _EXECUTED.search(line):
                 seconds[done[1]] = float(done[2])
-            if _TOLD.search(line) and "Config(" not in line and not _NOISE.search(line):
+            if _RELEVANT.search(line) and "Config(" not in line and not _NOISE.search(line):
                 print(f"  {line}", flush=True)
     return process.returncode, seconds
 
 
 def failures(html: Path, since: float) -> list[tuple[str, str]]:
-    """Return the chapters that failed in this build with the traceback of the failing cell."""
+    """Return the chapters that failed in this build, each with the traceback of its cell."""
     reports = sorted((html / "reports").rglob("*.err.log"))
     found = []
     for report in reports:
         if report.stat().st_mtime >= since:
-            told = _COLOURS.sub("", report.read_text("utf-8"))
-            # What comes before is Jupyter's own way to the cell.
-            _, _, cell = told.partition("while executing the following cell:\n")
-            found.append((report.name.removesuffix(".err.log"), (cell or told).strip()))
+            text = _COLOURS.sub("", report.read_text("utf-8"))
+            # Jupyter's own frames come first.
+            _, _, cell = text.partition("while executing the following cell:\n")
+            found.append((report.name.removesuffix(".err.log"), (cell or text).strip()))
     return found
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--book", type=Path, default=ROOT / "book", help="folder of the book")
-    parser.add_argument("--fresh", action="store_true", help="run every chapter again")
-    parser.add_argument("--open", action="store_true", help="open the pages when they are made")
+    parser.add_argument("--fresh", action="store_true", help="execute every chapter")
+    parser.add_argument("--open", action="store_true", help="open the pages in a browser")
     options = parser.parse_args(arguments)
     book, build = options.book.resolve(), options.book.resolve() / "_build"
     html = build / "html"
@@ -112,35 +113,37 @@ def main(arguments: list[str] | None = None) -> int:
     if sync.main(["--check", "--book", str(book)]):
         return 1
     environment = {**os.environ, **ENVIRONMENT}
-    now, kept = stamp(environment), build / "xraylab.stamp"
+    current, file = stamp(environment), build / "xraylab.stamp"
     build.mkdir(exist_ok=True)
-    if options.fresh or not kept.exists() or kept.read_text() != now:
-        print("The package or the scale has changed: every chapter runs again.")
-        forget(build, ".jupyter_cache", ".doctrees", "html", "jupyter_execute")
-    kept.write_text(now)
+    if options.fresh or not file.exists() or file.read_text() != current:
+        print("The package or the scale has changed: every chapter is executed.")
+        clear(build, ".jupyter_cache", ".doctrees", "html", "jupyter_execute")
+    file.write_text(current)
 
     begin = time.time()
     code, seconds = render(book, environment)
     if code:
-        # Sphinx would take the pages as read the next time, and their warnings as never given.
-        forget(build, ".doctrees")
+        # Otherwise the next build would skip the pages, and with them their warnings.
+        clear(build, ".doctrees")
         for name, traceback in failures(html, begin):
             print(f"\n──── {name} failed ────\n{traceback}", file=sys.stderr)
-        print(f"The book was not built; the whole log is {build / 'build.log'}", file=sys.stderr)
+        print(f"The book was not built; log: {build / 'build.log'}", file=sys.stderr)
         return code
     times = build / "seconds.json"
     known = {**(json.loads(times.read_text()) if times.exists() else {}), **seconds}
     times.write_text(json.dumps(known, indent=1))
 
-    problems, weights = check_html.check(html)
+    problems, sizes = check_html.check(html)
+    missing = api_reference.missing_names(html)
+    problems += [f"{name} is missing in the API reference" for name in missing]
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"\n{'page':40}{'MB':>6}{'run, s':>9}")
-    for page, weight in weights.items():
+    print(f"\n{'page':40}{'MB':>6}{'run (s)':>9}")
+    for page, size in sizes.items():
         name = Path(page).stem
         ran = f"{known[name]:.1f}" if name in known else "–"
-        note = "" if name in seconds or name not in known else "  (kept from an earlier run)"
-        print(f"{page:40}{weight / 1e6:6.2f}{ran:>9}{note}")
+        note = "" if name in seconds or name not in known else "  (cached)"
+        print(f"{page:40}{size / 1e6:6.2f}{ran:>9}{note}")
     print(f"{len(seconds)} chapters executed; {time.time() - begin:.0f} s in all")
     if problems:
         print(f"{len(problems)} problems in the pages", file=sys.stderr)

@@ -1,6 +1,8 @@
-"""Check the rendered book: texts of pictures, foreign addresses, dead links, errors, weight.
+"""Check the rendered book: alternative texts, external resources, dead links, errors, page size.
 
-python tools/check_html.py book/_build/html
+::
+
+    python tools/check_html.py book/_build/html
 """
 
 import re
@@ -10,10 +12,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LIMIT_BYTES = 1_500_000
-"""What a page may weigh with its pictures; what all pages share (``_static``) is not counted."""
+"""Largest size of a page with its pictures, without the shared files in ``_static``."""
 
-_MADE_BY_SPHINX = ("genindex.html", "search.html", "py-modindex.html")
-_LOADED = {
+_GENERATED = ("genindex.html", "search.html", "py-modindex.html")
+_RESOURCES = {
     "audio": "src",
     "embed": "src",
     "iframe": "src",
@@ -24,13 +26,13 @@ _LOADED = {
     "track": "src",
     "video": "src",
 }
-_FOREIGN = re.compile(r"^\s*(https?:)?//", re.I)
+_EXTERNAL = re.compile(r"^\s*(https?:)?//", re.I)
 _FILE_NAME = re.compile(r"\.(png|jpe?g|svg|webp|gif)$|/", re.I)
-_EMPTY_WORDS = {"image", "figure", "plot", "picture", "output", "png", "todo", "alt"}
+_PLACEHOLDERS = {"image", "figure", "plot", "picture", "output", "png", "todo", "alt"}
 
 
 class Page(HTMLParser):
-    """What one page holds that has to be checked."""
+    """The links, resources and problems of one page."""
 
     def __init__(self, file: Path):
         super().__init__(convert_charrefs=True)
@@ -39,89 +41,89 @@ class Page(HTMLParser):
         self._inside = ""
         self.feed(file.read_text(encoding="utf-8"))
 
-    def trouble(self, message: str):
-        """Note a problem with its place."""
+    def report(self, message: str):
+        """Record a problem with its line."""
         self.problems.append(f"{self.file}:{self.getpos()[0]}: {message}")
 
     def handle_starttag(self, tag, attributes):
-        """Look at what an element shows, loads and links to."""
+        """Check what an element displays, loads and links to."""
         attributes = {name: value or "" for name, value in attributes}
         self._inside = tag
         self.ids.update(attributes[name] for name in ("id", "name") if attributes.get(name))
         if tag == "img":
-            self._text_of("picture", attributes, "alt", attributes.get("src", "")[:60])
+            self._check_text("picture", attributes, "alt", attributes.get("src", "")[:60])
         if tag == "svg" and attributes.get("role") == "img":
-            self._text_of("drawing", attributes, "aria-label", "")
-        address = attributes.get(_LOADED.get(tag, ""), "")
+            self._check_text("drawing", attributes, "aria-label", "")
+        address = attributes.get(_RESOURCES.get(tag, ""), "")
         if tag == "link" and not {"canonical", "next", "prev", "search", "index"} & set(
             attributes.get("rel", "").split()
         ):
             address = attributes.get("href", "")
-        if _FOREIGN.match(address):
-            self.trouble(f"<{tag}> loads {address} from outside the book")
+        if _EXTERNAL.match(address):
+            self.report(f"<{tag}> loads the external {address}")
         elif address and not address.startswith("data:"):
             self.local.add(address)
         if tag == "a" and attributes.get("href"):
             self.links.append((self.getpos()[0], attributes["href"]))
         classes = attributes.get("class", "").split()
         if "stderr" in classes:
-            self.trouble("a cell wrote to its error stream; the reader would see it")
+            self.report("a cell wrote to its error stream")
         if "problematic" in classes or "system-message" in classes:
-            self.trouble("a directive or role was not understood")
+            self.report("an unknown directive or role")
 
-    def _text_of(self, what, attributes, name, source):
+    def _check_text(self, what, attributes, name, source):
         text = " ".join(attributes.get(name, "").split())
         if (
             not text
-            or text.lower() in _EMPTY_WORDS
+            or text.lower() in _PLACEHOLDERS
             or (_FILE_NAME.search(text) and " " not in text)
         ):
-            self.trouble(f"{what} {source} has no text that says what can be seen, but {text!r}")
+            self.report(f"{what} {source} has no alternative text, but {text!r}")
 
     def handle_data(self, data):
-        """Look at words, scripts and styles."""
+        """Check text, scripts and styles."""
         if "Traceback (most recent call last)" in data:
-            self.trouble("a traceback")
+            self.report("a traceback")
         if self._inside == "script":
             for address in re.findall(r"https?://[^\"'\s]+?\.(?:m?js|css|woff2?)\b", data):
-                self.trouble(f"a script names {address}, outside the book")
+                self.report(f"a script loads the external {address}")
         if self._inside == "style":
-            for address in _foreign_in_css(data):
-                self.trouble(f"a style loads {address} from outside the book")
+            for address in _external_in_css(data):
+                self.report(f"a style loads the external {address}")
 
     def handle_endtag(self, tag):
-        """Note that a script or style is over."""
+        """Leave a script or style."""
         self._inside = ""
 
 
-def _foreign_in_css(text: str) -> list[str]:
+def _external_in_css(text: str) -> list[str]:
     return re.findall(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')\s]+)", text)
 
 
 def check(folder: Path) -> tuple[list[str], dict[str, int]]:
-    """Return the problems of a rendered book and what each page weighs, in bytes."""
+    """Return the problems of a rendered book and the size of each page in bytes."""
     folder = folder.resolve()
     files = [f for f in sorted(folder.rglob("*.html")) if "_static" not in f.parts]
     pages = {file: Page(file) for file in files}
-    problems, weights = [], {}
+    problems, sizes = [], {}
     for file, page in pages.items():
         problems += page.problems
-        if file.name in _MADE_BY_SPHINX:
+        if file.name in _GENERATED:
             continue
         problems += _dead_links(page, pages, folder)
         own = [_target(file, address, folder) for address in page.local]
-        weight = file.stat().st_size
-        weight += sum(f.stat().st_size for f in own if f.is_file() and "_static" not in f.parts)
-        weights[file.relative_to(folder).as_posix()] = weight
-        if weight > LIMIT_BYTES:
-            problems.append(f"{file}: weighs {weight:,} bytes, more than {LIMIT_BYTES:,}")
-        problems += [f"{file}: loads {f}, which is not there" for f in own if not f.exists()]
+        size = file.stat().st_size
+        size += sum(f.stat().st_size for f in own if f.is_file() and "_static" not in f.parts)
+        sizes[file.relative_to(folder).as_posix()] = size
+        if size > LIMIT_BYTES:
+            problems.append(f"{file}: {size:,} bytes, more than {LIMIT_BYTES:,}")
+        problems += [f"{file}: loads {f}, which does not exist" for f in own if not f.exists()]
     for sheet in sorted(folder.rglob("*.css")):
-        for address in _foreign_in_css(sheet.read_text(encoding="utf-8", errors="replace")):
-            problems.append(f"{sheet}: loads {address} from outside the book")
+        for address in _external_in_css(sheet.read_text(encoding="utf-8", errors="replace")):
+            problems.append(f"{sheet}: loads the external {address}")
     if not pages:
         problems.append(f"{folder}: no pages")
-    return problems, weights
+    return problems, sizes
 
 
 def _target(file: Path, address: str, folder: Path) -> Path:
@@ -130,7 +132,7 @@ def _target(file: Path, address: str, folder: Path) -> Path:
 
 
 def _dead_links(page: Page, pages: dict[Path, Page], folder: Path) -> list[str]:
-    """Return the links of a page that lead nowhere within the book."""
+    """Return the links of a page to missing pages or anchors."""
     dead = []
     for line, address in page.links:
         parts = urlsplit(address)
@@ -138,16 +140,16 @@ def _dead_links(page: Page, pages: dict[Path, Page], folder: Path) -> list[str]:
             continue
         file = _target(page.file, address, folder) if parts.path else page.file
         if not file.exists():
-            dead.append(f"{page.file}:{line}: link to {address}: there is no such file")
+            dead.append(f"{page.file}:{line}: link to {address}: no such file")
         elif parts.fragment and file in pages and unquote(parts.fragment) not in pages[file].ids:
-            dead.append(f"{page.file}:{line}: link to {address}: there is no such place")
+            dead.append(f"{page.file}:{line}: link to {address}: no such anchor")
     return dead
 
 
 def main(folder: str) -> int:
-    problems, weights = check(Path(folder))
-    for name, weight in weights.items():
-        print(f"{weight / 1e6:6.2f} MB  {name}")
+    problems, sizes = check(Path(folder))
+    for name, size in sizes.items():
+        print(f"{size / 1e6:6.2f} MB  {name}")
     for problem in problems:
         print(problem, file=sys.stderr)
     return int(bool(problems))

@@ -1,15 +1,15 @@
-"""Write the installed versions to constraints.txt: names and versions, no addresses."""
+"""Write the names and versions of the installed packages to constraints.txt."""
 
 import re
 from importlib import metadata
 from pathlib import Path
 
 CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"
-LEFT_OUT = {"pip", "setuptools", "wheel", "xraylab"}
+EXCLUDED = {"pip", "setuptools", "wheel", "xraylab"}
 HEADER = """\
-# The set of versions that is known to work, for Python 3.11 to 3.13; make and conda install it.
-# To renew it: make a fresh environment, update what is to be updated, let the tests and the book
-# pass, then run 'make constraints'.
+# Versions that are tested together, for Python 3.11 to 3.13; make and conda install them.
+# To update: create an environment, upgrade packages, pass the tests and the book, run
+# 'make constraints'.
 """
 
 
@@ -18,7 +18,7 @@ def main():
         re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower(): package.version
         for package in metadata.distributions()
     }
-    lines = [f"{name}=={installed[name]}\n" for name in sorted(installed.keys() - LEFT_OUT)]
+    lines = [f"{name}=={installed[name]}\n" for name in sorted(installed.keys() - EXCLUDED)]
     CONSTRAINTS.write_text(HEADER + "".join(lines), encoding="utf-8")
     print(f"{CONSTRAINTS}: {len(lines)} packages")
 

@@ -1,10 +1,12 @@
-"""Write the output-free twins that Colab and Kaggle open: ``book/chapters/NN_name.ipynb``.
+"""Write the notebook copies of the chapters for Colab and Kaggle: ``book/chapters/NN_name.ipynb``.
 
-    python tools/sync.py            # write the twins that are stale
-    python tools/sync.py --check    # write nothing; exit 1 and name the stale ones
+::
 
-The source is the MyST notebook beside the twin. The twin's bytes depend on the source and on
-``references.bib`` alone, and its text is plain Markdown: see :mod:`plain_markdown`.
+    python tools/sync.py            # write the copies that are out of date
+    python tools/sync.py --check    # write nothing; exit 1 and name the copies out of date
+
+A copy has no outputs and plain Markdown (see :mod:`plain_markdown`). It depends on the MyST source
+beside it and on ``references.bib`` only.
 """
 
 import argparse
@@ -28,15 +30,15 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 
-# Colab folds the input of a cell that asks for it in its own words.
+# The metadata with which Colab hides the input of a cell.
 _COLAB = {"hide-input": {"cellView": "form"}, "hide-cell": {"cellView": "form"}}
 
 
 def notebook(source: Path, book: Path = BOOK) -> str:
-    """Return the twin of a chapter as the text of an ``.ipynb`` file.
+    """Convert a chapter to the text of an ``.ipynb`` file.
 
     Raises:
-        SyncError: if the chapter holds something that has no plain form; it names file and line.
+        SyncError: if the chapter contains an unsupported directive or role; it names file and line.
     """
     import jupytext
 
@@ -50,36 +52,36 @@ def notebook(source: Path, book: Path = BOOK) -> str:
     for number, cell in enumerate(read.cells):
         after = _first_line(lines, cell.source, after)
         if cell.cell_type == "markdown":
-            words = plain(cell.source, source, after + 1, bibliography, book)
-            if not words.strip():
+            markdown = plain(cell.source, source, after + 1, bibliography, book)
+            if not markdown.strip():
                 continue
-            made = {"cell_type": "markdown", "metadata": {}, "source": words}
+            entry = {"cell_type": "markdown", "metadata": {}, "source": markdown}
         else:
-            made = {
+            entry = {
                 "cell_type": "code",
                 "execution_count": None,
                 "metadata": _metadata(cell.metadata),
                 "outputs": [],
                 "source": cell.source,
             }
-        made["id"] = hashlib.sha256(f"{number} {source.name}".encode()).hexdigest()[:8]
-        made["source"] = made["source"].splitlines(keepends=True)
-        cells.append(made)
-    twin = {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
-    return json.dumps(twin, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        entry["id"] = hashlib.sha256(f"{number} {source.name}".encode()).hexdigest()[:8]
+        entry["source"] = entry["source"].splitlines(keepends=True)
+        cells.append(entry)
+    content = {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def _metadata(metadata) -> dict:
-    """Return what a code cell keeps: its tags, and what they mean to Colab."""
+    """Return the tags of a code cell and their equivalent for Colab."""
     tags = list(metadata.get("tags", []))
-    kept = {"tags": tags} if tags else {}
+    result = {"tags": tags} if tags else {}
     for tag in tags:
-        kept.update(_COLAB.get(tag, {}))
-    return kept
+        result.update(_COLAB.get(tag, {}))
+    return result
 
 
 def _first_line(lines: list[str], source: str, after: int) -> int:
-    """Return where a cell begins in the source, for the messages; cells come in order."""
+    """Return the index of the source line where a cell begins, searching from ``after``."""
     begin = source.splitlines()[0] if source.strip() else None
     for number in range(after, len(lines)):
         if begin is not None and lines[number] == begin:
@@ -88,7 +90,7 @@ def _first_line(lines: list[str], source: str, after: int) -> int:
 
 
 def chapters(book: Path = BOOK) -> list[Path]:
-    """Return the chapters that are notebooks, in their order."""
+    """Return the chapters that are notebooks, in order."""
     found = []
     for path in sorted((book / "chapters").glob("*.md")):
         head = re.match(r"---\n(.*?)\n---\n", path.read_text(encoding="utf-8"), re.S)
@@ -98,40 +100,42 @@ def chapters(book: Path = BOOK) -> list[Path]:
 
 
 def stale(book: Path = BOOK) -> list[tuple[Path, str]]:
-    """Return every twin that is missing or not what its chapter says, with its right text."""
+    """Return every copy that is missing or out of date, with its new text."""
     result = []
     for source in chapters(book):
-        twin, text = source.with_suffix(".ipynb"), notebook(source, book)
-        if not twin.exists() or twin.read_text(encoding="utf-8") != text:
-            result.append((twin, text))
+        copy, text = source.with_suffix(".ipynb"), notebook(source, book)
+        if not copy.exists() or copy.read_text(encoding="utf-8") != text:
+            result.append((copy, text))
     return result
 
 
 def orphans(book: Path = BOOK) -> list[Path]:
-    """Return the twins whose chapter is gone."""
+    """Return the copies without a chapter."""
     sources = {source.with_suffix(".ipynb") for source in chapters(book)}
-    return [t for t in sorted((book / "chapters").glob("*.ipynb")) if t not in sources]
+    return [path for path in sorted((book / "chapters").glob("*.ipynb")) if path not in sources]
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if a copy is out of date"
+    )
     parser.add_argument("--book", type=Path, default=BOOK, help="folder of the book")
     options = parser.parse_args(arguments)
     try:
-        late, left = stale(options.book), orphans(options.book)
+        outdated, left = stale(options.book), orphans(options.book)
     except SyncError as error:
         print(error, file=sys.stderr)
         return 1
-    for twin, text in late:
+    for copy, text in outdated:
         if options.check:
-            print(f"{twin}: stale; run make sync", file=sys.stderr)
+            print(f"{copy} is out of date; run make sync", file=sys.stderr)
         else:
-            twin.write_text(text, encoding="utf-8")
-            print(f"wrote {twin}")
-    for twin in left:
-        print(f"{twin}: has no chapter beside it; delete it", file=sys.stderr)
-    return int(bool(left or (late and options.check)))
+            copy.write_text(text, encoding="utf-8")
+            print(f"wrote {copy}")
+    for copy in left:
+        print(f"{copy} has no chapter; delete it", file=sys.stderr)
+    return int(bool(left or (outdated and options.check)))
 
 
 if __name__ == "__main__":

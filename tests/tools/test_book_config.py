@@ -1,4 +1,4 @@
-"""The address of the repository is written once; the badges of the chapters agree with it."""
+"""Consistency of the badges and the table of contents with the configuration of the book."""
 
 import re
 from pathlib import Path
@@ -12,14 +12,14 @@ CHAPTERS = sorted((BOOK / "chapters").glob("[0-9][0-9]_*.md"))
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_badges_open_the_twin_of_this_chapter(chapter):
+def test_badges_open_the_copy_of_this_chapter(chapter):
     repository = CONFIG["repository"]
-    twin = f"blob/{repository['branch']}/{repository['path_to_book']}/chapters/{chapter.stem}.ipynb"
+    copy = f"blob/{repository['branch']}/{repository['path_to_book']}/chapters/{chapter.stem}.ipynb"
     text = chapter.read_text(encoding="utf-8")
     name = repository["url"].removeprefix("https://github.com/")
-    assert f"https://colab.research.google.com/github/{name}/{twin}" in text
-    assert f"https://kaggle.com/kernels/welcome?src={repository['url']}/{twin}" in text
-    # Any repository that looks like ours is ours.
+    assert f"https://colab.research.google.com/github/{name}/{copy}" in text
+    assert f"https://kaggle.com/kernels/welcome?src={repository['url']}/{copy}" in text
+    # No other spelling of the repository's address.
     for found in re.findall(r"github\.com/([\w.-]+/xraylab)\b", text):
         assert found == name
 
@@ -29,5 +29,5 @@ def test_every_chapter_is_in_the_table_of_contents(chapter):
     assert f"chapters/{chapter.stem}" in (BOOK / "_toc.yml").read_text(encoding="utf-8")
 
 
-def test_twins_are_no_pages():
+def test_copies_are_no_pages():
     assert "**.ipynb" in CONFIG["exclude_patterns"]

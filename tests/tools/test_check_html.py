@@ -1,4 +1,4 @@
-"""The checks of the rendered pages find what they are there to find."""
+"""Checks of rendered pages."""
 
 import check_html
 import pytest
@@ -24,45 +24,45 @@ def checked(tmp_path):
         '<link rel="canonical" href="https://example.org/">',
     ],
 )
-def test_a_good_page_passes(checked, body):
+def test_valid_pages_pass(checked, body):
     assert checked(body) == []
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
-        ('<img src="data:,">', "no text"),
-        ('<img src="data:," alt="">', "no text"),
-        ('<img src="data:," alt="../_images/abc.png">', "no text"),
-        ('<img src="data:," alt="Figure">', "no text"),
-        ('<svg role="img"></svg>', "no text"),
-        ('<script src="https://cdn.example.org/a.js"></script>', "outside"),
-        ('<script>load("https://unpkg.com/thebe@0.8.2/lib/index.js")</script>', "outside"),
-        ('<link rel="stylesheet" href="//fonts.example.org/a.css">', "outside"),
-        ('<img alt="A chest X-ray" src="http://example.org/a.png">', "outside"),
-        ('<iframe src="https://example.org"></iframe>', "outside"),
-        ("<style>@import 'https://example.org/a.css';</style>", "outside"),
-        ('<a href="#nowhere">x</a>', "no such place"),
+        ('<img src="data:,">', "no alternative text"),
+        ('<img src="data:," alt="">', "no alternative text"),
+        ('<img src="data:," alt="../_images/abc.png">', "no alternative text"),
+        ('<img src="data:," alt="Figure">', "no alternative text"),
+        ('<svg role="img"></svg>', "no alternative text"),
+        ('<script src="https://cdn.example.org/a.js"></script>', "external"),
+        ('<script>load("https://unpkg.com/thebe@0.8.2/lib/index.js")</script>', "external"),
+        ('<link rel="stylesheet" href="//fonts.example.org/a.css">', "external"),
+        ('<img alt="A chest X-ray" src="http://example.org/a.png">', "external"),
+        ('<iframe src="https://example.org"></iframe>', "external"),
+        ("<style>@import 'https://example.org/a.css';</style>", "external"),
+        ('<a href="#nowhere">x</a>', "no such anchor"),
         ('<a href="gone.html">x</a>', "no such file"),
-        ('<a href="index.html#gone">x</a>', "no such place"),
-        ('<img alt="A chest X-ray" src="gone.png">', "not there"),
+        ('<a href="index.html#gone">x</a>', "no such anchor"),
+        ('<img alt="A chest X-ray" src="gone.png">', "does not exist"),
         ("<pre>Traceback (most recent call last)</pre>", "traceback"),
         ('<div class="output stderr">x</div>', "error stream"),
-        ('<span class="problematic">x</span>', "not understood"),
-        ("<p>" + "x" * 1_500_001 + "</p>", "weighs"),
+        ('<span class="problematic">x</span>', "unknown directive"),
+        ("<p>" + "x" * 1_500_001 + "</p>", "bytes, more than"),
     ],
 )
-def test_a_bad_page_is_found(checked, body, words):
+def test_problems_are_found(checked, body, message):
     problems = checked(body)
     assert len(problems) == 1, problems
-    assert words in problems[0]
+    assert message in problems[0]
 
 
-def test_a_style_sheet_that_leaves_the_book_is_found(tmp_path, checked):
+def test_external_resources_of_style_sheets_are_found(tmp_path, checked):
     (tmp_path / "_static").mkdir()
     (tmp_path / "_static" / "a.css").write_text("p{background:url(https://example.org/a.png)}")
-    assert "outside" in checked("")[0]
+    assert "external" in checked("")[0]
 
 
-def test_an_empty_folder_is_no_book(tmp_path):
+def test_an_empty_folder_is_rejected(tmp_path):
     assert check_html.main(str(tmp_path)) == 1

@@ -1,4 +1,4 @@
-"""Twins: same bytes for the same source, nothing raw in them, stale ones named."""
+"""Notebook copies of the chapters: conversion to plain Markdown and synchronization."""
 
 import json
 
@@ -106,12 +106,12 @@ def flat(book):
         ("- a\n  ```{note}\n  In a list\n  ```", "- a\n  > **Note**\n  >\n  > In a list"),
     ],
 )  # fmt: skip
-def test_myst_becomes_plain(flat, myst, expected):
+def test_myst_is_converted_to_plain_markdown(flat, myst, expected):
     assert flat(myst) == expected
 
 
 @pytest.mark.parametrize(
-    ("myst", "line", "words"),
+    ("myst", "line", "message"),
     [
         ("Text\n\n```{mermaid}\na-->b\n```", 3, "{mermaid}"),
         ("Text {unheard}`of`", 1, "{unheard}"),
@@ -125,49 +125,49 @@ def test_myst_becomes_plain(flat, myst, expected):
         ("see {ref}`nothing-known`", 1, "nothing-known"),
     ],
 )
-def test_what_is_not_known_is_refused_with_its_line(flat, myst, line, words):
+def test_unsupported_markup_is_rejected_with_its_line(flat, myst, line, message):
     with pytest.raises(SyncError) as error:
         flat(myst)
     assert f"01_a.md:{line}:" in str(error.value)
-    assert words in str(error.value)
+    assert message in str(error.value)
 
 
-def test_twin_has_cells_tags_and_no_output(chapter):
+def test_copy_has_cells_and_tags_but_no_output(chapter):
     source = chapter(
         "(top)=\n## Part\n\n```{code-cell} ipython3\n:tags: [hide-input]\n"
         ":mystnb: {image: {alt: x}}\nx = 1\n```\n\nText {cite:p}`one`.\n\n"
         "```{code-cell} ipython3\nprint(1)\n```\n"
     )
     text = sync.notebook(source, source.parents[1])
-    twin = json.loads(text)
-    kinds = [cell["cell_type"] for cell in twin["cells"]]
+    copy = json.loads(text)
+    kinds = [cell["cell_type"] for cell in copy["cells"]]
     assert kinds == ["markdown", "code", "markdown", "code"]
-    first, second = (cell for cell in twin["cells"] if cell["cell_type"] == "code")
+    first, second = (cell for cell in copy["cells"] if cell["cell_type"] == "code")
     assert first["metadata"]["tags"] == ["hide-input"]
     assert second["metadata"] == {}
     assert all(
         cell["outputs"] == [] and cell["execution_count"] is None for cell in (first, second)
     )
-    assert twin["metadata"]["kernelspec"]["name"] == "python3"
-    assert len({cell["id"] for cell in twin["cells"]}) == 4
+    assert copy["metadata"]["kernelspec"]["name"] == "python3"
+    assert len({cell["id"] for cell in copy["cells"]}) == 4
     assert "[Roe, 2001]" in text
     assert text == sync.notebook(source, source.parents[1])
 
 
-def test_the_line_named_is_that_of_the_source(chapter):
+def test_errors_name_the_line_of_the_source(chapter):
     source = chapter("Fine.\n\n```{code-cell} ipython3\nx = 1\n```\n\nMore.\n\n{bad}`role`\n")
     line = source.read_text().splitlines().index("{bad}`role`") + 1
     with pytest.raises(SyncError, match=rf"01_a\.md:{line}: .*bad"):
         sync.notebook(source, source.parents[1])
 
 
-def test_twins_are_valid_notebooks(chapter):
+def test_copies_are_valid_notebooks(chapter):
     nbformat = pytest.importorskip("nbformat")
     source = chapter("Text.\n\n```{code-cell} ipython3\nx = 1\n```\n")
     nbformat.validate(nbformat.reads(sync.notebook(source, source.parents[1]), as_version=4))
 
 
-def test_chapters_link_to_twins_from_the_first_writing_on(chapter, book):
+def test_links_to_chapters_lead_to_their_copies(chapter, book):
     chapter("[next](02_b.md)\n")
     chapter("[back](01_a.md)\n", "02_b.md")
     assert sync.main(["--book", str(book)]) == 0
@@ -175,12 +175,12 @@ def test_chapters_link_to_twins_from_the_first_writing_on(chapter, book):
     assert sync.main(["--check", "--book", str(book)]) == 0
 
 
-def test_check_names_stale_twins_and_sync_writes_them(chapter, book, capsys):
+def test_outdated_copies_are_reported_and_written(chapter, book, capsys):
     source = chapter("Text.\n")
     (book / "chapters" / "page.md").write_text("# No notebook\n")
     arguments = ["--book", str(book)]
     assert sync.main(["--check", *arguments]) == 1
-    assert "01_a.ipynb: stale" in capsys.readouterr().err
+    assert "01_a.ipynb is out of date" in capsys.readouterr().err
     assert sync.main(arguments) == 0
     assert sync.main(["--check", *arguments]) == 0
     assert not (book / "chapters" / "page.ipynb").exists()
@@ -188,8 +188,8 @@ def test_check_names_stale_twins_and_sync_writes_them(chapter, book, capsys):
     assert sync.main(["--check", *arguments]) == 1
     source.unlink()
     assert sync.main(arguments) == 1
-    assert "no chapter beside it" in capsys.readouterr().err
+    assert "has no chapter" in capsys.readouterr().err
 
 
-def test_the_twins_of_this_book_are_in_sync(capsys):
+def test_the_copies_of_this_book_are_up_to_date(capsys):
     assert sync.main(["--check"]) == 0, capsys.readouterr().err

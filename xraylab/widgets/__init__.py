@@ -5,8 +5,9 @@ each works by keyboard and with a screen reader, and adapts to a light or dark p
 """
 
 from xraylab.widgets.interactive import interactive, mode
+from xraylab.widgets.page import Html
 from xraylab.widgets.quizzes import quiz
 from xraylab.widgets.scrubbers import scrubber
-from xraylab.widgets.source import code
+from xraylab.widgets.source import Listing, code
 
-__all__ = ["code", "interactive", "mode", "quiz", "scrubber"]
+__all__ = ["Html", "Listing", "code", "interactive", "mode", "quiz", "scrubber"]

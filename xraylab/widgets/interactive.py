@@ -61,7 +61,7 @@ def interactive(
         sliders: the values of each parameter in slider order, or a mapping from labels to values.
 
     Returns:
-        An ipywidgets box (live) or :class:`~xraylab.widgets.page.Html` (static); either displays
+        An ipywidgets box (live) or :class:`Html` (static); either displays
         itself at the end of a cell.
 
     Raises:

@@ -1,0 +1,35 @@
+"""The API reference covers every public name; ``make book`` checks the rendered pages."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("sphinx")
+
+import api_reference
+from sphinx.util.inventory import InventoryFile
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+
+
+def test_every_subpackage_has_a_page():
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    (api,) = (chapter for chapter in chapters if chapter["file"] == "api")
+    pages = {section["file"] for section in api["sections"]}
+    names = {package.__name__ for package in api_reference.public_subpackages()}
+    assert pages == {f"api/{name.removeprefix('xraylab.')}" for name in names}
+    overview = (BOOK / "api.md").read_text(encoding="utf-8")
+    for page in pages:
+        text = (BOOK / f"{page}.md").read_text(encoding="utf-8")
+        assert f".. automodule:: xraylab.{page.removeprefix('api/')}\n" in text
+        assert f"{{doc}}`{page}`" in overview
+
+
+def test_missing_names_are_found(tmp_path, monkeypatch):
+    documented = {"py:function": {"xraylab.a": ("xraylab", "", "api.html#xraylab.a", "-")}}
+    monkeypatch.setattr(InventoryFile, "load", lambda *arguments: documented)
+    monkeypatch.setattr(api_reference, "public_names", lambda: ["xraylab.a", "xraylab.b"])
+    (tmp_path / "objects.inv").touch()
+    assert api_reference.missing_names(tmp_path) == ["xraylab.b"]

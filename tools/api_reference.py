@@ -1,0 +1,59 @@
+"""Sphinx extension of the API reference: public constants, and a check that no name is missing.
+
+autodoc looks for the docstring of a constant in the module that it documents. The subpackages of
+xraylab re-export constants, so this extension takes the docstrings from the defining modules.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import xraylab
+
+
+def setup(app):
+    app.connect("builder-inited", lambda app: document_constants())
+    return {"parallel_read_safe": True}
+
+
+def public_subpackages():
+    """Yield the modules that ``import xraylab`` offers as attributes."""
+    for module in pkgutil.iter_modules(xraylab.__path__):
+        if module.name in dir(xraylab):
+            yield importlib.import_module(f"xraylab.{module.name}")
+
+
+def public_names() -> list[str]:
+    """Return the full names that the subpackages export."""
+    return [f"{p.__name__}.{name}" for p in public_subpackages() for name in _exported(p)]
+
+
+def document_constants():
+    """Give every re-exported constant the docstring that follows its definition."""
+    from sphinx.pycode import ModuleAnalyzer
+
+    for package in public_subpackages():
+        target = ModuleAnalyzer.for_module(package.__name__)
+        target.analyze()
+        for module in pkgutil.walk_packages(
+            getattr(package, "__path__", ()), f"{package.__name__}."
+        ):
+            source = ModuleAnalyzer.for_module(module.name)
+            source.analyze()
+            for (scope, name), docstring in source.attr_docs.items():
+                if not scope and name in _exported(package):
+                    target.attr_docs["", name] = docstring
+
+
+def missing_names(html: Path) -> list[str]:
+    """Return the public names that a rendered book does not document."""
+    from sphinx.util.inventory import InventoryFile
+
+    with (html / "objects.inv").open("rb") as stream:
+        inventory = InventoryFile.load(stream, "", lambda base, path: path)
+    documented = {name for kind in inventory if kind.startswith("py:") for name in inventory[kind]}
+    return [name for name in public_names() if name not in documented]
+
+
+def _exported(module) -> tuple[str, ...]:
+    return tuple(getattr(module, "__all__", ()))
