@@ -38,7 +38,7 @@ def figures(model):
     """Yield name and function, from image and round to map, of each figure of a model."""
     from xraylab import explain
 
-    if explain.attention_layers(model):
+    if model.transforms_attention:
         yield (
             "attention",
             lambda image, _: next(iter(explain.attention(model, image, "block_0").values()))[0, 0],

@@ -1,4 +1,4 @@
-"""Small models with random weights, and images to look at."""
+"""Small models with random weights, and random images."""
 
 import keras
 import numpy as np
@@ -9,8 +9,8 @@ from xraylab import models
 SIZE = 32
 
 
-def made(name, size=SIZE, **options):
-    """Return a built model whose every variable differs from every other."""
+def build_model(name, size=SIZE, **options):
+    """Build a model in which no two variables are equal."""
     keras.utils.set_random_seed(0)
     model = models.build(name, image_size=size, **{"num_labels": 3, **options})
     rng = np.random.default_rng(1)
@@ -22,13 +22,13 @@ def made(name, size=SIZE, **options):
 
 @pytest.fixture(scope="session")
 def toy():
-    """Return a function from names to models, each built once."""
+    """Return a function that builds each model once."""
     built = {}
 
     def get(name, size=SIZE, **options):
         key = (name, size, *options.items())
         if key not in built:
-            built[key] = made(name, size, **options)
+            built[key] = build_model(name, size, **options)
         return built[key]
 
     return get
@@ -36,5 +36,5 @@ def toy():
 
 @pytest.fixture(scope="session")
 def images():
-    """Return three images of noise, (3, 32, 32, 1)."""
+    """Return three images of uniform noise, (3, 32, 32, 1)."""
     return np.random.default_rng(2).random((3, SIZE, SIZE, 1)).astype(np.float32)

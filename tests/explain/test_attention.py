@@ -1,18 +1,20 @@
-"""Maps are those the model computes with; what flows through them is a product of matrices."""
+"""Attention maps are the model's own; propagation through them is a product of matrices."""
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
 from keras import ops
 
 from xraylab import explain
-from xraylab.explain.attention_maps import _slopes
-from xraylab.explain.looking import _compiled
+from xraylab.explain.attention_maps import _logit_slopes, _slopes
+from xraylab.explain.forward import _CALLS, _intermediates, call
 
-from .conftest import made
+from .conftest import build_model
 
 TRANSFORMERS = ("rr_vit_toy", "hybrid_rr_vit_toy", "dbct_toy", "lt_vit_toy")
 
@@ -24,8 +26,7 @@ def test_maps_are_the_models_own(toy, images, name):
     model = toy(name, 64 if name.startswith(("medvit", "efficientvit")) else 32)
     images = images.repeat(model.image_size // 32, axis=1).repeat(model.image_size // 32, axis=2)
     found = explain.attention(model, images)
-    seen = model(images, return_intermediates=True)["attention"]
-    for layer, expected in seen.items():
+    for layer, expected in model(images, return_intermediates=True)["attention"].items():
         np.testing.assert_allclose(found[layer], ops.convert_to_numpy(expected), atol=2e-6)
     for maps in found.values():
         assert len(maps) == 3
@@ -42,32 +43,33 @@ def test_names_of_other_maps(toy, images):
     assert list(explain.attention(model, images, last)) == [last]
 
 
-def test_few_images_at_a_time_give_the_same(toy, images, monkeypatch):
+def test_small_batches_give_the_same(toy, images, monkeypatch):
     model = toy("rr_vit_toy")
     expected = explain.attention(model, images)
-    monkeypatch.setattr("xraylab.explain.looking.KEPT_BYTES", 1)
+    monkeypatch.setattr("xraylab.explain.forward.MAX_BYTES", 1)
     for layer, maps in explain.attention(model, images).items():
         np.testing.assert_allclose(maps, expected[layer], atol=1e-6)
 
 
-def joint(model, maps, image, keep, read):
-    """Return the product of all blocks' matrices, over what the answer reads: an independent way.
+def whole_product(model, maps, image, residual, attention):
+    """Compute the product of the blocks' whole matrices, independently of the package.
 
-    Tokens of LT-ViT are its labels, then its patches; of DBCT the patches.
+    The tokens of LT-ViT are its labels, then its patches; those of DBCT are the patches.
     """
     labels = model.num_labels if f"block_{model.depth - 1}.label_attention" in maps else 0
-    places = maps["block_0"].shape[-1]
-    whole = np.eye(labels + places)
+    patches = maps["block_0"].shape[-1]
+    whole = np.eye(labels + patches)
     for i in range(model.depth):
         block = np.zeros_like(whole)
         block[labels:, labels:] = maps[f"block_{i}"][image]
-        own = keep * np.eye(len(whole))
+        own = residual * np.eye(len(whole))
         if f"block_{i}.label_attention" in maps:
-            to_places, to_labels = np.split(maps[f"block_{i}.label_attention"][image], [places], 1)
-            block[:labels] = np.concatenate([to_labels, to_places], axis=1)
+            rows = maps[f"block_{i}.label_attention"][image]
+            to_patches, to_labels = np.split(rows, [patches], 1)
+            block[:labels] = np.concatenate([to_labels, to_patches], axis=1)
         elif labels:
-            own[:labels, :labels] = np.eye(labels)  # they are not there yet
-        whole = (own + read * block) @ whole
+            own[:labels, :labels] = np.eye(labels)  # there are no label tokens before
+        whole = (own + attention * block) @ whole
     return whole
 
 
@@ -77,13 +79,13 @@ def test_rollout_is_a_product_of_matrices(toy, images, name):
     maps = {key: value.mean(axis=1) for key, value in explain.attention(model, images).items()}
     found = explain.rollout(model, images)
     for image in range(3):
-        whole = joint(model, maps, image, 0.5, 0.5)
+        whole = whole_product(model, maps, image, 0.5, 0.5)
         if name == "lt_vit_toy":
             expected = whole[:3, 3:]
         elif name == "dbct_toy":
             patches = whole.mean(axis=0).reshape(4, 4) / 2
-            places = maps["cross_attention"][image].mean(axis=0).reshape(8, 8) / 2
-            expected = patches.repeat(2, 0).repeat(2, 1) / 4 + places
+            positions = maps["cross_attention"][image].mean(axis=0).reshape(8, 8) / 2
+            expected = patches.repeat(2, 0).repeat(2, 1) / 4 + positions
             assert expected.sum() == pytest.approx(1)
         else:
             expected = whole[0, 1:]
@@ -92,15 +94,15 @@ def test_rollout_is_a_product_of_matrices(toy, images, name):
 
 @pytest.mark.parametrize("name", TRANSFORMERS)
 def test_slopes_are_finite_differences(toy, images, name):
-    """Move one entry of one map and see how the logit moves."""
+    """Change one entry of one map and compare the change of the logit."""
     model, image, label = toy(name), images[:1], 1
     maps = explain.attention(model, image)
     slopes = _slopes(model, image, label, maps)
-    silent = []
+    without_effect = []
     for layer, found in slopes.items():
         strongest = np.unravel_index(np.abs(found).argmax(), found.shape)
-        if found[strongest] == 0:  # the last image block of LT-ViT answers nothing
-            silent.append(layer)
+        if found[strongest] == 0:  # the last image block of LT-ViT
+            without_effect.append(layer)
             continue
         step = np.zeros_like(found)
         step[strongest] = 0.1
@@ -112,19 +114,19 @@ def test_slopes_are_finite_differences(toy, images, name):
 
             logits.append(float(model(image, attention_transform=move)[0, label]))
         assert (logits[1] - logits[0]) / 0.2 == pytest.approx(found[strongest], rel=0.05)
-    assert silent == ([f"block_{model.depth - 1}"] if name == "lt_vit_toy" else [])
+    assert without_effect == ([f"block_{model.depth - 1}"] if name == "lt_vit_toy" else [])
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)
-def test_gradient_attention_weighs_and_multiplies(toy, images, name):
+def test_gradient_attention_is_a_product_of_matrices(toy, images, name):
     model = toy(name)
     found = explain.gradient_attention(model, images[:1], [0, 2])
     assert found.shape[:2] == (1, 2)
     maps = explain.attention(model, images[:1])
-    for place, label in enumerate((0, 2)):
+    for column, label in enumerate((0, 2)):
         slopes = _slopes(model, images[:1], label, maps)
         counted = {layer: np.maximum(maps[layer] * slopes[layer], 0).mean(axis=1) for layer in maps}
-        whole = joint(model, counted, 0, 1.0, 1.0)
+        whole = whole_product(model, counted, 0, 1.0, 1.0)
         if name == "lt_vit_toy":
             expected = whole[label, 3:]
         elif name == "dbct_toy":
@@ -133,10 +135,10 @@ def test_gradient_attention_weighs_and_multiplies(toy, images, name):
             expected = expected + counted["cross_attention"][0].mean(axis=0).reshape(8, 8)
         else:
             expected = whole[0, 1:]
-        np.testing.assert_allclose(found[0, place].ravel(), expected.ravel(), rtol=1e-4, atol=1e-9)
+        np.testing.assert_allclose(found[0, column].ravel(), expected.ravel(), rtol=1e-4, atol=1e-9)
 
 
-def test_many_images_at_once_give_what_each_gives_alone(toy, images):
+def test_batches_give_what_single_images_give(toy, images):
     for name in ("rr_vit_toy", "lt_vit_toy"):
         found = explain.gradient_attention(toy(name), images, [0, 2])
         for image in range(3):
@@ -144,42 +146,41 @@ def test_many_images_at_once_give_what_each_gives_alone(toy, images):
             np.testing.assert_allclose(found[image], alone[0], rtol=1e-3, atol=1e-7)
 
 
-def test_maps_given_in_parts_give_the_same_slopes(toy, images, monkeypatch):
+def test_slopes_of_groups_of_maps_are_the_same(toy, images, monkeypatch):
     model = toy("rr_vit_toy")
     expected = explain.gradient_attention(model, images[:1], 0)
-    monkeypatch.setattr("xraylab.explain.attention_maps.KEPT_BYTES", 1)
+    monkeypatch.setattr("xraylab.explain.attention_maps.MAX_BYTES", 1)
     found = explain.gradient_attention(model, images[:1], 0)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", [*TRANSFORMERS, "efficientvit_mxa_toy", "medvit_toy"])
-def test_a_compiled_look_sees_the_same_and_follows_the_weights(toy, name):
+def test_compiled_intermediates_are_the_same_and_follow_the_weights(toy, name):
     model = toy(name, 64)
     images = np.random.default_rng(3).random((3, 64, 64, 1)).astype(np.float32)
-    compiled = _compiled(model, lambda call, x: call(x, return_intermediates=True), (images,))
-    own = model.get_weights()
+    weights = model.get_weights()
     try:
-        for weights in (own, [0.9 * value for value in own]):
-            model.set_weights(weights)
-            for some in (images, images[:1]):
-                expected = model(some, training=False, return_intermediates=True)
-                found = compiled(some)
-                for kind in ("attention", "logits"):
-                    one, other = (
-                        seen[kind] if kind == "logits" else next(iter(seen[kind].values()))
-                        for seen in (expected, found)
-                    )
+        for factor in (1.0, 0.9):
+            model.set_weights([factor * value for value in weights])
+            for batch in (images, images[:1]):
+                expected = model(batch, training=False, return_intermediates=True)
+                found = call(model, _intermediates, batch, eager_calls=0)
+                first = next(iter(expected["attention"]))
+                for one, other in (
+                    (expected["logits"], found["logits"]),
+                    (expected["attention"][first], found["attention"][first]),
+                ):
                     np.testing.assert_allclose(np.asarray(other), np.asarray(one), atol=1e-4)
     finally:
-        model.set_weights(own)
+        model.set_weights(weights)
 
 
-def test_looks_are_compiled_after_a_few(toy, images):
+def test_repeated_calls_are_compiled(toy, images):
     model = toy("rr_vit_toy")
     expected = explain.attention(model, images)
     for _ in range(4):
         found = explain.attention(model, images)
-    assert "look" in model._asked.compiled
+    assert (_intermediates, ()) in _CALLS[model][1]
     for layer, maps in expected.items():
         np.testing.assert_allclose(found[layer], maps, atol=1e-6)
     np.testing.assert_allclose(
@@ -187,36 +188,47 @@ def test_looks_are_compiled_after_a_few(toy, images):
     )
 
 
+def test_compiled_calls_do_not_keep_the_model_alive(images):
+    def use_model():
+        model = build_model("rr_vit_toy")
+        for _ in range(4):
+            explain.gradient_attention(model, images, 0)
+        return weakref.ref(model)
+
+    reference = use_model()
+    gc.collect()
+    assert reference() is None
+
+
 @pytest.mark.parametrize("name", TRANSFORMERS)
 def test_compiled_slopes_are_the_same_and_follow_the_weights(toy, name):
     model = toy(name)
     images = np.random.default_rng(3).random((3, 32, 32, 1)).astype(np.float32)
-    own = model.get_weights()
+    weights = model.get_weights()
     try:
-        for weights in (own, [0.9 * value for value in own]):
-            model.set_weights(weights)
-            if hasattr(model, "_asked"):
-                model._asked.counts.clear()
+        for factor in (1.0, 0.9):
+            model.set_weights([factor * value for value in weights])
+            _CALLS.pop(model, None) if factor == 1.0 else _CALLS[model][0].clear()
             expected = explain.gradient_attention(model, images, [0, 2])
             for _ in range(2):
                 found = explain.gradient_attention(model, images, [0, 2])
             scale = expected.max()
             np.testing.assert_allclose(found / scale, expected / scale, atol=1e-4)
-            assert any("slopes" in question for question in model._asked.compiled)
+            assert any(function is _logit_slopes for function, _ in _CALLS[model][1])
             alone = explain.gradient_attention(model, images[:1], 2)[:, 0]
             np.testing.assert_allclose(alone / scale, expected[:1, 1] / scale, atol=1e-4)
     finally:
-        model.set_weights(own)
+        model.set_weights(weights)
 
 
 def test_as_many_labels_as_patches(images):
-    """Then the labels' maps are as square as the image's own."""
-    model = made("lt_vit_toy", num_labels=64, label_self_attention=False)
+    """Label attention is then as square as the attention among patches."""
+    model = build_model("lt_vit_toy", num_labels=64, label_self_attention=False)
     assert explain.gradient_attention(model, images[:1], 5).max() > 0
 
 
-def test_without_its_residual_dbct_answers_from_the_convolutional_map_alone(images):
-    model = made("dbct_toy", residual=False)
+def test_without_residual_dbct_depends_on_cross_attention_alone(images):
+    model = build_model("dbct_toy", residual=False)
     maps = explain.attention(model, images)["cross_attention"].mean(axis=(1, 2))
     found = explain.rollout(model, images).reshape(3, -1)
     np.testing.assert_allclose(found, maps, rtol=1e-4)
@@ -224,7 +236,7 @@ def test_without_its_residual_dbct_answers_from_the_convolutional_map_alone(imag
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_under_mixed_precision_maps_are_float32(images, precision):
-    model = made("lt_vit_toy", dtype=precision)
+    model = build_model("lt_vit_toy", dtype=precision)
     for maps in explain.attention(model, images).values():
         assert maps.dtype == np.float32
         np.testing.assert_allclose(maps.sum(axis=-1), 1, atol=2e-2)
@@ -242,10 +254,10 @@ for name in names:
     model = models.build(name, image_size=32, num_labels=3)
     model.load_weights(f"{folder}/{name}.weights.h5")
     first = explain.attention(model, images) if "resnet" not in name else {}
-    for _ in range(3 if first else 0):  # compiled by now
+    for _ in range(3 if first else 0):  # the third call is compiled
         again = explain.attention(model, images)
         slopes = explain.gradient_attention(model, images, 1)
-    if first:  # another part is frozen now, of the same shapes
+    if first:  # freezes another part with the same shapes
         model.blocks[0].trainable = False
         again = explain.attention(model, images)
         model.blocks[0].trainable, model.blocks[1].trainable = True, False
@@ -255,7 +267,7 @@ for name in names:
     np.savez(f"{folder}/{name}.npz",
              rollout=explain.rollout(model, images) if "vit" in name or "dbct" in name else 0,
              weighted=slopes if first else 0,
-             cam=explain.grad_cam(model, images) if hasattr(model, "answer") else 0)
+             cam=explain.grad_cam(model, images) if hasattr(model, "classify") else 0)
 """
 
 
@@ -276,7 +288,7 @@ def test_jax_agrees(toy, images, tmp_path):
             )
             expected = explain.gradient_attention(model, images[:1], 1)
             np.testing.assert_allclose(found["weighted"], expected, rtol=1e-3, atol=1e-6)
-        if hasattr(model, "answer"):
+        if hasattr(model, "classify"):
             expected = explain.grad_cam(model, images[:1])
             np.testing.assert_allclose(found["cam"], expected, rtol=1e-3, atol=1e-6)
 
@@ -284,18 +296,21 @@ def test_jax_agrees(toy, images, tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, x: explain.attention(m("resnet50_toy"), x), "resnet50_toy has no attention"),
+        (lambda m, x: explain.attention(m("resnet50_toy"), x), "Received: resnet50_toy"),
         (
             lambda m, x: explain.attention(m("rr_vit_toy"), x, "block_9"),
-            "no attention called 'block_9'; it has block_0",
+            "some of block_0, .*Received: 'block_9'",
         ),
-        (lambda m, x: explain.attention(m("rr_vit_toy"), x[:0]), "at least one image"),
-        (lambda m, x: explain.attention(m("rr_vit_toy"), x, []), "at least one name, got none"),
-        (lambda m, x: explain.attention(m("rr_vit_toy"), x[0]), "Take one image as"),
+        (lambda m, x: explain.attention(m("rr_vit_toy"), x[:0]), "num_images, size, size, 1"),
+        (lambda m, x: explain.attention(m("rr_vit_toy"), x, []), "None, or some of block_0"),
+        (lambda m, x: explain.attention(m("rr_vit_toy"), x[0]), "images.:1. selects one image"),
         (lambda m, x: explain.attention(m("rr_vit_toy"), x[:, :16, :16]), "image_size=16"),
-        (lambda m, x: explain.rollout(m("resnet50_toy"), x), "connects all places"),
-        (lambda m, x: explain.gradient_attention(m("rr_vit_toy"), x, 3), "from 0 to 2, got 3"),
-        (lambda m, x: explain.gradient_attention(m("rr_vit_toy"), x, []), "at least one, got none"),
+        (lambda m, x: explain.rollout(m("resnet50_toy"), x), "attention over the whole image"),
+        (
+            lambda m, x: explain.gradient_attention(m("rr_vit_toy"), x, 3),
+            "from 0 to 2. Received: 3",
+        ),
+        (lambda m, x: explain.gradient_attention(m("rr_vit_toy"), x, []), "one or more indices"),
     ],
 )
 def test_bad_input(toy, images, call, message):

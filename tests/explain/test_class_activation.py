@@ -1,4 +1,4 @@
-"""Grad-CAM against what it must be where the answer is linear in the map."""
+"""Grad-CAM against closed forms for models with a linear classifier."""
 
 import numpy as np
 import pytest
@@ -8,19 +8,19 @@ from xraylab import explain
 
 
 @pytest.mark.parametrize("name", ["dbct_toy", "medvit_toy"])
-def test_of_a_linear_head_it_is_its_weights(toy, images, name):
-    """The mean over places goes through one linear layer, whose weights are the derivatives."""
+def test_a_linear_classifier_gives_its_weights(toy, images, name):
+    """The mean over positions goes through one linear layer, whose weights are the derivatives."""
     model = toy(name, 64 if name == "medvit_toy" else 32)
     images = images.repeat(model.image_size // 32, axis=1).repeat(model.image_size // 32, axis=2)
     features = ops.convert_to_numpy(model(images, return_intermediates=True)["features"])
     kernel = next(w for w in model.head.weights if w.path.endswith("kernel"))
-    places = features.shape[1] * features.shape[2]
-    expected = np.einsum("fhwc,ck->fkhw", features, np.asarray(kernel)) / places
+    positions = features.shape[1] * features.shape[2]
+    expected = np.einsum("fhwc,ck->fkhw", features, np.asarray(kernel)) / positions
     found = explain.grad_cam(model, images)
     np.testing.assert_allclose(found, np.maximum(expected, 0), rtol=1e-3, atol=1e-6)
 
 
-def test_of_a_hidden_layer_it_takes_the_units_that_are_on(toy, images):
+def test_a_hidden_layer_contributes_its_active_units(toy, images):
     model = toy("resnet50_toy")
     features = ops.convert_to_numpy(model(images, return_intermediates=True)["features"])
     first, bias = (np.asarray(w) for w in model.hidden.weights)
@@ -33,14 +33,16 @@ def test_of_a_hidden_layer_it_takes_the_units_that_are_on(toy, images):
 
 
 @pytest.mark.parametrize("name", ["rr_vit_toy", "hybrid_rr_vit_toy", "lt_vit_toy"])
-def test_models_that_answer_from_tokens_have_none(toy, images, name):
-    with pytest.raises(ValueError, match="answers from tokens, not from a map"):
+def test_models_that_classify_tokens_are_rejected(toy, images, name):
+    with pytest.raises(ValueError, match="a model that classifies a feature map"):
         explain.grad_cam(toy(name), images)
 
 
-def test_the_answer_is_that_of_the_model(toy, images):
+def test_classify_returns_the_models_logits(toy, images):
     for name in ("resnet50_toy", "densenet121_toy", "efficientnet_b0_toy", "dbct_toy"):
         model = toy(name)
-        seen = model(images, return_intermediates=True)
-        again = model.classify(seen["features"])
-        np.testing.assert_allclose(np.asarray(again), np.asarray(seen["logits"]), rtol=1e-5)
+        intermediates = model(images, return_intermediates=True)
+        again = model.classify(intermediates["features"])
+        np.testing.assert_allclose(
+            np.asarray(again), np.asarray(intermediates["logits"]), rtol=1e-5
+        )

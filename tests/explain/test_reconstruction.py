@@ -1,4 +1,4 @@
-"""What is painted with patches covered and heads off."""
+"""Reconstructions with covered patches and disabled heads."""
 
 import numpy as np
 import pytest
@@ -7,38 +7,38 @@ from keras import ops
 from xraylab import explain
 
 
-def test_as_it_is(toy, images):
+def test_without_changes_it_is_the_models_own(toy, images):
     model = toy("rr_vit_toy")
     found = explain.reconstruct(model, images)
     expected = model(images, return_intermediates=True)["reconstruction"]
     expected = ops.convert_to_numpy(expected)
-    np.testing.assert_allclose(found.painted, expected, atol=1e-5)
+    np.testing.assert_allclose(found.reconstruction, expected, atol=1e-5)
     np.testing.assert_allclose(found.error, np.abs(expected - images), atol=1e-5)
-    np.testing.assert_array_equal(found.shown, images)
+    np.testing.assert_array_equal(found.inputs, images)
 
 
-def test_masked_patches_are_covered_and_no_others(toy, images):
+def test_only_masked_patches_are_covered(toy, images):
     masked = np.zeros((4, 4), bool)
     masked[1, 2] = True
     found = explain.reconstruct(toy("rr_vit_toy"), images, masked=masked, fill=0.5)
-    assert (found.shown[:, 8:16, 16:24] == 0.5).all()
-    same = found.shown == images
+    assert (found.inputs[:, 8:16, 16:24] == 0.5).all()
+    same = found.inputs == images
     same[:, 8:16, 16:24] = True
     assert same.all()
-    mean = explain.reconstruct(toy("rr_vit_toy"), images, masked=masked).shown[:, 8, 16, 0]
+    mean = explain.reconstruct(toy("rr_vit_toy"), images, masked=masked).inputs[:, 8, 16, 0]
     np.testing.assert_allclose(mean, images.mean(axis=(1, 2, 3)), rtol=1e-6)
 
 
 def test_each_image_can_have_its_own_mask(toy, images):
     masked = np.zeros((3, 4, 4), bool)
     masked[1] = True
-    shown = explain.reconstruct(toy("rr_vit_toy"), images, masked=masked).shown
-    changed = (shown != images).any(axis=(1, 2, 3))
+    inputs = explain.reconstruct(toy("rr_vit_toy"), images, masked=masked).inputs
+    changed = (inputs != images).any(axis=(1, 2, 3))
     assert changed.tolist() == [False, True, False]
 
 
-def test_with_all_heads_off_patches_know_nothing_of_each_other(toy, images):
-    """What one patch paints then depends on that patch alone; with the heads on it does not."""
+def test_without_heads_patches_are_independent(toy, images):
+    """The reconstruction of a patch then depends on that patch alone; with heads it does not."""
     model = toy("rr_vit_toy")
     other = images.copy()
     other[:, :8, :8] = 1 - other[:, :8, :8]
@@ -47,14 +47,14 @@ def test_with_all_heads_off_patches_know_nothing_of_each_other(toy, images):
     rest[:8, :8] = False
     for heads_off, equal in ((off, True), ((), False), (off[:1], False)):
         first, second = (
-            explain.reconstruct(model, some, heads_off=heads_off).painted[:, rest]
+            explain.reconstruct(model, some, heads_off=heads_off).reconstruction[:, rest]
             for some in (images, other)
         )
         assert np.allclose(first, second, atol=1e-6) == equal
 
 
-def test_a_head_that_is_off_adds_nothing(toy, images):
-    """In NumPy: the block's output is then that of the other heads alone."""
+def test_a_disabled_head_contributes_nothing(toy, images):
+    """In NumPy: the output of the block is that of the other heads alone."""
     model = toy("rr_vit_toy")
     attention = model.blocks[0].attention
     heads = attention.num_heads
@@ -76,24 +76,28 @@ def test_a_head_that_is_off_adds_nothing(toy, images):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_the_hybrid_paints_too(toy, images):
+def test_hybrid_rr_vit_reconstructs(toy, images):
     found = explain.reconstruct(
         toy("hybrid_rr_vit_toy"), images, masked=np.eye(8, dtype=bool), heads_off=[("block_0", 0)]
     )
-    assert found.painted.shape == images.shape
+    assert found.reconstruction.shape == images.shape
     assert found.logits.shape == (3, 3)
 
 
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("dbct_toy", {}, "dbct_toy rebuilds nothing"),
-        ("rr_vit_toy", {"heads_off": [("block_9", 0)]}, "no block 'block_9'; it has block_0"),
-        ("rr_vit_toy", {"heads_off": [("block_0", 9)]}, "block_0 has heads 0 to"),
-        ("rr_vit_toy", {"heads_off": [("block_0", 0.5)]}, r"heads 0 to \d; 0\.5 came"),
-        ("rr_vit_toy", {"heads_off": ("block_0", 0)}, "expected pairs of a block's name"),
-        ("rr_vit_toy", {"masked": np.ones((4, 4))}, "expected bool of shape"),
-        ("rr_vit_toy", {"masked": np.ones((5, 4), bool)}, "both dividing 32; got"),
+        ("dbct_toy", {}, "Expected: RR-ViT or Hybrid RR-ViT. Received: dbct_toy"),
+        (
+            "rr_vit_toy",
+            {"heads_off": [("block_9", 0)]},
+            "among block_0 0 to 1, block_1 0 to 1. Received: .'block_9', 0",
+        ),
+        ("rr_vit_toy", {"heads_off": [("block_0", 9)]}, "Received: .'block_0', 9"),
+        ("rr_vit_toy", {"heads_off": [("block_0", 0.5)]}, r"Received: .'block_0', 0\.5"),
+        ("rr_vit_toy", {"heads_off": ("block_0", 0)}, "pairs of block and head"),
+        ("rr_vit_toy", {"masked": np.ones((4, 4))}, "bool of shape"),
+        ("rr_vit_toy", {"masked": np.ones((5, 4), bool)}, "rows and columns dividing 32"),
         ("rr_vit_toy", {"masked": np.ones((2, 4, 4), bool)}, r"\(3, rows, columns\)"),
         ("rr_vit_toy", {"masked": np.ones((4, 4), bool), "fill": 2.0}, "grey level"),
     ],

@@ -1,4 +1,4 @@
-"""Label tokens, crossing patches and boxes, put where they lie."""
+"""Label maps, cross-attention and boxes at their positions."""
 
 import numpy as np
 import pytest
@@ -7,26 +7,28 @@ from keras import ops
 from xraylab import explain
 
 
-def test_label_maps_are_the_labels_rows(toy, images):
+def test_label_maps_are_the_rows_of_label_attention(toy, images):
     model = toy("lt_vit_toy")
     last = f"block_{model.depth - 1}"
     found = explain.label_maps(model, images, last)
-    seen = model(images, return_intermediates=True)["label_attention"][last]
+    intermediates = model(images, return_intermediates=True)["label_attention"][last]
     side = model.image_size // model.patch_size
-    expected = ops.convert_to_numpy(seen).mean(axis=1)[:, :, : side**2]
+    expected = ops.convert_to_numpy(intermediates).mean(axis=1)[:, :, : side**2]
     np.testing.assert_allclose(found.reshape(3, 3, -1), expected, atol=1e-6)
     every = explain.label_maps(model, images)
     assert every.shape == (3, 3, side, side)
     assert (every.sum(axis=(2, 3)) <= 1 + 1e-5).all()
 
 
-def test_each_patch_reads_from_the_whole_map(toy, images):
+def test_each_patch_attends_to_the_whole_map(toy, images):
     found = explain.cross_attention(toy("dbct_toy"), images)
     assert found.shape[2:] == (4, 4, 8, 8)
     np.testing.assert_allclose(found.sum(axis=(4, 5)), 1, atol=1e-5)
-    seen = toy("dbct_toy")(images, return_intermediates=True)["cross_attention"]["cross_attention"]
-    # The patch in row 2, column 1 is the tenth; the place in row 5, column 3 the forty-fourth.
-    expected = ops.convert_to_numpy(seen)[:, :, 9, 43]
+    intermediates = toy("dbct_toy")(images, return_intermediates=True)["cross_attention"][
+        "cross_attention"
+    ]
+    # The patch in row 2, column 1 is the tenth; the position in row 5, column 3 the forty-fourth.
+    expected = ops.convert_to_numpy(intermediates)[:, :, 9, 43]
     np.testing.assert_allclose(found[:, :, 2, 1, 5, 3], expected, atol=1e-6)
 
 
@@ -34,10 +36,12 @@ def test_boxes_and_gates(toy, images):
     model = toy("efficientvit_mxa_toy", 64)
     images = images.repeat(2, axis=1).repeat(2, axis=2)
     found = explain.regions(model, images)
-    seen = model(images, return_intermediates=True)
-    assert list(found) == list(seen["boxes"])
+    intermediates = model(images, return_intermediates=True)
+    assert list(found) == list(intermediates["boxes"])
     for layer, region in found.items():
-        np.testing.assert_allclose(region.boxes, np.asarray(seen["boxes"][layer]), atol=1e-5)
+        np.testing.assert_allclose(
+            region.boxes, np.asarray(intermediates["boxes"][layer]), atol=1e-5
+        )
         left, top, right, bottom = region.boxes.T
         assert (left < right).all()
         assert (top < bottom).all()
@@ -48,10 +52,16 @@ def test_boxes_and_gates(toy, images):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, x: explain.label_maps(m("rr_vit_toy"), x), "has no label tokens"),
-        (lambda m, x: explain.label_maps(m("lt_vit_toy"), x, "block_0"), "label tokens go through"),
-        (lambda m, x: explain.cross_attention(m("rr_vit_toy"), x), "has no cross-attention"),
-        (lambda m, x: explain.regions(m("rr_vit_toy"), x), "has no boxes"),
+        (lambda m, x: explain.label_maps(m("rr_vit_toy"), x), "LT-ViT, which has label tokens"),
+        (
+            lambda m, x: explain.label_maps(m("lt_vit_toy"), x, "block_0"),
+            "None, or some of block_4, block_5",
+        ),
+        (
+            lambda m, x: explain.cross_attention(m("rr_vit_toy"), x),
+            "DBCT, which has cross-attention",
+        ),
+        (lambda m, x: explain.regions(m("rr_vit_toy"), x), "EfficientViT with MXA"),
     ],
 )
 def test_bad_input(toy, images, call, message):

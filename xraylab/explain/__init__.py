@@ -1,62 +1,60 @@
-"""Where a trained model looks, asked from the model itself, and whether the finding is there.
+"""Explanations of trained models, and tests of whether they are right.
 
 * :func:`attention`, :func:`rollout`, :func:`gradient_attention`: transformers;
 * :func:`label_maps`, :func:`cross_attention`, :func:`regions`: LT-ViT, DBCT, MXA;
-* :func:`grad_cam`: models that answer from a map; :func:`occlusion`: every model;
-* :func:`reconstruct`: RR-ViT and Hybrid RR-ViT, with patches covered and heads off;
-* :func:`localisation`: maps against masks, beside those of other images (:func:`exchanges`);
-* :func:`deletion`, :func:`insertion`, :func:`random_weights`: whether a map has to do with the
+* :func:`grad_cam`: models that classify a feature map; :func:`occlusion`: every model;
+* :func:`reconstruct`: RR-ViT and Hybrid RR-ViT, with covered patches and disabled heads;
+* :func:`localization`: maps against masks, with a permutation and a uniform baseline;
+* :func:`deletion`, :func:`insertion`, :func:`randomized_parameters`: whether a map depends on the
   model at all.
 
-A map shows what a model used, not what a patient has.
+A map shows what a model uses, not what a patient has.
 """
 
 from xraylab.explain.attention_maps import attention, gradient_attention, rollout
 from xraylab.explain.class_activation import grad_cam
 from xraylab.explain.faithfulness import (
-    area,
+    area_under_curve,
     deletion,
     insertion,
-    random_weights,
-    rank_correlation,
+    randomized_parameters,
+    spearman,
 )
-from xraylab.explain.localised import (
+from xraylab.explain.localization import (
     MEASURES,
-    Localised,
+    Localization,
     box_masks,
-    exchanges,
-    localisation,
-    on_image,
-    scores_of,
+    localization,
+    localization_scores,
+    permutations,
+    resize_maps,
 )
-from xraylab.explain.looking import attention_layers
-from xraylab.explain.occluded import occlusion
+from xraylab.explain.occlusion import occlusion
 from xraylab.explain.reconstruction import Reconstruction, reconstruct
 from xraylab.explain.regions import Region, cross_attention, label_maps, regions
 
 __all__ = [
     "MEASURES",
-    "Localised",
+    "Localization",
     "Reconstruction",
     "Region",
-    "area",
+    "area_under_curve",
     "attention",
-    "attention_layers",
     "box_masks",
     "cross_attention",
     "deletion",
-    "exchanges",
     "grad_cam",
     "gradient_attention",
     "insertion",
     "label_maps",
-    "localisation",
+    "localization",
+    "localization_scores",
     "occlusion",
-    "on_image",
-    "random_weights",
-    "rank_correlation",
+    "permutations",
+    "randomized_parameters",
     "reconstruct",
     "regions",
+    "resize_maps",
     "rollout",
-    "scores_of",
+    "spearman",
 ]

@@ -1,207 +1,182 @@
-"""Attention as the trained model computes it: by layer and head, rolled out, and weighted."""
+"""Attention maps, attention rollout and gradient-weighted attention."""
 
-from functools import partial
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
-from xraylab.explain.flow import reach
+from xraylab.arguments import invalid_argument
+from xraylab.explain.forward import MAX_BYTES, call, check_images, check_labels, forward, in_batches
 from xraylab.explain.gradient import gradient
-from xraylab.explain.looking import (
-    KEPT_BYTES,
-    asked,
-    attention_layers,
-    checked_images,
-    checked_labels,
-    look,
-)
+from xraylab.explain.propagation import propagate
 
 KINDS = ("attention", "attention_before", "label_attention", "cross_attention")
-"""Under what names models return attention maps among their intermediates."""
+"""Names under which models return attention maps among their intermediates."""
 
 
-def attention(model, images, layers=None):
-    """Return the attention maps of a model, by name.
+def attention(
+    model: Any, images: ArrayLike, layers: str | Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Return the attention maps of a model by name.
 
-    A map is named after its block: ``block_0``, ``stage_1_block_2``. What another map of the same
-    block is has its kind behind a point: ``block_8.label_attention`` of LT-ViT,
-    ``stage_0_block_0.attention_before`` of MXA in the authors' arrangement. DBCT's patches read
-    from its convolutional map in ``cross_attention``.
+    A map is named after its block: ``block_0``, ``stage_1_block_2``. A further map of the same
+    block has its kind as a suffix: ``block_8.label_attention`` of LT-ViT,
+    ``stage_0_block_0.attention_before`` of EfficientViT with MXA in the authors' arrangement. The
+    patches of DBCT attend to its convolutional map in ``cross_attention``.
 
     Shapes:
         images: (num_images, size, size, 1) float in [0, 1].
-        returns: dict of (num_images, heads, queries, keys) float32, each row of which sums to 1;
-        where attention stays inside windows, (num_images, windows, heads, queries, keys).
+        returns: dict of (num_images, heads, queries, keys) float32, each row with sum 1;
+        for window attention (num_images, windows, heads, queries, keys).
 
     Args:
         model: a model of :func:`xraylab.models.build`.
         images: the images.
-        layers: names of the maps to return; None returns all.
+        layers: name or names of the maps to return; None returns all.
 
     Raises:
-        ValueError: if the model has no attention, a layer is unknown, or the images are not such as
-            the model takes.
+        ValueError: if the model has no attention, a layer is unknown, or the images do not fit.
     """
-    wanted = None if layers is None else [layers] if isinstance(layers, str) else list(layers)
-    if wanted == []:
-        raise ValueError("layers: expected at least one name, got none; None takes all")
+    names = [layers] if isinstance(layers, str) else layers
 
-    def keep(seen):
-        found = _maps_of(seen)
-        if not found:
-            raise ValueError(
-                f"{model.name} has no attention; explain.grad_cam tells where it looks"
-            )
-        for name in wanted or ():
-            if name not in found:
-                raise ValueError(
-                    f"layers: {model.name} has no attention called {name!r}; it has "
-                    f"{', '.join(found)}"
-                )
-        return {name: found[name] for name in (found if wanted is None else wanted)}
+    def select(intermediates):
+        maps = _maps(intermediates)
+        if not maps:
+            raise invalid_argument("model", "a transformer", model.name, "Use explain.grad_cam.")
+        unknown = [name for name in names or () if name not in maps]
+        if unknown or (names is not None and not len(names)):
+            raise invalid_argument("layers", f"None, or some of {', '.join(maps)}", repr(layers))
+        return maps if names is None else {name: maps[name] for name in names}
 
-    return look(model, images, keep)
+    return forward(model, images, select)
 
 
-def rollout(model, images):
-    """Return what reaches the answer from each place of the image if attention is all there is.
+def rollout(model: Any, images: ArrayLike) -> np.ndarray:
+    """Compute attention rollout: the contribution of each position through attention alone.
 
-    Heads are averaged, each block passes on half of what a token was and half of what it reads, and
-    blocks are multiplied. It knows nothing of labels, values, and perceptrons.
+    Heads are averaged, each token is half itself and half what it attends to, and the matrices of
+    the blocks are multiplied. Rollout does not depend on labels, values or MLPs.
 
     Shapes:
         images: (num_images, size, size, 1) float in [0, 1].
-        returns: (num_images, rows, columns) of the [CLS] token, rows and columns those of the
-        tokens; of DBCT the mean over its patches, what they read from the convolutional map
-        included, on the grid of that; of LT-ViT (num_images, num_labels, rows, columns), a map for
-        each label's token. An image's map sums to 1, less what stays with [CLS] or label tokens.
+        returns: (num_images, rows, columns) on the grid of the patch tokens: the row of the [CLS]
+        token; for DBCT the mean over its patches, on the grid of its convolutional map; for LT-ViT
+        (num_images, num_labels, rows, columns), one map for each label token. The sum of a map is
+        1 minus the contribution of [CLS] or label tokens.
 
     Args:
-        model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT, of any size.
+        model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT of any size.
         images: the images.
 
     Raises:
-        ValueError: if attention in the model does not connect all places, or the images are not
-            such as it takes.
+        ValueError: if the model has no attention over the whole image, or the images do not fit.
 
-    Source: ``abnar2020``, Sect. 3.
+    References: Abnar and Zuidema 2020 (``abnar2020``), Sect. 3.
     """
-    _require_transformer(model)
-
-    def keep(seen):
-        return {name: ops.mean(found, axis=1) for name, found in _maps_of(seen).items()}
-
-    found = look(model, images, lambda seen: keep(seen) | {"grid": _grid(seen)})
-    grid = found.pop("grid").shape[1:]
-    return reach(model, found, grid, keep=0.5, read=0.5)
+    maps, grid = _attention_and_grid(model, images, mean_heads=True)
+    return propagate(model, maps, grid, residual=0.5, attention=0.5)
 
 
-def gradient_attention(model, images, labels=None):
-    """Return how much each place of the image speaks for each label, by attention and its gradient.
+def gradient_attention(
+    model: Any, images: ArrayLike, labels: ArrayLike | None = None
+) -> np.ndarray:
+    """Compute gradient-weighted attention: the relevance of each position for each label.
 
-    An entry of an attention map counts by its value times the derivative of the label's logit by
-    it, where that is positive, mean over heads. Blocks pass this on beside what each token was.
+    Each entry of an attention map is multiplied by the derivative of the label's logit with respect
+    to it; negative products are set to 0 and heads averaged. Blocks add this to the identity.
 
     Shapes:
         images: (num_images, size, size, 1) float in [0, 1].
-        returns: (num_images, num_labels, rows, columns), at least 0; rows and columns are those of
-        the tokens, of DBCT those of its convolutional map.
+        returns: (num_images, num_labels, rows, columns), at least 0, on the grid of the patch
+        tokens; for DBCT on that of its convolutional map.
 
     Args:
-        model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT, of any size. Of an LT-ViT with
-            ``stop_gradient_to_image`` the label blocks alone count, as no slope passes them.
+        model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT of any size. For an LT-ViT with
+            ``stop_gradient_to_image`` only the label blocks contribute.
         images: the images.
-        labels: numbers of the labels; None takes all. Each takes a pass back through the model.
+        labels: indices of the labels; None selects all. Each takes one backward pass.
 
     Raises:
-        ValueError: if attention in the model does not connect all places, a label is none of the
-            model's, or the images are not such as it takes.
+        ValueError: if the model has no attention over the whole image, a label is out of range, or
+            the images do not fit.
 
-    Source: ``chefer2021``, Eqs. 5 and 6; what label tokens and patches read from elsewhere is added
-    as its Eq. 6 has it, for all maps are of one network here.
+    References: Chefer et al. 2021 (``chefer2021``), Eqs. 5 and 6. Attention of label tokens and
+        cross-attention are added as in Eq. 6, since all maps belong to one network.
     """
     _require_transformer(model)
-    images, labels = checked_images(images), checked_labels(model, labels)
-    parts, start, step = [], 0, 1
-    while start < len(images):
-        found = look(
-            model, images[start : start + step], lambda seen: _maps_of(seen) | {"grid": _grid(seen)}
-        )
-        grid = found.pop("grid").shape[1:]
-        parts.append(_weighted(model, images[start : start + step], labels, found, grid))
-        start += step
-        if len(parts) == 1:  # the first image tells what one takes
-            step = max(1, KEPT_BYTES // (4 * sum(maps.nbytes for maps in found.values())))
-    return np.concatenate(parts)
+    indices = check_labels(model, labels)
+
+    def run(batch):
+        maps, grid = _attention_and_grid(model, batch)
+        results = []
+        for label in indices:
+            slopes = _slopes(model, batch, label, maps)
+            weighted = {
+                name: np.maximum(maps[name] * slopes[name], 0).mean(axis=1) for name in maps
+            }  # (images, queries, keys)
+            results.append(propagate(model, weighted, grid, label=label))
+        num_bytes = 4 * sum(values.nbytes for values in maps.values())
+        return {"relevance": np.stack(results, axis=1)}, num_bytes
+
+    return in_batches(run, check_images(model, images))["relevance"]
 
 
-def _weighted(model, images, labels, found, grid):
-    """Return the maps of :func:`gradient_attention` of some images, whose attention is ``found``."""
-    answers = []
-    for label in labels:
-        slopes = _slopes(model, images, label, found)
-        counted = {
-            name: np.maximum(found[name] * slopes[name], 0).mean(axis=1) for name in found
-        }  # (images, queries, keys)
-        answers.append(reach(model, counted, grid, label=label))
-    return np.stack(answers, axis=1)
-
-
-def _slopes(model, images, label, found):
-    """Return the derivative of a label's logit by each attention map, some maps at a time."""
-    slopes, names = {}, list(found)
-    while names:
-        taken = [names.pop(0)]
-        while names and sum(found[name].nbytes for name in [*taken, names[0]]) <= KEPT_BYTES // 4:
-            taken.append(names.pop(0))
-
-        nothing = [ops.zeros(found[name].shape, "float32") for name in taken]
-        moved = asked(
-            model,
-            f"slopes of {', '.join(taken)}",
-            partial(_logit_slopes, model, taken),
-            images,
-            np.int32(label),
-            nothing,
-        )
-        slopes |= zip(taken, map(ops.convert_to_numpy, moved), strict=True)
+def _slopes(model, images, label, maps):
+    """Compute the derivatives of a label's logit by attention maps, a few maps at a time."""
+    slopes, label = {}, np.asarray(label, "int32")
+    sizes = np.cumsum([values.nbytes for values in maps.values()]) // (MAX_BYTES // 4 + 1)
+    for number in np.unique(sizes):
+        group = [name for name, size in zip(maps, sizes, strict=True) if size == number]
+        zeros = [ops.zeros(maps[name].shape, "float32") for name in group]
+        found = call(model, _logit_slopes, images, label, zeros, static=tuple(group))
+        slopes |= zip(group, map(ops.convert_to_numpy, found), strict=True)
     return slopes
 
 
-def _logit_slopes(model, names, call, images, label, nothing):
-    """Return the derivatives of a label's logit by the attention maps of these names."""
+def _logit_slopes(model, images, label, zeros, static):
+    """Compute the derivatives of a label's logit by what is added to the maps named in static."""
 
     def logit(additions):
-        added = dict(zip(names, additions, strict=True))
+        added = dict(zip(static, additions, strict=True))
 
-        def change(name, attention):
-            if name not in added:
-                return attention
-            return attention + ops.cast(added[name], attention.dtype)
+        def add(name, attention):
+            return (
+                attention + ops.cast(added[name], attention.dtype) if name in added else attention
+            )
 
-        return ops.take(call(images, attention_transform=change), label, axis=1)
+        outputs = model(images, training=False, return_intermediates=True, attention_transform=add)
+        return ops.take(outputs["logits"], label, axis=1)
 
-    return gradient(logit, nothing)
+    return gradient(logit, zeros)
 
 
-def _maps_of(seen):
+def _maps(intermediates):
     """Return all attention maps among a model's intermediates by their names."""
     return {
-        layer if kind in ("attention", layer) else f"{layer}.{kind}": ops.cast(found, "float32")
+        layer if kind in ("attention", layer) else f"{layer}.{kind}": ops.cast(values, "float32")
         for kind in KINDS
-        for layer, found in seen.get(kind, {}).items()
+        for layer, values in intermediates.get(kind, {}).items()
     }
 
 
-def _grid(seen):
-    """Return a map shaped as the places that tokens read from, (batch, rows, columns)."""
-    return seen.get("local_features", seen["features"])[..., 0]
+def _attention_and_grid(model, images, mean_heads=False):
+    """Return the attention maps, and the number of rows and columns of positions."""
+    _require_transformer(model)
+
+    def select(intermediates):
+        maps = _maps(intermediates)
+        if mean_heads:
+            maps = {name: ops.mean(values, axis=1) for name, values in maps.items()}
+        local = intermediates.get("local_features", intermediates["features"])
+        return maps | {"grid": local[..., 0]}
+
+    maps = forward(model, images, select)
+    return maps, maps.pop("grid").shape[1:]
 
 
 def _require_transformer(model):
-    if not attention_layers(model):
-        raise ValueError(
-            f"{model.name} has no attention that connects all places of an image; this takes RR-ViT, "
-            "Hybrid RR-ViT, DBCT and LT-ViT. explain.grad_cam and explain.occlusion take every "
-            "model that ends in a map"
-        )
+    if not getattr(model, "transforms_attention", False):
+        expected = "attention over the whole image, as in RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT"
+        raise invalid_argument("model", expected, model.name, "Use explain.occlusion.")

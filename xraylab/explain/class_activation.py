@@ -1,45 +1,48 @@
-"""Grad-CAM: which places of the last map speak for a label."""
+"""Grad-CAM: class activation maps weighted by gradients."""
+
+from typing import Any
 
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
+from xraylab.arguments import invalid_argument
+from xraylab.explain.forward import check_labels, forward
 from xraylab.explain.gradient import gradient
-from xraylab.explain.looking import checked_labels, look
 
 
-def grad_cam(model, images, labels=None):
-    """Return how much each place of the model's last map speaks for each label.
+def grad_cam(model: Any, images: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:
+    """Compute Grad-CAM: the evidence for each label at each position of the last feature map.
 
-    The map's channels are added up, each weighted by the mean derivative of the label's logit by
-    it; what is left above zero is returned. Only the part of the model behind that map is run more
-    than once.
+    The channels of the feature map are summed, each weighted by the spatial mean of the derivative
+    of the label's logit with respect to it; negative sums are set to 0. Only the classifier behind
+    the map is run more than once.
 
     Shapes:
         images: (num_images, size, size, 1) float in [0, 1].
         returns: (num_images, num_labels, rows, columns) float32, at least 0, in units of the logit.
 
     Args:
-        model: one that answers from its last map: the CNNs, MedViT, EfficientViT, DBCT.
+        model: a model whose logits depend on its last feature map: the CNNs, MedViT, EfficientViT,
+            DBCT.
         images: the images.
-        labels: numbers of the labels; None takes all.
+        labels: indices of the labels; None selects all.
 
     Raises:
-        ValueError: if the model answers from something else, a label is none of the model's, or the
-            images are not such as it takes.
+        ValueError: if the model classifies tokens, a label is out of range, or the images do not
+            fit.
 
-    Source: ``selvaraju2017``, Eqs. 1 and 2.
+    References: Selvaraju et al. 2017 (``selvaraju2017``), Eqs. 1 and 2.
     """
     if not hasattr(model, "classify"):
-        raise ValueError(
-            f"{model.name} answers from tokens, not from a map, so that it has no class activation "
-            "map; explain.gradient_attention takes it"
-        )
-    labels = checked_labels(model, labels)
+        expected, hint = "a model that classifies a feature map", "Use explain.gradient_attention."
+        raise invalid_argument("model", expected, model.name, hint)
+    indices = check_labels(model, labels)
 
-    def keep(seen):
-        features = ops.cast(seen["features"], "float32")
+    def select(intermediates):
+        features = ops.cast(intermediates["features"], "float32")
         maps = []
-        for label in labels:
+        for label in indices:
             (slopes,) = gradient(
                 lambda inputs, label=label: model.classify(inputs[0], training=False)[:, label],
                 [features],
@@ -48,4 +51,4 @@ def grad_cam(model, images, labels=None):
             maps.append(ops.relu(ops.sum(weights * features, axis=-1)))
         return {"maps": ops.stack(maps, axis=1)}
 
-    return look(model, images, keep)["maps"].astype(np.float32)
+    return forward(model, images, select)["maps"].astype(np.float32)

@@ -1,62 +1,72 @@
-"""Does a map tell what the model used? Take pixels away by it, and draw its weights anew."""
+"""Faithfulness of maps: deletion and insertion of pixels, and parameter randomization."""
 
+import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage, stats
+from scipy.special import expit
 
-from xraylab.explain.localised import on_image
-from xraylab.explain.looking import answer, checked_images, checked_labels
-from xraylab.models import sigmoid
+from xraylab.arguments import invalid_argument, require_int
+from xraylab.explain.forward import check_images, check_labels
+from xraylab.explain.localization import random_ranks, resize_maps
+from xraylab.models import predict_logits
 
 BLUR = 0.1
-"""Width of the blur that insertion starts from, in units of the image's side."""
+"""Standard deviation of the blur that insertion starts from, as a fraction of the image's side."""
 
 
-def deletion(model, images, maps, label, steps=16):
-    """Return a label's probability while pixels are taken away, those high in the map first.
+def deletion(
+    model: Any, images: ArrayLike, maps: ArrayLike, label: ArrayLike, steps: int = 16
+) -> np.ndarray:
+    """Compute a label's probability while pixels are deleted, the highest of the map first.
 
-    A pixel that is taken away gets the image's mean grey; lots decide between those of equal value.
-    A map that tells what the model used makes the probability fall at once.
+    A deleted pixel takes the image's mean grey level; pixels of equal value are deleted in random
+    order. For a faithful map the probability decreases early.
 
     Shapes:
         images: (num_images, size, size, 1) float in [0, 1]; maps: (num_images, rows, columns).
-        returns: (num_images, steps + 1); the first column is of the image as it is, the last of one
-        without a pixel left.
+        returns: (num_images, steps + 1); the first column is of the whole image, the last of an
+        image without pixels.
 
     Args:
         model: any model of :func:`xraylab.models.build`.
         images: the images.
-        maps: one map an image, for its label.
-        label: number of the label, or (num_images,), one an image.
-        steps: into how many equal parts the pixels are cut.
+        maps: one map for each image.
+        label: index of the label, or (num_images,), one for each image.
+        steps: number of equal steps.
 
     Raises:
         ValueError: if shapes do not fit, or an argument is out of range.
 
-    Source: ``petsiuk2018``.
+    References: Petsiuk et al. 2018 (``petsiuk2018``).
     """
-    images = checked_images(images)
+    images = check_images(model, images)
     grey = np.broadcast_to(images.mean(axis=(1, 2, 3), keepdims=True), images.shape)
     return _curve(model, images, grey, maps, label, steps)
 
 
-def insertion(model, images, maps, label, steps=16):
-    """Return a label's probability while a blurred image gets sharp, where the map is high first.
+def insertion(
+    model: Any, images: ArrayLike, maps: ArrayLike, label: ArrayLike, steps: int = 16
+) -> np.ndarray:
+    """Compute a label's probability while a blurred image is restored, the highest pixels first.
 
-    Shapes, arguments and errors as :func:`deletion`; the first column is of the blurred image, the
-    last of the image as it is.
+    Shapes, arguments and errors as in :func:`deletion`; the first column is of the blurred image,
+    the last of the image itself.
 
-    Source: ``petsiuk2018``.
+    References: Petsiuk et al. 2018 (``petsiuk2018``).
     """
-    images = checked_images(images)
-    width = BLUR * images.shape[1]
-    blurred = ndimage.gaussian_filter(images, (0, width, width, 0))
+    images = check_images(model, images)
+    sigma = BLUR * images.shape[1]
+    blurred = ndimage.gaussian_filter(images, (0, sigma, sigma, 0))
     return _curve(model, blurred, images, maps, label, steps)
 
 
-def area(curves):
-    """Return the area under each curve of :func:`deletion` or :func:`insertion`, in [0, 1].
+def area_under_curve(curves: np.ndarray) -> np.ndarray:
+    """Compute the area under each curve of :func:`deletion` or :func:`insertion`, in [0, 1].
 
     Shapes:
         curves: (num_images, steps + 1); returns (num_images,).
@@ -65,68 +75,59 @@ def area(curves):
 
 
 @contextmanager
-def random_weights(model, seed=0):
-    """Within, the model's weights are in a random order; behind, its own again.
+def randomized_parameters(model: Any, seed: int = 0) -> Iterator[None]:
+    """Shuffle the entries of every parameter within the context, and restore them at its end.
 
-    Every variable keeps its entries, and so its mean and its spread; which is where is drawn anew.
+    Shuffling keeps the mean and the variance of each parameter.
 
     Args:
-        model: a model of :func:`xraylab.models.build`; it must have been built.
-        seed: seed of the order.
+        model: a built model of :func:`xraylab.models.build`.
+        seed: seed of the shuffle.
 
-    Source: the test ``adebayo2018``; the shuffle in place of first weights is ours.
+    References: Adebayo et al. 2018 (``adebayo2018``), who initialize the parameters anew instead.
     """
-    own = model.get_weights()
+    weights = model.get_weights()
     rng = np.random.default_rng(seed)
     try:
-        model.set_weights([rng.permuted(value.ravel()).reshape(value.shape) for value in own])
+        model.set_weights([rng.permuted(value.ravel()).reshape(value.shape) for value in weights])
         yield
     finally:
-        model.set_weights(own)
+        model.set_weights(weights)
 
 
-def rank_correlation(first, second):
-    """Return Spearman's correlation of two maps, image by image: 1 if they order places alike.
+def spearman(first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """Compute Spearman's rank correlation of pairs of maps.
 
     Shapes:
-        first, second: (num_images, rows, columns); returns (num_images,), nan for constant maps.
+        first, second: (num_images, rows, columns); returns (num_images,), NaN for constant maps.
     """
-    if np.shape(first) != np.shape(second):
-        raise ValueError(
-            f"maps: expected equal shapes, got {np.shape(first)} and {np.shape(second)}"
-        )
-    ranks = [stats.rankdata(np.reshape(m, (len(m), -1)), axis=1) for m in (first, second)]
-    ranks = [values - values.mean(axis=1, keepdims=True) for values in ranks]
-    above = (ranks[0] * ranks[1]).sum(axis=1)
-    below = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
-    return np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape:
+        received = f"shapes {first.shape} and {second.shape}"
+        raise invalid_argument("first or second", "arrays of equal shape", received)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        pairs = ((a.ravel(), b.ravel()) for a, b in zip(first, second, strict=True))
+        return np.array([stats.spearmanr(a, b).statistic for a, b in pairs])
 
 
 def _curve(model, start, end, maps, label, steps):
-    """Return a label's probability while pixels go from ``start`` to ``end``, high ones first."""
-    if label is None:
-        raise ValueError("label: expected a number, or one an image; None came")
-    labels = checked_labels(model, label)
-    if steps < 1 or steps != int(steps):
-        raise ValueError(f"steps: expected a whole number of at least 1, got {steps}")
-    if not np.isfinite(maps).all():
-        raise ValueError("maps: expected finite numbers; some are not")
+    """Compute a label's probability while pixels change from start to end, the highest first."""
     count, size = start.shape[:2]
-    maps = on_image(maps, size)
+    require_int("steps", steps, 1)
+    if label is None:
+        raise invalid_argument("label", "an index, or one for each image", None)
+    labels = check_labels(model, label)
+    if not np.isfinite(maps).all():
+        raise invalid_argument("maps", "finite numbers", "NaN or infinity")
+    maps = resize_maps(maps, size)
     if len(maps) != count or len(labels) not in (1, count):
-        raise ValueError(
-            f"maps and label: expected {count}, one an image; got {len(maps)} and {len(labels)}"
-        )
-    columns = np.broadcast_to(labels, count)
-    lots = np.random.default_rng(0).random((count, size * size))
-    order = np.lexsort((lots, -maps.reshape(count, -1)), axis=1)
-    moment = np.empty_like(order)
-    np.put_along_axis(moment, order, np.arange(size * size)[None], axis=1)
-    moment = moment.reshape(start.shape)
+        received = f"{len(maps)} maps and {len(labels)} labels"
+        raise invalid_argument("maps or label", f"{count}, one for each image", received)
+    labels = np.broadcast_to(labels, count)[:, None]
+    ranks = random_ranks(maps.reshape(count, -1)).reshape(start.shape)
     curve = [
-        answer(model, np.where(moment < size * size * step / steps, end, start))[
-            np.arange(count), columns
-        ]
-        for step in range(steps + 1)
+        np.take_along_axis(predict_logits(model, np.where(changed, end, start)), labels, axis=1)
+        for changed in (ranks < size * size * step / steps for step in range(steps + 1))
     ]
-    return sigmoid(np.stack(curve, axis=1))
+    return expit(np.concatenate(curve, axis=1))

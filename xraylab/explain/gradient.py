@@ -1,21 +1,24 @@
-"""The gradient of a model's answer by anything on the way to it, on either back end."""
+"""Gradients of a function of tensors under TensorFlow and JAX."""
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
 
-def gradient(function, inputs):
-    """Return the derivative of ``sum(function(inputs))`` by each of the inputs.
+def gradient(function: Callable[[list], Any], inputs: list) -> list:
+    """Compute the derivatives of ``sum(function(inputs))`` with respect to each input.
 
     Args:
         function: takes the list of inputs and returns a tensor of any shape.
         inputs: list of tensors.
 
     Returns:
-        List of tensors, shaped as the inputs.
+        List of tensors with the shapes of the inputs.
 
     Raises:
-        RuntimeError: under a back end other than TensorFlow and JAX.
+        RuntimeError: if the backend is neither TensorFlow nor JAX.
     """
     backend = keras.backend.backend()
     if backend == "jax":
@@ -30,6 +33,6 @@ def gradient(function, inputs):
             total = ops.sum(function(inputs))
         return tape.gradient(total, inputs, unconnected_gradients="zero")
     raise RuntimeError(
-        f"gradients are taken under TensorFlow or JAX; KERAS_BACKEND is {backend!r}. Start Python "
-        "with one of these"
+        f"Gradients are not available. Expected: KERAS_BACKEND=tensorflow or jax. Received: "
+        f"{backend!r}. Restart Python with one of these."
     )

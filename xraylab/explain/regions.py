@@ -1,72 +1,76 @@
-"""What only one architecture has: label tokens, patches that ask a map, boxes to look into."""
+"""Label maps of LT-ViT, cross-attention of DBCT, and boxes and gates of MXA."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
+from xraylab.arguments import invalid_argument
 from xraylab.explain.attention_maps import attention
-from xraylab.explain.looking import look
+from xraylab.explain.forward import forward
 
 
-def label_maps(model, images, layers=None):
-    """Return what each label token of LT-ViT reads from each place, mean over heads and blocks.
+def label_maps(
+    model: Any, images: ArrayLike, layers: str | Sequence[str] | None = None
+) -> np.ndarray:
+    """Return the attention of each LT-ViT label token to each patch, mean over heads and blocks.
 
     Shapes:
         images: (num_images, size, size, 1) float in [0, 1].
-        returns: (num_images, num_labels, rows, columns); what is missing to a sum of 1 is read from
-        other label tokens.
+        returns: (num_images, num_labels, rows, columns); the sum of a map is 1 minus the attention
+        to other label tokens.
 
     Args:
-        model: LT-ViT, of any size.
+        model: LT-ViT of any size.
         images: the images.
-        layers: names of the label blocks, as ``"block_11"``; None takes all of them.
+        layers: name or names of label blocks, for example ``"block_11"``; None selects all.
 
     Raises:
-        ValueError: if the model has no label tokens, a block has none, or the images are not such
-            as it takes.
+        ValueError: if the model has no label tokens, a layer is not a label block, or the images do
+            not fit.
     """
     if not getattr(model, "num_label_blocks", 0):
-        raise ValueError(f"{model.name} has no label tokens; LT-ViT has")
+        raise invalid_argument("model", "LT-ViT, which has label tokens", model.name)
     first = model.first_label_block
     known = [f"block_{i}" for i in range(first, first + model.num_label_blocks)]
-    wanted = known if layers is None else [layers] if isinstance(layers, str) else list(layers)
-    if not wanted:
-        raise ValueError("layers: expected at least one name, got none; None takes all")
-    if unknown := [name for name in wanted if name not in known]:
-        raise ValueError(f"layers: label tokens go through {', '.join(known)}; {unknown[0]!r} came")
-    found = attention(model, images, [f"{name}.label_attention" for name in wanted])
+    names = known if layers is None else [layers] if isinstance(layers, str) else list(layers)
+    if not names or not set(names) <= set(known):
+        raise invalid_argument("layers", f"None, or some of {', '.join(known)}", repr(layers))
+    maps = attention(model, images, [f"{name}.label_attention" for name in names])
     side = model.image_size // model.patch_size
-    mean = np.mean([maps.mean(axis=1) for maps in found.values()], axis=0)
+    mean = np.mean([values.mean(axis=1) for values in maps.values()], axis=0)
     return mean[..., : side * side].reshape(len(mean), -1, side, side)
 
 
-def cross_attention(model, images):
-    """Return what each patch of DBCT reads from each place of the convolutional map.
+def cross_attention(model: Any, images: ArrayLike) -> np.ndarray:
+    """Return the attention of each DBCT patch to each position of the convolutional map.
 
     Shapes:
         images: (num_images, size, size, 1) float in [0, 1].
-        returns: (num_images, heads, patch rows, patch columns, rows, columns); the last two axes sum
-        to 1.
+        returns: (num_images, heads, patch rows, patch columns, rows, columns); the sum over the
+        last two axes is 1.
 
     Raises:
-        ValueError: if the model has no such attention, or the images are not such as it takes.
+        ValueError: if the model has no cross-attention, or the images do not fit.
     """
     if getattr(model, "cross_attention", None) is None:
-        raise ValueError(f"{model.name} has no cross-attention; DBCT has")
+        raise invalid_argument("model", "DBCT, which has cross-attention", model.name)
     maps = attention(model, images, "cross_attention")["cross_attention"]
-    patches, places = (round(count**0.5) for count in maps.shape[2:])
-    return maps.reshape(*maps.shape[:2], patches, patches, places, places)
+    patches, positions = (round(count**0.5) for count in maps.shape[2:])
+    return maps.reshape(*maps.shape[:2], patches, patches, positions, positions)
 
 
 @dataclass(frozen=True)
 class Region:
-    """Where an MXA block looks again, and what it lets through.
+    """The region of interest of an MXA block, and the gates on it.
 
     Attributes:
-        boxes: (num_images, 4), left, top, right and bottom as fractions of the image's side.
+        boxes: (num_images, 4): left, top, right and bottom as fractions of the image's side.
         channel_gates: (num_images, channels) in [0, 1].
-        spatial_gates: (num_images, rows, columns) in [0, 1], on the enlarged box.
+        spatial_gates: (num_images, rows, columns) in [0, 1], on the resampled box.
     """
 
     boxes: np.ndarray
@@ -74,30 +78,27 @@ class Region:
     spatial_gates: np.ndarray
 
 
-def regions(model, images):
-    """Return box and gates of each MXA block, by the block's name.
+def regions(model: Any, images: ArrayLike) -> dict[str, Region]:
+    """Return the box and gates of each MXA block, by the block's name.
 
     Args:
-        model: EfficientViT with MXA, of any size.
+        model: EfficientViT with MXA of any size.
         images: (num_images, size, size, 1) float in [0, 1].
 
-    Returns:
-        dict of :class:`Region`.
-
     Raises:
-        ValueError: if the model has no MXA, or the images are not such as it takes.
+        ValueError: if the model has no MXA, or the images do not fit.
     """
     fields = ("boxes", "channel_gates", "spatial_gates")
 
-    def keep(seen):
-        if "boxes" not in seen:
-            raise ValueError(f"{model.name} has no boxes; EfficientViT with MXA has")
+    def select(intermediates):
+        if "boxes" not in intermediates:
+            raise invalid_argument("model", "EfficientViT with MXA", model.name)
         return {
-            f"{field}/{layer}": ops.cast(found, "float32")
+            f"{field}/{layer}": ops.cast(values, "float32")
             for field in fields
-            for layer, found in seen[field].items()
+            for layer, values in intermediates[field].items()
         }
 
-    found = look(model, images, keep)
-    layers = [name.split("/", 1)[1] for name in found if name.startswith("boxes/")]
+    found = forward(model, images, select)
+    layers = [name.removeprefix("boxes/") for name in found if name.startswith("boxes/")]
     return {layer: Region(*(found[f"{field}/{layer}"] for field in fields)) for layer in layers}

@@ -1,4 +1,4 @@
-"""Occlusion against covering by hand."""
+"""Occlusion against images covered by hand."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from xraylab import explain
 
 
-def test_each_place_is_the_fall_of_the_logit_when_it_is_covered(toy, images):
+def test_each_value_is_the_decrease_of_the_logit(toy, images):
     model = toy("dbct_toy")
     found = explain.occlusion(model, images[:2], [2, 0], side=16, fill=0.25)
     assert found.shape == (2, 2, 2, 2)
@@ -18,7 +18,7 @@ def test_each_place_is_the_fall_of_the_logit_when_it_is_covered(toy, images):
         assert found[image, :, row, column] == pytest.approx(falls[[2, 0]], abs=2e-5)
 
 
-def test_by_default_eighths_are_covered_with_the_images_mean(toy, images):
+def test_default_square_and_grey_level(toy, images):
     model = toy("dbct_toy")
     found = explain.occlusion(model, images[:1])
     assert found.shape == (1, 3, 8, 8)
@@ -28,7 +28,7 @@ def test_by_default_eighths_are_covered_with_the_images_mean(toy, images):
     assert found[0, :, 7, 0] == pytest.approx(falls[0], abs=2e-5)
 
 
-def test_squares_tile_images_of_every_size(toy):
+def test_images_whose_size_is_not_a_multiple_of_eight(toy):
     images = np.zeros((1, 36, 36, 1), np.float32)
     assert explain.occlusion(toy("resnet50_toy", 36), images).shape == (1, 3, 9, 9)
 
@@ -36,12 +36,12 @@ def test_squares_tile_images_of_every_size(toy):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"side": 0}, "divides the image's 32 px, got 0"),
-        ({"side": 33}, "got 33"),
-        ({"side": 5}, "got 5"),
-        ({"side": 4.5}, "got 4.5"),
-        ({"fill": 255}, r"grey level in \[0, 1\], got 255"),
-        ({"labels": -1}, "from 0 to 2, got -1"),
+        ({"side": 0}, "one of 1, 2, 4, 8, 16, 32. Received: 0"),
+        ({"side": 33}, "Received: 33"),
+        ({"side": 5}, "Received: 5"),
+        ({"side": 4.5}, "Received: 4.5"),
+        ({"fill": 255}, r"grey level in \[0, 1\]. Received: 255"),
+        ({"labels": -1}, "from 0 to 2. Received: -1"),
     ],
 )
 def test_bad_input(toy, images, options, message):

@@ -1,0 +1,198 @@
+"""Localization scores computed by hand, and baselines of known value."""
+
+import numpy as np
+import pytest
+
+from xraylab import explain
+from xraylab.phantom.simulator import BOX_DTYPE
+
+
+def examples():
+    maps = np.zeros((3, 4, 4))
+    masks = np.zeros((3, 4, 4), bool)
+    masks[:, :2, :2] = True  # 4 of 16 pixels
+    maps[0, 0, 0], maps[0, 3, 3] = 3, 1  # maximum inside, three quarters of the sum
+    maps[1, 3, 3], maps[1, 0, 0] = 2, 2  # a tie, half of it inside
+    return maps, masks  # the third map is zero everywhere
+
+
+def test_scores_examples():
+    found = explain.localization_scores(*examples())
+    assert found["pointing"].tolist() == [1, 0.5, 0.25]
+    assert found["energy"].tolist() == [0.75, 0.5, 0.25]
+    # At least half the maximum: one pixel inside; two, one of them inside; the whole image.
+    assert found["iou_half"] == pytest.approx([1 / 4, 1 / 5, 4 / 16])
+    # Of the four highest (0,0) and (3,3) are fixed; two of the 14 zero cells are chosen at random.
+    assert found["iou_area"][0] in [inside / (8 - inside) for inside in (1, 2, 3)]
+    maps = np.arange(16.0)[::-1].reshape(1, 4, 4)  # the highest are the uppermost row
+    assert explain.localization_scores(maps, examples()[1][:1])["iou_area"] == pytest.approx(
+        [2 / 6]
+    )
+
+
+def test_negative_values_count_as_zero():
+    maps, masks = examples()
+    expected = explain.localization_scores(maps, masks)["energy"]
+    maps[maps == 0] = -5
+    assert explain.localization_scores(maps[:2], masks[:2])["energy"] == pytest.approx(expected[:2])
+
+
+def test_a_map_equal_to_the_mask_scores_one():
+    masks = examples()[1]
+    for values in explain.localization_scores(masks.astype(float), masks).values():
+        assert values.tolist() == [1, 1, 1]
+
+
+def test_the_same_map_for_all_images_has_no_gain():
+    """It may match the typical location of the finding, but depends on no image."""
+    rng = np.random.default_rng(0)
+    masks = np.zeros((40, 8, 8), bool)
+    for mask in masks:
+        row, column = rng.integers(2, 5, 2)
+        mask[row : row + 2, column : column + 2] = True
+    same = np.broadcast_to(masks.mean(axis=0), masks.shape)
+    for result in explain.localization(same, masks).values():
+        assert result.score.value == pytest.approx(result.permutation_baseline)
+        assert result.gain.value == pytest.approx(0, abs=1e-12)
+    assert explain.localization(same, masks)["energy"].score.value > 2 * masks.mean()
+    true = explain.localization(masks.astype(float), masks)
+    assert true["pointing"].gain.low > 0.3
+    assert true["pointing"].score.value == 1
+    assert true["energy"].uniform_baseline == pytest.approx(masks.mean())
+
+
+def test_maps_are_permuted_within_a_finding():
+    """Two findings, each always in the same corner: maps of other images score as well."""
+    masks = np.zeros((10, 8, 8), bool)
+    masks[:5, :4, :4], masks[5:, 4:, 4:] = True, True
+    maps = masks.astype(float)
+    groups = ["left"] * 5 + ["right"] * 5
+    within = explain.localization(maps, masks, groups=groups)["energy"]
+    assert (within.permutation_baseline, within.gain.value) == pytest.approx((1, 0))
+    across = explain.localization(maps, masks)["energy"]
+    assert across.permutation_baseline == pytest.approx(
+        4 / 9, abs=0.1
+    )  # 4 of 9 others are of the same kind
+
+
+def test_ties_are_broken_at_random():
+    """A box as a map: the position of the mask in it must not matter."""
+    maps, masks = np.zeros((2, 200, 16, 16))
+    maps[:, 4:12, 4:12] = 1
+    masks[:100, 4:6, 4:12] = 1  # along the upper edge of the box
+    masks[100:, 10:12, 4:12] = 1  # along the lower one
+    found = explain.localization_scores(maps, masks.astype(bool))["iou_area"]
+    assert found[:100].mean() == pytest.approx(found[100:].mean(), abs=0.03)
+    assert found.mean() == pytest.approx(1 / 7, abs=0.03)  # a quarter of the 16 fall into it
+
+
+def test_the_interval_of_the_gain_has_its_nominal_coverage():
+    """Maps and masks are central or in a corner, at random and independently: no gain."""
+    covered = 0
+    for trial in range(40):
+        rng = np.random.default_rng(trial)
+        maps, masks = (np.zeros((30, 6, 6)) for _ in range(2))
+        for which, middles in ((maps, rng.random(30) < 0.5), (masks, rng.random(30) < 0.5)):
+            which[middles, 2:4, 2:4] = 1
+            which[~middles, :2, :2] = 1
+        gain = explain.localization(maps, masks.astype(bool), replicates=300)["pointing"].gain
+        covered += gain.low <= 0 <= gain.high
+    assert covered >= 34  # of 40
+
+
+def test_permuted_maps_are_of_the_same_finding_and_other_patients():
+    groups = np.array(["left", "right", "right"] * 4)
+    patients = np.array([0, 1, 1, 2, 1, 3, 4, 5, 6, 7, 8, 9])  # patient 1 has three images
+    found = explain.permutations(groups, patients)
+    for row in found:
+        assert sorted(row) == list(range(12))
+        assert (groups[row] == groups).all()
+        assert (patients[row] != patients).all()
+    assert {tuple(row) for row in explain.permutations(np.zeros(4))} == {
+        (3, 0, 1, 2), (2, 3, 0, 1), (1, 2, 3, 0)
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="one of each for each image"):
+        explain.permutations(groups, patients[:5])
+
+
+def test_maps_of_the_same_patient_are_not_permuted():
+    rng = np.random.default_rng(0)
+    masks = np.zeros((10, 8, 8), bool)
+    for mask in masks:
+        row, column = rng.integers(0, 7, 2)
+        mask[row : row + 2, column : column + 2] = True
+    once = explain.localization(masks.astype(float), masks)["energy"].gain.value
+    four = masks.repeat(4, axis=0)
+    patients = np.arange(10).repeat(4)
+    gain = explain.localization(four.astype(float), four, patients=patients)["energy"].gain.value
+    assert gain == pytest.approx(once, abs=0.04)
+    with pytest.raises(ValueError, match="none with more than half of its images"):
+        explain.localization(four.astype(float), four, patients=np.repeat([0, 1, 2], (30, 5, 5)))
+
+
+def test_noise_scores_like_a_constant_map():
+    rng = np.random.default_rng(0)
+    masks = rng.random((200, 16, 16)) < 0.2
+    found = explain.localization(rng.random(masks.shape), masks)
+    for name in ("pointing", "energy"):
+        assert found[name].score.low < found[name].uniform_baseline < found[name].score.high
+        assert found[name].gain.low < 0 < found[name].gain.high
+
+
+def test_images_of_one_patient_are_resampled_together():
+    """Four copies of every image carry no more information: the interval must not shrink."""
+    rng = np.random.default_rng(0)
+    maps, masks = rng.random((50, 8, 8)), rng.random((50, 8, 8)) < 0.3
+    once = explain.localization(maps, masks)["pointing"].score
+    four = [np.repeat(x, 4, axis=0) for x in (maps, masks)]
+    grouped = explain.localization(*four, patients=np.repeat(np.arange(50), 4))["pointing"].score
+    independent = explain.localization(*four)["pointing"].score
+    assert grouped.high - grouped.low == pytest.approx(once.high - once.low, rel=0.15)
+    assert independent.high - independent.low < 0.7 * (once.high - once.low)
+
+
+def test_resized_maps_are_linear_between_cell_centres():
+    found = explain.resize_maps([[[0.0, 4.0], [8.0, 12.0]]], 8)[0]
+    # The centres of the cells are at 1.5 and 5.5 pixels; pixel 3 is three eighths of the way.
+    assert found[0].tolist() == pytest.approx([0, 0, 0.5, 1.5, 2.5, 3.5, 4, 4])
+    assert found[:, 0].tolist() == pytest.approx([0, 0, 1, 3, 5, 7, 8, 8])
+
+
+def test_boxes_cover_the_pixels_whose_centres_they_contain():
+    boxes = np.array(
+        [(5, 1, 0.25, 0.5, 0.5, 1.0), (2, 1, 0.0, 0.0, 0.01, 0.01), (2, 0, 0, 0, 1, 1)], BOX_DTYPE
+    )
+    images, masks = explain.box_masks(boxes, 8, 1)
+    assert images.tolist() == [2, 5]
+    assert np.argwhere(masks[0]).tolist() == [[0, 0]]  # smaller than a pixel
+    assert masks[1].sum() == 8
+    assert masks[1, 4:, 2:4].all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda maps, masks: (maps[:2], masks), "num_images, size, size. for both"),
+        (lambda maps, masks: (maps, masks.astype(int)), "masks of bool"),
+        (lambda maps, masks: (np.where(masks, np.nan, maps), masks), "finite"),
+        (lambda maps, masks: (maps, masks & False), "an empty mask of image 0"),
+        (lambda maps, masks: (maps, masks | True), "a full mask of image 0"),
+        (lambda maps, masks: (maps[:2], masks[:2]), "at least 3 patients for each group"),
+    ],
+)
+def test_bad_input(change, message):
+    with pytest.raises(ValueError, match=message):
+        explain.localization(*change(*examples()))
+
+
+def test_maps_larger_than_the_image():
+    with pytest.raises(ValueError, match="at most 4 rows"):
+        explain.resize_maps(np.zeros((1, 8, 8)), 4)
+
+
+def test_groups_of_another_length_or_too_small():
+    maps, masks = examples()
+    with pytest.raises(ValueError, match=r"groups\. Expected: 3, one for each image"):
+        explain.localization(maps, masks, groups=[0])
+    with pytest.raises(ValueError, match="1 images of 1 patients, 1 of one patient"):
+        explain.localization(*(np.repeat(x, 2, 0) for x in (maps, masks)), groups=list("aaaaab"))

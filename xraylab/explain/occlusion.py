@@ -1,0 +1,67 @@
+"""Occlusion: the change of each logit when a part of the image is covered."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from xraylab.arguments import invalid_argument, require_choice
+from xraylab.explain.forward import check_images, check_labels
+from xraylab.models import predict_logits
+
+BATCH_SIZE = 256
+"""Number of occluded images that are held at a time."""
+
+
+def occlusion(
+    model: Any,
+    images: ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    side: int | None = None,
+    fill: float | None = None,
+) -> np.ndarray:
+    """Compute the decrease of each label's logit when a square of the image is covered.
+
+    Shapes:
+        images: (num_images, size, size, 1) float in [0, 1].
+        returns: (num_images, num_labels, size / side, size / side) float32, in units of the logit;
+        negative where covering the square increases the logit.
+
+    Args:
+        model: any model of :func:`xraylab.models.build`.
+        images: the images.
+        labels: indices of the labels; None selects all, at no further cost.
+        side: side of the square in pixels, a divisor of the image's size. The default is the
+            largest one with at least eight squares in a row.
+        fill: grey level of the square, in [0, 1]; the default is the mean of the image.
+
+    Raises:
+        ValueError: if an argument is out of range, or the images do not fit.
+
+    References: Zeiler and Fergus 2014 (``zeiler2014``), Sect. 4.2.
+    """
+    images, indices = check_images(model, images), check_labels(model, labels)
+    size = images.shape[1]
+    divisors = [s for s in range(1, size + 1) if size % s == 0]
+    if side is None:
+        side = max(s for s in divisors if s <= max(1, size // 8))
+    require_choice("side", side, divisors)
+    check_fill(fill)
+    cells = np.arange((size // side) ** 2).reshape(size // side, size // side)
+    cell_of_pixel = np.kron(cells, np.ones((side, side), int))[..., None]
+    batches = np.split(cells.reshape(-1, 1, 1, 1), range(BATCH_SIZE, cells.size, BATCH_SIZE))
+    logits = predict_logits(model, images)[:, indices]
+    decreases = []
+    for image, own in zip(images, logits, strict=True):
+        level = image.mean() if fill is None else np.float32(fill)
+        covered = (np.where(cell_of_pixel == batch, level, image) for batch in batches)
+        predictions = np.concatenate([predict_logits(model, batch) for batch in covered])
+        decreases.append((own - predictions[:, indices]).T)
+    return np.stack(decreases).reshape(len(images), len(indices), *cells.shape)
+
+
+def check_fill(fill: float | None) -> None:
+    """Raise ValueError if a grey level is neither None nor in [0, 1]."""
+    if fill is not None and not 0 <= fill <= 1:
+        raise invalid_argument("fill", "a grey level in [0, 1]", fill)
