@@ -1,7 +1,6 @@
-"""Turn the MyST of a chapter into plain Markdown, which Colab, Kaggle and Jupyter can show.
+"""Convert the MyST of a chapter to plain Markdown, which Colab, Kaggle and Jupyter display.
 
-Everything is either translated or refused: what this module does not know is an error that names
-file and line, so no raw directive ever reaches a reader.
+Unknown directives and roles are errors that name file and line, so that none remains in a copy.
 """
 
 import html
@@ -21,33 +20,34 @@ _TARGET = re.compile(r"^\([^()\s]+\)=\s*$")
 _ROLE = re.compile(r"\{([\w:.-]+)\}`([^`]+)`")
 _OPEN_ROLE = re.compile(r"\{[A-Za-z][\w:.-]*\}`")
 _CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
+_PYTHON = ("func", "class", "meth", "mod", "attr", "data", "code")
 _LINK = re.compile(r"\]\((?!https?:|#|data:|mailto:)([^)\s]+)\)")
 
 
 class SyncError(Exception):
-    """Something in a chapter has no plain form; the message names file and line."""
+    """A chapter contains unsupported markup; the message names file and line."""
 
 
 def plain(
     text: str, path: Path, line: int = 1, bibliography: Bibliography | None = None, book=None
 ) -> str:
-    """Return MyST Markdown as plain Markdown.
+    """Convert MyST Markdown to plain Markdown.
 
     Args:
         text: the MyST.
-        path: the chapter it stands in, for messages and for the titles of other pages.
-        line: its first line there.
-        bibliography: where citations are looked up.
+        path: the file of the chapter, for messages and links.
+        line: number of the first line of ``text`` in the file.
+        bibliography: the entries that can be cited.
         book: folder of the book.
 
     Raises:
-        SyncError: if the text holds something that has no plain form.
+        SyncError: if the text contains unsupported markup.
     """
     return _Page(path, bibliography, book).blocks(text.splitlines(), line).strip("\n")
 
 
 class _Page:
-    """The translation of one page; keeps what messages and links need."""
+    """The conversion of one page."""
 
     def __init__(self, path, bibliography, book):
         self.path, self.bibliography, self.book = path, bibliography, book
@@ -56,7 +56,7 @@ class _Page:
         raise SyncError(f"{self.path}:{line}: {message}")
 
     def blocks(self, lines: list[str], first: int) -> str:
-        """Return lines as plain Markdown, fence by fence."""
+        """Convert lines, fence by fence."""
         out, at = [], 0
         while at < len(lines):
             line = lines[at]
@@ -66,13 +66,13 @@ class _Page:
                 body, number = lines[at + 1 : end], first + at
                 indent = fence[1]
                 if fence[3] is None and fence[2][0] != ":":
-                    out += lines[at : end + 1]  # code in a fence is shown as it is
+                    out += lines[at : end + 1]  # a plain code block
                 elif fence[3] is None:
                     self.fail(number, "a colon fence needs the name of a directive")
                 else:
                     body = [row.removeprefix(indent) for row in body]
-                    made = self.directive(fence[4].strip(), fence[5].strip(), body, number)
-                    out += [indent + row if row else "" for row in made.splitlines()]
+                    converted = self.directive(fence[4].strip(), fence[5].strip(), body, number)
+                    out += [indent + row if row else "" for row in converted.splitlines()]
                 at = end + 1
                 continue
             if line.strip() == "$$" or (line.startswith("$$") and not line.rstrip().endswith("$$")):
@@ -84,7 +84,7 @@ class _Page:
         return re.sub(r"\n{3,}", "\n\n", "\n".join(out))
 
     def _end(self, lines, at, fence, first) -> int:
-        """Return the line that closes the fence opened at ``at``."""
+        """Return the index of the line that closes the fence opened at ``at``."""
         close = re.compile(rf"^\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
         for end in range(at + 1, len(lines)):
             if close.match(lines[end]):
@@ -92,7 +92,7 @@ class _Page:
         return self.fail(first + at, f"the fence {fence[2]} is never closed")
 
     def _display(self, lines, at, first, out) -> int:
-        """Copy a ``$$`` block; a label behind it is left out."""
+        """Copy a ``$$`` block without its label."""
         out.append(lines[at])
         for end in range(at + 1, len(lines)):
             closed = re.match(r"^(.*\$\$)\s*(\([^()]*\))?\s*$", lines[end])
@@ -102,7 +102,7 @@ class _Page:
         return self.fail(first + at, "the $$ is never closed")
 
     def directive(self, name: str, title: str, body: list[str], line: int) -> str:
-        """Return one directive in plain Markdown."""
+        """Convert one directive."""
         options, skipped = {}, 0
         if body and body[0].strip() == "---":
             self.fail(line, "write the options of a directive as :name: value")
@@ -116,13 +116,13 @@ class _Page:
             return self.blocks(body, inside).strip("\n")
 
         if name in ADMONITIONS or name == "admonition":
-            words = content()
+            text = content()
             if name != "admonition" and title:
-                words = f"{title_text}\n{words}".strip()
+                text = f"{title_text}\n{text}".strip()
             heading = title_text if name == "admonition" else ADMONITIONS[name]
             if "dropdown" in options.get("class", "").split():
-                return _details(heading, words)
-            return _quote(f"**{heading}**\n\n{words}" if heading else words)
+                return _details(heading, text)
+            return _quote(f"**{heading}**\n\n{text}" if heading else text)
         if name == "dropdown":
             return _details(title_text or "More", content())
         if name == "solution":
@@ -132,15 +132,15 @@ class _Page:
         if name in ("exercise-end", "solution-end"):
             return ""
         if name in ("exercise", "exercise-start"):
-            named = f": {title_text.strip(' ()')}" if title else ""
-            return f"**Exercise{named}**\n\n{content()}"
+            suffix = f": {title_text.strip(' ()')}" if title else ""
+            return f"**Exercise{suffix}**\n\n{content()}"
         if name in ("figure", "image"):
             caption = content()
             alt = options.get("alt") or caption.split("\n\n")[0].replace("\n", " ")
             if not alt:
                 self.fail(line, f"this {name} needs :alt:")
-            shown = f"![{alt}]({self.link(title)})"
-            return f"{shown}\n\n{caption}" if caption else shown
+            image = f"![{alt}]({self.link(title)})"
+            return f"{image}\n\n{caption}" if caption else image
         if name == "math":
             return "\n".join(["$$", *(row for row in body if row.strip()), "$$"])
         if name in ("code-block", "code", "sourcecode"):
@@ -153,7 +153,7 @@ class _Page:
         if name in ("table", "list-table"):
             if name == "list-table":
                 self.fail(
-                    line, "write a plain Markdown table inside {table}; list-table is not known"
+                    line, "list-table is not supported; write a Markdown table inside {table}"
                 )
             return f"*{title_text}*\n\n{content()}" if title else content()
         if name == "glossary":
@@ -162,11 +162,11 @@ class _Page:
         if name in dropped:
             return ""
         return self.fail(
-            line, f"the directive {{{name}}} has no plain form; see tools/plain_markdown.py"
+            line, f"the directive {{{name}}} is not supported by tools/plain_markdown.py"
         )
 
     def inline(self, text: str, line: int) -> str:
-        """Return a line with its roles in plain words; code between backquotes stays as it is."""
+        """Convert the roles of a line, except within backquotes."""
         text = re.sub(r"(?<=[^\s`])\{#?[\w.:# =\"-]+\}(?!`)", "", text) if "]{" in text else text
         out, at = [], 0
         while at < len(text):
@@ -181,7 +181,7 @@ class _Page:
             elif _OPEN_ROLE.match(text, at):
                 self.fail(line, "a role must begin and end on one line")
             elif text.startswith("{{", at):
-                self.fail(line, "a substitution has no plain form")
+                self.fail(line, "substitutions are not supported")
             else:
                 out.append(text[at])
                 at += 1
@@ -189,7 +189,7 @@ class _Page:
         return _LINK.sub(lambda match: f"]({self.link(match[1])})", done)
 
     def role(self, name: str, content: str, line: int) -> str:
-        """Return one role in plain words."""
+        """Convert one role."""
         named = re.match(r"^(.*?)\s*<([^>]*)>$", content, re.S)
         words, target = (named[1], named[2]) if named else ("", content)
         if name in ("cite", "cite:p", "cite:t", "cite:alp", "cite:ps", "cite:ts"):
@@ -202,36 +202,17 @@ class _Page:
             if name == "eq":
                 return "the equation"
             return self.target_title(target, line, name)
-        if name in (
-            "term",
-            "abbr",
-            "kbd",
-            "guilabel",
-            "dfn",
-            "file",
-            "command",
-            "option",
-            "envvar",
-        ):
-            kept = words or target
-            return f"`{kept}`" if name in ("kbd", "file", "command", "option", "envvar") else kept
+        if name in ("term", "abbr", "guilabel", "dfn"):
+            return words or target
+        if name in ("kbd", "file", "command", "option", "envvar"):
+            return f"`{words or target}`"
         if name in ("sub", "sup"):
             return f"<{name}>{html.escape(content)}</{name}>"
         if name == "math":
             return f"${content}$"
-        if name.startswith("py:") or name in (
-            "func",
-            "class",
-            "meth",
-            "mod",
-            "attr",
-            "data",
-            "code",
-        ):
+        if name.startswith("py:") or name in _PYTHON:
             return f"`{words or target.lstrip('~.')}`"
-        return self.fail(
-            line, f"the role {{{name}}} has no plain form; see tools/plain_markdown.py"
-        )
+        return self.fail(line, f"the role {{{name}}} is not supported by tools/plain_markdown.py")
 
     def citation(self, name: str, keys: str, line: int) -> str:
         """Return citations as ``[Author et al., year]`` or ``Author et al. [year]``."""
@@ -254,11 +235,11 @@ class _Page:
         return _heading(page.read_text(encoding="utf-8")) or target
 
     def target_title(self, target: str, line: int, name: str) -> str:
-        """Return the heading that a label stands before, or plain words for a figure or table."""
-        places = [Path(self.path)] if Path(self.path).exists() else []
+        """Return the heading with a label, or a generic name for a figure or table."""
+        pages = [Path(self.path)] if Path(self.path).exists() else []
         if self.book:
-            places += sorted(Path(self.book).rglob("*.md"))
-        for page in places:
+            pages += sorted(Path(self.book).rglob("*.md"))
+        for page in pages:
             if "_build" in page.parts:
                 continue
             found = re.search(
@@ -274,7 +255,9 @@ class _Page:
         }
         kind = kinds.get(re.split(r"[-:_]", target)[0])
         if kind is None:
-            self.fail(line, f"{{{name}}}`{target}`: no heading carries this label; give it words")
+            self.fail(
+                line, f"{{{name}}}`{target}`: no heading has this label; give the reference a text"
+            )
         return kind
 
     def link(self, target: str) -> str:
@@ -312,6 +295,6 @@ def _quote(text: str) -> str:
 
 
 def _details(title: str, text: str) -> str:
-    # The empty lines make Markdown inside HTML be read as Markdown.
+    # Empty lines separate Markdown from the HTML around it.
     title = re.sub(r"\*\*|`", "", title)
     return f"<details>\n<summary>{html.escape(title)}</summary>\n\n{text}\n\n</details>"

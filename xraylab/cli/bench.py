@@ -3,17 +3,17 @@
 import os
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from xraylab.backend import MEMORY_ON_DEMAND, start_keras
 from xraylab.cli.console import Table
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="A model of 'xraylab models'.")],
-    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 64,
-    rounds: Annotated[int, typer.Option(help="Number of timed calls.")] = 50,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    name: Annotated[str, Argument(help="A model of 'xraylab models'.")],
+    size: Annotated[int, Option(help="Side of the images in pixels.")] = 64,
+    rounds: Annotated[int, Option(help="Number of timed calls.")] = 50,
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ):
     """Measure time and memory of a model on this device, which should be otherwise idle."""
     from rich.console import Console

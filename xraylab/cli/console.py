@@ -5,14 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import rich.table
-import typer
 from rich.console import Console
 from rich.markup import escape
+from typer import Argument
 
-RunFolder = Annotated[
-    Path,
-    typer.Argument(exists=True, file_okay=False, help="Folder of a run of 'xraylab train'."),
-]
+RunFolder = Annotated[Path, Argument(exists=True, file_okay=False, help="Folder of a run.")]
 
 
 def plain(text: Any) -> str:

@@ -3,15 +3,17 @@
 import math
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, Table, say
-from xraylab.cli.train import require_source
+from xraylab.cli.train import Source
 from xraylab.findings import title
 
 FEW_POSITIVES = 10
 """Number of positive images below which a bootstrap interval is unreliable."""
+
+SET = "data_options.KEY=VALUE"
 
 OVERALL = {
     "Macro AUC": "macro_auc",
@@ -24,36 +26,20 @@ OVERALL = {
 
 def evaluate(
     run: RunFolder,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    data: Annotated[
-        str | None,
-        typer.Option(callback=require_source, help="Other data than those of the training."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="data_options.KEY=VALUE",
-            help="An option of the data, such as data_options.root=images; repeatable.",
-        ),
-    ] = None,
-    weights: Annotated[str, typer.Option(help="best or last.")] = "best",
-    replicates: Annotated[
-        int, typer.Option(help="Bootstrap resamples for the 95 % intervals.")
-    ] = 1000,
+    split: Annotated[str, Option(help="train, val or test.")] = "test",
+    data: Source = None,
+    settings: Annotated[list[str] | None, Option("--set", metavar=SET, help="As in train.")] = None,
+    weights: Annotated[str, Option(help="best or last.")] = "best",
+    replicates: Annotated[int, Option(help="Bootstrap resamples for the intervals.")] = 1000,
 ):
-    """Score a run on a split, with intervals and baselines."""
+    """Score a run on a split, or on other data, with intervals and baselines."""
     start_keras()
     from xraylab import evaluation
 
+    options = _data_options(settings)
     print_evaluation(
         evaluation.evaluate(
-            run,
-            split,
-            source=data,
-            data_options=_data_options(settings),
-            weights=weights,
-            replicates=replicates,
+            run, split, source=data, data_options=options, weights=weights, replicates=replicates
         )
     )
 
@@ -67,8 +53,8 @@ def _data_options(settings):
     others = sorted(recipe.differences(default).keys() - {"data_options"})
     if others:
         raise ValueError(
-            "evaluate cannot change how the model was trained. Expected: --set "
-            f"data_options.KEY=VALUE. Received: --set {others[0]}=…."
+            "evaluate cannot change how the model was trained. "
+            f"Expected: --set {SET}. Received: --set {others[0]}=…."
         )
     return recipe.data_options
 
@@ -98,10 +84,7 @@ def print_evaluation(result):
     table.show()
     few = [title(row.label) for row in score.per_finding if 0 < row.positives < FEW_POSITIVES]
     if few:
-        say(
-            f"Fewer than {FEW_POSITIVES} positive images, the interval is unreliable: "
-            f"{', '.join(few)}"
-        )
+        say(f"Unreliable interval, fewer than {FEW_POSITIVES} positives: {', '.join(few)}")
     if score.undefined:
         say(f"Undefined, excluded from the macro AUC: {', '.join(map(title, score.undefined))}")
     say(

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from xraylab.backend import start_keras
 from xraylab.cli.console import Table, say
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="A model, to list its layers.")] = None,
-    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 64,
+    name: Annotated[str | None, Argument(help="A model, to list its layers.")] = None,
+    size: Annotated[int, Option(help="Side of the images in pixels.")] = 64,
 ):
     """List the models with their cost, or the layers of one model."""
     from xraylab import models as registry

@@ -2,21 +2,19 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from xraylab.backend import start_keras
 from xraylab.cli.console import Table, say
 
-SUPERVISION = {
+TARGETS = {
     "classification": "labels",
-    "distillation": "labels and teacher",
+    "distillation": "teacher",
     "masked_reconstruction": "images",
 }
 
 
-def recipes(
-    name: Annotated[str | None, typer.Argument(help="A recipe, to show it in full.")] = None,
-):
+def recipes(name: Annotated[str | None, Argument(help="A recipe, to show it in full.")] = None):
     """List the recipes, or show one: command, cost, settings and changes against its parent."""
     start_keras()
     from xraylab.training import recipes as registry
@@ -29,16 +27,20 @@ def recipes(
 
 def _list(recipes):
     """Print one row per recipe."""
-    table = Table("Recipe", "Data", "Supervision", "Loss")
+    from xraylab.losses import ALIASES
+
+    short = {name: alias for alias, name in ALIASES.items()}
+    table = Table("Recipe", "Data", "Target", "Loss")
     for column in table.columns:
         column.no_wrap = True
     for named in recipes:
         recipe = named.recipe
         masked = recipe.objective == "masked_reconstruction"
-        loss = "L1" if masked else recipe.loss
-        table.add_row(named.name, recipe.data, SUPERVISION[recipe.objective], loss)
+        loss = "L1" if masked else short.get(recipe.loss, recipe.loss)
+        table.add_row(named.name, recipe.data, TARGETS[recipe.objective], loss)
     table.show()
     say(
+        "Target: labels; labels and a teacher's predictions; or the images themselves. "
         "One of them: xraylab recipes NAME. Train: xraylab train NAME --out FOLDER; try it on "
         "simulated images with --data phantom --num-images 512 --epochs 1."
     )

@@ -4,23 +4,25 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option, Typer, echo
 
 from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, Table, plain, say
 
-results = typer.Typer(
+results = Typer(
     name="results",
     help="Records of finished runs: make, list, compare, check and tabulate them.",
     no_args_is_help=True,
 )
 
-Folder = Annotated[Path, typer.Option("--folder", help="Folder of the records.")]
 FOLDER = Path("book/results")
-Replicates = Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.")]
-Model = Annotated[str | None, typer.Option(help="Only runs of this model.")]
-Size = Annotated[int | None, typer.Option(help="Only images of this size in pixels.")]
-Data = Annotated[str | None, typer.Option(help="Only images of this source.")]
+KEEP = "Store labels and predictions with the record; default: for simulated images only."
+
+Folder = Annotated[Path, Option("--folder", help="Folder of the records.")]
+Replicates = Annotated[int, Option(help="Bootstrap resamples for the intervals.")]
+Model = Annotated[str | None, Option(help="Only runs of this model.")]
+Size = Annotated[int | None, Option(help="Only images of this size in pixels.")]
+Data = Annotated[str | None, Option(help="Only images of this source.")]
 
 
 class Format(StrEnum):
@@ -35,39 +37,16 @@ class Format(StrEnum):
 def record(
     run: RunFolder,
     folder: Folder = FOLDER,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the record; default: that of the run's folder.")
-    ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="The named recipe that the run was trained by.")
-    ] = None,
-    cost: Annotated[
-        bool, typer.Option("--cost", help="Measure time and memory on this device, too.")
-    ] = False,
-    keep: Annotated[
-        bool | None,
-        typer.Option(
-            "--keep/--no-keep",
-            help="Store labels and predictions with the record, so that its scores can be "
-            "recomputed; default: for simulated images only.",
-        ),
-    ] = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Overwrite the record of this name.")
-    ] = False,
+    name: Annotated[str | None, Option(help="Name; default: that of the run's folder.")] = None,
+    recipe: Annotated[str | None, Option(help="The named recipe of the run.")] = None,
+    cost: Annotated[bool, Option("--cost", help="Measure time and memory, too.")] = False,
+    keep: Annotated[bool | None, Option("--keep/--no-keep", help=KEEP)] = None,
+    replace: Annotated[bool, Option("--replace", help="Overwrite an existing record.")] = False,
     replicates: Replicates = 1000,
 ):
     """Score a finished run on its test images and write its record."""
-    result = _store().record(
-        run,
-        folder,
-        name=name,
-        recipe_name=recipe,
-        replicates=replicates,
-        cost=cost,
-        keep=keep,
-        replace=replace,
-    )
+    options = {"cost": cost, "keep": keep, "replace": replace, "replicates": replicates}
+    result = _store().record(run, folder, name=name, recipe_name=recipe, **options)
     kind = " on SIMULATED images" if result.simulated else ""
     say(f"{result.path}: test macro AUC {_auc(result)}{kind}")
 
@@ -83,21 +62,17 @@ def list_results(
     for result in found:
         images = result.values["data"]["test"]
         kind = " SIMULATED" if result.simulated else ""
-        table.add_row(
-            result.name,
-            result.recipe["size"],
-            f"{images['images']:,}{kind} of {images['source']}",
-            _auc(result),
-            result.values["recorded"][:10],
-        )
+        scored = f"{images['images']:,}{kind} of {images['source']}"
+        recorded = result.values["recorded"][:10]
+        table.add_row(result.name, result.recipe["size"], scored, _auc(result), recorded)
     table.show()
     say(f"records in {folder}: {len(found)}")
 
 
 @results.command()
 def compare(
-    first: Annotated[str, typer.Argument(help="Name of a record.")],
-    second: Annotated[str, typer.Argument(help="Name of another record.")],
+    first: Annotated[str, Argument(help="Name of a record.")],
+    second: Annotated[str, Argument(help="Name of another record.")],
     folder: Folder = FOLDER,
     replicates: Replicates = 1000,
 ):
@@ -141,10 +116,8 @@ def check(folder: Folder = FOLDER):
 @results.command()
 def table(
     folder: Folder = FOLDER,
-    form: Annotated[Format, typer.Option("--format", help="Format.")] = Format.markdown,
-    columns: Annotated[
-        str | None, typer.Option(help="Columns, separated by commas; an unknown one lists all.")
-    ] = None,
+    form: Annotated[Format, Option("--format", help="Format.")] = Format.markdown,
+    columns: Annotated[str | None, Option(help="Columns; an unknown one lists them.")] = None,
     model: Model = None,
     size: Size = None,
     data: Data = None,
@@ -153,7 +126,7 @@ def table(
     store = _store()
     write = {"markdown": store.to_markdown, "latex": store.to_latex, "csv": store.to_csv}[form]
     options = {} if columns is None else {"columns": tuple(columns.split(","))}
-    typer.echo(plain(write(store.table(_select(folder, model, size, data), **options))))
+    echo(plain(write(store.table(_select(folder, model, size, data), **options))))
 
 
 def _store():

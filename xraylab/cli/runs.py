@@ -14,9 +14,7 @@ from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, Table, command, plain, say
 
 
-def runs(
-    folder: Annotated[Path, typer.Argument(help="Folder to search.")] = Path("runs"),
-):
+def runs(folder: Annotated[Path, typer.Argument(help="Folder to search.")] = Path("runs")):
     """List the runs in a folder and its subfolders with their progress."""
     start_keras()
     from xraylab.training import Run

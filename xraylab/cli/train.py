@@ -3,24 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, BadParameter, Option
 
 from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, command, say
 
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="FIELD=VALUE",
-        help="Any field of the recipe, such as ema=0.999 or data_options.root=images; repeatable.",
-    ),
-]
-
-MaxHours = Annotated[
-    float | None,
-    typer.Option(help="Stop with a checkpoint before this time has passed, as on Kaggle."),
-]
+SET = "Any field of the recipe, such as ema=0.999 or data_options.root=images; repeatable."
+Settings = Annotated[list[str] | None, Option("--set", metavar="FIELD=VALUE", help=SET)]
+MaxHours = Annotated[float | None, Option(help="Stop with a checkpoint before this time is over.")]
 
 
 def require_source(value: str | None) -> str | None:
@@ -30,48 +20,30 @@ def require_source(value: str | None) -> str | None:
 
     if value is None or value in NAMED_SOURCES or Path(value).expanduser().exists():
         return value
-    hint = did_you_mean(value, NAMED_SOURCES)
-    raise typer.BadParameter(
+    raise BadParameter(
         f"Expected: {', '.join(NAMED_SOURCES)}, or an existing .npz file. Received: {value!r}, "
-        f"which is neither.{f' {hint}' if hint else ''}"
+        f"which is neither. {did_you_mean(value, NAMED_SOURCES) or ''}"
     )
 
 
+SOURCE = "phantom, chestmnist, nih14, chexpert, folder, or the path of an .npz file."
+Source = Annotated[str | None, Option(callback=require_source, help=SOURCE)]
+
+
 def train(
-    name: Annotated[
-        str, typer.Argument(help="A recipe of 'xraylab recipes' or a model of 'xraylab models'.")
-    ],
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run.")],
-    data: Annotated[
-        str | None,
-        typer.Option(
-            callback=require_source,
-            help="phantom, chestmnist, nih14, chexpert, folder, or the path of an .npz file.",
-        ),
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images per step.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Peak learning rate of AdamW, after the warm-up.")
-    ] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="Loss of the labels, such as asymmetric or focal.")
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="Seed of initial weights, dropout, shuffling and augmentation."),
-    ] = None,
-    num_images: Annotated[
-        int | None, typer.Option(help="Number of training images; default: all.")
-    ] = None,
-    label_names: Annotated[
-        str | None, typer.Option(help="Names of the label columns, separated by commas.")
-    ] = None,
+    name: Annotated[str, Argument(help="A name of 'xraylab recipes' or 'xraylab models'.")],
+    out: Annotated[Path, Option(file_okay=False, help="Folder of the run.")],
+    data: Source = None,
+    size: Annotated[int | None, Option(help="Side of the images in pixels.")] = None,
+    epochs: Annotated[int | None, Option(help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, Option(help="Images per step.")] = None,
+    learning_rate: Annotated[float | None, Option(help="Peak learning rate of AdamW.")] = None,
+    loss: Annotated[str | None, Option(help="Loss of the labels, such as focal.")] = None,
+    seed: Annotated[int | None, Option(help="Seed of all random numbers.")] = None,
+    num_images: Annotated[int | None, Option(help="Number of training images.")] = None,
+    label_names: Annotated[str | None, Option(help="Label columns, separated by commas.")] = None,
     settings: Settings = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out if there is one.")
-    ] = False,
+    resume: Annotated[bool, Option("--resume", help="Continue the run in --out, if any.")] = False,
     max_hours: MaxHours = None,
 ):
     """Train by a recipe, or a model with default settings; options override the recipe.
@@ -79,40 +51,34 @@ def train(
     Training can be interrupted at any time; the same command with --resume continues it.
     """
     start_keras()
-    from xraylab import training
+    from xraylab import losses, training
     from xraylab.training import recipes
 
+    recipe = recipes.find(name)
+    if data is not None:
+        recipe = recipes.on_other_data(recipe, data)
+    recipe = recipes.override(recipe, settings or ())
     options = {
         "size": size,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
-        "loss": loss,
+        "loss": loss and losses.resolve_name(loss),
         "seed": seed,
         "num_images": num_images,
-        "label_names": None if label_names is None else tuple(label_names.split(",")),
+        "label_names": label_names and tuple(label_names.split(",")),
     }
-    recipe = recipes.find(name)
-    if data is not None:
-        recipe = recipes.on_other_data(recipe, data)
-    recipe = recipes.override(recipe, settings or ())
     given = {field: value for field, value in options.items() if value is not None}
     recipe = training.Recipe.from_dict(recipe.to_dict() | given)
     print_outcome(training.fit(recipe, out, resume=resume, max_hours=max_hours))
 
 
 def resume(
-    run: RunFolder,
-    data: Annotated[
-        str | None,
-        typer.Option(callback=require_source, help="Where its images are now, if moved."),
-    ] = None,
-    settings: Settings = None,
-    max_hours: MaxHours = None,
+    run: RunFolder, data: Source = None, settings: Settings = None, max_hours: MaxHours = None
 ):
     """Continue a run by the recipe in its folder.
 
-    If files have moved, set data_options.root, teacher or start_from with --set.
+    If files have moved, give --data, or set data_options.root, teacher or start_from with --set.
     """
     start_keras()
     from xraylab import training
@@ -134,14 +100,11 @@ def print_outcome(run):
         following = command("evaluate", run.path, "--split", "test")
     else:
         score = f"validation error on masked pixels {scores['val_masked_error']:.4f} of full range"
-        following = command(
-            "train", recipe.model, "--size", recipe.size,
-            "--set", f"start_from={run.path}", "--out", "FOLDER",
-        )  # fmt: skip
+        options = ("--set", f"start_from={run.path}", "--out", "FOLDER")
+        following = command("train", recipe.model, "--size", recipe.size, *options)
     simulated = " on SIMULATED images" if report["simulated_images"] else ""
     say(
         f"finished {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} in "
-        f"{report['seconds']:.0f} s; best epoch {report['best_epoch']}, {score}{simulated}"
+        f"{report['seconds']:.0f} s; best epoch {report['best_epoch']}, {score}{simulated}\n"
+        f"weights, history and report: {run.path}\nnext: {following}"
     )
-    say(f"weights, history and report: {run.path}")
-    say(f"next: {following}")
