@@ -1,4 +1,4 @@
-"""Score a public model's probabilities on real images, and write numbers that pages may show.
+"""Score the probabilities of a public model on real images, and write aggregate numbers.
 
 ::
 
@@ -6,11 +6,11 @@
 
 The folder holds ``densenet121_test_probabilities.npz`` (probabilities, labels and names of the
 22,433 images of ChestMNIST's test split), ``chestmnist_all_labels.npz`` (labels of all images) and
-NIH's table ``Data_Entry_2017_v2020.csv.gz``. Neither images nor labels nor single probabilities are
-written, only what was computed over many.
+NIH's table ``Data_Entry_2017_v2020.csv.gz``. Only numbers over many images are written: no images,
+labels or single probabilities.
 
-There are no probabilities for validation images. Calibration and thresholds are therefore fitted on
-one half of the test patients and judged on the other.
+There are no probabilities of validation images. Calibration and thresholds are therefore fitted on
+one half of the test patients and scored on the other.
 """
 
 import argparse
@@ -21,131 +21,124 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit, logit
 
-from xraylab import evaluation, metrics
+from xraylab import evaluation, io, metrics
 from xraylab.findings import FINDINGS
-from xraylab.models.predict import sigmoid
-from xraylab.results.scoring import judge, plain
-from xraylab.training.run import write_json
+from xraylab.results.scoring import calibration_scores
 
 OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "densenet121_chestmnist.json"
 REPLICATES = 1000
-BINS = 15
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=OUT)
-    asked = parser.parse_args()
-    with np.load(asked.folder / "densenet121_test_probabilities.npz") as stored:
-        truth, said, images = stored["labels"], stored["probabilities"], stored["names"]
-    with np.load(asked.folder / "chestmnist_all_labels.npz") as stored:
+    arguments = parser.parse_args()
+    with np.load(arguments.folder / "densenet121_test_probabilities.npz") as stored:
+        y_true, probabilities = stored["labels"], stored["probabilities"]
+        names = stored["names"]
+    with np.load(arguments.folder / "chestmnist_all_labels.npz") as stored:
         prevalence = stored["train_labels"].mean(axis=0)
-        assert (stored["test_names"] == images).all() and (stored["test_labels"] == truth).all()
-    patients = np.array([name[:8] for name in images])
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
+        assert (stored["test_names"] == names).all() and (stored["test_labels"] == y_true).all()
+    patients = np.array([name[:8] for name in names])
+    score = metrics.score(y_true, probabilities, label_names=FINDINGS, prevalence=prevalence)
+    curves = [evaluation.reliability(y_true[:, k], probabilities[:, k]) for k in range(14)]
     values = {
-        "about": "A DenseNet-121 on the real images of ChestMNIST's test split; numbers over many "
-        "images, computed by tools/measure_real_probabilities.py. Halves: of the patients.",
-        "images": len(images),
-        "patients": len(np.unique(patients)),
-        **scores(truth, said, patients, prevalence),
-        "reliability": [curve(truth[:, k], said[:, k]) for k in range(len(FINDINGS))],
-        "halves": halves(truth, said, patients),
-        "subgroups": subgroups(truth, said, patients, columns_of(asked.folder, images)),
+        "about": "A DenseNet-121 on the real images of ChestMNIST's test split: numbers over many "
+        "images, computed by tools/measure_real_probabilities.py. The two halves split the "
+        "patients.",
+        "num_images": len(names),
+        "num_patients": len(np.unique(patients)),
+        "scores": score,
+        "intervals": intervals(y_true, probabilities, patients),
+        "intervals_over_images": intervals(y_true, probabilities, None),
+        "reliability": curves,
+        "halves": halves(y_true, probabilities, patients),
+        "subgroups": subgroups(
+            y_true, probabilities, patients, read_table(arguments.folder, names)
+        ),
     }
-    write_json(asked.out, plain(values))
-    print(f"wrote {asked.out}: macro AUC {values['scores']['macro_auc']:.4f}")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    io.write_json(arguments.out, values)
+    print(f"wrote {arguments.out}: macro AUC {score.macro_auc:.4f}")
 
 
-def scores(truth, said, patients, prevalence):
-    """Return all scores, with intervals over patients and over images."""
-    return {
-        "scores": metrics.score(truth, said, label_names=FINDINGS, prevalence=prevalence).to_dict(),
-        "intervals": intervals(truth, said, patients),
-        "intervals_over_images": intervals(truth, said, None),
-    }
+def intervals(y_true, probabilities, patients):
+    """Compute intervals of all scores, of the calibration error and of the Brier score."""
+    options = {"replicates": REPLICATES, "patients": patients}
+    found = evaluation.bootstrap(y_true, probabilities, label_names=FINDINGS, **options)
+    return found | evaluation.calibration_intervals(y_true, probabilities, **options)
 
 
-def intervals(truth, said, patients):
-    found = evaluation.bootstrap(truth, said, REPLICATES, label_names=FINDINGS, patients=patients)
-    found |= evaluation.calibration_intervals(truth, said, REPLICATES, patients=patients)
-    return {name: asdict(interval) for name, interval in found.items()}
-
-
-def curve(truth, said):
-    """Return the reliability curve of one label."""
-    found = evaluation.reliability(truth, said, BINS)
-    return {name: values.tolist() for name, values in vars(found).items()}
-
-
-def halves(truth, said, patients):
-    """Return what calibration and thresholds from one half of the patients do to the other."""
-    fitting = np.array([zlib.crc32(who.encode()) % 2 == 0 for who in patients])
-    logits = np.log(said.astype(np.float64)) - np.log1p(-said.astype(np.float64))
-    fitted = evaluation.fit_to(truth[fitting], logits[fitting])
-    rules = fitted.thresholds | {"half": (0.5,) * len(FINDINGS)}
-    promised = points(truth[fitting], logits[fitting], rules)
-    truth, logits, patients = truth[~fitting], logits[~fitting], patients[~fitting]
+def halves(y_true, probabilities, patients):
+    """Fit calibration and thresholds on one half of the patients, and score them on the other."""
+    fitting = np.array([zlib.crc32(patient.encode()) % 2 == 0 for patient in patients])
+    logits = logit(probabilities.astype(np.float64))
+    fitted = evaluation.fit_calibration(y_true[fitting], logits[fitting])
+    if fitted.temperature is None:
+        raise SystemExit("No temperature maximises the likelihood: nothing is written")
+    rules = fitted.thresholds | {"0.5": (0.5,) * len(FINDINGS)}
+    points_fitted = operating_points(y_true[fitting], logits[fitting], rules)
+    y_true, logits, patients = y_true[~fitting], logits[~fitting], patients[~fitting]
     methods = {
-        "as_given": sigmoid,
+        "uncalibrated": expit,
         "temperature": fitted.temperature,
         "platt": fitted.platt,
     }
-    judged = {}
-    for name, mended in methods.items():
-        if mended is None:
-            raise SystemExit(f"no {name} is likeliest for these probabilities: nothing is written")
-        chances = mended(logits)
-        judged[name] = judge(truth, chances, replicates=REPLICATES, patients=patients) | {
-            "mean_probability": chances.mean(axis=0)
-        }
+    calibration = {}
+    for name, method in methods.items():
+        calibrated = method(logits)
+        calibration[name] = calibration_scores(
+            y_true, calibrated, replicates=REPLICATES, patients=patients
+        ) | {"mean_probability": calibrated.mean(axis=0)}
     return {
-        "images_fitted": int(fitting.sum()),
-        "images_judged": len(truth),
-        "prevalence": truth.mean(axis=0),
-        "fitted": fitted.to_dict(),
-        "calibration": judged,
-        "promised_points": promised,
-        "operating_points": points(truth, logits, rules),
+        "num_images_fitted": int(fitting.sum()),
+        "num_images_scored": len(y_true),
+        "prevalence": y_true.mean(axis=0),
+        "fitted": fitted,
+        "calibration": calibration,
+        "points_fitted": points_fitted,
+        "points_scored": operating_points(y_true, logits, rules),
     }
 
 
-def points(truth, logits, rules):
-    """Return by rule what its thresholds do, one operating point a label."""
-    chances = sigmoid(logits)
+def operating_points(y_true, logits, rules):
+    """Compute the operating points of each rule, one for each label."""
     return {
-        rule: [asdict(point) for point in evaluation.operating_points(truth, chances, chosen)]
-        for rule, chosen in rules.items()
+        rule: evaluation.operating_points(y_true, expit(logits), np.array(thresholds, float))
+        for rule, thresholds in rules.items()
     }
 
 
-def columns_of(folder, images):
-    """Return sex, age band and projection of images, from NIH's table."""
+def read_table(folder, names):
+    """Read sex, age band and projection of images from NIH's table."""
     with gzip.open(folder / "Data_Entry_2017_v2020.csv.gz", "rt", newline="") as stream:
         rows = {row["Image Index"]: row for row in csv.DictReader(stream)}
-    found = [rows[name] for name in images]
-    ages = [float(row["Patient Age"]) for row in found]
+    found = [rows[name] for name in names]
     return {
         "sex": [row["Patient Gender"] for row in found],
-        "age": evaluation.age_bands(ages),
+        "age": evaluation.age_bands([float(row["Patient Age"]) for row in found]),
         "projection": [row["View Position"] for row in found],
     }
 
 
-def subgroups(truth, said, patients, columns):
-    """Return the macro AUC of each group, with intervals over patients."""
-    found = {}
-    for name, groups in columns.items():
-        rows = evaluation.by_group(
-            truth, said, groups, label_names=FINDINGS, patients=patients, replicates=REPLICATES
-        )
-        found[name] = [
-            {"name": row.name, "images": row.num_images, "labels": row.labels, **asdict(row.score)}
-            for row in rows
+def subgroups(y_true, probabilities, patients, columns):
+    """Compute the macro AUC of each group, with intervals over patients."""
+    options = {"label_names": FINDINGS, "patients": patients, "replicates": REPLICATES}
+    return {
+        name: [
+            {
+                "name": group.name,
+                "num_images": group.num_images,
+                "labels": group.labels,
+                **asdict(group.score),
+            }
+            for group in evaluation.by_group(y_true, probabilities, groups, **options)
         ]
-    return found
+        for name, groups in columns.items()
+    }
 
 
 if __name__ == "__main__":

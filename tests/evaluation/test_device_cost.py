@@ -1,4 +1,4 @@
-"""What a model costs on a device is measured, and agrees with what is known of it."""
+"""Measured cost of a model, compared with the table of costs."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from xraylab import evaluation
 from xraylab.models.stored import stored_cost
 
 
-def test_a_small_model_is_measured():
+def test_cost_of_a_small_model():
     found = evaluation.device_cost("rr_vit_toy", 32, batch_sizes=(4,), rounds=5)
     known = stored_cost("rr_vit_toy", 64)
     assert found.parameters < known.parameters  # fewer positions at half the size
@@ -19,10 +19,10 @@ def test_a_small_model_is_measured():
     assert found.to_dict()["rounds"] == 5
 
 
-def test_what_cannot_be_measured():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ValueError, match="unknown model"):
         evaluation.device_cost("rr_vit_big")
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="argument rounds"):
         evaluation.device_cost("rr_vit_toy", rounds=0)
-    with pytest.raises(RuntimeError, match=r"answers of rr_vit_toy at 30 px failed: .*multiple"):
+    with pytest.raises(RuntimeError, match=r"inference of rr_vit_toy at 30 px failed: .*multiple"):
         evaluation.device_cost("rr_vit_toy", 30)

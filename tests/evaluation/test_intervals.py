@@ -1,4 +1,4 @@
-"""Bootstrap intervals against a plain loop, theory, and wrong arguments."""
+"""Bootstrap intervals against a plain loop over resamples, and against theory."""
 
 import numpy as np
 import pytest
@@ -8,15 +8,15 @@ from xraylab import evaluation, metrics
 from xraylab.evaluation.resampling import resamples
 
 
-def answers(num_images, seed=0, levels=50):
+def make_images(num_images, seed=0, levels=50):
     rng = np.random.default_rng(seed)
     y_true = rng.random((num_images, 2)) < [0.3, 0.5]
     scores = np.clip(0.5 + 0.2 * (y_true - 0.5) + rng.normal(0, 0.2, y_true.shape), 0, 1)
     return y_true.astype(int), np.round(scores * levels) / levels
 
 
-def test_values_are_the_scores():
-    y_true, probabilities = answers(120)
+def test_values_match_the_scores():
+    y_true, probabilities = make_images(120)
     score = metrics.score(y_true, probabilities)
     intervals = evaluation.bootstrap(y_true, probabilities, 50)
     assert intervals["macro_auc"].value == pytest.approx(score.macro_auc, abs=1e-12)
@@ -25,9 +25,9 @@ def test_values_are_the_scores():
     assert intervals["label_1"].value == pytest.approx(score.per_finding[1].roc_auc, abs=1e-12)
 
 
-def test_replicates_are_those_of_a_plain_loop():
-    """The same draws, scored image by image with scikit-learn, give the same percentiles."""
-    y_true, probabilities = answers(60)
+def test_bounds_match_a_plain_loop():
+    """The same resamples, scored with scikit-learn, have the same percentiles."""
+    y_true, probabilities = make_images(60)
     rng = np.random.default_rng(3)
     drawn = rng.integers(0, 60, (40, 60))
     rows = []
@@ -52,9 +52,9 @@ def test_replicates_are_those_of_a_plain_loop():
         assert (intervals[name].low, intervals[name].high) == pytest.approx((low, high), abs=1e-12)
 
 
-def test_width_follows_hanley_and_mcneil():
+def test_width_matches_hanley_and_mcneil():
     """The standard error of an AUC is known in closed form (Hanley and McNeil 1982, Eq. 2)."""
-    y_true, probabilities = answers(800, levels=10_000)
+    y_true, probabilities = make_images(800, levels=10_000)
     interval = evaluation.bootstrap(y_true, probabilities, 2000)["label_1"]
     area, positives = interval.value, y_true[:, 1].sum()
     negatives = len(y_true) - positives
@@ -65,24 +65,24 @@ def test_width_follows_hanley_and_mcneil():
     assert interval.high - interval.low == pytest.approx(expected, rel=0.1)
 
 
-def test_label_with_one_class():
+def test_label_with_one_class_is_undefined():
     intervals = evaluation.bootstrap([[0, 1], [0, 0], [0, 1]], np.full((3, 2), 0.5), 20)
     assert np.isnan(intervals["label_0"].low)
     assert intervals["label_1"].value == 0.5
 
 
-def test_bad_arguments():
-    with pytest.raises(ValueError, match="replicates must be at least 1"):
+def test_arguments_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="argument replicates"):
         evaluation.bootstrap([[0], [1]], [[0.1], [0.2]], 0)
-    with pytest.raises(ValueError, match="level in"):
+    with pytest.raises(ValueError, match="argument level"):
         evaluation.bootstrap([[0], [1]], [[0.1], [0.2]], level=95)
     with pytest.raises(ValueError, match="look like logits"):
         evaluation.bootstrap([[0], [1]], [[-1.0], [0.2]])
 
 
-def test_patients_are_drawn_whole():
-    """Groups drawn and scored by a plain loop give the same percentiles."""
-    y_true, probabilities = answers(60)
+def test_patients_are_resampled_whole():
+    """Patients resampled and scored by a plain loop have the same percentiles."""
+    y_true, probabilities = make_images(60)
     patients = np.repeat([f"p{k}" for k in range(20)], [1, 2, 3, 6] * 5)
     rng = np.random.default_rng(5)
     rows = []
@@ -97,8 +97,8 @@ def test_patients_are_drawn_whole():
     assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=1e-12)
 
 
-def test_images_of_one_patient_widen_the_interval():
-    y_true, probabilities = answers(100, levels=1000)
+def test_resampling_patients_widens_the_interval():
+    y_true, probabilities = make_images(100, levels=1000)
     y_true, probabilities = np.tile(y_true, (4, 1)), np.tile(probabilities, (4, 1))
     patients = np.tile(np.arange(100), 4)
     alone, together = (
@@ -106,37 +106,37 @@ def test_images_of_one_patient_widen_the_interval():
         for p in (None, patients)
     )
     ratio = (together.high - together.low) / (alone.high - alone.low)
-    assert ratio == pytest.approx(2.0, rel=0.15)  # four copies tell no more than one
+    assert ratio == pytest.approx(2.0, rel=0.15)  # four copies have the information of one
 
 
 def test_strata_keep_their_sizes():
-    y_true, _ = answers(40)
+    y_true, _ = make_images(40)
     y_true[:, 0] = 0
-    y_true[:2, 0] = 1  # drawn freely, one resample in eight holds neither
+    y_true[:2, 0] = 1  # without strata, one resample in eight has neither
     strata = y_true[:, 0]
     for weights in resamples(40, 200, np.random.default_rng(0), strata=strata):
         assert (weights[:, strata == 1].sum(axis=1) == 2).all()
         assert (weights.sum(axis=1) == 40).all()
-    free = next(resamples(40, 200, np.random.default_rng(0), chunk=200))
-    assert (free[:, strata == 1].sum(axis=1) == 0).any()
+    unstratified = next(resamples(40, 200, np.random.default_rng(0), chunk=200))
+    assert (unstratified[:, strata == 1].sum(axis=1) == 0).any()
 
 
-def test_patients_within_strata():
+def test_patients_are_resampled_within_strata():
     patients, strata = np.repeat(np.arange(10), 3), np.repeat([0, 1], 15)
     for weights in resamples(30, 50, np.random.default_rng(0), patients=patients, strata=strata):
         assert (weights.reshape(-1, 10, 3) == weights.reshape(-1, 10, 3)[..., :1]).all()
         assert (weights[:, :15].sum(axis=1) == 15).all()
 
 
-def test_only_what_is_asked_for():
-    y_true, probabilities = answers(60)
+def test_selected_scores_match_all_scores():
+    y_true, probabilities = make_images(60)
     everything = evaluation.bootstrap(y_true, probabilities, 30)
     some = evaluation.bootstrap(y_true, probabilities, 30, scores=["label_1", "accuracy"])
     assert some == {name: everything[name] for name in ("label_1", "accuracy")}
 
 
-def test_unknown_labels_are_left_out():
-    y_true, probabilities = answers(60)
+def test_nan_labels_are_ignored():
+    y_true, probabilities = make_images(60)
     y_true = y_true.astype(float)
     y_true[:10, 0] = np.nan
     value = evaluation.bootstrap(y_true, probabilities, 5)["label_0"].value
@@ -146,9 +146,9 @@ def test_unknown_labels_are_left_out():
 # Differences
 
 
-def test_a_difference_is_that_of_the_same_resamples():
-    y_true, first = answers(60)
-    second = answers(60, seed=1)[1] * 0.5 + 0.5 * y_true
+def test_difference_matches_a_plain_loop_over_pairs():
+    y_true, first = make_images(60)
+    second = make_images(60, seed=1)[1] * 0.5 + 0.5 * y_true
     rng = np.random.default_rng(7)
     rows = []
     for images in rng.integers(0, 60, (50, 60)):
@@ -163,14 +163,14 @@ def test_a_difference_is_that_of_the_same_resamples():
     assert found.p_value == pytest.approx(min(1, 2 * (smaller + 1) / 51))
 
 
-def test_a_model_does_not_differ_from_itself():
-    y_true, first = answers(60)
+def test_identical_models_do_not_differ():
+    y_true, first = make_images(60)
     found = evaluation.compare(y_true, first, first, 30)
     assert {(d.value, d.low, d.high, d.p_value) for d in found.values()} == {(0, 0, 0, 1)}
 
 
-def test_a_difference_agrees_with_delong():
-    """Two ways to the same standard error: resampling, and the covariance of the areas."""
+def test_width_of_a_difference_matches_delong():
+    """Resampling and the covariance of the areas estimate the same standard error."""
     rng = np.random.default_rng(2)
     y_true = (rng.random((600, 1)) < 0.3).astype(int)
     shared = rng.normal(size=(600, 1))
@@ -189,16 +189,16 @@ def test_a_difference_agrees_with_delong():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"patients": [1]}, "patients: expected 3, one an image"),
-        ({"strata": [1, 2]}, "strata: expected 3, one an image"),
+        ({"patients": [1]}, r"patients: Expected: shape \(3,\)"),
+        ({"strata": [1, 2]}, r"strata: Expected: shape \(3,\)"),
         ({"patients": [1, 1, 2], "strata": [0, 1, 1]}, "patients are drawn whole"),
-        ({"patients": [1, np.nan, 2]}, "1 images have none, the first is image 1"),
-        ({"patients": ["a", "b", ""]}, "the first is image 2"),
+        ({"patients": [1, np.nan, 2]}, "1 images without one, the first at row 1"),
+        ({"patients": ["a", "b", ""]}, "the first at row 2"),
         ({"label_names": ["accuracy"]}, "'accuracy' is the name of a score"),
-        ({"scores": ["auc"]}, "scores must be among macro_auc"),
-        ({"scores": []}, "scores must be among"),
+        ({"scores": ["auc"]}, "scores: Expected: names from macro_auc"),
+        ({"scores": []}, "scores: Expected"),
     ],
 )
-def test_resamples_that_cannot_be_drawn(options, message):
+def test_invalid_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         evaluation.bootstrap([[0], [1], [1]], [[0.1], [0.2], [0.3]], 5, **options)

@@ -1,4 +1,4 @@
-"""DeLong's test against its definition by pairs, and Holm's correction against a worked example."""
+"""DeLong's test against its definition by pairs, and Holm's correction against an example."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,10 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from xraylab import evaluation
-from xraylab.evaluation.significance import midranks
 
 
 def make_images(num_images=120, seed=0, levels=12):
-    """Return labels and the answers of two models, with many ties."""
+    """Draw labels and the predictions of two models, with many ties."""
     rng = np.random.default_rng(seed)
     y_true = (rng.random(num_images) < 0.3).astype(int)
     shared = rng.normal(size=num_images)
@@ -19,7 +18,7 @@ def make_images(num_images=120, seed=0, levels=12):
 
 
 def by_pairs(y_true, *scores):
-    """Return areas and covariance from every pair of images, as DeLong and others define them."""
+    """Compute areas and covariance from all pairs of images, as DeLong et al. 1988 define them."""
     of_positives, of_negatives = [], []
     for model in scores:
         positive, negative = model[y_true == 1], model[y_true == 0]
@@ -28,13 +27,13 @@ def by_pairs(y_true, *scores):
         of_negatives.append(wins.mean(axis=0))
     areas = np.mean(of_positives, axis=1)
     covariance = np.zeros((len(scores), len(scores)))
-    for parts in (np.array(of_positives), np.array(of_negatives)):
-        away = parts - areas[:, np.newaxis]
-        covariance += away @ away.T / (parts.shape[1] - 1) / parts.shape[1]
+    for values in (np.array(of_positives), np.array(of_negatives)):
+        centred = values - areas[:, np.newaxis]
+        covariance += centred @ centred.T / (values.shape[1] - 1) / values.shape[1]
     return areas, covariance
 
 
-def test_areas_and_covariance_are_those_of_all_pairs():
+def test_areas_and_covariance_match_all_pairs():
     y_true, first, second = make_images()
     found = evaluation.delong(y_true, first, second)
     areas, covariance = by_pairs(y_true, first, second)
@@ -43,7 +42,7 @@ def test_areas_and_covariance_are_those_of_all_pairs():
     assert found.areas[1] == pytest.approx(roc_auc_score(y_true, second), abs=1e-14)
 
 
-def test_interval_and_p_value_follow_from_the_normal_distribution():
+def test_interval_and_p_value_match_the_normal_distribution():
     y_true, first, second = make_images()
     found = evaluation.delong(y_true, first, second)
     areas, covariance = by_pairs(y_true, first, second)
@@ -54,8 +53,8 @@ def test_interval_and_p_value_follow_from_the_normal_distribution():
     assert found.p_value == pytest.approx(2 * stats.norm.sf(abs(z)), abs=1e-12)
 
 
-def test_p_values_are_even_where_nothing_differs():
-    """Of two equally good models, one in twenty comparisons falls below 0.05."""
+def test_p_values_are_uniform_under_the_null_hypothesis():
+    """Of equally good models, 5 % of the comparisons have p < 0.05."""
     rng = np.random.default_rng(1)
     p_values = []
     for _ in range(2000):
@@ -67,7 +66,7 @@ def test_p_values_are_even_where_nothing_differs():
     assert stats.kstest(p_values, "uniform").pvalue > 1e-3
 
 
-def test_one_model_has_an_interval_and_a_model_equals_itself():
+def test_one_model_and_identical_models():
     y_true, first, _ = make_images()
     low, high = evaluation.delong(y_true, first).interval()
     assert 0 <= low < roc_auc_score(y_true, first) < high <= 1
@@ -75,16 +74,11 @@ def test_one_model_has_an_interval_and_a_model_equals_itself():
     perfect = evaluation.delong(y_true, y_true, -y_true)
     assert perfect.difference == -1.0
     assert np.isnan(perfect.p_value)  # no variance, and no test
-    with pytest.raises(ValueError, match="3 were given"):
+    with pytest.raises(ValueError, match="Received: 3 models"):
         evaluation.delong(y_true, first, first, first).p_value  # noqa: B018
 
 
-def test_midranks():
-    values = np.array([3.0, 1.0, 3.0, 2.0, 3.0, 1.0])
-    np.testing.assert_array_equal(midranks(values), stats.rankdata(values))
-
-
-def test_holm_worked_by_hand():
+def test_holm_matches_an_example():
     adjusted = evaluation.holm([0.01, 0.04, np.nan, 0.03, 0.005])
     np.testing.assert_allclose(adjusted, [0.03, 0.06, np.nan, 0.06, 0.02])
     np.testing.assert_allclose(evaluation.holm([0.6, 0.7]), [1.0, 1.0])
@@ -94,18 +88,18 @@ def test_holm_worked_by_hand():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([0, 1, 1], [0.1, 0.2]), r"\(3,\) and \[\(2,\)\] came"),
+        (([0, 1, 1], [0.1, 0.2]), r"Received: \(3,\) and \[\(2,\)\]"),
         (([0, 1, 1],), "scores of each model"),
-        (([0, 1, 1, 1], [0.1, 0.2, 0.3, 0.4]), "3 with and 1 without"),
-        (([0, 0, 1, 1], [0.1, 0.2, np.nan, 0.4]), "finite numbers"),
+        (([0, 1, 1, 1], [0.1, 0.2, 0.3, 0.4]), "3 positive and 1 negative"),
+        (([0, 0, 1, 1], [0.1, 0.2, np.nan, 0.4]), "finite scores"),
         (([0, 0, 1, 2], [0.1, 0.2, 0.3, 0.4]), "0 and 1 only"),
     ],
 )
-def test_images_that_cannot_be_compared(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         evaluation.delong(*arguments)
 
 
-def test_p_values_out_of_range():
+def test_p_values_out_of_range_are_refused():
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         evaluation.holm([0.2, 1.2])

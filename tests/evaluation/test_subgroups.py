@@ -1,4 +1,4 @@
-"""Groups are scored as if they were all there is, the worst first."""
+"""Scores by subgroup, compared with those of the subgroup alone."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def make_images(num_images=200):
     return y_true, np.clip(0.3 + 0.4 * y_true + noise * rng.normal(size=y_true.shape), 0, 1), groups
 
 
-def test_a_group_is_scored_alone_and_the_worst_comes_first():
+def test_group_scores_match_the_group_alone_in_ascending_order():
     y_true, probabilities, groups = make_images()
     found = evaluation.by_group(y_true, probabilities, groups, replicates=50)
     assert [group.name for group in found] == ["AP", "PA"]
@@ -26,7 +26,7 @@ def test_a_group_is_scored_alone_and_the_worst_comes_first():
         assert group.labels == ("label_0", "label_1")
 
 
-def test_patients_go_with_their_images():
+def test_patients_are_restricted_to_the_group():
     y_true, probabilities, groups = make_images()
     patients = np.arange(200) // 2
     found = evaluation.by_group(
@@ -39,8 +39,8 @@ def test_patients_go_with_their_images():
     assert found[0].score == alone["accuracy"]
 
 
-def test_a_mean_is_over_the_same_labels_in_all_groups():
-    """A group without the finding that is easy to see must not look worse for it."""
+def test_macro_average_uses_the_same_labels_in_all_groups():
+    """A group that lacks an easy finding must not score lower for it."""
     y_true, probabilities, groups = make_images()
     y_true[groups == "AP", 1] = 0
     found = evaluation.by_group(y_true, probabilities, groups, replicates=10, label_names="ab")
@@ -50,28 +50,28 @@ def test_a_mean_is_over_the_same_labels_in_all_groups():
         alone = evaluation.bootstrap(y_true[rows], probabilities[rows], 1)["label_0"]
         assert group.score.value == alone.value
     y_true[groups == "AP", 0] = 0
-    with pytest.raises(ValueError, match="no label has images with and without it"):
+    with pytest.raises(ValueError, match="No label has both classes"):
         evaluation.by_group(y_true, probabilities, groups, replicates=10)
 
 
-def test_a_list_with_nan_names_no_group():
+def test_nan_and_none_name_no_group():
     y_true, probabilities, _ = make_images()
     groups = ["AP", "PA", float("nan"), None] * 50
     found = evaluation.by_group(y_true, probabilities, groups, replicates=5)
     assert {group.name for group in found} == {"AP", "PA"}
 
 
-def test_small_groups_and_those_without_a_name_are_left_out():
+def test_small_and_unnamed_groups_are_left_out():
     y_true, probabilities, groups = make_images()
     groups = groups.astype(object)
     groups[:3] = "lateral"
     groups[3] = None
-    found = evaluation.by_group(y_true, probabilities, groups, least=10, replicates=5)
+    found = evaluation.by_group(y_true, probabilities, groups, min_images=10, replicates=5)
     assert {group.name for group in found} == {"AP", "PA"}
     assert sum(group.num_images for group in found) == np.isin(groups, ["AP", "PA"]).sum()
 
 
-def test_a_group_whose_score_is_undefined_comes_last():
+def test_undefined_scores_come_last():
     y_true = np.array([[1], [0], [0], [0]])
     found = evaluation.by_group(
         y_true, [[0.9], [0.1], [0.2], [0.3]], [1, 1, 2, 2], "label_0", replicates=5
@@ -88,12 +88,12 @@ def test_age_bands():
 @pytest.mark.parametrize(
     ("groups", "options", "message"),
     [
-        (["a"], {}, "groups: expected 3, one an image"),
-        (["", None, ""], {}, "no group has 1 images"),
-        (["a", "a", "b"], {"least": 5}, "no group has 5 images"),
-        (["a", "a", "b"], {"score": "auc"}, "scores must be among"),
+        (["a"], {}, "groups: Expected: 3 values"),
+        (["", None, ""], {}, "at least 1 images"),
+        (["a", "a", "b"], {"min_images": 5}, "at least 5 images"),
+        (["a", "a", "b"], {"score": "auc"}, "scores: Expected"),
     ],
 )
-def test_bad_input(groups, options, message):
+def test_invalid_arguments_are_refused(groups, options, message):
     with pytest.raises(ValueError, match=message):
         evaluation.by_group([[0], [1], [1]], [[0.1], [0.2], [0.3]], groups, **options)

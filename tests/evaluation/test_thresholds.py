@@ -1,4 +1,4 @@
-"""Thresholds against a search over all of them, and what they do against plain counting."""
+"""Thresholds against an exhaustive search, operating points against scikit-learn."""
 
 import numpy as np
 import pytest
@@ -13,24 +13,26 @@ def make_images(num_images=80, seed=0):
     return y_true, np.round(np.clip(0.3 + 0.3 * y_true + rng.normal(0, 0.2, y_true.shape), 0, 1), 2)
 
 
-def merit(truth, call, rule):
+def objective(truth, call, rule):
     if rule == "f1":
         return f1_score(truth, call, zero_division=0)
     return recall_score(truth, call) + recall_score(truth, call, pos_label=0)
 
 
 @pytest.mark.parametrize("rule", ["f1", "youden"])
-def test_no_threshold_is_better(rule):
+def test_threshold_is_optimal(rule):
     y_true, probabilities = make_images()
     chosen = evaluation.choose_thresholds(y_true, probabilities, rule)
     for truth, chances, threshold in zip(y_true.T, probabilities.T, chosen, strict=True):
-        all_of_them = np.unique(np.append(chances - 1e-9, 1.0))
-        merits = [merit(truth, chances > t, rule) for t in all_of_them]
-        assert merit(truth, chances > threshold, rule) == pytest.approx(max(merits), abs=1e-12)
+        candidates = np.unique(np.append(chances - 1e-9, 1.0))
+        objectives = [objective(truth, chances > t, rule) for t in candidates]
+        assert objective(truth, chances > threshold, rule) == pytest.approx(
+            max(objectives), abs=1e-12
+        )
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
-def test_the_highest_threshold_that_is_sensitive_enough(share):
+def test_highest_threshold_with_the_required_sensitivity(share):
     y_true, probabilities = make_images()
     chosen = evaluation.choose_thresholds(y_true, probabilities, "sensitivity", share)
     for truth, chances, threshold in zip(y_true.T, probabilities.T, chosen, strict=True):
@@ -39,41 +41,41 @@ def test_the_highest_threshold_that_is_sensitive_enough(share):
         assert recall_score(truth, chances > next_one) < share
 
 
-def test_neighbouring_numbers_are_told_apart():
+def test_adjacent_floats_are_separated():
     below = np.nextafter(1.0, 0.0)
     (chosen,) = evaluation.choose_thresholds([[1], [0]], [[1.0], [below]])
     assert below <= chosen < 1.0
 
 
-def test_what_helps_nowhere_is_called_nowhere():
-    """Sensitivity + specificity is the same for calling all images and none."""
+def test_useless_predictions_classify_no_image_as_positive():
+    """Sensitivity + specificity is the same for all images positive and for none."""
     (chosen,) = evaluation.choose_thresholds([[1], [0], [0]], [[0.5], [0.5], [0.5]], "youden")
     assert chosen == 1.0
 
 
-def test_equally_good_thresholds_give_the_highest():
-    """Worked in whole numbers: calling one of three positives costs one of three negatives."""
+def test_ties_go_to_the_highest_threshold():
+    """In integers: one of three positives costs one of three negatives."""
     y_true = np.array([[1], [0], [1], [0], [1], [0]])
     probabilities = np.array([[0.9], [0.8], [0.7], [0.6], [0.5], [0.4]])
     (chosen,) = evaluation.choose_thresholds(y_true, probabilities, "youden")
     assert chosen == pytest.approx(0.85)
 
 
-def test_thresholds_lie_between_answers():
+def test_thresholds_lie_between_probabilities():
     chosen = evaluation.choose_thresholds([[1], [0], [0]], [[0.8], [0.4], [0.1]])
     assert chosen == pytest.approx([0.6])
     everything = evaluation.choose_thresholds([[1], [1], [0]], [[0.2], [0.4], [0.3]], "f1")
     assert everything == pytest.approx([0.1])
 
 
-def test_one_class_has_no_threshold_and_unknown_images_do_not_count():
+def test_one_class_has_no_threshold_and_nan_labels_are_ignored():
     y_true = np.array([[0, 1], [0, 0], [0, np.nan]])
     chosen = evaluation.choose_thresholds(y_true, [[0.1, 0.9], [0.2, 0.3], [0.3, 0.99]])
     assert np.isnan(chosen[0])
     assert chosen[1] == pytest.approx(0.6)
 
 
-def test_operating_points_are_counts():
+def test_operating_points_match_scikit_learn():
     y_true, probabilities = make_images()
     thresholds = [0.5, 0.45]
     points = evaluation.operating_points(y_true, probabilities, thresholds)
@@ -87,7 +89,7 @@ def test_operating_points_are_counts():
         assert point.f1 == pytest.approx(f1_score(truth, call))
 
 
-def test_what_cannot_be_counted_is_nan():
+def test_empty_denominators_give_nan():
     (point,) = evaluation.operating_points([[0], [0]], [[0.1], [0.2]], [np.nan])
     assert np.isnan([point.sensitivity, point.precision, point.f1]).all()
     assert point.specificity == 1.0
@@ -98,13 +100,13 @@ def test_what_cannot_be_counted_is_nan():
     [
         (
             lambda: evaluation.choose_thresholds(*make_images(), rule="best"),
-            "f1, youden, sensitivity",
+            "argument rule",
         ),
         (lambda: evaluation.choose_thresholds(*make_images(), "sensitivity", 0), r"in \(0, 1\]"),
-        (lambda: evaluation.operating_points(*make_images(), [0.5]), "expected 2, one a label"),
+        (lambda: evaluation.operating_points(*make_images(), [0.5]), r"Expected: shape \(2,\)"),
         (lambda: evaluation.choose_thresholds([[0], [1]], [[-2.0], [3.0]]), "look like logits"),
     ],
 )
-def test_bad_input(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

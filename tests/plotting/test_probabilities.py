@@ -7,13 +7,15 @@ import pytest
 
 from xraylab import plotting
 
-CURVE = SimpleNamespace(said=[0.1, 0.6], happened=[0.2, 0.5], low=[0.1, 0.4], high=[0.3, 0.7])
+CURVE = SimpleNamespace(
+    mean_predicted=[0.1, 0.6], observed_frequency=[0.2, 0.5], low=[0.1, 0.4], high=[0.3, 0.7]
+)
 
 
 def test_every_curve_has_a_panel_and_is_told():
     figure = plotting.reliability({"edema": CURVE, "mass": CURVE, "ours": CURVE}, title="Three")
     assert [axes.get_title() for axes in figure.axes if axes.axison] == ["Edema", "Mass", "ours"]
-    assert "Edema, where most was said: said 0.6, happened 0.5" in figure.alt
+    assert "Edema, last bin: predicted 0.6, observed 0.5" in figure.alt
     low, high = figure.axes[0].get_xlim()
     assert (low, high) == figure.axes[0].get_ylim()
     assert high > 0.7
@@ -24,7 +26,7 @@ def test_no_curve_and_no_bin_are_refused():
     with pytest.raises(ValueError, match="at least one"):
         plotting.reliability({})
     with pytest.raises(ValueError, match="at least one bin of 'a'"):
-        plotting.reliability({"a": SimpleNamespace(said=[])})
+        plotting.reliability({"a": SimpleNamespace(mean_predicted=[])})
 
 
 def test_a_threshold_counts_as_operating_points_do():

@@ -1,26 +1,27 @@
-"""A record says what a run was, cannot be typed, and is refused by name when it was."""
+"""Records of runs: content, recomputation of scores, errors, tables and comparisons."""
 
 import csv
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from xraylab import __version__, data, evaluation, metrics, results, training
 from xraylab.io import sha256
-from xraylab.results.predictions import answers_of, write_predictions
-from xraylab.results.scoring import plain
-from xraylab.results.store import digest
+from xraylab.results.predictions import Predictions, save
 from xraylab.training.report import commit
+
+pytestmark = pytest.mark.filterwarnings("ignore:Platt scaling has a negative slope")
 
 LABELS = ("first", "second", "third")
 
 
 @pytest.fixture(scope="module")
 def runs(image_file, tmp_path_factory):
-    """Return two runs of one recipe under two seeds."""
+    """Train one recipe with two seeds."""
     recipe = training.Recipe(
         model="rr_vit_toy",
         data=str(image_file),
@@ -39,7 +40,7 @@ def runs(image_file, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recorded(runs, tmp_path_factory):
-    """Return a folder with the records of both."""
+    """Record both runs in one folder."""
     folder = tmp_path_factory.mktemp("records")
     for run in runs:
         results.record(run.path, folder, replicates=50, keep=True, progress=False)
@@ -48,7 +49,7 @@ def recorded(runs, tmp_path_factory):
 
 @pytest.fixture
 def folder(recorded, tmp_path):
-    """Return a copy of the records, to be spoilt."""
+    """Copy the records, to be edited."""
     for path in recorded.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     return tmp_path
@@ -59,96 +60,106 @@ def result(recorded):
     return results.load_result(recorded / "run0.json")
 
 
-def spoil(path, change, sign=True):
-    """Change a record; sign it anew, as somebody would who knows how."""
+def edit(path, change):
+    """Change the content of a record."""
     values = json.loads(path.read_text())
     change(values)
-    if sign:
-        values["sha256"] = digest(values)
     path.write_text(json.dumps(values))
 
 
-def test_a_record_holds_what_the_run_was(result, runs):
-    run, values = runs[0], result.values
+def test_record_describes_the_run(result, runs):
+    run = runs[0]
     assert result.recipe == run.recipe.to_dict() | {"data": "discs.npz"}
     assert not result.simulated
     assert result.label_names == LABELS
     for split in ("train", "val"):
-        assert values["data"][split]["fingerprint"] == run.report["data"][split]["fingerprint"]
-    assert values["training"]["steps"] == 12
-    assert values["training"]["peak_bytes"] > 1e6
-    assert values["training"]["parameters"] == run.load_model().count_params()
-    assert values["weights_sha256"] == sha256(run.weights_file("best"))
-    software = values["software"]
+        assert result.data[split].fingerprint == run.report["data"][split]["fingerprint"]
+    assert result.training.steps == 12
+    assert result.training.peak_bytes > 1e6
+    assert result.training.parameters == run.load_model().count_params()
+    assert result.weights_sha256 == sha256(run.weights_file("best"))
+    software = result.software
     assert software["trained_by"] == {"xraylab": __version__, "commit": run.facts["commit"]}
     assert software["recorded_by"] == {"xraylab": __version__, "commit": commit()}
-    assert len(values["software"]["environment"]["versions"]) >= 4
-    assert values["measure"]["unit"] == "images"
+    assert len(software["environment"]["versions"]) >= 4
+    assert result.protocol.unit == "images"
 
 
-def test_a_record_tells_nothing_of_this_machine(recorded, runs, image_file):
+def test_record_has_no_path_of_this_machine(recorded, runs, image_file):
     text = (recorded / "run0.json").read_text()
     assert str(image_file.parent) not in text
     assert str(runs[0].path.parent) not in text
 
 
-def test_its_scores_are_those_of_the_run(result, runs):
-    scored = evaluation.evaluate(runs[0].path, replicates=50, progress=False)
-    assert result.values["scores"]["test"] == plain(scored.score.to_dict())
-    assert result.values["intervals"] == plain(
-        {name: vars(interval) for name, interval in scored.intervals.items()}
-    )
-    test = result.answers["test"]
-    auc = metrics.roc_auc(test.truth[:, 0], test.probabilities[:, 0])
-    assert auc == scored.intervals["first"].value
+def test_scores_match_the_evaluation_of_the_run(result, runs):
+    scored = evaluation.evaluate(runs[0], replicates=50, progress=False)
+    for name in evaluation.SCORES:
+        assert result.score(name) == pytest.approx(getattr(scored.score, name), abs=1e-3)
+    for name, interval in scored.intervals.items():
+        assert asdict(result.intervals[name]) == pytest.approx(asdict(interval), abs=1e-3)
+    test = result.predictions["test"]
+    auc = metrics.roc_auc(test.y_true[:, 0], test.probabilities[:, 0])
+    assert auc == pytest.approx(result.intervals["first"].value, abs=1e-12)
 
 
 def test_calibration_and_thresholds_come_from_validation_images(result, runs):
     fitted = evaluation.calibrate(runs[0].path, progress=False)
     assert evaluation.load_calibration(runs[0].path) == fitted
-    told = result.values["calibration"]["platt"]
-    assert told["slope"] == pytest.approx(fitted.platt.slope, rel=1e-3)
-    test, thresholds = result.answers["test"], result.values["thresholds"]
-    for rule, chosen in fitted.thresholds.items():
-        assert [point["threshold"] for point in thresholds[rule]] == pytest.approx(chosen)
-    error = evaluation.calibration_error(test.truth, fitted.platt(test.logits))
-    assert told["calibration_error"]["value"] == pytest.approx(error, abs=1e-6)
-    assert told["calibration_error"]["value"] >= told["calibration_error"]["low"]
+    platt = result.calibration["platt"]
+    assert platt.calibration.slope == pytest.approx(fitted.platt.slope, rel=1e-3)
+    assert platt.negative_slopes == tuple(LABELS[k] for k in fitted.platt.negative_slopes)
+    test = result.predictions["test"]
+    for rule, thresholds in fitted.thresholds.items():
+        points = result.operating_points[rule]
+        assert [point.threshold for point in points] == pytest.approx(thresholds)
+    error = evaluation.calibration_error(test.y_true, fitted.platt(test.logits))
+    assert platt.calibration_error.value == pytest.approx(error, abs=1e-6)
+    assert platt.calibration_error.value >= platt.calibration_error.low
 
 
-def test_a_calibration_belongs_to_its_weights(runs, tmp_path):
-    for path in runs[0].path.glob("*.*"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+def test_negative_slopes_of_a_run_are_reported(runs, tmp_path, monkeypatch):
+    from xraylab import models
+
+    run = copy_of(runs[0], tmp_path)
+    logits = models.predict_logits
+    monkeypatch.setattr(models, "predict_logits", lambda *arguments: -logits(*arguments))
+    with pytest.warns(UserWarning, match="negative slope"):
+        fitted = evaluation.calibrate(run, progress=False)
+    stored = json.loads((run / "calibration.json").read_text())
+    assert stored["negative_slopes"] == [LABELS[k] for k in fitted.platt.negative_slopes] != []
+
+
+def test_calibration_belongs_to_its_weights(runs, tmp_path):
+    copy_of(runs[0], tmp_path)
     (tmp_path / "calibration.json").unlink(missing_ok=True)
     with pytest.raises(FileNotFoundError, match="xraylab calibrate"):
         evaluation.load_calibration(tmp_path)
     evaluation.calibrate(tmp_path, progress=False)
     fitted = json.loads((tmp_path / "calibration.json").read_text())
-    shorter = fitted | {"thresholds": {"f1": [0.5]}}
     other = runs[1].weights_file("best").read_bytes()
     (tmp_path / "best.weights.h5").write_bytes(other)
     with pytest.raises(ValueError, match="other weights"):
         evaluation.load_calibration(tmp_path)
-    for content in ("[]", json.dumps(fitted | {"thresholds": []}), json.dumps(shorter)):
-        (tmp_path / "calibration.json").write_text(content)
-        with pytest.raises(ValueError, match="expected what xraylab calibrate writes"):
+    for content in ([], fitted | {"thresholds": []}, fitted | {"thresholds": {"f1": [0.5]}}):
+        (tmp_path / "calibration.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=r"calibration\.json: Expected"):
             evaluation.load_calibration(tmp_path)
 
 
-def test_all_records_are_read_and_checked(recorded):
+def test_load_and_check_all_records(recorded):
     assert [result.name for result in results.load_results(recorded)] == ["run0", "run1"]
-    assert results.check_results(recorded) == (["run0", "run1"], [])
+    assert results.check(recorded) == (["run0", "run1"], [])
 
 
-def test_without_predictions_only_hash_and_schema_are_checked(runs, tmp_path):
+def test_without_predictions_only_the_schema_is_checked(runs, tmp_path):
     made = results.record(runs[0].path, tmp_path, replicates=5, progress=False)
-    assert made.answers is None
-    assert results.check_results(tmp_path) == ([], ["run0"])
-    with pytest.raises(results.ResultError, match="were not kept"):
-        results.compare_results(made, made)
+    assert made.predictions is None
+    assert results.check(tmp_path) == ([], ["run0"])
+    with pytest.raises(results.ResultError, match="not stored"):
+        results.compare(made, made)
 
 
-def test_the_recipe_a_run_was_made_from(runs, tmp_path):
+def test_changes_of_the_named_recipe_are_recorded(runs, tmp_path):
     made = results.record(
         runs[0].path,
         tmp_path,
@@ -157,103 +168,102 @@ def test_the_recipe_a_run_was_made_from(runs, tmp_path):
         keep=False,
         progress=False,
     )
-    assert made.values["changes"]["size"] == [64, 16]
-    assert "warmup" not in made.values["changes"]
+    assert made.recipe_changes["size"] == (64, 16)
+    assert "warmup" not in made.recipe_changes
+    assert json.loads(made.path.read_text())["recipe_changes"]["size"] == [64, 16]
 
 
-def raise_auc(values):
-    values["scores"]["test"]["macro_auc"] = 0.9999
+@pytest.mark.parametrize(("model", "size"), [("lt_vit_toy", 28), ("rr_vit_toy", 32)])
+def test_sizes_without_a_tabulated_cost(model, size, tmp_path):
+    recipe = training.Recipe(
+        model=model,
+        data="phantom",
+        data_options={"num_images": {"train": 32, "val": 32, "test": 32}},
+        size=size,
+        epochs=1,
+        batch_size=16,
+    )
+    run = training.fit(recipe, tmp_path / "run", progress=False)
+    made = results.record(run.path, tmp_path / "records", replicates=5, progress=False)
+    assert made.simulated
+    assert made.predictions["test"].logits.shape == (32, 14)
+
+
+def set_in(*keys):
+    """Make a function that sets a nested value: ``set_in("scores", "test", 0)``."""
+    *path, last, value = keys
+
+    def change(values):
+        for key in path:
+            values = values[key]
+        values[last] = value
+
+    return change
 
 
 @pytest.mark.parametrize(
-    ("change", "sign", "message"),
+    ("change", "message"),
     [
-        (raise_auc, False, "was changed after it was written"),
-        (lambda v: v.update(simulated="no"), True, "simulated is not as a record has it"),
-        (lambda v: v.pop("intervals"), True, "'intervals' is a required property"),
-        (lambda v: v.update(remark="good"), True, "'remark' was unexpected"),
-        (lambda v: v.update(name="other"), True, "the record of other"),
-        (raise_auc, True, r"it says scores/test/macro_auc 0\.9999; its predictions give"),
+        (set_in("simulated", "unclear"), "invalid record: simulated"),
+        (lambda v: v.pop("intervals"), "invalid record: intervals: Field required"),
+        (set_in("remark", "good"), "invalid record: remark: Extra inputs"),
+        (set_in("name", "other"), "the record of other"),
+        (set_in("protocol", "replicates", 50.5), "protocol/replicates"),
+        (set_in("protocol", "label_names", ["a"]), "label names: .* disagrees"),
+        (set_in("protocol", "train_prevalence", [0.1]), "number of prevalences"),
+        (set_in("recipe", "size", 224), "size of the train images: 16 disagrees with 224"),
+        (set_in("recipe", "epochs", 99), "number of epochs"),
+        (set_in("recipe", "data", "chestmnist"), "source of the train images"),
+        (set_in("cost", {"latency_p50": "fast"}), "invalid record: cost"),
+        (set_in("scores", "test", "macro_auc", 0.99), r"macro_auc is 0\.99, but the predictions"),
+        (set_in("scores", "val", "exact_match", None), "scores/val/exact_match is None, but"),
         (
-            lambda v: v["scores"]["test"]["per_finding"][1].update(roc_auc=0.9),
-            True,
-            "scores/test/per_finding/1/roc_auc",
+            set_in("scores", "test", "per_finding", 1, "roc_auc", 0.9),
+            "scores/test/per_finding/1/roc",
         ),
-        (
-            lambda v: v["scores"]["val"].update(exact_match=None),
-            True,
-            "scores/val/exact_match None; its predictions give",
-        ),
-        (
-            lambda v: v["scores"]["test"]["baselines"][1].update(micro_auc=0.1),
-            True,
-            "scores/test/baselines/1/micro_auc",
-        ),
-        (
-            lambda v: v["data"]["test"].update(images=7),
-            True,
-            "predictions are of other test images",
-        ),
-        (
-            lambda v: v["data"]["val"].update(labels_sha256="0" * 64),
-            True,
-            "predictions are of other val images",
-        ),
-        (lambda v: v["predictions"].update(file="run1.npz"), True, "cannot be the predictions"),
-        (lambda v: v["measure"].update(label_names=["a"]), True, "label names: it says"),
-        (lambda v: v["measure"].update(unit="patients"), True, "must come from resampling images"),
-        (lambda v: v["measure"].update(prevalence=[0.1]), True, "number of prevalences"),
-        (lambda v: v["measure"].update(replicates=50.0), True, "measure/replicates is not as"),
-        (lambda v: v["recipe"].update(seed=False), True, "recipe/seed is not as"),
-        (lambda v: v.update(simulated=True), True, "simulated of the train images"),
-        (lambda v: v["recipe"].update(size=224), True, "size of the train images"),
-        (lambda v: v["recipe"].update(epochs=99), True, "epochs trained"),
-        (lambda v: v["recipe"].update(data="chestmnist"), True, "source of the train images"),
-        (lambda v: v["training"].update(best_epoch=9), True, "best epoch 9 is after the last"),
-        (lambda v: v.update(cost={"latency_p50": "fast"}), True, "cost/latency_p50 is not as"),
-        (lambda v: v["recipe"].pop("data"), True, "recipe is not as a record has it"),
+        (set_in("scores", "test", "baselines", 1, "micro_auc", 0.1), "scores/test/baselines/1"),
+        (set_in("data", "val", "labels_sha256", "0" * 64), "not those of the val images"),
+        (set_in("protocol", "unit", "patients"), "Expected: images"),
+        (set_in("predictions_file", "run2.npz"), "predictions are missing"),
     ],
 )
-def test_a_record_that_was_typed_is_refused_by_name(folder, change, sign, message):
+def test_edited_records_are_refused(folder, change, message):
     path = folder / "run0.json"
-    spoil(path, change, sign)
+    edit(path, change)
     with pytest.raises(results.ResultError, match=message) as caught:
         results.load_results(folder)
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("change", "location"),
     [
-        (lambda v: v["intervals"]["micro_auc"].update(low=0.9), "intervals/micro_auc/low"),
-        (lambda v: v["measure"].update(replicates=40), "intervals/"),
+        (set_in("intervals", "micro_auc", "low", 0.9), "intervals/micro_auc/low"),
+        (set_in("protocol", "replicates", 40), "intervals/"),
         (
-            lambda v: v["calibration"]["as_trained"].update(error_floor=0.0),
-            "calibration/as_trained/error_floor",
+            set_in("calibration", "uncalibrated", "null_calibration_error", 0.0),
+            "calibration/uncalibrated/null_calibration_error",
         ),
-        (lambda v: v["calibration"].update(temperature=None), "calibration/temperature"),
-        (
-            lambda v: v["thresholds"]["f1"][0].update(sensitivity=1.0, f1=1.0),
-            "thresholds/f1/0",
-        ),
+        (set_in("calibration", "temperature", None), "calibration/temperature"),
+        (set_in("operating_points", "f1", 0, "f1", 0.123), "operating_points/f1/0"),
     ],
 )
-def test_checking_computes_everything_anew(folder, change, place):
-    spoil(folder / "run0.json", change)
+def test_check_recomputes_everything(folder, change, location):
+    edit(folder / "run0.json", change)
     results.load_results(folder)
-    with pytest.raises(results.ResultError, match=rf"run0\.json: it says {place}"):
-        results.check_results(folder)
+    with pytest.raises(results.ResultError, match=rf"run0\.json: {location}.* but the predictions"):
+        results.check(folder)
 
 
 def test_other_predictions_are_refused(folder):
-    (path,) = folder.glob("run0-*.npz")
+    path = folder / "run0.npz"
     with np.load(path) as stored:
         better = {**stored, "test_logits": stored["test_labels"].astype(np.float32)}
     np.savez(path, **better)
-    with pytest.raises(results.ResultError, match=r"run0-.*npz: not the predictions that were"):
+    with pytest.raises(results.ResultError, match=r"run0\.json: scores/test.* but the predictions"):
         results.load_results(folder)
     path.unlink()
-    with pytest.raises(results.ResultError, match=r"run0-.*npz: these predictions are missing"):
+    with pytest.raises(results.ResultError, match=r"run0\.npz: predictions are missing"):
         results.load_results(folder)
 
 
@@ -268,69 +278,38 @@ def test_other_predictions_are_refused(folder):
         b"no zip",
     ],
 )
-def test_predictions_that_are_none_are_refused(folder, arrays):
-    """The file is rightly signed for, and still no predictions."""
-    (path,) = folder.glob("run0-*.npz")
+def test_unreadable_predictions_are_refused(folder, arrays):
+    path = folder / "run0.npz"
     if isinstance(arrays, bytes):
         path.write_bytes(arrays)
     else:
         with np.load(path) as stored:
             np.savez(path, **({**stored, **arrays} if arrays else {"a": np.zeros(1)}))
-    total = sha256(path)
-    other = path.with_name(f"run0-{total[:12]}.npz")
-    path.rename(other)
-    kept = {"file": other.name, "sha256": total}
-    spoil(folder / "run0.json", lambda values: values.update(predictions=kept))
-    with pytest.raises(results.ResultError, match="expected predictions written by xraylab"):
+    with pytest.raises(results.ResultError, match="Expected: predictions written by xraylab"):
         results.load_results(folder)
 
 
-def test_one_run_is_one_record(runs, folder):
-    results.record(runs[0].path, folder, name="third", replicates=5, progress=False)
-    with pytest.raises(results.ResultError, match=r"third\.json: run0 has the same weights"):
-        results.load_results(folder)
-
-
-def test_the_same_answers_under_another_seed_are_refused(folder):
-    (path,) = folder.glob("run0-*.npz")
-    with np.load(path) as stored:
-        np.savez(folder / "copy.npz", **stored)  # not compressed, so another file
-    total = sha256(folder / "copy.npz")
-    (folder / "copy.npz").rename(folder / f"third-{total[:12]}.npz")
-    values = json.loads((folder / "run0.json").read_text())
-    values |= {"name": "third", "weights_sha256": "0" * 64}
-    values["predictions"] = {"file": f"third-{total[:12]}.npz", "sha256": total}
-    values["recipe"]["seed"] = 7
-    spoil_into = folder / "third.json"
-    spoil_into.write_text(json.dumps(values | {"sha256": digest(values)}))
-    results.load_result(spoil_into)
-    with pytest.raises(results.ResultError, match="same weights or predictions"):
-        results.load_results(folder)
-
-
-@pytest.mark.parametrize(
-    "content", [b"{", b"\xff\xfe", b"[]", b'{"name": NaN}', b'{"name": 1e999}', b"[" * 9999]
-)
-def test_what_is_no_record_is_refused(folder, content):
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[]", b'{"name": NaN}', b"[" * 9999])
+def test_files_that_are_not_records_are_refused(folder, content):
     (folder / "third.json").write_bytes(content)
     with pytest.raises(results.ResultError, match=r"third\.json"):
         results.load_results(folder)
 
 
-def test_what_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected a folder of records"):
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder of records"):
         results.load_results(tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="no such record"):
         results.load_result(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize("name", ["", "Best Run", "../x", "a/b"])
-def test_names_that_make_no_file(runs, tmp_path, name):
-    with pytest.raises(ValueError, match="small letters, digits"):
+def test_invalid_names_are_refused(runs, tmp_path, name):
+    with pytest.raises(ValueError, match="lower-case letters, digits"):
         results.record(runs[0].path, tmp_path, name=name, progress=False)
 
 
-def test_a_record_is_not_put_over_another_unasked(runs, folder):
+def test_records_are_overwritten_only_on_request(runs, folder):
     former = (folder / "run0.json").read_bytes()
     with pytest.raises(FileExistsError, match="--replace"):
         results.record(runs[1].path, folder, name="run0", progress=False)
@@ -340,7 +319,11 @@ def test_a_record_is_not_put_over_another_unasked(runs, folder):
         runs[1].path, folder, name="run0", replicates=5, keep=True, replace=True, progress=False
     )
     assert made.recipe["seed"] == 1
-    assert len(list(folder.glob("run0-*.npz"))) == 1  # that of the former record has gone
+    made = results.record(
+        runs[1].path, folder, name="run0", replicates=5, replace=True, progress=False
+    )
+    assert made.predictions is None
+    assert not (folder / "run0.npz").exists()
 
 
 def copy_of(run, folder):
@@ -349,115 +332,127 @@ def copy_of(run, folder):
     return folder
 
 
-def test_a_run_must_be_finished_and_its_files_agree(runs, tmp_path):
-    place = copy_of(runs[0], tmp_path)
-    report = json.loads((place / "report.json").read_text())
+def test_unfinished_and_inconsistent_runs_are_refused(runs, tmp_path):
+    run = copy_of(runs[0], tmp_path)
+    report = json.loads((run / "report.json").read_text())
 
     def refused(match, **changes):
-        (place / "report.json").write_text(json.dumps(report | changes))
+        (run / "report.json").write_text(json.dumps(report | changes))
         with pytest.raises(results.ResultError, match=match):
-            results.record(place, tmp_path / "records", name="a", progress=False)
+            results.record(run, tmp_path / "records", name="a", progress=False)
 
     refused("another recipe", recipe=report["recipe"] | {"seed": 5})
     better = {"val": report["scores"]["val"] | {"macro_auc": 0.99}}
-    refused("says a validation macro AUC of 0.99", scores=better)
-    (place / "report.json").write_text(json.dumps({"recipe": report["recipe"]}))
-    with pytest.raises(results.ResultError, match=r"not as xraylab writes it: KeyError"):
-        results.record(place, tmp_path / "records", name="a", progress=False)
-    (place / "report.json").unlink()
-    with pytest.raises(results.ResultError, match="has finished 2 of 2 epochs"):
-        results.record(place, tmp_path / "records", name="a", progress=False)
-    assert not (tmp_path / "records").exists()  # nothing half-written
+    refused("a validation macro AUC of 0.99", scores=better)
+    (run / "report.json").write_text(json.dumps({"recipe": report["recipe"]}))
+    with pytest.raises(results.ResultError, match="Received: KeyError"):
+        results.record(run, tmp_path / "records", name="a", progress=False)
+    (run / "report.json").unlink()
+    with pytest.raises(results.ResultError, match="Received: 2 of 2 epochs"):
+        results.record(run, tmp_path / "records", name="a", progress=False)
+    assert not (tmp_path / "records").exists()
 
 
-def test_patients_are_kept_and_resampled(image_file, tmp_path):
+def test_patients_are_stored_as_text_or_integers(image_file, tmp_path):
     split = data.load(image_file, split="test", label_names=LABELS, progress=False)
-    who = np.array([b"a", b"b"] * (len(split) // 2))
-    logits = np.zeros((len(split), 3), np.float32)
-    answers = answers_of(split, logits, who)
-    assert answers.patients.dtype.kind == "U"
-    kept = write_predictions(tmp_path, "x", {"val": answers, "test": answers})
-    with np.load(tmp_path / kept["file"], allow_pickle=False) as stored:
+    patients = np.array([b"a", b"b"] * (len(split) // 2))
+    predictions = Predictions.of(split, np.zeros((len(split), 3), np.float32), patients)
+    save(tmp_path / "x.npz", {"val": predictions, "test": predictions})
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as stored:
         assert set(stored["test_patients"]) == {"a", "b"}
 
 
 # Tables
 
 
-def test_tables_show_what_the_records_say(recorded, result):
-    made = results.table(
-        results.load_results(recorded), ("macro_auc", "micro_floor", "parameters", "latency")
-    )
-    assert made.heads[1:] == ("macro AUC [95 %]", "its floor", "parameters", "latency (ms)")
-    assert made.rows[0][0] == "run0"
-    assert made.rows[0][1].startswith(f"{result.score('macro_auc'):.3f} [")
-    assert made.rows[0][4] == "not measured"
+def test_table_shows_scores_and_intervals(recorded, result):
+    records = results.load_results(recorded)
+    made = results.table(records, ("macro_auc", "micro_baseline", "parameters", "latency"))
+    assert list(made.frame.columns) == [
+        "run",
+        "macro AUC [95 %]",
+        "prevalence baseline",
+        "parameters",
+        "latency (ms)",
+    ]
+    assert made.frame["run"][0] == "run0"
+    assert made.frame.iloc[0, 1].startswith(f"{result.score('macro_auc'):.3f} [")
+    assert made.frame["latency (ms)"][0] == "not measured"
     assert "48 images of discs.npz" in made.caption
     assert "SIMULATED" not in made.caption
-    aucs = [mine.score("macro_auc") for mine in results.load_results(recorded)]
-    ends = [mine.values["intervals"]["macro_auc"] for mine in results.load_results(recorded)]
+    aucs = [record.score("macro_auc") for record in records]
+    ends = [record.intervals["macro_auc"] for record in records]
     assert made.best == {
-        (row, 1) for row, end in enumerate(ends) if end["low"] <= max(aucs) <= end["high"]
+        (row, 1) for row, end in enumerate(ends) if end.low <= max(aucs) <= end.high
     }
     assert "bold: the best of a column" in made.caption
-    floors = results.table(results.load_results(recorded), ("accuracy", "exact_match"))
-    assert not floors.best
-    assert "bold" not in floors.caption
-    markdown = results.to_markdown(made)
-    assert f"**{made.rows[int(np.argmax(aucs))][1]}**" in markdown
+    accuracies = results.table(records, ("accuracy", "exact_match"))
+    assert not accuracies.best
+    assert "bold" not in accuracies.caption
+
+
+def test_tables_are_written_in_four_formats(recorded):
+    made = results.table(results.load_results(recorded), ("macro_auc", "parameters"))
+    row, column = min(made.best)
+    best = made.frame.iloc[row, column]
+    markdown = made.to_markdown()
+    assert f"**{best}**" in markdown
     assert markdown.endswith(f"*{made.caption}.*")
-    assert r"[95 \%]" in results.to_latex(made)
-    first, *rest = results.to_csv(made).splitlines()
+    assert rf"\textbf{{{best}}}" in made.to_latex()
+    assert r"[95 \%]" in made.to_latex()
+    assert f"<b>{best}</b>" in made.to_html() == made._repr_html_()
+    first, *rest = made.to_csv().splitlines()
     assert first == f"# {made.caption}"
     assert list(csv.reader(io.StringIO("\n".join(rest)))) == [
-        list(row) for row in (made.heads, *made.rows)
+        list(made.frame.columns),
+        *made.frame.to_numpy().tolist(),
     ]
 
 
-def test_what_was_not_run_says_so(recorded):
+def test_special_characters_are_escaped():
+    made = results.Table("a_b & {c}", pd.DataFrame({"x|y": ["~"], "50 %": ["\\ <i>"]}))
+    assert r"\caption{a\_b \& \{c\}.}" in made.to_latex()
+    assert r"\textasciitilde{} & \textbackslash{} <i> \\" in made.to_latex()
+    assert r"x\|y" in made.to_markdown()
+    assert "a_b &amp; {c}" in made.to_html()
+    assert "&lt;i&gt;" in made.to_html()
+
+
+def test_models_without_a_record_are_marked(recorded):
     records = results.load_results(recorded)
     made = results.table(records, ("macro_auc",), models=("dbct", "rr_vit_toy"))
-    assert [row[0] for row in made.rows] == ["dbct", "run0", "run1"]
-    assert made.rows[0] == ("dbct", "not run")
-    with pytest.raises(ValueError, match="0 records"):
+    assert made.frame["run"].tolist() == ["dbct", "run0", "run1"]
+    assert made.frame.iloc[0].tolist() == ["dbct", "not run"]
+    with pytest.raises(ValueError, match="at least one record"):
         results.table(records, models=("dbct",))
     made = results.by_size(records, ("rr_vit_toy", "dbct"), (16, 64))
     mean = np.mean([record.score("macro_auc") for record in records])
-    assert made.rows == (
-        ("rr_vit_toy", f"{mean:.3f} (mean of 2)", "not run"),
-        ("dbct", "not run", "not run"),
-    )
+    assert made.frame.to_numpy().tolist() == [
+        ["rr_vit_toy", f"{mean:.3f} (mean of 2)", "not run"],
+        ["dbct", "not run", "not run"],
+    ]
 
 
-def test_other_images_belong_in_another_table(folder):
-    change = {"fingerprint": "f" * 64}
-    spoil(folder / "run1.json", lambda values: values["data"]["test"].update(change))
-    with pytest.raises(ValueError, match="belong in different tables"):
+def test_records_on_other_images_are_refused(folder):
+    edit(folder / "run1.json", set_in("data", "test", "fingerprint", "f" * 64))
+    with pytest.raises(ValueError, match="must share test images and labels"):
         results.table(results.load_results(folder))
-    with pytest.raises(ValueError, match="needs a record and columns"):
+    with pytest.raises(ValueError, match="at least one record"):
         results.table([])
-    with pytest.raises(ValueError, match="columns among"):
+    with pytest.raises(ValueError, match="macro_auc"):
         results.table([results.load_result(folder / "run0.json")], ["auc"])
 
 
-def test_the_same_images_at_two_sizes_go_into_one_table(folder):
+def test_same_images_at_two_sizes_share_a_table(folder):
     def enlarge(values):
         values["recipe"]["size"] = 32
         for images in values["data"].values():
             images |= {"size": 32, "fingerprint": "f" * 64}
 
-    spoil(folder / "run1.json", enlarge)
+    edit(folder / "run1.json", enlarge)
     made = results.by_size(results.load_results(folder), ("rr_vit_toy",), (16, 32))
-    assert "not run" not in made.rows[0]
+    assert "not run" not in made.frame.to_numpy()
     assert "16, 32 px" in made.caption
-
-
-def test_latex_and_markdown_keep_their_signs():
-    made = results.Table("a_b & {c}", ("x|y", "50 %"), (("~", "\\"),))
-    assert r"a\_b \& \{c\}" in results.to_latex(made)
-    assert r"\textasciitilde{} & \textbackslash{} \\" in results.to_latex(made)
-    assert r"x\|y" in results.to_markdown(made)
-    assert "a_b &amp; {c}" in made._repr_html_()
 
 
 def test_spread_over_seeds(recorded):
@@ -475,57 +470,58 @@ def test_spread_over_seeds(recorded):
 def test_two_records_are_compared(recorded, folder):
     pair = results.load_results(recorded)
     assert results.differences(*pair) == {"recipe: seed": (0, 1)}
-    found = results.compare_results(*pair, replicates=120)
+    found = results.compare(*pair, replicates=120)
     gap = pair[1].score("macro_auc") - pair[0].score("macro_auc")
     assert found.scores["macro_auc"].value == pytest.approx(gap)
-    assert all(found.holm[name] >= found.findings[name].p_value for name in LABELS)
+    assert all(found.holm[name] >= found.labels[name].p_value for name in LABELS)
     assert found.unit == "images"
-    same = results.compare_results(pair[0], pair[0], replicates=120)
+    same = results.compare(pair[0], pair[0], replicates=120)
     assert same.scores["macro_auc"].p_value == 1
-    with pytest.raises(ValueError, match="take at least 120"):
-        results.compare_results(*pair, replicates=100)
+    with pytest.raises(ValueError, match="Expected: at least 120"):
+        results.compare(*pair, replicates=100)
 
     def rename(values):
         names = ["first", "second", "other"]
-        values["measure"]["label_names"] = values["recipe"]["label_names"] = names
+        values["protocol"]["label_names"] = values["recipe"]["label_names"] = names
         for split in ("val", "test"):
             for row, name in zip(values["scores"][split]["per_finding"], names, strict=True):
                 row["label"] = name
 
-    spoil(folder / "run1.json", rename)
+    edit(folder / "run1.json", rename)
     with pytest.raises(results.ResultError, match="other images or labels"):
-        results.compare_results(*results.load_results(folder))
+        results.compare(*results.load_results(folder))
 
 
-# What others have published
+# Published results
 
 
-def test_published_figures_have_citations_and_are_the_slides():
+def test_published_results_match_the_slides():
     rows = results.published()
-    keys = {(row.model, row.size, row.data, row.place): row for row in rows}
+    keys = {(row.model, row.size, row.data, row.location): row for row in rows}
     assert len(keys) == len(rows)
-    assert all(row.citation and row.place and row.scores for row in rows)
+    assert all(row.citation and row.location and row.scores for row in rows)
     slide = "slide 'Performance comparison - {0} × {0}'"
     mnist = "ChestMNIST"
     assert keys["hybrid_rr_vit", 128, mnist, slide.format(128)].scores["macro_auc"] == 0.761
-    assert ("hybrid_rr_vit", 224, mnist, slide.format(224)) not in keys  # they have no such row
+    assert ("hybrid_rr_vit", 224, mnist, slide.format(224)) not in keys  # not in the slides
     paper = keys["efficientvit_m5_mxa", 224, "CheXpert", "Table 2"]
     assert paper.scores == {"micro_auc": 0.8344}
     assert keys["efficientvit_m5", 224, "CheXpert", "Table 1"].scores["micro_auc"] == 0.661
 
 
-def test_published_tables_say_that_they_are():
+def test_published_tables_say_so():
     made = results.published_table("ChestMNIST", 128)
     assert made.caption.startswith("PUBLISHED by others")
-    assert made.rows[-1][:5] == ("hybrid_rr_vit", "0.948", "0.761", "4.66", "10.33")
+    last = made.frame.iloc[-1].tolist()
+    assert last[:5] == ["hybrid_rr_vit", "0.948", "0.761", "4.66", "10.33"]
     made = results.published_table("CheXpert", 224)
-    assert made.heads == ("model", "ACC", "micro AUC", "in")
-    assert made.rows[0][:3] == ("efficientvit_m5", "0.84", "0.661")
-    with pytest.raises(ValueError, match="nothing is known of CheXpert at 64 px"):
+    assert list(made.frame.columns) == ["model", "ACC", "micro AUC", "source"]
+    assert made.frame.iloc[0].tolist()[:3] == ["efficientvit_m5", "0.84", "0.661"]
+    with pytest.raises(ValueError, match="Received: 'CheXpert' at 64 px"):
         results.published_table("CheXpert", 64)
 
 
-def test_published_parameters_are_ours_to_the_printed_digits():
+def test_published_parameters_match_ours_to_the_printed_digits():
     from xraylab.models.stored import stored_cost
 
     for row in results.published():

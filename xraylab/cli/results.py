@@ -1,6 +1,7 @@
 """``xraylab results``: records of finished runs."""
 
 from enum import StrEnum
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,7 @@ def record(
     name: Annotated[str | None, Option(help="Name; default: that of the run's folder.")] = None,
     recipe: Annotated[str | None, Option(help="The named recipe of the run.")] = None,
     cost: Annotated[bool, Option("--cost", help="Measure time and memory, too.")] = False,
-    keep: Annotated[bool | None, Option("--keep/--no-keep", help=KEEP)] = None,
+    keep: Annotated[bool, Option("--keep/--no-keep", help=KEEP)] = False,
     replace: Annotated[bool, Option("--replace", help="Overwrite an existing record.")] = False,
     replicates: Replicates = 1000,
 ):
@@ -60,10 +61,10 @@ def list_results(
     table = Table("Record", "px", "Test images", "Macro AUC [95 %]", "Recorded")
     table.columns[0].overflow = "fold"
     for result in found:
-        images = result.values["data"]["test"]
+        images = result.data["test"]
         kind = " SIMULATED" if result.simulated else ""
-        scored = f"{images['images']:,}{kind} of {images['source']}"
-        recorded = result.values["recorded"][:10]
+        scored = f"{images.num_images:,}{kind} of {images.source}"
+        recorded = result.recorded[:10]
         table.add_row(result.name, result.recipe["size"], scored, _auc(result), recorded)
     table.show()
     say(f"records in {folder}: {len(found)}")
@@ -83,11 +84,11 @@ def compare(
     for setting, values in store.differences(*pair).items():
         table.add_row(setting, *values)
     table.show()
-    comparison = store.compare_results(*pair, replicates=replicates)
+    comparison = store.compare(*pair, replicates=replicates)
     table = Table(f"{second} minus {first}", "Difference [95 %]", "p", "p (Holm)")
     rows = [(name, row, None) for name, row in comparison.scores.items()]
     rows += [
-        (f"AUC, {name}", row, comparison.holm[name]) for name, row in comparison.findings.items()
+        (f"AUC, {name}", row, comparison.holm[name]) for name, row in comparison.labels.items()
     ]
     for name, row, corrected in rows:
         interval = f"{row.value:+.4f} [{row.low:+.4f}, {row.high:+.4f}]"
@@ -104,7 +105,7 @@ def compare(
 @results.command()
 def check(folder: Folder = FOLDER):
     """Validate every record, and recompute its scores where predictions are stored."""
-    checked, unchecked = _store().check_results(folder)
+    checked, unchecked = _store().check(folder)
     if not checked and not unchecked:
         say(f"no records in {folder}")
         return
@@ -124,9 +125,9 @@ def table(
 ):
     """Print a table of records that were scored on the same images."""
     store = _store()
-    write = {"markdown": store.to_markdown, "latex": store.to_latex, "csv": store.to_csv}[form]
     options = {} if columns is None else {"columns": tuple(columns.split(","))}
-    echo(plain(write(store.table(_select(folder, model, size, data), **options))))
+    shown = store.table(_select(folder, model, size, data), **options)
+    echo(plain(getattr(shown, f"to_{form}")()))
 
 
 def _store():
@@ -149,7 +150,7 @@ def _select(folder, model, size, data):
 
 def _auc(result):
     """Format a record's macro AUC and its interval."""
-    interval = result.values["intervals"]["macro_auc"]
-    if interval["value"] is None or interval["low"] is None:
+    interval = result.intervals["macro_auc"]
+    if isnan(interval.low):
         return "undefined"
-    return "{value:.3f} [{low:.3f}, {high:.3f}]".format(**interval)
+    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"

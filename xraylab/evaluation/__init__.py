@@ -1,7 +1,13 @@
-"""Evaluation: predictions, scores with intervals, and what they are worth."""
+"""Evaluation: predictions, scores with intervals, calibration, thresholds and cost."""
 
-from xraylab.evaluation.calibrate import Fitted, calibrate, fit_to, load_calibration
-from xraylab.evaluation.calibration import Calibration, fit_platt, fit_temperature
+from xraylab.evaluation.calibrate import calibrate, load_calibration
+from xraylab.evaluation.calibration import (
+    Calibration,
+    CalibrationResult,
+    fit_calibration,
+    fit_platt,
+    fit_temperature,
+)
 from xraylab.evaluation.device_cost import DeviceCost, device_cost
 from xraylab.evaluation.evaluate import Evaluation, evaluate, predict
 from xraylab.evaluation.intervals import SCORES, Difference, Interval, bootstrap, compare
@@ -10,7 +16,7 @@ from xraylab.evaluation.reliability import (
     brier,
     calibration_error,
     calibration_intervals,
-    error_floor,
+    null_calibration_error,
     reliability,
 )
 from xraylab.evaluation.significance import DeLong, delong, holm
@@ -20,11 +26,11 @@ from xraylab.evaluation.thresholds import OperatingPoint, choose_thresholds, ope
 __all__ = [
     "SCORES",
     "Calibration",
+    "CalibrationResult",
     "DeLong",
     "DeviceCost",
     "Difference",
     "Evaluation",
-    "Fitted",
     "Interval",
     "OperatingPoint",
     "Reliability",
@@ -40,13 +46,13 @@ __all__ = [
     "compare",
     "delong",
     "device_cost",
-    "error_floor",
     "evaluate",
+    "fit_calibration",
     "fit_platt",
     "fit_temperature",
-    "fit_to",
     "holm",
     "load_calibration",
+    "null_calibration_error",
     "operating_points",
     "predict",
     "reliability",

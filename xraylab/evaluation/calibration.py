@@ -1,32 +1,36 @@
-"""What mends probabilities that do not keep their word: one temperature, or Platt's scaling."""
+"""Calibration of probabilities after training: temperature scaling and Platt scaling."""
 
-from dataclasses import asdict, dataclass
+import warnings
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit
 
-from xraylab.models.predict import sigmoid
+from xraylab.evaluation.thresholds import RULES, choose_thresholds
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probabilities σ(a z + b) from logits z, with one slope and one offset a label.
+    """Calibrated probabilities σ(a z + b) of logits z, with a slope and an offset for each label.
 
     Attributes:
         slope: (num_labels,) a.
         offset: (num_labels,) b.
-        method: how they were found, ``"temperature"`` or ``"platt"``.
+        method: how they were fitted, ``"temperature"`` or ``"platt"``.
     """
 
     slope: tuple[float, ...]
     offset: tuple[float, ...]
     method: str
 
-    def __call__(self, logits):
-        """Return calibrated probabilities.
+    def __call__(self, logits: ArrayLike) -> np.ndarray:
+        """Compute calibrated probabilities.
 
         Shapes:
-            logits: (num_images, num_labels). returns: the same shape, float64 in [0, 1].
+            logits: (num_images, num_labels).
+            returns: (num_images, num_labels) float64, in [0, 1].
 
         Raises:
             ValueError: for another number of labels.
@@ -34,114 +38,157 @@ class Calibration:
         logits = np.asarray(logits, dtype=np.float64)
         if logits.ndim != 2 or logits.shape[1] != len(self.slope):
             raise ValueError(
-                f"logits: expected (num_images, {len(self.slope)}), got shape {logits.shape}"
+                f"logits: Expected: shape (num_images, {len(self.slope)}). "
+                f"Received: shape {logits.shape}"
             )
-        return sigmoid(logits * np.array(self.slope) + np.array(self.offset))
+        return expit(logits * np.array(self.slope) + np.array(self.offset))
 
-    def to_dict(self):
-        """Return plain values, ready for JSON."""
-        return {**asdict(self), "slope": list(self.slope), "offset": list(self.offset)}
-
-    @classmethod
-    def from_dict(cls, values):
-        """Return what :meth:`to_dict` gave."""
-        return cls(tuple(values["slope"]), tuple(values["offset"]), values["method"])
+    @property
+    def negative_slopes(self) -> tuple[int, ...]:
+        """Indices of labels with a negative slope, whose ranking calibration reverses."""
+        return tuple(k for k, slope in enumerate(self.slope) if slope < 0)
 
 
-def fit_temperature(y_true, logits):
-    """Return the one temperature for all labels that makes labels of validation images likeliest.
+@dataclass(frozen=True)
+class CalibrationResult:
+    """Calibration and thresholds fitted to logits of validation images.
 
-    It is above 0, so it changes no ranking within a label and no AUC of one.
+    Attributes:
+        temperature: temperature scaling, one temperature for all labels; None if no temperature
+            maximises the likelihood.
+        platt: Platt scaling, a slope and an offset for each label.
+        thresholds: for each rule of :func:`choose_thresholds`, a threshold of the *uncalibrated*
+            probability for each label; None for labels with one class.
+    """
+
+    temperature: Calibration | None
+    platt: Calibration
+    thresholds: dict[str, tuple[float | None, ...]]
+
+
+def fit_calibration(y_true: ArrayLike, logits: ArrayLike) -> CalibrationResult:
+    """Fit temperature scaling, Platt scaling and thresholds to validation images.
 
     Shapes:
-        y_true: (num_images, num_labels), 0 or 1, nan where unknown; logits: the same shape.
-
-    Returns:
-        :class:`Calibration` with slope 1 / T.
+        y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
+        logits: (num_images, num_labels).
 
     Raises:
-        ValueError: if shapes disagree, a logit is not finite, all known labels are alike, or none
-            from 1/1000 to 1000 is likeliest: logits that tell nothing of the labels, or separate
-            them without an error.
-
-    Source: ``guo2017``, Sect. 4.2, with sigmoids.
+        ValueError: as :func:`fit_platt`.
     """
-    y_true, logits = _checked(y_true, logits)
+    platt = fit_platt(y_true, logits)
+    try:
+        temperature = fit_temperature(y_true, logits)
+    except ValueError:  # the arguments are valid, as fit_platt accepted them
+        temperature = None
+    probabilities = expit(np.asarray(logits, dtype=np.float64))
+    thresholds = {}
+    for rule in RULES:
+        chosen = choose_thresholds(y_true, probabilities, rule)
+        thresholds[rule] = tuple(None if np.isnan(t) else float(t) for t in chosen)
+    return CalibrationResult(temperature, platt, thresholds)
+
+
+def fit_temperature(y_true: ArrayLike, logits: ArrayLike) -> Calibration:
+    """Fit one temperature T > 0 for all labels by maximum likelihood.
+
+    The slope of every label is 1 / T, so no ranking within a label changes, and no AUC.
+
+    Shapes:
+        y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
+        logits: (num_images, num_labels).
+
+    Raises:
+        ValueError: if shapes differ, a logit is not finite, all known labels are equal, or the
+            likelihood has no maximum for T between 1/1000 and 1000: the logits do not correlate
+            with the labels, or separate them perfectly.
+
+    References: ``guo2017``, Sect. 4.2, with sigmoids.
+    """
+    y_true, logits = _check_logits(y_true, logits)
     known = ~np.isnan(y_true)
     targets, z = y_true[known], logits[known]
 
-    def cost(log_temperature):
+    def loss(log_temperature):
         scaled = z * np.exp(-log_temperature)
         return np.mean(np.logaddexp(0, scaled) - scaled * targets)
 
-    most = np.log(1000)
-    found = minimize_scalar(cost, bounds=(-most, most), method="bounded", options={"xatol": 1e-8})
-    if abs(found.x) > 0.99 * most:
+    limit = np.log(1000)
+    found = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-8})
+    if abs(found.x) > 0.99 * limit:
         raise ValueError(
-            "no temperature from 1/1000 to 1000 is likeliest: the logits tell nothing of these "
-            "labels, or separate them without an error"
+            "No temperature between 1/1000 and 1000 maximises the likelihood: the logits do not "
+            "correlate with these labels, or separate them perfectly"
         )
-    slope, num_labels = np.exp(-found.x), y_true.shape[1]
-    return Calibration((float(slope),) * num_labels, (0.0,) * num_labels, "temperature")
+    num_labels = y_true.shape[1]
+    return Calibration((float(np.exp(-found.x)),) * num_labels, (0.0,) * num_labels, "temperature")
 
 
-def fit_platt(y_true, logits):
-    """Return the slope and offset of each label that make labels of validation images likeliest.
+def fit_platt(y_true: ArrayLike, logits: ArrayLike) -> Calibration:
+    """Fit a slope and an offset for each label by maximum likelihood.
 
-    A label with one class only keeps slope 1 and offset 0.
+    Labels with one class keep slope 1 and offset 0. Warns of negative slopes: the label's
+    validation AUC is below chance, and calibrated probabilities fall as logits rise.
 
     Shapes:
-        y_true: (num_images, num_labels), 0 or 1, nan where unknown; logits: the same shape.
-
-    Returns:
-        :class:`Calibration`.
+        y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
+        logits: (num_images, num_labels).
 
     Raises:
         ValueError: as :func:`fit_temperature`.
 
-    Source: ``platt1999``, with its softened targets.
+    References: ``platt1999``, with its softened targets.
     """
-    y_true, logits = _checked(y_true, logits)
-    found = []
-    for truth, z in zip(y_true.T, logits.T, strict=True):
-        truth, z = truth[~np.isnan(truth)], z[~np.isnan(truth)]
-        positives, negatives = (truth == 1).sum(), (truth == 0).sum()
+    y_true, logits = _check_logits(y_true, logits)
+    fitted = []
+    for labels, z in zip(y_true.T, logits.T, strict=True):
+        labels, z = labels[~np.isnan(labels)], z[~np.isnan(labels)]
+        positives, negatives = (labels == 1).sum(), (labels == 0).sum()
         if not positives or not negatives:
-            found.append((1.0, 0.0))
+            fitted.append((1.0, 0.0))
             continue
-        targets = np.where(truth == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-        found.append(_fit(targets, z))
-    slope, offset = np.transpose(found).tolist()
-    return Calibration(tuple(slope), tuple(offset), "platt")
+        targets = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+        fitted.append(_fit_logistic(targets, z))
+    slope, offset = np.transpose(fitted).tolist()
+    platt = Calibration(tuple(slope), tuple(offset), "platt")
+    if platt.negative_slopes:
+        warnings.warn(
+            f"Platt scaling has a negative slope for labels {list(platt.negative_slopes)}: on the "
+            "images it was fitted to, their AUC is below 0.5, and calibration reverses their "
+            "ranking. Do not use the calibrated probabilities of these labels",
+            stacklevel=2,
+        )
+    return platt
 
 
-def _fit(targets, logits):
-    """Return the slope and offset with the least cross-entropy; the problem is convex."""
+def _fit_logistic(targets, logits):
+    """Minimise the cross-entropy, which is convex in slope and offset."""
     columns = np.stack([logits, np.ones_like(logits)], axis=1)
 
-    def cost(weights):
+    def loss(weights):
         z = columns @ weights
-        slope = columns.T @ (sigmoid(z) - targets) / len(z)
-        return np.mean(np.logaddexp(0, z) - z * targets), slope
+        gradient = columns.T @ (expit(z) - targets) / len(z)
+        return np.mean(np.logaddexp(0, z) - z * targets), gradient
 
-    return minimize(cost, np.array([1.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-8}).x
+    return minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-8}).x
 
 
-def _checked(y_true, logits):
-    """Return labels and logits as float64, or say what is wrong with them."""
+def _check_logits(y_true, logits):
+    """Convert labels and logits to float64, or raise ValueError."""
     y_true = np.asarray(y_true, dtype=np.float64)
     logits = np.asarray(logits, dtype=np.float64)
     if y_true.ndim != 2 or y_true.shape != logits.shape or not y_true.size:
         raise ValueError(
-            "y_true and logits must both be (num_images, num_labels) and not empty; "
-            f"{y_true.shape} and {logits.shape} came"
+            "Expected: y_true and logits of one shape (num_images, num_labels), not empty. "
+            f"Received: {y_true.shape} and {logits.shape}"
         )
     if not np.isfinite(logits).all():
-        raise ValueError(f"logits must be finite; {int((~np.isfinite(logits)).sum())} are not")
-    known = y_true[~np.isnan(y_true)]
-    if not np.isin(known, (0, 1)).all() or len(np.unique(known)) < 2:
+        bad = int((~np.isfinite(logits)).sum())
+        raise ValueError(f"logits: Expected: finite values. Received: {bad} NaN or infinite values")
+    values = np.unique(y_true[~np.isnan(y_true)])
+    if values.tolist() != [0, 1]:
         raise ValueError(
-            "y_true must hold 0 and 1 (nan where unknown) and both of them; known labels hold "
-            f"{np.unique(known)[:5].tolist()}"
+            "y_true: Expected: both 0 and 1, and NaN where unknown. "
+            f"Received: known values {values[:5].tolist()}"
         )
     return y_true, logits

@@ -1,4 +1,4 @@
-"""What a model costs on this device: time and memory, each measured in a process of its own."""
+"""Latency, throughput and memory of a model on this device, each measured in a fresh process."""
 
 import json
 import os
@@ -6,10 +6,13 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from xraylab.arguments import require_int
 from xraylab.backend import (
     MEMORY_ON_DEMAND,
     accelerators,
@@ -22,20 +25,20 @@ from xraylab.backend import (
 
 @dataclass(frozen=True)
 class DeviceCost:
-    """What a model costs, at one size on one device.
+    """Time and memory that a model takes at one image size on one device.
 
     Attributes:
-        model: its name.
-        image_size: side of an image in pixels.
-        parameters: all that it keeps, running statistics included.
-        multiply_adds: of one image; None where they cannot be counted, see
+        model: name of the model.
+        image_size: image height and width in pixels.
+        parameters: number of parameters, running statistics included.
+        multiply_adds: multiply-adds for one image; None where they cannot be counted, see
             :func:`xraylab.models.cost.multiply_adds`.
-        latency_p50, latency_p95: milliseconds for one image, the median and the slowest twentieth.
-        throughput: images a second by the number of images asked at once.
-        inference_bytes: most memory taken while 32 images are asked at once, beyond what the process
-            held before the model was built; None where the system does not tell.
-        training_bytes: the same of training steps of 32 images.
-        rounds: how many calls the latency comes from.
+        latency_p50, latency_p95: median and 95th percentile of the milliseconds for one image.
+        throughput: images per second by batch size.
+        inference_bytes: peak memory of inference on 32 images, beyond that of the process before
+            the model was built; None where the system does not report it.
+        training_bytes: the same for training steps of 32 images.
+        rounds: number of calls behind the latency.
         environment: platform, versions and devices.
     """
 
@@ -49,68 +52,66 @@ class DeviceCost:
     inference_bytes: int | None
     training_bytes: int | None
     rounds: int
-    environment: dict
+    environment: dict[str, Any]
 
-    def to_dict(self):
-        """Return plain values, ready for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to a dictionary, for JSON."""
         return asdict(self)
 
 
-def device_cost(name, image_size=64, *, batch_sizes=(32, 128), rounds=50, **options):
-    """Measure what a model costs on this device.
+def device_cost(
+    name: str,
+    image_size: int = 64,
+    *,
+    batch_sizes: Sequence[int] = (32, 128),
+    rounds: int = 50,
+    **options: Any,
+) -> DeviceCost:
+    """Measure time and memory of a model on this device.
 
-    Answers and training steps are measured in two further processes, so that the peak of each is
-    its own. Every figure comes after a warm-up, which compiles. Run it on a machine that does
-    nothing else.
+    Inference and training run in two separate processes, so that each has its own peak memory.
+    Every measurement follows a warm-up, which compiles. Run it on an otherwise idle machine.
 
     Args:
         name: a name of :func:`xraylab.models.list_models`.
-        image_size: side of an image in pixels.
-        batch_sizes: images asked at once, for the throughput.
-        rounds: how many calls with one image, at least 1.
-        options: further arguments of :func:`xraylab.models.build`, plain values.
-
-    Returns:
-        :class:`DeviceCost`.
+        image_size: image height and width in pixels.
+        batch_sizes: batch sizes of the throughput.
+        rounds: number of calls with one image, at least 1.
+        options: further arguments of :func:`xraylab.models.build`, JSON values.
 
     Raises:
         ValueError: if there is no such model, or an argument is out of range.
-        RuntimeError: if a measurement dies, as for want of memory; with what it said.
+        RuntimeError: if a measurement fails, for example for lack of memory.
     """
     from xraylab import models
 
     models.card(name)
-    if rounds < 1 or not batch_sizes or min(batch_sizes) < 1:
-        raise ValueError(
-            f"rounds and batch_sizes must be at least 1; {rounds} and {batch_sizes} came"
-        )
+    for value in (rounds, *batch_sizes):
+        require_int("rounds and batch_sizes", value, 1)
     task = {"name": name, "image_size": image_size, "options": options}
-    answers = _in_own_process(
-        task | {"what": "answers", "batch_sizes": list(batch_sizes), "rounds": rounds}
-    )
-    steps = _in_own_process(task | {"what": "steps"})
-    return DeviceCost(
-        model=name, image_size=image_size, rounds=rounds, **answers, training_bytes=steps["bytes"]
-    )
+    task |= {"batch_sizes": list(batch_sizes), "rounds": rounds}
+    inference = _run_in_process(task | {"mode": "inference"})
+    training = _run_in_process(task | {"mode": "training"})
+    return DeviceCost(model=name, image_size=image_size, rounds=rounds, **inference, **training)
 
 
-def _in_own_process(task):
-    """Carry out one measurement in a fresh process and return what it found."""
+def _run_in_process(task):
+    """Measure one mode in a fresh process."""
     command = [sys.executable, "-m", __spec__.name, json.dumps(task)]
-    # Memory of a card is taken as it is needed, or the peak would be all that the card has.
+    # Without MEMORY_ON_DEMAND a backend reserves all memory of a GPU, which hides the peak.
     environment = os.environ | MEMORY_ON_DEMAND
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise RuntimeError(
-            f"measuring the {task['what']} of {task['name']} at {task['image_size']} px failed: "
-            f"{said[0]}. Is there memory enough? A smaller size needs less"
+            f"Measuring {task['mode']} of {task['name']} at {task['image_size']} px failed: "
+            f"{reason}. If memory is short, use a smaller size"
         )
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def _measure(task):
-    """Return what one task asks for, in this process."""
+    """Measure one mode in this process."""
     keras = start_keras()
     from xraylab import models
     from xraylab.models.cost import multiply_adds
@@ -118,43 +119,39 @@ def _measure(task):
 
     before = process_memory()
     model = models.build(task["name"], image_size=task["image_size"], **task["options"])
-    if task["what"] == "steps":
-        return {"bytes": _training_bytes(model, task["name"], before)}
-    ask = compiled(lambda images: model(images, training=False))
+    if task["mode"] == "training":
+        return {"training_bytes": _training_bytes(model, task["name"], before)}
+    forward = compiled(lambda images: model(images, training=False))
 
-    def seconds(count):
-        images = np.random.default_rng(0).random(
-            (count, task["image_size"], task["image_size"], 1), dtype=np.float32
-        )
-        begun = time.perf_counter()
-        np.asarray(ask(images))  # copied to the host, so it has been computed
-        return time.perf_counter() - begun
+    def time_calls(batch_size, rounds, warm_up=3):
+        shape = (batch_size, task["image_size"], task["image_size"], 1)
+        images = np.random.default_rng(0).random(shape, dtype=np.float32)
+        seconds = []
+        for _ in range(warm_up + rounds):
+            start = time.perf_counter()
+            np.asarray(forward(images))  # copying to the host waits for the result
+            seconds.append(time.perf_counter() - start)
+        return seconds[warm_up:]
 
-    def measured(count, rounds):
-        for _ in range(3):
-            seconds(count)
-        return [seconds(count) for _ in range(rounds)]
-
-    measured(32, 3)
-    peak = _peak(before)
-    single = np.percentile(measured(1, task["rounds"]), [50, 95]) * 1e3
-    throughput = {
-        str(count): count / statistics.median(measured(count, 7)) for count in task["batch_sizes"]
-    }
-    on_tensorflow = keras.backend.backend() == "tensorflow"  # whose graph can be counted
+    time_calls(32, 3)
+    peak = _peak_bytes(before)
+    latency = np.percentile(time_calls(1, task["rounds"]), [50, 95]) * 1e3
+    counted = keras.backend.backend() == "tensorflow"  # multiply-adds come from its graph
     return {
         "parameters": model.count_params(),
-        "multiply_adds": multiply_adds(model) if on_tensorflow else None,
-        "latency_p50": float(single[0]),
-        "latency_p95": float(single[1]),
-        "throughput": throughput,
+        "multiply_adds": multiply_adds(model) if counted else None,
+        "latency_p50": float(latency[0]),
+        "latency_p95": float(latency[1]),
+        "throughput": {
+            str(size): size / statistics.median(time_calls(size, 7)) for size in task["batch_sizes"]
+        },
         "inference_bytes": peak,
         "environment": environment(),
     }
 
 
 def _training_bytes(model, name, before):
-    """Take some training steps of 32 images and return the most memory they took."""
+    """Measure the peak memory of training steps with 32 images."""
     from xraylab.training import Recipe
     from xraylab.training.compile import compile_model
 
@@ -164,15 +161,15 @@ def _training_bytes(model, name, before):
     compile_model(model, Recipe(model=name, size=model.image_size), 100)
     for _ in range(3):
         model.train_on_batch(images, labels)
-    return _peak(before)
+    return _peak_bytes(before)
 
 
-def _peak(before):
-    """Return the most bytes taken so far beyond those before; an accelerator starts with none."""
-    most = memory_peak()
-    if most is None or accelerators():
-        return most
-    return most - before
+def _peak_bytes(before):
+    """Return the peak memory so far, minus that before on a CPU."""
+    peak = memory_peak()
+    if peak is None or accelerators():
+        return peak
+    return peak - before
 
 
 if __name__ == "__main__":

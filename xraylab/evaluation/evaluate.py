@@ -1,141 +1,166 @@
-"""A trained run on a split: predictions, scores, intervals, and the table that shows them."""
+"""Evaluation of a model or a run on a split: predictions, scores, intervals and baselines."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
 
-from xraylab import metrics
+from xraylab import data, io, metrics
 from xraylab.evaluation.intervals import Interval, bootstrap
-from xraylab.models import predict_logits, sigmoid
-from xraylab.training.run import Run, load_images, write_json
+
+if TYPE_CHECKING:
+    import keras
+
+    from xraylab.training import Run
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of one run on one split, with intervals.
+    """Scores of a model on a split, with intervals and baselines.
 
     Attributes:
-        run: folder of the run.
         source: data the images come from.
         split: name of the split.
         simulated: whether the images are simulated.
-        weights: which weights were scored.
-        epochs: epochs finished when they were.
-        score: the :class:`xraylab.metrics.Score`.
-        intervals: 95 % bootstrap intervals, as :func:`bootstrap` returns them; over patients where
-            the source knows them.
-        fingerprint: hex digest of the images and labels.
+        fingerprint: hex digest of images and labels.
+        score: the :class:`xraylab.metrics.Score`, which includes the baselines.
+        intervals: 95 % bootstrap intervals by score name, see :func:`bootstrap`; resampled by
+            patient where the source identifies patients.
+        run: the run's folder; None for a model that is not from a run.
+        weights: ``"best"`` or ``"last"``; None for such a model.
+        epochs: epochs the run has finished; None for such a model.
     """
 
-    run: str
     source: str
     split: str
     simulated: bool
-    weights: str
-    epochs: int
+    fingerprint: str
     score: metrics.Score
     intervals: dict[str, Interval]
-    fingerprint: str
-
-    def to_dict(self):
-        """Return everything as plain values, NaN as None, ready for JSON."""
-        facts = {k: v for k, v in vars(self).items() if k not in ("score", "intervals")}
-        intervals = {
-            name: {k: None if np.isnan(v) else v for k, v in asdict(interval).items()}
-            for name, interval in self.intervals.items()
-        }
-        return {**facts, "score": self.score.to_dict(), "intervals": intervals}
+    run: str | None = None
+    weights: str | None = None
+    epochs: int | None = None
 
 
-def patients_of(split):
-    """Return whose image each is, where the source knows, else None.
+def predict(model: "keras.Model", split: data.Split, batch_size: int = 128) -> np.ndarray:
+    """Predict the probability of every label for every image.
 
     Shapes:
-        returns: (num_images,).
-    """
-    table = split.table
-    return table["patient"] if table is not None and "patient" in table.dtype.names else None
-
-
-def predict(model, split, batch_size=128):
-    """Return a model's probabilities for every image.
-
-    Shapes:
-        returns: (num_images, num_labels) float32 in [0, 1], in the split's order.
+        returns: (num_images, num_labels) float32 in [0, 1], in the order of the split.
 
     Args:
         model: a model of :func:`xraylab.models.build`.
-        split: a :class:`xraylab.data.Split` of the model's image size.
-        batch_size: images a step; it does not change the answers.
+        split: a :class:`xraylab.data.Split` with the model's image size.
+        batch_size: images per step; it does not change the result.
 
     Raises:
-        ValueError: if the images are not of the size the model takes.
+        ValueError: if the images do not have the model's size.
     """
-    return sigmoid(predict_logits(model, split, batch_size))
+    from xraylab.models import predict_logits
+
+    return expit(predict_logits(model, split, batch_size))
 
 
 def evaluate(
-    path,
-    split="test",
+    model: "keras.Model | Run | str | Path",
+    split: str | data.Split = "test",
     *,
-    source=None,
-    data_options=None,
-    weights="best",
-    replicates=1000,
-    progress=True,
-):
-    """Score a run on a split and keep the result in the run's folder.
+    source: str | Path | None = None,
+    data_options: dict[str, Any] | None = None,
+    weights: str = "best",
+    prevalence: ArrayLike | None = None,
+    replicates: int = 1000,
+    progress: bool = True,
+) -> Evaluation:
+    """Score a model or a run on a split, with bootstrap intervals and baselines.
 
     Args:
-        path: the run's folder.
-        split: ``"train"``, ``"val"`` or ``"test"``.
-        source: data to score on; by default those of the run's recipe.
-        data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "images"}`` where
-            a folder has moved; they are put over the recipe's own if the source is the recipe's.
-        weights: ``"best"`` or ``"last"``.
+        model: a model of :func:`xraylab.models.build`, a :class:`xraylab.training.Run`, or the
+            path of a run's folder.
+        split: a :class:`xraylab.data.Split`; for a run also ``"train"``, ``"val"`` or ``"test"``,
+            which is loaded as the run's recipe says.
+        source: data set to load the named split from, instead of the recipe's.
+        data_options: further arguments of :func:`xraylab.data.load`, such as ``{"root": "images"}``
+            for a folder that has moved; they override those of the recipe.
+        weights: which weights of a run, ``"best"`` or ``"last"``.
+        prevalence: (num_labels,) prevalence in the training images, for the constant baseline; by
+            default that of the run's training images, or for a model that of ``split``.
         replicates: bootstrap resamples behind the intervals.
-        progress: whether to show the progress of long work.
+        progress: whether to show progress bars.
 
     Returns:
-        The :class:`Evaluation`. It is also written to ``scores-SPLIT.json`` (for the run's own data
-        and its best weights).
+        :class:`Evaluation`. For a run's own data and best weights it is also written to
+        ``scores-SPLIT.json`` in the run's folder.
 
     Raises:
         FileNotFoundError: if there is no run, or it has no weights yet.
-        ValueError: as :func:`xraylab.data.load`.
+        ValueError: as :func:`xraylab.data.load`; or for a model without a split.
     """
-    run = Run(path)
+    from xraylab.training import Run
+
+    run = Run(model) if isinstance(model, str | Path) else model
+    if not isinstance(run, Run):
+        if not isinstance(split, data.Split):
+            raise ValueError(
+                "A model needs images. Expected: evaluate(model, split) with a split of "
+                f"xraylab.data.load. Received: split={split!r}"
+            )
+        return Evaluation(**_score(model, split, None, prevalence, replicates, progress))
     run.require_classifier()
     model = run.load_model(weights)
     recipe = run.recipe
-    own = source is None or source == recipe.data
-    options = (recipe.data_options if own else {}) | (data_options or {})
-    asked = replace(recipe, data=str(source or recipe.data), data_options=options, num_images=None)
-    images = load_images(asked, split, progress)
-    y_true = images.truth
-    probabilities = predict(model, images)
-    # The floor that knows the prevalences must know those of the images the model learnt from.
-    prevalence = run.facts["train_prevalence"]
+    own_data = source is None or str(source) == recipe.data
+    stored = own_data and weights == "best" and not isinstance(split, data.Split)
+    if not isinstance(split, data.Split):
+        options = (recipe.data_options if own_data else {}) | (data_options or {})
+        split = data.load(
+            recipe.data if own_data else source,
+            size=recipe.size,
+            split=split,
+            label_names=recipe.label_names,
+            progress=progress,
+            **options,
+        )
+    if prevalence is None:
+        prevalence = run.facts["train_prevalence"]
     result = Evaluation(
-        run=str(path),
-        source=images.source,
-        split=split,
-        simulated=images.simulated,
+        **_score(model, split, recipe.label_names, prevalence, replicates, progress),
+        run=str(run.path),
         weights=weights,
         epochs=len(run.history),
-        score=metrics.score(
-            y_true, probabilities, label_names=recipe.label_names, prevalence=prevalence
+    )
+    if stored:
+        io.write_json(run.path / f"scores-{result.split}.json", result)
+    return result
+
+
+def _score(model, split, label_names, prevalence, replicates, progress):
+    """Compute what an :class:`Evaluation` holds of a model on a split."""
+    label_names = split.label_names if label_names is None else label_names
+    y_true, probabilities = split.truth, predict(model, split)
+    return {
+        "source": split.source,
+        "split": split.split,
+        "simulated": split.simulated,
+        "fingerprint": split.fingerprint,
+        "score": metrics.score(
+            y_true, probabilities, label_names=label_names, prevalence=prevalence
         ),
-        intervals=bootstrap(
+        "intervals": bootstrap(
             y_true,
             probabilities,
             replicates,
-            label_names=recipe.label_names,
-            patients=patients_of(images),
+            label_names=label_names,
+            patients=patients_of(split),
             progress=progress,
         ),
-        fingerprint=images.fingerprint,
-    )
-    if own and weights == "best":
-        write_json(run.path / f"scores-{split}.json", result.to_dict())
-    return result
+    }
+
+
+def patients_of(split: data.Split) -> np.ndarray | None:
+    """Return the patient of each image, (num_images,), or None if the source does not tell."""
+    table = split.table
+    return table["patient"] if table is not None and "patient" in table.dtype.names else None

@@ -1,130 +1,134 @@
-"""Bootstrap intervals: how much a score, or a difference of scores, would move with other images."""
+"""Bootstrap intervals of scores, and of differences of scores between two models."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from xraylab.arguments import require_int
 from xraylab.evaluation.resampling import resamples
 from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_predictions, name_labels
 from xraylab.workers import in_order
 
 SCORES = ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match")
-"""The scores over all labels that have intervals."""
+"""Scores over all labels that have intervals."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with the bounds of its interval."""
+    """A score with the bounds of its confidence interval; NaN where undefined."""
 
     value: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, column, level):
-        """Return the interval of a score: its value first, then replicates; NaN where undefined."""
-        return cls(*_bounds(column, level))
+    def of(cls, column: np.ndarray, level: float) -> "Interval":
+        """Compute a percentile interval from a score (first entry) and its replicates."""
+        replicates = column[1:][~np.isnan(column[1:])]
+        if not len(replicates):
+            return cls(float(column[0]), np.nan, np.nan)
+        tail = 50 * (1 - level)
+        low, high = np.percentile(replicates, [tail, 100 - tail])
+        return cls(float(column[0]), float(low), float(high))
 
 
 @dataclass(frozen=True)
-class Difference:
-    """How far a second score lies above a first, with its interval and p-value (two-sided)."""
+class Difference(Interval):
+    """Second score minus first score, with interval and two-sided p-value."""
 
-    value: float
-    low: float
-    high: float
     p_value: float
 
 
 def bootstrap(
-    y_true,
-    probabilities,
-    replicates=1000,
+    y_true: ArrayLike,
+    probabilities: ArrayLike,
+    replicates: int = 1000,
     *,
-    level=0.95,
-    seed=0,
-    label_names=None,
-    scores=None,
-    patients=None,
-    strata=None,
-    progress=False,
-):
-    """Return percentile bootstrap intervals, resampling images, or patients, with replacement.
+    level: float = 0.95,
+    seed: int = 0,
+    label_names: Sequence[str] | None = None,
+    scores: Sequence[str] | None = None,
+    patients: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
+    progress: bool = False,
+) -> dict[str, Interval]:
+    """Compute percentile bootstrap intervals of scores, resampling images or patients.
 
-    A replicate in which a label has one class only leaves that label out of its macro means, as
-    :func:`xraylab.metrics.score` does. Without ``patients``, images of one patient are resampled as
-    if independent: where patients have several images, the true intervals are wider.
+    A replicate in which a label has one class leaves that label out of its macro averages, as
+    :func:`xraylab.metrics.score` does. Without ``patients``, images of one patient are treated as
+    independent, which makes intervals too narrow where patients have several images.
 
     Shapes:
-        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
-        in [0, 1]. patients, strata: (num_images,), anything that can be sorted.
+        y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
+        probabilities: (num_images, num_labels), in [0, 1].
+        patients, strata: (num_images,), anything sortable.
 
     Args:
         replicates: number of resamples, at least 1.
-        level: coverage asked for, in (0, 1).
+        level: nominal coverage, in (0, 1).
         seed: seed of the resampling.
-        label_names: names of the labels; by default the 14 findings, or ``label_0`` and so on.
-        scores: which to return, of :data:`SCORES` and the labels' names; by default all.
-        patients: whose image each is; a patient is drawn with all images.
-        strata: parts that keep their sizes, as the images with and without a rare finding.
-        progress: whether to show progress.
+        label_names: names of the labels; by default the 14 findings, or ``label_0``, ``label_1`` ….
+        scores: scores to compute, from :data:`SCORES` and the label names; by default all.
+        patients: the patient of each image; patients are resampled with all their images.
+        strata: groups that keep their sizes, such as images with and without a rare finding.
+        progress: whether to show a progress bar.
 
     Returns:
-        dict from the names of the scores to :class:`Interval`; a label's name stands for its ROC
-        AUC.
+        dict of :class:`Interval` by score name; a label name stands for the label's ROC AUC.
 
     Raises:
-        ValueError: as :func:`xraylab.metrics.score`, if an argument is out of range, or if a
-            patient lies in two strata.
+        ValueError: as :func:`xraylab.metrics.score`; for an argument out of range; for a patient
+            with images in two strata.
 
-    Source: ``efron1993``, Ch. 13; resampling of clusters ``davison1997``, Sect. 3.8.
+    References: ``efron1993``, Ch. 13; resampling of clusters ``davison1997``, Sect. 3.8.
     """
-    answers = _Answers(y_true, probabilities, label_names, scores)
-    table = replicate([answers], replicates, level, seed, patients, strata, progress)[0]
-    return {name: Interval.of(table[:, j], level) for j, name in enumerate(answers.names)}
+    scorer = _ScoresByWeight(y_true, probabilities, label_names, scores)
+    table = score_resamples([scorer], replicates, level, seed, patients, strata, progress)[0]
+    return {name: Interval.of(table[:, j], level) for j, name in enumerate(scorer.names)}
 
 
 def compare(
-    y_true,
-    first,
-    second,
-    replicates=1000,
+    y_true: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    replicates: int = 1000,
     *,
-    level=0.95,
-    seed=0,
-    label_names=None,
-    scores=None,
-    patients=None,
-    strata=None,
-    progress=False,
-):
-    """Return how much better a second model is than a first on the same images, by paired bootstrap.
+    level: float = 0.95,
+    seed: int = 0,
+    label_names: Sequence[str] | None = None,
+    scores: Sequence[str] | None = None,
+    patients: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
+    progress: bool = False,
+) -> dict[str, Difference]:
+    """Compare the scores of two models on the same images by paired bootstrap.
 
-    Both models are scored on the same resamples, so what they share cancels. The p-value is twice
-    the smaller share of replicates on either side of no difference, counting one more on either
-    side, so that it is never zero.
+    Both models are scored on the same resamples. The p-value is twice the smaller fraction of
+    replicates on either side of zero, with one added to each count, so it is never 0.
 
     Shapes:
-        y_true: (num_images, num_labels), 0 or 1, nan where unknown; first, second: the same shape,
-        in [0, 1].
+        y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
+        first, second: (num_images, num_labels), probabilities in [0, 1].
 
     Args:
         replicates, level, seed, label_names, scores, patients, strata, progress: as
             :func:`bootstrap`.
 
     Returns:
-        dict from the names of the scores to :class:`Difference`. Of many p-values, some are small
-        by chance: see :func:`xraylab.evaluation.holm`.
+        dict of :class:`Difference` (second minus first) by score name. Correct many p-values with
+        :func:`xraylab.evaluation.holm`.
 
     Raises:
         ValueError: as :func:`bootstrap`.
 
-    Source: ``efron1993``, Chs. 13 and 16; counting one more ``davison1997``, Sect. 4.2.
+    References: ``efron1993``, Chs. 13 and 16; the added one ``davison1997``, Sect. 4.2.
     """
-    pair = [_Answers(y_true, answers, label_names, scores) for answers in (first, second)]
-    tables = replicate(pair, replicates, level, seed, patients, strata, progress)
+    pair = [_ScoresByWeight(y_true, model, label_names, scores) for model in (first, second)]
+    tables = score_resamples(pair, replicates, level, seed, patients, strata, progress)
     table = tables[1] - tables[0]
     differences = {}
     for j, name in enumerate(pair[0].names):
@@ -132,104 +136,90 @@ def compare(
         drawn = drawn[~np.isnan(drawn)]
         smaller = min((drawn <= 0).sum(), (drawn >= 0).sum())
         p_value = min(1.0, 2 * (smaller + 1) / (len(drawn) + 1)) if len(drawn) else np.nan
-        differences[name] = Difference(*_bounds(table[:, j], level), float(p_value))
+        interval = Interval.of(table[:, j], level)
+        differences[name] = Difference(**vars(interval), p_value=float(p_value))
     return differences
 
 
-class _Answers:
-    """The answers of one model, sorted once, to be scored under many weights."""
+class _ScoresByWeight:
+    """Predictions of one model, sorted once, to be scored under many weights of the images."""
 
     def __init__(self, y_true, probabilities, label_names, scores):
         y_true, known, probabilities = check_predictions(y_true, probabilities)
         self.num_images, num_labels = y_true.shape
         labels = name_labels(label_names, num_labels)
-        taken = sorted(set(labels) & set(SCORES))
-        if taken:
-            raise ValueError(f"label_names: {taken[0]!r} is the name of a score; rename the label")
-        self.names = (*SCORES, *labels) if scores is None else tuple(scores)
-        unknown = [name for name in self.names if name not in (*SCORES, *labels)]
-        if unknown or not self.names:
+        if clash := sorted(set(labels) & set(SCORES)):
+            raise ValueError(f"label_names: {clash[0]!r} is the name of a score. Rename the label")
+        choices = (*SCORES, *labels)
+        self.names = choices if scores is None else tuple(scores)
+        if not self.names or not set(self.names) <= set(choices):
             raise ValueError(
-                f"scores must be among {', '.join((*SCORES, *labels))}; {list(self.names)} came"
+                f"scores: Expected: names from {', '.join(choices)}. Received: {list(self.names)}"
             )
-        every = {"macro_auc", "average_precision"} & set(self.names)
-        self._rankings = {}  # of the labels that are needed: their images, and these sorted
+        averaged = {"macro_auc", "average_precision"} & set(self.names)
+        self._rankings = {}  # name: (rows with a known label, their ranking)
         for k, name in enumerate(labels):
-            if every or name in self.names:
+            if averaged or name in self.names:
                 rows = np.flatnonzero(known[:, k])
                 self._rankings[name] = rows, Ranking(y_true[rows, k], probabilities[rows, k])
         self._pooled = None
         if "micro_auc" in self.names:
             self._pooled = Ranking(y_true[known], probabilities[known])
             self._image_of_pair = np.nonzero(known)[0]
-        right = ((probabilities > 0.5) == y_true) & known
-        self._right, self._known = right.sum(axis=1), known.sum(axis=1)
-        self._all_right, self._all_known = right.all(axis=1), known.all(axis=1)
+        correct = ((probabilities > 0.5) == y_true) & known
+        self._correct, self._known = correct.sum(axis=1), known.sum(axis=1)
+        self._all_correct, self._all_known = correct.all(axis=1), known.all(axis=1)
 
     def score(self, weights):
-        """Return the scores under each row of weights: (rows, scores)."""
-        precise = "average_precision" in self.names
+        """Compute the scores under each row of weights: (rows, num_scores)."""
+        with_precision = "average_precision" in self.names
         found, precisions = {}, []
         for name, (rows, ranking) in self._rankings.items():
-            mine = weights if len(rows) == self.num_images else weights[:, rows]
-            if precise:
-                found[name], precision = ranking.areas(mine)
+            label_weights = weights if len(rows) == self.num_images else weights[:, rows]
+            if with_precision:
+                found[name], precision = ranking.areas(label_weights)
                 precisions.append(precision)
             else:
-                found[name] = ranking.roc_auc(mine)
+                found[name] = ranking.roc_auc(label_weights)
         if "macro_auc" in self.names:
             found["macro_auc"] = mean_of_defined(list(found.values()))
-        if precise:
+        if with_precision:
             found["average_precision"] = mean_of_defined(precisions)
         if self._pooled is not None:
             found["micro_auc"] = self._pooled.roc_auc(weights[:, self._image_of_pair])
-        found["accuracy"] = share(weights @ self._right, weights @ self._known)
-        found["exact_match"] = share(weights @ self._all_right, weights @ self._all_known)
+        found["accuracy"] = ratio(weights @ self._correct, weights @ self._known)
+        found["exact_match"] = ratio(weights @ self._all_correct, weights @ self._all_known)
         return np.stack([found[name] for name in self.names], axis=1)
 
 
-def replicate(models, replicates, level, seed, patients, strata, progress):
-    """Return the scores of models on the images as they are (row 0) and on the same resamples."""
-    if replicates < 1 or not 0 < level < 1:
-        raise ValueError(
-            f"replicates must be at least 1 and level in (0, 1); {replicates} and {level} came"
-        )
-    num_images = models[0].num_images
+def score_resamples(scorers, replicates, level, seed, patients, strata, progress):
+    """Score the original images (row 0) and the same resamples with every scorer."""
+    require_int("replicates", replicates, 1)
+    if not 0 < level < 1:
+        raise ValueError(f"Invalid argument level. Expected: in (0, 1). Received: {level}.")
+    num_images = scorers[0].num_images
     rng = np.random.default_rng(seed)
     drawn = resamples(num_images, replicates, rng, patients=patients, strata=strata)
-    as_they_are = np.ones((1, num_images), dtype=np.int16)
-    tables = [[model.score(as_they_are)] for model in models]
+    tables = [[scorer.score(np.ones((1, num_images), dtype=np.int16))] for scorer in scorers]
 
     def score(weights):
-        return [model.score(weights) for model in models]
+        return [scorer.score(weights) for scorer in scorers]
 
     with progress_bar(progress, total=replicates, desc="bootstrap", unit="replicate") as bar:
         for scored in in_order(score, drawn, min(8, os.cpu_count() or 1)):
-            for table, part in zip(tables, scored, strict=True):
-                table.append(part)
+            for table, rows in zip(tables, scored, strict=True):
+                table.append(rows)
             bar.update(len(scored[0]))
     return [np.concatenate(table) for table in tables]
 
 
-def share(part, whole):
-    """Return part / whole, NaN where there is nothing."""
+def ratio(part, whole):
+    """Compute part / whole, NaN where ``whole`` is 0."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
 def mean_of_defined(columns):
-    """Return the mean over the defined values of each replicate; NaN where there is none."""
+    """Average columns row by row, ignoring NaN; NaN where every column is NaN."""
     values = np.stack(columns, axis=1)
     defined = ~np.isnan(values)
-    count = defined.sum(axis=1)
-    total = np.where(defined, values, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _bounds(column, level):
-    """Return value, low and high of one score; NaN bounds where no replicate defines it."""
-    replicates = column[1:][~np.isnan(column[1:])]
-    if not len(replicates):
-        return float(column[0]), float("nan"), float("nan")
-    tail = 50 * (1 - level)
-    low, high = np.percentile(replicates, [tail, 100 - tail])
-    return float(column[0]), float(low), float(high)
+    return ratio(np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1))

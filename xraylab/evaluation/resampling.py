@@ -1,72 +1,82 @@
-"""Resamples of images: how often each was drawn, patients kept together and strata full."""
+"""Bootstrap resamples of images, by patient and by stratum."""
+
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def resamples(num_images, replicates, rng, *, patients=None, strata=None, chunk=64):
-    """Yield resamples with replacement, some at a time.
+def resamples(
+    num_images: int,
+    replicates: int,
+    rng: np.random.Generator,
+    *,
+    patients: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
+    chunk: int = 64,
+) -> Iterator[np.ndarray]:
+    """Draw resamples with replacement, ``chunk`` at a time.
 
     Shapes:
-        patients: (num_images,), whose image each is; a drawn patient brings all of them. None draws
-            images one by one.
-        strata: (num_images,), labels of parts from each of which as many are drawn as it has; None
-            draws from all together.
+        patients, strata: (num_images,), anything sortable.
         yields: (up to ``chunk``, num_images) int16, how often each image was drawn.
 
+    Args:
+        patients: the patient of each image; patients are drawn, each with all their images. None
+            draws single images.
+        strata: groups of images that keep their sizes in every resample. None draws from all
+            images together.
+
     Raises:
-        ValueError: if these have another length, an image's patient is unknown (None, nan or an empty
-            text), or a patient lies in two strata.
+        ValueError: for another length, an unknown patient (None, NaN or empty), or a patient with
+            images in two strata.
     """
-    units, members = _units(num_images, patients)
-    parts = [np.arange(units)]
-    if strata is not None:
-        strata = _labels("strata", strata, num_images)
-        of_unit = np.zeros(units, dtype=np.int64)
-        of_unit[members] = strata
-        split = np.flatnonzero(of_unit[members] != strata)
-        if len(split):
+    num_units, unit_of_image = num_images, np.arange(num_images)
+    if patients is not None:
+        unknown = [i for i, p in enumerate(np.asarray(patients, dtype=object)) if is_unknown(p)]
+        if unknown:
             raise ValueError(
-                f"strata: image {split[0]} lies in another stratum than other images of its patient; "
-                "patients are drawn whole, so each must lie in one stratum"
+                f"patients: Expected: a patient for each image. Received: {len(unknown)} images "
+                f"without one, the first at row {unknown[0]}. Leave these images out, or give "
+                "each a patient of its own"
             )
-        parts = [np.flatnonzero(of_unit == stratum) for stratum in np.unique(of_unit)]
+        unit_of_image = _codes("patients", patients, num_images)
+        num_units = unit_of_image.max() + 1
+    groups = [np.arange(num_units)]
+    if strata is not None:
+        strata = _codes("strata", strata, num_images)
+        stratum_of_unit = np.zeros(num_units, dtype=np.int64)
+        stratum_of_unit[unit_of_image] = strata
+        divided = np.flatnonzero(stratum_of_unit[unit_of_image] != strata)
+        if len(divided):
+            raise ValueError(
+                "strata: Expected: all images of a patient in one stratum, because patients are "
+                f"drawn whole. Received: another stratum at row {divided[0]}"
+            )
+        groups = [np.flatnonzero(stratum_of_unit == k) for k in np.unique(stratum_of_unit)]
     for start in range(0, replicates, chunk):
-        count = min(chunk, replicates - start)
-        drawn = np.zeros((count, units), dtype=np.int16)
-        for part in parts:
-            drawn[:, part] = _counts(rng, count, len(part))
-        yield drawn if patients is None else drawn[:, members]
+        rows = min(chunk, replicates - start)
+        counts = np.zeros((rows, num_units), dtype=np.int16)
+        for group in groups:
+            counts[:, group] = _draw_counts(rng, rows, len(group))
+        yield counts if patients is None else counts[:, unit_of_image]
 
 
-def _units(num_images, patients):
-    """Return the number of units that are drawn, and which of them each image belongs to."""
-    if patients is None:
-        return num_images, np.arange(num_images)
-    unknown = [i for i, who in enumerate(np.asarray(patients, dtype=object)) if is_unknown(who)]
-    if unknown:
-        raise ValueError(
-            f"patients: {len(unknown)} images have none, the first is image {unknown[0]}; they would "
-            "pass for one patient. Leave these images out, or give each a name of its own"
-        )
-    members = _labels("patients", patients, num_images)
-    return members.max() + 1, members
+def is_unknown(value: object) -> bool:
+    """Return whether a value stands for "unknown": None, NaN or the empty text."""
+    return value is None or value == "" or value != value  # only NaN differs from itself
 
 
-def is_unknown(value):
-    """Whether a value names nothing: None, nan or the empty text."""
-    return value is None or value == "" or value != value  # only nan differs from itself
-
-
-def _labels(name, values, num_images):
-    """Return labels as whole numbers from 0."""
+def _codes(name, values, num_images):
+    """Encode values as integers from 0."""
     values = np.asarray(values)
     if values.shape != (num_images,):
-        raise ValueError(f"{name}: expected {num_images}, one an image; got shape {values.shape}")
+        raise ValueError(f"{name}: Expected: shape ({num_images},). Received: shape {values.shape}")
     return np.unique(values, return_inverse=True)[1].reshape(-1)
 
 
-def _counts(rng, count, size):
-    """Return how often each of ``size`` things was drawn: (count, size), rows summing to size."""
-    drawn = rng.integers(0, size, (count, size))
-    drawn += np.arange(count)[:, np.newaxis] * size
-    return np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size)
+def _draw_counts(rng, rows, size):
+    """Count ``size`` draws with replacement from ``size`` units: (rows, size), row sums size."""
+    drawn = rng.integers(0, size, (rows, size))
+    drawn += np.arange(rows)[:, np.newaxis] * size
+    return np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size)

@@ -1,24 +1,26 @@
-"""Operating points: from which probability on a finding is called, chosen on validation images."""
+"""Decision thresholds, and sensitivity, specificity and precision at them."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from xraylab.arguments import require_choice
 from xraylab.metrics import check_predictions
 
 RULES = ("f1", "youden", "sensitivity")
-"""How a threshold may be chosen."""
+"""Rules for choosing a threshold."""
 
-CALLS_ALL = -1.0
-"""The threshold that calls a finding even where its probability is 0."""
+ALL_POSITIVE = -1.0
+"""Threshold below every probability: all images are classified as positive."""
 
-CALLS_NONE = 1.0
-"""The threshold that calls a finding nowhere: no probability lies above it."""
+ALL_NEGATIVE = 1.0
+"""Threshold that no probability exceeds: all images are classified as negative."""
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What one threshold does to one label. Shares are NaN where nothing is there to count."""
+    """Performance of one label at one threshold; NaN where the denominator is 0."""
 
     threshold: float
     sensitivity: float
@@ -27,50 +29,55 @@ class OperatingPoint:
     f1: float
 
 
-def choose_thresholds(y_true, probabilities, rule="f1", sensitivity=0.9):
-    """Return a threshold for each label; a finding is called where its probability lies above it.
+def choose_thresholds(
+    y_true: ArrayLike, probabilities: ArrayLike, rule: str = "f1", sensitivity: float = 0.9
+) -> np.ndarray:
+    """Choose a threshold for each label; images above it are classified as positive.
 
-    Thresholds lie half-way between neighbouring probabilities of these images. Among equally good
-    ones the highest is taken, which calls the fewest images. Choose on validation images: a
-    threshold chosen on test images flatters every score that is taken at it.
-    :data:`CALLS_ALL` is chosen where even images with probability 0 must be called,
-    :data:`CALLS_NONE` where calling no image is as good as anything.
+    Thresholds lie midway between neighbouring probabilities of these images. Ties go to the
+    highest threshold, which has the fewest positive images. Choose on validation images: a
+    threshold chosen on test images makes scores at it optimistic. :data:`ALL_POSITIVE` is chosen
+    if even images with probability 0 must be positive, :data:`ALL_NEGATIVE` if no positive image
+    is at least as good as any other choice.
 
     Shapes:
-        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
-        in [0, 1]. returns: (num_labels,) float64; nan where a label has one class only.
+        y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
+        probabilities: (num_images, num_labels), in [0, 1].
+        returns: (num_labels,) float64; NaN for labels with one class.
 
     Args:
-        rule: ``"f1"`` for the highest F1, ``"youden"`` for the highest sensitivity + specificity,
-            ``"sensitivity"`` for the highest threshold at which at least ``sensitivity`` of the
-            positives are called.
-        sensitivity: in (0, 1], for that rule.
+        rule: ``"f1"`` maximises F1, ``"youden"`` sensitivity + specificity, ``"sensitivity"``
+            takes the highest threshold with at least the given ``sensitivity``.
+        sensitivity: in (0, 1].
 
     Raises:
-        ValueError: as :func:`xraylab.metrics.score`, or if an argument is out of range.
+        ValueError: as :func:`xraylab.metrics.score`, or for an argument out of range.
 
-    Source: ``youden1950``.
+    References: ``youden1950``.
     """
-    if rule not in RULES or not 0 < sensitivity <= 1:
+    require_choice("rule", rule, RULES)
+    if not 0 < sensitivity <= 1:
         raise ValueError(
-            f"rule must be one of {', '.join(RULES)} and sensitivity in (0, 1]; {rule!r} and "
-            f"{sensitivity} came"
+            f"Invalid argument sensitivity. Expected: in (0, 1]. Received: {sensitivity}."
         )
     y_true, known, probabilities = check_predictions(y_true, probabilities)
     return np.array(
         [
-            _choose(truth[rows], chances[rows], rule, sensitivity)
-            for truth, chances, rows in zip(y_true.T, probabilities.T, known.T, strict=True)
+            _choose_threshold(y_true[rows, k], probabilities[rows, k], rule, sensitivity)
+            for k, rows in enumerate(known.T)
         ]
     )
 
 
-def operating_points(y_true, probabilities, thresholds):
-    """Return what thresholds do on these images, one :class:`OperatingPoint` a label.
+def operating_points(
+    y_true: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike
+) -> list[OperatingPoint]:
+    """Compute the :class:`OperatingPoint` of each label at its threshold.
 
     Shapes:
-        y_true: (num_images, num_labels), 0 or 1, nan where unknown; probabilities: the same shape,
-        in [0, 1]. thresholds: (num_labels,); nan calls nothing.
+        y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
+        probabilities: (num_images, num_labels), in [0, 1].
+        thresholds: (num_labels,); NaN classifies no image as positive.
 
     Raises:
         ValueError: as :func:`xraylab.metrics.score`, or for another number of thresholds.
@@ -79,50 +86,45 @@ def operating_points(y_true, probabilities, thresholds):
     thresholds = np.asarray(thresholds, dtype=np.float64)
     if thresholds.shape != y_true.shape[1:]:
         raise ValueError(
-            f"thresholds: expected {y_true.shape[1]}, one a label; got shape {thresholds.shape}"
+            f"thresholds: Expected: shape {y_true.shape[1:]}. Received: shape {thresholds.shape}"
         )
-    called = probabilities > thresholds  # never above nan
-    points = []
-    for k, threshold in enumerate(thresholds):
-        rows = known[:, k]
-        truth, call = y_true[rows, k], called[rows, k]
-        hits, calls, positives = (truth & call).sum(), call.sum(), truth.sum()
-        points.append(
-            OperatingPoint(
-                threshold=float(threshold),
-                sensitivity=_share(hits, positives),
-                specificity=_share((~truth & ~call).sum(), (~truth).sum()),
-                precision=_share(hits, calls),
-                f1=_share(2 * hits, calls + positives),
-            )
+    predicted = probabilities > thresholds  # False for NaN
+    true_positive = (y_true & predicted & known).sum(axis=0)
+    true_negative = (~y_true & ~predicted & known).sum(axis=0)
+    positive, negative = (y_true & known).sum(axis=0), (~y_true & known).sum(axis=0)
+    called = (predicted & known).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        columns = (
+            thresholds,
+            true_positive / positive,
+            true_negative / negative,
+            true_positive / called,
+            2 * true_positive / (called + positive),
         )
-    return points
+    return [OperatingPoint(*row) for row in np.transpose(columns).tolist()]
 
 
-def _choose(truth, chances, rule, sensitivity):
-    """Return the threshold of one label."""
-    positives, negatives = truth.sum(), (~truth).sum()
+def _choose_threshold(y_true, probabilities, rule, sensitivity):
+    """Choose the threshold of one label."""
+    positives, negatives = y_true.sum(), (~y_true).sum()
     if not positives or not negatives:
         return np.nan
-    order = np.argsort(-chances, kind="stable")
-    ordered, there = chances[order], truth[order]
+    order = np.argsort(-probabilities, kind="stable")
+    ordered, positive = probabilities[order], y_true[order]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # of tied groups
-    # The first calls nothing, each next one more group of tied images, the last all images.
-    hits = np.append(0, np.cumsum(there)[ends])
-    calls = np.append(0, ends + 1)
+    # The first threshold has no positive image, each next one adds a group of tied images.
+    true_positives = np.append(0, np.cumsum(positive)[ends])
+    predicted = np.append(0, ends + 1)
     upper, lower = ordered[ends][:-1], ordered[ends][1:]
-    between = (upper + lower) / 2
-    between = np.where(between < upper, between, lower)  # neighbouring numbers have no middle
-    lowest = ordered[-1] / 2 if ordered[-1] > 0 else CALLS_ALL
-    thresholds = np.concatenate([[CALLS_NONE], between, [lowest]])
+    middle = (upper + lower) / 2
+    middle = np.where(middle < upper, middle, lower)  # adjacent floats have no middle
+    lowest = ordered[-1] / 2 if ordered[-1] > 0 else ALL_POSITIVE
+    thresholds = np.concatenate([[ALL_NEGATIVE], middle, [lowest]])
     if rule == "sensitivity":
-        return thresholds[np.argmax(hits >= sensitivity * positives - 1e-9)]
+        return thresholds[np.argmax(true_positives >= sensitivity * positives - 1e-9)]
     if rule == "f1":
-        merit = 2 * hits / (calls + positives)
-    else:
-        merit = hits * negatives - (calls - hits) * positives  # whole numbers, so ties are ties
-    return thresholds[np.argmax(merit)]
-
-
-def _share(part, whole):
-    return float(part / whole) if whole else float("nan")
+        objective = 2 * true_positives / (predicted + positives)
+    else:  # in integers, so that ties are exact
+        false_positives = predicted - true_positives
+        objective = true_positives * negatives - false_positives * positives
+    return thresholds[np.argmax(objective)]

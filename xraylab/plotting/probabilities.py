@@ -20,7 +20,7 @@ def reliability(
     columns: int = 2,
     alt: str = "",
 ) -> Figure:
-    """Return one panel a name: what was said, what happened with its bounds, and the diagonal.
+    """Draw reliability curves with bounds and the diagonal, one panel for each name.
 
     Args:
         curves: :class:`xraylab.evaluation.Reliability` by name, or anything with its attributes;
@@ -36,12 +36,12 @@ def reliability(
     if not curves:
         raise ValueError("curves: expected at least one, got none")
     for name, curve in curves.items():
-        if not len(curve.said):
+        if not len(curve.mean_predicted):
             raise ValueError(f"curves: expected at least one bin of {name!r}, got none")
     spoken = {name: printed(name) if name in FINDINGS else str(name) for name in curves}
     told = (
-        f"{spoken[name]}, where most was said: said {curve.said[-1]:.2g}, happened "
-        f"{curve.happened[-1]:.2g}, bounds {curve.low[-1]:.2g} to {curve.high[-1]:.2g}"
+        f"{spoken[name]}, last bin: predicted {curve.mean_predicted[-1]:.2g}, observed "
+        f"{curve.observed_frequency[-1]:.2g}, bounds {curve.low[-1]:.2g} to {curve.high[-1]:.2g}"
         for name, curve in curves.items()
     )
     alt = alt or f"{title + '. ' if title else ''}Reliability curves. {'; '.join(told)}."
@@ -57,15 +57,16 @@ def reliability(
             _panel(place, curve, spoken[name], FINDING_COLOURS.get(name, ACCENT), limit)
         for place in places:  # those that are left
             place.set_axis_off()
-        drawn.supxlabel("probability said", fontsize=9, color=INK)
-        drawn.supylabel("share that has it", fontsize=9, color=INK)
+        drawn.supxlabel("mean predicted probability", fontsize=9, color=INK)
+        drawn.supylabel("observed frequency", fontsize=9, color=INK)
     return drawn
 
 
 def _panel(axes: Axes, curve, name: str, colour: str, limit: float | None) -> None:
     """Draw one reliability curve."""
     said, happened, low, high = (
-        np.asarray(getattr(curve, part), float) for part in ("said", "happened", "low", "high")
+        np.asarray(getattr(curve, part), float)
+        for part in ("mean_predicted", "observed_frequency", "low", "high")
     )
     end = limit or 1.05 * max(said.max(), high.max())
     axes.plot([0, end], [0, end], color=INK, linewidth=1, linestyle=(0, (4, 3)), alpha=0.6)

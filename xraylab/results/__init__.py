@@ -1,36 +1,33 @@
-"""The store of results: one file for each recorded run, which nobody can fill in by typing.
+"""Recorded runs: one JSON file each, with recipe, images, environment, scores and provenance.
 
-A record is made from a finished run by :func:`record`. It holds the recipe, the fingerprints of the
-images, the environment, the scores with their intervals and the hash of the weights, and its own
-hash over all of that. Whoever loads it has its predictions scored again: what disagrees is refused
-by name. :func:`check_results` does the same with intervals, calibration and thresholds.
-
-Scores on simulated images say so in the record, and tables of records put it into their captions.
-Published figures never come from here: see :func:`published`.
+:func:`record` makes a record from a finished run. Loading a record recomputes its scores from the
+stored predictions; :func:`check` recomputes intervals, calibration and operating points as well.
+Records of simulated images say so, as do the captions of their tables. Published results of others
+are separate: see :func:`published`.
 """
 
-from xraylab.results.comparison import Comparison, compare_results, differences
-from xraylab.results.errors import ResultError
+from xraylab.results.comparison import Comparison, compare, differences
 from xraylab.results.literature import Published, published, published_table
-from xraylab.results.predictions import Answers
+from xraylab.results.predictions import Predictions
 from xraylab.results.record import record
-from xraylab.results.store import Result, check_results, load_result, load_results
+from xraylab.results.schema import Result, ResultError
+from xraylab.results.store import check, load_result, load_results
 from xraylab.results.tables import COLUMNS, NOT_RUN, Spread, by_size, seed_spread, table
-from xraylab.results.writing import Table, to_csv, to_html, to_latex, to_markdown
+from xraylab.results.writing import Table
 
 __all__ = [
     "COLUMNS",
     "NOT_RUN",
-    "Answers",
     "Comparison",
+    "Predictions",
     "Published",
     "Result",
     "ResultError",
     "Spread",
     "Table",
     "by_size",
-    "check_results",
-    "compare_results",
+    "check",
+    "compare",
     "differences",
     "load_result",
     "load_results",
@@ -39,8 +36,4 @@ __all__ = [
     "record",
     "seed_spread",
     "table",
-    "to_csv",
-    "to_html",
-    "to_latex",
-    "to_markdown",
 ]

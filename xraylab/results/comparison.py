@@ -1,94 +1,98 @@
-"""Two records side by side: in what they differ, and whether their scores do beyond chance."""
+"""Comparison of two records: their settings, and a paired test of their scores."""
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from xraylab.evaluation import SCORES, Difference, compare, holm
-from xraylab.results.errors import ResultError
+from xraylab import evaluation
+from xraylab.results.schema import Result, ResultError
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far a second record's test scores lie above a first's, on the same images.
+    """Differences of the test scores of two records, second minus first, on the same images.
 
     Attributes:
         scores: :class:`xraylab.evaluation.Difference` by score over all labels.
-        findings: the same of the ROC AUC of each label.
-        holm: p-values of the labels after Holm's correction; nan where undefined.
+        labels: :class:`xraylab.evaluation.Difference` of the ROC AUC by label.
+        holm: p-values of the labels with Holm's correction; NaN where undefined.
         unit: what was resampled, ``"images"`` or ``"patients"``.
     """
 
-    scores: dict[str, Difference]
-    findings: dict[str, Difference]
+    scores: dict[str, evaluation.Difference]
+    labels: dict[str, evaluation.Difference]
     holm: dict[str, float]
     unit: str
 
 
-def compare_results(first, second, replicates=1000, *, seed=0, progress=False):
-    """Return the :class:`Comparison` of two records by paired bootstrap.
+def compare(
+    first: Result,
+    second: Result,
+    replicates: int = 1000,
+    *,
+    seed: int = 0,
+    progress: bool = False,
+) -> Comparison:
+    """Compare the test scores of two records by paired bootstrap.
 
-    It tells how differences vary with the images, not with the seeds of the runs.
+    The intervals describe variation with the images, not with the seeds of the runs.
 
     Raises:
-        ResultError: if predictions of either were not kept, or they are of other images or labels.
-        ValueError: if there are too few replicates to tell anything after Holm's correction.
+        ResultError: if predictions of either are not stored, or images or labels differ.
+        ValueError: if the replicates are too few for significance after Holm's correction.
     """
     for result in (first, second):
-        if result.answers is None:
+        if result.predictions is None:
             raise ResultError(
-                f"{result.path}: its predictions were not kept, so its scores cannot be paired"
+                f"{result.path}: predictions are not stored, so scores cannot be paired"
             )
-    mine, theirs = first.answers["test"], second.answers["test"]
-    prints = [result.values["data"]["test"]["fingerprint"] for result in (first, second)]
-    same = prints[0] == prints[1] and mine.labels_sha256 == theirs.labels_sha256
-    if not same or first.label_names != second.label_names:
+    images = [result.data["test"] for result in (first, second)]
+    if images[0] != images[1] or first.label_names != second.label_names:
         raise ResultError(
-            f"{first.name} and {second.name} were scored on other images or labels: their "
+            f"{first.name} and {second.name} were scored on other images or labels, so their "
             "scores cannot be paired"
         )
-    least = 2 * len(first.label_names) / (replicates + 1)
-    if least > 0.05:
+    num_labels = len(first.label_names)
+    if replicates + 1 < 40 * num_labels:  # the smallest p-value is 2 / (replicates + 1)
         raise ValueError(
-            f"with {replicates} replicates no p-value of {len(first.label_names)} labels can come "
-            f"below {least:.2g} after Holm's correction; take at least "
-            f"{40 * len(first.label_names)}"
+            f"Too few replicates for p-values below 0.05 after Holm's correction over {num_labels} "
+            f"labels. Expected: at least {40 * num_labels}. Received: {replicates}"
         )
-    unit = "images" if mine.patients is None else "patients"
-    found = compare(
-        mine.truth,
-        mine.probabilities,
-        theirs.probabilities,
+    predictions, other = first.predictions["test"], second.predictions["test"]
+    found = evaluation.compare(
+        predictions.y_true,
+        predictions.probabilities,
+        other.probabilities,
         replicates,
         seed=seed,
         label_names=first.label_names,
-        patients=mine.patients,
+        patients=predictions.patients,
         progress=progress,
     )
-    findings = {name: found[name] for name in first.label_names}
-    defined = [name for name, row in findings.items() if not np.isnan(row.p_value)]
-    corrected = holm([findings[name].p_value for name in defined]) if defined else []
-    p_values = dict.fromkeys(findings, np.nan) | dict(
-        zip(defined, map(float, corrected), strict=True)
+    corrected = evaluation.holm([found[name].p_value for name in first.label_names])
+    return Comparison(
+        scores={name: found[name] for name in evaluation.SCORES},
+        labels={name: found[name] for name in first.label_names},
+        holm=dict(zip(first.label_names, corrected.tolist(), strict=True)),
+        unit="images" if predictions.patients is None else "patients",
     )
-    return Comparison({name: found[name] for name in SCORES}, findings, p_values, unit)
 
 
-def differences(first, second):
-    """Return ``{what: (first's, second's)}`` of the recipe, images and software that differ."""
-    pairs = {f"recipe: {field}": field for field in first.recipe | second.recipe}
-    found = {
-        what: (first.recipe.get(field), second.recipe.get(field)) for what, field in pairs.items()
-    }
-    for split in first.values["data"]:
-        found[f"{split} images"] = tuple(
-            f"{images['images']:,} of {images['source']} ({images['fingerprint'][:12]})"
-            for images in (first.values["data"][split], second.values["data"][split])
+def differences(first: Result, second: Result) -> dict[str, tuple[Any, Any]]:
+    """Collect what differs in recipe, images, initial weights and software: ``{name: (a, b)}``."""
+    sides = [_settings(result) for result in (first, second)]
+    pairs = {name: (sides[0].get(name), sides[1].get(name)) for name in sides[0] | sides[1]}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _settings(result):
+    """Flatten the settings of a record."""
+    settings = {f"recipe: {field}": value for field, value in result.recipe.items()}
+    for split, images in result.data.items():
+        settings[f"{split} images"] = (
+            f"{images.num_images:,} of {images.source} ({images.fingerprint[:12]})"
         )
-    found["weights begun with"] = (first.values["origins"], second.values["origins"])
-    software = [result.values["software"] for result in (first, second)]
+    settings["initial weights"] = result.initial_weights
     for step in ("trained_by", "recorded_by"):
-        for what in ("xraylab", "commit"):
-            found[f"{step.replace('_', ' ')} {what}"] = tuple(used[step][what] for used in software)
-    found["environment"] = tuple(used["environment"] for used in software)
-    return {what: pair for what, pair in found.items() if pair[0] != pair[1]}
+        for name, value in result.software[step].items():
+            settings[f"{step.replace('_', ' ')} {name}"] = value
+    return settings | {"environment": result.software["environment"]}

@@ -1,105 +1,69 @@
-"""A table, and how it is written: on a page, in Markdown, LaTeX and CSV."""
+"""Tables with a caption, written as HTML, Markdown, LaTeX and CSV by pandas."""
 
-import csv
-import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "_": r"\_",
-    "%": r"\%",
-    "&": r"\&",
-    "#": r"\#",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
+import pandas as pd
+
+_LATEX = str.maketrans(
+    {sign: f"\\{sign}" for sign in "_%&#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table ready to be written; in a notebook it shows itself.
+    """A table with a caption; notebooks display it.
 
     Attributes:
-        caption: what it holds, with the data set and the number of images; says SIMULATED of
-            simulated images.
-        heads: the headings.
-        rows: cells as text, one tuple a row.
-        best: places (row, column) of the best value of each column that has a best one.
+        caption: what the table shows, with the data set and the number of images; it contains
+            SIMULATED for simulated images.
+        frame: cells as text.
+        best: (row, column) positions of cells printed in bold.
     """
 
     caption: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    frame: pd.DataFrame
     best: frozenset[tuple[int, int]] = frozenset()
 
-    def _repr_html_(self):
-        return to_html(self)
+    def to_html(self) -> str:
+        """Format as an HTML figure that scrolls where it is too wide."""
+        table = self._escaped(escape, "<b>{}</b>").to_html(index=False, escape=False, border=0)
+        # The caption is outside the scrolling part, so that a phone does not cut it off.
+        return (
+            f'<figure style="margin: 0; text-align: left"><figcaption>{escape(self.caption)}.'
+            '</figcaption><div style="overflow-x: auto; white-space: nowrap" tabindex="0">'
+            f"{table}</div></figure>"
+        )
 
+    _repr_html_ = to_html
 
-_CELL = ' style="padding: 0.2em 0.6em; white-space: nowrap"'
+    def to_markdown(self) -> str:
+        """Format as Markdown, with the caption below."""
+        frame = self._escaped(lambda text: text.replace("|", r"\|"), "**{}**")
+        align = ("left", *["right"] * (frame.shape[1] - 1))
+        text = frame.to_markdown(index=False, disable_numparse=True, colalign=align)
+        return f"{text}\n\n*{self.caption}.*"
 
+    def to_latex(self) -> str:
+        """Format as LaTeX for the booktabs package."""
+        frame = self._escaped(lambda text: text.translate(_LATEX), r"\textbf{{{}}}")
+        return frame.to_latex(
+            index=False,
+            escape=False,
+            caption=f"{self.caption.translate(_LATEX)}.",
+            column_format="l" + "r" * (frame.shape[1] - 1),
+            position="htbp",
+        ).strip()
 
-def to_html(table):
-    """Return a :class:`Table` as HTML, best values in bold, that scrolls where it is too wide."""
-    heads = "".join(f'<th scope="col">{escape(text)}</th>' for text in table.heads)
-    rows = []
-    for i, row in enumerate(table.rows):
-        cells = [
-            f"<td{_CELL}><b>{text}</b></td>" if (i, j) in table.best else f"<td{_CELL}>{text}</td>"
-            for j, text in enumerate(map(escape, row))
-        ]
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    # The caption stands outside of what scrolls: on a phone it would be cut off.
-    return (
-        '<figure style="margin: 0; text-align: left">'
-        f'<figcaption style="text-align: left">{escape(table.caption)}.</figcaption>'
-        '<div style="overflow-x: auto" tabindex="0"><table class="dataframe">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></figure>"
-    )
+    def to_csv(self) -> str:
+        """Format as CSV, with the caption in a first line that begins with ``#``."""
+        return f"# {self.caption}\n{self.frame.to_csv(index=False, lineterminator=chr(10))}".strip()
 
-
-def to_markdown(table):
-    """Return a :class:`Table` as Markdown, best values in bold, caption below."""
-    lines = ["| " + " | ".join(map(_cell, table.heads)) + " |"]
-    lines.append("|" + "|".join(["---"] + ["---:"] * (len(table.heads) - 1)) + "|")
-    for i, row in enumerate(table.rows):
-        cells = [
-            f"**{_cell(text)}**" if (i, j) in table.best else _cell(text)
-            for j, text in enumerate(row)
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", f"*{table.caption}.*"])
-
-
-def to_latex(table):
-    """Return a :class:`Table` as LaTeX for the booktabs package."""
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(table.caption)}.}}"]
-    lines += [rf"\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}", r"\toprule"]
-    lines += [" & ".join(map(_latex, table.heads)) + r" \\", r"\midrule"]
-    for i, row in enumerate(table.rows):
-        cells = [
-            rf"\textbf{{{_latex(text)}}}" if (i, j) in table.best else _latex(text)
-            for j, text in enumerate(row)
-        ]
-        lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
-
-
-def to_csv(table):
-    """Return a :class:`Table` as CSV, the caption in a first line behind ``#``."""
-    stream = io.StringIO()
-    stream.write(f"# {table.caption}\n")
-    csv.writer(stream, lineterminator="\n").writerows([table.heads, *table.rows])
-    return stream.getvalue().rstrip("\n")
-
-
-def _cell(text):
-    return text.replace("|", r"\|")
-
-
-def _latex(text):
-    return "".join(_LATEX.get(sign, sign) for sign in text)
+    def _escaped(self, escape: Callable[[str], str], bold: str) -> pd.DataFrame:
+        """Escape headings and cells, and mark the best cells."""
+        frame = self.frame.map(escape).rename(columns=escape)
+        for row, column in self.best:
+            frame.iloc[row, column] = bold.format(frame.iloc[row, column])
+        return frame

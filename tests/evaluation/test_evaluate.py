@@ -1,0 +1,77 @@
+"""Evaluation of models and runs on splits."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from xraylab import data, evaluation, metrics, models, training
+
+LABELS = ("first", "second", "third")
+
+
+@pytest.fixture(scope="module")
+def run(image_file, tmp_path_factory):
+    recipe = training.Recipe(
+        model="rr_vit_toy",
+        data=str(image_file),
+        size=16,
+        epochs=1,
+        batch_size=16,
+        label_names=LABELS,
+    )
+    return training.fit(recipe, tmp_path_factory.mktemp("runs") / "run", progress=False)
+
+
+@pytest.fixture(scope="module")
+def split(image_file):
+    return data.load(image_file, split="test", label_names=LABELS, progress=False)
+
+
+def test_model_on_a_split(run, split):
+    model = run.load_model("best")
+    found = evaluation.evaluate(model, split, replicates=20, progress=False)
+    probabilities = expit(models.predict_logits(model, split))
+    assert found.score == metrics.score(split.truth, probabilities, label_names=LABELS)
+    assert len(found.score.baselines) == 2
+    assert found.intervals["macro_auc"].value == pytest.approx(found.score.macro_auc)
+    assert (found.split, found.fingerprint) == ("test", split.fingerprint)
+    assert found.run is None
+
+
+def test_run_path_and_named_split_agree(run, split):
+    prevalence = run.facts["train_prevalence"]
+    options = {"replicates": 20, "progress": False}
+    of_model = evaluation.evaluate(run.load_model("best"), split, prevalence=prevalence, **options)
+    of_run = evaluation.evaluate(run, "test", **options)
+    assert of_run == evaluation.evaluate(str(run.path), **options)
+    assert of_run.score == of_model.score == evaluation.evaluate(run, split, **options).score
+    assert of_run.intervals == of_model.intervals
+    assert (of_run.weights, of_run.epochs) == ("best", 1)
+    assert (run.path / "scores-test.json").exists()
+
+
+def test_plain_keras_model_on_a_split(split):
+    model = keras.Sequential(
+        [keras.Input((16, 16, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    )
+    probabilities = evaluation.predict(model, split)
+    expected = expit(model.predict(split.images[..., np.newaxis] / np.float32(255), verbose=0))
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+    found = evaluation.evaluate(model, split, replicates=5, progress=False)
+    assert set(LABELS) < set(found.intervals)
+
+
+def test_model_without_a_split_is_refused(run):
+    with pytest.raises(ValueError, match="Expected: evaluate"):
+        evaluation.evaluate(run.load_model("best"), "test")
+
+
+@pytest.mark.parametrize("module", ["evaluation", "results"])
+def test_import_does_not_load_a_backend(module):
+    code = f"import sys, xraylab.{module}; print('tensorflow' in sys.modules, 'jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
