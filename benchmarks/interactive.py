@@ -75,7 +75,8 @@ def seconds(draw, images):
         image = images[[number % len(images)]]
         start = time.perf_counter()
         values = draw(image, number)
-        frame = plotting.tinted(image[0, ..., 0], values, (0, max(float(values.max()), 1e-6)))
+        limits = 0, max(float(values.max()), 1e-6)
+        frame = plotting.overlay_heatmap(image[0, ..., 0], values, limits)
         picture(frame, "An image")
         times.append(time.perf_counter() - start)
     return times[WARM_UP:]

@@ -1,40 +1,41 @@
-"""Charts tell the values they are given, in their picture and in their text."""
+"""Charts show the given values, in the figure and in its text alternative."""
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from xraylab import plotting
-from xraylab.findings import FINDINGS
 
 
-def _texts(figure):
+def texts(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-def test_bars_write_every_value_in_the_order_of_the_findings():
+def test_bar_chart_labels_every_value_in_order():
     values = np.arange(14.0) * 1000
     values[3] = np.nan
-    figure = plotting.bars(values, unit="images", title="Train")
-    assert _texts(figure)[:4] == ["0", "1,000", "2,000", "undefined"]
+    figure = plotting.bar_chart(values, xlabel="images", title="Train")
+    assert texts(figure)[:4] == ["0", "1,000", "2,000", "undefined"]
     assert figure.alt.startswith("Train. Bars, images: Atelectasis 0, Cardiomegaly 1,000")
     assert figure.axes[0].get_yticklabels()[-2].get_text() == "Pleural thickening"
     assert figure.axes[0].get_ylim()[0] > figure.axes[0].get_ylim()[1]
 
 
-def test_bars_refuse_what_has_no_length():
-    with pytest.raises(ValueError, match="expected 14"):
-        plotting.bars([1, 2], unit="images")
-    with pytest.raises(ValueError, match="zero or more"):
-        plotting.bars([-1, 2], unit="images", names=["a", "b"])
+def test_bar_chart_with_invalid_values():
+    with pytest.raises(ValueError, match="Expected: 14 values"):
+        plotting.bar_chart([1, 2], xlabel="images")
+    with pytest.raises(ValueError, match="non-negative"):
+        plotting.bar_chart([-1, 2], xlabel="images", names=["a", "b"])
 
 
-def test_scores_show_intervals_floors_and_the_undefined():
+def test_score_plot_shows_intervals_baselines_and_undefined_scores():
     scores = np.linspace(0.6, 0.9, 14)
     scores[-1] = np.nan
     intervals = np.stack([scores - 0.1, scores + 0.1], axis=1)
-    figure = plotting.score_bars(scores, intervals=intervals, floor=np.linspace(0.1, 0.5, 14))
-    assert "undefined" in _texts(figure)
-    assert "0.60" in _texts(figure)
+    baseline = np.linspace(0.1, 0.5, 14)
+    figure = plotting.score_plot(scores, intervals=intervals, baseline=baseline)
+    assert {"undefined", "baseline"} <= set(texts(figure))
+    assert "0.60" in texts(figure)
     assert "Hernia undefined" in figure.alt
     low, high = figure.axes[0].get_xlim()
     assert low < 0.1
@@ -42,20 +43,35 @@ def test_scores_show_intervals_floors_and_the_undefined():
     assert figure.to_svg()
 
 
-def test_scores_refuse_intervals_of_another_shape():
+def test_baseline_label_is_visible_above_the_axes():
+    figure = plotting.score_plot(np.full(14, 0.8), title="Scores")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (axes,) = figure.axes
+    extents = {
+        text.get_text(): text.get_window_extent(canvas.get_renderer()) for text in axes.texts
+    }
+    label = extents["baseline"]
+    assert label.y0 >= axes.bbox.y1 - 1
+    assert not label.overlaps(axes._left_title.get_window_extent(canvas.get_renderer()))
+    drawn = np.asarray(canvas.buffer_rgba())[::-1]
+    pixels = drawn[int(label.y0) : int(label.y1), int(label.x0) : int(label.x1), :3]
+    assert pixels.min() < 128  # it is not clipped
+
+
+def test_score_plot_with_invalid_intervals():
     with pytest.raises(ValueError, match=r"\(14, 2\)"):
-        plotting.score_bars(np.ones(14), intervals=np.ones((2, 14)))
+        plotting.score_plot(np.ones(14), intervals=np.ones((2, 14)))
 
 
-def test_a_matrix_takes_its_own_names_and_needs_them_all():
-    figure = plotting.matrix(np.eye(2), names=["one", "two"], unit="share", alt="Identity")
-    assert _texts(figure) == ["1", "0", "0", "1"]
+def test_matrix_names():
+    figure = plotting.matrix(np.eye(2), names=["a", "b"], colorbar_label="fraction", alt="Identity")
+    assert texts(figure) == ["1", "0", "0", "1"]
     with pytest.raises(ValueError, match=r"\(14, 14\)"):
-        plotting.matrix(np.eye(2), unit="share", alt="Identity")
-    assert len(FINDINGS) == 14
+        plotting.matrix(np.eye(2), colorbar_label="fraction", alt="Identity")
 
 
-def test_history_takes_rows_or_columns_and_survives_the_undefined():
+def test_history_accepts_rows_or_columns_and_undefined_values():
     rows = [
         {"epoch": 1, "loss": 2.0, "val_macro_auc": None, "seconds": 1.0},
         {"epoch": 2, "loss": 1.0, "val_macro_auc": 0.6, "seconds": 2.0},
@@ -69,7 +85,7 @@ def test_history_takes_rows_or_columns_and_survives_the_undefined():
     assert len(figure.axes) == 2
 
 
-@pytest.mark.parametrize("course", [[], {}, {"epoch": [1, 2]}])
-def test_history_needs_something_to_draw(course):
-    with pytest.raises(ValueError, match="no loss and no score"):
-        plotting.history(course)
+@pytest.mark.parametrize("history", [[], {}, {"epoch": [1, 2]}])
+def test_history_without_losses_and_scores(history):
+    with pytest.raises(ValueError, match="Expected: a loss or a score"):
+        plotting.history(history)

@@ -1,4 +1,4 @@
-"""Curves are named at their ends, and say in words where they begin and end."""
+"""Curves are labelled at their ends; the text alternative has their first and last values."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,12 @@ import pytest
 from xraylab import plotting
 
 
-def test_every_curve_is_drawn_and_named_within_the_axes():
+def test_every_curve_is_labelled_within_the_axes():
     figure = plotting.curves(
         [0, 1, 2],
         {"a": [0, 1, 2.0], "b": [0, 1, 2.0], "c": [1, np.nan, 2.0]},
-        across="t, s",
-        unit="v, m/s",
+        xlabel="t, s",
+        ylabel="v, m/s",
         bands={"a": np.array([[0, 1], [1, 2], [2, 3]])},
     )
     (axes,) = figure.axes
@@ -20,29 +20,29 @@ def test_every_curve_is_drawn_and_named_within_the_axes():
     assert set(heights) == {"a", "b", "c"}
     low, high = axes.get_ylim()
     ordered = sorted(heights.values())
-    assert (np.diff(ordered) > 0.07 * (high - low)).all()  # none covers another
+    assert (np.diff(ordered) > 0.07 * (high - low)).all()  # labels do not overlap
     assert ordered[-1] <= high
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("t, s", "v, m/s")
     assert figure.alt == "v, m/s over t, s: a from 0 to 2; b from 0 to 2; c from 1 to 2."
 
 
-def test_a_curve_has_a_value_for_every_place():
-    with pytest.raises(ValueError, match="expected 2 of 'a', got"):
-        plotting.curves([0, 1], {"a": [1.0]}, across="t", unit="v")
+def test_curves_with_invalid_lengths():
+    with pytest.raises(ValueError, match=r"values\['a'\]. Expected: 2 numbers"):
+        plotting.curves([0, 1], {"a": [1.0]}, xlabel="t", ylabel="v")
     with pytest.raises(ValueError, match="at least one curve"):
-        plotting.curves([0, 1], {}, across="t", unit="v")
+        plotting.curves([0, 1], {}, xlabel="t", ylabel="v")
 
 
-def test_curves_without_a_number_and_bands_without_a_curve_are_refused():
-    with pytest.raises(ValueError, match="finite number of 'a'"):
-        plotting.curves([1, 2], {"a": [np.nan, np.nan]}, across="x", unit="y")
-    with pytest.raises(ValueError, match="among a, got 'b'"):
-        plotting.curves([1, 2], {"a": [1, 2]}, across="x", unit="y", bands={"b": np.ones((2, 2))})
-    with pytest.raises(ValueError, match=r"expected \(2, 2\) for 'a'"):
-        plotting.curves([1, 2], {"a": [1, 2]}, across="x", unit="y", bands={"a": np.ones(2)})
+def test_curves_with_only_nan_and_bands_without_curves():
+    with pytest.raises(ValueError, match="not all NaN"):
+        plotting.curves([1, 2], {"a": [np.nan, np.nan]}, xlabel="x", ylabel="y")
+    with pytest.raises(ValueError, match=r"bands\['b'\]. Expected"):
+        plotting.curves([1, 2], {"a": [1, 2]}, xlabel="x", ylabel="y", bands={"b": np.ones((2, 2))})
+    with pytest.raises(ValueError, match=r"bands\['a'\]. Expected: shape \(2, 2\)"):
+        plotting.curves([1, 2], {"a": [1, 2]}, xlabel="x", ylabel="y", bands={"a": np.ones(2)})
 
 
-def test_eight_curves_look_different():
-    drawn = plotting.curves((0, 1), {str(k): (k, k + 1) for k in range(8)}, across="x", unit="y")
-    looks = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in drawn.axes[0].lines}
-    assert len(looks) == 8
+def test_eight_curves_have_distinct_styles():
+    figure = plotting.curves((0, 1), {str(k): (k, k + 1) for k in range(8)}, xlabel="x", ylabel="y")
+    styles = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in figure.axes[0].lines}
+    assert len(styles) == 8

@@ -1,4 +1,4 @@
-"""Images are shown as they are: fixed window, own pixels, named boxes, marked where simulated."""
+"""Images keep their pixels and a fixed window; boxes, masks and marks are drawn over them."""
 
 import base64
 import io
@@ -15,31 +15,31 @@ from xraylab.phantom import BOX_DTYPE
 IMAGE = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8) // 2
 
 
-def _pictures(svg):
+def embedded_images(svg):
     found = re.findall(r"data:image/\w+;base64,([A-Za-z0-9+/=]+)", svg)
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(f))).convert("L")) for f in found]
 
 
-def test_images_keep_their_pixels_and_their_window():
+def test_images_keep_their_pixels():
     figure = plotting.image_grid(np.stack([IMAGE, IMAGE // 4]))
-    shown = _pictures(figure.to_svg())
-    for image, picture in zip((IMAGE, IMAGE // 4), shown, strict=True):
-        upright = picture if np.array_equal(picture, image) else picture[::-1]
+    embedded = embedded_images(figure.to_svg())
+    for image, pixels in zip((IMAGE, IMAGE // 4), embedded, strict=True):
+        upright = pixels if np.array_equal(pixels, image) else pixels[::-1]
         np.testing.assert_array_equal(upright, image)
 
 
-def test_small_images_show_their_pixels_and_large_ones_are_smoothed():
+def test_only_large_images_are_smoothed():
     assert "pixelated" in plotting.image_grid(IMAGE[None]).to_svg()
     assert "pixelated" not in plotting.image_grid(np.zeros((1, 128, 128), np.uint8)).to_svg()
 
 
-def test_the_text_of_a_grid_tells_what_is_there():
+def test_text_alternative_of_a_grid():
     figure = plotting.image_grid(np.stack([IMAGE] * 2), titles=["Hernia", "Mass"], simulated=True)
     assert figure.alt == "2 simulated chest X-rays: Hernia; Mass."
     assert plotting.image_grid(IMAGE[None], alt="One image").alt == "One image"
 
 
-def test_boxes_lie_where_their_fractions_say():
+def test_box_positions():
     boxes = np.array([(1, index("mass"), 0.25, 0.5, 0.75, 1.0)], BOX_DTYPE)
     figure = plotting.image_grid(np.stack([IMAGE] * 2), boxes=boxes)
     first, second = figure.axes
@@ -47,12 +47,12 @@ def test_boxes_lie_where_their_fractions_say():
     (box,) = second.patches
     assert box.get_bbox().bounds == (15.5, 31.5, 32.0, 32.0)
     assert box.get_edgecolor()[:3] == pytest.approx(
-        [int(plotting.FINDING_COLOURS["mass"][i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        [int(plotting.FINDING_COLORS["mass"][i : i + 2], 16) / 255 for i in (1, 3, 5)]
     )
     assert "Mass" in [text.get_text() for text in second.texts]
 
 
-def test_simulated_images_say_so():
+def test_simulated_images_are_marked():
     texts = [
         t.get_text() for a in plotting.image_grid(IMAGE[None], simulated=True).axes for t in a.texts
     ]
@@ -70,54 +70,54 @@ def test_simulated_images_say_so():
         np.full((8, 8), 255, np.int64),
     ],
 )
-def test_what_is_no_image_is_refused(image):
-    with pytest.raises(ValueError, match="image: expected"):
+def test_invalid_images(image):
+    with pytest.raises(ValueError, match=r"image\. Expected"):
         plotting.image_grid(image[None])
 
 
-def test_titles_and_images_must_match():
-    with pytest.raises(ValueError, match="titles: expected 1"):
+def test_invalid_titles_and_number_of_images():
+    with pytest.raises(ValueError, match=r"titles\. Expected: 1"):
         plotting.image_grid(IMAGE[None], titles=["a", "b"])
     with pytest.raises(ValueError, match="at least one"):
         plotting.image_grid(np.zeros((0, 8, 8), np.uint8))
 
 
-def test_an_overlay_says_where_it_is_largest_and_in_what_unit():
+def test_image_with_heatmap_describes_its_maximum_and_unit():
     values = np.zeros((8, 8))
     values[7, 0] = 0.5
-    figure = plotting.heat(IMAGE, values, unit="attention (share)", title="Head 1")
-    assert "6% from the left and 94% from above" in figure.alt
-    assert figure.axes[1].get_ylabel() == "attention (share)"
+    figure = plotting.image_with_heatmap(IMAGE, values, colorbar_label="attention", title="Head 1")
+    assert "6% from the left and 94% from the top" in figure.alt
+    assert figure.axes[1].get_ylabel() == "attention"
     assert "0.5" in figure.alt
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (64, 64, 1), (64, 64, 3)])
-def test_a_data_address_keeps_every_pixel(shape):
+def test_data_uri_is_lossless(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     kind, code = plotting.data_uri(image).removeprefix("data:image/").split(";base64,")
     assert kind in ("png", "webp")
-    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(code))).convert("RGB"))
-    np.testing.assert_array_equal(seen, np.broadcast_to(image.reshape(64, 64, -1), (64, 64, 3)))
+    decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(code))).convert("RGB"))
+    np.testing.assert_array_equal(decoded, np.broadcast_to(image.reshape(64, 64, -1), (64, 64, 3)))
 
 
-def test_masks_are_traced_along_their_edge():
+def test_mask_contours_follow_the_pixel_edges():
     masks = np.zeros((1, 14, 64, 64), bool)
     masks[0, index("mass"), 10:20, 30:64] = True  # it touches the image's edge
     (axes,) = plotting.image_grid(IMAGE[None], masks=masks).axes
-    (traced,) = [c for c in axes.collections if hasattr(c, "levels")]
-    corners = np.concatenate([path.vertices for path in traced.get_paths()])
+    (contour,) = [c for c in axes.collections if hasattr(c, "levels")]
+    corners = np.concatenate([path.vertices for path in contour.get_paths()])
     np.testing.assert_allclose(corners.min(axis=0), [29.5, 9.5])
     np.testing.assert_allclose(corners.max(axis=0), [63.5, 19.5], atol=0.26)
     assert not plotting.image_grid(IMAGE[None], masks=masks[:, :3]).axes[0].collections
 
 
-def test_an_outlined_image_keeps_the_pixels_off_the_lines():
+def test_mark_boundaries_changes_only_the_lines():
     mask = np.zeros((64, 64), bool)
     mask[10:20, 30:40] = True
     box = np.array([(0, index("mass"), 0.25, 0.125, 0.75, 0.5)], BOX_DTYPE)[0]
-    drawn = plotting.outlined(IMAGE, mask, box, finding="mass")
-    colour = [int(plotting.FINDING_COLOURS["mass"][i : i + 2], 16) for i in (1, 3, 5)]
-    lines = (drawn == colour).all(axis=-1)
+    marked = plotting.mark_boundaries(IMAGE, mask, box, finding="mass")
+    color = [int(plotting.FINDING_COLORS["mass"][i : i + 2], 16) for i in (1, 3, 5)]
+    lines = (marked == color).all(axis=-1)
     assert lines[10, 30:40].all() and lines[8, 16:48].all() and lines[8:32, 47].all()
     assert not lines[11:19, 31:39].any()
-    np.testing.assert_array_equal(drawn[~lines], np.repeat(IMAGE[..., None], 3, axis=-1)[~lines])
+    np.testing.assert_array_equal(marked[~lines], np.repeat(IMAGE[..., None], 3, axis=-1)[~lines])

@@ -104,7 +104,7 @@ def test_live_rendering_displays_exceptions_and_recovers(live):
     def refuse(layer):
         if layer == 2:
             raise ValueError("layer <2> is out of range")
-        return plotting.bars([layer], unit="layer", names=["chosen"])
+        return plotting.bar_chart([layer], xlabel="layer", names=["chosen"])
 
     box = widgets.interactive(refuse, title="Layers", layer=[1, 2, 3])
     output, layer = box.children

@@ -36,7 +36,7 @@ def test_one_text_per_frame():
 
 
 def test_figures_supply_their_alternative_text():
-    figures = [plotting.bars([n], unit="images", names=["all"]) for n in (1, 2)]
+    figures = [plotting.bar_chart([n], xlabel="images", names=["all"]) for n in (1, 2)]
     page = widgets.scrubber(figures, title="Bars")._repr_html_()
     assert page.count("<svg") == 2
     assert "Bars, images: all 2" in page
@@ -53,7 +53,7 @@ def test_figures_supply_their_alternative_text():
         ({"frames": IMAGES, "labels": {"a": "12", "b": "12"}, "alt": "x"}, "Expected: 4 frames"),
         ({"frames": IMAGES}, "no alternative text"),
         ({"frames": IMAGES, "alt": ["x"]}, "Expected: 6 texts"),
-        ({"frames": IMAGES * 1.0, "alt": "x"}, "expected uint8"),
+        ({"frames": IMAGES * 1.0, "alt": "x"}, "Expected: uint8"),
     ],
 )
 def test_inconsistent_arguments_are_rejected(arguments, message):
@@ -62,7 +62,7 @@ def test_inconsistent_arguments_are_rejected(arguments, message):
 
 
 def test_positions_distinguish_figures_with_equal_texts():
-    same = [plotting.bars([1, 2], names="ab", unit="images", alt="Bars.") for _ in range(2)]
+    same = [plotting.bar_chart([1, 2], names="ab", xlabel="images", alt="Bars.") for _ in range(2)]
     shown = widgets.scrubber(same, title="B", labels=["x", "y"]).text
     assert "Bars. (frame x)" in shown
     assert "Bars. (frame y)" in shown
@@ -76,7 +76,7 @@ def test_pick_needs_two_sliders_with_several_positions(pick):
 
 
 def test_pick_does_not_apply_to_figures():
-    figures = [plotting.bars([k], names="a", unit="images", alt=f"{k}") for k in range(4)]
+    figures = [plotting.bar_chart([k], names="a", xlabel="images", alt=f"{k}") for k in range(4)]
     grid = {"row": ["up", "down"], "column": ["x", "y"]}
     with pytest.raises(ValueError, match="frames that are arrays"):
         widgets.scrubber(figures, labels=grid, title="F", pick=("row", "column"))
@@ -142,7 +142,7 @@ def test_colour_bar_shows_unit_and_range():
     shown = widgets.scrubber(IMAGES, title="F", alt="F", bar=("share <%>", 0, 0.25)).text
     assert "<span>0</span>" in shown
     assert "<span>0.25</span><b>share &lt;%&gt;</b>" in shown
-    assert plotting.map_colours(9)[-1] in shown
+    assert plotting.colormap_colors(9)[-1] in shown
 
 
 def test_no_global_javascript_names_are_added(browse):
@@ -155,7 +155,7 @@ def test_no_global_javascript_names_are_added(browse):
 
 
 def test_scrubbers_fit_a_phone(browse):
-    figure = plotting.bars(np.arange(14), unit="images")
+    figure = plotting.bar_chart(np.arange(14), xlabel="images")
     browser = browse(
         widgets.scrubber([figure], title="Bars"),
         widgets.scrubber(IMAGES, title="Images", alt="F", name="a rather long name of a slider"),

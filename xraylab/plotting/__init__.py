@@ -1,42 +1,48 @@
-"""The one look of everything that people see: images, overlays, scores and training curves.
+"""Figures in one style: images, overlays, scores and training curves.
 
-Every function returns a :class:`Figure` that needs no pyplot, changes no global state and shows
-itself at the end of a cell. In a page it is drawn as vectors whose text takes the colour of the
-text around it, so the same figure is readable in light mode, in dark mode and in print; images keep
-their own pixels. Every figure carries a text that says what can be seen in it.
+Functions return a :class:`Figure` that needs no pyplot, changes no global state and displays itself
+at the end of a notebook cell. In HTML it is an SVG drawing whose text takes the color of the text
+around it, so that the same figure is readable in light mode, in dark mode and in print; images keep
+their pixels. Every figure has a text alternative (``alt``).
 """
 
-from xraylab.plotting.charts import bars, history, matrix, score_bars
+from xraylab.plotting import style
+from xraylab.plotting.charts import bar_chart, history, matrix, score_plot
 from xraylab.plotting.curves import curves
-from xraylab.plotting.images import data_uri, draw_image, image_grid, outlined
-from xraylab.plotting.look import ACCENT, FINDING_COLOURS, HEAT_MAP, INK, Figure, figure, style
-from xraylab.plotting.maps import field, heat, map_colours, tinted
-from xraylab.plotting.probabilities import reliability, threshold
-from xraylab.plotting.scatter import pareto_front, trade_off
+from xraylab.plotting.heatmaps import (
+    colormap_colors,
+    heatmap,
+    image_with_heatmap,
+    overlay_heatmap,
+)
+from xraylab.plotting.images import data_uri, draw_image, image_grid, mark_boundaries
+from xraylab.plotting.probabilities import reliability, threshold_histogram
+from xraylab.plotting.style import ACCENT, COLORMAP, FINDING_COLORS, FOREGROUND, Figure, figure
+from xraylab.plotting.trade_offs import pareto_front, trade_off
 
 __all__ = [
     "ACCENT",
-    "FINDING_COLOURS",
-    "HEAT_MAP",
-    "INK",
+    "COLORMAP",
+    "FINDING_COLORS",
+    "FOREGROUND",
     "Figure",
-    "bars",
+    "bar_chart",
+    "colormap_colors",
     "curves",
     "data_uri",
     "draw_image",
-    "field",
     "figure",
-    "heat",
+    "heatmap",
     "history",
     "image_grid",
-    "map_colours",
+    "image_with_heatmap",
+    "mark_boundaries",
     "matrix",
-    "outlined",
+    "overlay_heatmap",
     "pareto_front",
     "reliability",
-    "score_bars",
+    "score_plot",
     "style",
-    "threshold",
-    "tinted",
+    "threshold_histogram",
     "trade_off",
 ]

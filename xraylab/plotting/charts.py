@@ -1,297 +1,267 @@
-"""Charts: one value a finding, a matrix of findings, and the course of a training."""
+"""Charts: one value per finding, a matrix of findings, and the history of a training run."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 
-from xraylab.findings import FINDINGS, SHORT_NAMES
-from xraylab.findings import title as printed
-from xraylab.plotting.look import ACCENT, FINDING_COLOURS, INK, Figure, figure, style
+from xraylab.findings import FINDINGS
+from xraylab.plotting import style
+from xraylab.plotting.style import Figure
 
 _LOSSES = ("loss", "error", "entropy")
 _SCORES = ("auc", "precision")
 
 
-def bars(
+def bar_chart(
     values: Sequence[float],
     *,
-    unit: str,
+    xlabel: str,
     names: Sequence[str] = FINDINGS,
     title: str = "",
-    form: str = "{:,.0f}",
+    value_format: str = "{:,.0f}",
     alt: str = "",
 ) -> Figure:
-    """Return horizontal bars from zero, one a finding, each with its value written beside it.
+    """Draw horizontal bars, one per finding, each labelled with its value.
 
     Args:
-        values: one value a name, zero or more; ``nan`` is shown as undefined.
-        unit: what is counted or measured; stands below the axis.
-        names: what the bars stand for; findings take their own colour and printed name.
+        values: one non-negative value per name; NaN is shown as undefined.
+        xlabel: quantity and unit of the values.
+        names: names of the bars; findings have their own color and printed name.
         title: short text above the chart.
-        form: how a value is written, e.g. ``"{:.1%}"``.
-        alt: what can be seen; by default all the values.
+        value_format: format of the values, such as ``"{:.1%}"``.
+        alt: text alternative; by default all values.
 
     Raises:
-        ValueError: if there are not as many values as names, or one is negative.
+        ValueError: if the numbers of values and names differ, or a value is negative.
     """
-    values = _one_each(values, names)
+    values = style.per_name("values", values, names)
     if np.nanmin(values, initial=0) < 0:
-        raise ValueError(f"values: expected zero or more, got {np.nanmin(values)}")
-    drawn, axes = _rows(names, values, form, unit, title, alt, "Bars")
-    with style():
-        axes.barh(range(len(names)), np.nan_to_num(values), color=_colours(names), height=0.7)
+        raise style.invalid("values", "non-negative numbers", np.nanmin(values))
+    fig, axes = _figure_with_rows(names, values, value_format, xlabel, title, alt, "Bars")
+    with style.context():
+        colors = [style.color_of(name) for name in names]
+        axes.barh(range(len(names)), np.nan_to_num(values), color=colors, height=0.7)
         axes.set_xlim(0, np.nanmax(values, initial=0) * 1.2 or 1)
         for row, value in enumerate(values):
-            text = "undefined" if np.isnan(value) else form.format(value)
-            axes.annotate(text, (np.nan_to_num(value), row), (4, 0), fontsize=8, va="center",
-                          textcoords="offset points")  # fmt: skip
-    return drawn
+            end = np.nan_to_num(value), row
+            style.label_point(axes, _format(value_format, value), end, (4, 0))
+    return fig
 
 
-def score_bars(
+def score_plot(
     scores: Sequence[float],
     *,
     intervals: np.ndarray | None = None,
-    floor: float | Sequence[float] | None = 0.5,
+    baseline: float | Sequence[float] | None = 0.5,
     names: Sequence[str] = FINDINGS,
-    unit: str = "AUC",
+    xlabel: str = "AUC",
     title: str = "",
     limits: tuple[float, float] | None = None,
     alt: str = "",
 ) -> Figure:
-    """Return one score a finding as a point, with its interval and a stem from its floor.
+    """Draw one score per finding as a point with its interval and its distance from a baseline.
 
     Shapes:
-        scores: (k,), in [0, 1]; ``nan`` where a finding's score is undefined.
-        intervals: (k, 2), lower and upper end; optional.
+        scores: (k,), in [0, 1]; NaN where a score is undefined.
+        intervals: (k, 2), lower and upper bounds; optional.
 
     Args:
         scores: the scores.
         intervals: their intervals.
-        floor: the score of a model that knows nothing: one for all, one a name, or None.
-        names: what was scored.
-        unit: name of the score.
+        baseline: chance level of the score: one number, one per name, or None.
+        names: names of the rows.
+        xlabel: name of the score.
         title: short text above the chart.
-        limits: ends of the axis; by default they hold every score, interval and floor.
-        alt: what can be seen; by default all the scores.
+        limits: limits of the axis; by default they include all scores, intervals and baselines.
+        alt: text alternative; by default all scores.
 
     Raises:
-        ValueError: if there are not as many scores, intervals or floors as names.
+        ValueError: if there are not as many scores, intervals or baselines as names.
     """
-    scores = _one_each(scores, names)
-    floors = None if floor is None else np.broadcast_to(np.asarray(floor, float), scores.shape)
-    parts = [scores] if floors is None else [scores, floors]
+    scores = style.per_name("scores", scores, names)
+    numbers = [scores]
+    if baseline is not None:
+        baseline = np.broadcast_to(np.asarray(baseline, float), scores.shape)
+        numbers.append(baseline)
     if intervals is not None:
         intervals = np.asarray(intervals, float)
         if intervals.shape != (len(names), 2):
-            raise ValueError(f"intervals: expected ({len(names)}, 2), got {intervals.shape}")
-        parts.append(intervals.ravel())
-    every = np.concatenate(parts)
-    low, high = limits or (np.nanmin(every), np.nanmax(every))
-    drawn, axes = _rows(names, scores, "{:.2f}", unit, title, alt, "Scores")
-    with style():
-        for row, (score, colour) in enumerate(zip(scores, _colours(names), strict=True)):
+            raise style.invalid("intervals", f"shape ({len(names)}, 2)", intervals.shape)
+        numbers.append(intervals.ravel())
+    numbers = np.concatenate(numbers)
+    low, high = limits or (np.nanmin(numbers), np.nanmax(numbers))
+    fig, axes = _figure_with_rows(names, scores, "{:.2f}", xlabel, title, alt, "Scores")
+    with style.context():
+        for row, (name, score) in enumerate(zip(names, scores, strict=True)):
             if np.isnan(score):
-                axes.annotate("undefined", (low, row), (4, 0), fontsize=8, va="center",
-                              textcoords="offset points")  # fmt: skip
+                start = low if baseline is None else baseline[row]
+                style.label_point(axes, "undefined", (start, row), (4, 0))
                 continue
-            if floors is not None:
-                axes.plot([floors[row], score], [row, row], color=INK, linewidth=1, alpha=0.35)
-            end = score
+            end, color = score, style.color_of(name)
+            if baseline is not None:
+                line = {"color": style.FOREGROUND, "linewidth": 1, "alpha": 0.35}
+                axes.plot([baseline[row], score], [row, row], **line)
             if intervals is not None:
-                axes.plot(intervals[row], [row, row], color=colour, linewidth=3.5, alpha=0.55)
+                axes.plot(intervals[row], [row, row], color=color, linewidth=3.5, alpha=0.55)
                 end = np.nanmax([score, intervals[row, 1]])
-            axes.plot(score, row, "o", color=colour, markersize=6)
-            axes.annotate(f"{score:.2f}", (end, row), (7, 0), fontsize=8, va="center",
-                          textcoords="offset points")  # fmt: skip
-        if floors is not None:
-            axes.vlines(floors, np.arange(len(names)) - 0.5, np.arange(len(names)) + 0.5,
-                        color=INK, linestyle=(0, (4, 3)), linewidth=1)  # fmt: skip
-            axes.annotate("floor", (floors[0], -0.6), (0, 2), fontsize=8, ha="center", va="bottom",
-                          textcoords="offset points")  # fmt: skip
-        room = max(high - low, 0.05)
-        axes.set_xlim(*(limits or (low - 0.04 * room, high + 0.16 * room)))
-    return drawn
+            axes.plot(score, row, "o", color=color, markersize=6)
+            style.label_point(axes, f"{score:.2f}", (end, row), (7, 0))
+        if baseline is not None:
+            rows = np.arange(len(names))
+            line = {"color": style.FOREGROUND, "linestyle": (0, (4, 3)), "linewidth": 1}
+            axes.vlines(baseline, rows - 0.5, rows + 0.5, **line)
+            top = {"ha": "center", "va": "bottom", "annotation_clip": False}
+            style.label_point(axes, "baseline", (baseline[0], -0.5), (0, 2), **top)
+            axes.set_title(title, loc="left", pad=16)
+        margin = max(high - low, 0.05)
+        axes.set_xlim(*(limits or (low - 0.04 * margin, high + 0.16 * margin)))
+    return fig
 
 
 def matrix(
     values: np.ndarray,
     *,
-    unit: str,
+    colorbar_label: str,
     names: Sequence[str] = FINDINGS,
-    columns: Sequence[str] | None = None,
+    column_names: Sequence[str] | None = None,
     title: str = "",
-    form: str = "{:.2g}",
+    value_format: str = "{:.2g}",
     alt: str,
 ) -> Figure:
-    """Return a matrix, as of findings by findings, every cell with its value.
+    """Draw a matrix, such as findings by findings, with the value in each cell.
 
     Shapes:
-        values: (k, m); ``nan`` leaves a cell empty.
+        values: (k, m); NaN leaves a cell empty.
 
     Args:
-        values: the matrix; row by row from above.
-        unit: what the values are; stands beside the colour bar.
+        values: the matrix; the first row is at the top.
+        colorbar_label: quantity and unit of the values.
         names: names of the rows.
-        columns: names of the columns; by default those of the rows.
+        column_names: names of the columns; by default those of the rows.
         title: short text above the matrix.
-        form: how a value is written; ``""`` writes none.
-        alt: what can be seen; required, because a matrix is too much to be read out.
+        value_format: format of the values; ``""`` writes none.
+        alt: text alternative.
 
     Raises:
-        ValueError: if ``values`` has not one row and one column a name.
+        ValueError: if the shape of ``values`` differs from the numbers of names.
     """
     values = np.asarray(values, float)
-    columns = names if columns is None else columns
-    if values.shape != (len(names), len(columns)):
-        raise ValueError(f"values: expected ({len(names)}, {len(columns)}), got {values.shape}")
-    few = len(columns) <= 10  # room for whole names and readable digits
-    drawn, axes = figure(4.8 if few else 5.4, 4.6, alt=alt)
-    with style():
-        shown = axes.imshow(
-            values, interpolation="none", aspect="equal" if len(columns) == len(names) else "auto"
-        )
-        axes.set_xticks(range(len(columns)), _short(columns), rotation=90, fontsize=8)
-        axes.set_yticks(range(len(names)), _labels(names) if few else _short(names), fontsize=8)
+    column_names = names if column_names is None else column_names
+    if values.shape != (len(names), len(column_names)):
+        raise style.invalid("values", f"shape ({len(names)}, {len(column_names)})", values.shape)
+    small = len(column_names) <= 10  # enough room for full names and large digits
+    aspect = "equal" if len(column_names) == len(names) else "auto"
+    fig, axes = style.figure(4.8 if small else 5.4, 4.6, alt=alt)
+    with style.context():
+        mesh = axes.imshow(values, interpolation="none", aspect=aspect)
+        columns = [style.short_name(name) for name in column_names]
+        rows = [(style.display_name if small else style.short_name)(name) for name in names]
+        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+        axes.set_yticks(range(len(rows)), rows, fontsize=8)
         axes.set_title(title)
         axes.spines[:].set_visible(False)
-        if form:
-            for (row, column), value in np.ndenumerate(values):
-                if np.isfinite(value):
-                    bright = shown.norm(value) > 0.6
-                    axes.text(column, row, form.format(value), fontsize=8.5 if few else 5.5,
-                              ha="center", va="center",
-                              color="black" if bright else "white")  # fmt: skip
-        drawn.colorbar(shown, ax=axes, label=unit, shrink=0.8, fraction=0.06)
-    return drawn
+        text = {"ha": "center", "va": "center", "fontsize": 8.5 if small else 5.5}
+        for (row, column), value in np.ndenumerate(values):
+            if value_format and np.isfinite(value):
+                color = "black" if mesh.norm(value) > 0.6 else "white"
+                axes.text(column, row, value_format.format(value), color=color, **text)
+        fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.8, fraction=0.06)
+    return fig
 
 
 def history(
-    course: Mapping[str, Sequence[float]] | Sequence[Mapping[str, float]],
+    history: Mapping[str, Sequence[float]] | Sequence[Mapping[str, float]],
     *,
     title: str = "",
     alt: str = "",
 ) -> Figure:
-    """Return the course of a training by epoch: losses on one side, scores on the other.
+    """Draw the history of a training run: losses and scores by epoch.
 
     Args:
-        course: values by epoch, as ``{"loss": [...], "val_macro_auc": [...]}`` or as one such row
-            an epoch. A name with ``loss``, ``error`` or ``entropy`` in it is a loss, with ``auc``
-            or ``precision`` is a score; other names (epoch, step, seconds) are not drawn.
+        history: values by epoch, as ``{"loss": [...], "val_macro_auc": [...]}`` or as one such row
+            per epoch. Names with ``loss``, ``error`` or ``entropy`` are losses, names with ``auc``
+            or ``precision`` are scores; other names (epoch, step, seconds) are not drawn.
         title: short text above the chart.
-        alt: what can be seen; by default first and last value of every curve.
+        alt: text alternative; by default the first and last value of every curve.
 
     Raises:
-        ValueError: if nothing in ``course`` can be drawn.
+        ValueError: if ``history`` contains no loss and no score.
     """
-    if not isinstance(course, Mapping):
-        rows = list(course)
-        course = {name: [row.get(name) for row in rows] for name in (rows or [{}])[0]}
+    if not isinstance(history, Mapping):
+        rows = list(history)
+        history = {name: [row.get(name) for row in rows] for name in (rows or [{}])[0]}
     panels = [
         {
-            name: np.asarray(curve, float)  # an undefined value is None in JSON, nan here
-            for name, curve in course.items()
+            name: np.asarray(curve, float)  # an undefined value is None in JSON, NaN here
+            for name, curve in history.items()
             if len(curve) and any(word in name for word in words)
         }
         for words in (_LOSSES, _SCORES)
     ]
     panels = [panel for panel in panels if panel]
     if not panels:
-        raise ValueError(
-            f"course: found no loss and no score among {', '.join(course) or 'nothing'}"
-        )
-    told = (
-        f"{_spoken(name)} from {curve[0]:.3g} to {curve[-1]:.3g}"
+        raise style.invalid("history", "a loss or a score", ", ".join(history) or "nothing")
+    ranges = (
+        f"{_curve_name(name)} from {curve[0]:.3g} to {curve[-1]:.3g}"
         for panel in panels
         for name, curve in panel.items()
     )
     epochs = max(len(curve) for panel in panels for curve in panel.values())
-    alt = alt or f"Training over {epochs} epochs: {'; '.join(told)}."
-    drawn, axes = figure(4.8, 2.2 * len(panels) + 0.2, alt=alt, rows=len(panels))
-    with style():
-        for place, panel in zip(np.atleast_1d(axes), panels, strict=True):
-            _curves(place, panel)
-        np.atleast_1d(axes)[-1].set_xlabel("epoch")
-        np.atleast_1d(axes)[0].set_title(title)
-    return drawn
+    alt = alt or f"Training over {epochs} epochs: {'; '.join(ranges)}."
+    fig, axes = style.figure(4.8, 2.2 * len(panels) + 0.2, alt=alt, rows=len(panels))
+    axes = np.atleast_1d(axes)
+    with style.context():
+        for axis, panel in zip(axes, panels, strict=True):
+            _draw_history(axis, panel)
+        axes[-1].set_xlabel("epoch")
+        axes[0].set_title(title)
+    return fig
 
 
-def _curves(axes, panel: Mapping[str, Sequence[float]]) -> None:
-    """Draw curves with their names at their ends, moved apart where they would overlap."""
+def _draw_history(axes, panel: Mapping[str, np.ndarray]) -> None:
+    """Draw curves with their names at their ends."""
     ends = []
     for name, curve in panel.items():
-        held_out = name.startswith("val")
-        (line,) = axes.plot(
-            np.arange(1, len(curve) + 1),
-            curve,
-            color=ACCENT if held_out else INK,
-            linestyle="-" if held_out else (0, (4, 2)),
-            marker="o" if len(curve) < 12 else None,
-            markersize=3,
-            linewidth=1.6,
-        )
-        known = curve[np.isfinite(curve)]
-        if len(known):
-            ends.append([known[-1], known[-1], len(curve), _spoken(name), line.get_color()])
+        validation = name.startswith("val")
+        color = style.ACCENT if validation else style.FOREGROUND
+        marker = "o" if len(curve) < 12 else None
+        line = {"linestyle": "-" if validation else (0, (4, 2)), "linewidth": 1.6}
+        epochs = np.arange(1, len(curve) + 1)
+        axes.plot(epochs, curve, color=color, marker=marker, markersize=3, **line)
+        finite = curve[np.isfinite(curve)]
+        if len(finite):
+            ends.append((finite[-1], len(curve), _curve_name(name), color))
     low, high = axes.get_ylim()
-    gap = (high - low) * 0.12
-    ends.sort(key=lambda end: end[0])
-    for lower, upper in pairwise(ends):
-        upper[1] = max(upper[1], lower[1] + gap)
-    for value, height, epoch, name, colour in ends:
-        axes.annotate(
-            f"{name} {value:.3g}", (epoch, height), (6, 0), textcoords="offset points",
-            fontsize=8, va="center", color=colour,
-        )  # fmt: skip
+    heights = style.spread_labels([end[0] for end in ends], 0.12 * (high - low)) if ends else ()
+    for (value, epoch, name, color), height in zip(ends, heights, strict=True):
+        style.label_point(axes, f"{name} {value:.3g}", (epoch, height), (6, 0), color=color)
     axes.grid(axis="y")
     axes.xaxis.get_major_locator().set_params(integer=True)
     if max(len(curve) for curve in panel.values()) == 1:
-        axes.set_xlim(0.5, 1.5)
-        axes.set_xticks([1])
-    axes.set_ylabel("loss" if any(w in n for n in panel for w in _LOSSES) else "score")
+        axes.set(xlim=(0.5, 1.5), xticks=[1])
+    axes.set_ylabel("loss" if any(word in name for name in panel for word in _LOSSES) else "score")
 
 
-def _spoken(name: str) -> str:
-    """Return a curve's name as it is printed: ``"val_macro_auc"`` → ``"validation macro AUC"``."""
+def _curve_name(name: str) -> str:
+    """Return the printed name of a curve: ``"val_macro_auc"`` → ``"validation macro AUC"``."""
     words = {"val": "validation", "auc": "AUC", "bce": "BCE", "mse": "MSE"}
     return " ".join(words.get(word, word) for word in name.split("_"))
 
 
-def _one_each(values: Sequence[float], names: Sequence[str]) -> np.ndarray:
-    """Return values as floats, one a name."""
-    values = np.asarray(values, float)
-    if values.shape != (len(names),):
-        raise ValueError(f"values: expected {len(names)}, one a name, got shape {values.shape}")
-    return values
+def _format(value_format: str, value: float) -> str:
+    return "undefined" if np.isnan(value) else value_format.format(value)
 
 
-def _colours(names: Sequence[str]) -> list[str]:
-    return [FINDING_COLOURS.get(name, ACCENT) for name in names]
-
-
-def _labels(names: Sequence[str]) -> list[str]:
-    return [printed(name) if name in FINDINGS else str(name) for name in names]
-
-
-def _short(names: Sequence[str]) -> list[str]:
-    return [SHORT_NAMES.get(name, str(name)) for name in names]
-
-
-def _rows(names, values, form, unit, title, alt, kind):
-    """Return a figure with one row a name, the first on top, and its axes."""
-    labels = _labels(names)
-    told = (
-        f"{label} {'undefined' if np.isnan(value) else form.format(value)}"
-        for label, value in zip(labels, values, strict=True)
-    )
-    alt = alt or f"{title + '. ' if title else ''}{kind}, {unit}: {', '.join(told)}."
-    drawn, axes = figure(4.8, 0.8 + 0.23 * len(names), alt=alt)
-    with style():
+def _figure_with_rows(names, values, value_format, xlabel, title, alt, kind):
+    """Return a style.figure with one row per name, the first at the top, and its axes."""
+    labels = [style.display_name(name) for name in names]
+    texts = [f"{k} {_format(value_format, v)}" for k, v in zip(labels, values, strict=True)]
+    alt = alt or style.with_title(title, f"{kind}, {xlabel}: {', '.join(texts)}.")
+    fig, axes = style.figure(4.8, 0.8 + 0.23 * len(names), alt=alt)
+    with style.context():
         axes.set_yticks(range(len(names)), labels, fontsize=9)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(unit)
-        axes.set_title(title, loc="left")
-    return drawn, axes
+        style.label_axes(axes, xlabel=xlabel, title=title)
+    return fig, axes

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xraylab.plotting import Figure, data_uri, map_colours
+from xraylab.plotting import Figure, data_uri, colormap_colors
 
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
@@ -46,10 +46,10 @@ def widget_html(kind: str, title: str, body: str) -> str:
 
 
 def colour_bar(unit: str, low: float, high: float) -> str:
-    """Build the colour bar of :func:`xraylab.plotting.tinted`, labelled with its unit and range."""
+    """Build the colour bar of :func:`xraylab.plotting.overlay_heatmap`, labelled with its unit and range."""
     return (
         f'<div class="bar"><span>{low:.3g}</span>'
-        f'<i style="background:linear-gradient(to right,{",".join(map_colours(9))})"></i>'
+        f'<i style="background:linear-gradient(to right,{",".join(colormap_colors(9))})"></i>'
         f"<span>{high:.3g}</span><b>{html.escape(unit)}</b></div>"
     )
 

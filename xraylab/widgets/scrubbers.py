@@ -38,7 +38,7 @@ def scrubber(
             appended. Figures have their own; positions are appended if two are equal.
         name: name of the slider if there is only one.
         pick: names of the two sliders (vertical, horizontal) that a click on the image sets.
-        bar: unit, lowest and highest value of the map in the frames (:func:`plotting.tinted`),
+        bar: unit, lowest and highest value of the map in the frames (:func:`plotting.overlay_heatmap`),
             shown as a colour bar.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One look: figures show themselves, leave the global state alone and are readable on any page."""
+"""Figures display themselves, change no global state and are readable on light and dark pages."""
 
 import subprocess
 import sys
@@ -13,17 +13,18 @@ from xraylab.findings import FINDINGS
 PAGES = {"white": "#ffffff", "dark theme": "#121212", "dark": "#14181e"}
 
 
-def _linear(colour):
-    channels = np.array(matplotlib.colors.to_rgb(colour))
+def linear_rgb(color):
+    channels = np.array(matplotlib.colors.to_rgb(color))
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
 
 
-def _contrast(one, other):
-    low, high = sorted(float(_linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (one, other))
+def contrast(first, second):
+    weights = [0.2126, 0.7152, 0.0722]
+    low, high = sorted(float(linear_rgb(color) @ weights) for color in (first, second))
     return (high + 0.05) / (low + 0.05)
 
 
-def _oklab(linear):
+def oklab(linear):
     lms = np.cbrt(
         np.clip(linear, 0, 1)
         @ np.array(
@@ -43,15 +44,15 @@ def _oklab(linear):
     )
 
 
-# Machado, Oliveira and Fernandes 2009, full severity, on linear RGB.
-EYES = {
+# Machado, Oliveira and Fernandes 2009, full severity, for linear RGB.
+COLOR_VISION = {
     "normal": np.eye(3),
-    "red-blind": [
+    "protanopia": [
         [0.152286, 1.052583, -0.204868],
         [0.114503, 0.786281, 0.099216],
         [-0.003882, -0.048116, 1.051998],
     ],
-    "green-blind": [
+    "deuteranopia": [
         [0.367322, 0.860646, -0.227968],
         [0.280085, 0.672501, 0.047413],
         [-0.011820, 0.042940, 0.968881],
@@ -61,17 +62,17 @@ EYES = {
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("finding", [*FINDINGS, None])
-def test_colours_stand_out_from_light_and_dark_pages(page, finding):
-    colour = plotting.FINDING_COLOURS.get(finding, plotting.ACCENT)
-    assert _contrast(colour, PAGES[page]) >= 3
+def test_colors_have_enough_contrast_on_every_page(page, finding):
+    color = plotting.FINDING_COLORS.get(finding, plotting.ACCENT)
+    assert contrast(color, PAGES[page]) >= 3
 
 
-@pytest.mark.parametrize("eyes", EYES)
-def test_findings_can_be_told_apart(eyes):
-    colours = np.array([_linear(plotting.FINDING_COLOURS[name]) for name in FINDINGS])
-    seen = _oklab(colours @ np.array(EYES[eyes]).T)
-    apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1) + 9 * np.eye(len(FINDINGS))
-    assert apart.min() > 0.06
+@pytest.mark.parametrize("vision", COLOR_VISION)
+def test_finding_colors_are_distinguishable(vision):
+    colors = np.array([linear_rgb(plotting.FINDING_COLORS[name]) for name in FINDINGS])
+    perceived = oklab(colors @ np.array(COLOR_VISION[vision]).T)
+    distance = np.linalg.norm(perceived[:, None] - perceived[None], axis=-1)
+    assert (distance + 9 * np.eye(len(FINDINGS))).min() > 0.06
 
 
 def test_importing_the_package_imports_no_matplotlib():
@@ -79,7 +80,7 @@ def test_importing_the_package_imports_no_matplotlib():
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-def test_plotting_leaves_pyplot_and_the_settings_alone():
+def test_plotting_changes_no_global_state():
     script = (
         "import sys, matplotlib; before = dict(matplotlib.rcParams)\n"
         "from xraylab import plotting\n"
@@ -90,32 +91,32 @@ def test_plotting_leaves_pyplot_and_the_settings_alone():
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-def test_a_figure_shows_itself_in_the_colours_of_the_page():
+def test_svg_is_accessible_and_takes_the_color_of_the_page():
     figure, axes = plotting.figure(alt='Points of "one" & two')
     axes.plot([1, 2])
     axes.set_title("A title")
-    shown = figure._repr_mimebundle_()["text/html"]
-    assert shown.startswith("<svg")
-    assert 'role="img"' in shown
-    assert 'aria-label="Points of &quot;one&quot; &amp; two"' in shown
-    assert "currentColor" in shown
-    assert plotting.INK not in shown
-    assert "http" not in shown.replace("http://www.w3.org/", "")
+    svg = figure._repr_mimebundle_()["text/html"]
+    assert svg.startswith("<svg")
+    assert 'role="img"' in svg
+    assert 'aria-label="Points of &quot;one&quot; &amp; two"' in svg
+    assert "currentColor" in svg
+    assert plotting.FOREGROUND not in svg
+    assert "http" not in svg.replace("http://www.w3.org/", "")
 
 
-def test_a_figure_is_the_same_bytes_each_time_and_shares_no_names_with_another():
+def test_svg_is_reproducible_and_its_identifiers_are_unique():
     def draw(values):
-        return plotting.bars(values, unit="images").to_svg()
+        return plotting.bar_chart(values, xlabel="images").to_svg()
 
-    def names(svg):
+    def identifiers(svg):
         return {part.split('"')[0] for part in svg.split(' id="')[1:]}
 
     one, other = draw(np.arange(14)), draw(np.arange(14)[::-1])
     assert one == draw(np.arange(14))
-    assert names(one)
-    assert not names(one) & names(other)
+    assert identifiers(one)
+    assert not identifiers(one) & identifiers(other)
 
 
-def test_png_is_on_white():
+def test_png_export():
     figure, _ = plotting.figure(alt="Nothing")
     assert figure.to_png().startswith(b"\x89PNG")

@@ -1,0 +1,58 @@
+"""Scores over costs: labels and the Pareto front."""
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from xraylab.plotting import pareto_front, trade_off
+
+POINTS = {"small": (1.0, 0.7), "costly": (100.0, 0.69), "large": (50.0, 0.75), "equal": (1.0, 0.6)}
+
+
+def test_pareto_front_contains_the_points_that_are_not_dominated():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        points = {str(k): tuple(rng.integers(1, 6, 2).astype(float)) for k in range(6)}
+        front = pareto_front(points)
+        for name, (cost, score) in points.items():
+            dominated = any(
+                c <= cost and s >= score and (c < cost or s > score) for c, s in points.values()
+            )
+            assert dominated <= (name not in front)
+        # One of several equal points is enough.
+        assert {points[name] for name in front} == {
+            p for p in points.values()
+            if not any(c <= p[0] and s >= p[1] and (c, s) != p for c, s in points.values())
+        }  # fmt: skip
+
+
+def test_labels_do_not_overlap():
+    figure = trade_off(
+        POINTS, xlabel="multiply-adds", ylabel="AUC", intervals={"large": (0.7, 0.8)}
+    )
+    for name in POINTS:
+        assert name in figure.alt
+    assert figure.alt.endswith("Pareto front: small, large.")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
+    assert len(boxes) == len(POINTS)
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+@pytest.mark.parametrize(
+    ("points", "intervals", "message"),
+    [
+        ({}, None, "at least one"),
+        ({"a": (0.0, 0.5)}, None, "a positive cost and a finite score"),
+        ({"a": (1.0, float("nan"))}, None, "a positive cost and a finite score"),
+        ({"a": (1.0, 0.5)}, {"b": (0, 1)}, "a point of that name"),
+        ({"a": (1.0, 0.5)}, {"a": (None, None)}, "two finite bounds"),
+    ],
+)
+def test_invalid_points_and_intervals(points, intervals, message):
+    with pytest.raises(ValueError, match=message):
+        trade_off(points, xlabel="x", ylabel="y", intervals=intervals)

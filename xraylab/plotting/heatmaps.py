@@ -1,0 +1,172 @@
+"""Heatmaps, alone or over an image, with a colorbar and its unit."""
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from xraylab.plotting import style
+from xraylab.plotting.images import draw_image, mark_simulated, to_uint8
+from xraylab.plotting.style import Figure
+
+OPACITY = 0.45
+"""Opacity of a heatmap over an image."""
+
+
+def heatmap(
+    values: np.ndarray,
+    *,
+    colorbar_label: str,
+    title: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    limits: tuple[float, float] | None = None,
+    simulated: bool = False,
+    alt: str = "",
+) -> Figure:
+    """Draw a heatmap of a quantity with a colorbar.
+
+    Shapes:
+        values: (height, width), finite.
+
+    Args:
+        values: the quantity at each pixel.
+        colorbar_label: the quantity and its unit.
+        title: short text above the heatmap.
+        xlabel: meaning of the columns.
+        ylabel: meaning of the rows.
+        limits: values at the ends of the colorbar; by default the minimum and the maximum.
+        simulated: mark the heatmap as simulated.
+        alt: text alternative; by default the range of the values.
+
+    Raises:
+        ValueError: if the values are not a matrix of finite numbers.
+    """
+    values = _finite_matrix(values)
+    low, high = limits or (values.min(), values.max())
+    alt = alt or (
+        f"{title or 'Map'}{', simulated' if simulated else ''}: {colorbar_label}, from "
+        f"{values.min():.3g} to {values.max():.3g}."
+    )
+    fig, axes = style.figure(3.4, 2.8, alt=alt)
+    with style.context():
+        mesh = axes.imshow(values, vmin=low, vmax=high, interpolation="none")
+        axes.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
+        axes.spines[:].set_visible(False)
+        axes.set_title(title, fontsize=8.5)
+        if simulated:
+            mark_simulated(axes)
+        fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.9)
+    return fig
+
+
+def image_with_heatmap(
+    image: np.ndarray,
+    values: np.ndarray,
+    *,
+    colorbar_label: str,
+    title: str = "",
+    limits: tuple[float, float] | None = None,
+    alt: str = "",
+    **options: Any,
+) -> Figure:
+    """Draw an image under a transparent heatmap with a colorbar.
+
+    Shapes:
+        image: (height, width), uint8 in [0, 255] or float in [0, 1].
+        values: (rows, columns), a grid over the same field of view.
+
+    Args:
+        image: the image.
+        values: the heatmap, such as the attention to each patch.
+        colorbar_label: the quantity and its unit.
+        title: short text above the image.
+        limits: values at the ends of the colorbar; by default the minimum and the maximum.
+        alt: text alternative; by default the range and the position of the maximum.
+        **options: further arguments of :func:`draw_image`, such as ``boxes`` or ``simulated``.
+    """
+    values = np.asarray(values, float)
+    low, high = np.nanmin(values), np.nanmax(values)
+    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    x, y = (column + 0.5) / values.shape[1], (row + 0.5) / values.shape[0]
+    alt = alt or (
+        f"{title or 'Image'} with a heatmap of {colorbar_label}, from {low:.3g} to {high:.3g}; "
+        f"maximum at {x:.0%} from the left and {y:.0%} from the top."
+    )
+    fig, axes = style.figure(3.4, 2.8, alt=alt)
+    draw_image(axes, image, title=title, **options)
+    low, high = limits or (low, high)
+    height, width = to_uint8(image).shape
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    with style.context():
+        mesh = axes.imshow(
+            values, vmin=low, vmax=high, alpha=OPACITY, interpolation="none", extent=extent
+        )
+        colorbar = fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.9)
+        colorbar.solids.set_alpha(1)  # or its colors would depend on the page behind it
+    return fig
+
+
+def overlay_heatmap(
+    image: np.ndarray,
+    values: np.ndarray,
+    limits: tuple[float, float],
+    cell: tuple[int, int, int, int] | None = None,
+) -> np.ndarray:
+    """Return an RGB image under a transparent heatmap, for interactive figures.
+
+    This is about a hundred times faster than :func:`image_with_heatmap`, which adds a colorbar.
+
+    Shapes:
+        image: (height, width), uint8 in [0, 255] or float in [0, 1]; or (height, width, 3) uint8.
+        values: (rows, columns), finite; a grid over the same field of view.
+        returns: (height, width, 3) uint8.
+
+    Args:
+        image: the image, or the result of :func:`mark_boundaries`, whose colored pixels are kept.
+        values: the heatmap.
+        limits: values at the ends of the colormap.
+        cell: (row, column, rows, columns), a cell of a grid that is outlined in white.
+
+    Raises:
+        ValueError: if the heatmap is not a matrix of finite numbers, the limits are not ascending,
+            or the cell is outside its grid.
+    """
+    values, (low, high), image = _finite_matrix(values), limits, np.asarray(image)
+    if not low < high:
+        raise style.invalid("limits", "two ascending numbers", limits)
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+        image = np.repeat(to_uint8(image)[..., None], 3, axis=-1)
+    height, width, _ = image.shape
+    rows = np.arange(height) * values.shape[0] // height
+    columns = np.arange(width) * values.shape[1] // width
+    colors = matplotlib.colormaps[style.COLORMAP](np.clip((values - low) / (high - low), 0, 1))
+    colors = colors[..., :3][np.ix_(rows, columns)]
+    overlay = np.uint8(np.rint((1 - OPACITY) * image + 255 * OPACITY * colors))
+    colored = image.max(axis=-1) != image.min(axis=-1)
+    overlay[colored] = image[colored]
+    if cell is not None:
+        row, column, num_rows, num_columns = cell
+        if not (0 <= row < num_rows and 0 <= column < num_columns):
+            raise style.invalid("cell", f"a cell of {num_rows} × {num_columns}", f"{row}, {column}")
+        top, bottom = (round(height * r / num_rows) for r in (row, row + 1))
+        left, right = (round(width * c / num_columns) for c in (column, column + 1))
+        interior = overlay[top + 1 : bottom - 1, left + 1 : right - 1].copy()
+        overlay[top:bottom, left:right] = 255
+        overlay[top + 1 : bottom - 1, left + 1 : right - 1] = interior
+    return overlay
+
+
+def colormap_colors(count: int) -> list[str]:
+    """Return colors from the lowest to the highest value of a heatmap, as ``#rrggbb``."""
+    colors = matplotlib.colormaps[style.COLORMAP](np.linspace(0, 1, count))
+    return [matplotlib.colors.to_hex(color) for color in colors]
+
+
+def _finite_matrix(values):
+    """Return values as floats; raise a ValueError unless they are a finite matrix."""
+    values = np.asarray(values, float)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        received = f"shape {values.shape}{'' if np.isfinite(values).all() else ' with NaN or inf'}"
+        raise style.invalid("values", "(rows, columns) finite numbers", received)
+    return values

@@ -1,0 +1,242 @@
+"""The style of all figures: colors, fonts, labels, and a figure class that displays itself."""
+
+import base64
+import hashlib
+import html
+import io
+import re
+from collections.abc import Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import matplotlib
+import matplotlib.figure
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from xraylab import findings
+from xraylab.findings import FINDINGS
+
+FOREGROUND = "#15171a"
+"""Color of text and axes; in HTML it is replaced by the color of the surrounding text."""
+
+ACCENT = "#2f80d8"
+"""Color of a series that is not a finding."""
+
+FINDING_COLORS = dict(
+    zip(
+        FINDINGS,
+        (
+            *("#0c67ba", "#d70b01", "#08ac0d", "#b900b0", "#f35975", "#4e7107", "#5d91fa"),
+            *("#b15093", "#0c97cc", "#f841de", "#46935e", "#613efc", "#b079a2", "#63686d"),
+        ),
+        strict=True,
+    )
+)
+"""One color per finding: contrast of at least 3:1 on white and on dark pages, with the largest
+distances between 14 colors for normal, protanopic and deuteranopic vision. Color is never the only
+distinction: the name is always beside it."""
+
+COLORMAP = "viridis"
+"""The perceptually uniform colormap of overlays and matrices."""
+
+_STYLE = {
+    "axes.edgecolor": FOREGROUND,
+    "axes.facecolor": "none",
+    "axes.grid": False,
+    "axes.labelcolor": FOREGROUND,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": FOREGROUND,
+    "axes.titlesize": 10,
+    "figure.facecolor": "none",
+    "font.family": ["DejaVu Sans"],  # ships with matplotlib: the same figure on every machine
+    "font.size": 10,
+    "grid.alpha": 0.2,
+    "grid.color": FOREGROUND,
+    "image.cmap": COLORMAP,
+    "image.composite_image": False,  # images keep their pixels inside the vector drawing
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "xraylab",  # the same figure has the same bytes
+    "text.color": FOREGROUND,
+    "xtick.color": FOREGROUND,
+    "ytick.color": FOREGROUND,
+}
+
+
+class Figure(matplotlib.figure.Figure):
+    """A matplotlib figure that displays itself in a notebook, in the colors of the page.
+
+    ``alt`` is its text alternative for readers who cannot see it.
+    """
+
+    alt = ""
+
+    def to_svg(self) -> str:
+        """Return the figure as an ``<svg>`` element for an HTML page."""
+        stream = io.StringIO()
+        with context():
+            self.savefig(stream, format="svg", metadata={"Date": None}, facecolor="none")
+        return _inline_svg(stream.getvalue(), self.alt, self.get_figwidth())
+
+    def to_png(self, dpi: int = 144) -> bytes:
+        """Return the figure as PNG on white, for files and slides."""
+        stream = io.BytesIO()
+        with context():
+            FigureCanvasAgg(self).print_figure(stream, dpi=dpi, format="png", facecolor="white")
+        return stream.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/html": self.to_svg(), "text/plain": f"<Figure: {self.alt}>"}
+
+
+@contextmanager
+def context():
+    """Apply the style to what is drawn inside a ``with`` block, and to nothing else."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def figure(
+    width: float = 4.8, height: float = 3.0, *, alt: str, rows: int = 1, columns: int = 1
+) -> tuple[Figure, Any]:
+    """Create an empty figure and its axes.
+
+    Args:
+        width: in inches; 4.8 is readable on a phone.
+        height: in inches.
+        alt: text alternative: what the figure shows.
+        rows: rows of axes.
+        columns: columns of axes.
+
+    Returns:
+        ``(figure, axes)``: one :class:`~matplotlib.axes.Axes`, or a (rows, columns) array of them.
+    """
+    with context():
+        fig = Figure(figsize=(width, height), layout="constrained")
+        fig.alt = alt
+        return fig, fig.subplots(rows, columns)
+
+
+def invalid(argument: str, expected: str, received: object) -> ValueError:
+    """Return the error for an invalid argument."""
+    return ValueError(f"Invalid argument {argument}. Expected: {expected}. Received: {received}.")
+
+
+def per_name(argument: str, values: Any, names: Sequence[str]) -> np.ndarray:
+    """Return values as floats; raise a ValueError unless there is one per name."""
+    values = np.asarray(values, float)
+    if values.shape != (len(names),):
+        raise invalid(argument, f"{len(names)} values, one per name", f"shape {values.shape}")
+    return values
+
+
+def display_name(name: str) -> str:
+    """Return the name of a finding as it is printed, and any other name unchanged."""
+    return findings.title(name) if name in FINDINGS else str(name)
+
+
+def short_name(name: str) -> str:
+    """Return the short name of a finding, and any other name unchanged."""
+    return findings.SHORT_NAMES.get(name, str(name))
+
+
+def color_of(name: str, default: str = ACCENT) -> str:
+    """Return the color of a finding, or a default for any other name."""
+    return FINDING_COLORS.get(name, default)
+
+
+def with_title(title: str, description: str) -> str:
+    """Return a text alternative that begins with the title, if there is one."""
+    return f"{title}. {description}" if title else description
+
+
+def label_axes(axes: Axes, xlabel: str = "", ylabel: str = "", title: str = "") -> None:
+    """Label the axes, with the title above their left edge."""
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.set_title(title, loc="left")
+
+
+def label_point(axes: Axes, text: str, xy, offset, **options: Any) -> None:
+    """Write a small label at an offset, in points, from a point."""
+    axes.annotate(
+        text, xy, offset, **{"fontsize": 8, "va": "center", "textcoords": "offset points"} | options
+    )
+
+
+def spread_labels(heights: Sequence[float], gap: float, top: float = np.inf) -> np.ndarray:
+    """Return heights of labels that are at least ``gap`` apart and at most ``top``."""
+    spread = np.array(heights, float)
+    order = np.argsort(spread, kind="stable")
+    for lower, upper in pairwise(order):
+        spread[upper] = max(spread[upper], spread[lower] + gap)
+    spread[order[-1]] = min(spread[order[-1]], top)
+    for upper, lower in pairwise(order[::-1]):
+        spread[lower] = min(spread[lower], spread[upper] - gap)
+    return spread
+
+
+def encode_image(pixels: np.ndarray) -> str:
+    """Encode pixels as a lossless ``data:`` URI, PNG or WebP, whichever is smaller.
+
+    Shapes:
+        pixels: (height, width), (height, width, 3) or (height, width, 4) uint8.
+    """
+    from PIL import Image  # a dependency of matplotlib
+
+    encoded = {}
+    for kind, options in (("png", {"optimize": True}), ("webp", {"lossless": True, "method": 4})):
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, kind, **options)
+        encoded[kind] = stream.getvalue()
+    kind = min(encoded, key=lambda name: len(encoded[name]))
+    return f"data:image/{kind};base64,{base64.b64encode(encoded[kind]).decode()}"
+
+
+def _inline_svg(text: str, alt: str, width: float) -> str:
+    """Convert matplotlib's SVG file to an accessible element that adapts to the page."""
+    text = text[text.index("<svg") :]
+    # A style element would apply to the whole page; its declarations go to the head element.
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
+    text = re.sub(r' d="[^"]*"', _shorten_path, text)
+    text = re.sub(r"<image\b[^>]*>", _compress_image, text, flags=re.S)
+    text = text.replace(FOREGROUND, "currentColor")
+    # Identifiers must be unique in a page, or a figure would use clip paths of another one.
+    prefix = "x" + hashlib.sha256(text.encode()).hexdigest()[:8]
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", text)
+    for size in ("width", "height"):
+        text = re.sub(rf'^<svg\b(.*?) {size}="[^"]*"', r"<svg\1", text, count=1, flags=re.S)
+    head = (
+        f'<svg class="xraylab-figure" role="img" aria-label="{html.escape(alt)}" '
+        f'style="display:block;width:100%;max-width:{width * 96 * 1.25:.0f}px;height:auto;'
+        f'stroke-linejoin:round;stroke-linecap:butt" '
+    )
+    return re.sub(r"\n\s*", "\n", head + text[len("<svg ") :]).strip()
+
+
+def _shorten_path(match: re.Match) -> str:
+    """Round a path to hundredths of a point and put it on one line."""
+    path = re.sub(r"(\.\d\d)\d+", r"\1", match[0])
+    return re.sub(r"\s+", " ", path).replace(' "', '"')
+
+
+def _compress_image(match: re.Match) -> str:
+    """Compress an image; let the browser smooth it if it has at least 128 pixels per side."""
+    from PIL import Image
+
+    text = match[0]
+    code = re.search(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)", text)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(code[1]))))
+    if pixels.ndim == 3 and pixels.shape[-1] == 4 and (pixels[..., 3] == 255).all():
+        pixels = pixels[..., :3]
+    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., 0]
+    text = text.replace(code[0], encode_image(np.ascontiguousarray(pixels)))
+    if min(pixels.shape[:2]) >= 128:
+        text = re.sub(r'\s*style="image-rendering[^"]*"', "", text)
+    return text
