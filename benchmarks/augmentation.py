@@ -1,11 +1,10 @@
-"""How many images an augmentation changes in a second on this machine.
+"""Measure the throughput of the augmentation presets on this machine, in images per second.
 
-Counts the time from a batch in NumPy to the augmented one, finished and back in NumPy, in rounds
-after a warm-up; the median round is the figure, the fastest and slowest stand beside it. Under a
-minute, on the back end that Keras is set to::
+Each round is timed from a NumPy batch to the augmented NumPy batch, after two rounds of warm-up;
+the median, fastest and slowest round are printed. Takes about a minute on two cores::
 
     python benchmarks/augmentation.py
-    python benchmarks/augmentation.py images+mixup --sizes 224 --implementation keras_cv
+    python benchmarks/augmentation.py images+mixup --sizes 224
 """
 
 import argparse
@@ -28,7 +27,7 @@ def images_a_second(augment, images, labels):
         start = time.perf_counter()
         np.asarray(augment(images, labels, seed)[0])
         speeds.append(len(images) / (time.perf_counter() - start))
-    return speeds[2:]  # compiled in the first, settled in the second
+    return speeds[2:]  # the first two warm up
 
 
 def main():
@@ -40,7 +39,6 @@ def main():
         "presets", nargs="*", default=[*augmentation.PRESETS, "images+mixup+cutmix"]
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224])
-    parser.add_argument("--implementation", choices=["auto", "plain", "keras_cv"], default="auto")
     options = parser.parse_args()
     print(f"{describe_backend()}, {platform.machine()}, batches of {BATCH_SIZE} phantom images")
     for size in options.sizes:
@@ -48,7 +46,7 @@ def main():
         images = np.divide(made.images[..., np.newaxis], np.float32(255), dtype=np.float32)
         labels = made.labels.astype(np.float32)
         for presets in options.presets:
-            augment = augmentation.make(presets, implementation=options.implementation)
+            augment = augmentation.make(presets)
             speeds = images_a_second(augment, images, labels)
             print(
                 f"{size:4} px  {presets:20s} {statistics.median(speeds):9.0f} images/s  "

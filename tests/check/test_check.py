@@ -16,8 +16,6 @@ from xraylab.models import mxa
 from xraylab.models.medvit_parts import EMHSA, MHCA
 from xraylab.phantom.exposure import WATER_ATTENUATION
 from xraylab.plotting import pareto_front
-from xraylab.training.augmentation.pixels import carry_out
-from xraylab.training.augmentation.plan import warp_matrices
 
 
 def feedback(answer, expected=0.5, mistakes=(), **options):
@@ -193,7 +191,7 @@ def solutions():
     inside = np.zeros((4, 4), bool)
     inside[:2, :2] = True
     ramp = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (1, 64, 64, 1))
-    window = warp_matrices(64, 64, *np.array([[0], [0], [0.5], [0], [0]]))
+    window = keras.layers.RandomZoom((-0.5, -0.5), fill_mode="constant")
     mhca = MHCA(32)
     mhca.build((None, 4, 4, 384))
     return {
@@ -203,7 +201,7 @@ def solutions():
         "02.two_rays": np.exp(WATER_ATTENUATION) ** 10,
         "02.noisy_reader": rates.mean(),
         "02.cardiothoracic": heart / chest,
-        "03.window": 63 * np.asarray(carry_out(ramp, {"matrices": window}, "black"))[0, 5, 0, 0],
+        "03.window": 63 * np.asarray(window(ramp, training=True))[0, 5, 0, 0],
         "03.cutmix": np.pad(np.zeros((32, 16)), ((9, 23), (5, 43)), constant_values=1).mean(),
         "09.constant": answers[np.argmin(focal)],
         "09.one_more_norm": models.build("dbct", image_size=224).count_params() + 2 * 256,

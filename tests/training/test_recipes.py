@@ -34,10 +34,12 @@ def test_what_the_sources_say_is_what_the_recipes_do():
     assert (published.distillation_weight, published.temperature) == (0.5, 1.0)
     assert (published.data, published.label_names) == ("chexpert", None)  # its own 14
     assert published.model_options["arrangement"] == "authors"
-    assert augmentation.make(**published.augmentation).randaugment == "m5-mstd0.2-inc2"
+    (layer,) = augmentation.build(**published.augmentation)
+    assert layer.magnitude == 5
     assert recipes.get("dbct_64_as_published").recipe.loss == "binary_focal_crossentropy"
-    slides = augmentation.make(**recipes.get("rr_vit_64_as_published").recipe.augmentation)
-    assert all((slides.flip, slides.rotate, slides.zoom, slides.translate))
+    slides = augmentation.build(**recipes.get("rr_vit_64_as_published").recipe.augmentation)
+    kinds = [type(layer).__name__ for layer in slides]
+    assert kinds == ["RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation"]
 
 
 @pytest.mark.parametrize("name", recipes.list_recipes())
@@ -45,8 +47,8 @@ def test_every_recipe_is_whole(name):
     named = recipes.get(name)
     card(named.recipe.model)
     if named.recipe.augmentation:
-        made = augmentation.make(**named.recipe.augmentation)
-        assert name.endswith("_as_published") or not made.flip
+        kinds = {type(layer).__name__ for layer in augmentation.build(**named.recipe.augmentation)}
+        assert name.endswith("_as_published") or "RandomFlip" not in kinds
     assert Recipe.from_dict(named.recipe.to_dict()) == named.recipe
     text = named.describe()
     for words in (named.command, named.source, "Cost of training", "Expected score"):

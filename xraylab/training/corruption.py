@@ -1,4 +1,4 @@
-"""Corrupted images for masked pre-training: the damage that a model has to undo (``atito2022``)."""
+"""Corruption of images for masked pre-training (``atito2022``)."""
 
 import math
 
@@ -7,56 +7,56 @@ import numpy as np
 from xraylab.arguments import MAX_SEED, require_int
 
 _COUNTER = (0, 0, 0, 1)
-"""Where the random words begin, far from those that order the images of an epoch."""
+"""Start of the random stream, far from the one that shuffles the images of an epoch."""
 
 _BLOCKS_AT_A_TIME = 256
 
 
 def corrupt(
-    images,
-    seed,
-    step=0,
+    images: np.ndarray,
+    seed: int,
+    step: int = 0,
     *,
-    noise_coverage=(0.5, 0.75),
-    image_coverage=0.3,
-    image_probability=0.5,
-    block_size=0.3,
-):
-    """Return images with random blocks painted over, and the mask of what was painted.
+    noise_coverage: tuple[float, float] = (0.5, 0.75),
+    image_coverage: float = 0.3,
+    image_probability: float = 0.5,
+    block_size: float = 0.3,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replace random blocks of each image by noise or by another image.
 
-    One image in two gets blocks of noise, until a share of it drawn between 50 and 75 % is covered;
-    the others get blocks of another image of the batch, cut out at the same place, until 30 % are.
-    An image that is alone in its batch always gets noise. Blocks may overlap; the last one is cut,
-    so that each image is covered to the very pixel. The result depends on the arguments alone, on
-    every machine and NumPy, so that training can go on in the middle as if nothing had happened.
+    On average, half of the images get blocks of noise, which cover a fraction drawn between 50 and
+    75 %; the others get blocks from the same position of another image of the batch, which cover
+    30 %. A single image in a batch always gets noise. Blocks may overlap; the last one is cut, so
+    that the coverage is exact. The result depends on the arguments alone, on every machine and
+    with every NumPy, so that a resumed run corrupts images as an uninterrupted one does.
 
-    Sides are uniform from one pixel to the largest. A block may stick out over any edge, which
-    makes every pixel as likely to be hit as any other; in the public code, blocks are cut at the
-    right and lower edges only, which spares the upper left, and overshoot their share. Noise is
-    uniform over the 256 grey levels (there: normal, in units of the images' own spread), which
-    keeps images in [0, 1].
+    Sides are uniform from one pixel to the largest. A block may extend beyond any edge, so that
+    every pixel is equally likely to be covered; in the public code, blocks are cut at the right
+    and lower edges only, which covers the upper left less often, and coverage is exceeded. Noise
+    is uniform over the 256 gray levels (there: normal, scaled by the standard deviation of the
+    images), which keeps images in [0, 1].
 
     Shapes:
-        images: (batch, size, size, 1) floats in [0, 1]; they are left as they are.
-        returns: the corrupted images, in shape and type of ``images``, and the mask
-        (batch, size, size, 1) bool, true where a block lies.
+        images: (batch, size, size, 1), float, in [0, 1]; not modified.
+        returns: corrupted images, same shape and dtype; mask (batch, size, size, 1), bool, true in
+            blocks.
 
     Args:
         seed: seed of the run.
-        step: number of the step, from 0; another step, another damage.
-        noise_coverage: least and largest share of the image under noise.
-        image_coverage: share of the image under blocks of another image, rounded down to pixels.
-        image_probability: how likely an image gets another image's blocks instead of noise.
-        block_size: longest side of a block in units of the image's side.
+        step: number of the step, from 0; every step draws other blocks.
+        noise_coverage: smallest and largest fraction of the image covered by noise.
+        image_coverage: fraction covered by another image, rounded down to whole pixels.
+        image_probability: probability of blocks of another image instead of noise.
+        block_size: longest side of a block as a fraction of the image's side.
 
     Raises:
         ValueError: if an argument is out of range or the images have another shape or type.
 
-    Source: ``atito2022``, in the public code.
+    References: Atito et al. 2022 (``atito2022``), public code.
     """
     require_int("seed", seed, 0, MAX_SEED)
     require_int("step", step, 0, MAX_SEED)
-    _require_shares(noise_coverage, image_coverage, image_probability, block_size)
+    _check_fractions(noise_coverage, image_coverage, image_probability, block_size)
     images = np.asarray(images)
     longest = _longest_side(images, block_size)
     num_images, size = images.shape[:2]
@@ -78,18 +78,18 @@ def corrupt(
 
     filling = _noise(bits, images.shape, images.dtype)
     if from_image.any():
-        away = 1 + partner % np.uint64(num_images - 1)  # places from the image to the other one
+        away = 1 + partner % np.uint64(num_images - 1)  # offset of the other image in the batch
         other = (np.arange(num_images) + away.astype(np.int64)) % num_images
         filling[from_image] = images[other[from_image]]
     return np.where(mask, filling, images), mask
 
 
 def _blocks(bits, size, longest):
-    """Yield random blocks without end, as top, bottom, left and right, cut at the image's edges."""
+    """Yield random blocks endlessly, as top, bottom, left and right, cut at the image's edges."""
     while True:
         words = bits.random_raw((4, _BLOCKS_AT_A_TIME))
         sides = 1 + (words[:2] % np.uint64(longest)).astype(np.int64)  # height and width
-        # From one pixel left inside at one end to one pixel left inside at the other.
+        # At least one row and one column lie inside the image.
         begin = (words[2:] % (size + sides - 1).astype(np.uint64)).astype(np.int64) - sides + 1
         end = np.minimum(begin + sides, size)
         begin = np.maximum(begin, 0)
@@ -103,7 +103,7 @@ def _cover(mask, count, blocks):
         window = mask[top:bottom, left:right]
         fresh = window.size - np.count_nonzero(window)
         if fresh > count:
-            # Too much by this block: keep its upper rows.
+            # The block would exceed the coverage: keep its upper rows.
             rows, columns = np.nonzero(~window)
             window[rows[:count], columns[:count]] = True
             return
@@ -112,40 +112,47 @@ def _cover(mask, count, blocks):
 
 
 def _noise(bits, shape, dtype):
-    """Return grey levels from 0 to 255, each as likely as the others, divided by 255."""
-    words = bits.random_raw(-(-math.prod(shape) // 8))  # eight grey levels a word
+    """Draw gray levels from 0 to 255 with equal probability, divided by 255."""
+    words = bits.random_raw(-(-math.prod(shape) // 8))  # eight gray levels per word
     levels = words.astype("<u8").view(np.uint8)[: math.prod(shape)].reshape(shape)
     return np.divide(levels, dtype.type(255), dtype=dtype)
 
 
 def _longest_side(images, block_size):
-    """Return the longest side of a block in pixels; refuse images of another shape or type."""
+    """Return the longest side of a block in pixels, after checking the images."""
     shape = images.shape
     if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 1:
-        raise ValueError(f"images must be of shape (batch, size, size, 1); {shape} came")
+        raise ValueError(
+            f"Invalid shape of images. Expected: (batch, size, size, 1). Received: {shape}."
+        )
     if not np.issubdtype(images.dtype, np.floating):
         raise ValueError(
-            f"images must be floats in [0, 1]; {images.dtype} came. Divide 8-bit images by 255"
+            f"Invalid dtype of images. Expected: floats in [0, 1]. Received: {images.dtype}. "
+            "Divide 8-bit images by 255."
         )
     longest = math.floor(block_size * shape[1])
     if not longest:
         raise ValueError(
-            f"block_size={block_size} of {shape[1]} px leaves no whole pixel; choose larger blocks"
+            "block_size is too small. Expected: blocks of at least one pixel. Received: "
+            f"{block_size} of {shape[1]} px."
         )
     return longest
 
 
-def _require_shares(noise_coverage, image_coverage, image_probability, block_size):
-    """Refuse shares that are none."""
+def _check_fractions(noise_coverage, image_coverage, image_probability, block_size):
+    """Raise a ValueError unless all arguments are in [0, 1]."""
     for name, value in (
         ("image_coverage", image_coverage),
         ("image_probability", image_probability),
         ("block_size", block_size),
     ):
         if not 0 <= value <= 1:
-            raise ValueError(f"{name} must lie in [0, 1]; {value} came")
+            raise ValueError(
+                f"{name} is out of range. Expected: a number in [0, 1]. Received: {value}."
+            )
     low, high = noise_coverage
     if not 0 <= low <= high <= 1:
         raise ValueError(
-            f"noise_coverage must be a least and a largest share in [0, 1]; {noise_coverage} came"
+            "noise_coverage is out of range. Expected: a smallest and a largest fraction in "
+            f"[0, 1]. Received: {noise_coverage}."
         )

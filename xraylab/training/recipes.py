@@ -24,7 +24,8 @@ SLIDES_NOTE = (
 )
 
 PAPER_NOTE = (
-    "Settings of the paper's appendix P. Its released run differs: a second sigmoid before the "
+    "Settings of the paper's appendix P; its RandAugment is approximated by that of Keras, see "
+    "xraylab.training.augmentation.RandAugment. The paper's released run differs: a second sigmoid before the "
     "loss of the baseline, and a box head that no gradient reaches (chapter 18). CheXpert must be "
     "got from its publishers: set data_options.root to its folder. The teacher's public weights go "
     "into teachers/ in the data folder of xraylab, as chapter 13 tells; or set teacher to the file."
