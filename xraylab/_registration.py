@@ -58,7 +58,9 @@ class _Hook(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module):
         """Execute the module with the original loader, then register if this was the outermost."""
         loader = self.loaders.pop(module.__name__)
-        module.__spec__.loader = module.__loader__ = loader
+        module.__loader__ = loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = loader
         self.depth += 1
         try:
             loader.exec_module(module)

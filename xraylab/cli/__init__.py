@@ -75,4 +75,4 @@ def main() -> None:
         again = shlex.join(["xraylab", *sys.argv[1:], *(["--resume"] if new else [])])
         say(f"\n{error}", stderr=True)
         say(f"The same command{' with --resume' if new else ''} continues:\n{again}", stderr=True)
-        sys.exit(OUT_OF_TIME if error.out_of_time else 130)
+        sys.exit(OUT_OF_TIME if getattr(error, "out_of_time", False) else 130)

@@ -11,7 +11,7 @@ def calibrate(run: RunFolder):
     from xraylab.training import Run
 
     fitted = evaluation.calibrate(run)
-    names = Run(run).recipe.label_names
+    names = Run(run).recipe.label_names or ()
     slopes, offsets = fitted.platt.slope, fitted.platt.offset
     table = Table(
         "Finding", "Slope", "Offset", *(f"Threshold, {rule}" for rule in fitted.thresholds), right=1

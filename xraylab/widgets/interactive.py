@@ -73,8 +73,8 @@ def interactive(
         raise ValueError("No slider is given. Expected: at least one parameter with its values.")
     options = {name: _options(name, values) for name, values in sliders.items()}
     if pick is not None:
-        pick = tuple(map(_words, pick))
-        require_pick(pick, {_words(name): values for name, values in options.items()})
+        require_pick(pick, options)
+        pick = (_words(pick[0]), _words(pick[1]))
     if mode() == "live":
         return _live(function, title, alt, bar, options)
     count = prod(len(values) for values in options.values())

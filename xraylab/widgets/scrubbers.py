@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def scrubber(
     return widget("scrubber", title, body)
 
 
-def require_pick(pick: tuple[str, ...], labels: Mapping[str, Sequence]) -> None:
+def require_pick(pick: tuple[str, ...], labels: Mapping[str, Collection]) -> None:
     """Check that ``pick`` names two different sliders with several positions each."""
     usable = [slider for slider, values in labels.items() if len(values) > 1]
     if len(pick) != 2 or pick[0] == pick[1] or not set(pick) <= set(usable):
