@@ -1,19 +1,20 @@
-"""How much phantom images resemble real ones, in numbers.
+"""Similarity of simulated and real images, in numbers.
 
-Real images of NIH ChestX-ray14 (``nih_sample_{size}.npz``, training split) stand against phantom
-images drawn with the real images' own label vectors, so that the mix of findings is the same. Five
-parts: mean image and its spread; grey levels; radial power spectrum; per-finding difference images;
-and a two-sample test, which asks how well a classifier tells real from phantom (AUC; 0.5 means not
-at all, lower is better) and by what. Two random halves of the real images, compared in the same
-way, show what can be reached. Nothing here says how well a model does on patients. Run::
+Real images of NIH ChestX-ray14 (``nih_sample_{size}.npz``, training split) are compared with
+simulated images that have the same label vectors, so that the mix of findings is the same. Five
+parts: mean image and its standard deviation; grey levels; radial power spectrum; difference images
+by finding; and a two-sample test, that is, how well a classifier distinguishes simulated from real
+images (AUC; 0.5 means not at all, lower is better) and by which features. Two random halves of the
+real images, compared in the same way, are the lower limit. The results say nothing about the
+performance of a model on patients. Run::
 
-    python benchmarks/phantom_realism.py            # three phantom images a real one
-    python benchmarks/phantom_realism.py --quick    # 800 phantom images, first test of part 5 only
+    python benchmarks/phantom_realism.py            # three simulated images per real image
+    python benchmarks/phantom_realism.py --quick    # 800 simulated images, only test (a) of part 5
     python benchmarks/phantom_realism.py --cnn --json realism.json
 
-The real images are looked for in ``--real``, else in the folder that XRAYLAB_REAL_IMAGES names, else
-in ``../shared/data``. Only numbers are printed and written. A tuning script imports this file and
-calls ``report(real_images, real_labels, phantom_images, phantom_labels)``, which returns a dict.
+The real images are searched in ``--real``, else in the folder named by XRAYLAB_REAL_IMAGES, else in
+``../shared/data``. Only numbers are printed and written. A tuning script can import this file and
+call ``report(real_images, real_labels, phantom_images, phantom_labels)``, which returns a dict.
 """
 
 import argparse
@@ -40,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GREY_BINS, BANDS, FOLDS = 32, 8, 5
 SPLIT_HALVES, REAL_HALVES = 20, 5  # random splits that are averaged
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
-FEWEST_POSITIVES = 4  # below this, a difference image is one or two patients
+MIN_POSITIVES = 4  # with fewer, a difference image shows one or two patients
 TOP, CNN_EPOCHS, CHUNK = 10, 6, 512
 
 
@@ -48,19 +49,19 @@ TOP, CNN_EPOCHS, CHUNK = 10, 6, 512
 
 
 def real_images(folder, size):
-    """Return images and labels of the real training images, or end with a message."""
+    """Return images and labels of the real training images; exit with a message without them."""
     path = Path(folder) / f"nih_sample_{size}.npz"
     if not path.is_file():
         sys.exit(
-            f"no real images at {path}: expected nih_sample_{size}.npz with train_images and "
-            "train_labels; name the folder with --real or XRAYLAB_REAL_IMAGES"
+            f"{path} does not exist. Expected: a file with train_images and train_labels. Name its "
+            "folder with --real or XRAYLAB_REAL_IMAGES."
         )
     with np.load(path) as file:
         return file["train_images"], file["train_labels"]
 
 
 def phantom_images(labels, size, seed):
-    """Return phantom images 0, 1, ... with the given label vectors, a few hundred at a time."""
+    """Simulate images 0, 1, ... with the given label vectors, in chunks."""
     images = np.empty((len(labels), size, size), np.uint8)
     for start in range(0, len(labels), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(labels)))
@@ -68,18 +69,18 @@ def phantom_images(labels, size, seed):
     return images
 
 
-# Parts 1 to 4: what the two populations look like
+# Parts 1 to 4: statistics of the two populations
 
 
 def _correlation(first, second):
-    """Return Pearson's correlation over all pixels; 0 where an image is flat."""
+    """Return Pearson's correlation over all pixels; 0 if an image is constant."""
     first, second = first.ravel() - first.mean(), second.ravel() - second.mean()
     scale = np.sqrt((first @ first) * (second @ second))
     return float(first @ second / scale) if scale > 0 else 0.0
 
 
 def mean_image(real, other):
-    """Compare mean image and standard-deviation image; differences in grey levels of 256."""
+    """Compare mean and standard deviation images; differences in grey levels of 256."""
     means = [images.mean(0, dtype=np.float64) for images in (real, other)]
     spreads = [images.std(0, dtype=np.float32) for images in (real, other)]
     return {
@@ -92,15 +93,16 @@ def mean_image(real, other):
 
 
 def grey_levels(real, other):
-    """Compare the grey levels pooled over images, and the images' own means and spreads."""
-    shares = [np.bincount(x.ravel(), minlength=256) / x.size for x in (real, other)]
-    coarse = [share.reshape(GREY_BINS, -1).sum(1) for share in shares]
+    """Compare the distributions of grey levels, and of means and standard deviations of images."""
+    frequencies = [np.bincount(x.ravel(), minlength=256) / x.size for x in (real, other)]
+    coarse = [frequency.reshape(GREY_BINS, -1).sum(1) for frequency in frequencies]
     levels = np.arange(256)
     found = {
         "total_variation": float(np.abs(coarse[0] - coarse[1]).sum() / 2),
-        "wasserstein": float(stats.wasserstein_distance(levels, levels, *shares)),
+        "wasserstein": float(stats.wasserstein_distance(levels, levels, *frequencies)),
     }
-    for name, images, share in zip(("real", "other"), (real, other), shares, strict=True):
+    populations = zip(("real", "other"), (real, other), frequencies, strict=True)
+    for name, images, frequency in populations:
         means = images.mean((1, 2), dtype=np.float64)
         spreads = images.std((1, 2), dtype=np.float32)
         found[name] = {
@@ -108,22 +110,22 @@ def grey_levels(real, other):
             "image_mean_sd": float(means.std()),
             "image_sd": float(spreads.mean()),
             "image_sd_sd": float(spreads.std()),
-            "share_black": float(share[0]),
-            "share_white": float(share[255]),
+            "fraction_black": float(frequency[0]),
+            "fraction_white": float(frequency[255]),
         }
     return found
 
 
 def band_edges(size):
-    """Return the edges of the bands, evenly spaced in the logarithm, in cycles an image width."""
+    """Return the edges of the bands, logarithmically spaced, in cycles per image width."""
     return np.geomspace(1, size / 2, BANDS + 1)
 
 
 def band_powers(images, centre=None):
     """Return each image's mean power per band, (n, bands), after a Hann window.
 
-    The image's own mean is taken off first; with ``centre``, that image too, so that only the
-    variation between images remains.
+    The mean of each image is subtracted first, and the image ``centre`` if it is given, so that
+    only the variation between images remains.
     """
     size = images.shape[-1]
     window = np.outer(*[np.hanning(size + 2)[1:-1].astype(np.float32)] * 2)
@@ -144,7 +146,7 @@ def band_powers(images, centre=None):
 
 
 def spectrum(real, other):
-    """Return the ratio other/real of the mean power in each band, for images and for variation."""
+    """Return the ratio other/real of the power in each band, of images and of their variation."""
     whole = [band_powers(images).mean(0) for images in (real, other)]
     varying = [band_powers(x, x.mean(0, dtype=np.float32)).mean(0) for x in (real, other)]
     return {
@@ -155,7 +157,7 @@ def spectrum(real, other):
 
 
 def difference_image(images, present):
-    """Return the mean image with a finding minus the mean image without, smoothed a little."""
+    """Return the mean image with a finding minus the mean image without, slightly smoothed."""
     difference = images[present].mean(0, dtype=np.float64) - images[~present].mean(0)
     return ndimage.gaussian_filter(difference, 2 * images.shape[-1] / 64)
 
@@ -176,16 +178,16 @@ def split_half(images, present, seed=0):
 def findings(real, real_labels, other, other_labels, reliability=None):
     """Correlate the per-finding difference images of both populations.
 
-    ``ceiling`` is what a perfect phantom would reach on average, given how noisy the real
-    difference image is: the root of its reliability, which follows from the split halves by the
-    Spearman-Brown formula. A tuning script may pass the split halves of an earlier report as
+    ``ceiling`` is the expected correlation of a perfect simulator, given the noise of the real
+    difference image: the square root of its reliability, which follows from the split halves by
+    the Spearman-Brown formula. A tuning script can pass the split halves of an earlier report as
     ``reliability``; they depend on the real images only.
     """
     found = {}
     for column, name in enumerate(FINDINGS):
         truth, drawn = real_labels[:, column] > 0, other_labels[:, column] > 0
         row = {"real_positives": int(truth.sum()), "phantom_positives": int(drawn.sum())}
-        if min(truth.sum(), drawn.sum()) >= FEWEST_POSITIVES:
+        if min(truth.sum(), drawn.sum()) >= MIN_POSITIVES:
             maps = difference_image(real, truth), difference_image(other, drawn)
             half = (reliability or {}).get(name, {}).get("split_half")
             half = split_half(real, truth) if half is None else half
@@ -197,11 +199,11 @@ def findings(real, real_labels, other, other_labels, reliability=None):
     return found
 
 
-# Part 5: can a classifier tell them apart, and by what?
+# Part 5: classifiers that distinguish the two populations
 
 
 def block_means(images, blocks):
-    """Return the means of blocks x blocks fields of each image, (n, blocks, blocks)."""
+    """Return the means of blocks x blocks regions of each image, (n, blocks, blocks)."""
     starts = np.arange(blocks) * images.shape[-1] // blocks
     sums = np.add.reduceat(images, starts, axis=1, dtype=np.float32)
     sums = np.add.reduceat(sums, starts, axis=2)
@@ -210,7 +212,7 @@ def block_means(images, blocks):
 
 
 def summaries(images):
-    """Return names and values, (n, features), of a few dozen plain summaries of each image."""
+    """Return names and values, (n, features), of simple summaries of each image."""
     size = images.shape[-1]
     flat = images.reshape(len(images), -1)
     grey = images.astype(np.float32)
@@ -219,7 +221,7 @@ def summaries(images):
         for p, values in zip(PERCENTILES, np.percentile(flat, PERCENTILES, axis=1), strict=True)
     }
     found["image mean"], found["image sd"] = grey.mean((1, 2)), grey.std((1, 2))
-    found["share black"], found["share white"] = (flat == 0).mean(1), (flat == 255).mean(1)
+    found["fraction black"], found["fraction white"] = (flat == 0).mean(1), (flat == 255).mean(1)
     found["grey levels used"] = np.array([np.count_nonzero(np.bincount(f)) for f in flat])
     edges = band_edges(size)
     for band, power in enumerate(np.log(band_powers(images) + 1).T):
@@ -268,7 +270,7 @@ def local_features(images):
 
 
 def feature_aucs(features, is_phantom):
-    """Return how well each feature alone separates; above 0.5 means larger in the phantom."""
+    """Return the AUC of each feature alone; above 0.5 means larger in simulated images."""
     ranks = stats.rankdata(features, axis=0)
     ones = is_phantom.sum()
     above = ranks[is_phantom].sum(0) - ones * (ones + 1) / 2
@@ -276,7 +278,7 @@ def feature_aucs(features, is_phantom):
 
 
 def _both(real, other, describe):
-    """Return names, features and the answer, with at most as many phantom images as real ones."""
+    """Return names, features and classes, with at most as many simulated as real images."""
     other = other[: len(real)]
     (names, first), (_, second) = describe(real), describe(other)
     is_phantom = np.repeat([False, True], [len(real), len(other)])
@@ -284,19 +286,19 @@ def _both(real, other, describe):
 
 
 def _folds(model, features, is_phantom):
-    """Return mean and standard deviation over the folds of the AUC on images held out."""
+    """Return mean and standard deviation of the cross-validated AUC."""
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     scores = cross_val_score(model, features, is_phantom, cv=folds, scoring="roc_auc")
     return {"auc": float(scores.mean()), "auc_sd": float(scores.std())}
 
 
 def _largest(names, values, size):
-    """Return the values that are largest by ``size``, by name."""
+    """Return the values with the largest ``size``, by name."""
     return {names[i]: float(values[i]) for i in np.argsort(-size, kind="stable")[:TOP]}
 
 
 def linear_test(real, other):
-    """Separate the populations by logistic regression on the summaries."""
+    """Classify with logistic regression on the summaries."""
     names, features, is_phantom = _both(real, other, summaries)
     linear = LogisticRegression(C=0.1, max_iter=1000, class_weight="balanced")
     model = make_pipeline(StandardScaler(), linear)
@@ -309,7 +311,7 @@ def linear_test(real, other):
 
 
 def tree_test(real, other):
-    """Separate the populations by boosted trees on summaries, block means and local edges."""
+    """Classify with boosted trees on summaries, block means and local edges."""
 
     def describe(images):
         parts = [summaries(images), local_features(images)]
@@ -326,14 +328,14 @@ def tree_test(real, other):
 
 
 def cnn_test(real, other, seed=0):
-    """Separate the populations by a small convolutional network; AUC on the half held out."""
+    """Classify with a small convolutional network; AUC on the held-out half."""
     from xraylab.backend import start_keras
 
     keras = start_keras()
     keras.utils.set_random_seed(seed)
     other = other[: len(real)]
     images = np.concatenate([real, other])[..., None].astype(np.float32) / 255
-    answer = np.repeat([0.0, 1.0], [len(real), len(other)]).astype(np.float32)
+    targets = np.repeat([0.0, 1.0], [len(real), len(other)]).astype(np.float32)
     order = np.random.default_rng(seed).permutation(len(images))
     train, held_out = np.array_split(order, 2)
     layers = [keras.Input(images.shape[1:])]
@@ -345,16 +347,16 @@ def cnn_test(real, other, seed=0):
     model = keras.Sequential(layers)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(2e-3), loss)
-    model.fit(images[train], answer[train], batch_size=32, epochs=CNN_EPOCHS, verbose=0)
+    model.fit(images[train], targets[train], batch_size=32, epochs=CNN_EPOCHS, verbose=0)
     logits = model.predict(images[held_out], batch_size=256, verbose=0)[:, 0]
-    return {"auc": float(roc_auc_score(answer[held_out], logits)), "images": len(held_out)}
+    return {"auc": float(roc_auc_score(targets[held_out], logits)), "images": len(held_out)}
 
 
 # The report
 
 
 def real_halves(images, seed=0):
-    """Compare random halves of the real images: what chance alone leaves of each difference."""
+    """Compare random halves of the real images, whose differences are due to chance."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(REAL_HALVES):
@@ -376,21 +378,26 @@ def report(
 ):
     """Return all numbers of the comparison, in a dict of dicts.
 
-    *Shapes*: images (n, size, size) uint8, labels (n, 14). Phantom images should carry the real
-    images' label vectors; the two-sample tests use no more of them than there are real images.
+    The simulated images should have the label vectors of the real images; the two-sample tests use
+    at most as many of them as there are real images.
+
+    Shapes:
+        images: (n, size, size) uint8; labels: (n, 14).
 
     Args:
-        trees: also separate the images by boosted trees (seconds).
-        cnn: also separate them by a small network, which starts Keras.
-        reliability: the ``"findings"`` of an earlier report on the same real images, which saves
-            computing their split halves again.
+        trees: also classify with boosted trees (seconds).
+        cnn: also classify with a small network, which starts Keras.
+        reliability: the ``"findings"`` of an earlier report on the same real images, whose split
+            halves are reused.
 
     Raises:
         ValueError: if the images differ in size.
     """
     shapes = real_images.shape[1:], phantom_images.shape[1:]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"images differ in size: real {shapes[0]}, phantom {shapes[1]}")
+        raise ValueError(
+            f"Images of different sizes. Expected: {shapes[0]}. Received: {shapes[1]}."
+        )
     found = {
         "images": {"real": len(real_images), "phantom": len(phantom_images), "size": shapes[0][0]},
         "mean_image": mean_image(real_images, phantom_images),
@@ -413,12 +420,12 @@ def report(
     return found
 
 
-def _listed(values, form="{:+.2f}"):
+def _format_list(values, value_format="{:+.2f}"):
     """Return lines of ``value  name``."""
-    return "\n".join(f"     {form.format(value)}  {name}" for name, value in values.items())
+    return "\n".join(f"     {value_format.format(value)}  {name}" for name, value in values.items())
 
 
-def text(found):
+def format_report(found):
     """Return the report in plain text."""
     images, halves = found["images"], found["real_halves"]
     lines = [
@@ -426,8 +433,8 @@ def text(found):
         f"phantom version {phantom.VERSION}; in brackets: halves of the real images"
     ]
 
-    def line(label, part, key, form=".3f"):
-        lines.append(f"   {label:42s} {found[part][key]:{form}}  ({halves[key]:{form}})")
+    def line(label, part, key, spec=".3f"):
+        lines.append(f"   {label:42s} {found[part][key]:{spec}}  ({halves[key]:{spec}})")
 
     lines.append("1. Mean image")
     line("correlation of the mean images", "mean_image", "mean_correlation")
@@ -444,11 +451,11 @@ def text(found):
         lines.append(
             f"   {name:8s} image mean {row['image_mean']:.1f} ± {row['image_mean_sd']:.1f}, "
             f"image sd {row['image_sd']:.1f} ± {row['image_sd_sd']:.1f}, "
-            f"black {row['share_black']:.1%}, white {row['share_white']:.1%}"
+            f"black {row['fraction_black']:.1%}, white {row['fraction_white']:.1%}"
         )
 
     part = found["spectrum"]
-    lines.append("3. Power spectrum, phantom/real (bands in cycles an image width)")
+    lines.append("3. Power spectrum, phantom/real (bands in cycles per image width)")
     edges = part["band_edges"]
     bands = [f"{low:.1f}-{high:.1f}" for low, high in itertools.pairwise(edges)]
     for label, values in (
@@ -461,7 +468,7 @@ def text(found):
     lines.append("4. Difference image with/without a finding, real against phantom")
     lines.append("   finding             real n  correlation  split-half  ceiling  sd real/phantom")
     for name, row in found["findings"].items():
-        numbers = "            too few to say"
+        numbers = "            too few images"
         if "correlation" in row:
             numbers = (
                 f"{row['correlation']:13.2f}{row['split_half']:12.2f}{row['ceiling']:9.2f}"
@@ -472,15 +479,15 @@ def text(found):
         means = f"{row['correlation']:13.2f}{row['split_half']:12.2f}{row['ceiling']:9.2f}"
         lines.append(f"   {'mean':26s}{means}")
 
-    lines.append("5. Two-sample test: telling phantom from real (lower is better)")
+    lines.append("5. Two-sample test: simulated against real images (lower is better)")
     part = found["linear_test"]
     lines.append(f"   (a) logistic regression on summaries: AUC {_auc(part)}")
-    lines.append(f"   standardised weights (+ speaks for phantom)\n{_listed(part['weights'])}")
+    lines.append(f"   standardized weights (positive: simulated)\n{_format_list(part['weights'])}")
     alone = "AUC of one feature alone (above 0.5: larger in the phantom)"
-    lines.append(f"   {alone}\n{_listed(part['feature_aucs'], '{:.3f}')}")
+    lines.append(f"   {alone}\n{_format_list(part['feature_aucs'], '{:.3f}')}")
     if part := found.get("tree_test"):
         lines.append(f"   (b) boosted trees on summaries, 16 x 16 means, edges: AUC {_auc(part)}")
-        lines.append(f"   {alone}\n{_listed(part['feature_aucs'], '{:.3f}')}")
+        lines.append(f"   {alone}\n{_format_list(part['feature_aucs'], '{:.3f}')}")
     if part := found.get("cnn_test"):
         lines.append(
             f"   (c) small convolutional network, {part['images']} images held out: "
@@ -497,12 +504,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     default = os.environ.get("XRAYLAB_REAL_IMAGES") or ROOT.parent / "shared" / "data"
     parser.add_argument("--real", type=Path, default=default, help="folder of nih_sample_*.npz")
-    parser.add_argument("--size", type=int, default=64, help="pixels a side (default 64)")
+    parser.add_argument("--size", type=int, default=64, help="image size in pixels (default 64)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the phantom images")
-    parser.add_argument("--copies", type=int, default=3, help="phantom images a real image")
+    parser.add_argument("--copies", type=int, default=3, help="simulated images per real image")
     parser.add_argument("--quick", action="store_true", help="800 phantom images, parts 1-4, 5a")
-    parser.add_argument("--cnn", action="store_true", help="add the test by a small network")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    parser.add_argument("--cnn", action="store_true", help="add the test with a small network")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
     options = parser.parse_args()
     if options.copies < 1:
         parser.error(f"--copies must be at least 1, not {options.copies}")
@@ -515,7 +522,7 @@ def main():
     drawn = phantom_images(wanted, options.size, options.seed)
     drawing = time.perf_counter() - start
     found = report(images, labels, drawn, wanted, trees=not options.quick, cnn=options.cnn)
-    print(text(found))
+    print(format_report(found))
     total = time.perf_counter() - start
     print(f"{total:.0f} s, of which {drawing:.0f} s for drawing {len(drawn)} phantom images")
     if options.json:
