@@ -212,7 +212,6 @@ def set_in(*keys):
         (set_in("protocol", "label_names", ["a"]), "label names: .* disagrees"),
         (set_in("protocol", "train_prevalence", [0.1]), "number of prevalences"),
         (set_in("recipe", "size", 224), "size of the train images: 16 disagrees with 224"),
-        (set_in("recipe", "epochs", 99), "number of epochs"),
         (set_in("recipe", "data", "chestmnist"), "source of the train images"),
         (set_in("cost", {"latency_p50": "fast"}), "invalid record: cost"),
         (set_in("scores", "test", "macro_auc", 0.99), r"macro_auc is 0\.99, but the predictions"),
@@ -285,7 +284,7 @@ def test_unreadable_predictions_are_refused(folder, arrays):
     else:
         with np.load(path) as stored:
             np.savez(path, **({**stored, **arrays} if arrays else {"a": np.zeros(1)}))
-    with pytest.raises(results.ResultError, match="Expected: predictions written by xraylab"):
+    with pytest.raises(results.ResultError, match=r"run0\.json: "):
         results.load_results(folder)
 
 
@@ -341,12 +340,8 @@ def test_unfinished_and_inconsistent_runs_are_refused(runs, tmp_path):
         with pytest.raises(results.ResultError, match=match):
             results.record(run, tmp_path / "records", name="a", progress=False)
 
-    refused("another recipe", recipe=report["recipe"] | {"seed": 5})
     better = {"val": report["scores"]["val"] | {"macro_auc": 0.99}}
     refused("a validation macro AUC of 0.99", scores=better)
-    (run / "report.json").write_text(json.dumps({"recipe": report["recipe"]}))
-    with pytest.raises(results.ResultError, match="Received: KeyError"):
-        results.record(run, tmp_path / "records", name="a", progress=False)
     (run / "report.json").unlink()
     with pytest.raises(results.ResultError, match="Received: 2 of 2 epochs"):
         results.record(run, tmp_path / "records", name="a", progress=False)

@@ -86,26 +86,17 @@ def load(path: Path) -> dict[str, Predictions]:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-        return {split: _predictions(arrays, split) for split in SPLITS}
+            return {
+                split: Predictions(
+                    stored[f"{split}_labels"],
+                    stored[f"{split}_logits"],
+                    stored.get(f"{split}_patients"),
+                )
+                for split in SPLITS
+            }
     except FileNotFoundError as error:
         raise ValueError(f"{path}: predictions are missing. Restore the file") from error
     except UNREADABLE as error:
         raise ValueError(
             f"{path}: Expected: predictions written by xraylab. Received: {error}. Restore the file"
         ) from error
-
-
-def _predictions(arrays, split):
-    """Check the arrays of one split."""
-    labels, logits = arrays[f"{split}_labels"], arrays[f"{split}_logits"]
-    patients = arrays.get(f"{split}_patients")
-    valid = labels.dtype == np.uint8 and logits.dtype == np.float32
-    valid &= labels.ndim == 2 and labels.shape == logits.shape and labels.size > 0
-    valid &= patients is None or patients.shape == labels.shape[:1]
-    if not valid or not np.isfinite(logits).all() or not np.isin(labels, (0, 1, UNKNOWN)).all():
-        raise ValueError(
-            f"{split} arrays that are not labels (uint8: 0, 1 or {UNKNOWN}) and finite logits "
-            "(float32) of one shape"
-        )
-    return Predictions(labels, logits, patients)

@@ -4,12 +4,17 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from xraylab import __version__, evaluation, io
 from xraylab.evaluation.evaluate import patients_of
 from xraylab.results.predictions import SPLITS, Predictions, save
 from xraylab.results.schema import Images, Protocol, Result, ResultError, Training
 from xraylab.results.scoring import score_predictions
 from xraylab.results.store import load_result
+
+TRAINING = ("best_epoch", "steps", "seconds", "peak_bytes", "begun", "finished")
+"""Fields of a run's report that describe the training."""
 
 SAME_RUN = 1e-3
 """Largest difference of the validation macro AUC from the run's report, which may come from
@@ -51,7 +56,7 @@ def record(
     Raises:
         FileNotFoundError: if there is no run.
         FileExistsError: if the record exists and ``replace`` is false.
-        ResultError: if the run has not finished, or its files disagree.
+        ResultError: if the run has not finished, or its weights do not give its reported score.
         ValueError: for an invalid name, an unknown recipe, or a run without scores.
     """
     from xraylab.models import predict_logits
@@ -71,86 +76,67 @@ def record(
             "(replace=True)"
         )
     run.require_classifier()
-    try:
-        _require_finished(run)
-        changes = None if recipe_name is None else _changes(run.recipe, recipe_name)
-        model = run.load_model("best")
-        recipe = run.recipe
-        splits = {split: load_images(recipe, split, progress) for split in SPLITS}
-        predictions = {
-            split: Predictions.of(images, predict_logits(model, images), patients_of(images))
-            for split, images in splits.items()
-        }
-        protocol = Protocol(
-            label_names=recipe.label_names,
-            train_prevalence=run.facts["train_prevalence"],
-            replicates=replicates,
-            level=level,
-            seed=seed,
-            unit="images" if predictions["test"].patients is None else "patients",
-        )
-        scored = score_predictions(predictions, protocol, progress)
-        _require_same_run(run, splits, scored)
-        simulated = splits["test"].simulated
-        keep = keep or simulated
-        result = Result(
-            **dict(scored),
-            name=name,
-            recipe_name=recipe_name,
-            recipe_changes=changes,
-            recipe=_without_folders(recipe.to_dict()),
-            initial_weights=run.facts["origins"],
-            simulated=simulated,
-            data=_data(run, splits, predictions),
-            training=_training(run, model),
-            weights_sha256=io.sha256(run.weights_file("best")),
-            protocol=protocol,
-            cost=_cost(recipe) if cost else None,
-            software=_software(run),
-            recorded=datetime.now(UTC).isoformat(timespec="seconds"),
-            predictions_file=f"{name}.npz" if keep else None,
-        )
-    except (KeyError, TypeError) as error:
+    if run.report is None:
         raise ResultError(
-            f"{run.path}: Expected: run.json and report.json as xraylab writes them. "
-            f"Received: {error!r}"
-        ) from error
+            f"{run.path}: Expected: a finished run. Received: {len(run.history)} of "
+            f"{run.recipe.epochs} epochs. Continue it with: xraylab resume {run.path}"
+        )
+    recipe, model = run.recipe, run.load_model("best")
+    splits = {split: load_images(recipe, split, progress) for split in SPLITS}
+    predictions = {
+        split: Predictions.of(images, predict_logits(model, images), patients_of(images))
+        for split, images in splits.items()
+    }
+    protocol = Protocol(
+        label_names=recipe.label_names,
+        train_prevalence=run.facts["train_prevalence"],
+        replicates=replicates,
+        level=level,
+        seed=seed,
+        unit="images" if predictions["test"].patients is None else "patients",
+    )
+    scored = score_predictions(predictions, protocol, progress)
+    _require_same_run(run, splits["val"], scored.scores["val"].macro_auc)
+    keep = keep or splits["test"].simulated
+    result = Result(
+        **dict(scored),
+        name=name,
+        recipe_name=recipe_name,
+        recipe_changes=None if recipe_name is None else _changes(recipe, recipe_name),
+        recipe=_without_folders(recipe.to_dict()),
+        initial_weights=run.facts["origins"],
+        simulated=splits["test"].simulated,
+        data=_images(run, splits, predictions),
+        training=Training(
+            epochs=len(run.history),
+            parameters=model.count_params(),
+            **{field: run.report[field] for field in TRAINING},
+        ),
+        weights_sha256=io.sha256(run.weights_file("best")),
+        protocol=protocol,
+        cost=_cost(recipe) if cost else None,
+        software=_software(run),
+        recorded=datetime.now(UTC).isoformat(timespec="seconds"),
+        predictions_file=f"{name}.npz" if keep else None,
+    )
     folder.mkdir(parents=True, exist_ok=True)
     if keep:
-        save(folder / result.predictions_file, predictions)
+        save(folder / f"{name}.npz", predictions)
     else:
         (folder / f"{name}.npz").unlink(missing_ok=True)
     io.write_json(file, result)
     return load_result(file)
 
 
-def _require_finished(run):
-    """Raise ResultError for a run without a report, or with one of another recipe or images."""
-    if run.report is None:
-        raise ResultError(
-            f"{run.path}: Expected: a finished run. Received: {len(run.history)} of "
-            f"{run.recipe.epochs} epochs. Continue it with: xraylab resume {run.path}"
-        )
-    fingerprints = {split: images["fingerprint"] for split, images in run.report["data"].items()}
-    if run.report["recipe"] != run.recipe.to_dict() or fingerprints != run.facts["data"]:
-        raise ResultError(
-            f"{run.path}: report.json belongs to another recipe or other images than run.json. "
-            "Train the run again"
-        )
-
-
-def _require_same_run(run, splits, scored):
+def _require_same_run(run, images, computed):
     """Raise ResultError if images or weights do not give the validation score of the report."""
-    if splits["val"].fingerprint != run.facts["data"]["val"]:
+    if images.fingerprint != run.facts["data"]["val"]:
         raise ResultError(
             f"{run.path}: the validation images of {run.recipe.data} have changed since the run "
             "was trained. Restore them"
         )
     reported = run.report["scores"]["val"]["macro_auc"]
-    computed = io.to_plain(scored.scores["val"].macro_auc)
-    if reported != computed and (
-        None in (reported, computed) or abs(reported - computed) > SAME_RUN
-    ):
+    if not np.isclose(np.float64(reported), computed, rtol=0, atol=SAME_RUN, equal_nan=True):
         raise ResultError(
             f"{run.path}: report.json has a validation macro AUC of {reported}, but the best "
             f"weights give {computed}. Train the run again"
@@ -173,28 +159,22 @@ def _changes(recipe, recipe_name):
 
 def _without_folders(recipe):
     """Reduce paths in a recipe to file names: folders of this machine are private."""
-    recipe = dict(recipe)
-    for field in ("data", "teacher", "start_from"):
-        if recipe[field] is not None:
-            recipe[field] = Path(recipe[field]).name
-    recipe["data_options"] = {
-        name: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
-        for name, value in recipe["data_options"].items()
-    }
-    return recipe
+
+    def name_only(value):
+        is_path = isinstance(value, str) and Path(value).is_absolute()
+        return Path(value).name if is_path else value
+
+    recipe = {field: name_only(value) for field, value in recipe.items()}
+    options = {name: name_only(value) for name, value in recipe["data_options"].items()}
+    return recipe | {"data_options": options}
 
 
-def _data(run, splits, predictions):
+def _images(run, splits, predictions):
     """Describe the images of each split."""
-    train = run.report["data"]["train"]
-    described = {
-        "train": Images(
-            source=Path(train["source"]).name,
-            num_images=train["images"],
-            size=train["size"],
-            fingerprint=train["fingerprint"],
-        )
+    train = run.report["data"]["train"] | {
+        "source": Path(run.report["data"]["train"]["source"]).name
     }
+    described = {"train": Images(num_images=train.pop("images"), **train)}
     for split, images in splits.items():
         described[split] = Images(
             source=Path(images.source).name,
@@ -206,35 +186,19 @@ def _data(run, splits, predictions):
     return described
 
 
-def _training(run, model):
-    """Describe length and cost of the training."""
-    fields = ("best_epoch", "steps", "seconds", "peak_bytes", "begun", "finished")
-    return Training(
-        epochs=len(run.history),
-        parameters=model.count_params(),
-        **{field: run.report.get(field) for field in fields},
-    )
-
-
 def _software(run):
     """Describe the software that trained and recorded a run."""
     from xraylab.training.report import commit
 
     environment = run.report["environment"]
-    return {
-        "trained_by": {
-            "xraylab": environment["versions"]["xraylab"],
-            "commit": run.facts.get("commit"),
-        },
-        "recorded_by": {"xraylab": __version__, "commit": commit()},
-        "environment": environment,
-    }
+    trained_by = {"xraylab": environment["versions"]["xraylab"], "commit": run.facts.get("commit")}
+    recorded_by = {"xraylab": __version__, "commit": commit()}
+    return {"trained_by": trained_by, "recorded_by": recorded_by, "environment": environment}
 
 
 def _cost(recipe):
     """Measure what the model costs on this device."""
-    options = dict(recipe.model_options)
+    options = {"num_labels": len(recipe.label_names), **recipe.model_options}
     if recipe.precision != "float32":
         options["dtype"] = recipe.precision
-    options["num_labels"] = len(recipe.label_names)
     return evaluation.device_cost(recipe.model, recipe.size, **options)

@@ -155,7 +155,6 @@ class Result(ScoredPredictions):
     def _check_consistency(self) -> Self:
         labels = tuple(self.recipe["label_names"])
         pairs = [
-            ("number of epochs", self.training.epochs, self.recipe["epochs"]),
             ("label names", self.label_names, labels),
             ("number of prevalences", len(self.protocol.train_prevalence), len(labels)),
         ]

@@ -1,7 +1,6 @@
 """Scores of stored predictions, and their comparison with those of a record."""
 
 from collections.abc import Iterator
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -79,21 +78,21 @@ def calibration_scores(
 
 def differences(recorded: Any, computed: Any, part: str) -> Iterator[tuple[str, Any, Any]]:
     """Yield ``(location, recorded, computed)`` for each value of a part that disagrees."""
-    yield from _differences(io.to_plain(recorded), io.to_plain(computed), part, TOLERANCES[part])
+    first, second = (dict(_leaves(io.to_plain(v), part)) for v in (recorded, computed))
+    for location in first | second:
+        pair = first.get(location), second.get(location)
+        if all(isinstance(value, float | int) for value in pair):
+            close = abs(pair[0] - pair[1]) <= TOLERANCES[part] * max(1, abs(pair[1]))
+        else:
+            close = pair[0] == pair[1]
+        if not close:
+            yield location, *pair
 
 
-def _differences(recorded, computed, location, tolerance):
-    """Compare nested JSON values."""
-    if isinstance(recorded, dict) and isinstance(computed, dict):
-        names = recorded.keys() | computed.keys()
-        pairs = {name: (recorded.get(name), computed.get(name)) for name in names}
-    elif isinstance(recorded, list) and isinstance(computed, list):
-        pairs = dict(enumerate(zip_longest(recorded, computed)))
+def _leaves(value, location):
+    """Yield ``(location, leaf)`` of nested JSON values."""
+    if isinstance(value, dict | list):
+        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(item, f"{location}/{name}")
     else:
-        numbers = all(isinstance(value, float | int) for value in (recorded, computed))
-        limit = tolerance * max(1, abs(computed)) if numbers else 0
-        if abs(recorded - computed) > limit if numbers else recorded != computed:
-            yield location, recorded, computed
-        return
-    for name, pair in pairs.items():
-        yield from _differences(*pair, f"{location}/{name}", tolerance)
+        yield location, value

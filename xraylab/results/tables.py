@@ -26,6 +26,7 @@ class Column:
         form: format specification of the number.
         interval: function from a record to the interval of the number, or None.
         best: ``max`` if high values are good, ``min`` if low ones; None to mark no best value.
+        show_interval: whether cells show the interval.
     """
 
     heading: str
@@ -33,6 +34,7 @@ class Column:
     form: str
     interval: Callable[[Result], evaluation.Interval] | None = None
     best: Callable | None = None
+    show_interval: bool = False
 
     def cell(self, result: Result | None) -> str:
         """Format the number of a record."""
@@ -41,11 +43,17 @@ class Column:
         value = self.value(result)
         if value is None:
             return "not measured"
-        return "undefined" if isnan(value) else format(value, self.form)
+        text = "undefined" if isnan(value) else format(value, self.form)
+        if self.show_interval and not isnan((ends := self.interval(result)).low):
+            text += f" [{ends.low:{self.form}}, {ends.high:{self.form}}]"
+        return text
 
 
-def _score(name, heading, best=max):
-    return Column(heading, lambda r: r.score(name), ".3f", lambda r: r.intervals[name], best)
+def _score(name, heading, best=max, show_interval=False):
+    def interval(result):
+        return result.intervals[name]
+
+    return Column(heading, lambda r: r.score(name), ".3f", interval, best, show_interval)
 
 
 def _cost(name, heading, form, unit=1):
@@ -61,7 +69,7 @@ def _calibration_error(result):
 
 
 COLUMNS = {
-    "macro_auc": _score("macro_auc", "macro AUC"),
+    "macro_auc": _score("macro_auc", "macro AUC", show_interval=True),
     "micro_auc": _score("micro_auc", "micro AUC"),
     "micro_baseline": Column(
         "prevalence baseline", lambda r: r.scores["test"].baselines[-1].micro_auc, ".3f"
@@ -137,13 +145,8 @@ def table(
         levels = {result.protocol.level for result in results}
         if len(levels) > 1:
             raise ValueError(f"Expected: intervals of one level. Received: {sorted(levels)}")
-        column = COLUMNS["macro_auc"].heading
-        frame[column] = [
-            cell if result is None or isnan(end.low) else f"{cell} [{end.low:.3f}, {end.high:.3f}]"
-            for cell, (_, result) in zip(frame[column], rows, strict=True)
-            for end in [result and result.intervals["macro_auc"]]
-        ]
-        frame = frame.rename(columns={column: f"{column} [{100 * levels.pop():g} %]"})
+        heading = COLUMNS["macro_auc"].heading
+        frame = frame.rename(columns={heading: f"{heading} [{100 * levels.pop():g} %]"})
         units = sorted({result.protocol.unit for result in results})
         caption += f"; intervals by bootstrap over {', '.join(units)}"
     if best:
