@@ -61,7 +61,7 @@ def measure(path: Path, cache: Path, batch_size: int) -> bool:
 
     start = time.perf_counter()
     seen = np.zeros(len(split), dtype=bool)
-    for images, _ in data.batches(split, batch_size, seed=0):
+    for images, _ in split.to_dataset(batch_size, shuffle=True):
         numbers = np.rint(images[:, 0, :4, 0] * 255).astype(np.uint8).copy().view("<u4")[:, 0]
         seen[numbers] = True
     seconds = time.perf_counter() - start

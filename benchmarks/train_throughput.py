@@ -53,7 +53,8 @@ def images_per_second(name, options):
         split = data.load(
             "phantom", options.size, num_images=IMAGES, cache_dir=Path(folder), progress=False
         )
-        steps = (b for e in range(10_000) for b in data.batches(split, options.batch_size, epoch=e))
+        dataset = split.to_dataset(options.batch_size)
+        steps = (batch for _ in range(10_000) for batch in dataset)
 
         def take(count):
             start = time.perf_counter()

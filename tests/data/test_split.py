@@ -21,7 +21,6 @@ def split():
         np.eye(4, 14, k=1, dtype=np.uint8),
         source="phantom",
         split="val",
-        size=28,
         label_names=FINDINGS,
         boxes=boxes,
         table=np.array([("F", 60), ("M", 50), ("F", 40), ("M", 30)], [("sex", "U1"), ("age", int)]),
@@ -33,8 +32,8 @@ def split():
 
 def test_repr_says_what_it_is(split):
     text = repr(split)
-    told = ("phantom", "val", "4 images", "28×28 px", "14 labels", "SIMULATED", "boxes", "age")
-    for part in (*told, "masks"):
+    expected = ("phantom", "val", "4 images", "28×28 px", "14 labels", "SIMULATED", "boxes", "age")
+    for part in (*expected, "masks"):
         assert part in text
     assert len(text.splitlines()) <= 3 and len(split) == 4
 
@@ -62,17 +61,16 @@ def test_subset_takes_table_and_masks_along(split):
     assert bare.table is None and bare.masks is None and "table" not in repr(bare)
 
 
-def test_subset_takes_along_which_labels_are_known(split):
-    known = np.arange(4 * 14).reshape(4, 14) % 3 > 0
-    partly = replace(split, known=known)
-    np.testing.assert_array_equal(partly.subset([2, 1, 2]).known, known[[2, 1, 2]])
-    np.testing.assert_array_equal(partly.subset(slice(1, 3)).known, known[1:3])
-    assert split.subset([0]).known is None
-    assert f"labels known: {known.mean():.1%}" in repr(partly)
-    assert "labels known" not in repr(split)
+def test_unknown_labels_are_nan(split):
+    unknown = np.arange(4 * 14).reshape(4, 14) % 3 == 0
+    partly = replace(split, labels=np.where(unknown, np.nan, split.labels))
+    assert partly.labels.dtype == split.labels.dtype == np.float32
+    np.testing.assert_array_equal(np.isnan(partly.subset([2, 1, 2]).labels), unknown[[2, 1, 2]])
+    assert f"unknown labels: {unknown.mean():.1%}" in repr(partly)
+    assert "unknown labels" not in repr(split)
 
 
-def test_subset_by_slice_and_by_truth_values(split):
+def test_subset_by_slice_and_by_booleans(split):
     by_slice = split.subset(slice(1, 3))
     by_truth = split.subset(np.array([False, True, True, False]))
     assert np.shares_memory(by_slice.images, split.images)
@@ -82,26 +80,26 @@ def test_subset_by_slice_and_by_truth_values(split):
 
 
 @pytest.mark.parametrize("indices", [[4], [-5], [], slice(9, 9), [True, False]])
-def test_subset_outside_the_split(split, complaint, indices):
-    complaint(split.subset, indices, names="indices")
+def test_subset_outside_the_split(split, expect_error, indices):
+    expect_error(split.subset, indices, names="rows")
 
 
-def test_arrays_that_do_not_fit(split, complaint):
-    facts = {"source": "mine", "split": "train", "size": 28, "label_names": FINDINGS}
+def test_arrays_that_do_not_fit(split, expect_error):
+    facts = {"source": "mine", "split": "train", "label_names": FINDINGS}
     facts["fingerprint"] = ""
     images, labels = split.images, split.labels
     for bad in ((images / 255, labels), (images[:3], labels), (images, labels[:, :3])):
-        complaint(Split, *bad, **facts, names="mine")
-    complaint(Split, images, labels, **facts, boxes=np.zeros((3, 4)), names="boxes")
-    complaint(Split, images, labels, **facts, table=np.zeros(4), names="table")
-    complaint(Split, images, labels, **facts, table=split.table[:3], names="table")
-    complaint(Split, images, labels, **facts, masks=split.masks[:3], names="masks")
-    complaint(Split, images, labels, **facts, masks=7, names="masks")
-    complaint(Split, images, labels, **facts, known=labels, names="known")
-    complaint(Split, images, labels, **facts, known=labels[:3] > 0, names="known")
+        expect_error(Split, *bad, **facts, names="mine")
+    expect_error(Split, images, labels, **facts, boxes=np.zeros((3, 4)), names="boxes")
+    expect_error(Split, images, labels, **facts, table=np.zeros(4), names="table")
+    expect_error(Split, images, labels, **facts, table=split.table[:3], names="table")
+    expect_error(Split, images, labels, **facts, masks=split.masks[:3], names="masks")
+    expect_error(Split, images, labels, **facts, masks=7, names="masks")
+    expect_error(Split, images, labels * 2, **facts, names="labels")
+    assert Split(images, labels, **facts).size == 28
 
 
-def test_data_error_survives_the_way_between_processes():
-    error = DataError("a.npz", expected="this", found="that", advice="do so")
-    copy = pickle.loads(pickle.dumps(error))
-    assert str(copy) == str(error) and copy.advice == "do so"
+def test_data_errors_can_be_pickled():
+    error = DataError("a.npz is wrong", "this", "that", "Do so")
+    assert str(error) == "a.npz is wrong. Expected: this. Received: that. Do so"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -175,7 +175,7 @@ def test_the_loss_that_is_trained_is_the_joint_loss(image_file):
     model = build_model(recipe)
     compile_model(model, recipe, 100)
     split = data.load(image_file, split="val", label_names=LABELS)
-    images, labels = next(data.batches(split, 16))
+    images, labels = split.to_dataset(16)[0]
     out = model(images, return_intermediates=True)
     error = np.mean(losses.reconstruction_error(images, out["reconstruction"]))
     expected = losses.BinaryCrossentropy()(labels, out["logits"]) + 0.7 * error
@@ -189,7 +189,7 @@ def test_the_loss_that_is_trained_is_the_one_the_recipe_names(image_file, name):
     model = models.build("dbct_toy", image_size=16, num_labels=3)
     split = data.load(image_file, split="val", label_names=LABELS)
     compile_model(model, recipe, 100, Classification(recipe, {"train": split}))
-    images, labels = next(data.batches(split, 16))
+    images, labels = split.to_dataset(16)[0]
     shares = {"prevalence": split.labels.mean(axis=0)} if name.startswith("weighted") else {}
     expected = losses.get(name, **shares)(labels, model(images))
     logs = model.train_on_batch(images, labels, return_dict=True)
@@ -248,9 +248,7 @@ def test_labels_are_those_of_the_data_unless_named(tmp_path, tiny):
 
 def test_a_label_of_which_nothing_is_known(image_file):
     split = data.load(image_file, label_names=LABELS)
-    known = np.ones(split.labels.shape, dtype=bool)
-    known[:, 1] = False
-    split = replace(split, known=known)
+    split.labels[:, 1] = np.nan
     with pytest.raises(ValueError, match="of 'second' nothing is known in any training image"):
         fit_module._require_labels(make_recipe(image_file), split)
     with pytest.raises(ValueError, match="label_names are a, b, c"):

@@ -75,9 +75,9 @@ def test_the_double_sigmoid_can_be_trained_on_purpose(image_file, tmp_path):
 def test_prevalence_is_of_what_is_known(image_file):
     split = data.load(image_file, split="train", label_names=LABELS)
     np.testing.assert_allclose(prevalence(split), split.labels.mean(axis=0))
-    known = np.ones(split.labels.shape, dtype=bool)
-    known[::2, 0] = False
-    partly = dataclasses.replace(split, known=known)
+    labels = split.labels.copy()
+    labels[::2, 0] = np.nan
+    partly = dataclasses.replace(split, labels=labels)
     assert prevalence(partly)[0] == pytest.approx(split.labels[1::2, 0].mean())
     assert prevalence(partly)[1:] == pytest.approx(prevalence(split)[1:])
 
@@ -323,7 +323,7 @@ def test_parts_of_a_batch_cost_what_the_whole_does(
     recipe = make_recipe(image_file, objective=objective, **options)
     splits = {"train": data.load(image_file, split="train", label_names=LABELS)}
     known = np.random.default_rng(0).random(splits["train"].labels.shape) < 0.6
-    splits["train"] = dataclasses.replace(splits["train"], known=known)
+    splits["train"].labels[~known] = np.nan
     made = OBJECTIVES[objective](recipe, splits, tmp_path)
     model = training.run.build_model(recipe)
     rows = np.arange(12)

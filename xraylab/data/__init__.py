@@ -1,16 +1,20 @@
-"""Sources of images (ChestPhantom, ChestMNIST, ChestX-ray14, CheXpert, any file) and their batches.
+"""Sources of images (ChestPhantom, ChestMNIST, ChestX-ray14, CheXpert, any file) and datasets.
 
 ::
 
     from xraylab import data
 
-    split = data.load("phantom", size=64, split="train")
-    for images, labels in data.batches(split, 128, seed=0):
-        ...
+    train = data.load("phantom", size=64, split="train")
+    model.fit(train.to_dataset(64, shuffle=True, seed=0))
+    x, y = train.arrays()
 """
 
-from xraylab.data.batches import batches, epoch_order, num_batches, read_rows, take
-from xraylab.data.catalogue import (
+from typing import TYPE_CHECKING, Any
+
+from xraylab.data.batches import epoch_order, read_rows, take
+from xraylab.data.errors import DataError
+from xraylab.data.locations import data_root
+from xraylab.data.registry import (
     DEFAULT_SIZE,
     NAMED_SOURCES,
     Source,
@@ -18,9 +22,10 @@ from xraylab.data.catalogue import (
     load,
     sources,
 )
-from xraylab.data.errors import DataError
-from xraylab.data.locations import data_root
 from xraylab.data.split import SPLITS, Split
+
+if TYPE_CHECKING:
+    from xraylab.data.dataset import SplitDataset
 
 __all__ = [
     "DEFAULT_SIZE",
@@ -29,13 +34,21 @@ __all__ = [
     "DataError",
     "Source",
     "Split",
-    "batches",
+    "SplitDataset",
     "data_root",
     "epoch_order",
     "labels_of",
     "load",
-    "num_batches",
     "read_rows",
     "sources",
     "take",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import :class:`SplitDataset` on first use: it needs Keras, the rest does not (PEP 562)."""
+    if name == "SplitDataset":
+        from xraylab.data.dataset import SplitDataset
+
+        return SplitDataset
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

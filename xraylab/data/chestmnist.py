@@ -1,7 +1,6 @@
-"""ChestMNIST at its four sizes: what the files are, where they lie, and how they are fetched."""
+"""ChestMNIST at its four sizes: the published files, their search on this machine and download."""
 
 import contextlib
-import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -9,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xraylab import io
+from xraylab.arguments import require_choice
 from xraylab.data import download
 from xraylab.data.errors import DataError
-from xraylab.data.locations import data_root, search_roots
+from xraylab.data.locations import arrays_folder, data_root, search_roots
 from xraylab.data.npz import load_npz
 from xraylab.data.split import Split
 
@@ -21,7 +21,7 @@ NUM_IMAGES = {"train": 78468, "val": 11219, "test": 22433}
 
 @dataclass(frozen=True)
 class Release:
-    """One published file: its name, address and MD5 sum (32 hex digits)."""
+    """One published file: its name, address and MD5 checksum (32 hex digits)."""
 
     name: str
     url: str
@@ -38,19 +38,19 @@ RELEASES: Mapping[int, Release] = {
     128: _release("chestmnist_128.npz", "db107e5590b27930b62dbaf558aebee3"),
     224: _release("chestmnist_224.npz", "45bd33e6f06c3e8cdb481c74a89152aa"),
 }
-"""The file for each size in pixels, as ``medmnist.INFO["chestmnist"]`` has them."""
+"""The file for each size in pixels, as in ``medmnist.INFO["chestmnist"]``."""
 
 MEDMNIST_NAMES = {"pleural_thickening": "pleural"}
-"""Findings that MedMNIST calls by another name than :data:`xraylab.findings.FINDINGS`."""
+"""MedMNIST's names of the findings that :data:`xraylab.findings.FINDINGS` names differently."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Files on this machine that bear a release's name.
+    """Files on this machine that have a release's name.
 
     Args:
-        path: the first one whose MD5 sum is right, or None.
-        others: those passed over, with the MD5 sum of each.
+        path: the first one whose MD5 checksum is right, or None.
+        others: those passed over, with the MD5 checksum of each.
     """
 
     path: Path | None
@@ -69,7 +69,7 @@ def load_chestmnist(
     """Load one split of ChestMNIST, from a file on this machine or else from the network.
 
     Shapes:
-        images: (n, size, size) uint8, memory-mapped; labels: (n, 14) uint8.
+        images: (n, size, size) uint8, memory-mapped; labels: (n, 14) float32.
 
     Args:
         size: 28, 64, 128 or 224 pixels.
@@ -77,50 +77,24 @@ def load_chestmnist(
         cache_dir: folder for downloads and unpacked arrays; None stands for :func:`data_root`.
         download_missing: whether to download a file that is not on this machine.
         progress: whether to show progress.
-        roots: folders to look in; None stands for :func:`search_roots`.
+        roots: folders to search; None stands for :func:`search_roots`.
 
     Raises:
-        DataError: if the size is none of the four, or the file cannot be had.
+        ValueError: if ChestMNIST has no such size.
+        DataError: if the file is neither here nor can be downloaded.
     """
-    release = release_of(size)
+    release = RELEASES[require_choice("size", size, RELEASES)]
     root = data_root() if cache_dir is None else Path(cache_dir)
     found = find(size, cache_dir=root, roots=roots, progress=progress)
     path = found.path or _download(release, root, found, download_missing, progress)
     return load_npz(
-        path,
-        split=split,
-        size=size,
-        cache_dir=root,
-        progress=progress,
-        source="chestmnist",
+        path, split=split, size=size, cache_dir=root, progress=progress, source="chestmnist"
     )
 
 
-def release_of(size: int) -> Release:
-    """Return the release of one size.
-
-    Raises:
-        DataError: if ChestMNIST has no such size.
-    """
-    if size not in RELEASES:
-        raise DataError(
-            "argument size",
-            expected=f"one of ChestMNIST's sizes: {', '.join(map(str, RELEASES))} px",
-            found=repr(size),
-            advice="ask for one of these sizes and resize the images, or pass a file of your own",
-        )
-    return RELEASES[size]
-
-
 def candidates(release: Release, roots: Iterable[Path]) -> list[Path]:
-    """Return the files under ``roots`` that bear the release's name, without checking them."""
-    found = []
-    for root in roots:
-        for folder, folders, names in os.walk(root):
-            folders.sort()  # the same order on every machine
-            if release.name in names:
-                found.append(Path(folder) / release.name)
-    return found
+    """Return the files under ``roots`` that have the release's name, unchecked."""
+    return [path for root in roots for path in sorted(root.rglob(release.name)) if path.is_file()]
 
 
 def find(
@@ -130,31 +104,31 @@ def find(
     roots: Iterable[Path] | None = None,
     progress: bool = True,
 ) -> Found:
-    """Look for ChestMNIST on this machine; warn about files whose MD5 sum is another.
+    """Search ChestMNIST on this machine; warn about files with another MD5 checksum.
 
     Args:
         size: 28, 64, 128 or 224 pixels.
-        cache_dir: folder of our own downloads; None stands for :func:`data_root`.
-        roots: folders to look in; None stands for :func:`search_roots`.
-        progress: whether to show the progress of computing MD5 sums.
-
-    Raises:
-        DataError: if the size is none of the four.
+        cache_dir: folder of xraylab's downloads; None stands for :func:`data_root`.
+        roots: folders to search; None stands for :func:`search_roots`.
+        progress: whether to show the progress of computing checksums.
     """
-    release = release_of(size)
+    release = RELEASES[require_choice("size", size, RELEASES)]
     root = data_root() if cache_dir is None else Path(cache_dir)
     others = {}
     for path in candidates(release, search_roots(root) if roots is None else roots):
-        try:
-            md5 = known_md5(path, root) or _compute_md5(path, root, progress)
-        except DataError as error:
-            md5 = f"unknown: {error.found}"
+        md5 = known_md5(path, root)
+        if md5 is None:
+            try:
+                md5 = io.md5(path, progress)
+                _remember(path, md5, root)
+            except OSError as error:
+                md5 = f"unknown: {error}"
         if md5 == release.md5:
             return Found(path, others)
         others[path] = md5
         warnings.warn(
-            f"{path} is passed over: its MD5 sum is {md5}, not {release.md5} as published for "
-            f"ChestMNIST at {size} px. To use it as it is, pass its path to xraylab.data.load",
+            f"{path} is passed over. Expected: the MD5 checksum {release.md5} of ChestMNIST at "
+            f"{size} px. Received: {md5}. To use it as it is, pass its path to xraylab.data.load",
             stacklevel=2,
         )
     return Found(None, others)
@@ -163,75 +137,61 @@ def find(
 def _download(
     release: Release, root: Path, found: Found, download_missing: bool, progress: bool
 ) -> Path:
+    """Download a release, or explain how to get it."""
     passed_over = "".join(
-        f"; {path} is here but has the MD5 sum {md5}: pass its path to load it as it is"
+        f" {path} has the MD5 checksum {md5}: pass its path to load it as it is."
         for path, md5 in found.others.items()
     )
-    destination = root / "chestmnist" / release.name
+    path = root / "chestmnist" / release.name
+    by_hand = f"fetch {release.url} elsewhere and save it as {path}"
     if not download_missing:
         raise DataError(
-            release.name,
-            expected=f"the file with MD5 sum {release.md5} in {root / 'chestmnist'}, in "
-            "~/.medmnist or under /kaggle/input",
-            found="none, and downloading was ruled out" + passed_over,
-            advice=f"load with download=True, or fetch {release.url} and put it at {destination}",
+            f"{release.name} is not on this machine, and download=False",
+            f"the file with MD5 checksum {release.md5} in {root / 'chestmnist'}, in ~/.medmnist or "
+            "under /kaggle/input",
+            "no such file",
+            f"Load with download=True, or {by_hand}.{passed_over}",
         )
     try:
-        path = download.fetch(release.url, destination, release.md5, progress=progress)
+        download.fetch(release.url, path, release.md5, progress=progress)
     except DataError as error:
-        by_hand = f"; or fetch {release.url} elsewhere and put it at {destination}"
-        raise DataError(
-            error.subject,
-            expected=error.expected,
-            found=error.found + passed_over,
-            advice=error.advice + by_hand,
-        ) from error
+        raise DataError(f"{error}. Or {by_hand}.{passed_over}") from error
     _remember(path, release.md5, root)
     return path
 
 
-# MD5 sums already computed, so that 4 GB are not read again at every load. The note is only a
-# convenience: where it cannot be read or written, sums are computed again.
+# Checksums already computed, so that 4 GB are not read again at every load. Where the notes cannot
+# be read or written, checksums are computed again.
 
 
 def _notes_file(root: Path) -> Path:
-    return root / "arrays" / "md5_sums.json"
+    return arrays_folder(root) / "md5_sums.json"
 
 
 def _notes(root: Path) -> dict:
     try:
-        notes = json.loads(_notes_file(root).read_text())
+        notes = io.read_json(_notes_file(root))
     except (OSError, ValueError):
         return {}
     return notes if isinstance(notes, dict) else {}
 
 
 def known_md5(path: Path, root: Path) -> str | None:
-    """Return a file's MD5 sum if it was computed before and the file has not changed since."""
+    """Return a file's MD5 checksum if it was computed before and the file has not changed since."""
     note = _notes(root).get(str(path.absolute()))
     try:
         status = path.stat()
     except OSError:
         return None
-    if isinstance(note, dict) and (note.get("size"), note.get("mtime_ns")) == (
-        status.st_size,
-        status.st_mtime_ns,
-    ):
+    unchanged = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    if isinstance(note, dict) and note.items() >= unchanged.items():
         return note.get("md5")
     return None
 
 
-def _compute_md5(path: Path, root: Path, progress: bool) -> str:
-    md5 = io.md5(path, progress)
-    _remember(path, md5, root)
-    return md5
-
-
 def _remember(path: Path, md5: str, root: Path) -> None:
-    with contextlib.suppress(OSError, DataError):
+    with contextlib.suppress(OSError):
         status = path.stat()
         note = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "md5": md5}
-        notes = _notes(root) | {str(path.absolute()): note}
-        io.make_folder(_notes_file(root).parent)
-        with io.atomic_write(_notes_file(root)) as stream:
-            stream.write(json.dumps(notes, indent=1).encode())
+        io.make_folder(_notes_file(root).parent, mode=0o700)
+        io.write_json(_notes_file(root), _notes(root) | {str(path.absolute()): note})

@@ -6,51 +6,38 @@ from pathlib import Path
 
 import numpy as np
 
-from xraylab.data.errors import DataError
-
 SQUARES = ("pad", "crop", "stretch")
 """Ways to make an image square, see :func:`read_image`."""
 
 DECODER = 1
-"""Number of the rules in this module; it changes whenever the bytes that come out do."""
+"""Version of the rules in this module; it changes whenever the resulting pixels do."""
 
 _DAMAGE = (SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
 
 class UnreadableImage(Exception):
-    """A file that holds no image, or a damaged one; the message says what is wrong with it."""
-
-
-def check_square(square: str) -> None:
-    """Raise a :class:`DataError` unless ``square`` is one of :data:`SQUARES`."""
-    if square not in SQUARES:
-        raise DataError(
-            "argument square",
-            expected=f"one of {', '.join(SQUARES)}",
-            found=repr(square),
-            advice="pad keeps all of the image, crop keeps its middle, stretch changes its shape",
-        )
+    """A file is no image, or a damaged one; the message says what is wrong with it."""
 
 
 def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
-    """Return the image in an image file, square and resized.
+    """Read an image file as a square grey image of the given size.
 
-    Colour becomes grey by its luma (ITU-R BT.601) and what is transparent becomes black. An image of
+    Colour becomes grey by its luma (ITU-R BT.601); transparent pixels become black. An image of
     more than 8 bits is stretched linearly from its darkest to its brightest pixel to 0…255, because
-    the file does not say how many of its bits are used. Resizing is bicubic and antialiased.
+    the file does not tell how many of its bits are used. Resizing is bicubic and antialiased.
 
     Shapes:
         returns: (size, size) uint8, 0 to 255.
 
     Args:
-        path: an image file that Pillow can open; of several pictures in it the first.
+        path: an image file that Pillow can open; of several images in it the first is read.
         size: side of the result in pixels.
         square: ``"pad"`` adds black at both ends of the shorter side, ``"crop"`` cuts both ends of
-            the longer side (half of what is too much at each), ``"stretch"`` resizes each side by
-            itself. A square image comes out the same by all three.
+            the longer side equally, ``"stretch"`` resizes each side on its own. The three give the
+            same result for a square image.
 
     Raises:
-        UnreadableImage: if the file holds no picture, or a damaged one.
+        UnreadableImage: if the file is no image, or a damaged one.
         OSError: if the system cannot read the file.
     """
     from PIL import Image, UnidentifiedImageError
@@ -59,25 +46,25 @@ def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
         with Image.open(path) as opened:
             return _squared(_grey(opened), size, square)
     except UnidentifiedImageError as error:
-        raise UnreadableImage("no image in a format that is known") from error
+        raise UnreadableImage("not an image in a known format") from error
     except (*_DAMAGE, Image.DecompressionBombError) as error:
         raise UnreadableImage(str(error) or type(error).__name__) from error
     except OSError as error:
-        # Pillow reports damage as an OSError without a number. One with a number is the system's:
-        # a disk that has gone says nothing about the image.
+        # Pillow reports damage as an OSError without a number. One with a number comes from the
+        # system and tells nothing about the image.
         if error.errno is not None:
             raise
         raise UnreadableImage(str(error)) from error
 
 
 def _grey(image):
-    """Return a picture as 8-bit grey."""
+    """Convert an image to 8-bit grey."""
     from PIL import Image
 
     if image.mode == "F" or image.mode.startswith("I"):  # 16 or 32 bits
         levels = np.asarray(image, dtype=np.float64)
         if not np.isfinite(levels).all():
-            raise UnreadableImage("grey values that are no numbers")
+            raise UnreadableImage("grey values are not finite")
         darkest, brightest = levels.min(), levels.max()
         scale = 255 / (brightest - darkest) if brightest > darkest else 0.0
         return Image.fromarray(np.rint((levels - darkest) * scale).astype(np.uint8))
@@ -89,7 +76,7 @@ def _grey(image):
 
 
 def _squared(image, size, square):
-    """Return a grey picture as a square array."""
+    """Resize a grey image to a square array."""
     from PIL import Image
 
     bicubic = Image.Resampling.BICUBIC

@@ -1,7 +1,6 @@
-"""Images in a folder, as its tables list them: what is known of them, and the way to a split."""
+"""Images in a folder, as its tables list them, and how they become a split."""
 
 import hashlib
-import json
 import os
 import warnings
 from dataclasses import KW_ONLY, dataclass
@@ -9,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from xraylab.arguments import require_int
-from xraylab.data.decoded import decode_images
+from xraylab.arguments import require_choice, require_int
 from xraylab.data.errors import DataError
-from xraylab.data.image_io import check_square
-from xraylab.data.split import Split, boxes_of, evenly_spaced
-from xraylab.io import atomic_write
+from xraylab.data.image_cache import decode_images
+from xraylab.data.image_io import SQUARES
+from xraylab.data.split import Split, evenly_spaced, select_boxes
+from xraylab.io import write_json
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 """Endings of image files, in lower case, where a table names images without one."""
@@ -25,13 +24,13 @@ class Listing:
     """The images of one split, before any is opened.
 
     Shapes:
-        labels: (n, k) uint8; known: (n, k) bool, or None; table: (n,) structured; boxes as in
+        labels: (n, num_labels) float32, NaN where unknown; table: (n,) structured; boxes as in
         :class:`xraylab.data.Split`, ``image`` counted in this list.
 
     Args:
         source: name of the source.
         split: name of the split.
-        root: folder that the paths are told relative to.
+        root: folder that the paths are relative to.
         names: the images' names in the table, all different.
         paths: the file of each image, or None where there is none.
     """
@@ -45,7 +44,6 @@ class Listing:
     labels: np.ndarray
     label_names: tuple[str, ...]
     table: np.ndarray
-    known: np.ndarray | None = None
     boxes: np.ndarray | None = None
 
 
@@ -60,48 +58,48 @@ def load_listing(
     square: str = "pad",
     workers: int | None = None,
 ) -> Split:
-    """Return the split of a listing: its images decoded once and memory-mapped from then on.
+    """Load the split of a listing: its images are decoded once and memory-mapped from then on.
 
     Images without a file and images that cannot be read are left out; a warning gives their number
-    and names ``report.json`` beside the array, which lists them.
+    and the path of ``report.json``, which lists them.
 
     Args:
         listing: the images.
         size: side of an image in pixels.
-        square: how an image becomes square, see :func:`xraylab.data.image_io.read_image`.
-        num_images: how many images to take of those that have a file, evenly spaced; chosen before
-            any is decoded, so that a few cost little. None takes all.
-        seed: where an evenly spaced choice begins.
+        num_images: number of images to take of those that have a file, evenly spaced; chosen before
+            any is decoded. None takes all.
+        seed: determines where an evenly spaced choice begins.
         cache_dir: folder of the decoded arrays.
         progress: whether to show progress.
-        workers: threads that decode; None stands for one a processor core.
+        square: how an image becomes square, see :func:`xraylab.data.image_io.read_image`.
+        workers: number of decoding threads; None stands for one per processor core.
 
     Raises:
-        DataError: if an argument is wrong, no image is left, or the disk refuses.
+        DataError: if no image is left.
+        OSError: if the cache cannot be written.
     """
-    check_square(square)
+    require_choice("square", square, SQUARES)
     if workers is not None:
         require_int("workers", workers, 1)
     if not listing.names:
         raise DataError(
-            listing.root,
-            expected=f"images of the {listing.split} split",
-            found=f"none: the tables put no image into {listing.split}",
-            advice="ask for another split, or check the tables",
+            f"{listing.root} has no images of the {listing.split} split",
+            f"images of the {listing.split} split",
+            f"tables that put no image into {listing.split}",
+            "Load another split, or check the tables",
         )
-    present = np.array([path is not None for path in listing.paths], dtype=bool)
-    missing = [name for name, there in zip(listing.names, present, strict=True) if not there]
-    if not present.any():
+    rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], dtype=int)
+    missing = [n for n, path in zip(listing.names, listing.paths, strict=True) if path is None]
+    if not len(rows):
         raise DataError(
-            listing.root,
-            expected=f"the files of the {len(missing):,} images of the {listing.split} split",
-            found=f"none of them; the first would be {missing[0]}",
-            advice="pass the folder that has the images as root=…",
+            f"{listing.root} lacks the image files",
+            f"the files of the {len(missing):,} images of the {listing.split} split",
+            f"none of them; the first would be {missing[0]}",
+            "Pass the folder that has the images as root=…",
         )
-    rows = np.flatnonzero(present)
     if num_images is not None:
         rows = rows[evenly_spaced(len(rows), num_images, seed, listing.split)]
-    images = decode_images(
+    decoded = decode_images(
         [listing.paths[row] for row in rows],
         root=listing.root,
         size=size,
@@ -111,37 +109,34 @@ def load_listing(
         progress=progress,
         workers=workers,
     )
-    unreadable = {listing.names[rows[place]]: reason for place, reason in images.problems.items()}
+    unreadable = {listing.names[rows[index]]: why for index, why in decoded.problems.items()}
     if missing or unreadable:
-        _report(listing, images.folder / "report.json", missing, unreadable)
-    if not len(images.images):
+        _report(listing, decoded.folder / "report.json", missing, unreadable)
+    if not len(decoded.images):
         raise DataError(
-            listing.root,
-            expected="images that can be read",
-            found=f"{len(unreadable):,} that cannot, such as {next(iter(unreadable.items()))}",
-            advice=f"see {images.folder / 'report.json'}, and fetch the files again",
+            f"{listing.root} has no readable image of the {listing.split} split",
+            "image files that can be read",
+            f"{len(unreadable):,} that cannot, such as {next(iter(unreadable.items()))}",
+            f"See {decoded.folder / 'report.json'}, and fetch the files again",
         )
-    rows = rows[images.readable]
+    rows = rows[decoded.readable]
     labels = listing.labels[rows]
-    known = None if listing.known is None else listing.known[rows]
-    boxes = None if listing.boxes is None else boxes_of(listing.boxes, rows)
+    boxes = None if listing.boxes is None else select_boxes(listing.boxes, rows)
     return Split(
-        images.images,
+        decoded.images,
         labels,
         source=listing.source,
         split=listing.split,
-        size=size,
         label_names=listing.label_names,
-        known=known,
         boxes=boxes,
         table=listing.table[rows],
-        fingerprint=_fingerprint(images.sha256, labels, known, boxes),
+        fingerprint=_fingerprint(decoded.sha256, labels, boxes),
         path=listing.root.absolute(),
     )
 
 
 def _fingerprint(images: str, *arrays: np.ndarray | None) -> str:
-    """Return a digest of the images' own digest and what is said of them."""
+    """Compute a digest of the images' own digest, the labels and the boxes."""
     digest = hashlib.sha256(images.encode())
     for array in arrays:
         digest.update(b"none" if array is None else f"{array.shape}".encode() + array.tobytes())
@@ -149,24 +144,21 @@ def _fingerprint(images: str, *arrays: np.ndarray | None) -> str:
 
 
 def _report(listing: Listing, path: Path, missing: list[str], unreadable: dict[str, str]) -> None:
-    """Write down which images were left out, and warn."""
+    """Write a list of the images that were left out, and warn."""
     report = {
-        "root": str(listing.root),
+        "root": listing.root,
         "split": listing.split,
         "listed": len(listing.names),
         "missing": missing,
         "unreadable": unreadable,
     }
-    text = json.dumps(report, indent=1)
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        with atomic_write(path) as stream:
-            stream.write(text.encode())
+    write_json(path, report)
     kinds = [(missing, "have no file"), (unreadable, "cannot be read")]
     left_out = " and ".join(f"{len(images):,} {what}" for images, what in kinds if images)
     warnings.warn(
         f"{listing.root}: of the {len(listing.names):,} images of the {listing.split} split "
         f"{left_out}; they are left out. {path} lists them",
-        stacklevel=5,  # whoever called load
+        stacklevel=5,  # the caller of load
     )
 
 
@@ -183,23 +175,21 @@ def paths_by_stem(folders: list[Path]) -> dict[str, Path]:
     """Return all image files in some folders by their names without ending.
 
     Raises:
-        DataError: if two files have the same such name, for then neither can be told from it.
+        DataError: if two files have the same name without ending.
     """
     found = {}
     for folder in folders:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries)
-        for name in names:
-            stem, ending = os.path.splitext(name)  # noqa: PTH122 (a Path for each is slow)
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208 (a Path for each file is slow)
+            stem, ending = os.path.splitext(name)  # noqa: PTH122
             if ending.lower() not in SUFFIXES:
                 continue
             path = folder / name
             if stem in found:
                 raise DataError(
-                    path,
-                    expected=f"one file for the image {stem}",
-                    found=f"another one at {found[stem]}",
-                    advice="move one of the two out of the folder",
+                    f"{path} is a second file of one image",
+                    f"one file for the image {stem}",
+                    f"another one at {found[stem]}",
+                    "Move one of the two out of the folder",
                 )
             found[stem] = path
     return found

@@ -3,12 +3,16 @@
 import hashlib
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraylab.data.batches import take
 from xraylab.data.errors import DataError
 from xraylab.phantom import BOX_DTYPE
+
+if TYPE_CHECKING:
+    from xraylab.data.dataset import SplitDataset
 
 SPLITS = ("train", "val", "test")
 """Names of the three splits, as MedMNIST writes them."""
@@ -16,31 +20,28 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """The images of one split with their labels; nothing in it is copied or changed.
+    """The images of one split with their labels.
 
     Shapes:
         images: (n, size, size) uint8, 0 to 255; memory-mapped where the source is a file.
-        labels: (n, k) uint8, 0 or 1; 0 too where the label is not known.
-        known: (n, k) bool, which labels are known, or None where all are.
-        boxes: structured array of :data:`xraylab.phantom.BOX_DTYPE`, or None where the source
-            knows no boxes; ``x`` runs to the right and ``y`` downwards, both from 0 to 1.
+        labels: (n, num_labels) float32, 0 or 1, NaN where unknown.
+        boxes: structured array of :data:`xraylab.phantom.BOX_DTYPE`, or None; ``x`` runs to the
+            right and ``y`` downwards, both from 0 to 1.
         table: structured array (n,), what is known of each image, or None.
-        masks: ``masks[i]`` is (k, size, size) bool, the pixels of each label on image ``i``, and
-            ``masks[rows]`` is (len(rows), k, size, size) bool; or None. They may be made only when
-            they are asked for.
+        masks: ``masks[i]`` is (num_labels, size, size) bool, the pixels of each label in image
+            ``i``, and ``masks[rows]`` has an image axis in front; or None. Masks may be computed
+            only when they are indexed.
 
     Args:
         images: the images.
         labels: the labels; column ``j`` belongs to ``label_names[j]``.
         source: where the images come from: ``"phantom"``, ``"chestmnist"`` or a file's path.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        size: side of an image in pixels.
-        label_names: the ``k`` names of the labels.
-        known: which labels count; :func:`xraylab.data.batches` gives NaN for those that do not.
-        boxes: where the findings lie.
-        table: what is known of each image, such as sex, age and projection.
-        masks: anything with a length that takes image numbers, slices and lists of them in brackets.
-        simulated: whether the images are simulated; their scores then say nothing about patients.
+        label_names: the names of the labels.
+        boxes: bounding boxes of the findings.
+        table: patient, sex, age, projection and the like.
+        masks: anything with a length that is indexed by image numbers, slices and lists of them.
+        simulated: whether the images are simulated; scores on them say nothing about patients.
         fingerprint: hex digest that changes when the images or labels do.
         path: the file or folder the images were read from, if there is one.
 
@@ -53,9 +54,7 @@ class Split:
     _: KW_ONLY
     source: str
     split: str
-    size: int
     label_names: tuple[str, ...]
-    known: np.ndarray | None = None
     boxes: np.ndarray | None = None
     table: np.ndarray | None = None
     masks: Any = None
@@ -65,141 +64,130 @@ class Split:
 
     def __post_init__(self):
         object.__setattr__(self, "label_names", tuple(self.label_names))
-        images = len(self.images)
+        object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.float32))
+        n, k = len(self.images), len(self.label_names)
+        shape, size = self.images.shape, self.images.shape[-1]
         self._require(
             "images",
-            self.images.dtype == np.uint8 and self.images.shape == (images, self.size, self.size),
-            f"(n, {self.size}, {self.size}) uint8",
-            f"{self.images.shape} {self.images.dtype}",
+            self.images.dtype == np.uint8 and shape == (n, size, size),
+            "(n, size, size) uint8",
+            f"{shape} {self.images.dtype}",
         )
+        labels = self.labels
         self._require(
-            "labels",
-            self.labels.dtype == np.uint8 and self.labels.shape == (images, len(self.label_names)),
-            f"({images}, {len(self.label_names)}) uint8: a row an image, a column a label name",
-            f"{self.labels.shape} {self.labels.dtype}",
+            "labels", labels.shape == (n, k), f"({n}, {k}) for {k} label names", f"{labels.shape}"
         )
-        if self.known is not None:
-            self._require(
-                "known",
-                self.known.dtype == np.bool_ and self.known.shape == self.labels.shape,
-                f"{self.labels.shape} bool: a truth a label",
-                f"{self.known.shape} {self.known.dtype}",
-            )
+        wrong = labels[~(np.isnan(labels) | np.isin(labels, (0, 1)))]
+        self._require("labels", not len(wrong), "0, 1 or NaN (unknown)", f"{wrong[:1]}")
         if self.boxes is not None:
+            names = self.boxes.dtype.names
             self._require(
-                "boxes",
-                self.boxes.dtype.names == BOX_DTYPE.names,
-                f"a structured array with the fields {', '.join(BOX_DTYPE.names)}",
-                f"{self.boxes.dtype}",
+                "boxes", names == BOX_DTYPE.names, f"fields {BOX_DTYPE.names}", f"{names}"
             )
         if self.table is not None:
-            table = np.asarray(self.table)
-            self._require(
-                "table",
-                table.dtype.names is not None and table.shape == (images,),
-                f"({images},) structured: a row an image",
-                f"{table.shape} {table.dtype}",
-            )
+            dtype = self.table.dtype
+            fits = dtype.names is not None and self.table.shape == (n,)
+            self._require("table", fits, f"({n},) structured", f"{self.table.shape} {dtype}")
         if self.masks is not None:
-            found = len(self.masks) if hasattr(self.masks, "__len__") else None
-            self._require(
-                "masks",
-                found == images and hasattr(self.masks, "__getitem__"),
-                f"({images}, {len(self.label_names)}, {self.size}, {self.size}) bool, or what gives"
-                " such masks in brackets",
-                f"a {type(self.masks).__name__}" + ("" if found is None else f" of {found}"),
+            found = len(self.masks) if hasattr(self.masks, "__len__") else "no length"
+            fits = found == n and hasattr(self.masks, "__getitem__")
+            self._require("masks", fits, f"({n}, {k}, {size}, {size}) bool", f"{found} masks")
+
+    def _require(self, name: str, fits: bool, expected: str, received: str) -> None:
+        if not fits:
+            raise DataError(
+                f"{name} of the {self.split} split of {self.source} do not fit", expected, received
             )
 
-    def _require(self, name: str, good: bool, expected: str, found: str) -> None:
-        if not good:
-            raise DataError(
-                f"{name} of the {self.split} split of {self.source}",
-                expected=expected,
-                found=found,
-                advice="pass arrays of this shape and type to Split",
-            )
+    @property
+    def size(self) -> int:
+        """Side of an image in pixels."""
+        return self.images.shape[1]
 
     def __len__(self) -> int:
         return len(self.images)
 
-    @property
-    def truth(self) -> np.ndarray:
-        """The labels to score against: 0 or 1, and nan where ``known`` says they are unknown."""
-        labels = np.asarray(self.labels)
-        return labels if self.known is None else np.where(self.known, labels, np.float32("nan"))
-
     def __repr__(self) -> str:
         k = len(self.label_names)
         names = ", ".join(self.label_names[:3]) + (", …" if k > 3 else "")
-        healthy = 1.0 - self.labels.any(axis=1).mean() if len(self) else 0.0
+        negative = 1.0 - (self.labels == 1).any(axis=1).mean() if len(self) else 0.0
         lines = [
             f"Split {self.source} · {self.split} · {len(self):,} images of"
-            f" {self.size}×{self.size} px · {k} labels ({names}) · {healthy:.0%} of the images"
-            " without any label"
+            f" {self.size}×{self.size} px · {k} labels ({names}) · {negative:.0%} of the images"
+            " without a positive label"
         ]
-        extras = []
-        if self.known is not None and self.known.size:
-            extras.append(f"labels known: {self.known.mean():.1%}")
-        if self.boxes is not None:
-            extras.append(f"boxes known: {len(self.boxes):,}")
-        if self.masks is not None:
-            extras.append("masks known")
-        if self.table is not None:
-            extras.append(f"table known: {', '.join(self.table.dtype.names)}")
-        if extras:
-            lines.append("  " + " · ".join(extras))
+        unknown = np.isnan(self.labels).mean() if len(self) else 0.0
+        extras = {
+            f"unknown labels: {unknown:.1%}": unknown > 0,
+            f"boxes: {len(self.boxes) if self.boxes is not None else 0:,}": self.boxes is not None,
+            "masks": self.masks is not None,
+            f"table: {', '.join(self.table.dtype.names)}" if self.table is not None else "": True,
+        }
+        if shown := [text for text, there in extras.items() if there and text]:
+            lines.append("  " + " · ".join(shown))
         if self.simulated:
             lines.append("  SIMULATED images: scores on them say nothing about patients")
         return "\n".join(lines)
 
-    def subset(self, indices: slice | np.ndarray | list[int]) -> "Split":
-        """Return a split of the images named, in the order named; what is known of them goes along.
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return all images and labels in memory, as ``Model.fit`` takes them.
 
-        A slice keeps a memory-mapped source memory-mapped; any other index copies its images. Masks
-        are never copied: they stay where they are until they are asked for.
+        Shapes:
+            returns: (n, size, size, 1) float32 in [0, 1]; (n, num_labels) float32, NaN where
+            unknown.
+        """
+        return take(self, slice(None))
+
+    def to_dataset(self, batch_size: int = 32, **options: Any) -> "SplitDataset":
+        """Return a Keras dataset of the split, for ``Model.fit``, ``evaluate`` and ``predict``.
 
         Args:
-            indices: a slice, row numbers, or one truth value an image.
+            batch_size: images per batch.
+            options: ``shuffle=False``, ``seed=0``, ``drop_remainder=False``, ``augment=None`` and
+                the others of :class:`xraylab.data.SplitDataset`.
+        """
+        from xraylab.data.dataset import SplitDataset  # imports Keras
+
+        return SplitDataset(self, batch_size, **options)
+
+    def subset(self, rows: slice | np.ndarray | list[int]) -> "Split":
+        """Return a split of some images in the order given.
+
+        A slice keeps a memory-mapped source memory-mapped; any other index copies the images.
+
+        Args:
+            rows: a slice, row numbers, or one boolean per image.
 
         Raises:
-            DataError: if a row number lies outside the split or none is left.
+            DataError: if a row lies outside the split or none is chosen.
         """
-        rows = np.arange(len(self))
         try:
-            rows = np.atleast_1d(
-                rows[indices if isinstance(indices, slice) else np.asarray(indices)]
-            )
+            index = rows if isinstance(rows, slice) else np.asarray(rows)
+            numbers = np.atleast_1d(np.arange(len(self))[index])
         except IndexError as error:
             raise DataError(
-                "indices",
-                expected=f"a slice, row numbers from 0 to {len(self) - 1}, or {len(self)} truths",
-                found=str(error),
-                advice="choose rows inside the split; len(split) gives their number",
+                "rows lie outside the split",
+                f"a slice, row numbers from 0 to {len(self) - 1}, or {len(self)} booleans",
+                str(error),
             ) from error
-        if not len(rows):
-            raise DataError(
-                "indices",
-                expected="at least one image",
-                found="a choice of none",
-                advice=f"choose among the {len(self)} images of the split",
-            )
-        chosen = indices if isinstance(indices, slice) else rows
+        if not len(numbers):
+            raise DataError("rows choose no image", f"some of {len(self)} images", repr(rows))
+        chosen = rows if isinstance(rows, slice) else numbers
         digest = hashlib.sha256(f"{self.fingerprint} rows ".encode())
-        digest.update(rows.astype("<i8").tobytes())
+        digest.update(numbers.astype("<i8").tobytes())
         return replace(
             self,
             images=self.images[chosen],
             labels=self.labels[chosen],
-            known=None if self.known is None else self.known[chosen],
-            boxes=None if self.boxes is None else boxes_of(self.boxes, rows),
+            boxes=None if self.boxes is None else select_boxes(self.boxes, numbers),
             table=None if self.table is None else self.table[chosen],
-            masks=None if self.masks is None else _MasksOf(self.masks, rows),
+            masks=None if self.masks is None else _Rows(self.masks, numbers),
             fingerprint=digest.hexdigest(),
         )
 
 
-class _MasksOf:
-    """The masks of some images, in their order; taken from all masks when they are asked for."""
+class _Rows:
+    """Some rows of masks, which are read only when they are indexed."""
 
     def __init__(self, masks: Any, rows: np.ndarray):
         self._masks, self._rows = masks, rows
@@ -207,38 +195,30 @@ class _MasksOf:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, images: int | slice | np.ndarray | list[int]) -> np.ndarray:
-        return self._masks[self._rows[images]]
+    def __getitem__(self, index: int | slice | np.ndarray | list[int]) -> np.ndarray:
+        return self._masks[self._rows[index]]
 
 
-def evenly_spaced(images: int, num_images: int, seed: int, split: str) -> slice:
-    """Return the rows of every so-many-th image; as a slice, which keeps a memory map one.
-
-    Raises:
-        DataError: if there are fewer than ``num_images``.
-    """
-    if num_images > images:
+def evenly_spaced(num_images: int, count: int, seed: int, split: str) -> slice:
+    """Return a slice of ``count`` evenly spaced rows out of ``num_images``."""
+    if count > num_images:
         raise DataError(
-            "argument num_images",
-            expected=f"at most {images:,}, the images in the {split} split",
-            found=f"{num_images:,}",
-            advice="ask for fewer, or for all with num_images=None",
+            f"num_images is larger than the {split} split",
+            f"at most {num_images:,}",
+            f"{count:,}",
+            "Pass a smaller number, or num_images=None for all images",
         )
-    step = images // num_images
-    last_start = images - (num_images - 1) * step
+    step = num_images // count
+    last_start = num_images - (count - 1) * step
     start = int(np.random.Philox(key=seed).random_raw() % last_start)
-    return slice(start, start + (num_images - 1) * step + 1, step)
+    return slice(start, start + (count - 1) * step + 1, step)
 
 
-def boxes_of(boxes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def select_boxes(boxes: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the boxes of the images in ``rows``, with ``image`` counted in the new order."""
-    # Sorted once, each image's boxes lie together and are found by bisection; an image that was chosen
-    # twice keeps its boxes both times.
     boxes = boxes[np.argsort(boxes["image"], kind="stable")]
     first = np.searchsorted(boxes["image"], rows, side="left")
-    count = np.searchsorted(boxes["image"], rows, side="right") - first
-    new_image = np.repeat(np.arange(len(rows)), count)
-    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    chosen = boxes[np.repeat(first, count) + within]
-    chosen["image"] = new_image
+    last = np.searchsorted(boxes["image"], rows, side="right")
+    chosen = boxes[[i for a, b in zip(first, last, strict=True) for i in range(a, b)]]
+    chosen["image"] = np.repeat(np.arange(len(rows)), last - first)
     return chosen

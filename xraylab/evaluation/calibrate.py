@@ -47,7 +47,7 @@ def calibrate(path: str | Path, *, progress: bool = True) -> CalibrationResult:
     run.require_classifier()
     recipe = run.recipe
     split = load_images(recipe, "val", progress)
-    result = fit_calibration(split.truth, predict_logits(run.load_model("best"), split))
+    result = fit_calibration(split.labels, predict_logits(run.load_model("best"), split))
     stored = _Content(
         label_names=recipe.label_names,
         num_images=len(split),

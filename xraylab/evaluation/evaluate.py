@@ -140,7 +140,7 @@ def evaluate(
 def _score(model, split, label_names, prevalence, replicates, progress):
     """Compute what an :class:`Evaluation` holds of a model on a split."""
     label_names = split.label_names if label_names is None else label_names
-    y_true, probabilities = split.truth, predict(model, split)
+    y_true, probabilities = split.labels, predict(model, split)
     return {
         "source": split.source,
         "split": split.split,

@@ -16,10 +16,13 @@ from xraylab.io.files import (
 from xraylab.io.locks import lock
 from xraylab.io.plain import read_json, to_plain, write_json
 from xraylab.io.progress import byte_bar, progress_bar
+from xraylab.io.resumable import ResumableArrays, cached_arrays
 
 __all__ = [
+    "ResumableArrays",
     "atomic_write",
     "byte_bar",
+    "cached_arrays",
     "format_bytes",
     "lock",
     "make_folder",

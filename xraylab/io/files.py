@@ -47,11 +47,16 @@ def wrap_os_error(path: str | os.PathLike, purpose: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None:  # already explained, or not from the operating system
+        if error.errno is None or hasattr(error, "explained"):  # not from the system, or nested
             raise
-        advice = _ADVICE.get(error.errno, "Check the disk and the path, then try again")
-        reason = f"{error.strerror} while {purpose}. {advice}"
-        raise type(error)(error.errno, reason, str(path)) from error
+        raise _explained(error.errno, f"{error.strerror} while {purpose}", path) from error
+
+
+def _explained(number: int, reason: str, path: str | os.PathLike) -> OSError:
+    advice = _ADVICE.get(number, "Check the disk and the path, then try again")
+    error = OSError(number, f"{reason}. {advice}", str(path))
+    error.explained = True
+    return error
 
 
 def format_bytes(count: float) -> str:
@@ -86,13 +91,11 @@ def require_free_disk(folder: str | os.PathLike, needed: int, purpose: str) -> N
     """Raise an ``OSError`` (ENOSPC) unless the disk of ``folder`` has room for ``needed`` bytes."""
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE_BYTES:
-        raise OSError(
-            errno.ENOSPC,
+        reason = (
             f"Not enough free disk for {purpose}; nothing was written. "
-            f"Expected: {format_bytes(needed + SPARE_BYTES)}. Received: {format_bytes(free)}. "
-            f"{_ADVICE[errno.ENOSPC]}",
-            str(folder),
+            f"Expected: {format_bytes(needed + SPARE_BYTES)}. Received: {format_bytes(free)}"
         )
+        raise _explained(errno.ENOSPC, reason, folder)
 
 
 def remove_stale(folder: Path, pattern: str = ".*.tmp", seconds: float = STALE_SECONDS) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import expit as sigmoid
 
 from xraylab.backend import is_out_of_memory
-from xraylab.data import Split, batches
+from xraylab.data import Split
 
 __all__ = ["predict_logits", "sigmoid"]
 
@@ -47,7 +47,7 @@ def predict_logits(model, images_or_split, batch_size=128):
 def _predict(model, images_or_split, batch_size):
     """Compute the logits batch by batch."""
     if isinstance(images_or_split, Split):
-        chunks = (images for images, _ in batches(images_or_split, batch_size))
+        chunks = (images for images, _ in images_or_split.to_dataset(batch_size))
     else:
         starts = range(0, len(images_or_split), batch_size)
         chunks = (images_or_split[start : start + batch_size] for start in starts)

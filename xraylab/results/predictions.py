@@ -39,7 +39,7 @@ class Predictions:
     @classmethod
     def of(cls, split: data.Split, logits: np.ndarray, patients: ArrayLike | None) -> Self:
         """Collect the labels of a split and the logits of a model."""
-        labels = np.where(np.isnan(split.truth), UNKNOWN, split.truth).astype(np.uint8)
+        labels = np.where(np.isnan(split.labels), UNKNOWN, split.labels).astype(np.uint8)
         if patients is not None:
             patients = np.asarray(patients)
             # bytes and objects become text: they would be pickled

@@ -161,7 +161,7 @@ def _require_labels(recipe, images):
             f"the recipe's label_names are {', '.join(recipe.label_names)}, but {recipe.data} has "
             f"{', '.join(images.label_names)}. Leave label_names out to take those"
         )
-    empty = np.flatnonzero(np.isnan(images.truth).all(axis=0))
+    empty = np.flatnonzero(np.isnan(images.labels).all(axis=0))
     if len(empty) and recipe.objective != "masked_reconstruction":
         raise ValueError(
             f"of {images.label_names[empty[0]]!r} nothing is known in any training image of "

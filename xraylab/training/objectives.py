@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from xraylab import data, losses, metrics
+from xraylab import losses, metrics
 from xraylab.io import atomic_write
 from xraylab.models import predict_logits, sigmoid
 from xraylab.training import augmentation
@@ -89,7 +89,7 @@ class Classification:
     def judge(self, model, split):
         """Return ``(scores, merit)`` of a model on the validation images."""
         logits = predict_logits(model, split).astype(np.float64)
-        truth = split.truth
+        truth = split.labels
         val_loss = float(np.nanmean(np.logaddexp(0.0, logits) - logits * truth))
         score = metrics.score(truth, sigmoid(logits), label_names=split.label_names)
         defined = not math.isnan(score.macro_auc)
@@ -211,7 +211,7 @@ class MaskedReconstruction:
         At most 1,024 images are taken.
         """
         total, count = 0.0, 0.0
-        for seed, (images, _) in enumerate(data.batches(split, min(64, len(split)))):
+        for seed, (images, _) in enumerate(split.to_dataset(min(64, len(split)))):
             if seed == 16:
                 break
             corrupted, mask = corrupt(images, seed)
@@ -315,4 +315,4 @@ def _outputs(model):
 
 def prevalence(split):
     """Return the share of the images with each label, of those images where it is known."""
-    return np.nanmean(np.asarray(split.truth, dtype=np.float64), axis=0).tolist()
+    return np.nanmean(np.asarray(split.labels, dtype=np.float64), axis=0).tolist()

@@ -77,7 +77,7 @@ def write_report(run, objective, images, state):
         validation, _ = objective.judge(model, images["val"])
     else:
         validation = metrics.score(
-            images["val"].truth,
+            images["val"].labels,
             sigmoid(predict_logits(model, images["val"])),
             label_names=run.recipe.label_names,
             prevalence=run.facts["train_prevalence"],

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from xraylab.data import batches, num_batches
 from xraylab.io import progress_bar
 from xraylab.models.predict import sigmoid
 from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, load_xrv, probabilities
@@ -62,8 +61,7 @@ class Teacher:
         """
         bar = progress_bar(
             progress,
-            iterable=batches(split, batch_size),
-            total=num_batches(split, batch_size),
+            iterable=split.to_dataset(batch_size),
             desc="asking the teacher",
         )
         return np.concatenate([self(images) for images, _ in bar])

@@ -1,4 +1,4 @@
-"""Decoding once: parallel and serial alike, going on after a kill, and what decides the array."""
+"""Images decoded once: in parallel, resumed after a kill, and keyed by their files."""
 
 import json
 import os
@@ -6,10 +6,10 @@ import os
 import numpy as np
 import pytest
 
-from xraylab.data import decoded
-from xraylab.data.decoded import decode_images
-from xraylab.data.growing import GrowingArrays
+from xraylab.data import image_cache
+from xraylab.data.image_cache import decode_images
 from xraylab.data.image_io import read_image
+from xraylab.io import ResumableArrays
 
 IMAGES = 75  # two whole batches and part of a third
 
@@ -50,15 +50,16 @@ def test_parallel_and_serial_give_the_same_bytes(folder, tmp_path):
 
 def test_decoded_once(folder, tmp_path, monkeypatch):
     first = decode(folder, tmp_path / "cache")
-    monkeypatch.setattr(decoded, "read_image", None)
+    monkeypatch.setattr(image_cache, "read_image", None)
     again = decode(folder, tmp_path / "cache")
     assert again.folder == first.folder and again.sha256 == first.sha256
     np.testing.assert_array_equal(again.images, first.images)
-    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [first.folder.name]
+    visible = [path.name for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"]
+    assert visible == [first.folder.name]
 
 
 @pytest.mark.parametrize("stop", [3, 40, 70])
-def test_goes_on_after_an_interruption(folder, tmp_path, monkeypatch, stop):
+def test_decoding_resumes_after_an_interruption(folder, tmp_path, monkeypatch, stop):
     whole = decode(folder, tmp_path / "whole")
     read = []
 
@@ -68,13 +69,15 @@ def test_goes_on_after_an_interruption(folder, tmp_path, monkeypatch, stop):
             raise KeyboardInterrupt
         return read_image(path, size, square)
 
-    monkeypatch.setattr(decoded, "read_image", interrupted)
+    monkeypatch.setattr(image_cache, "read_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         decode(folder, tmp_path / "cache", workers=1)
     assert not any(path.name == whole.folder.name for path in (tmp_path / "cache").iterdir())
     read.clear()
     monkeypatch.setattr(
-        decoded, "read_image", lambda path, *rest: read.append(path.name) or read_image(path, *rest)
+        image_cache,
+        "read_image",
+        lambda path, *rest: read.append(path.name) or read_image(path, *rest),
     )
     images = decode(folder, tmp_path / "cache", workers=1)
     assert images.sha256 == whole.sha256
@@ -82,9 +85,9 @@ def test_goes_on_after_an_interruption(folder, tmp_path, monkeypatch, stop):
     assert read[0] == f"{stop // 32 * 32:03}.png"  # only the batch that was not finished, and on
 
 
-def test_goes_on_after_a_kill_in_the_middle_of_a_write(folder, tmp_path, monkeypatch):
+def test_decoding_resumes_after_a_kill_in_the_middle_of_a_write(folder, tmp_path, monkeypatch):
     whole = decode(folder, tmp_path / "whole")
-    append, batches = GrowingArrays.append, []
+    append, batches = ResumableArrays.append, []
 
     def killed(arrays, batch):
         if batches:  # the second batch is half in the file when the process dies
@@ -94,23 +97,23 @@ def test_goes_on_after_a_kill_in_the_middle_of_a_write(folder, tmp_path, monkeyp
         batches.append(batch)
         append(arrays, batch)
 
-    monkeypatch.setattr(GrowingArrays, "append", killed)
+    monkeypatch.setattr(ResumableArrays, "append", killed)
     with pytest.raises(SystemExit):
         decode(folder, tmp_path / "cache")
-    monkeypatch.setattr(GrowingArrays, "append", append)
+    monkeypatch.setattr(ResumableArrays, "append", append)
     images = decode(folder, tmp_path / "cache")
     assert images.sha256 == whole.sha256
     np.testing.assert_array_equal(images.images, whole.images)
 
 
-def test_goes_on_after_a_kill_just_before_the_last_step(folder, tmp_path, monkeypatch):
+def test_decoding_resumes_after_a_kill_just_before_the_last_step(folder, tmp_path, monkeypatch):
     images = decode(folder, tmp_path / "cache")
     images.folder.rename(images.folder.with_name(f".{images.folder.name}.part"))
-    monkeypatch.setattr(decoded, "read_image", None)
+    monkeypatch.setattr(image_cache, "read_image", None)
     assert decode(folder, tmp_path / "cache").sha256 == images.sha256
 
 
-def test_what_decides_the_array_decides_its_place(folder, tmp_path, write_image):
+def test_the_cache_key_covers_files_and_options(folder, tmp_path, write_image):
     cache = tmp_path / "cache"
     paths = sorted(folder.iterdir())[:4]
     places = [
@@ -135,29 +138,29 @@ def test_what_decides_the_array_decides_its_place(folder, tmp_path, write_image)
     assert len({*places, changed.folder}) == 7 and changed.images[0, -3, -5] == 200
 
 
-def test_a_damaged_array_is_set_aside_and_decoded_again(folder, tmp_path):
+def test_a_damaged_array_is_moved_aside_and_decoded_again(folder, tmp_path):
     first = decode(folder, tmp_path / "cache")
     expected = np.array(first.images)
     with (first.folder / "images.npy").open("r+b") as stream:
         stream.truncate(5000)
-    with pytest.warns(UserWarning, match="set-aside"):
+    with pytest.warns(UserWarning, match="does not match its manifest"):
         again = decode(folder, tmp_path / "cache")
     np.testing.assert_array_equal(again.images, expected)
     (again.folder / "manifest.json").write_text(json.dumps({"size": 16}))
-    with pytest.warns(UserWarning, match="set-aside"):
+    with pytest.warns(UserWarning, match="does not match its manifest"):
         decode(folder, tmp_path / "cache")
 
 
-def test_a_file_the_system_refuses_stops_the_work(folder, tmp_path, monkeypatch, complaint):
-    """A network disk that has gone must not make every image on it unreadable for ever."""
+def test_a_disk_error_stops_decoding(folder, tmp_path, monkeypatch, expect_error):
+    """A network disk that is gone must not mark every image on it as unreadable."""
 
     def refused(path, size, square):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(decoded, "read_image", refused)
-    error = complaint(decode, folder, tmp_path / "cache", names="000.png")
-    assert "Input/output error" in error.found
-    monkeypatch.setattr(decoded, "read_image", read_image)
+    monkeypatch.setattr(image_cache, "read_image", refused)
+    error = expect_error(decode, folder, tmp_path / "cache", names="000.png")
+    assert "Input/output error" in str(error)
+    monkeypatch.setattr(image_cache, "read_image", read_image)
     assert len(decode(folder, tmp_path / "cache").images) == IMAGES - 2
 
 

@@ -1,0 +1,133 @@
+"""Image files decoded once, in parallel, into an array that is memory-mapped from then on."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xraylab.data.image_io import DECODER, UnreadableImage, read_image
+from xraylab.io import cached_arrays, progress_bar, wrap_os_error
+from xraylab.workers import in_order
+
+_BATCH = 32
+_PROBLEM = np.dtype([("index", np.int64), ("reason", "U200")])
+
+
+@dataclass(frozen=True)
+class DecodedImages:
+    """Images decoded from files.
+
+    Shapes:
+        images: (readable files, size, size) uint8, memory-mapped; readable: (files,) bool.
+
+    Args:
+        images: the images that could be read, in the order of their files.
+        readable: which files could be read.
+        problems: why the others could not, by their index in the list of files.
+        sha256: hex digest of the array of images.
+        folder: the cache folder.
+    """
+
+    images: np.ndarray
+    readable: np.ndarray
+    problems: dict[int, str]
+    sha256: str
+    folder: Path
+
+
+def decode_images(
+    paths: Sequence[Path],
+    *,
+    root: Path,
+    size: int,
+    square: str,
+    folder: Path,
+    title: str,
+    progress: bool,
+    workers: int | None,
+) -> DecodedImages:
+    """Decode image files, or load them from the cache.
+
+    The cache key covers the files (name under ``root``, size and time of last change, in their
+    order), ``size``, ``square`` and the version of the decoder. Interrupted decoding resumes.
+
+    Args:
+        paths: the files.
+        root: folder that their names are relative to.
+        size: side of an image in pixels.
+        square: see :func:`xraylab.data.image_io.read_image`.
+        folder: the cache.
+        title: first part of the name of the array's folder.
+        progress: whether to show progress.
+        workers: number of decoding threads; None stands for one per processor core.
+
+    Raises:
+        OSError: if a file or the cache cannot be read or written, or the disk is too full.
+    """
+    plan = {
+        "decoder": DECODER,
+        "size": int(size),
+        "square": square,
+        "files": len(paths),
+        "sha256_of_files": _digest(paths, root, progress),
+    }
+    key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+    folder = folder / f"{title}-{size}px-{key}"
+
+    def batches(start: int) -> Iterator[dict[str, np.ndarray]]:
+        def decode(first: int) -> dict[str, np.ndarray]:
+            return _batch(paths[first : first + _BATCH], first, size, square)
+
+        return in_order(decode, range(start, len(paths), _BATCH), workers or os.cpu_count() or 1)
+
+    layout = {
+        "readable.npy": (np.dtype(np.bool_), ()),
+        "images.npy": (np.dtype(np.uint8), (size, size)),
+        "problems.npy": (_PROBLEM, ()),
+    }
+    arrays, sums = cached_arrays(
+        folder,
+        plan,
+        layout,
+        batches,
+        count=len(paths),
+        needed=len(paths) * size**2,
+        description="decoding images",
+        progress=progress,
+    )
+    problems = {int(row["index"]): str(row["reason"]) for row in arrays["problems.npy"]}
+    readable = np.array(arrays["readable.npy"])
+    return DecodedImages(arrays["images.npy"], readable, problems, sums["images.npy"], folder)
+
+
+def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
+    """Compute a digest that changes when a file does; the files themselves are not read."""
+    digest = hashlib.sha256()
+    show = progress and len(paths) > 20_000  # on a network disk this takes a while
+    for path in progress_bar(show, iterable=paths, desc="checking files", unit="image"):
+        with wrap_os_error(path, "checking for changes"):
+            status = path.stat()
+        name = os.path.relpath(path, root)
+        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _batch(paths: Sequence[Path], start: int, size: int, square: str) -> dict[str, np.ndarray]:
+    """Decode a few files; return the rows by the names of the array files."""
+    images, problems = [], []
+    for index, path in enumerate(paths, start):
+        try:
+            with wrap_os_error(path, "reading an image"):
+                images.append(read_image(path, size, square))
+        except UnreadableImage as error:
+            problems.append((index, str(error)))
+    unreadable = {index for index, _ in problems}
+    return {
+        "readable.npy": np.array([start + i not in unreadable for i in range(len(paths))]),
+        "images.npy": np.stack(images) if images else np.zeros((0, size, size), np.uint8),
+        "problems.npy": np.array(problems, _PROBLEM),
+    }

@@ -1,0 +1,202 @@
+"""Arrays that are computed once into a folder, and resumed where a killed process stopped."""
+
+import contextlib
+import os
+import shutil
+import struct
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from xraylab.io.files import make_folder, remove_stale, require_free_disk, sha256, wrap_os_error
+from xraylab.io.locks import lock
+from xraylab.io.plain import read_json, to_plain, write_json
+from xraylab.io.progress import progress_bar
+
+Layout = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
+
+MANIFEST, COUNTER = "manifest.json", "counter.json"
+STALE_SECONDS = 7 * 24 * 3600
+"""An unfinished folder that was not written to for this long is removed."""
+
+_HEADER_BYTES = 1024
+
+
+class ResumableArrays:
+    """Arrays in a folder, one ``.npy`` file each, that are written batch by batch.
+
+    A batch is on the disk before the counter counts it. When the folder is opened again, what the
+    counter does not count is cut off, and writing continues there.
+
+    Args:
+        folder: the folder; it is created, or emptied if it was begun with another plan.
+        plan: what determines the contents of the arrays, ready for JSON.
+        layout: dtype and shape of one row of each array, by file name.
+    """
+
+    def __init__(self, folder: Path, plan: dict, layout: Layout):
+        self._folder, self._layout = folder, layout
+        types = {name: f"{dtype.descr} {shape}" for name, (dtype, shape) in layout.items()}
+        self._plan = to_plain({"plan": plan, "layout": types})
+        self._rows = self._counted()
+        if self._rows is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+            self._rows = dict.fromkeys(layout, 0)
+        self._files = {}
+        for name in layout:
+            self._files[name] = (folder / name).open("ab")
+            self._files[name].truncate(self._end(name))  # what follows goes; the header comes last
+
+    def __enter__(self) -> "ResumableArrays":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def rows(self, name: str) -> int:
+        """Return the number of finished rows of an array."""
+        return self._rows[name]
+
+    def append(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Append a batch, some rows of each array."""
+        for name, file in self._files.items():
+            rows = np.ascontiguousarray(arrays[name], self._layout[name][0])
+            file.write(rows.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+            self._rows[name] += len(rows)
+        write_json(self._folder / COUNTER, self._plan | {"rows": self._rows})
+        os.utime(self._folder)  # an active folder is not stale
+
+    def finish(self) -> None:
+        """Complete the files, and write a manifest with the plan and their checksums."""
+        for name, (dtype, shape) in self._layout.items():
+            with (self._folder / name).open("r+b") as file:
+                file.write(_header(dtype, (self._rows[name], *shape)))
+                file.flush()
+                os.fsync(file.fileno())
+        sums = {name: sha256(self._folder / name) for name in self._layout}
+        write_json(self._folder / MANIFEST, self._plan["plan"] | {"sha256": sums})
+
+    def _end(self, name: str) -> int:
+        dtype, shape = self._layout[name]
+        return _HEADER_BYTES + self._rows[name] * dtype.itemsize * int(np.prod(shape))
+
+    def _counted(self) -> dict[str, int] | None:
+        """Return the counted rows of each array, or None if the folder cannot be resumed."""
+        try:
+            counter = read_json(self._folder / COUNTER)
+            self._rows = {name: int(counter["rows"][name]) for name in self._layout}
+            sizes = {name: (self._folder / name).stat().st_size for name in self._layout}
+            same = {key: counter[key] for key in self._plan} == self._plan
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return self._rows if same and all(sizes[n] >= self._end(n) for n in sizes) else None
+
+
+def cached_arrays(
+    folder: Path,
+    plan: dict,
+    layout: Layout,
+    batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]],
+    *,
+    count: int,
+    needed: int,
+    description: str,
+    progress: bool,
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return arrays from a cache folder, memory-mapped; compute them first if they are not there.
+
+    One process computes them, others wait. If it is killed, the next one resumes. A folder that
+    does not match its manifest is moved aside with a warning.
+
+    Args:
+        folder: the cache folder of these arrays.
+        plan: what determines their contents, ready for JSON.
+        layout: dtype and shape of one row of each array, by file name; rows of the first array
+            count the progress.
+        batches: ``batches(start)`` yields batches of rows from row ``start`` on.
+        count: total number of rows of the first array.
+        needed: bytes on the disk that all rows take.
+        description: what is done, for messages: ``"decoding images"``.
+        progress: whether to show progress.
+
+    Returns:
+        The arrays, and their SHA-256 checksums, both by file name.
+    """
+    plan = to_plain(plan)
+    if not is_complete(folder, plan, layout):
+        with wrap_os_error(folder, description):
+            _compute(folder, plan, layout, batches, count, needed, description, progress)
+    arrays = {name: np.load(folder / name, mmap_mode="r") for name in layout}
+    return arrays, read_json(folder / MANIFEST)["sha256"]
+
+
+def is_complete(folder: Path, plan: dict, layout: Layout) -> bool:
+    """Check that a folder has a manifest of this plan, and files of the size in their headers."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+        for name in layout:
+            np.load(folder / name, mmap_mode="r", allow_pickle=False)
+        same = all(manifest[key] == value for key, value in plan.items())
+        return same and manifest["sha256"].keys() == set(layout)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return False
+
+
+def _compute(folder, plan, layout, batches, count, needed, description, progress) -> None:
+    parent = make_folder(folder.parent, mode=0o700)
+    remove_stale(parent)
+    remove_stale(parent, ".*.part", STALE_SECONDS)
+    message = f"Waiting for another process that is {description} in {folder}"
+    with lock(parent / f".{folder.name}.lock", message=message if progress else ""):
+        if is_complete(folder, plan, layout):  # another process was faster
+            return
+        _move_aside(folder, description)
+        part = parent / f".{folder.name}.part"
+        if not is_complete(part, plan, layout):  # else killed just before the last step
+            done = sum(file.stat().st_size for file in part.glob("*"))
+            require_free_disk(parent, max(0, needed - done), description)
+            _fill(part, plan, layout, batches, count, description, progress)
+        (part / COUNTER).unlink(missing_ok=True)
+        part.rename(folder)
+
+
+def _fill(part, plan, layout, batches, count, description, progress) -> None:
+    first = next(iter(layout))
+    with ResumableArrays(part, plan, layout) as arrays:
+        done = arrays.rows(first)
+        options = {"total": count, "initial": done, "desc": description, "unit": "image"}
+        with progress_bar(progress, **options) as bar, contextlib.closing(batches(done)) as given:
+            for batch in given:
+                arrays.append(batch)
+                bar.update(len(batch[first]))
+        arrays.finish()
+
+
+def _move_aside(folder: Path, description: str) -> None:
+    """Move a folder that does not match its manifest out of the way, with a warning."""
+    if folder.exists():
+        aside = folder.rename(folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}"))
+        warnings.warn(
+            f"{folder} does not match its manifest; it was moved to {aside}, which may be removed. "
+            f"Now {description} again",
+            stacklevel=2,
+        )
+
+
+def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+    """Return a ``.npy`` header of :data:`_HEADER_BYTES` bytes.
+
+    NumPy's own length depends on the number of rows, which is known last.
+    """
+    descr = np.lib.format.dtype_to_descr(dtype)
+    text = repr({"descr": descr, "fortran_order": False, "shape": shape})
+    start = np.lib.format.magic(1, 0)
+    length = _HEADER_BYTES - len(start) - 2
+    return start + struct.pack("<H", length) + text.ljust(length - 1).encode("latin1") + b"\n"
