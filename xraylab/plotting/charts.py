@@ -12,6 +12,7 @@ _LOSSES = ("loss", "error", "entropy")
 _SCORES = ("auc", "precision")
 
 
+@style.context()
 def bar_chart(
     values: Sequence[float],
     *,
@@ -38,16 +39,16 @@ def bar_chart(
     if np.nanmin(values, initial=0) < 0:
         raise style.invalid("values", "non-negative numbers", np.nanmin(values))
     fig, axes = _figure_with_rows(names, values, value_format, xlabel, title, alt, "Bars")
-    with style.context():
-        colors = [style.color_of(name) for name in names]
-        axes.barh(range(len(names)), np.nan_to_num(values), color=colors, height=0.7)
-        axes.set_xlim(0, np.nanmax(values, initial=0) * 1.2 or 1)
-        for row, value in enumerate(values):
-            end = np.nan_to_num(value), row
-            style.label_point(axes, _format(value_format, value), end, (4, 0))
+    colors = [style.color_of(name) for name in names]
+    axes.barh(range(len(names)), np.nan_to_num(values), color=colors, height=0.7)
+    axes.set_xlim(0, np.nanmax(values, initial=0) * 1.2 or 1)
+    for row, value in enumerate(values):
+        end = np.nan_to_num(value), row
+        style.label_point(axes, _format(value_format, value), end, (4, 0))
     return fig
 
 
+@style.context()
 def score_plot(
     scores: Sequence[float],
     *,
@@ -91,33 +92,33 @@ def score_plot(
     numbers = np.concatenate(numbers)
     low, high = limits or (np.nanmin(numbers), np.nanmax(numbers))
     fig, axes = _figure_with_rows(names, scores, "{:.2f}", xlabel, title, alt, "Scores")
-    with style.context():
-        for row, (name, score) in enumerate(zip(names, scores, strict=True)):
-            if np.isnan(score):
-                start = low if baseline is None else baseline[row]
-                style.label_point(axes, "undefined", (start, row), (4, 0))
-                continue
-            end, color = score, style.color_of(name)
-            if baseline is not None:
-                line = {"color": style.FOREGROUND, "linewidth": 1, "alpha": 0.35}
-                axes.plot([baseline[row], score], [row, row], **line)
-            if intervals is not None:
-                axes.plot(intervals[row], [row, row], color=color, linewidth=3.5, alpha=0.55)
-                end = np.nanmax([score, intervals[row, 1]])
-            axes.plot(score, row, "o", color=color, markersize=6)
-            style.label_point(axes, f"{score:.2f}", (end, row), (7, 0))
+    for row, (name, score) in enumerate(zip(names, scores, strict=True)):
+        if np.isnan(score):
+            start = low if baseline is None else np.nan_to_num(baseline[row], nan=low)
+            style.label_point(axes, "undefined", (start, row), (4, 0))
+            continue
+        end, color = score, style.color_of(name)
         if baseline is not None:
-            rows = np.arange(len(names))
-            line = {"color": style.FOREGROUND, "linestyle": (0, (4, 3)), "linewidth": 1}
-            axes.vlines(baseline, rows - 0.5, rows + 0.5, **line)
-            top = {"ha": "center", "va": "bottom", "annotation_clip": False}
-            style.label_point(axes, "baseline", (baseline[0], -0.5), (0, 2), **top)
-            axes.set_title(title, loc="left", pad=16)
-        margin = max(high - low, 0.05)
-        axes.set_xlim(*(limits or (low - 0.04 * margin, high + 0.16 * margin)))
+            line = {"color": style.FOREGROUND, "linewidth": 1, "alpha": 0.35}
+            axes.plot([baseline[row], score], [row, row], **line)
+        if intervals is not None:
+            axes.plot(intervals[row], [row, row], color=color, linewidth=3.5, alpha=0.55)
+            end = np.nanmax([score, intervals[row, 1]])
+        axes.plot(score, row, "o", color=color, markersize=6)
+        style.label_point(axes, f"{score:.2f}", (end, row), (7, 0))
+    if baseline is not None:
+        rows = np.arange(len(names))
+        line = {"color": style.FOREGROUND, "linestyle": (0, (4, 3)), "linewidth": 1}
+        axes.vlines(baseline, rows - 0.5, rows + 0.5, **line)
+        top = {"ha": "center", "va": "bottom", "annotation_clip": False}
+        style.label_point(axes, "baseline", (baseline[0], -0.5), (0, 2), **top)
+        axes.set_title(title, loc="left", pad=16)
+    margin = max(high - low, 0.05)
+    axes.set_xlim(*(limits or (low - 0.04 * margin, high + 0.16 * margin)))
     return fig
 
 
+@style.context()
 def matrix(
     values: np.ndarray,
     *,
@@ -152,23 +153,23 @@ def matrix(
     small = len(column_names) <= 10  # enough room for full names and large digits
     aspect = "equal" if len(column_names) == len(names) else "auto"
     fig, axes = style.figure(4.8 if small else 5.4, 4.6, alt=alt)
-    with style.context():
-        mesh = axes.imshow(values, interpolation="none", aspect=aspect)
-        columns = [style.short_name(name) for name in column_names]
-        rows = [(style.display_name if small else style.short_name)(name) for name in names]
-        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
-        axes.set_yticks(range(len(rows)), rows, fontsize=8)
-        axes.set_title(title)
-        axes.spines[:].set_visible(False)
-        text = {"ha": "center", "va": "center", "fontsize": 8.5 if small else 5.5}
-        for (row, column), value in np.ndenumerate(values):
-            if value_format and np.isfinite(value):
-                color = "black" if mesh.norm(value) > 0.6 else "white"
-                axes.text(column, row, value_format.format(value), color=color, **text)
-        fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.8, fraction=0.06)
+    mesh = axes.imshow(values, interpolation="none", aspect=aspect)
+    columns = [style.short_name(name) for name in column_names]
+    rows = [(style.display_name if small else style.short_name)(name) for name in names]
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.set_title(title)
+    axes.spines[:].set_visible(False)
+    text = {"ha": "center", "va": "center", "fontsize": 8.5 if small else 5.5}
+    for (row, column), value in np.ndenumerate(values):
+        if value_format and np.isfinite(value):
+            color = "black" if mesh.norm(value) > 0.6 else "white"
+            axes.text(column, row, value_format.format(value), color=color, **text)
+    fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.8, fraction=0.06)
     return fig
 
 
+@style.context()
 def history(
     history: Mapping[str, Sequence[float]] | Sequence[Mapping[str, float]],
     *,
@@ -210,11 +211,10 @@ def history(
     alt = alt or f"Training over {epochs} epochs: {'; '.join(ranges)}."
     fig, axes = style.figure(4.8, 2.2 * len(panels) + 0.2, alt=alt, rows=len(panels))
     axes = np.atleast_1d(axes)
-    with style.context():
-        for axis, panel in zip(axes, panels, strict=True):
-            _draw_history(axis, panel)
-        axes[-1].set_xlabel("epoch")
-        axes[0].set_title(title)
+    for axis, panel in zip(axes, panels, strict=True):
+        _draw_history(axis, panel)
+    axes[-1].set_xlabel("epoch")
+    axes[0].set_title(title)
     return fig
 
 
@@ -253,15 +253,14 @@ def _format(value_format: str, value: float) -> str:
 
 
 def _figure_with_rows(names, values, value_format, xlabel, title, alt, kind):
-    """Return a style.figure with one row per name, the first at the top, and its axes."""
+    """Return a figure with one row per name, the first at the top, and its axes."""
     labels = [style.display_name(name) for name in names]
     texts = [f"{k} {_format(value_format, v)}" for k, v in zip(labels, values, strict=True)]
     alt = alt or style.with_title(title, f"{kind}, {xlabel}: {', '.join(texts)}.")
     fig, axes = style.figure(4.8, 0.8 + 0.23 * len(names), alt=alt)
-    with style.context():
-        axes.set_yticks(range(len(names)), labels, fontsize=9)
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        style.label_axes(axes, xlabel=xlabel, title=title)
+    axes.set_yticks(range(len(names)), labels, fontsize=9)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    style.label_axes(axes, xlabel=xlabel, title=title)
     return fig, axes

@@ -12,6 +12,7 @@ LINE_STYLES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 """Line styles, each used in two colors, so that eight curves are distinguishable."""
 
 
+@style.context()
 def curves(
     x: Sequence[float],
     values: Mapping[str, Sequence[float]],
@@ -65,35 +66,34 @@ def curves(
     )
     alt = alt or style.with_title(title, f"{ylabel} over {xlabel}: {ranges}.")
     fig, axes = style.figure(4.8, 2.9, alt=alt)
-    with style.context():
-        lines = []
-        marker = "o" if len(x) < 12 else None
-        styles = cycle(product(LINE_STYLES, (style.ACCENT, style.FOREGROUND)))
-        for (name, curve), (linestyle, color) in zip(values.items(), styles, strict=False):
-            line = {"color": style.color_of(name, color), "linestyle": linestyle}
-            axes.plot(x, curve, marker=marker, markersize=3.5, linewidth=1.6, **line)
-            if name in bands:
-                axes.fill_between(x, *bands[name].T, color=line["color"], alpha=0.18, linewidth=0)
-            lines.append(line)
-        last = [rows[-1] for rows in finite.values()]
-        ends = [curve[row] for curve, row in zip(values.values(), last, strict=True)]
-        low, high = axes.get_ylim()
-        heights = style.spread_labels(ends, 0.08 * (high - low), top=high)
-        # The leader has the style of its curve, because not all 14 colors are legible as text.
-        for name, row, end, height, line in zip(values, last, ends, heights, lines, strict=True):
-            leader = {"arrowstyle": "-", "linewidth": 1, "shrinkA": 1, "shrinkB": 4, **line}
-            axes.annotate(
-                name,
-                (x[row], end),
-                (22, height),
-                fontsize=8,
-                va="center",
-                textcoords=("offset points", "data"),
-                annotation_clip=False,
-                arrowprops={"relpos": (0, 0.5), **leader},
-            )
-        if ticks is not None:
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.grid(axis="y")
-        style.label_axes(axes, xlabel, ylabel, title)
+    lines = []
+    marker = "o" if len(x) < 12 else None
+    styles = cycle(product(LINE_STYLES, (style.ACCENT, style.FOREGROUND)))
+    for (name, curve), (linestyle, color) in zip(values.items(), styles, strict=False):
+        line = {"color": style.color_of(name, color), "linestyle": linestyle}
+        axes.plot(x, curve, marker=marker, markersize=3.5, linewidth=1.6, **line)
+        if name in bands:
+            axes.fill_between(x, *bands[name].T, color=line["color"], alpha=0.18, linewidth=0)
+        lines.append(line)
+    last = [rows[-1] for rows in finite.values()]
+    ends = [curve[row] for curve, row in zip(values.values(), last, strict=True)]
+    low, high = axes.get_ylim()
+    heights = style.spread_labels(ends, 0.08 * (high - low), top=high)
+    # The leader has the style of its curve, because not all 14 colors are legible as text.
+    for name, row, end, height, line in zip(values, last, ends, heights, lines, strict=True):
+        leader = {"arrowstyle": "-", "linewidth": 1, "shrinkA": 1, "shrinkB": 4, **line}
+        axes.annotate(
+            name,
+            (x[row], end),
+            (22, height),
+            fontsize=8,
+            va="center",
+            textcoords=("offset points", "data"),
+            annotation_clip=False,
+            arrowprops={"relpos": (0, 0.5), **leader},
+        )
+    if ticks is not None:
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.grid(axis="y")
+    style.label_axes(axes, xlabel, ylabel, title)
     return fig

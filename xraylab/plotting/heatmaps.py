@@ -13,6 +13,7 @@ OPACITY = 0.45
 """Opacity of a heatmap over an image."""
 
 
+@style.context()
 def heatmap(
     values: np.ndarray,
     *,
@@ -49,17 +50,17 @@ def heatmap(
         f"{values.min():.3g} to {values.max():.3g}."
     )
     fig, axes = style.figure(3.4, 2.8, alt=alt)
-    with style.context():
-        mesh = axes.imshow(values, vmin=low, vmax=high, interpolation="none")
-        axes.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
-        axes.spines[:].set_visible(False)
-        axes.set_title(title, fontsize=8.5)
-        if simulated:
-            mark_simulated(axes)
-        fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.9)
+    mesh = axes.imshow(values, vmin=low, vmax=high, interpolation="none")
+    axes.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, fontsize=8.5)
+    if simulated:
+        mark_simulated(axes)
+    fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.9)
     return fig
 
 
+@style.context()
 def image_with_heatmap(
     image: np.ndarray,
     values: np.ndarray,
@@ -98,12 +99,11 @@ def image_with_heatmap(
     low, high = limits or (low, high)
     height, width = to_uint8(image).shape
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    with style.context():
-        mesh = axes.imshow(
-            values, vmin=low, vmax=high, alpha=OPACITY, interpolation="none", extent=extent
-        )
-        colorbar = fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.9)
-        colorbar.solids.set_alpha(1)  # or its colors would depend on the page behind it
+    mesh = axes.imshow(
+        values, vmin=low, vmax=high, alpha=OPACITY, interpolation="none", extent=extent
+    )
+    colorbar = fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.9)
+    colorbar.solids.set_alpha(1)  # or its colors would depend on the page behind it
     return fig
 
 

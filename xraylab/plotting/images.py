@@ -14,6 +14,7 @@ from xraylab.plotting import style
 from xraylab.plotting.style import Figure
 
 
+@style.context()
 def draw_image(
     axes: Axes,
     image: np.ndarray,
@@ -42,24 +43,23 @@ def draw_image(
         simulated: mark the image as simulated.
 
     Raises:
-        ValueError: if ``image`` has an style.invalid shape or values outside the window.
+        ValueError: if ``image`` has an invalid shape, or values outside the window.
     """
     pixels = to_uint8(image)
     height, width = pixels.shape
-    with style.context():
-        # Drawn as RGB, because a colormap of 256 entries loses a grey level here and there.
-        axes.imshow(np.repeat(pixels[..., None], 3, axis=-1), interpolation="none")
-        axes.set(xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-        axes.spines[:].set_visible(False)
-        if title:
-            axes.set_title(title, fontsize=8.5)
-        for box in () if boxes is None else boxes:
-            _draw_box(axes, box, width, height, label_names[int(box["finding"])])
-        for name, mask in zip(label_names, () if masks is None else masks, strict=False):
-            if np.any(mask):
-                _draw_contour(axes, mask, style.color_of(name))
-        if simulated:
-            mark_simulated(axes)
+    # Drawn as RGB, because a colormap of 256 entries loses a grey level here and there.
+    axes.imshow(np.repeat(pixels[..., None], 3, axis=-1), interpolation="none")
+    axes.set(xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    axes.spines[:].set_visible(False)
+    if title:
+        axes.set_title(title, fontsize=8.5)
+    for box in () if boxes is None else boxes:
+        _draw_box(axes, box, width, height, label_names[int(box["finding"])])
+    for name, mask in zip(label_names, () if masks is None else masks, strict=False):
+        if np.any(mask):
+            _draw_contour(axes, mask, style.color_of(name))
+    if simulated:
+        mark_simulated(axes)
 
 
 def image_grid(

@@ -13,6 +13,7 @@ _TICKS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 _DASHED = {"color": style.FOREGROUND, "linewidth": 1, "linestyle": (0, (4, 3))}
 
 
+@style.context()
 def reliability(
     curves: Mapping[str, Any],
     *,
@@ -51,15 +52,14 @@ def reliability(
     height = (4.8 / max(columns, 2)) * rows + (0.3 if title else 0.0)
     fig, axes = style.figure(4.8, height, alt=alt, rows=rows, columns=columns)
     panels = np.atleast_1d(axes).flat
-    with style.context():
-        if title:
-            fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
-        for (name, curve), axis in zip(curves.items(), panels, strict=False):
-            _draw_reliability(axis, curve, name, limit)
-        for axis in panels:  # unused panels
-            axis.set_axis_off()
-        fig.supxlabel("mean predicted probability", fontsize=9, color=style.FOREGROUND)
-        fig.supylabel("observed frequency", fontsize=9, color=style.FOREGROUND)
+    if title:
+        fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
+    for (name, curve), axis in zip(curves.items(), panels, strict=False):
+        _draw_reliability(axis, curve, name, limit)
+    for axis in panels:  # unused panels
+        axis.set_axis_off()
+    fig.supxlabel("mean predicted probability", fontsize=9, color=style.FOREGROUND)
+    fig.supylabel("observed frequency", fontsize=9, color=style.FOREGROUND)
     return fig
 
 
@@ -79,6 +79,7 @@ def _draw_reliability(axes: Axes, curve, name: str, limit: float | None) -> None
     axes.set_title(style.display_name(name), fontsize=9)
 
 
+@style.context()
 def threshold_histogram(
     labels: np.ndarray,
     probabilities: np.ndarray,
@@ -128,26 +129,25 @@ def threshold_histogram(
     edges = np.append(below, cut + width * np.arange(1, np.ceil((last - cut) / width) + 1))
     ticks = [tick for tick in _TICKS if first < _log_odds(tick) < last]
     fig, axes = style.figure(4.8, 3.2, alt=alt, rows=2)
-    with style.context():
-        for axis, (name, rows), (above, not_above) in zip(axes, groups, counts, strict=True):
-            for selected, color, alpha in (
-                (positive, style.ACCENT, 1.0),
-                (~positive, style.FOREGROUND, 0.3),
-            ):
-                heights = np.histogram(log_odds[rows & selected], edges)[0]
-                axis.stairs(heights, edges, fill=True, color=color, alpha=alpha)
-            axis.axvline(cut, **_DASHED)
-            label = f"{name}: {above:,} above the threshold, {not_above:,} not"
-            axis.set_title(label, fontsize=9, loc="left")
-            tick_labels = [f"{tick:g}" if axis is axes[-1] else "" for tick in ticks]
-            axis.set_xticks([_log_odds(tick) for tick in ticks], tick_labels)
-            axis.set_xlim(first - width, last + width)
-            axis.tick_params(labelsize=8)
-            axis.locator_params(axis="y", nbins=3)
-            axis.set_ylabel("images", fontsize=8)
-        axes[1].set_xlabel("predicted probability", fontsize=9)
-        if title:
-            fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
+    for axis, (name, rows), (above, not_above) in zip(axes, groups, counts, strict=True):
+        for selected, color, alpha in (
+            (positive, style.ACCENT, 1.0),
+            (~positive, style.FOREGROUND, 0.3),
+        ):
+            heights = np.histogram(log_odds[rows & selected], edges)[0]
+            axis.stairs(heights, edges, fill=True, color=color, alpha=alpha)
+        axis.axvline(cut, **_DASHED)
+        label = f"{name}: {above:,} above the threshold, {not_above:,} not"
+        axis.set_title(label, fontsize=9, loc="left")
+        tick_labels = [f"{tick:g}" if axis is axes[-1] else "" for tick in ticks]
+        axis.set_xticks([_log_odds(tick) for tick in ticks], tick_labels)
+        axis.set_xlim(first - width, last + width)
+        axis.tick_params(labelsize=8)
+        axis.locator_params(axis="y", nbins=3)
+        axis.set_ylabel("images", fontsize=8)
+    axes[1].set_xlabel("predicted probability", fontsize=9)
+    if title:
+        fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
     return fig
 
 

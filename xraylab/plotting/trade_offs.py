@@ -8,6 +8,7 @@ from xraylab.plotting import style
 from xraylab.plotting.style import Figure
 
 
+@style.context()
 def trade_off(
     points: Mapping[str, tuple[float, float]],
     *,
@@ -48,19 +49,18 @@ def trade_off(
     )
     description = f"{ylabel} over {xlabel}: {values}. Pareto front: {', '.join(front)}."
     fig, axes = style.figure(4.8, 3.4, alt=alt or style.with_title(title, description))
-    with style.context():
-        axes.set_xscale("log")
-        x, y = np.array([points[name] for name in front]).T
-        axes.step(x, y, where="post", color=style.ACCENT, linewidth=1.2, alpha=0.5)
-        for name, (cost, score) in points.items():
-            if name in intervals:
-                line = {"color": style.FOREGROUND, "linewidth": 1, "alpha": 0.5}
-                axes.plot([cost, cost], intervals[name], **line)
-            fill = style.ACCENT if name in front else "none"
-            axes.plot(cost, score, "o", color=style.ACCENT, markerfacecolor=fill, markersize=6)
-        _label_points(axes, points, intervals)
-        axes.grid(axis="y")
-        style.label_axes(axes, xlabel, ylabel, title)
+    axes.set_xscale("log")
+    x, y = np.array([points[name] for name in front]).T
+    axes.step(x, y, where="post", color=style.ACCENT, linewidth=1.2, alpha=0.5)
+    for name, (cost, score) in points.items():
+        if name in intervals:
+            line = {"color": style.FOREGROUND, "linewidth": 1, "alpha": 0.5}
+            axes.plot([cost, cost], intervals[name], **line)
+        fill = style.ACCENT if name in front else "none"
+        axes.plot(cost, score, "o", color=style.ACCENT, markerfacecolor=fill, markersize=6)
+    _label_points(axes, points, intervals)
+    axes.grid(axis="y")
+    style.label_axes(axes, xlabel, ylabel, title)
     return fig
 
 
