@@ -43,7 +43,7 @@ def test_pyproject_states_lower_bounds_only(project):
 
 
 def test_constraints_satisfy_every_lower_bound(project, constraints):
-    apart = project["optional-dependencies"]["parity"]  # an environment of its own, not pinned
+    apart = project["optional-dependencies"]["parity"]  # a separate environment, not pinned
     for requirement in requirements(project):
         if str(requirement) in apart and canonicalize_name(requirement.name) not in constraints:
             continue
@@ -60,10 +60,16 @@ def test_constraints_hold_names_and_versions_only(constraints):
     assert "medmnist" in constraints
 
 
-def test_what_the_tests_import_is_declared(project):
-    """What a requirement brings along may go away with its next version."""
+def test_imports_of_the_tests_are_declared(project):
+    """A dependency of a dependency may disappear with its next version."""
     named = {canonicalize_name(requirement.name) for requirement in requirements(project)}
-    named |= {"xraylab", "pillow", "packaging", "h5py", "nbformat"}  # brought along for certain
+    named |= {
+        "xraylab",
+        "pillow",
+        "packaging",
+        "h5py",
+        "nbformat",
+    }  # dependencies that will not disappear
     titles = {"sklearn": "scikit-learn", "yaml": "pyyaml", "pil": "pillow"}
     local = {path.stem for folder in ("tests", "tools") for path in (ROOT / folder).rglob("*.py")}
     undeclared = set()
@@ -84,7 +90,7 @@ def test_environment_yml_installs_the_same(project, constraints):
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert f"python{project['requires-python']},<3.14" in conda  # as make asks for
+    assert f"python{project['requires-python']},<3.14" in conda  # as in the Makefile
     assert "--constraint constraints.txt" in pip
     (editable,) = (entry for entry in pip if entry.startswith("--editable"))
     extras = set(re.search(r"\[(.*)\]", editable)[1].split(","))
@@ -95,6 +101,25 @@ def test_environment_yml_installs_the_same(project, constraints):
     known = {canonicalize_name(requirement.name) for requirement in requirements(project)}
     assert named <= known
     assert named <= constraints.keys()
+
+
+def test_workflows_use_existing_targets_and_supported_versions():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    workflows = {path.stem: path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")}
+    for name, text in workflows.items():
+        assert yaml.safe_load(text)["jobs"], name
+        assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= {*targets, "setup"}, name
+    jobs = yaml.safe_load(workflows["tests"])["jobs"]
+    assert jobs["tested-versions"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+
+
+def test_package_data_includes_every_file():
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    patterns = tool["package-data"]["xraylab"]
+    package = ROOT / "xraylab"
+    included = {path for pattern in patterns for path in package.glob(pattern)}
+    files = {path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert {path for path in files if path.suffix != ".py"} <= included
 
 
 def test_version_is_the_same_everywhere(project):
@@ -153,7 +178,7 @@ def test_every_source_cited_in_the_code_is_in_the_bibliography():
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_links_to_files_lead_somewhere(name):
+def test_links_to_files_are_valid(name):
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / name).read_text())
     for link in links:
         assert (ROOT / link).exists(), f"{name} links to {link}"
