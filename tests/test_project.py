@@ -172,7 +172,7 @@ def test_every_source_cited_in_the_code_is_in_the_bibliography():
         (key, path.name)
         for path in (ROOT / "xraylab").rglob("*.py")
         for key in re.findall(r"``([a-z]+\d{4}[a-z]*)``", path.read_text())
-    } | {(models.card(name).source, name) for name in models.list_models()}
+    } | {(models.spec(name).source, name) for name in models.list_models()}
     assert len(cited) > 5
     assert {pair for pair in cited if pair[0] not in keys} == set()
 

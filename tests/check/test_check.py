@@ -13,7 +13,7 @@ from xraylab.check import registry
 from xraylab.explain import scores_of
 from xraylab.findings import FINDINGS
 from xraylab.models import mxa
-from xraylab.models.medvit_parts import EMHSA, MHCA
+from xraylab.models.medvit import EMHSA, MHCA
 from xraylab.phantom.exposure import WATER_ATTENUATION
 from xraylab.plotting import pareto_front
 
@@ -131,7 +131,7 @@ def mxa_solutions():
     """Count the parameters of an MXA layer and let it round a box."""
     layer = mxa.MXA()
     layer.build((None, 14, 14, 192))
-    box = np.asarray(mxa.whole_cells(np.float32([[0.48, 0.40, 0.55, 0.62]]), 14, 14))[0]
+    box = np.asarray(mxa.round_box_to_grid(np.float32([[0.48, 0.40, 0.55, 0.62]]), 14, 14))[0]
     return {
         "12.parameters": layer.count_params(),
         "12.cells": round(float(np.prod((box[2:] - box[:2]) * 14)), 3),

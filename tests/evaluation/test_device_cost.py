@@ -3,12 +3,12 @@
 import pytest
 
 from xraylab import evaluation
-from xraylab.models.stored import stored_cost
+from xraylab.models.cost import recorded_cost
 
 
 def test_cost_of_a_small_model():
     found = evaluation.device_cost("rr_vit_toy", 32, batch_sizes=(4,), rounds=5)
-    known = stored_cost("rr_vit_toy", 64)
+    known = recorded_cost("rr_vit_toy", 64)
     assert found.parameters < known.parameters  # fewer positions at half the size
     assert 0 < found.multiply_adds < known.multiply_adds
     assert 0 < found.latency_p50 <= found.latency_p95

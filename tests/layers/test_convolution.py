@@ -83,7 +83,7 @@ def test_drop_path_drops_whole_images_and_keeps_the_mean():
     assert set(np.unique(y.round(4))) == {np.float32(0.0), np.float32(1.3333)}
     assert (y == y[:, :1, :1]).all()
     assert abs(y.mean() - 1) < 0.03
-    with pytest.raises(ValueError, match=r"in \[0, 1\); 1.0 came"):
+    with pytest.raises(ValueError, match=r"in \[0, 1\). Received: 1.0"):
         DropPath(1.0)
 
 

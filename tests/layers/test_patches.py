@@ -21,7 +21,7 @@ def test_unpatchify_undoes_patchify(patch_size, channels):
 
 
 def test_sizes_that_do_not_fit():
-    with pytest.raises(ValueError, match="10x16 px do not divide into patches of 8"):
+    with pytest.raises(ValueError, match=r"multiples of 8 px\. Received: 10x16 px"):
         patchify(np.zeros((1, 10, 16, 1), np.float32), 8)
-    with pytest.raises(ValueError, match="16x16 px image has 4 patches of 8 px; 5 came"):
+    with pytest.raises(ValueError, match=r"4 patches of 8 px .*16x16 px\. Received: 5"):
         unpatchify(np.zeros((1, 5, 64), np.float32), 8, 16, 16)

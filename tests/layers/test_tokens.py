@@ -40,5 +40,5 @@ def test_half_precision_stays_half():
 
 
 def test_an_odd_width_is_refused():
-    with pytest.raises(ValueError, match="embed_dim=5 is odd"):
+    with pytest.raises(ValueError, match="an even embed_dim"):
         SinusoidalPositions().build((None, 3, 5))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xraylab import models
-from xraylab.models.cards import CARDS
+from xraylab.models.registry import SPECS
 
 SIZE = 64
 
@@ -17,9 +17,9 @@ ASKED = os.environ.get("XRAYLAB_EVERY_MODEL", "")
 EVERY_MODEL = bool(ASKED)
 """Whether the thorough tests run over more than the toys; ``make test-all`` sets it."""
 
-NAMES = [ASKED] if ASKED in CARDS else models.list_models()
+NAMES = [ASKED] if ASKED in SPECS else models.list_models()
 
-_FAMILIES = {models.card(n).builder: n for n in reversed(CARDS) if not n.endswith("_toy")}
+_FAMILIES = {models.spec(n).builder: n for n in reversed(SPECS) if not n.endswith("_toy")}
 
 SHOWN = [n for n in NAMES if EVERY_MODEL or n.endswith("_toy") or n in _FAMILIES.values()]
 """The models of the quick tests: the toys, and of each family the first of full size."""
@@ -46,6 +46,20 @@ def randomise(model, seed=1):
     return model
 
 
+def sublayers(layer):
+    """Return all layers inside a layer."""
+    found = {}
+    queue = [value for name, value in vars(layer).items() if not name.startswith("_")]
+    while queue:
+        value = queue.pop()
+        if isinstance(value, keras.layers.Layer) and id(value) not in found:
+            found[id(value)] = value
+            queue += [v for name, v in vars(value).items() if not name.startswith("_")]
+        elif isinstance(value, list | tuple):
+            queue += value
+    return list(found.values())
+
+
 def settle(model, images):
     """Let all batch norms take the statistics of some images, so that values stay of order one.
 
@@ -53,11 +67,7 @@ def settle(model, images):
     but rounded by 1e6, and XLA, which rounds them in two ways, makes nan of them. Where values do
     not grow it would do harm: channels that hardly vary over few images magnify what is rounded.
     """
-    norms = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    norms = [x for x in sublayers(model) if isinstance(x, keras.layers.BatchNormalization)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0

@@ -11,10 +11,9 @@ import pytest
 from keras import ops
 
 from xraylab import losses, models
-from xraylab.models.cost import cost
-from xraylab.models.stored import stored_cost
+from xraylab.models.cost import cost, recorded_cost
 
-from .conftest import EVERY_MODEL, SHOWN, SIZE, THOROUGH, fresh, randomise
+from .conftest import EVERY_MODEL, SHOWN, SIZE, THOROUGH, fresh, randomise, sublayers
 
 
 @pytest.fixture(scope="module", params=SHOWN)
@@ -58,7 +57,7 @@ def test_shapes_and_dtypes(model, batch):
 
 
 def test_cost_is_that_of_the_table(model):
-    known = stored_cost(model.name, SIZE)
+    known = recorded_cost(model.name, SIZE)
     assert known is not None, f"run: python tools/make_cost_table.py {model.name}"
     assert model.count_params() == known.parameters
     if model.name in THOROUGH and keras.backend.backend() == "tensorflow":
@@ -126,12 +125,12 @@ def test_every_parameter_gets_a_finite_gradient(name, batch):
 
 def test_toys_are_small():
     for toy in models.list_models("*_toy"):
-        assert stored_cost(toy, SIZE).parameters <= 300_000
+        assert recorded_cost(toy, SIZE).parameters <= 300_000
 
 
 def test_every_family_has_a_toy():
-    families = {models.card(name).builder for name in models.list_models()}
-    assert families == {models.card(name).builder for name in models.list_models("*_toy")}
+    families = {models.spec(name).builder for name in models.list_models()}
+    assert families == {models.spec(name).builder for name in models.list_models("*_toy")}
 
 
 def test_any_number_of_labels(name, batch):
@@ -176,7 +175,7 @@ def test_mixed_precision(name, batch, policy):
     assert np.isfinite(history).all()
     assert all(np.isfinite(w).all() for w in model.get_weights())
     half = policy.removeprefix("mixed_")
-    assert any(layer.compute_dtype == half for layer in model._flatten_layers(include_self=False))
+    assert any(layer.compute_dtype == half for layer in sublayers(model))
 
 
 def test_seeds_reproduce(name):
@@ -200,5 +199,5 @@ def test_listing_and_unknown_names():
     assert models.list_models("*_toy") == [n for n in models.list_models() if n.endswith("_toy")]
     with pytest.raises(ValueError, match="Did you mean 'rr_vit"):
         models.build("rr_vti")
-    with pytest.raises(ValueError, match="there are"):
+    with pytest.raises(ValueError, match="Known: dbct, "):
         models.build("qqqqqqqq")

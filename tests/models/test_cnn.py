@@ -9,7 +9,7 @@ from keras import ops
 from xraylab import models
 from xraylab.layers import DropPath
 from xraylab.models.cnn import Stem
-from xraylab.models.convert_cnn import copy_trunk, load_imagenet
+from xraylab.models.convert.keras_applications import copy_trunk, load_imagenet
 from xraylab.models.densenet import DenseLayer, NormReLU, Transition
 from xraylab.models.efficientnet import ChannelNormalization, ConvNormSwish, MBConv
 from xraylab.models.resnet import ResidualBlock
@@ -356,22 +356,22 @@ def test_files_that_do_not_fit_change_nothing(reference, tmp_path):
     for file in ("other.h5", "other.weights.h5", "broken.h5"):
         with pytest.raises(ValueError, match="does not hold the weights of EfficientNetB0"):
             load_imagenet(model, tmp_path / file)
-    with pytest.raises(FileNotFoundError, match="no weights file"):
+    with pytest.raises(FileNotFoundError, match="Weight file not found"):
         load_imagenet(model, tmp_path / "none.h5")
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
-    with pytest.raises(ValueError, match='build it with pixels="imagenet"'):
+    with pytest.raises(ValueError, match='built with pixels="imagenet"'):
         load_imagenet(models.build("resnet50_toy"), tmp_path / "other.h5")
-    with pytest.raises(ValueError, match="class ResNet or DenseNet or EfficientNet; RRViT came"):
+    with pytest.raises(ValueError, match=r"ResNet or DenseNet or EfficientNet\. Received: RRViT"):
         load_imagenet(models.build("rr_vit_toy"), tmp_path / "other.h5")
-    with pytest.raises(ValueError, match="hold no head: pass head=False"):
+    with pytest.raises(ValueError, match=r"hold no head\. Pass head=False"):
         load_imagenet(model, tmp_path / "other.h5", head=True)
     toy = models.build("efficientnet_b0_toy", pixels="imagenet")
-    with pytest.raises(ValueError, match="no variant of it"):
+    with pytest.raises(ValueError, match="Only the full-size network"):
         copy_trunk(reference("efficientnet_b0"), toy)
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_first_weights_spread_as_those_of_keras_applications(name):
+def test_kernel_initializer_spread_as_those_of_keras_applications(name):
     """Layer by layer, where there are enough weights to tell; Glorot's would be far off."""
     network = getattr(keras.applications, NETWORKS[name])(
         weights=None, include_top=False, input_shape=(64, 64, 3)
@@ -437,10 +437,10 @@ def test_paths_are_dropped_more_and_more():
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("resnet50_toy", {"image_size": 28}, r"from 32 px up \(it is halved five times\)"),
-        ("densenet121_toy", {"pixels": "0-255"}, "'unit' or 'imagenet'; '0-255' came"),
-        ("resnet50", {"depths": (1, 2)}, "must name as many stages"),
-        ("efficientnet_b0_toy", {"num_labels": 0}, "num_labels must be a whole number"),
+        ("resnet50_toy", {"image_size": 28}, r"at least 32 px \(it is halved five times\)"),
+        ("densenet121_toy", {"pixels": "0-255"}, "one of 'unit', 'imagenet'. Received: '0-255'"),
+        ("resnet50", {"depths": (1, 2)}, "one value per stage"),
+        ("efficientnet_b0_toy", {"num_labels": 0}, "num_labels. Expected: an integer"),
     ],
 )
 def test_bad_arguments(name, arguments, message):

@@ -186,19 +186,19 @@ def test_what_a_patch_was_counts_only_with_the_residual(images, residual, answer
     [
         (
             {"image_size": 60},
-            r"multiples of 8 \(whole patches of 8 px, and 4 px a local token\); image_size=60 "
-            "came. Choose 56 or 64",
+            r"a multiple of 8 \(whole patches of 8 px, and 4 px per local token\). Received: "
+            "image_size=60. Choose 56 or 64",
         ),
-        ({"image_size": 66, "patch_size": 6}, "multiples of 12 .* Choose 60 or 72"),
-        ({"image_size": 0}, "image_size must be a whole number of at least 1; 0 came"),
-        ({"patch_size": 0}, "patch_size must be a whole number of at least 1; 0 came"),
-        ({"depth": -1}, "depth must be a whole number of at least 0; -1 came"),
-        ({"num_heads": 0}, "num_heads must be a whole number of at least 1; 0 came"),
-        ({"local_channels": (8, 0)}, r"local_channels\[1\] must be a whole number"),
-        ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
-        ({"num_heads": 3}, "num_heads=3 does not divide embed_dim=256"),
-        ({"num_heads": 3, "embed_dim": 33}, "embed_dim=33 is odd"),
-        ({"local_channels": (8,)}, r"such as \(16, 32\); \(8,\) came"),
+        ({"image_size": 66, "patch_size": 6}, "a multiple of 12 .* Choose 60 or 72"),
+        ({"image_size": 0}, "image_size. Expected: an integer of at least 1. Received: 0"),
+        ({"patch_size": 0}, "patch_size. Expected: an integer of at least 1. Received: 0"),
+        ({"depth": -1}, "depth. Expected: an integer of at least 0. Received: -1"),
+        ({"num_heads": 0}, "num_heads. Expected: an integer of at least 1. Received: 0"),
+        ({"local_channels": (8, 0)}, r"local_channels\[1\]. Expected: an integer"),
+        ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
+        ({"num_heads": 3}, "Expected: a divisor of 256. Received: num_heads=3"),
+        ({"num_heads": 3, "embed_dim": 33}, "even embed_dim. Received: embed_dim=33"),
+        ({"local_channels": (8,)}, r"as \(16, 32\). Received: \(8,\)"),
     ],
 )
 def test_bad_arguments(arguments, message):

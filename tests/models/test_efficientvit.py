@@ -9,7 +9,7 @@ from keras import ops
 
 from xraylab import losses, models
 from xraylab.models import efficientvit
-from xraylab.models.convert_efficientvit import load_timm
+from xraylab.models.convert.timm import load_timm
 from xraylab.models.efficientvit import (
     CascadedGroupAttention,
     Downsampling,
@@ -180,7 +180,7 @@ def test_the_bias_knows_only_how_far_apart_two_places_lie():
     places = [divmod(i, 3) for i in range(9)]
     for a, (ya, xa) in enumerate(places):
         for b, (yb, xb) in enumerate(places):
-            assert layer.places_apart[a, b] == 3 * abs(ya - yb) + abs(xa - xb)
+            assert layer.bias_indices[a, b] == 3 * abs(ya - yb) + abs(xa - xb)
 
 
 def test_a_block_against_numpy():
@@ -265,24 +265,24 @@ def test_timms_own_answers(random_weights):
 
     before = model.get_weights()
     del state["stages.1.blocks.0.mixer.m.attn.attention_biases"]
-    with pytest.raises(ValueError, match=r"the state dict has no 'stages\.1\.blocks\.0\.mixer"):
+    with pytest.raises(ValueError, match=r"has no array 'stages\.1\.blocks\.0\.mixer"):
         load_timm(model, state)
     state["stages.1.blocks.0.mixer.m.attn.attention_biases"] = np.zeros((4, 16), np.float32)
     state["stages.3.extra"] = np.zeros(1)
-    with pytest.raises(ValueError, match=r"no place in this model.*stages\.3\.extra"):
+    with pytest.raises(ValueError, match=r"has no layer for.*stages\.3\.extra"):
         load_timm(model, state)
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     del state["stages.3.extra"]
     kernel = ops.convert_to_numpy(model.heads[0].linear.kernel)
     state["head.linear.weight"] = np.zeros((1000, 192), np.float32)
-    with pytest.raises(ValueError, match=r"answers 1000 labels, the model \d+: pass head=False"):
+    with pytest.raises(ValueError, match=r"Expected: \d+. Received: 1000. Pass head=False"):
         load_timm(model, state)
     load_timm(model, state, head=False)
     np.testing.assert_array_equal(ops.convert_to_numpy(model.heads[0].linear.kernel), kernel)
 
 
 def test_a_converter_wants_the_right_model():
-    with pytest.raises(ValueError, match="a model of class EfficientViT; RRViT came"):
+    with pytest.raises(ValueError, match=r"a model of class EfficientViT\. Received: RRViT"):
         load_timm(models.build("rr_vit_toy"), {})
     two = models.build("efficientvit_toy", distillation=True)
     with pytest.raises(ValueError, match="one head, this model two"):
@@ -389,16 +389,19 @@ def test_no_parameter_is_dead(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image_size": 63}, r"image sizes from 64 px up \(a map for each of three stages\)"),
-        ({"num_heads": (5, 3, 4)}, "192 channels do not divide into 5 heads"),
-        ({"num_heads": (0, 3, 4)}, r"num_heads\[0\] must be a whole number of at least 1; 0 came"),
-        ({"depths": (1, -1, 2)}, r"depths\[1\] must be a whole number of at least 0; -1 came"),
-        ({"key_dim": 0}, "key_dim must be a whole number of at least 1; 0 came"),
-        ({"window_size": 0}, "window_size must be a whole number of at least 1; 0 came"),
-        ({"depths": (1, 2)}, "one number for each of the three stages"),
-        ({"kernel_sizes": (3, 3)}, r"one side for each of the 4 heads"),
-        ({"patch_size": 12}, "patch_size must be a power of two"),
-        ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
+        ({"image_size": 63}, r"a size of at least 64 px \(a map for each of three stages\)"),
+        ({"num_heads": (5, 3, 4)}, "divisor of 192. Received: 5 heads"),
+        (
+            {"num_heads": (0, 3, 4)},
+            r"num_heads\[0\]. Expected: an integer of at least 1",
+        ),
+        ({"depths": (1, -1, 2)}, r"depths\[1\]. Expected: an integer of at least 0. Received: -1"),
+        ({"key_dim": 0}, "key_dim. Expected: an integer of at least 1. Received: 0"),
+        ({"window_size": 0}, "window_size. Expected: an integer of at least 1. Received: 0"),
+        ({"depths": (1, 2)}, "three numbers each"),
+        ({"kernel_sizes": (3, 3)}, r"at least 4 values"),
+        ({"patch_size": 12}, "a power of two"),
+        ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -254,16 +254,19 @@ def test_in_blocks_jax_trains_the_same():
     [
         (
             {"image_size": 62},
-            r"multiples of 4 \(one token for every 4x4 pixels\); image_size=62 came. "
+            r"a multiple of 4 \(one token per 4x4 pixels\). Received: image_size=62. "
             "Choose 60 or 64",
         ),
-        ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
-        ({"num_heads": 3}, "num_heads=3 does not divide embed_dim=256"),
-        ({"num_heads": 0}, "num_heads must be a whole number of at least 1; 0 came"),
-        ({"embed_dim": 0}, "embed_dim must be a whole number of at least 1; 0 came"),
-        ({"depth": -1}, "depth must be a whole number of at least 0; -1 came"),
-        ({"stem_filters": (32, 0)}, r"filters\[1\] must be a whole number of at least 1; 0 came"),
-        ({"stem_filters": (32,)}, r"the stem takes three widths, as \(32, 64, 256\)"),
+        ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
+        ({"num_heads": 3}, "Expected: a divisor of 256. Received: num_heads=3"),
+        ({"num_heads": 0}, "num_heads. Expected: an integer of at least 1. Received: 0"),
+        ({"embed_dim": 0}, "embed_dim. Expected: an integer of at least 1. Received: 0"),
+        ({"depth": -1}, "depth. Expected: an integer of at least 0. Received: -1"),
+        (
+            {"stem_filters": (32, 0)},
+            r"filters\[1\]. Expected: an integer of at least 1",
+        ),
+        ({"stem_filters": (32,)}, r"three widths, as \(32, 64, 256\)"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -394,17 +394,29 @@ def test_the_ledger_of_layers_misses_no_parameter():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image_size": 30}, r"multiples of 4 \(whole patches\); image_size=30 came"),
-        ({"image_size": 100}, r"multiples of 8 .*image_size=100 came. Choose 96 or 104"),
-        ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
-        ({"num_heads": 5}, "num_heads=5 does not divide embed_dim=192"),
-        ({"num_heads": 0}, "num_heads must be a whole number of at least 1; 0 came"),
-        ({"depth": -1}, "depth must be a whole number of at least 1; -1 came"),
-        ({"patch_size": 0}, "patch_size must be a whole number of at least 1; 0 came"),
-        ({"num_label_blocks": 13}, "num_label_blocks must be from 1 to depth=12; 13 came"),
-        ({"num_label_blocks": 0}, "num_label_blocks must be from 1 to depth=12; 0 came"),
-        ({"first_label_block": 9}, "from 0 to 8, to leave room for 4 label blocks of 12; 9 came"),
-        ({"first_label_block": -1}, "first_label_block must be from 0 to 8.*-1 came"),
+        ({"image_size": 30}, r"a multiple of 4 \(whole patches\). Received: image_size=30"),
+        ({"image_size": 100}, r"a multiple of 8 .*image_size=100. Choose 96 or 104"),
+        ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
+        ({"num_heads": 5}, "Expected: a divisor of 192. Received: num_heads=5"),
+        ({"num_heads": 0}, "num_heads. Expected: an integer of at least 1. Received: 0"),
+        ({"depth": -1}, "depth. Expected: an integer of at least 1. Received: -1"),
+        ({"patch_size": 0}, "patch_size. Expected: an integer of at least 1. Received: 0"),
+        (
+            {"num_label_blocks": 13},
+            "an integer from 1 to 12. Received: 13",
+        ),
+        (
+            {"num_label_blocks": 0},
+            "an integer from 1 to 12. Received: 0",
+        ),
+        (
+            {"first_label_block": 9},
+            "an integer from 0 to 8. Received: 9",
+        ),
+        (
+            {"first_label_block": -1},
+            "an integer from 0 to 8. Received: -1",
+        ),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -8,7 +8,7 @@ from keras import ops
 from xraylab import models
 from xraylab.models import mxa
 from xraylab.models.efficientvit import EfficientViTBlock
-from xraylab.models.mxa import MXA, BoxHead, ChannelGate, MXABlock, SpatialGate
+from xraylab.models.mxa import MXA, ChannelGate, MXABlock, RegionProposal, SpatialGate
 
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="reads gradients off a tape"
@@ -81,8 +81,8 @@ def numpy_resize(x, height, width):
 
 
 def numpy_box_numbers(x, head, squash=lambda numbers: numbers):
-    hidden = np.maximum(numpy_convolution(x, head.look.kernel), 0)
-    numbers = numpy_convolution(hidden, head.point.kernel) + np.float64(head.point.bias)
+    hidden = np.maximum(numpy_convolution(x, head.conv.kernel), 0)
+    numbers = numpy_convolution(hidden, head.coordinates.kernel) + np.float64(head.coordinates.bias)
     return squash(numbers).mean((0, 1))
 
 
@@ -102,18 +102,18 @@ def numpy_gates(x, layer, use_max):
 
 
 def numpy_learnable_box(numbers):
-    first = np.log((mxa.FIRST_SIDE - mxa.LEAST_SIDE) / (1 - mxa.FIRST_SIDE))
-    sides = mxa.LEAST_SIDE + (1 - mxa.LEAST_SIDE) * numpy_sigmoid(numbers[2:] + first)
+    first = np.log((mxa.INITIAL_SIDE - mxa.MINIMUM_SIDE) / (1 - mxa.INITIAL_SIDE))
+    sides = mxa.MINIMUM_SIDE + (1 - mxa.MINIMUM_SIDE) * numpy_sigmoid(numbers[2:] + first)
     lower = (1 - sides) * numpy_sigmoid(numbers[:2])
     return np.concatenate([lower, lower + sides])
 
 
 def numpy_mxa(x, layer):
     if layer.arrangement == "paper":
-        box = numpy_learnable_box(numpy_box_numbers(x, layer.box_head))
+        box = numpy_learnable_box(numpy_box_numbers(x, layer.region_proposal))
         return (*numpy_gates(numpy_roi(x, box), layer, use_max=True), box)
     height, width, _ = x.shape
-    box = numpy_box_numbers(x, layer.box_head, numpy_sigmoid)
+    box = numpy_box_numbers(x, layer.region_proposal, numpy_sigmoid)
     x1, y1, x2, y2 = (int(v) for v in box * [width, height, width, height])
     if not (x2 > x1 and y2 > y1):
         x1, y1, x2, y2 = 0, 0, width, height
@@ -135,10 +135,7 @@ def numpy_mxa(x, layer):
 def test_crop_against_numpy(box):
     x = np.random.default_rng(0).normal(size=(2, 5, 6, 3))
     boxes = np.float32([box, (0.2, 0.2, 0.6, 0.8)])
-    x1, y1, x2, y2 = boxes.T
-    got = mxa.crop(
-        x.astype(np.float32), mxa.sampling_matrix(y1, y2, 5), mxa.sampling_matrix(x1, x2, 6)
-    )
+    got = mxa.crop_and_resize(x.astype(np.float32), boxes)
     for image in range(2):
         np.testing.assert_allclose(
             ops.convert_to_numpy(got)[image], numpy_roi(x[image], boxes[image]), atol=1e-5
@@ -146,21 +143,20 @@ def test_crop_against_numpy(box):
 
 
 def test_the_whole_box_changes_nothing():
-    whole = ops.convert_to_numpy(mxa.sampling_matrix(np.float32([0]), np.float32([1]), 9))
+    whole = ops.convert_to_numpy(mxa.bilinear_sampling_matrix(np.float32([0]), np.float32([1]), 9))
     np.testing.assert_allclose(whole[0], np.eye(9), atol=1e-6)
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 7), (2, 3), (2, 5), (6, 7), (0, 1)])
-def test_a_crop_of_whole_cells_is_cut_before_it_is_enlarged(first, last):
+def test_a_clamped_crop_is_cut_before_it_is_enlarged(first, last):
     x = np.random.default_rng(1).normal(size=(7, 7, 2))
-    low, high = np.float32([first / 7]), np.float32([last / 7])
-    rows = mxa.sampling_matrix(low, high, 7, leak=False)
-    whole = mxa.sampling_matrix(np.float32([0]), np.float32([1]), 7)
-    got = ops.convert_to_numpy(mxa.crop(x[None].astype(np.float32), rows, whole))[0]
+    boxes = np.float32([[0, first / 7, 1, last / 7]])
+    got = mxa.crop_and_resize(x[None].astype(np.float32), boxes, clamp_to_box=True)
+    got = ops.convert_to_numpy(got)[0]
     np.testing.assert_allclose(got, numpy_resize(x[first:last], 7, 7), atol=1e-5)
 
 
-def test_whole_cells_fall_back_to_the_whole_map():
+def test_an_empty_box_is_replaced_by_the_whole_map():
     boxes = np.float32(
         [
             [0.30, 0.00, 0.90, 1.00],  # columns 1 to 4 of 5: floor(1.5), floor(4.5)
@@ -168,7 +164,7 @@ def test_whole_cells_fall_back_to_the_whole_map():
             [0.41, 0.10, 0.59, 0.90],  # both x in one cell
         ]
     )
-    got = ops.convert_to_numpy(mxa.whole_cells(boxes, 4, 5))
+    got = ops.convert_to_numpy(mxa.round_box_to_grid(boxes, 4, 5))
     np.testing.assert_allclose(got, [[0.2, 0, 0.8, 1], [0, 0, 1, 1], [0, 0, 1, 1]], atol=1e-6)
 
 
@@ -178,7 +174,7 @@ def test_a_learnable_box_is_never_empty():
     for low, high in ((x1, x2), (y1, y2)):
         assert (low >= 0).all()
         assert (high <= 1 + 1e-6).all()
-        assert (high - low >= mxa.LEAST_SIDE - 1e-6).all()
+        assert (high - low >= mxa.MINIMUM_SIDE - 1e-6).all()
     first = ops.convert_to_numpy(mxa.learnable_box(np.zeros((1, 4), np.float32)))
     np.testing.assert_allclose(first, [[0.125, 0.125, 0.875, 0.875]], atol=1e-6)
 
@@ -234,7 +230,7 @@ def box_gradients(layer, x):
 
     with tf.GradientTape() as tape:
         loss = ops.sum(layer(x) ** 2)
-    return tape.gradient(loss, [v.value for v in layer.box_head.trainable_variables])
+    return tape.gradient(loss, [v.value for v in layer.region_proposal.trainable_variables])
 
 
 @tensorflow_only
@@ -267,10 +263,7 @@ def test_gradient_against_finite_differences():
     with tf.GradientTape() as tape:
         at = tf.constant(numbers)
         tape.watch(at)
-        x1, y1, x2, y2 = ops.unstack(mxa.learnable_box(at), axis=1)
-        looked = mxa.crop(
-            x.astype(np.float32), mxa.sampling_matrix(y1, y2, 7), mxa.sampling_matrix(x1, x2, 7)
-        )
+        looked = mxa.crop_and_resize(x.astype(np.float32), mxa.learnable_box(at))
         loss = ops.sum(looked * weights.astype(np.float32))
     got = tape.gradient(loss, at).numpy()[0]
     step = 1e-5 * np.eye(4)
@@ -289,9 +282,7 @@ def test_gradient_descent_moves_a_box_onto_a_bright_blob():
     first = None
     for _ in range(150):
         with tf.GradientTape() as tape:
-            x1, y1, x2, y2 = ops.unstack(mxa.learnable_box(numbers), axis=1)
-            rows_, columns_ = mxa.sampling_matrix(y1, y2, 16), mxa.sampling_matrix(x1, x2, 16)
-            brightness = ops.mean(mxa.crop(blob, rows_, columns_))
+            brightness = ops.mean(mxa.crop_and_resize(blob, mxa.learnable_box(numbers)))
         first = float(brightness) if first is None else first
         numbers.assign_add(2.0 * tape.gradient(brightness, numbers))
     x1, y1, x2, y2 = ops.convert_to_numpy(mxa.learnable_box(numbers))[0]
@@ -300,9 +291,9 @@ def test_gradient_descent_moves_a_box_onto_a_bright_blob():
     assert abs((y1 + y2) / 2 - 4.5 / 16) < 0.05
 
 
-def test_the_box_head_cannot_tell_where_a_blob_lies():
+def test_the_region_proposal_cannot_tell_where_a_blob_lies():
     """Its mean over the map forgets the place, except where a kernel meets the border."""
-    head = BoxHead()
+    head = RegionProposal()
     head.build((None, 12, 12, 4))
     randomise(head)
     blob = np.random.default_rng(8).normal(size=(2, 2, 4))
@@ -378,14 +369,14 @@ def test_the_authors_box_is_mostly_empty_before_training():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="arrangement must be 'paper' or 'authors'; 'ours' came"):
+    with pytest.raises(ValueError, match=r"one of 'paper', 'authors'\. Received: 'ours'"):
         models.build("efficientvit_mxa_toy", arrangement="ours")
-    with pytest.raises(ValueError, match="reduction must be a whole number of at least 1; 0 came"):
+    with pytest.raises(ValueError, match=r"reduction\. Expected: an integer of at least 1"):
         models.build("efficientvit_mxa_toy", reduction=0)
 
 
 @pytest.mark.parametrize(
-    "layer", [BoxHead(), ChannelGate(4, use_max=False), SpatialGate(), MXA("authors", 4)]
+    "layer", [RegionProposal(), ChannelGate(4, use_max=False), SpatialGate(), MXA("authors", 4)]
 )
 def test_configs_make_equal_layers(layer):
     assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()

@@ -105,15 +105,15 @@ def test_without_positions_the_answer_ignores_where_patches_lie():
     [
         (
             {"image_size": 60},
-            r"multiples of 8 \(whole patches\); image_size=60 came. Choose 56 or 64",
+            r"a multiple of 8 \(whole patches\). Received: image_size=60. Choose 56 or 64",
         ),
-        ({"image_size": 0}, "image_size must be a whole number of at least 1; 0 came"),
-        ({"num_labels": 0}, "num_labels must be a whole number of at least 1; 0 came"),
-        ({"num_heads": 3}, "num_heads=3 does not divide embed_dim=128"),
-        ({"num_heads": 0}, "num_heads must be a whole number of at least 1; 0 came"),
-        ({"embed_dim": 6.5}, "embed_dim must be a whole number of at least 1; 6.5 came"),
-        ({"depth": -1}, "depth must be a whole number of at least 0; -1 came"),
-        ({"patch_size": 0}, "patch_size must be a whole number of at least 1; 0 came"),
+        ({"image_size": 0}, "image_size. Expected: an integer of at least 1. Received: 0"),
+        ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
+        ({"num_heads": 3}, "Expected: a divisor of 128. Received: num_heads=3"),
+        ({"num_heads": 0}, "num_heads. Expected: an integer of at least 1. Received: 0"),
+        ({"embed_dim": 6.5}, "embed_dim. Expected: an integer of at least 1. Received: 6.5"),
+        ({"depth": -1}, "depth. Expected: an integer of at least 0. Received: -1"),
+        ({"patch_size": 0}, "patch_size. Expected: an integer of at least 1. Received: 0"),
     ],
 )
 def test_bad_arguments(arguments, message):

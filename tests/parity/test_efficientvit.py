@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from xraylab import models
-from xraylab.models.convert_efficientvit import load_timm
+from xraylab.models.convert.timm import load_timm
 
 GAIN = 0.75  # some forty residual branches follow each other; with 1 they grow without bound
 

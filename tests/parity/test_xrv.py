@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, load_xrv, probabilities
+from xraylab.models.convert.torchxrayvision import load_xrv
+from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, probabilities
 
 
 @pytest.fixture(scope="module")

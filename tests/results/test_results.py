@@ -517,10 +517,10 @@ def test_published_tables_say_so():
 
 
 def test_published_parameters_match_ours_to_the_printed_digits():
-    from xraylab.models.stored import stored_cost
+    from xraylab.models.cost import recorded_cost
 
     for row in results.published():
         if row.parameters_millions is not None:
-            cost = stored_cost(row.model, row.size)
+            cost = recorded_cost(row.model, row.size)
             count = cost.trainable if row.model == "medvit_large" else cost.parameters
             assert round(count / 1e6, 2) == row.parameters_millions, row

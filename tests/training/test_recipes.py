@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from xraylab.models import card
+from xraylab.models import spec
 from xraylab.training import Recipe, augmentation, recipes
 from xraylab.training.throughput import MEASURED, images_per_second
 
@@ -45,7 +45,7 @@ def test_what_the_sources_say_is_what_the_recipes_do():
 @pytest.mark.parametrize("name", recipes.list_recipes())
 def test_every_recipe_is_whole(name):
     named = recipes.get(name)
-    card(named.recipe.model)
+    spec(named.recipe.model)
     if named.recipe.augmentation:
         kinds = {type(layer).__name__ for layer in augmentation.build(**named.recipe.augmentation)}
         assert name.endswith("_as_published") or "RandomFlip" not in kinds

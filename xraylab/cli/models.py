@@ -18,16 +18,16 @@ def models(
     if name is None:
         _list(registry, size)
     else:
-        card = registry.card(name)
+        spec = registry.spec(name)
         start_keras()
-        _show(registry.build(name, size), card)
+        _show(registry.build(name, size), spec)
 
 
 def _list(registry, size):
     """Print one row per model; models are built only if their cost is not tabulated."""
     from rich.console import Console
 
-    from xraylab.models.cards import CARDS
+    from xraylab.models.registry import SPECS
 
     console = Console()
     wide = console.width >= 120
@@ -41,15 +41,15 @@ def _list(registry, size):
         column.justify = "left" if k < 2 else "right"
     unspecified = {}
     family = None
-    for card in CARDS.values():
-        if family not in (None, card.builder):
+    for spec in SPECS.values():
+        if family not in (None, spec.builder):
             table.add_section()
-        family = card.builder
-        sizes = ", ".join(map(str, card.source_sizes)) or "not specified"
-        more = ("" if card.name.endswith("_toy") else sizes, card.summary) if wide else ()
-        table.add_row(card.name, card.source, *_cost(console, registry, card.name, size), *more)
-        if card.reconstructed:
-            unspecified.setdefault(card.reconstructed, []).append(card.name)
+        family = spec.builder
+        sizes = ", ".join(map(str, spec.source_sizes)) or "not specified"
+        more = ("" if spec.name.endswith("_toy") else sizes, spec.summary) if wide else ()
+        table.add_row(spec.name, spec.source, *_cost(console, registry, spec.name, size), *more)
+        if spec.reconstructed:
+            unspecified.setdefault(spec.reconstructed, []).append(spec.name)
     table.show()
     say("Not specified in the sources, and chosen by us:", bold=True)
     for text, names in unspecified.items():
@@ -63,9 +63,9 @@ def _list(registry, size):
 
 def _cost(console, registry, name, size):
     """Format parameters, multiply-adds and tokens."""
-    from xraylab.models.stored import stored_cost
+    from xraylab.models.cost import recorded_cost
 
-    cost = stored_cost(name, size)
+    cost = recorded_cost(name, size)
     if cost is None:
         with console.status(f"building {name} …"):
             start_keras()
@@ -88,7 +88,7 @@ def _cost(console, registry, name, size):
     return f"{cost.parameters:,}", f"{count:.3g} {'G' if billions else 'M'}", tokens
 
 
-def _show(model, card):
+def _show(model, spec):
     """Print the layers of a model in order of use, with output shapes and parameters."""
     from xraylab.models.cost import layer_shapes
 
@@ -104,6 +104,6 @@ def _show(model, card):
     table.add_section()
     table.add_row("all", "", "", f"{model.count_params():,}", style="bold")
     table.show()
-    say(f"{card.summary}; source {card.source}")
-    if card.reconstructed:
-        say(f"Not specified in the source: {card.reconstructed}")
+    say(f"{spec.summary}; source {spec.source}")
+    if spec.reconstructed:
+        say(f"Not specified in the source: {spec.reconstructed}")

@@ -85,7 +85,7 @@ def device_cost(
     """
     from xraylab import models
 
-    models.card(name)
+    models.spec(name)
     for value in (rounds, *batch_sizes):
         require_int("rounds and batch_sizes", value, 1)
     task = {"name": name, "image_size": image_size, "options": options}

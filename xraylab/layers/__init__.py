@@ -1,8 +1,9 @@
 """Building blocks that more than one architecture uses."""
 
 from xraylab.layers.attention import MultiHeadAttention, attend, scaled_dot_product_attention
+from xraylab.layers.base import Layer
 from xraylab.layers.convolution import ConvNorm, DropPath, SqueezeExcite, batch_norm
-from xraylab.layers.initial import first_weights
+from xraylab.layers.initializers import kernel_initializer
 from xraylab.layers.patches import patchify, unpatchify
 from xraylab.layers.tokens import (
     ClassToken,
@@ -17,6 +18,7 @@ __all__ = [
     "ClassToken",
     "ConvNorm",
     "DropPath",
+    "Layer",
     "LearnedPositions",
     "MultiHeadAttention",
     "SinusoidalPositions",
@@ -24,7 +26,7 @@ __all__ = [
     "TransformerBlock",
     "attend",
     "batch_norm",
-    "first_weights",
+    "kernel_initializer",
     "patchify",
     "scaled_dot_product_attention",
     "sinusoidal_positions",

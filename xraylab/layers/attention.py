@@ -1,40 +1,43 @@
-"""Multi-head attention: one function for every architecture, and the layer around it.
+"""Multi-head attention: the equation, a memory-saving form of it, and the layer.
 
-:func:`scaled_dot_product_attention` is the equation, map included. :func:`attend` is what models
-call: the same answer, but it keeps no map, so that an image of thousands of tokens fits.
+:func:`scaled_dot_product_attention` is the equation and returns the attention map. :func:`attend`
+computes the same output without storing the map, so that an image of thousands of tokens fits.
 """
 
 import keras
 from keras import ops
 
-from xraylab.layers.initial import first_weights
+from xraylab.layers.base import Layer
+from xraylab.layers.initializers import kernel_initializer
 
 LARGEST_MAP = 2**20
-"""Entries of an image's attention map (heads x queries x keys) above which it is cut into blocks."""
+"""Largest attention map per image (heads x queries x keys) that is computed in one piece."""
 
 
 def scaled_dot_product_attention(query, key, value, bias=None, transform=None):
-    """Return softmax(Q·Kᵀ/√d + bias)·V and the attention map (``vaswani2017``, Eq. 1).
+    """Compute softmax(Q·Kᵀ/√d + bias)·V and the attention map.
 
     The softmax is taken in float32, whatever the precision of the inputs.
 
     Shapes:
-        query: (batch, heads, num_queries, head_dim)
-        key: (batch, heads, num_keys, head_dim)
-        value: (batch, heads, num_keys, value_dim)
+        query: (batch, heads, num_queries, head_dim).
+        key: (batch, heads, num_keys, head_dim).
+        value: (batch, heads, num_keys, value_dim).
         bias: broadcastable to (batch, heads, num_queries, num_keys), or None.
         returns: output (batch, heads, num_queries, value_dim) and
         attention (batch, heads, num_queries, num_keys), each row of which sums to 1.
 
     Args:
-        transform: function of the attention map; its return value is used in the map's place.
+        transform: function of the attention map; its return value replaces the map.
+
+    References: Vaswani et al. 2017 (``vaswani2017``), Eq. 1.
     """
     scale = query.shape[-1] ** -0.5
     scores = ops.matmul(query * scale, ops.transpose(key, (0, 1, 3, 2)))
     if bias is not None:
         scores = scores + ops.cast(bias, scores.dtype)
     weights = ops.cast(scores, "float32")
-    # Keras takes a softmax over a single key for a mistake. It is 1, whatever the score.
+    # Keras warns of a softmax over a single key, which is 1 whatever the score.
     weights = ops.softmax(weights, axis=-1) if key.shape[2] > 1 else ops.exp(weights - weights)
     attention = ops.cast(weights, scores.dtype)
     if transform is not None:
@@ -43,86 +46,83 @@ def scaled_dot_product_attention(query, key, value, bias=None, transform=None):
 
 
 def attend(query, key, value, bias=None):
-    """Return the output of :func:`scaled_dot_product_attention` without keeping its map.
+    """Compute the output of :func:`scaled_dot_product_attention` without storing the map.
 
-    Uses the back end's own fused attention where it has one (JAX, PyTorch). Where the map of one
-    image would exceed :data:`LARGEST_MAP` entries, queries are taken a block at a time, and the
-    gradient computes each block anew: memory then grows with the number of tokens, not its square
-    (``rabe2021``).
+    Uses the fused attention of the backend where there is one (JAX, PyTorch). Where the map of one
+    image would exceed :data:`LARGEST_MAP` entries, the queries are processed in blocks, and the
+    gradient recomputes each block: memory then grows linearly with the number of tokens.
 
     Shapes:
         as in :func:`scaled_dot_product_attention`.
 
     Raises:
-        ValueError: if a bias comes with a map that has to be cut into blocks.
+        ValueError: if a bias is given and the map is too large for one piece.
+
+    References: Rabe and Staats 2021 (``rabe2021``).
     """
     heads, num_queries, head_dim = query.shape[1:]
     num_keys = key.shape[2]
     if heads * num_queries * num_keys > LARGEST_MAP:
         if bias is not None:
             raise ValueError(
-                f"attention with a bias keeps its whole map; one of {heads} heads x {num_queries} "
-                f"queries x {num_keys} keys is above the {LARGEST_MAP:,} entries an image may have. "
-                "Take smaller windows or images"
+                f"Attention with a bias is not computed in blocks. Expected: at most "
+                f"{LARGEST_MAP:,} entries per image. Received: {heads} heads x {num_queries} "
+                f"queries x {num_keys} keys. Use smaller windows or images"
             )
         return _blockwise(max(1, LARGEST_MAP // (heads * num_keys)))(query, key, value)
     if keras.backend.backend() != "tensorflow" and value.shape[-1] == head_dim:
-        # The fused kernels want (batch, tokens, heads, head_dim).
+        # The fused kernels expect (batch, tokens, heads, head_dim).
         query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
         return ops.transpose(ops.dot_product_attention(query, key, value, bias=bias), (0, 2, 1, 3))
     return scaled_dot_product_attention(query, key, value, bias)[0]
 
 
 def _blockwise(block_size):
-    """Return attention that holds the map of ``block_size`` queries at a time."""
-
-    def to_float32(x):
-        return ops.cast(x, "float32")
+    """Create an attention function that holds the map of ``block_size`` queries at a time."""
 
     @ops.custom_gradient
     def attention(query, key, value):
         num_queries = query.shape[2]
-        rows = _to_blocks(query, block_size)
+        blocks = _to_blocks(query, block_size)
 
         def gradient(*arguments, upstream=None):
             upstream = arguments[-1] if upstream is None else upstream
             scale = query.shape[-1] ** -0.5
-            upstream_rows = _to_blocks(upstream, block_size)
+            upstream_blocks = _to_blocks(upstream, block_size)
 
             def add_block(i, totals):
-                by_query, by_key, by_value = totals
-                some, some_upstream = ops.take(rows, i, axis=0), ops.take(upstream_rows, i, axis=0)
-                _, weights = scaled_dot_product_attention(some, key, value)
-                by_weight = ops.matmul(some_upstream, ops.transpose(value, (0, 1, 3, 2)))
-                weighted = ops.cast(weights * by_weight, "float32")
+                d_query, d_key, d_value = totals
+                block, d_output = ops.take(blocks, i, axis=0), ops.take(upstream_blocks, i, axis=0)
+                _, weights = scaled_dot_product_attention(block, key, value)
+                d_weights = ops.matmul(d_output, ops.transpose(value, (0, 1, 3, 2)))
+                weighted = ops.cast(weights * d_weights, "float32")
                 mean = ops.cast(ops.sum(weighted, axis=-1, keepdims=True), weights.dtype)
-                by_score = weights * (by_weight - mean) * scale
-                by_some = ops.expand_dims(ops.matmul(by_score, key), 0)
-                by_query = ops.slice_update(by_query, (i, 0, 0, 0, 0), by_some)
-                by_key += to_float32(ops.matmul(ops.transpose(by_score, (0, 1, 3, 2)), some))
-                by_value += to_float32(
-                    ops.matmul(ops.transpose(weights, (0, 1, 3, 2)), some_upstream)
-                )
-                return by_query, by_key, by_value
+                d_scores = weights * (d_weights - mean) * scale
+                d_block = ops.expand_dims(ops.matmul(d_scores, key), 0)
+                d_query = ops.slice_update(d_query, (i, 0, 0, 0, 0), d_block)
+                by_key = ops.matmul(ops.transpose(d_scores, (0, 1, 3, 2)), block)
+                by_value = ops.matmul(ops.transpose(weights, (0, 1, 3, 2)), d_output)
+                d_key = d_key + ops.cast(by_key, "float32")
+                return d_query, d_key, d_value + ops.cast(by_value, "float32")
 
-            # Many blocks add up: totals stay in float32 under mixed precision.
-            nothing = (
-                ops.zeros_like(rows),
+            # Many blocks add up, so totals stay in float32 under mixed precision.
+            zeros = (
+                ops.zeros_like(blocks),
                 ops.zeros_like(key, dtype="float32"),
                 ops.zeros_like(value, dtype="float32"),
             )
-            by_query, by_key, by_value = ops.fori_loop(0, rows.shape[0], add_block, nothing)
-            by_key, by_value = ops.cast(by_key, key.dtype), ops.cast(by_value, value.dtype)
-            return _from_blocks(by_query, num_queries), by_key, by_value
+            d_query, d_key, d_value = ops.fori_loop(0, blocks.shape[0], add_block, zeros)
+            d_key, d_value = ops.cast(d_key, key.dtype), ops.cast(d_value, value.dtype)
+            return _from_blocks(d_query, num_queries), d_key, d_value
 
-        answers = ops.map(lambda some: scaled_dot_product_attention(some, key, value)[0], rows)
-        return _from_blocks(answers, num_queries), gradient
+        output = ops.map(lambda q: scaled_dot_product_attention(q, key, value)[0], blocks)
+        return _from_blocks(output, num_queries), gradient
 
     return attention
 
 
 def _to_blocks(x, block_size):
-    """(batch, heads, tokens, dim) → (num_blocks, batch, heads, block_size, dim), zeros behind."""
+    """(batch, heads, tokens, dim) → (num_blocks, batch, heads, block_size, dim), zero-padded."""
     _, heads, num_tokens, dim = x.shape
     num_blocks = -(-num_tokens // block_size)
     x = ops.pad(x, ((0, 0), (0, 0), (0, num_blocks * block_size - num_tokens), (0, 0)))
@@ -137,34 +137,34 @@ def _from_blocks(blocks, num_tokens):
     return ops.reshape(x, (-1, heads, num_blocks * block_size, dim))[:, :, :num_tokens]
 
 
-def _join(parts):
-    """[(batch, heads, num_context, head_dim), …] → one such, the parts behind each other."""
+def _concatenate(parts):
+    """Concatenate [(batch, heads, num_context, head_dim), …] along the context."""
     return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=2)
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class MultiHeadAttention(keras.layers.Layer):
-    """Multi-head attention with biases, embed_dim split evenly over the heads.
+class MultiHeadAttention(Layer):
+    """Multi-head attention with biases; embed_dim is split evenly over the heads.
 
-    Without ``context``, tokens read from each other (self-attention); with it, they read from the
+    Without ``context``, tokens attend to each other (self-attention); with it, they attend to the
     context (cross-attention).
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim); returned in the same shape.
-        context: (batch, num_context, embed_dim), or None, or a tuple of such sequences, read as one
-        but projected one by one: a compiler then sees that it has projected one of them before.
+        context: (batch, num_context, embed_dim), or None, or a tuple of such sequences, which are
+        concatenated but projected one by one: a compiler can then reuse a projection.
         With ``return_attention=True`` also attention
         (batch, heads, num_tokens, num_context or num_tokens).
 
     Args:
         num_heads: number of heads; must divide embed_dim.
-        stddev: standard deviation of the first weights, cut off at two of them; None takes Keras's
-            own.
+        stddev: standard deviation of the initial weights, as for
+            :func:`xraylab.layers.kernel_initializer`.
 
     Raises:
         ValueError: when built, if ``num_heads`` does not divide embed_dim.
 
-    Source: ``vaswani2017``, Sect. 3.2.2.
+    References: Vaswani et al. 2017 (``vaswani2017``), Sect. 3.2.2.
     """
 
     def __init__(self, num_heads, stddev=None, **kwargs):
@@ -172,17 +172,17 @@ class MultiHeadAttention(keras.layers.Layer):
         self.num_heads, self.stddev = num_heads, stddev
 
     def build(self, input_shape):
-        """Create the projections to queries, keys and values, and the one back."""
+        """Create the query, key, value and output projections."""
         embed_dim = input_shape[-1]
         if embed_dim % self.num_heads:
             raise ValueError(
-                f"embed_dim {embed_dim} does not divide into num_heads {self.num_heads}; "
-                "choose a number of heads that divides embed_dim"
+                "num_heads must divide embed_dim. Expected: a divisor of "
+                f"{embed_dim}. Received: num_heads={self.num_heads}"
             )
         for name in ("query", "key", "value", "projection"):
             dense = keras.layers.Dense(
                 embed_dim,
-                kernel_initializer=first_weights(self.stddev),
+                kernel_initializer=kernel_initializer(self.stddev),
                 dtype=self.dtype_policy,
                 name=name,
             )
@@ -190,12 +190,12 @@ class MultiHeadAttention(keras.layers.Layer):
             setattr(self, name, dense)
 
     def call(self, tokens, context=None, return_attention=False, attention_transform=None):
-        """Let every token read from every token of the context."""
+        """Apply attention; ``attention_transform(attention)`` replaces the attention map."""
         context = tokens if context is None else context
         parts = context if isinstance(context, tuple) else (context,)
         query = self._split_heads(self.query(tokens))  # (batch, heads, num_tokens, head_dim)
-        key = _join([self._split_heads(self.key(part)) for part in parts])
-        value = _join([self._split_heads(self.value(part)) for part in parts])
+        key = _concatenate([self._split_heads(self.key(part)) for part in parts])
+        value = _concatenate([self._split_heads(self.value(part)) for part in parts])
         if not return_attention and attention_transform is None:
             return self.projection(self._join_heads(attend(query, key, value)))
         x, attention = scaled_dot_product_attention(
@@ -215,7 +215,3 @@ class MultiHeadAttention(keras.layers.Layer):
         _, heads, num_tokens, head_dim = x.shape
         x = ops.transpose(x, (0, 2, 1, 3))  # (batch, num_tokens, heads, head_dim)
         return ops.reshape(x, (-1, num_tokens, heads * head_dim))
-
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "num_heads": self.num_heads, "stddev": self.stddev}

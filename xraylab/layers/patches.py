@@ -16,8 +16,8 @@ def patchify(images, patch_size):
     _, height, width, channels = images.shape
     if height % patch_size or width % patch_size:
         raise ValueError(
-            f"images of {height}x{width} px do not divide into patches of {patch_size} px; "
-            f"choose an image size that is a multiple of {patch_size}"
+            "The image does not divide into whole patches. Expected: sides that are multiples of "
+            f"{patch_size} px. Received: {height}x{width} px"
         )
     rows, columns = height // patch_size, width // patch_size
     x = ops.reshape(images, (-1, rows, patch_size, columns, patch_size, channels))
@@ -26,7 +26,7 @@ def patchify(images, patch_size):
 
 
 def unpatchify(patches, patch_size, height, width):
-    """Put patches back into the images they were cut from.
+    """Assemble images from their patches.
 
     Shapes:
         patches: (batch, num_patches, patch_size * patch_size * channels), raster order.
@@ -38,8 +38,8 @@ def unpatchify(patches, patch_size, height, width):
     rows, columns = height // patch_size, width // patch_size
     if patches.shape[1] != rows * columns:
         raise ValueError(
-            f"a {height}x{width} px image has {rows * columns} patches of {patch_size} px; "
-            f"{patches.shape[1]} came"
+            f"Wrong number of patches. Expected: {rows * columns} patches of {patch_size} px for "
+            f"an image of {height}x{width} px. Received: {patches.shape[1]}"
         )
     channels = patches.shape[2] // (patch_size * patch_size)
     x = ops.reshape(patches, (-1, rows, columns, patch_size, patch_size, channels))

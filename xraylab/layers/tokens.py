@@ -1,16 +1,20 @@
-"""Tokens that do not come from the image: the class token and the position tables."""
+"""Tokens that do not come from the image: the class token and the position embeddings."""
 
 import keras
 import numpy as np
 from keras import ops
 
+from xraylab.layers.base import Layer
+
 
 @keras.saving.register_keras_serializable("xraylab")
-class ClassToken(keras.layers.Layer):
-    """Prepend one learned [CLS] token to a sequence (``dosovitskiy2021``, Eq. 1).
+class ClassToken(Layer):
+    """Prepend one learned [CLS] token to a sequence.
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim); returns (batch, 1 + num_tokens, embed_dim).
+
+    References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Eq. 1.
     """
 
     def build(self, input_shape):
@@ -22,7 +26,7 @@ class ClassToken(keras.layers.Layer):
         )
 
     def call(self, tokens):
-        """Return the sequence with [CLS] in front."""
+        """Prepend the token."""
         token = ops.broadcast_to(self.token, (ops.shape(tokens)[0], 1, tokens.shape[-1]))
         return ops.concatenate([ops.cast(token, tokens.dtype), tokens], axis=1)
 
@@ -33,15 +37,17 @@ class ClassToken(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class LearnedPositions(keras.layers.Layer):
-    """Add a learned one-dimensional position table (``dosovitskiy2021``, Eq. 1).
+class LearnedPositions(Layer):
+    """Add a learned one-dimensional position embedding.
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim), returned in the same shape.
 
     Args:
-        stddev: standard deviation of the first positions. It should be near that of the tokens'
-            content: much smaller, and attention cannot tell places apart for many steps.
+        stddev: standard deviation of the initial embedding. It should be near that of the tokens'
+            content: if it is much smaller, attention ignores positions for many steps.
+
+    References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Eq. 1.
     """
 
     def __init__(self, stddev=0.02, **kwargs):
@@ -49,7 +55,7 @@ class LearnedPositions(keras.layers.Layer):
         self.stddev = stddev
 
     def build(self, input_shape):
-        """Create one vector for every place in the sequence."""
+        """Create one vector per position of the sequence."""
         self.table = self.add_weight(
             name="table",
             shape=(1, input_shape[1], input_shape[2]),
@@ -57,29 +63,28 @@ class LearnedPositions(keras.layers.Layer):
         )
 
     def call(self, tokens):
-        """Return the tokens with their positions added."""
+        """Add the position embedding."""
         return tokens + ops.cast(self.table, tokens.dtype)
-
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "stddev": self.stddev}
 
 
 def sinusoidal_positions(num_tokens, embed_dim):
-    """Return the fixed one-dimensional position table (``vaswani2017``, Sect. 3.5).
+    """Compute the fixed one-dimensional position embedding.
 
-    Place n holds sin(n·ω_i) at 2i and cos(n·ω_i) at 2i + 1, with ω_i = 10000^(-2i / embed_dim).
+    Position n holds sin(n·ω_i) at 2i and cos(n·ω_i) at 2i + 1, with
+    ω_i = 10000^(-2i / embed_dim).
 
     Shapes:
         returns: (num_tokens, embed_dim) float64 NumPy array in [-1, 1].
 
     Raises:
         ValueError: if ``embed_dim`` is odd.
+
+    References: Vaswani et al. 2017 (``vaswani2017``), Sect. 3.5.
     """
     if embed_dim % 2:
         raise ValueError(
-            f"a sinusoidal position pairs a sine with a cosine; embed_dim={embed_dim} is odd. "
-            "Choose an even one"
+            "Sinusoidal positions pair a sine with a cosine. Expected: an even embed_dim. "
+            f"Received: embed_dim={embed_dim}"
         )
     frequencies = 10000.0 ** (-np.arange(0, embed_dim, 2) / embed_dim)
     angles = np.arange(num_tokens)[:, None] * frequencies  # (num_tokens, embed_dim / 2)
@@ -87,11 +92,11 @@ def sinusoidal_positions(num_tokens, embed_dim):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class SinusoidalPositions(keras.layers.Layer):
-    """Add the table of :func:`sinusoidal_positions`, which has no weights.
+class SinusoidalPositions(Layer):
+    """Add :func:`sinusoidal_positions`, which have no weights.
 
-    The places count along the sequence, row after row of the image: the table does not know that
-    the last patch of a row and the first of the next are far apart.
+    Positions count along the sequence, row after row of the image: the last patch of a row and the
+    first of the next have adjacent positions although they are far apart.
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim), returned in the same shape.
@@ -101,9 +106,9 @@ class SinusoidalPositions(keras.layers.Layer):
     """
 
     def build(self, input_shape):
-        """Compute one vector for every place in the sequence."""
+        """Compute one vector per position of the sequence."""
         self.table = sinusoidal_positions(*input_shape[1:])
 
     def call(self, tokens):
-        """Return the tokens with their positions added."""
+        """Add the position embedding."""
         return tokens + ops.cast(self.table, tokens.dtype)

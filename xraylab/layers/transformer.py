@@ -6,9 +6,15 @@ import keras
 from keras import ops
 
 from xraylab.layers.attention import MultiHeadAttention
+from xraylab.layers.base import Layer
 
 EPSILON = 1e-6
-"""What layer normalisation adds to the variance, as vision transformers have it."""
+"""Added to the variance by layer normalisation, as in vision transformers."""
+
+
+def layer_norm(name, dtype=None):
+    """Create layer normalisation with the ε of vision transformers."""
+    return keras.layers.LayerNormalization(epsilon=EPSILON, dtype=dtype, name=name)
 
 
 def named_transform(attention_transform, name):
@@ -31,24 +37,23 @@ def run_blocks(blocks, tokens, return_attention=False, attention_transform=None)
     attention = {}
     for block in blocks:
         transform = named_transform(attention_transform, block.name)
+        tokens = block(tokens, return_attention=return_attention, attention_transform=transform)
         if return_attention:
-            tokens, attention[block.name] = block(
-                tokens, return_attention=True, attention_transform=transform
-            )
-        else:
-            tokens = block(tokens, attention_transform=transform)
+            tokens, attention[block.name] = tokens
     return tokens, attention
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class MLP(keras.layers.Layer):
-    """Two linear layers with a GELU between them (``dosovitskiy2021``, Sect. 3.1).
+class MLP(Layer):
+    """Two linear layers with a GELU between them.
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim), returned in the same shape.
 
     Args:
         mlp_ratio: width of the hidden layer in units of embed_dim.
+
+    References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Sect. 3.1.
     """
 
     def __init__(self, mlp_ratio, **kwargs):
@@ -65,46 +70,43 @@ class MLP(keras.layers.Layer):
         self.narrow.build((*input_shape[:-1], width))
 
     def call(self, tokens):
-        """Treat every token by itself."""
+        """Apply the MLP to every token."""
         return self.narrow(ops.gelu(self.widen(tokens), approximate=False))
-
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "mlp_ratio": self.mlp_ratio}
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class TransformerBlock(keras.layers.Layer):
-    """x + Attention(LayerNorm(x)), then x + MLP(LayerNorm(x)) (``dosovitskiy2021``, Eqs. 2, 3).
+class TransformerBlock(Layer):
+    """x + Attention(LayerNorm(x)), then x + MLP(LayerNorm(x)).
 
     Shapes:
         tokens: (batch, num_tokens, embed_dim), returned in the same shape. With
         ``return_attention=True`` also attention (batch, heads, num_tokens, num_tokens).
+        context: as for :class:`MultiHeadAttention`, normalised by the caller.
 
     Args:
         num_heads: attention heads; must divide embed_dim.
-        mlp_ratio: width of the MLP's hidden layer in units of embed_dim.
+        mlp_ratio: width of the MLP's hidden layer in units of embed_dim; None leaves the MLP out.
+
+    References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Eqs. 2 and 3.
     """
 
     def __init__(self, num_heads, mlp_ratio, **kwargs):
         super().__init__(**kwargs)
-        self.num_heads = num_heads
-        self.mlp_ratio = mlp_ratio
-
-        def norm(name):
-            return keras.layers.LayerNormalization(
-                epsilon=EPSILON, dtype=self.dtype_policy, name=name
-            )
-
-        self.attention_norm = norm("attention_norm")
-        self.attention = MultiHeadAttention(num_heads, dtype=self.dtype_policy, name="attention")
-        self.mlp_norm = norm("mlp_norm")
-        self.mlp = MLP(mlp_ratio, dtype=self.dtype_policy, name="mlp")
+        self.num_heads, self.mlp_ratio = num_heads, mlp_ratio
+        policy = self.dtype_policy
+        self.attention_norm = layer_norm("attention_norm", policy)
+        self.attention = MultiHeadAttention(num_heads, dtype=policy, name="attention")
+        if mlp_ratio is not None:
+            self.mlp_norm = layer_norm("mlp_norm", policy)
+            self.mlp = MLP(mlp_ratio, dtype=policy, name="mlp")
 
     def build(self, input_shape):
-        """Build the four sub-layers."""
-        for layer in (self.attention_norm, self.attention, self.mlp_norm, self.mlp):
-            layer.build(input_shape)
+        """Build the sub-layers."""
+        self.attention_norm.build(input_shape)
+        self.attention.build(input_shape)
+        if self.mlp_ratio is not None:
+            self.mlp_norm.build(input_shape)
+            self.mlp.build(input_shape)
 
     def call(self, tokens, context=None, return_attention=False, attention_transform=None):
         """Return the tokens after one block, and the attention map if requested."""
@@ -116,13 +118,6 @@ class TransformerBlock(keras.layers.Layer):
         )
         update, attention = update if return_attention else (update, None)
         tokens = tokens + update
-        tokens = tokens + self.mlp(self.mlp_norm(tokens))
+        if self.mlp_ratio is not None:
+            tokens = tokens + self.mlp(self.mlp_norm(tokens))
         return (tokens, attention) if return_attention else tokens
-
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "mlp_ratio": self.mlp_ratio,
-        }

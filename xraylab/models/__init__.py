@@ -1,15 +1,14 @@
-"""The architectures, one a file, and the registry that builds them by name."""
+"""The architectures, one per file, and the registry that builds them by name."""
 
-from xraylab.models.cards import ModelCard
 from xraylab.models.predict import predict_logits, sigmoid
-from xraylab.models.registry import build, build_gmml, card, list_models
+from xraylab.models.registry import ModelSpec, build, build_gmml, list_models, spec
 
 __all__ = [
-    "ModelCard",
+    "ModelSpec",
     "build",
     "build_gmml",
-    "card",
     "list_models",
     "predict_logits",
     "sigmoid",
+    "spec",
 ]

@@ -1,4 +1,4 @@
-"""The base class of all models: its inputs, its outputs and its weight files."""
+"""The base class of all models: inputs, outputs, compilation and weight files."""
 
 import json
 import warnings
@@ -7,14 +7,22 @@ import keras
 import numpy as np
 from keras import ops
 
-from xraylab.models.arguments import require_whole
-from xraylab.models.weights import load_checked
+from xraylab.arguments import require_choice, require_int
+from xraylab.layers.base import ConfigMixin
+from xraylab.models.compile_checks import require_matching_outputs
+from xraylab.models.weights import ARCHITECTURE, load_checked
 
-_ARCHITECTURE = "architecture"
-"""Name under which weight files store the arguments of their model, as JSON in bytes."""
+TRAINING_ONLY = {
+    "dropout",
+    "drop_path",
+    "drop_rate",
+    "classifier_activation",
+    "reconstruction_weight",
+}
+"""Arguments that may differ between a model and the weights that it loads."""
 
 
-class ImageModel(keras.Model):
+class ImageModel(ConfigMixin, keras.Model):
     """A classifier of square grey images with one output.
 
     Calling the model returns one array: logits, or probabilities if it was built with
@@ -30,10 +38,11 @@ class ImageModel(keras.Model):
     * ``tokens``: the tokens of a transformer, (batch, num_tokens, embed_dim), at the point that
       its docstring names.
 
-    A subclass implements ``forward(images, training, return_intermediates, attention_transform)``,
-    which returns that dict; without ``return_intermediates``, :attr:`output` is enough. A model
-    whose logits depend on ``features`` alone also defines ``classify(features, training=None)``,
-    which returns the logits. What is specific to one architecture is named in its own docstring.
+    A subclass stores its constructor arguments in attributes of the same names and implements
+    ``forward(images, training, return_intermediates, attention_transform)``, which returns that
+    dict; without ``return_intermediates``, the entry :attr:`output_name` is enough. A model whose
+    logits depend on ``features`` alone also defines ``classify(features, training=None)``, which
+    returns the logits. What is specific to one architecture is described in its own docstring.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
@@ -45,7 +54,7 @@ class ImageModel(keras.Model):
         classifier_activation: None for logits or ``"sigmoid"`` for probabilities.
 
     Attributes:
-        output: the entry of the dict that a plain call returns.
+        output_name: the entry of the dict that a plain call returns.
         transforms_attention: whether ``attention_transform`` is supported.
 
     Raises:
@@ -53,56 +62,45 @@ class ImageModel(keras.Model):
             shape than the model was built for.
     """
 
-    output = "logits"
+    output_name = "logits"
     transforms_attention = False
 
     def __init__(self, image_size, num_labels, classifier_activation=None, **kwargs):
         super().__init__(**kwargs)
-        require_whole(1, image_size=image_size)
-        self.image_size = int(image_size)
+        self.image_size = require_int("image_size", image_size, 1)
         self.num_labels = num_labels
         if num_labels is not None:
-            require_whole(1, num_labels=num_labels)
-            self.num_labels = int(num_labels)
-        if classifier_activation not in (None, "sigmoid", "linear"):
-            raise ValueError(
-                "Invalid classifier_activation. Expected: None for logits or 'sigmoid' for "
-                f"probabilities. Received: {classifier_activation!r}"
-            )
-        self.classifier_activation = (
-            None if classifier_activation == "linear" else classifier_activation
-        )
+            self.num_labels = require_int("num_labels", num_labels, 1)
+        require_choice("classifier_activation", classifier_activation, (None, "sigmoid"))
+        self.classifier_activation = classifier_activation
 
-    def require_image_size(self, multiple=1, least=1, reason=""):
-        """Refuse an image size that the architecture cannot take.
+    def require_image_size(self, multiple=1, minimum=1, reason=""):
+        """Raise a ValueError that names the nearest valid sizes if the image size is invalid.
 
         Args:
-            multiple: what the size must be a multiple of.
-            least: the smallest size.
-            reason: where the limit comes from, for the message.
-
-        Raises:
-            ValueError: naming the nearest sizes that would do.
+            multiple: the size must be a multiple of this.
+            minimum: the smallest size.
+            reason: where the constraint comes from, for the message.
         """
         size = self.image_size
-        if size >= least and size % multiple == 0:
+        if size >= minimum and size % multiple == 0:
             return
         lower = size // multiple * multiple
-        near = [s for s in (lower, lower + multiple) if s >= least] or [
-            -(-least // multiple) * multiple
-        ]
-        rule = f"multiples of {multiple}" if multiple > 1 else "image sizes"
-        rule += f" from {least} px up" if least > multiple else ""
+        nearest = [s for s in (lower, lower + multiple) if s >= minimum]
+        nearest = nearest or [-(-minimum // multiple) * multiple]
+        expected = f"a multiple of {multiple}" if multiple > 1 else "a size"
+        expected += f" of at least {minimum} px" if minimum > multiple else ""
         raise ValueError(
-            f"{type(self).__name__} takes {rule}{f' ({reason})' if reason else ''}; "
-            f"image_size={size} came. Choose {' or '.join(map(str, near))}"
+            f"Invalid image size for {type(self).__name__}. Expected: {expected}"
+            f"{f' ({reason})' if reason else ''}. Received: image_size={size}. "
+            f"Choose {' or '.join(map(str, nearest))}"
         )
 
     def __call__(self, images, *args, **kwargs):
         """Check the images, then compute the output."""
         self.check_images(images)
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
-            images = keras.ops.cast(images, "float32")  # Keras does so for floats alone
+            images = ops.cast(images, "float32")  # Keras converts floats only
         return super().__call__(images, *args, **kwargs)
 
     def call(self, images, training=None, return_intermediates=False, attention_transform=None):
@@ -126,148 +124,170 @@ class ImageModel(keras.Model):
         outputs = self.forward(images, training, return_intermediates, attention_transform)
         if return_intermediates:
             return outputs
-        output = outputs[self.output]
+        output = outputs[self.output_name]
         return ops.sigmoid(output) if self.classifier_activation == "sigmoid" else output
 
-    def fit(self, x=None, *args, **kwargs):
-        """Check the grey levels, then do as ``keras.Model.fit``."""
-        self._warn_of_range(x)
-        return super().fit(x, *args, **kwargs)
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output of a plain call."""
+        return (input_shape[0], self.num_labels)
+
+    def compile(self, *args, loss=None, metrics=None, weighted_metrics=None, **kwargs):
+        """Configure training as ``keras.Model.compile`` does.
+
+        Raises:
+            ValueError: if a loss or metric reads the output as probabilities and it is logits, or
+                the other way round.
+        """
+        if len(args) > 1:  # compile("adam", loss)
+            args, loss = (args[0], *args[2:]), args[1]
+        require_matching_outputs(self, loss, metrics, weighted_metrics)
+        super().compile(
+            *args, loss=loss, metrics=metrics, weighted_metrics=weighted_metrics, **kwargs
+        )
+
+    def compile_from_config(self, config):
+        """Compile a loaded model as it was compiled when it was saved."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x=None, *args, class_weight=None, **kwargs):
+        """Check the arguments, then train as ``keras.Model.fit`` does.
+
+        Raises:
+            ValueError: if ``class_weight`` is given and there is more than one label.
+        """
+        if class_weight is not None and self.num_labels != 1:
+            raise ValueError(
+                "class_weight is for labels of which exactly one is true; Keras would take the "
+                "argmax of each row. Pass sample_weight of shape (num_images, num_labels) with a "
+                "loss that supports it, or use xraylab.losses.WeightedBinaryCrossentropy"
+            )
+        self._check_grey_levels(x)
+        return super().fit(x, *args, class_weight=class_weight, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
-        """Check the grey levels, then do as ``keras.Model.evaluate``."""
-        self._warn_of_range(x)
+        """Check the grey levels, then evaluate as ``keras.Model.evaluate`` does."""
+        self._check_grey_levels(x)
         return super().evaluate(x, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
-        """Check the grey levels, then do as ``keras.Model.predict``."""
-        self._warn_of_range(x)
+        """Check the grey levels, then predict as ``keras.Model.predict`` does."""
+        self._check_grey_levels(x)
         return super().predict(x, *args, **kwargs)
 
     def train_on_batch(self, x, *args, **kwargs):
-        """Check the grey levels, then do as ``keras.Model.train_on_batch``."""
-        self._warn_of_range(x)
+        """Check the grey levels, then take one step as ``keras.Model.train_on_batch`` does."""
+        self._check_grey_levels(x)
         return super().train_on_batch(x, *args, **kwargs)
 
     def predict_on_batch(self, x):
-        """Check the grey levels, then do as ``keras.Model.predict_on_batch``."""
-        self._warn_of_range(x)
+        """Check the grey levels, then predict as ``keras.Model.predict_on_batch`` does."""
+        self._check_grey_levels(x)
         return super().predict_on_batch(x)
 
-    def load_weights(self, filepath, **kwargs):
-        """Load weights of this very model, or say what does not fit and change nothing.
-
-        Raises:
-            ValueError: if they are another model's.
-        """
-        load_checked(self, filepath, super().load_weights, **kwargs)
+    def export(self, filepath, *args, **kwargs):
+        """Export the model as ``keras.Model.export`` does, which needs one call before."""
+        self(np.zeros((1, self.image_size, self.image_size, 1), np.float32), training=False)
+        return super().export(filepath, *args, **kwargs)
 
     def check_images(self, images):
-        """Refuse images of another shape; warn of another range.
-
-        Raises:
-            ValueError: saying what came, what the model takes, and what to do.
-        """
+        """Raise a ValueError for images of another shape; warn of another range."""
         shape = tuple(getattr(images, "shape", ()))
         side = self.image_size
-        expected = f"{self.name} takes images of shape (batch, {side}, {side}, 1)"
+        if len(shape) == 4 and shape[1:] == (side, side, 1):
+            self._check_grey_levels(images, stacklevel=4)
+            return
         if len(shape) != 4:
-            raise ValueError(f"{expected}; {shape} came. Add axes with images[..., np.newaxis]")
-        if shape[3] != 1:
-            raise ValueError(
-                f"{expected}, one grey channel; {shape} came. Take one channel or their mean; "
-                "an architecture that wants three repeats the channel itself"
-            )
-        if shape[1:3] != (side, side):
-            raise ValueError(
-                f"{expected}; {shape} came. Build it with image_size={shape[1]}, or load images of "
-                f"{side} px"
-            )
-        self._warn_of_range(images, stacklevel=4)
+            advice = "Add axes with images[..., np.newaxis]"
+        elif shape[3] != 1:
+            advice = "Pass one channel or the mean of the channels"
+        else:
+            advice = f"Build the model with image_size={shape[1]}, or load images of {side} px"
+        raise ValueError(
+            f"Wrong shape of images for {self.name}. Expected: (batch, {side}, {side}, 1). "
+            f"Received: {shape}. {advice}"
+        )
 
-    def _warn_of_range(self, images, stacklevel=3):
-        """Warn if an array's grey levels are not in [0, 1], refuse such that are no numbers.
-
-        Tensors are not looked into.
-        """
+    def _check_grey_levels(self, images, stacklevel=3):
+        """Warn of grey levels outside [0, 1], refuse NaN; only NumPy arrays are checked."""
         if not isinstance(images, np.ndarray) or not images.size:
             return
         low, high = float(images.min()), float(images.max())
         if not np.isfinite([low, high]).all():
             raise ValueError(
-                f"{self.name} takes grey levels in [0, 1]; some of these are NaN or infinite. Look "
-                "for images that could not be read, or for a division by zero"
+                f"Some grey levels are NaN or infinite. Expected: {self.name} takes numbers in "
+                "[0, 1]. Look for unreadable images or a division by zero"
             )
         if low < -0.5 or high > 1.5:
             warnings.warn(
-                f"{self.name} takes grey levels in [0, 1]; these run from {low:g} to {high:g}. "
+                f"{self.name} expects grey levels in [0, 1]. Received: {low:g} to {high:g}. "
                 "Divide 8-bit images by 255",
                 stacklevel=stacklevel,
             )
 
-    def save_own_variables(self, store):
-        """Save, beside the weights, what they are weights of."""
-        super().save_own_variables(store)
-        text = json.dumps(self._architecture(), sort_keys=True)
-        store[_ARCHITECTURE] = np.frombuffer(text.encode(), dtype=np.uint8)
-
-    def load_own_variables(self, store):
-        """Load weights only if they are those of a model that computes the same.
+    def load_weights(self, filepath, **kwargs):
+        """Load weights of an equal model; if they do not fit, change nothing.
 
         Raises:
-            ValueError: naming the arguments in which the two models differ.
+            FileNotFoundError: if there is no such file.
+            ValueError: if the weights are those of another model.
+        """
+        load_checked(self, filepath, super().load_weights, **kwargs)
+
+    def save_own_variables(self, store):
+        """Save the weights and the arguments of the architecture."""
+        super().save_own_variables(store)
+        text = json.dumps(self.architecture(), sort_keys=True)
+        store[ARCHITECTURE] = np.frombuffer(text.encode(), dtype=np.uint8)
+
+    def load_own_variables(self, store):
+        """Load weights if the arguments of the architecture agree.
+
+        Raises:
+            ValueError: naming the arguments that differ.
         """
         store = {name: store[name] for name in store.keys()}  # noqa: SIM118
-        if _ARCHITECTURE in store:
-            theirs = json.loads(bytes(np.asarray(store.pop(_ARCHITECTURE))))
-            ours = json.loads(json.dumps(self._architecture()))
-            differ = [
-                f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here"
+        if ARCHITECTURE in store:
+            theirs = json.loads(bytes(np.asarray(store.pop(ARCHITECTURE))))
+            ours = json.loads(json.dumps(self.architecture()))
+            differences = [
+                f"{name} is {theirs.get(name)!r} in the file and {ours.get(name)!r} in the model"
                 for name in sorted(ours.keys() | theirs.keys())
                 if theirs.get(name) != ours.get(name)
             ]
-            if differ:
-                raise ValueError("; ".join(differ))
+            if differences:
+                raise ValueError("; ".join(differences))
         super().load_own_variables(store)
 
-    def _architecture(self):
-        """Return the arguments that decide what the model computes from the same weights."""
-        config = {
-            name: value
-            for name, value in self.get_config().items()
-            if name not in _NOT_ARCHITECTURE
-        }
+    def architecture(self):
+        """Return class name and arguments that determine the output for given weights."""
+        ignored = {"name", "trainable", "dtype", *TRAINING_ONLY}
+        config = {name: v for name, v in self.get_config().items() if name not in ignored}
         return {"architecture": type(self).__name__, **config}
-
-    def get_config(self):
-        """Return the constructor arguments."""
-        config = {**super().get_config(), "image_size": self.image_size}
-        if self.num_labels is not None:
-            config |= {
-                "num_labels": self.num_labels,
-                "classifier_activation": self.classifier_activation,
-            }
-        return config
-
-
-_NOT_ARCHITECTURE = {
-    "name",
-    "trainable",
-    "dtype",
-    "dropout",
-    "drop_path",
-    "drop_rate",
-    "classifier_activation",
-    "reconstruction_weight",
-}
-"""Arguments that may differ between a model and the weights it loads."""
 
 
 class ReconstructionMixin:
-    """Adds the weighted reconstruction error of a model to its loss."""
+    """Adds ``reconstruction_weight`` times the reconstruction error to the loss of a model."""
 
     def add_reconstruction_loss(self, images, reconstruction):
-        """Add ``reconstruction_weight`` times the mean squared error to the model's losses."""
+        """Add the weighted mean squared error to the losses of this call."""
         if self.reconstruction_weight:
             errors = reconstruction - ops.cast(images, reconstruction.dtype)
             self.add_loss(self.reconstruction_weight * ops.mean(ops.square(errors)))
+
+
+def require_heads(embed_dim, num_heads):
+    """Raise a ValueError unless ``num_heads`` divides ``embed_dim``."""
+    require_int("embed_dim", embed_dim, 1)
+    require_int("num_heads", num_heads, 1)
+    if embed_dim % num_heads:
+        raise ValueError(
+            f"num_heads must divide embed_dim. Expected: a divisor of {embed_dim}. Received: "
+            f"num_heads={num_heads}"
+        )
+
+
+def require_ints(name, values, minimum):
+    """Return the values as a tuple of integers of at least ``minimum``."""
+    return tuple(require_int(f"{name}[{i}]", value, minimum) for i, value in enumerate(values))

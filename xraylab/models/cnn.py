@@ -1,27 +1,32 @@
-"""What the convolutional baselines share: three channels in, one pooled map, one small head.
+"""The base of the convolutional baselines: three input channels, a trunk, pooling, a small head.
 
-The source took its baselines from ``keras.applications``. The networks here are the same to the
-last parameter, and tests hold them to the same answers, but they are written out, for three
-reasons: a chapter can show the block that runs; a probe can ask for every map on the way; and the
-builders of ``keras.applications`` that take depths and widths, which the small variants need, are
-not public. Layers keep the names they have there, so that ImageNet weights find their place.
+The source took its baselines from ``keras.applications``. The networks here have the same weights
+and outputs, which the tests check, but are written out: a chapter can show the block that runs,
+every intermediate map is available, and the depths and widths of the small variants can be chosen,
+which the public functions of ``keras.applications`` do not allow. Layers keep their names there, so
+that ImageNet weights can be assigned.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from xraylab.layers import batch_norm
+from xraylab.arguments import require_choice
+from xraylab.layers import Layer, batch_norm
+from xraylab.layers.base import build_chain
 from xraylab.models.base import ImageModel
+
+KERAS_EPSILON = 1.001e-5
+"""Added to the variance by the batch normalisations of ``keras.applications``."""
 
 
 class CNNClassifier(ImageModel):
     """A convolutional trunk, global average pooling, Dense(256, ReLU), Dense(num_labels).
 
-    A subclass appends to ``self.trunk`` the layers that the image goes through, one after the other.
+    A subclass appends the layers that are applied in order to ``self.trunk``.
 
     Shapes:
-        images: (batch, image_size, image_size, 1) float32 in [0, 1]; the grey channel is repeated.
+        images: (batch, image_size, image_size, 1) float32 in [0, 1]; repeated to three channels.
         returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
         ``logits``; ``maps``, the output of each layer of the trunk by name,
         (batch, height, width, channels); and ``features``, the last of them.
@@ -30,13 +35,13 @@ class CNNClassifier(ImageModel):
         image_size: side of the image in pixels, at least 32.
         num_labels: number of labels, at least 1.
         hidden_dim: width of the layer between pooling and logits.
-        pixels: ``"unit"`` hands the trunk grey levels in [0, 1]; ``"imagenet"`` scales them as they
-            were when the trunk's ImageNet weights were trained.
+        pixels: ``"unit"`` passes grey levels in [0, 1] to the trunk; ``"imagenet"`` scales them as
+            in the training of the ImageNet weights.
 
     Raises:
         ValueError: if an argument is out of range.
 
-    Source: ``pham2026``, slides "Baselines".
+    References: ``pham2026``, slides "Baselines".
     """
 
     imagenet_scale = (1.0, 1.0, 1.0)
@@ -44,19 +49,19 @@ class CNNClassifier(ImageModel):
 
     def __init__(self, image_size=64, num_labels=14, hidden_dim=256, pixels="unit", **kwargs):
         super().__init__(image_size, num_labels, **kwargs)
-        self.require_image_size(least=32, reason="it is halved five times")
-        if pixels not in ("unit", "imagenet"):
-            raise ValueError(f"pixels must be 'unit' or 'imagenet'; {pixels!r} came")
-        self.hidden_dim, self.pixels = hidden_dim, pixels
+        self.require_image_size(minimum=32, reason="it is halved five times")
+        self.hidden_dim = hidden_dim
+        self.pixels = require_choice("pixels", pixels, ("unit", "imagenet"))
         self.trunk = []
-        self.hidden = keras.layers.Dense(hidden_dim, "relu", dtype=self.dtype_policy, name="hidden")
-        self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
 
-    def build(self, input_shape=None):
-        """Build the trunk from below, then the head."""
-        shape = build_trunk(self.trunk, (None, self.image_size, self.image_size, 3))
-        self.hidden.build((None, shape[-1]))
-        self.head.build((None, self.hidden_dim))
+    def build(self, input_shape):
+        """Build the trunk, then create the head, which follows it in ``summary()``."""
+        shape = build_chain(self.trunk, (*input_shape[:-1], 3))
+        self.hidden = keras.layers.Dense(
+            self.hidden_dim, "relu", dtype=self.dtype_policy, name="hidden"
+        )
+        self.head = keras.layers.Dense(self.num_labels, dtype="float32", name="head")
+        build_chain([self.hidden, self.head], (shape[0], shape[-1]))
 
     def forward(self, images, training, return_intermediates, attention_transform):
         """Compute the logits."""
@@ -64,55 +69,39 @@ class CNNClassifier(ImageModel):
         if self.pixels == "imagenet":
             scale, offset = np.array([self.imagenet_scale, self.imagenet_offset], "float32")
             x = ops.cast(x, "float32") * scale + offset
-        x, maps = run_trunk(self.trunk, x, training, return_intermediates)
-        out = {"logits": self.classify(x, training)}
-        if return_intermediates:
-            out |= {"maps": maps, "features": x}
-        return out
+        maps = run_trunk(self.trunk, x, training)
+        features = list(maps.values())[-1]
+        return {"logits": self.classify(features, training), "maps": maps, "features": features}
 
     def classify(self, features, training=None):
         """Compute the logits from the last feature map."""
         pooled = ops.mean(features, axis=(1, 2))  # (batch, channels)
         return self.head(self.hidden(pooled))  # (batch, num_labels)
 
-    def get_config(self):
-        """Return the arguments that make an equal model."""
-        return {**super().get_config(), "hidden_dim": self.hidden_dim, "pixels": self.pixels}
 
-
-def build_trunk(layers, input_shape):
-    """Build layers, each from what the one before returns; return the shape after the last."""
-    for layer in layers:
-        layer.build(input_shape)
-        input_shape = layer.compute_output_shape(input_shape)
-    return input_shape
-
-
-def run_trunk(layers, x, training=None, keep_maps=False):
-    """Send an image through layers one after the other.
+def run_trunk(layers, x, training=None):
+    """Apply layers in order and return the output of each by its name.
 
     Shapes:
         x: (batch, image_size, image_size, channels).
-        returns: the last map (batch, height, width, channels), and a dict of what each layer
-        returned, by its name; empty unless ``keep_maps``.
+        returns: dict of (batch, height, width, channels).
     """
     maps = {}
     for layer in layers:
-        x = layer(x, training=training)
-        if keep_maps:
-            maps[layer.name] = x
-    return x, maps
+        maps[layer.name] = x = layer(x, training=training)
+    return maps
 
 
-class Chain(keras.layers.Layer):
-    """Layers one after the other, a part of a block (``keras.Sequential`` builds a graph of them,
-    which takes ten times as long).
+class Chain(Layer):
+    """Layers applied in order, a part of a block.
+
+    ``keras.Sequential`` builds a graph of them, which takes ten times as long.
 
     Shapes:
-        x: (batch, height, width, channels); returns what the last layer returns.
+        x: (batch, height, width, channels); returns the output of the last layer.
 
     Args:
-        layers: built from a shape, each from what the one before returns.
+        layers: the layers.
     """
 
     def __init__(self, layers, **kwargs):
@@ -121,7 +110,7 @@ class Chain(keras.layers.Layer):
 
     def build(self, input_shape):
         """Build the layers."""
-        build_trunk(self.layers, input_shape)
+        build_chain(self.layers, input_shape)
 
     def call(self, x, training=None):
         """Apply the layers."""
@@ -139,7 +128,7 @@ class Chain(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("xraylab")
 class Stem(Chain):
-    """A 7x7 convolution and a 3x3 maximum, both of stride 2, both padded evenly (``he2016``).
+    """A 7x7 convolution and a 3x3 maximum pooling, both of stride 2, both padded evenly.
 
     Shapes:
         x: (batch, height, width, channels); returns
@@ -147,11 +136,15 @@ class Stem(Chain):
 
     Args:
         filters: channels of the output.
-        use_bias: whether the convolution adds a bias.
-        epsilon: what batch normalisation adds to the variance.
+        use_bias: whether the convolution has a bias.
+        epsilon: added to the variance by batch normalisation.
+
+    References: He et al. 2016 (``he2016``).
     """
 
-    def __init__(self, filters, use_bias=False, epsilon=1.001e-5, **kwargs):
+    not_arguments = ("layers",)
+
+    def __init__(self, filters, use_bias=False, epsilon=KERAS_EPSILON, **kwargs):
         super().__init__([], **kwargs)
         self.filters, self.use_bias, self.epsilon = filters, use_bias, epsilon
         policy = {"dtype": self.dtype_policy}
@@ -160,15 +153,6 @@ class Stem(Chain):
             keras.layers.Conv2D(filters, 7, strides=2, use_bias=use_bias, name="conv", **policy),
             batch_norm("bn", epsilon, **policy),
             keras.layers.ReLU(**policy),
-            keras.layers.ZeroPadding2D(1, **policy),  # nothing is below zero after the ReLU
+            keras.layers.ZeroPadding2D(1, **policy),  # no value is below zero after the ReLU
             keras.layers.MaxPooling2D(3, strides=2, **policy),
         ]
-
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "use_bias": self.use_bias,
-            "epsilon": self.epsilon,
-        }

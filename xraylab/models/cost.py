@@ -1,19 +1,51 @@
-"""What a model costs, read off the model itself: parameters, multiply-adds, tokens, shapes."""
+"""The cost of a model: parameters, multiply-adds, tokens and output shapes of its layers.
+
+Building the largest models takes seconds, so the costs at the sizes of the sources are recorded in
+``costs.json``. ``tools/make_cost_table.py`` writes it, and the tests compare it with the models.
+"""
 
 import contextlib
+import functools
+import json
 import math
+from dataclasses import dataclass
+from importlib import resources
 
-import keras
 
-from xraylab.layers import attention
-from xraylab.models.stored import Cost
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one image.
+
+    Attributes:
+        parameters: all stored numbers, statistics of normalisations included.
+        trainable: those that training changes.
+        multiply_adds: multiplications, each with its addition, in convolutions and matrix products
+            for one image; element-wise operations are not counted, as is usual.
+        tokens: number of queries of the first attention, or None where there is no attention.
+    """
+
+    parameters: int
+    trainable: int
+    multiply_adds: int
+    tokens: int | None
+
+
+def recorded_cost(name, image_size):
+    """Return the recorded :class:`Cost` of a model with 14 labels, or None if there is none."""
+    row = _table().get(name, {}).get(str(image_size))
+    return Cost(**row) if row else None
+
+
+@functools.cache
+def _table():
+    return json.loads(resources.files("xraylab.models").joinpath("costs.json").read_text())
 
 
 def cost(model):
-    """Return the :class:`Cost` of a model at its image size.
+    """Compute the :class:`Cost` of a model at its image size.
 
     Raises:
-        RuntimeError: if the back end is not TensorFlow, whose graph is counted.
+        RuntimeError: if the backend is not TensorFlow, whose graph is counted.
     """
     return Cost(
         parameters=model.count_params(),
@@ -24,30 +56,32 @@ def cost(model):
 
 
 def num_tokens(model):
-    """Return the number of tokens that ask in a model's first attention, or None.
+    """Return the number of queries of the first attention of a model, or None.
 
-    Where attention stays inside windows, a model says by ``num_tokens`` how many places its map
-    has, for the map may have been filled up to whole windows.
+    A model whose attention is restricted to windows has an attribute ``num_tokens`` instead, since
+    its map may be padded to whole windows.
     """
+    import keras
+
     if hasattr(model, "num_tokens"):
         return model.num_tokens
-    out = model.compute_output_spec(_image(model), return_intermediates=True)
-    maps = list(out.get("attention", {}).values())
-    if not maps:
-        return None
-    return maps[0].shape[-2]
+    image = keras.KerasTensor((1, model.image_size, model.image_size, 1), dtype="float32")
+    maps = model.compute_output_spec(image, return_intermediates=True).get("attention")
+    return next(iter(maps.values())).shape[-2] if maps else None
 
 
 def multiply_adds(model):
-    """Return the multiply-adds of one image, counted in the traced graph.
+    """Count the multiply-adds of one image in the traced graph.
 
     Raises:
-        RuntimeError: if the back end is not TensorFlow.
+        RuntimeError: if the backend is not TensorFlow.
     """
+    import keras
+
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
-            f"multiply-adds are counted in TensorFlow's graph; the back end is "
-            f"{keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
+            "Multiply-adds are counted in the graph of TensorFlow. Expected: KERAS_BACKEND="
+            f"tensorflow. Received: {keras.backend.backend()}"
         )
     import tensorflow as tf
 
@@ -55,72 +89,46 @@ def multiply_adds(model):
     traced = tf.function(lambda images: model(images, training=False), autograph=False)
     with _attention_in_one_piece():
         graph = traced.get_concrete_function(image).graph
-    return sum(_PRODUCTS[o.type](o) for o in _operations(graph) if o.type in _PRODUCTS)
+    return sum(_PRODUCTS[o.type](o) for o in graph.get_operations() if o.type in _PRODUCTS)
 
 
 def layer_shapes(model):
-    """Return ``[(layer, shape of its output), …]`` for a model's own layers, in order of use.
+    """Return ``[(layer, output shape without the batch), …]`` for the layers of a built model.
 
-    The shape is that of one image, without the batch; a layer that answers with several arrays shows
-    the first one's, and one that is called several times appears each time.
+    A layer with several outputs is listed with the first one's shape.
     """
-    own = {id(layer): layer for layer in model.layers}
-    rows = []
-    call = keras.Layer.__call__
-
-    def recorded(layer, *arguments, **options):
-        output = call(layer, *arguments, **options)
-        if id(layer) in own:
-            first = keras.tree.flatten(output)[0]
-            rows.append((layer, tuple(first.shape[1:])))
-        return output
-
-    keras.Layer.__call__ = recorded
-    try:
-        model.compute_output_spec(_image(model))
-    finally:
-        keras.Layer.__call__ = call
-    return rows
-
-
-def _image(model):
-    """Return a symbolic image of a model's size."""
-    return keras.KerasTensor((1, model.image_size, model.image_size, 1), dtype="float32")
+    return [
+        (layer, layer.compute_output_shape(layer.get_build_config()["input_shape"])[1:])
+        for layer in model.layers
+    ]
 
 
 @contextlib.contextmanager
 def _attention_in_one_piece():
     """Trace attention without its loop over blocks, which would be counted once."""
-    former, attention.LARGEST_MAP = attention.LARGEST_MAP, math.inf
+    from xraylab.layers import attention
+
+    before, attention.LARGEST_MAP = attention.LARGEST_MAP, math.inf
     try:
         yield
     finally:
-        attention.LARGEST_MAP = former
-
-
-def _operations(graph):
-    """Return the operations of a graph and of the functions that it calls."""
-    for operation in graph.get_operations():
-        yield operation
-        if operation.type in ("StatefulPartitionedCall", "PartitionedCall"):
-            name = operation.get_attr("f").name
-            yield from _operations(graph._get_function(name).graph)
+        attention.LARGEST_MAP = before
 
 
 def _size(tensor):
-    """Number of entries of a tensor, one image in the batch."""
+    """Return the number of entries of a tensor for a batch of one."""
     return math.prod(side or 1 for side in tensor.shape.as_list())
 
 
+def _summed_length(operation, transposed):
+    """Return the length over which a matrix product sums."""
+    shape = operation.inputs[0].shape
+    return shape[-2] if operation.get_attr(transposed) else shape[-1]
+
+
 _PRODUCTS = {
-    "MatMul": lambda o: _size(o.outputs[0]) * _inner(o, "transpose_a"),
-    "BatchMatMulV2": lambda o: _size(o.outputs[0]) * _inner(o, "adj_x"),
+    "MatMul": lambda o: _size(o.outputs[0]) * _summed_length(o, "transpose_a"),
+    "BatchMatMulV2": lambda o: _size(o.outputs[0]) * _summed_length(o, "adj_x"),
     "Conv2D": lambda o: _size(o.outputs[0]) * math.prod(o.inputs[1].shape[:3]),
     "DepthwiseConv2dNative": lambda o: _size(o.outputs[0]) * math.prod(o.inputs[1].shape[:2]),
 }
-
-
-def _inner(operation, transposed):
-    """Return the length that a matrix product sums over."""
-    shape = operation.inputs[0].shape
-    return shape[-2] if operation.get_attr(transposed) else shape[-1]

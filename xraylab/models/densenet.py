@@ -1,32 +1,32 @@
 """DenseNet121, the densely connected network (``huang2017``), with the head of ``pham2026``.
 
-A layer does not change what it reads. It computes a few new channels and appends them:
+A layer does not change its input. It computes a few new channels and appends them:
 x_l = [x_0, H_1(x_0), …, H_l(x_0, …, x_{l-1})].
 """
 
 import keras
 from keras import ops
 
-from xraylab.layers import batch_norm
-from xraylab.models.cnn import Chain, CNNClassifier, Stem
+from xraylab.layers import Layer, batch_norm
+from xraylab.models.cnn import KERAS_EPSILON, Chain, CNNClassifier, Stem
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class DenseLayer(keras.layers.Layer):
-    """[x, H(x)]: append ``growth_rate`` channels, computed from all channels that came.
+class DenseLayer(Layer):
+    """[x, H(x)]: append ``growth_rate`` channels, computed from all channels of the input.
 
     Shapes:
         x: (batch, height, width, channels); returns
         (batch, height, width, channels + growth_rate).
 
     Args:
-        growth_rate: number k of new channels; the 1x1 convolution in front has 4 k.
-        epsilon: what batch normalisation adds to the variance.
+        growth_rate: number k of new channels; the 1x1 convolution before them has 4 k.
+        epsilon: added to the variance by batch normalisation.
 
-    Source: ``huang2017``, Eq. 2 and "Bottleneck layers".
+    References: Huang et al. 2017 (``huang2017``), Eq. 2 and "Bottleneck layers".
     """
 
-    def __init__(self, growth_rate, epsilon=1.001e-5, **kwargs):
+    def __init__(self, growth_rate, epsilon=KERAS_EPSILON, **kwargs):
         super().__init__(**kwargs)
         self.growth_rate, self.epsilon = growth_rate, epsilon
         policy = {"dtype": self.dtype_policy}
@@ -49,24 +49,16 @@ class DenseLayer(keras.layers.Layer):
         self.branch.build(input_shape)
 
     def call(self, x, training=None):
-        """Append the new channels behind the old ones."""
+        """Append the new channels."""
         return ops.concatenate([x, self.branch(x, training=training)], axis=-1)
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the output."""
         return (*input_shape[:-1], input_shape[-1] + self.growth_rate)
 
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {
-            **super().get_config(),
-            "growth_rate": self.growth_rate,
-            "epsilon": self.epsilon,
-        }
-
 
 @keras.saving.register_keras_serializable("xraylab")
-class Transition(keras.layers.Layer):
+class Transition(Layer):
     """Between two dense blocks: normalise, halve the channels, halve the map.
 
     Shapes:
@@ -74,12 +66,12 @@ class Transition(keras.layers.Layer):
         (batch, height // 2, width // 2, channels // 2).
 
     Args:
-        epsilon: what batch normalisation adds to the variance.
+        epsilon: added to the variance by batch normalisation.
 
-    Source: ``huang2017``, "Pooling layers" and "Compression", θ = 0.5.
+    References: Huang et al. 2017 (``huang2017``), "Pooling layers" and "Compression", θ = 0.5.
     """
 
-    def __init__(self, epsilon=1.001e-5, **kwargs):
+    def __init__(self, epsilon=KERAS_EPSILON, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
         self.norm = batch_norm("bn", epsilon, dtype=self.dtype_policy)
@@ -87,7 +79,7 @@ class Transition(keras.layers.Layer):
         self.pool = keras.layers.AveragePooling2D(2, dtype=self.dtype_policy)
 
     def build(self, input_shape):
-        """Create the convolution, which halves the channels there are."""
+        """Create the convolution, which halves the number of channels."""
         self.norm.build(input_shape)
         self.conv = keras.layers.Conv2D(
             input_shape[-1] // 2, 1, use_bias=False, dtype=self.dtype_policy, name="conv"
@@ -102,23 +94,19 @@ class Transition(keras.layers.Layer):
         """Return the shape of the output."""
         return self.pool.compute_output_shape((*input_shape[:-1], input_shape[-1] // 2))
 
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "epsilon": self.epsilon}
-
 
 @keras.saving.register_keras_serializable("xraylab")
-class NormReLU(keras.layers.Layer):
-    """The normalisation and ReLU behind the last dense block.
+class NormReLU(Layer):
+    """The normalisation and ReLU after the last dense block.
 
     Shapes:
         x: (batch, height, width, channels), returned in the same shape.
 
     Args:
-        epsilon: what batch normalisation adds to the variance.
+        epsilon: added to the variance by batch normalisation.
     """
 
-    def __init__(self, epsilon=1.001e-5, **kwargs):
+    def __init__(self, epsilon=KERAS_EPSILON, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
         self.norm = batch_norm("bn", epsilon, dtype=self.dtype_policy)
@@ -131,24 +119,16 @@ class NormReLU(keras.layers.Layer):
         """Normalise and rectify."""
         return ops.relu(self.norm(x, training=training))
 
-    def compute_output_shape(self, input_shape):
-        """Return the shape of the output."""
-        return input_shape
 
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "epsilon": self.epsilon}
-
-
-def densenet_trunk(depths, growth_rate, stem_width, epsilon=1.001e-5, dtype=None):
-    """Return the layers of a DenseNet, in the order in which an image goes through them.
+def densenet_trunk(depths, growth_rate, stem_width, epsilon=KERAS_EPSILON, dtype=None):
+    """Create the layers of a DenseNet, in the order in which they are applied.
 
     Args:
         depths: layers in each dense block.
         growth_rate: channels that each of them appends.
         stem_width: channels after the first convolution.
-        epsilon: what batch normalisation adds to the variance.
-        dtype: the layers' policy.
+        epsilon: added to the variance by batch normalisation.
+        dtype: dtype policy of the layers.
     """
     options = {"epsilon": epsilon, "dtype": dtype}
     trunk = [Stem(stem_width, name="conv1", **options)]
@@ -165,8 +145,7 @@ class DenseNet(CNNClassifier):
     """Densely connected network; by default DenseNet121.
 
     Shapes:
-        images: (batch, image_size, image_size, 1) float32 in [0, 1].
-        returns: as :class:`xraylab.models.cnn.CNNClassifier`.
+        as in :class:`xraylab.models.cnn.CNNClassifier`.
 
     Args:
         image_size: side of the image in pixels, at least 32.
@@ -174,12 +153,12 @@ class DenseNet(CNNClassifier):
         depths: layers in each dense block.
         growth_rate: channels k that each of them appends.
         stem_width: channels after the first convolution.
-        kwargs: as :class:`xraylab.models.cnn.CNNClassifier`.
+        kwargs: as for :class:`xraylab.models.cnn.CNNClassifier`.
 
     Raises:
         ValueError: if an argument is out of range.
 
-    Source: ``huang2017``, Table 1; head and input ``pham2026``.
+    References: Huang et al. 2017 (``huang2017``), Table 1; head and input ``pham2026``.
     """
 
     # keras.applications.densenet.preprocess_input: (x - mean) / deviation of red, green and blue.
@@ -196,16 +175,5 @@ class DenseNet(CNNClassifier):
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
-        self.depths = tuple(depths)
-        self.growth_rate = growth_rate
-        self.stem_width = stem_width
+        self.depths, self.growth_rate, self.stem_width = tuple(depths), growth_rate, stem_width
         self.trunk += densenet_trunk(depths, growth_rate, stem_width, dtype=self.dtype_policy)
-
-    def get_config(self):
-        """Return the arguments that make an equal model."""
-        return {
-            **super().get_config(),
-            "depths": self.depths,
-            "growth_rate": self.growth_rate,
-            "stem_width": self.stem_width,
-        }

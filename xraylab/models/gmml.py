@@ -1,29 +1,30 @@
-"""GMML, group masked model learning: an encoder learns without labels (``atito2022``).
+"""GMML, group masked model learning: pre-training of an encoder without labels (``atito2022``).
 
-Large parts of an image are painted over (:func:`xraylab.training.corrupt`), and from what is left
-the model paints what was there. Only the encoder is kept: :func:`load_encoder` puts it into an
-LT-ViT, whose label tokens then learn from labels.
+Large parts of an image are corrupted (:func:`xraylab.training.corrupt`), and the model reconstructs
+the image. Only the encoder is used further: :func:`load_encoder` copies it into an LT-ViT, whose
+label tokens are then trained with labels.
 """
 
 import keras
 from keras import ops
 
 from xraylab.models.base import ImageModel
+from xraylab.models.convert.state_dict import require_model
 from xraylab.models.lt_vit import LTViT
-from xraylab.models.weights import require_model, stored_architecture
+from xraylab.models.weights import recorded_architecture
 
 ENCODER_ARGUMENTS = ("image_size", "patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio")
-"""The arguments of LT-ViT that decide what becomes of the image."""
+"""The arguments of LT-ViT that determine its image tokens."""
 
 
 @keras.saving.register_keras_serializable("xraylab")
 class GMML(ImageModel):
-    """The image encoder of LT-ViT and a light decoder that paints the image.
+    """The image encoder of LT-ViT and a light decoder that reconstructs the image.
 
-    The encoder is an LT-ViT of which only the image's part is used: all blocks, those too that will
-    carry label tokens. What is decoded is the normalised mean behind four of them, see
-    :meth:`LTViT.encode`. The decoder is three times a linear layer and GELU, as wide as a token,
-    and a transposed convolution whose kernel is one patch: patches do not overlap.
+    The encoder is an LT-ViT of which only the image tokens are used, in all blocks. The decoder
+    reads the normalised mean of the tokens after four of them, see :meth:`LTViT.encode`. It has
+    three linear layers with GELU, as wide as a token, and a transposed convolution whose kernel is
+    one patch, so that patches do not overlap.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1], corrupted for training.
@@ -38,15 +39,16 @@ class GMML(ImageModel):
         patch_size, embed_dim, depth, num_heads, mlp_ratio: as in :class:`LTViT`.
 
     Raises:
-        ValueError: if an argument is out of range or the sizes do not divide.
+        ValueError: if an argument is out of range.
 
-    Source: ``atito2022``, in the public code; as pre-training of LT-ViT ``marikkar2023``. Of our
-    choice are Keras's first weights and the first answer, grey 1/2, the middle of the range: the
-    public code's images have mean 0.
+    References: ``atito2022``, in the public code; as pre-training of LT-ViT ``marikkar2023``.
+        Keras's initializers and the initial output, grey 1/2, are our choice: the images of the
+        public code have mean 0.
     """
 
-    output = "reconstruction"
+    output_name = "reconstruction"
     transforms_attention = True
+    not_arguments = ("num_labels", "classifier_activation")
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class GMML(ImageModel):
     ):
         super().__init__(image_size, num_labels=None, **kwargs)
         policy = {"dtype": self.dtype_policy}
+        # An LT-ViT needs a label; its token and head stay untrained and unused.
         self.encoder = LTViT(
             image_size,
             1,
@@ -72,22 +75,22 @@ class GMML(ImageModel):
             name="encoder",
             **policy,
         )
-        # There is no LT-ViT without a label, but this one takes no part.
         self.encoder.label_tokens.trainable = self.encoder.head.trainable = False
-        patch_size = self.encoder.patch_size
-        side = image_size // patch_size
+        for name, value in _arguments(self.encoder).items():
+            setattr(self, name, value)
+        side = image_size // self.patch_size
+        linear = [
+            keras.layers.Dense(embed_dim, "gelu", name=f"linear_{i}", **policy) for i in range(3)
+        ]
         self.decoder = keras.Sequential(
             [
-                *(
-                    keras.layers.Dense(embed_dim, "gelu", name=f"linear_{i}", **policy)
-                    for i in range(3)
-                ),
+                *linear,
                 keras.layers.Reshape((side, side, embed_dim), name="to_map", **policy),
-                # The answer stays in float32 under mixed precision, so that the loss does.
+                # The output stays in float32 under mixed precision, so that the loss does.
                 keras.layers.Conv2DTranspose(
                     1,
-                    kernel_size=patch_size,
-                    strides=patch_size,
+                    kernel_size=self.patch_size,
+                    strides=self.patch_size,
                     bias_initializer=keras.initializers.Constant(0.5),
                     dtype="float32",
                     name="to_pixels",
@@ -116,16 +119,16 @@ class GMML(ImageModel):
             "features": ops.reshape(encoded, (-1, *inside["features"].shape[1:])),
         }
 
-    def get_config(self):
-        """Return the arguments that make an equal model."""
-        return {**super().get_config(), **_arguments(self.encoder)}
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the reconstruction."""
+        return input_shape
 
 
 def load_encoder(model, source):
-    """Put a pre-trained encoder into an LT-ViT that is to be fine-tuned.
+    """Copy a pre-trained encoder into an LT-ViT that is to be fine-tuned.
 
     Patch embedding, positions, blocks and their last normalisation are copied; label tokens and
-    head stay as they are.
+    head are unchanged.
 
     Args:
         model: a built :class:`LTViT`, with any labels and label blocks.
@@ -137,7 +140,7 @@ def load_encoder(model, source):
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the model is no LT-ViT, or the source no GMML of the same sizes; the message
-            names those that differ, and the model keeps its weights.
+            names those that differ, and the model is unchanged.
     """
     require_model(model, LTViT)
     if isinstance(source, keras.Model):
@@ -153,13 +156,13 @@ def load_encoder(model, source):
 
 
 def _read(path, model):
-    """Return the GMML that a file holds, if its encoder has the sizes of the model's."""
-    arguments = stored_architecture(path)
+    """Load the GMML of a file, if its encoder has the sizes of the model's."""
+    arguments = recorded_architecture(path)
     architecture = arguments.pop("architecture")
     if architecture != GMML.__name__:
         raise ValueError(
-            f"{path} holds the weights of a model of class {architecture}, not of GMML; "
-            "load whole models with load_weights"
+            f"Wrong weights in {path}. Expected: those of a GMML. Received: those of a "
+            f"{architecture}. Load whole models with load_weights"
         )
     _require_same(model, arguments, path)
     pretrained = GMML(**arguments)
@@ -169,28 +172,28 @@ def _read(path, model):
 
 
 def _require_same(model, theirs, source):
-    """Refuse an encoder that computes otherwise than the model's."""
+    """Raise a ValueError if an encoder differs in size from the model's."""
     ours = _arguments(model)
-    differ = [
+    differences = [
         f"{name} is {theirs[name]} there and {ours[name]} here"
         for name in ENCODER_ARGUMENTS
         if theirs[name] != ours[name]
     ]
-    if differ:
+    if differences:
         raise ValueError(
-            f"the encoder of {source} does not fit into {model.name}: {'; '.join(differ)}. Build "
-            "the LT-ViT with the sizes of the pre-training; this one keeps its weights"
+            f"The encoder of {source} does not fit into {model.name}: {'; '.join(differences)}. "
+            "Build the LT-ViT with the sizes of the pre-training"
         )
 
 
 def _arguments(encoder):
-    """Return the arguments that decide what becomes of the image."""
+    """Return the arguments that determine the image tokens."""
     return {name: getattr(encoder, name) for name in ENCODER_ARGUMENTS}
 
 
 def _variables(encoder):
-    """Return the weights of the image's part of an LT-ViT."""
+    """Return the weights of the image part of an LT-ViT."""
     if not encoder.built:
-        raise ValueError(f"{encoder.name} has no weights yet: build it, as models.build does")
+        raise ValueError(f"{encoder.name} has no weights yet. Build it, as models.build does")
     layers = [encoder.patch_embedding, encoder.positions, *encoder.blocks, encoder.norm]
     return [variable for layer in layers for variable in layer.variables]

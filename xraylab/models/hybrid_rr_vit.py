@@ -1,36 +1,39 @@
 """Hybrid RR-ViT: RR-ViT on the map of a small convolutional network (``pham2026``).
 
-Three convolutions look at the image before a transformer does, and leave one token for every 4x4
-pixels: 256 tokens at 64 px, 3136 at 224 px. Full transformer blocks, with MLP, follow. As in RR-ViT
-the findings come from [CLS] and every other token paints its own pixels again.
+Three convolutions reduce the image to one token per 4x4 pixels: 256 tokens at 64 px, 3136 at
+224 px. Full transformer blocks, with MLP, follow. As in RR-ViT, the [CLS] token predicts the labels
+and every other token reconstructs its own pixels.
 
-Attention between 3137 tokens has a map of 79 million entries an image and block. The slides stopped
-there; :func:`xraylab.layers.attend` never holds more than a slice of it.
+Attention between 3137 tokens has a map of 79 million entries per image and block. The slides report
+no result beyond 128 px; :func:`xraylab.layers.attend` holds only a slice of the map at a time.
 """
 
 import keras
 from keras import ops
 
+from xraylab.arguments import require_int
 from xraylab.layers import (
     ClassToken,
+    Layer,
     LearnedPositions,
     TransformerBlock,
     batch_norm,
     unpatchify,
 )
-from xraylab.layers.transformer import EPSILON, run_blocks
-from xraylab.models.arguments import require_each, require_heads, require_whole
-from xraylab.models.base import ImageModel, ReconstructionMixin
+from xraylab.layers.base import build_chain
+from xraylab.layers.convolution import strided_shape
+from xraylab.layers.transformer import layer_norm, run_blocks
+from xraylab.models.base import ImageModel, ReconstructionMixin, require_heads, require_ints
 
 STRIDE = 4
-"""Side in pixels of the square that one token answers for."""
+"""Side in pixels of the square that one token represents."""
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class ConvolutionalStem(keras.layers.Layer):
+class ConvolutionalStem(Layer):
     """Three 3x3 convolutions with bias, each followed by batch normalisation and ReLU.
 
-    The first two take every second pixel; a token sees 15x15 pixels of the image.
+    The first two have stride 2; the receptive field of a token is 15x15 pixels.
 
     Shapes:
         images: (batch, height, width, channels), height and width multiples of 4.
@@ -42,44 +45,40 @@ class ConvolutionalStem(keras.layers.Layer):
     Raises:
         ValueError: if there are not three.
 
-    Source: ``pham2026``, slides "Hybrid RR-ViT". Strides, ReLU, momentum and ε are our choice.
+    References: ``pham2026``, slides "Hybrid RR-ViT". Strides, ReLU, momentum and ε are our choice.
     """
 
     def __init__(self, filters, **kwargs):
         super().__init__(**kwargs)
-        self.filters = tuple(filters)
+        self.filters = require_ints("filters", filters, 1)
         if len(self.filters) != 3:
-            raise ValueError(f"the stem takes three widths, as (32, 64, 256); {filters!r} came")
-        require_each(1, filters=self.filters)
-        self.stages = []
-        for i, (width, stride) in enumerate(zip(self.filters, (2, 2, 1), strict=True)):
-            convolution = keras.layers.Conv2D(
-                width,
-                kernel_size=3,
-                strides=stride,
-                padding="same",
-                dtype=self.dtype_policy,
-                name=f"convolution_{i}",
+            raise ValueError(
+                "The stem has three convolutions. Expected: three widths, as (32, 64, 256). "
+                f"Received: {filters!r}"
             )
-            norm = batch_norm(f"norm_{i}", dtype=self.dtype_policy)
-            self.stages.append((convolution, norm))
+        policy = {"dtype": self.dtype_policy}
+        self.convolutions = [
+            keras.layers.Conv2D(
+                width, 3, strides=strides, padding="same", name=f"convolution_{i}", **policy
+            )
+            for i, (width, strides) in enumerate(zip(self.filters, (2, 2, 1), strict=True))
+        ]
+        self.norms = [batch_norm(f"norm_{i}", **policy) for i in range(3)]
 
     def build(self, input_shape):
         """Build the convolutions and their normalisations."""
-        for convolution, norm in self.stages:
-            convolution.build(input_shape)
-            input_shape = convolution.compute_output_shape(input_shape)
-            norm.build(input_shape)
+        for stage in zip(self.convolutions, self.norms, strict=True):
+            input_shape = build_chain(stage, input_shape)
 
     def call(self, x, training=None):
-        """Turn the image into a map of tokens."""
-        for convolution, norm in self.stages:
+        """Compute the map of tokens."""
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = ops.relu(norm(convolution(x), training=training))
         return x
 
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "filters": self.filters}
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the map of tokens."""
+        return strided_shape(input_shape, STRIDE, self.filters[-1])
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -90,10 +89,10 @@ class HybridRRViT(ReconstructionMixin, ImageModel):
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
         returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
         ``logits``; ``reconstruction`` (batch, image_size, image_size, 1), unbounded;
-        ``stem_features``, the last convolutional map
-        (batch, rows, columns, embed_dim); ``attention``, a dict of the maps of ``block_0`` …
-        (batch, num_heads, 1 + num_tokens, 1 + num_tokens), which at 224 px take 315 MB an image and
-        block; ``tokens``, the last (batch, 1 + num_tokens, embed_dim), normalised; and
+        ``stem_features``, the last convolutional map (batch, rows, columns, embed_dim);
+        ``attention``, a dict of the maps of ``block_0`` …
+        (batch, num_heads, 1 + num_tokens, 1 + num_tokens), which at 224 px take 315 MB per image
+        and block; ``tokens``, the last (batch, 1 + num_tokens, embed_dim), normalised; and
         ``features``, the patch tokens as a map (batch, rows, columns, embed_dim).
 
     Args:
@@ -111,7 +110,7 @@ class HybridRRViT(ReconstructionMixin, ImageModel):
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
 
-    Source: ``pham2026``, slides "Hybrid RR-ViT".
+    References: ``pham2026``, slides "Hybrid RR-ViT".
     """
 
     transforms_attention = True
@@ -130,27 +129,24 @@ class HybridRRViT(ReconstructionMixin, ImageModel):
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
-        require_whole(0, depth=depth)
+        self.depth = require_int("depth", depth, 0)
         require_heads(embed_dim, num_heads)
-        self.require_image_size(STRIDE, reason="one token for every 4x4 pixels")
+        self.require_image_size(STRIDE, reason="one token per 4x4 pixels")
         self.stem_filters = tuple(stem_filters)
-        self.embed_dim = embed_dim
-        self.depth = depth
-        self.num_heads = num_heads
-        self.mlp_ratio = mlp_ratio
-        self.dropout = dropout
-        self.reconstruction_weight = reconstruction_weight
+        self.embed_dim, self.num_heads, self.mlp_ratio = embed_dim, num_heads, mlp_ratio
+        self.dropout, self.reconstruction_weight = dropout, reconstruction_weight
         policy = {"dtype": self.dtype_policy}
 
         self.stem = ConvolutionalStem((*self.stem_filters, embed_dim), name="stem", **policy)
         self.class_token = ClassToken(name="class_token", **policy)
-        # As large as the fresh stem's tokens, which vary by 0.55 from place to place of an image.
+        # As large as the tokens of the initial stem, whose standard deviation over the positions of
+        # an image is 0.55.
         self.positions = LearnedPositions(stddev=0.5, name="positions", **policy)
         self.blocks = [
             TransformerBlock(num_heads, mlp_ratio, name=f"block_{i}", **policy)
             for i in range(depth)
         ]
-        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm", **policy)
+        self.norm = layer_norm("norm", self.dtype_policy)
         self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout", **policy)
         # Outputs stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
@@ -159,16 +155,12 @@ class HybridRRViT(ReconstructionMixin, ImageModel):
     def build(self, input_shape):
         """Create the weights; they depend on ``image_size``, not on the batch."""
         num_tokens = (self.image_size // STRIDE) ** 2
-        map_shape = (None, num_tokens, self.embed_dim)
-        token_shape = (None, 1 + num_tokens, self.embed_dim)
-        self.stem.build((None, self.image_size, self.image_size, 1))
-        self.class_token.build(map_shape)
-        self.positions.build(token_shape)
-        for block in self.blocks:
-            block.build(token_shape)
-        self.norm.build(token_shape)
-        self.head.build((None, self.embed_dim))
-        self.decoder.build(map_shape)
+        token_shape = (None, num_tokens, self.embed_dim)
+        self.stem.build(input_shape)
+        encoder = [self.class_token, self.positions, *self.blocks, self.norm]
+        build_chain(encoder, token_shape)
+        build_chain([self.head_dropout, self.head], (None, self.embed_dim))
+        self.decoder.build(token_shape)
 
     def forward(self, images, training, return_intermediates, attention_transform):
         """Compute the logits and the reconstruction."""
@@ -177,7 +169,6 @@ class HybridRRViT(ReconstructionMixin, ImageModel):
         x = ops.reshape(stem, (-1, side * side, self.embed_dim))  # (batch, num_tokens, embed_dim)
         x = self.class_token(x)  # (batch, 1 + num_tokens, embed_dim)
         x = self.positions(x)
-
         x, attention = run_blocks(self.blocks, x, return_intermediates, attention_transform)
         x = self.norm(x)
 
@@ -185,22 +176,11 @@ class HybridRRViT(ReconstructionMixin, ImageModel):
         pixels = self.decoder(x[:, 1:])  # (batch, num_tokens, 16)
         reconstruction = unpatchify(pixels, STRIDE, self.image_size, self.image_size)
         self.add_reconstruction_loss(images, reconstruction)
-        out = {"logits": logits, "reconstruction": reconstruction}
-        if return_intermediates:
-            features = ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim))
-            out |= {"stem_features": stem, "attention": attention}
-            out |= {"tokens": x, "features": features}
-        return out
-
-    def get_config(self):
-        """Return the arguments that make an equal model."""
         return {
-            **super().get_config(),
-            "stem_filters": self.stem_filters,
-            "embed_dim": self.embed_dim,
-            "depth": self.depth,
-            "num_heads": self.num_heads,
-            "mlp_ratio": self.mlp_ratio,
-            "dropout": self.dropout,
-            "reconstruction_weight": self.reconstruction_weight,
+            "logits": logits,
+            "reconstruction": reconstruction,
+            "stem_features": stem,
+            "attention": attention,
+            "tokens": x,
+            "features": ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim)),
         }

@@ -1,27 +1,27 @@
-"""LT-ViT, the vision transformer with one token a label (``marikkar2023``).
+"""LT-ViT, the vision transformer with one token per label (``marikkar2023``).
 
-A plain vision transformer reads the image. In its last blocks every label sends along a token of its
-own, which reads from the patches and from the other labels, through the block's own weights. The
-patches never read from a label: the image's tokens are what they would be if no label were there.
+A plain vision transformer processes the image. In its last blocks, one token per label attends to
+the patches and to the other label tokens, with the weights of the block. Patches never attend to
+label tokens: the image tokens are those of the transformer without labels.
 """
 
 import keras
 from keras import ops
 
-from xraylab.layers import LearnedPositions, TransformerBlock, patchify
-from xraylab.layers.transformer import EPSILON, named_transform, run_blocks
-from xraylab.models.arguments import require_heads, require_whole
-from xraylab.models.base import ImageModel
+from xraylab.arguments import require_int
+from xraylab.layers import Layer, LearnedPositions, TransformerBlock, patchify
+from xraylab.layers.base import build_chain
+from xraylab.layers.transformer import layer_norm, named_transform, run_blocks
+from xraylab.models.base import ImageModel, require_heads
 
 
 @keras.saving.register_keras_serializable("xraylab")
 class LTViTBlock(TransformerBlock):
-    """A transformer block that label tokens can read through, after the image has passed.
+    """A transformer block that label tokens pass after the image tokens.
 
-    Called on image tokens alone, it is the standard block. Called on label tokens, beside the
-    ``images`` they read from, it sends them through the same weights. That these are two calls is
-    the point: a joint attention with a mask gives the same numbers to rounding only, two calls
-    leave every bit of the image tokens alone.
+    Called on image tokens alone, it is the standard block. Called on label tokens and the image
+    tokens they attend to, it applies the same weights. Two calls leave every bit of the image
+    tokens unchanged; a joint attention with a mask would agree to rounding only.
 
     Shapes:
         tokens: image tokens (batch, num_patches, embed_dim), or label tokens
@@ -30,9 +30,9 @@ class LTViTBlock(TransformerBlock):
         (batch, num_patches, embed_dim) as they *enter* this block. With ``return_attention=True``
         also attention, (batch, heads, num_patches, num_patches) of image tokens, and
         (batch, heads, num_labels, num_patches + num_labels) of label tokens, the image's columns
-        first; without ``self_attention`` they are all.
+        first; without ``self_attention`` there are no others.
 
-    Source: ``marikkar2023``, Eq. 2.
+    References: Marikkar et al. 2023 (``marikkar2023``), Eq. 2.
     """
 
     def call(
@@ -53,11 +53,11 @@ class LTViTBlock(TransformerBlock):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class LabelTokens(keras.layers.Layer):
-    """One learned token a label, the same for every image.
+class LabelTokens(Layer):
+    """One learned token per label, the same for every image.
 
     Shapes:
-        images: image tokens (batch, num_patches, embed_dim); they give batch and width only.
+        images: image tokens (batch, num_patches, embed_dim), which determine batch and width.
         returns: (batch, num_labels, embed_dim).
 
     Args:
@@ -77,59 +77,63 @@ class LabelTokens(keras.layers.Layer):
         )
 
     def call(self, images):
-        """Return the tokens once an image."""
+        """Repeat the tokens for every image."""
         shape = (ops.shape(images)[0], *self.tokens.shape[1:])
         return ops.cast(ops.broadcast_to(self.tokens, shape), images.dtype)
 
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "num_labels": self.num_labels}
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the label tokens."""
+        return (input_shape[0], self.num_labels, input_shape[-1])
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class OneLogitALabel(keras.layers.Layer):
-    """Turn each label's token into that label's logit, by weights and a bias of its own.
+class PerLabelHead(Layer):
+    """Map each label's token to that label's logit, with separate weights and bias per label.
 
     Shapes:
         labels: (batch, num_labels, embed_dim); returns (batch, num_labels).
     """
 
     def build(self, input_shape):
-        """Create one weight vector and one bias a label."""
+        """Create one weight vector and one bias per label."""
         _, num_labels, embed_dim = input_shape
         self.kernel = self.add_weight(name="kernel", shape=(embed_dim, num_labels))
         self.bias = self.add_weight(name="bias", shape=(num_labels,), initializer="zeros")
 
     def call(self, labels):
-        """Multiply each token by its label's weights alone."""
+        """Compute the logits."""
         return ops.einsum("bkd,dk->bk", labels, self.kernel) + self.bias
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the logits."""
+        return input_shape[:2]
 
 
 @keras.saving.register_keras_serializable("xraylab")
 class LTViT(ImageModel):
-    """Vision transformer whose last blocks carry one token a label.
+    """Vision transformer with one token per label in its last blocks.
 
     Image tokens attend to image tokens only; label tokens attend to image tokens and to label
-    tokens. What label tokens hold can therefore never reach an image token: the derivative of one
-    by the other is zero, and the image tokens are bit for bit those of the transformer without
-    labels. The loss still trains the whole network, backwards through what the labels have read.
-    That is how we understand the source's "one-way flow of information from image to label tokens":
-    of the forward pass. Read as a statement on gradients, it would leave the backbone to another
-    loss; ``stop_gradient_to_image=True`` builds that.
+    tokens. Label tokens therefore have no influence on image tokens: the derivative is zero, and
+    the image tokens are bit for bit those of the transformer without labels. The loss still trains
+    the whole network through what the label tokens read. This is how we understand the source's
+    "one-way flow of information from image to label tokens": as a property of the forward pass.
+    Read as a property of gradients, it would leave the backbone to another loss;
+    ``stop_gradient_to_image=True`` builds that.
 
-    Label tokens stand in for [CLS], which there is none of. For the logits, the image tokens need
-    not go through the last label block, and do so only if intermediates are asked for.
+    Label tokens replace [CLS]. For the logits, the image tokens need not pass the last label block,
+    and do so only if intermediates are requested.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
         returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
-        ``logits``; ``attention``, a dict of the image's own maps in
-        ``block_0`` … (batch, num_heads, num_patches, num_patches); ``label_attention``, a dict of
-        the labels' maps in the label blocks (batch, num_heads, num_labels, num_patches +
-        num_labels), the image's columns first; ``label_tokens``, the last
-        (batch, num_labels, embed_dim); ``image_tokens``, the last (batch, num_patches, embed_dim);
-        ``features``, the image tokens that the labels read last, put where they lie
-        (batch, rows, columns, embed_dim); and ``encoded``, see :meth:`encode`.
+        ``logits``; ``attention``, a dict of the image's own maps in ``block_0`` …
+        (batch, num_heads, num_patches, num_patches); ``label_attention``, a dict of the labels'
+        maps in the label blocks (batch, num_heads, num_labels, num_patches + num_labels), the
+        image's columns first; ``label_tokens``, the last (batch, num_labels, embed_dim);
+        ``image_tokens``, the last (batch, num_patches, embed_dim); ``features``, the image tokens
+        that the labels attend to last, as a map (batch, rows, columns, embed_dim); and
+        ``encoded``, see :meth:`encode`.
 
     Args:
         image_size: side of the image in pixels, a multiple of ``patch_size``.
@@ -139,17 +143,18 @@ class LTViT(ImageModel):
         depth: number of blocks.
         num_heads: attention heads; must divide ``embed_dim``.
         mlp_ratio: width of the MLP's hidden layer in units of ``embed_dim``.
-        num_label_blocks: N2, how many blocks carry label tokens.
-        first_label_block: N1, how many blocks the image goes through before; by default
-            ``depth - num_label_blocks``. If less, the blocks behind train by another loss only.
-        label_self_attention: whether label tokens also read from label tokens.
+        num_label_blocks: N2, number of blocks with label tokens.
+        first_label_block: N1, number of blocks before them; by default
+            ``depth - num_label_blocks``. If less, the blocks after them train by another loss only.
+        label_self_attention: whether label tokens also attend to label tokens.
         stop_gradient_to_image: if true, no gradient flows from label tokens into image tokens;
-            what lies before the label blocks then trains by another loss only.
+            the blocks before the label blocks then train by another loss only.
 
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
 
-    Source: ``marikkar2023``; backbone sizes ``dosovitskiy2021`` and ``touvron2021``.
+    References: Marikkar et al. 2023 (``marikkar2023``); backbone sizes ``dosovitskiy2021`` and
+        ``touvron2021``.
     """
 
     transforms_attention = True
@@ -172,60 +177,40 @@ class LTViT(ImageModel):
         super().__init__(image_size, num_labels, **kwargs)
         if patch_size is None:
             patch_size = 4 if image_size < 64 else 8 if image_size <= 128 else 16
-        require_whole(1, patch_size=patch_size, depth=depth)
-        require_whole(0, num_label_blocks=num_label_blocks)
+        self.patch_size = require_int("patch_size", patch_size, 1)
+        self.depth = require_int("depth", depth, 1)
         require_heads(embed_dim, num_heads)
         self.require_image_size(patch_size, reason="whole patches")
-        if not 1 <= num_label_blocks <= depth:
-            raise ValueError(
-                f"num_label_blocks must be from 1 to depth={depth}; {num_label_blocks} came"
-            )
+        self.num_label_blocks = require_int("num_label_blocks", num_label_blocks, 1, depth)
         most = depth - num_label_blocks
         first_label_block = most if first_label_block is None else first_label_block
-        if not 0 <= first_label_block <= most:
-            raise ValueError(
-                f"first_label_block must be from 0 to {most}, to leave room for "
-                f"{num_label_blocks} label blocks of {depth}; {first_label_block} came"
-            )
-        self.patch_size = patch_size
-        self.embed_dim = embed_dim
-        self.depth = depth
-        self.num_heads = num_heads
-        self.mlp_ratio = mlp_ratio
-        self.num_label_blocks = num_label_blocks
-        self.first_label_block = first_label_block
+        self.first_label_block = require_int("first_label_block", first_label_block, 0, most)
+        self.embed_dim, self.num_heads, self.mlp_ratio = embed_dim, num_heads, mlp_ratio
         self.label_self_attention = label_self_attention
         self.stop_gradient_to_image = stop_gradient_to_image
         self.encoded_blocks = sorted({round(depth * part / 6) for part in (3, 4, 5, 6)})
         policy = {"dtype": self.dtype_policy}
 
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
-        # As large as the embedded patches of an image, which spread by 0.2 to 0.6.
+        # As large as the embedded patches of an image, whose standard deviation is 0.2 to 0.6.
         self.positions = LearnedPositions(stddev=0.3, name="positions", **policy)
         self.label_tokens = LabelTokens(num_labels, name="label_tokens", **policy)
         self.blocks = [
             LTViTBlock(num_heads, mlp_ratio, name=f"block_{i}", **policy) for i in range(depth)
         ]
-        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm", **policy)
+        self.norm = layer_norm("norm", self.dtype_policy)
         # Logits stay in float32 under mixed precision, so that the loss does.
-        self.head = OneLogitALabel(dtype="float32", name="head")
+        self.head = PerLabelHead(dtype="float32", name="head")
 
     def build(self, input_shape):
         """Create the weights; they depend on ``image_size``, not on the batch."""
         num_patches = (self.image_size // self.patch_size) ** 2
-        image_shape = (None, num_patches, self.embed_dim)
-        label_shape = (None, self.num_labels, self.embed_dim)
-        self.patch_embedding.build((None, num_patches, self.patch_size**2))
-        self.positions.build(image_shape)
-        self.label_tokens.build(image_shape)
-        for block in self.blocks:
-            block.build(image_shape)
-        self.norm.build(label_shape)
-        self.head.build(label_shape)
+        encoder = [self.patch_embedding, self.positions, *self.blocks]
+        image_shape = build_chain(encoder, (None, num_patches, self.patch_size**2))
+        build_chain([self.label_tokens, self.norm, self.head], image_shape)
 
     def forward(self, images, training, return_intermediates, attention_transform):
-        """Compute the logits."""
-        # First the image, alone; then the labels, which read what it has left in each block.
+        """Compute the logits: first the image tokens, then the label tokens."""
         last = self.first_label_block + self.num_label_blocks - 1
         states, attention = self._image_states(
             images,
@@ -262,10 +247,10 @@ class LTViT(ImageModel):
         return out
 
     def encode(self, images):
-        """Return what pre-training works on; no label token takes part.
+        """Compute the representation that pre-training decodes; label tokens take no part.
 
-        It is the mean of the image tokens behind blocks 6, 8, 10 and 12 of 12 (at other depths,
-        behind those nearest to one half, two thirds, five sixths and the whole), normalised as the
+        It is the mean of the image tokens after blocks 6, 8, 10 and 12 of 12 (at other depths,
+        after those nearest to one half, two thirds, five sixths and the whole), normalised as the
         label tokens are before the head (``atito2022``, in the public code).
 
         Shapes:
@@ -287,20 +272,5 @@ class LTViT(ImageModel):
         return states, attention
 
     def _encoded(self, states):
-        """Return the normalised mean of the states behind the chosen blocks."""
+        """Return the normalised mean of the states after the chosen blocks."""
         return self.norm(ops.mean(ops.stack([states[i] for i in self.encoded_blocks]), axis=0))
-
-    def get_config(self):
-        """Return the arguments that make an equal model."""
-        return {
-            **super().get_config(),
-            "patch_size": self.patch_size,
-            "embed_dim": self.embed_dim,
-            "depth": self.depth,
-            "num_heads": self.num_heads,
-            "mlp_ratio": self.mlp_ratio,
-            "num_label_blocks": self.num_label_blocks,
-            "first_label_block": self.first_label_block,
-            "label_self_attention": self.label_self_attention,
-            "stop_gradient_to_image": self.stop_gradient_to_image,
-        }

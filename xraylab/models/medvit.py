@@ -1,8 +1,10 @@
 """MedViT, a hybrid of convolution and attention (``manzari2023``, public code, first version).
 
 A convolutional stem, then four stages at a quarter to a thirty-second of the image's side. A stage
-is rounds of efficient convolution blocks (ECB), each round closed by one local transformer block
-(LTB). The blocks stand in :mod:`xraylab.models.medvit_blocks`.
+consists of rounds: efficient convolution blocks (:class:`ECB`) followed by one local transformer
+block (:class:`LTB`). An ECB mixes neighbours by grouped convolution; an LTB mixes distant positions
+by attention, then neighbours by convolution, and concatenates both. Both end in an :class:`LFFN`, a
+feed-forward network with a depthwise convolution. All maps are (batch, height, width, channels).
 """
 
 from itertools import count
@@ -11,11 +13,400 @@ import keras
 import numpy as np
 from keras import ops
 
-from xraylab.layers import ConvNorm, batch_norm, first_weights
-from xraylab.models.arguments import require_each, require_whole
-from xraylab.models.base import ImageModel
-from xraylab.models.medvit_blocks import ECB, LTB
-from xraylab.models.medvit_parts import STDDEV
+from xraylab.arguments import require_int
+from xraylab.backend import accelerators
+from xraylab.layers import (
+    ConvNorm,
+    DropPath,
+    Layer,
+    MultiHeadAttention,
+    SqueezeExcite,
+    batch_norm,
+    kernel_initializer,
+)
+from xraylab.layers.base import build_chain
+from xraylab.layers.convolution import strided_shape
+from xraylab.models.base import ImageModel, require_ints
+
+STDDEV = 0.02
+"""Standard deviation of the initial weights of every convolution and linear layer."""
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class GroupedConvolution(Layer):
+    """A 3x3 convolution without bias that does not mix channels of different groups.
+
+    On a CPU it is one convolution per group. There, Keras compiles the grouped convolution by XLA,
+    whose gradient is slow: a training step took 20 to 50 times as long, with TensorFlow and with
+    JAX. Nine shifted copies and one matrix product were slower too. Where the backend finds an
+    accelerator when the layer is built, it is the backend's own grouped convolution, in one
+    operation; its speed there has not been measured here.
+
+    Shapes:
+        x: (batch, height, width, channels), returned in the same shape.
+
+    Args:
+        group_dim: channels per group; must divide the channels.
+    """
+
+    use_bias = False
+
+    def __init__(self, group_dim, **kwargs):
+        super().__init__(**kwargs)
+        self.group_dim = group_dim
+
+    def build(self, input_shape):
+        """Create the kernel; its last axis runs over the groups, and over outputs within each."""
+        channels = input_shape[-1]
+        if channels % self.group_dim:
+            raise ValueError(
+                f"Channels do not divide into groups. Expected: a multiple of {self.group_dim}. "
+                f"Received: {channels} channels"
+            )
+        self.groups = channels // self.group_dim
+        self.in_one_operation = bool(accelerators())
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(3, 3, self.group_dim, channels),
+            initializer=kernel_initializer(STDDEV),
+        )
+
+    def call(self, x):
+        """Convolve each group."""
+        kernel = ops.cast(self.kernel, x.dtype)
+        if self.in_one_operation:  # the backend infers the groups from the kernel's third axis
+            return ops.conv(x, kernel, padding="same")
+        groups = zip(
+            ops.split(x, self.groups, axis=-1),
+            ops.split(kernel, self.groups, axis=-1),
+            strict=True,
+        )
+        return ops.concatenate([ops.conv(x, k, padding="same") for x, k in groups], axis=-1)
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class PatchEmbedding(Layer):
+    """Halve the map by averaging, change the number of channels, or do nothing.
+
+    An odd side is rounded up: the last row or column is then averaged over the existing pixels.
+
+    Shapes:
+        x: (batch, height, width, channels); returns
+        (batch, ceil(height / strides), ceil(width / strides), filters).
+
+    Args:
+        filters: channels of the output.
+        strides: 1 or 2.
+    """
+
+    def __init__(self, filters, strides=1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.strides = filters, strides
+        self.pool = keras.layers.AveragePooling2D(
+            strides, padding="same", dtype=self.dtype_policy, name="pool"
+        )
+        self.projection = None
+
+    def build(self, input_shape):
+        """Create the 1x1 convolution, if anything changes."""
+        if self.strides > 1 or input_shape[-1] != self.filters:
+            self.projection = ConvNorm(
+                self.filters, stddev=STDDEV, dtype=self.dtype_policy, name="projection"
+            )
+            self.projection.build(input_shape)
+
+    def call(self, x, training=None):
+        """Pool and project."""
+        x = self.pool(x) if self.strides > 1 else x
+        return x if self.projection is None else self.projection(x, training=training)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the smaller map."""
+        return strided_shape(input_shape, self.strides, self.filters)
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class MHCA(Layer):
+    """Multi-head convolutional attention: a grouped convolution, then a mixture of all channels.
+
+    It contains no attention. A head is a group of channels with its own 3x3 convolution.
+
+    Shapes:
+        x: (batch, height, width, channels), returned in the same shape.
+
+    Args:
+        head_dim: channels per head; must divide the channels.
+    """
+
+    def __init__(self, head_dim, **kwargs):
+        super().__init__(**kwargs)
+        self.head_dim = head_dim
+        self.mix = GroupedConvolution(head_dim, dtype=self.dtype_policy, name="mix")
+        self.norm = batch_norm("norm", dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        """Build the convolutions and the normalisation."""
+        self.projection = keras.layers.Conv2D(
+            input_shape[-1],
+            1,
+            use_bias=False,
+            kernel_initializer=kernel_initializer(STDDEV),
+            dtype=self.dtype_policy,
+            name="projection",
+        )
+        build_chain([self.mix, self.norm, self.projection], input_shape)
+
+    def call(self, x, training=None):
+        """Compute the update of the map."""
+        return self.projection(ops.relu(self.norm(self.mix(x), training=training)))
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class LFFN(Layer):
+    """Locality feed-forward network u + f(u): widen, convolve depthwise, reweight, narrow.
+
+    The hidden layer of its squeeze-excitation has only ``ratio`` units, because the public code
+    passes the number of channels as the reduction factor.
+
+    Shapes:
+        u: (batch, height, width, channels), returned in the same shape.
+
+    Args:
+        ratio: width of the hidden maps in units of channels, an integer.
+    """
+
+    def __init__(self, ratio, **kwargs):
+        super().__init__(**kwargs)
+        self.ratio = ratio
+
+    def build(self, input_shape):
+        """Create the four layers of f."""
+        channels = input_shape[-1]
+        options = {"stddev": STDDEV, "dtype": self.dtype_policy}
+        hard_swish = {"activation": "hard_swish", **options}
+        self.widen = ConvNorm(channels * self.ratio, name="widen", **hard_swish)
+        self.depthwise = ConvNorm(None, 3, name="depthwise", **hard_swish)
+        self.squeeze_excite = SqueezeExcite(
+            self.ratio,
+            gate="hard_sigmoid",
+            kernel_initializer=kernel_initializer(STDDEV),
+            dtype=self.dtype_policy,
+            name="squeeze_excite",
+        )
+        self.narrow = ConvNorm(channels, name="narrow", **options)
+        layers = [self.widen, self.depthwise, self.squeeze_excite, self.narrow]
+        build_chain(layers, input_shape)
+
+    def call(self, u, training=None):
+        """Compute u + f(u)."""
+        x = self.widen(u, training=training)  # (batch, height, width, ratio · channels)
+        x = self.depthwise(x, training=training)
+        x = self.squeeze_excite(x)
+        return u + self.narrow(x, training=training)
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class EMHSA(Layer):
+    """Efficient multi-head self-attention: tokens attend to averages of tokens.
+
+    A key is the mean of ``sr_ratio²`` consecutive tokens in raster order: a strip of the map, not
+    a square. Surplus tokens at the end are in no key.
+
+    Shapes:
+        tokens: (batch, num_tokens, embed_dim), returned in the same shape. With
+        ``return_attention=True`` also attention
+        (batch, heads, num_tokens, num_tokens // sr_ratio²).
+
+    Args:
+        head_dim: width of a head; must divide embed_dim.
+        sr_ratio: square root of the number of tokens in a key; with 1, keys are tokens.
+
+    Raises:
+        ValueError: when built, if the sizes do not divide, or there are too few tokens for a key.
+    """
+
+    def __init__(self, head_dim, sr_ratio=1, **kwargs):
+        super().__init__(**kwargs)
+        self.head_dim, self.sr_ratio = head_dim, sr_ratio
+        self.norm = batch_norm("norm", dtype=self.dtype_policy) if sr_ratio > 1 else None
+
+    def build(self, input_shape):
+        """Create the projections and the normalisation of the averaged tokens."""
+        num_tokens, embed_dim = input_shape[1:]
+        if embed_dim % self.head_dim:
+            raise ValueError(
+                f"head_dim must divide embed_dim. Expected: a divisor of {embed_dim}. Received: "
+                f"head_dim={self.head_dim}"
+            )
+        if num_tokens < self.sr_ratio**2:
+            raise ValueError(
+                f"Too few tokens for one key. Expected: at least {self.sr_ratio**2}. Received: "
+                f"{num_tokens}. Choose a larger image or a smaller sr_ratio"
+            )
+        if self.norm is not None:
+            self.norm.build((None, num_tokens // self.sr_ratio**2, embed_dim))
+        self.attention = MultiHeadAttention(
+            embed_dim // self.head_dim, stddev=STDDEV, dtype=self.dtype_policy, name="attention"
+        )
+        self.attention.build(input_shape)
+
+    def pool(self, tokens):
+        """Average each ``sr_ratio²`` consecutive tokens; drop the rest at the end."""
+        length = self.sr_ratio**2
+        _, num_tokens, embed_dim = tokens.shape
+        num_keys = num_tokens // length
+        whole = tokens[:, : num_keys * length]
+        return ops.mean(ops.reshape(whole, (-1, num_keys, length, embed_dim)), axis=2)
+
+    def call(self, tokens, training=None, return_attention=False):
+        """Apply attention from tokens to averages of tokens."""
+        context = tokens
+        if self.norm is not None:
+            context = self.norm(self.pool(tokens), training=training)  # (batch, num_keys, dim)
+        return self.attention(tokens, context, return_attention=return_attention)
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class ECB(Layer):
+    """Efficient convolution block: x += MHCA(x), then x + LFFN(BatchNorm(x)).
+
+    As the LFFN has its own residual connection, the block returns x + n + f(n), where n is the
+    normalised x.
+
+    Shapes:
+        x: (batch, height, width, channels); returns
+        (batch, ceil(height / strides), ceil(width / strides), filters).
+
+    Args:
+        filters: channels of the output, a multiple of ``head_dim``.
+        strides: 1, or 2 to halve the map first.
+        head_dim: channels per head.
+        drop_path: rate of stochastic depth of the MHCA.
+    """
+
+    def __init__(self, filters, strides=1, head_dim=32, drop_path=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.strides, self.head_dim = filters, strides, head_dim
+        self.drop_path = drop_path
+        policy = {"dtype": self.dtype_policy}
+        self.patch_embedding = PatchEmbedding(filters, strides, name="patch_embedding", **policy)
+        self.mhca = MHCA(head_dim, name="mhca", **policy)
+        self.mhca_path = DropPath(drop_path, name="mhca_path", **policy)
+        self.norm = batch_norm("norm", **policy)
+        self.lffn = LFFN(3, name="lffn", **policy)
+
+    def build(self, input_shape):
+        """Build the sub-layers."""
+        build_chain([self.patch_embedding, self.mhca, self.norm, self.lffn], input_shape)
+
+    def call(self, x, training=None):
+        """Return the map after one block."""
+        x = self.patch_embedding(x, training=training)  # (batch, height, width, filters)
+        x = x + self.mhca_path(self.mhca(x, training=training), training=training)
+        return x + self.lffn(self.norm(x, training=training), training=training)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        return strided_shape(input_shape, self.strides, self.filters)
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class LTB(Layer):
+    """Local transformer block: attention, then a convolution of its result, concatenated.
+
+    Attention computes the first channels x, about ``mix_ratio`` of all. A projection z of them to
+    the remaining channels takes z += MHCA(z). With y = [x, z], the block returns
+    y + LFFN(BatchNorm(y)).
+
+    Shapes:
+        x: (batch, height, width, channels); returns
+        (batch, ceil(height / strides), ceil(width / strides), filters). With
+        ``return_attention=True`` also attention (batch, heads, tokens, tokens // sr_ratio²), where
+        tokens are the positions of the output in raster order.
+
+    Args:
+        filters: channels of the output, a multiple of ``head_dim``.
+        strides: 1, or 2 to halve the map first.
+        sr_ratio: square root of the number of tokens in a key.
+        head_dim: channels per head, of attention and of convolution.
+        mix_ratio: fraction of the channels that attention computes.
+        drop_path: rate of stochastic depth; ``mix_ratio`` of it for attention, the rest for MHCA.
+
+    Raises:
+        ValueError: if no channel is left for the convolution.
+    """
+
+    def __init__(
+        self,
+        filters,
+        strides=1,
+        sr_ratio=1,
+        head_dim=32,
+        mix_ratio=0.75,
+        drop_path=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters, self.strides, self.sr_ratio = filters, strides, sr_ratio
+        self.head_dim, self.mix_ratio, self.drop_path = head_dim, mix_ratio, drop_path
+        policy = {"dtype": self.dtype_policy}
+        width = attention_width(filters, mix_ratio, head_dim)
+        self.patch_embedding = PatchEmbedding(width, strides, name="patch_embedding", **policy)
+        self.attention_norm = batch_norm("attention_norm", **policy)
+        self.attention = EMHSA(head_dim, sr_ratio, name="attention", **policy)
+        self.attention_path = DropPath(drop_path * mix_ratio, name="attention_path", **policy)
+        self.projection = PatchEmbedding(filters - width, name="projection", **policy)
+        self.mhca = MHCA(head_dim, name="mhca", **policy)
+        self.mhca_path = DropPath(drop_path * (1 - mix_ratio), name="mhca_path", **policy)
+        self.norm = batch_norm("norm", **policy)
+        self.lffn = LFFN(2, name="lffn", **policy)
+
+    def build(self, input_shape):
+        """Build the sub-layers."""
+        shape = build_chain([self.patch_embedding, self.attention_norm], input_shape)
+        batch, height, width, channels = shape
+        self.attention.build((batch, height * width, channels))
+        build_chain([self.projection, self.mhca], shape)
+        build_chain([self.norm, self.lffn], (*shape[:-1], self.filters))
+
+    def call(self, x, training=None, return_attention=False):
+        """Return the map after one block, and the attention map if requested."""
+        x = self.patch_embedding(x, training=training)  # (batch, height, width, attention width)
+        _, height, width, channels = x.shape
+        tokens = self.attention_norm(x, training=training)
+        tokens = ops.reshape(tokens, (-1, height * width, channels))
+        tokens = self.attention(tokens, training=training, return_attention=return_attention)
+        tokens, attention = tokens if return_attention else (tokens, None)
+        update = ops.reshape(tokens, (-1, height, width, channels))
+        x = x + self.attention_path(update, training=training)
+
+        z = self.projection(x, training=training)  # (batch, height, width, filters - channels)
+        z = z + self.mhca_path(self.mhca(z, training=training), training=training)
+
+        y = ops.concatenate([x, z], axis=-1)  # (batch, height, width, filters)
+        y = y + self.lffn(self.norm(y, training=training), training=training)
+        return (y, attention) if return_attention else y
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output."""
+        return strided_shape(input_shape, self.strides, self.filters)
+
+
+def attention_width(filters, mix_ratio, head_dim):
+    """Compute how many of an LTB's channels attention makes: whole heads, at least 0.9 of its part.
+
+    Raises:
+        ValueError: if no channel is left for the convolution.
+    """
+    target = int(filters * mix_ratio)
+    width = max(head_dim, int(target + head_dim / 2) // head_dim * head_dim)
+    width += head_dim if width < 0.9 * target else 0
+    if width >= filters:
+        raise ValueError(
+            "No channel is left for the convolution of an LTB. Expected: a larger width or smaller "
+            f"heads. Received: {filters} channels, mix_ratio={mix_ratio}, head_dim={head_dim}"
+        )
+    return width
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -23,33 +414,33 @@ class MedViT(ImageModel):
     """MedViT; the defaults are the large one.
 
     Shapes:
-        images: (batch, image_size, image_size, 1) float32 in [0, 1]; the grey channel is repeated
-        to the three that the stem takes.
+        images: (batch, image_size, image_size, 1) float32 in [0, 1]; repeated to three channels.
         returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
         ``logits``; ``attention``, a dict of the maps of the LTBs by block,
         (batch, heads, tokens, tokens // sr_ratio²); and ``features``, the normalised last map
-        (batch, ceil(image_size / 32), ceil(image_size / 32), channels), whose mean the head takes.
+        (batch, ceil(image_size / 32), ceil(image_size / 32), channels), whose mean is the input of
+        the head.
 
     Args:
         image_size: side of the image in pixels: any in which each stage has a whole key, so 25 or
-            more for the published ratios. In 32 px and less there is only one key, which makes
-            attention a mean.
+            more for the published ratios. At 32 px and less there is only one key, and attention
+            is a mean.
         num_labels: number of labels, at least 1.
         stem_widths: channels of the first three convolutions of the stem; the fourth repeats the
             third.
-        ecb_widths: channels of the ECBs, stage by stage.
-        ltb_widths: channels of the LTBs, stage by stage; 0 where a stage has none.
-        ecb_counts: ECBs in a round, stage by stage.
-        rounds: rounds, stage by stage.
-        sr_ratios: square root of the tokens in a key, stage by stage.
-        head_dim: channels a head.
-        mix_ratio: share of an LTB's channels that attention makes.
+        ecb_widths: channels of the ECBs per stage.
+        ltb_widths: channels of the LTBs per stage; 0 where a stage has none.
+        ecb_counts: ECBs in a round, per stage.
+        rounds: rounds per stage.
+        sr_ratios: square root of the tokens in a key, per stage.
+        head_dim: channels per head.
+        mix_ratio: fraction of an LTB's channels that attention computes.
         drop_path: rate of stochastic depth in the last block; it rises linearly from 0.
 
     Raises:
         ValueError: if an argument is out of range.
 
-    Source: ``manzari2023``; its public code where the two differ.
+    References: ``manzari2023``; its public code where the two differ.
     """
 
     def __init__(
@@ -68,102 +459,80 @@ class MedViT(ImageModel):
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
-        self.stages = {
-            "ecb_widths": tuple(ecb_widths),
-            "ltb_widths": tuple(ltb_widths),
-            "ecb_counts": tuple(ecb_counts),
-            "rounds": tuple(rounds),
-            "sr_ratios": tuple(sr_ratios),
-        }
-        self.stem_widths = tuple(stem_widths)
-        self.head_dim, self.mix_ratio = head_dim, mix_ratio
-        self.drop_path = drop_path
-        self._check_arguments()
+        self.stem_widths = require_ints("stem_widths", stem_widths, 1)
+        self.ecb_widths, self.ltb_widths = tuple(ecb_widths), tuple(ltb_widths)
+        self.ecb_counts, self.rounds = tuple(ecb_counts), tuple(rounds)
+        self.sr_ratios = require_ints("sr_ratios", sr_ratios, 1)
+        self.head_dim = require_int("head_dim", head_dim, 1)
+        self.mix_ratio, self.drop_path = mix_ratio, drop_path
+        self._require_stages()
         policy = {"dtype": self.dtype_policy}
 
+        stem = zip((*self.stem_widths, self.stem_widths[-1]), (2, 1, 1, 2), strict=True)
         self.stem = [
             ConvNorm(
-                filters,
-                3,
-                strides,
-                activation="relu",
-                stddev=STDDEV,
-                name=f"stem_{i}",
-                **policy,
+                filters, 3, strides, activation="relu", stddev=STDDEV, name=f"stem_{i}", **policy
             )
-            for i, (filters, strides) in enumerate(
-                zip((*self.stem_widths, self.stem_widths[-1]), (2, 1, 1, 2), strict=True)
-            )
+            for i, (filters, strides) in enumerate(stem)
         ]
         plan = self._plan()
         rates = np.linspace(0, drop_path, len(plan)).tolist()
         self.blocks = [
-            kind(
-                head_dim=head_dim,
-                drop_path=rate,
-                name=f"block_{i}",
-                **options,
-                **policy,
-            )
-            for i, ((kind, options), rate) in enumerate(zip(plan, rates, strict=True))
+            block(head_dim=head_dim, drop_path=rate, name=f"block_{i}", **options, **policy)
+            for i, ((block, options), rate) in enumerate(zip(plan, rates, strict=True))
         ]
         self.norm = batch_norm("norm", dtype=self.dtype_policy)
         # Logits stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(
-            num_labels, kernel_initializer=first_weights(STDDEV), dtype="float32", name="head"
+            num_labels, kernel_initializer=kernel_initializer(STDDEV), dtype="float32", name="head"
         )
 
     def _plan(self):
-        """Return class and arguments of every block, in order."""
+        """List class and arguments of every block, in order."""
         plan = []
-        for stage, (ecb, ltb, ecb_count, rounds, sr_ratio) in enumerate(
-            zip(*self.stages.values(), strict=True)
-        ):
+        stages = (self.ecb_widths, self.ltb_widths, self.ecb_counts, self.rounds, self.sr_ratios)
+        for stage, (ecb, ltb, ecb_count, rounds, sr_ratio) in enumerate(zip(*stages, strict=True)):
             one_round = [(ECB, {"filters": ecb})] * ecb_count
             if ltb:
                 ltb_options = {"filters": ltb, "sr_ratio": sr_ratio, "mix_ratio": self.mix_ratio}
                 one_round = [*one_round, (LTB, ltb_options)]
-            for place, (kind, options) in enumerate(one_round * rounds):
-                strides = 2 if stage > 0 and place == 0 else 1
-                plan.append((kind, options | {"strides": strides}))
+            for i, (block, options) in enumerate(one_round * rounds):
+                plan.append((block, options | {"strides": 2 if stage > 0 and i == 0 else 1}))
         return plan
 
-    def _check_arguments(self):
-        """Refuse stages of different number, and images too small for one key in each stage."""
-        lengths = {name: len(values) for name, values in self.stages.items()}
-        if len(set(lengths.values())) > 1 or not self.stages["rounds"]:
-            raise ValueError(f"each needs one value a stage, and the same number; {lengths} came")
+    def _require_stages(self):
+        """Raise a ValueError for arguments that do not match, or a too small image."""
+        names = ("ecb_widths", "ltb_widths", "ecb_counts", "rounds", "sr_ratios")
+        lengths = {name: len(getattr(self, name)) for name in names}
+        if len(set(lengths.values())) > 1 or not self.rounds:
+            raise ValueError(
+                "Stages do not match. Expected: one value per stage in each argument. Received: "
+                f"numbers of values {lengths}"
+            )
         if len(self.stem_widths) != 3:
-            raise ValueError(f"stem_widths must be three numbers; {self.stem_widths} came")
-        require_whole(1, head_dim=self.head_dim)
-        require_each(1, stem_widths=self.stem_widths, sr_ratios=self.stages["sr_ratios"])
+            raise ValueError(f"stem_widths: Expected: 3 numbers. Received: {self.stem_widths}")
         for name in ("ecb_widths", "ltb_widths"):
-            for width in self.stages[name]:
+            for width in getattr(self, name):
                 if width % self.head_dim:
                     raise ValueError(
-                        f"{name} must be multiples of head_dim={self.head_dim}; {width} came"
+                        f"Invalid {name}. Expected: multiples of head_dim={self.head_dim}. "
+                        f"Received: {width}"
                     )
-        needed = [
+        key_sides = [
             sr_ratio if ltb else 1
-            for ltb, sr_ratio in zip(
-                self.stages["ltb_widths"], self.stages["sr_ratios"], strict=True
-            )
+            for ltb, sr_ratio in zip(self.ltb_widths, self.sr_ratios, strict=True)
         ]
-        least = next(
+        minimum = next(
             size
             for size in count(1)
-            if all(-(-size // 2 ** (s + 2)) >= side for s, side in enumerate(needed))
+            if all(-(-size // 2 ** (s + 2)) >= side for s, side in enumerate(key_sides))
         )
-        self.require_image_size(least=least, reason="each stage needs the tokens of one key")
+        self.require_image_size(minimum=minimum, reason="each stage needs the tokens of one key")
 
     def build(self, input_shape):
         """Build stem, blocks and head."""
-        shape = (None, self.image_size, self.image_size, 3)
-        for layer in (*self.stem, *self.blocks):
-            layer.build(shape)
-            side = -(-shape[1] // layer.strides)
-            shape = (None, side, side, layer.filters)
-        self.norm.build(shape)
+        shape = (*input_shape[:-1], 3)
+        shape = build_chain([*self.stem, *self.blocks, self.norm], shape)
         self.head.build((None, shape[-1]))
 
     def forward(self, images, training, return_intermediates, attention_transform):
@@ -180,22 +549,9 @@ class MedViT(ImageModel):
                 x = block(x, training=training)
 
         features = self.norm(x, training=training)  # (batch, image_size / 32, …, channels)
-        out = {"logits": self.classify(features, training)}
-        if return_intermediates:
-            out |= {"attention": attention, "features": features}
-        return out
+        logits = self.classify(features, training)
+        return {"logits": logits, "attention": attention, "features": features}
 
     def classify(self, features, training=None):
         """Compute the logits from the last feature map."""
         return self.head(ops.mean(features, axis=(1, 2)))  # (batch, num_labels)
-
-    def get_config(self):
-        """Return the arguments that make an equal model."""
-        return {
-            **super().get_config(),
-            **self.stages,
-            "stem_widths": self.stem_widths,
-            "head_dim": self.head_dim,
-            "mix_ratio": self.mix_ratio,
-            "drop_path": self.drop_path,
-        }

@@ -1,17 +1,17 @@
 """ResNet50, the residual network of 50 layers (``he2016``), with the head of ``pham2026``.
 
-A block does not compute its output but what to add to its input: y = ReLU(x + F(x)).
+A block computes not its output but a correction of its input: y = ReLU(x + F(x)).
 """
 
 import keras
 
-from xraylab.layers import batch_norm
-from xraylab.models.cnn import Chain, CNNClassifier, Stem
+from xraylab.layers import Layer, batch_norm
+from xraylab.models.cnn import KERAS_EPSILON, Chain, CNNClassifier, Stem
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class ResidualBlock(keras.layers.Layer):
-    """ReLU(shortcut(x) + F(x)), where F narrows, convolves 3x3 and widens again (a bottleneck).
+class ResidualBlock(Layer):
+    """ReLU(shortcut(x) + F(x)), where F is a bottleneck of 1x1, 3x3 and 1x1 convolutions.
 
     Shapes:
         x: (batch, height, width, channels); returns
@@ -21,9 +21,9 @@ class ResidualBlock(keras.layers.Layer):
         filters: channels of the 3x3 convolution.
         strides: step in pixels of the first convolution and of the shortcut.
         project: whether the shortcut is a 1x1 convolution, as it must be where the shape changes.
-        residual: False leaves the shortcut out, for comparison: ReLU(F(x)).
+        residual: False omits the shortcut, for comparison: ReLU(F(x)).
 
-    Source: ``he2016``, Fig. 5 (right) and Sect. 3.3, option B.
+    References: He et al. 2016 (``he2016``), Fig. 5 (right) and Sect. 3.3, option B.
     """
 
     def __init__(self, filters, strides=1, project=False, residual=True, **kwargs):
@@ -33,8 +33,8 @@ class ResidualBlock(keras.layers.Layer):
         policy = {"dtype": self.dtype_policy}
 
         def conv(channels, size, name, step=1):
-            # The biases are idle, for the normalisation subtracts them again; but the source's
-            # networks have them, and count them.
+            # The biases have no effect before a normalisation; but the source's networks have
+            # them, and count them.
             return keras.layers.Conv2D(
                 channels, size, strides=step, padding="same", name=name, **policy
             )
@@ -42,23 +42,22 @@ class ResidualBlock(keras.layers.Layer):
         self.branch = Chain(
             [
                 conv(filters, 1, "1_conv", strides),
-                batch_norm("1_bn", 1.001e-5, **policy),
+                batch_norm("1_bn", KERAS_EPSILON, **policy),
                 keras.layers.ReLU(**policy),
                 conv(filters, 3, "2_conv"),
-                batch_norm("2_bn", 1.001e-5, **policy),
+                batch_norm("2_bn", KERAS_EPSILON, **policy),
                 keras.layers.ReLU(**policy),
                 conv(4 * filters, 1, "3_conv"),
-                batch_norm("3_bn", 1.001e-5, **policy),
+                batch_norm("3_bn", KERAS_EPSILON, **policy),
             ],
             name="branch",
             **policy,
         )
         self.shortcut = None
         if project and residual:
+            norm = batch_norm("0_bn", KERAS_EPSILON, **policy)
             self.shortcut = Chain(
-                [conv(4 * filters, 1, "0_conv", strides), batch_norm("0_bn", 1.001e-5, **policy)],
-                name="shortcut",
-                **policy,
+                [conv(4 * filters, 1, "0_conv", strides), norm], name="shortcut", **policy
             )
         self.relu = keras.layers.ReLU(name="relu", **policy)
 
@@ -69,7 +68,7 @@ class ResidualBlock(keras.layers.Layer):
             self.shortcut.build(input_shape)
 
     def call(self, x, training=None):
-        """Add the branch to what came, and rectify."""
+        """Add the branch to the shortcut and rectify."""
         update = self.branch(x, training=training)  # (batch, height, width, 4 * filters)
         if not self.residual:
             return self.relu(update)
@@ -81,39 +80,28 @@ class ResidualBlock(keras.layers.Layer):
         """Return the shape of the output."""
         return self.branch.compute_output_shape(input_shape)
 
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "strides": self.strides,
-            "project": self.project,
-            "residual": self.residual,
-        }
-
 
 @keras.saving.register_keras_serializable("xraylab")
 class ResNet(CNNClassifier):
     """Residual network of bottleneck blocks; by default ResNet50.
 
     Shapes:
-        images: (batch, image_size, image_size, 1) float32 in [0, 1].
-        returns: as :class:`xraylab.models.cnn.CNNClassifier`; the map of stage i has
+        as in :class:`xraylab.models.cnn.CNNClassifier`; the map of stage i has
         (ceil(image_size / 2^(i + 1)), the same, 4 * widths[i - 1]).
 
     Args:
         image_size: side of the image in pixels, at least 32.
         num_labels: number of labels, at least 1.
-        depths: blocks a stage.
-        widths: channels of the 3x3 convolutions a stage; a block returns four times as many.
+        depths: blocks per stage.
+        widths: channels of the 3x3 convolutions per stage; a block returns four times as many.
         stem_width: channels after the first convolution.
-        residual: False leaves all shortcuts out: a plain network of the same depth.
-        kwargs: as :class:`xraylab.models.cnn.CNNClassifier`.
+        residual: False omits all shortcuts: a plain network of the same depth.
+        kwargs: as for :class:`xraylab.models.cnn.CNNClassifier`.
 
     Raises:
         ValueError: if an argument is out of range.
 
-    Source: ``he2016``, Table 1; head and input ``pham2026``.
+    References: He et al. 2016 (``he2016``), Table 1; head and input ``pham2026``.
     """
 
     # keras.applications.resnet.preprocess_input: 255 x, minus the means of blue, green and red.
@@ -132,11 +120,13 @@ class ResNet(CNNClassifier):
     ):
         super().__init__(image_size, num_labels, **kwargs)
         if len(depths) != len(widths):
-            raise ValueError(f"depths {depths} and widths {widths} must name as many stages")
+            raise ValueError(
+                "depths and widths must have one value per stage. Expected: the same number of "
+                f"values. Received: depths={depths}, widths={widths}"
+            )
         self.depths, self.widths = tuple(depths), tuple(widths)
         self.stem_width, self.residual = stem_width, residual
         policy = {"dtype": self.dtype_policy}
-
         self.trunk.append(Stem(stem_width, use_bias=True, name="conv1", **policy))
         for stage, (depth, width) in enumerate(zip(depths, widths, strict=True), start=2):
             for i in range(depth):
@@ -149,13 +139,3 @@ class ResNet(CNNClassifier):
                     **policy,
                 )
                 self.trunk.append(block)
-
-    def get_config(self):
-        """Return the arguments that make an equal model."""
-        return {
-            **super().get_config(),
-            "depths": self.depths,
-            "widths": self.widths,
-            "stem_width": self.stem_width,
-            "residual": self.residual,
-        }

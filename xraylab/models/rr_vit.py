@@ -1,60 +1,18 @@
-"""RR-ViT, the reconstruction-regularised vision transformer (``pham2026``).
+"""RR-ViT: a vision transformer regularised by reconstruction (``pham2026``).
 
-A transformer without MLPs reads the image as 8x8 patches. From the last [CLS] token it answers the
-findings; from the patch tokens one linear layer paints the image again. The second task is there
-only to keep the encoder honest: its error joins the loss, weighted by λ.
+A transformer without MLPs processes the image as 8x8 patches. The last [CLS] token predicts the
+labels; one linear layer reconstructs the image from the patch tokens. The reconstruction error,
+weighted by λ, is added to the loss and regularises the encoder.
 """
 
 import keras
 from keras import ops
 
-from xraylab.layers import (
-    ClassToken,
-    LearnedPositions,
-    MultiHeadAttention,
-    patchify,
-    unpatchify,
-)
-from xraylab.layers.transformer import EPSILON, run_blocks
-from xraylab.models.arguments import require_heads, require_whole
-from xraylab.models.base import ImageModel, ReconstructionMixin
-
-
-@keras.saving.register_keras_serializable("xraylab")
-class RRViTBlock(keras.layers.Layer):
-    """One RR-ViT block: x + Attention(LayerNorm(x)), with no MLP behind it.
-
-    Shapes:
-        tokens: (batch, num_tokens, embed_dim), returned in the same shape.
-    """
-
-    def __init__(self, num_heads, **kwargs):
-        super().__init__(**kwargs)
-        self.num_heads = num_heads
-        self.norm = keras.layers.LayerNormalization(
-            epsilon=EPSILON, dtype=self.dtype_policy, name="norm"
-        )
-        self.attention = MultiHeadAttention(num_heads, dtype=self.dtype_policy, name="attention")
-
-    def build(self, input_shape):
-        """Build the two sub-layers."""
-        self.norm.build(input_shape)
-        self.attention.build(input_shape)
-
-    def call(self, tokens, return_attention=False, attention_transform=None):
-        """Return the tokens after attention, and the attention map if requested."""
-        update = self.attention(
-            self.norm(tokens),
-            return_attention=return_attention,
-            attention_transform=attention_transform,
-        )
-        if return_attention:
-            return tokens + update[0], update[1]
-        return tokens + update
-
-    def get_config(self):
-        """Return the arguments that make an equal layer."""
-        return {**super().get_config(), "num_heads": self.num_heads}
+from xraylab.arguments import require_int
+from xraylab.layers import ClassToken, LearnedPositions, TransformerBlock, patchify, unpatchify
+from xraylab.layers.base import build_chain
+from xraylab.layers.transformer import run_blocks
+from xraylab.models.base import ImageModel, ReconstructionMixin, require_heads
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -84,7 +42,7 @@ class RRViT(ReconstructionMixin, ImageModel):
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
 
-    Source: ``pham2026``, slides "RR-ViT".
+    References: ``pham2026``, slides "RR-ViT".
     """
 
     transforms_attention = True
@@ -102,23 +60,21 @@ class RRViT(ReconstructionMixin, ImageModel):
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
-        require_whole(1, patch_size=patch_size)
-        require_whole(0, depth=depth)
+        self.patch_size = require_int("patch_size", patch_size, 1)
+        self.depth = require_int("depth", depth, 0)
         require_heads(embed_dim, num_heads)
         self.require_image_size(patch_size, reason="whole patches")
-        self.patch_size = patch_size
-        self.embed_dim = embed_dim
-        self.depth = depth
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.reconstruction_weight = reconstruction_weight
+        self.embed_dim, self.num_heads = embed_dim, num_heads
+        self.dropout, self.reconstruction_weight = dropout, reconstruction_weight
         policy = {"dtype": self.dtype_policy}
 
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
         self.class_token = ClassToken(name="class_token", **policy)
-        # As large as the embedded patches of an image, which spread by 0.2 to 0.6.
+        # As large as the embedded patches of an image, whose standard deviation is 0.2 to 0.6.
         self.positions = LearnedPositions(stddev=0.3, name="positions", **policy)
-        self.blocks = [RRViTBlock(num_heads, name=f"block_{i}", **policy) for i in range(depth)]
+        self.blocks = [
+            TransformerBlock(num_heads, None, name=f"block_{i}", **policy) for i in range(depth)
+        ]
         self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout", **policy)
         # Outputs stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
@@ -127,15 +83,10 @@ class RRViT(ReconstructionMixin, ImageModel):
     def build(self, input_shape):
         """Create the weights; they depend on ``image_size``, not on the batch."""
         num_patches = (self.image_size // self.patch_size) ** 2
-        patch_shape = (None, num_patches, self.embed_dim)
-        token_shape = (None, 1 + num_patches, self.embed_dim)
-        self.patch_embedding.build((None, num_patches, self.patch_size**2))
-        self.class_token.build(patch_shape)
-        self.positions.build(token_shape)
-        for block in self.blocks:
-            block.build(token_shape)
-        self.head.build((None, self.embed_dim))
-        self.decoder.build(patch_shape)
+        encoder = [self.patch_embedding, self.class_token, self.positions, *self.blocks]
+        build_chain(encoder, (None, num_patches, self.patch_size**2))
+        build_chain([self.head_dropout, self.head], (None, self.embed_dim))
+        self.decoder.build((None, num_patches, self.embed_dim))
 
     def forward(self, images, training, return_intermediates, attention_transform):
         """Compute the logits and the reconstruction."""
@@ -143,28 +94,17 @@ class RRViT(ReconstructionMixin, ImageModel):
         x = self.patch_embedding(x)  # (batch, num_patches, embed_dim)
         x = self.class_token(x)  # (batch, 1 + num_patches, embed_dim)
         x = self.positions(x)
-
         x, attention = run_blocks(self.blocks, x, return_intermediates, attention_transform)
 
         logits = self.head(self.head_dropout(x[:, 0], training=training))  # (batch, num_labels)
         patches = self.decoder(x[:, 1:])  # (batch, num_patches, patch_size²)
         reconstruction = unpatchify(patches, self.patch_size, self.image_size, self.image_size)
         self.add_reconstruction_loss(images, reconstruction)
-        out = {"logits": logits, "reconstruction": reconstruction}
-        if return_intermediates:
-            side = self.image_size // self.patch_size
-            features = ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim))
-            out |= {"attention": attention, "tokens": x, "features": features}
-        return out
-
-    def get_config(self):
-        """Return the arguments that make an equal model."""
+        side = self.image_size // self.patch_size
         return {
-            **super().get_config(),
-            "patch_size": self.patch_size,
-            "embed_dim": self.embed_dim,
-            "depth": self.depth,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "reconstruction_weight": self.reconstruction_weight,
+            "logits": logits,
+            "reconstruction": reconstruction,
+            "attention": attention,
+            "tokens": x,
+            "features": ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim)),
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xraylab import losses
 from xraylab.data import NAMED_SOURCES
-from xraylab.models import card
+from xraylab.models import spec
 
 LOSSES = tuple(losses.LOSSES)
 """Losses of the labels that a recipe may name: functions of :mod:`xraylab.losses`."""
@@ -122,7 +122,7 @@ class Recipe:
             object.__setattr__(self, "data_options", self.data_options | root)
         for name in ("size", "epochs", "batch_size", "accumulation"):
             _require(name, getattr(self, name), _whole(1), "a whole number of at least 1")
-        card(self.model)
+        spec(self.model)
         _require("seed", self.seed, _whole(0, 2**32 - 1), "a whole number from 0 to 2**32 - 1")
         _require("learning_rate", self.learning_rate, lambda v: 0 < v < math.inf, "above 0")
         _require("temperature", self.temperature, lambda v: 0 < v < math.inf, "above 0")

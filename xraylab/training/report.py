@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xraylab import __version__, metrics
 from xraylab.backend import installed_version, memory_peak
-from xraylab.models import card, predict_logits, sigmoid
+from xraylab.models import predict_logits, sigmoid, spec
 from xraylab.training.run import write_json
 
 REPORTED_PACKAGES = ("keras", "tensorflow", "jax", "numpy")
@@ -86,7 +86,7 @@ def write_report(run, objective, images, state):
         run.path / "report.json",
         {
             "recipe": run.recipe.to_dict(),
-            "source": card(run.recipe.model).source,
+            "source": spec(run.recipe.model).source,
             "simulated_images": images["train"].simulated,
             "data": {
                 name: {

@@ -6,8 +6,9 @@ import numpy as np
 from keras import ops
 
 from xraylab.io import progress_bar
+from xraylab.models.convert.torchxrayvision import load_xrv
 from xraylab.models.predict import sigmoid
-from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, load_xrv, probabilities
+from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, probabilities
 from xraylab.training.run import Run
 
 TRAINED = {
@@ -109,7 +110,7 @@ def load_teacher(source, label_names, size, *, trained=None, thresholds=None, we
 
     Args:
         source: the folder of a run, or the file of a state dict of TorchXRayVision's DenseNet-121,
-            as :func:`xraylab.models.xrv_densenet.load_xrv` reads it.
+            as :func:`xraylab.models.convert.torchxrayvision.load_xrv` reads it.
         label_names: the student's labels.
         size: side of the student's images in pixels; a run must have been trained at it.
         trained: which outputs the public weights trained: a name of :data:`TRAINED` or places. A

@@ -1,26 +1,24 @@
-"""MedViT's public PyTorch weights (first version), put into ours: names left, layers right."""
+"""Public PyTorch weights of MedViT (first version)."""
 
-from xraylab.models.medvit import MedViT
-from xraylab.models.medvit_blocks import ECB
-from xraylab.models.weights import StateDict, require_labels, require_model
+from xraylab.models.convert.state_dict import StateDict, require_labels, require_model
+from xraylab.models.medvit import ECB, MedViT
 
 
 def load_medvit(model, source, head=True):
-    """Give a MedViT the weights of a state dict of its public code; all of them, or none.
+    """Load a state dict of the public code into a MedViT; all of it, or nothing.
 
     Args:
         model: a built :class:`xraylab.models.medvit.MedViT` of the same widths and depths.
-        source: what :class:`xraylab.models.weights.StateDict` takes: a mapping of names to arrays,
-            or the path of a ``.safetensors`` or ``.npz`` file.
-        head: whether to load the last layer. Take False where the weights answer other labels,
-            such as the 1000 classes of ImageNet: the model keeps its own head.
+        source: as for :class:`xraylab.models.convert.state_dict.StateDict`.
+        head: whether to load the last layer. Pass False for weights of other labels, such as the
+            1000 classes of ImageNet: the model keeps its own head.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: if the model is no MedViT, a name is missing or left over, or a shape differs;
-            the model is unchanged.
+        ValueError: if the model is no MedViT, a name is missing or unused, or a shape differs; the
+            model is unchanged.
     """
     require_model(model, MedViT)
     state = StateDict(source)
@@ -38,7 +36,7 @@ def load_medvit(model, source, head=True):
 
 
 def ecb(state, prefix, block):
-    """Take what an ECB needs."""
+    """Assign an ECB."""
     patch_embedding(state, f"{prefix}.patch_embed", block.patch_embedding)
     mhca(state, f"{prefix}.mhca", block.mhca)
     state.norm(f"{prefix}.norm", block.norm)
@@ -46,7 +44,7 @@ def ecb(state, prefix, block):
 
 
 def ltb(state, prefix, block):
-    """Take what an LTB needs."""
+    """Assign an LTB."""
     patch_embedding(state, f"{prefix}.patch_embed", block.patch_embedding)
     state.norm(f"{prefix}.norm1", block.attention_norm)
     emhsa(state, f"{prefix}.e_mhsa", block.attention)
@@ -57,20 +55,20 @@ def ltb(state, prefix, block):
 
 
 def patch_embedding(state, prefix, layer):
-    """Take what a patch embedding needs: nothing, if it changes nothing."""
-    if layer.change is not None:
-        state.conv_norm(f"{prefix}.conv", f"{prefix}.norm", layer.change)
+    """Assign a patch embedding, which has weights only if it changes the shape."""
+    if layer.projection is not None:
+        state.conv_norm(f"{prefix}.conv", f"{prefix}.norm", layer.projection)
 
 
 def mhca(state, prefix, layer):
-    """Take what an MHCA needs."""
+    """Assign an MHCA."""
     state.convolution(f"{prefix}.group_conv3x3", layer.mix)
     state.norm(f"{prefix}.norm", layer.norm)
     state.convolution(f"{prefix}.projection", layer.projection)
 
 
 def emhsa(state, prefix, layer):
-    """Take what an E-MHSA needs."""
+    """Assign an E-MHSA."""
     for name in ("query", "key", "value", "projection"):
         theirs = "proj" if name == "projection" else name[0]
         state.linear(f"{prefix}.{theirs}", getattr(layer.attention, name))
@@ -79,9 +77,9 @@ def emhsa(state, prefix, layer):
 
 
 def lffn(state, prefix, layer):
-    """Take what an LFFN needs; 2 and 5 are activations, which have no weights."""
+    """Assign an LFFN; 2 and 5 are activations, which have no weights."""
     state.conv_norm(f"{prefix}.0", f"{prefix}.1", layer.widen)
-    state.conv_norm(f"{prefix}.3", f"{prefix}.4", layer.neighbours)
-    state.linear(f"{prefix}.6.fc.0", layer.weigh.reduce)
-    state.linear(f"{prefix}.6.fc.2", layer.weigh.expand)
+    state.conv_norm(f"{prefix}.3", f"{prefix}.4", layer.depthwise)
+    state.linear(f"{prefix}.6.fc.0", layer.squeeze_excite.reduce)
+    state.linear(f"{prefix}.6.fc.2", layer.squeeze_excite.expand)
     state.conv_norm(f"{prefix}.7", f"{prefix}.8", layer.narrow)

@@ -1,32 +1,31 @@
-"""Weights of timm's public EfficientViT-M models, array by array, into :class:`EfficientViT`."""
+"""Weights of timm's public EfficientViT-M models, for :class:`EfficientViT`."""
 
+from xraylab.models.convert.state_dict import StateDict, require_labels, require_model
 from xraylab.models.efficientvit import Downsampling, EfficientViT, EfficientViTBlock
-from xraylab.models.weights import StateDict, require_labels, require_model
 
 
 def load_timm(model, source, head=True):
-    """Give a model the weights of a timm model ``efficientvit_m0`` … ``efficientvit_m5``.
+    """Load the weights of a timm model ``efficientvit_m0`` … ``efficientvit_m5``.
 
-    The public weights were trained on colour photographs from which a mean was subtracted and
-    which were divided by a standard deviation, channel by channel (``timm.data``); the first
-    convolution here sees the image in [0, 1] instead. What has an MXA block keeps it as it was.
+    The public weights were trained on colour photographs, standardised per channel (``timm.data``);
+    the first convolution here reads the image in [0, 1] instead. MXA blocks are unchanged.
 
     Args:
         model: a built EfficientViT of the same widths, depths, heads and window sizes.
         source: timm's state dict, or the path of a ``.safetensors`` or ``.npz`` file of it.
-        head: take the classifier too. Public weights have 1000 classes: leave it out for findings.
+        head: whether to load the classifier. Public weights have 1000 classes: pass False.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: if the weights are not those of this model; the model keeps its own.
+        ValueError: if the weights are those of another model; the model is unchanged.
     """
     require_model(model, EfficientViT)
     if head and model.distillation:
         raise ValueError(
-            "timm's EfficientViT has one head, this model two (distillation=True); leave the head "
-            "out with head=False, or build the model with distillation=False"
+            "timm's EfficientViT has one head, this model two (distillation=True). Pass "
+            "head=False, or build the model with distillation=False"
         )
     state = StateDict(source)
     for i, layer in enumerate(model.stem):
@@ -43,44 +42,38 @@ def load_timm(model, source, head=True):
         require_labels(model, len(state.take("head.linear.weight")))
         state.norm("head.bn", model.heads[0].norm)
         state.linear("head.linear", model.heads[0].linear)
-    # Old files carry the table of distances along, which follows from the side of a window.
-    state.left = {name for name in state.left if not name.endswith("attention_bias_idxs")}
+    # Old files contain the table of distances, which follows from the side of a window.
+    state.unused = {name for name in state.unused if not name.endswith("attention_bias_idxs")}
     state.assign(ignore=() if head else ("head.",))
     return model
 
 
 def _conv_norm(state, prefix, layer):
-    """A convolution and its normalisation."""
+    """Assign a convolution and its normalisation."""
     state.conv_norm(f"{prefix}.conv", f"{prefix}.bn", layer)
 
 
 def _feed_forward(state, prefix, layer):
-    """The two 1x1 convolutions of a perceptron."""
+    """Assign the two 1x1 convolutions of a perceptron."""
     _conv_norm(state, f"{prefix}.pw1", layer.widen)
     _conv_norm(state, f"{prefix}.pw2", layer.narrow)
 
 
 def _downsampling(state, prefix, layer):
-    """What lies between two stages."""
+    """Assign the layers between two stages."""
     _conv_norm(state, f"{prefix}.res1.0.m", layer.convolution_before)
     _feed_forward(state, f"{prefix}.res1.1.m", layer.feed_forward_before)
     _conv_norm(state, f"{prefix}.patchmerge.conv1", layer.widen)
     _conv_norm(state, f"{prefix}.patchmerge.conv2", layer.halve)
     _conv_norm(state, f"{prefix}.patchmerge.conv3", layer.narrow)
-    for name, dense in (
-        ("fc1", layer.squeeze_excite.reduce),
-        ("fc2", layer.squeeze_excite.expand),
-    ):
-        # A 1x1 convolution of a single place is a linear layer.
-        weight = f"{prefix}.patchmerge.se.{name}.weight"
-        state.put(dense.kernel, state.take(weight)[:, :, 0, 0].T, weight)
-        state.copy(f"{prefix}.patchmerge.se.{name}.bias", dense.bias)
+    state.linear(f"{prefix}.patchmerge.se.fc1", layer.squeeze_excite.reduce)
+    state.linear(f"{prefix}.patchmerge.se.fc2", layer.squeeze_excite.expand)
     _conv_norm(state, f"{prefix}.res2.0.m", layer.convolution_after)
     _feed_forward(state, f"{prefix}.res2.1.m", layer.feed_forward_after)
 
 
 def _block(state, prefix, layer):
-    """One block of a stage."""
+    """Assign one block of a stage."""
     _conv_norm(state, f"{prefix}.dw0.m", layer.convolution_before)
     _feed_forward(state, f"{prefix}.ffn0.m", layer.feed_forward_before)
     attention, mixer = layer.attention, f"{prefix}.mixer.m.attn"

@@ -1,0 +1,168 @@
+"""What a Keras user expects of every model: compile, save, load, fine-tune, export."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from xraylab import models
+
+SIZE = 16
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).random((4, SIZE, SIZE, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return (np.random.default_rng(1).random((4, 3)) < 0.5).astype(np.float32)
+
+
+def make_toy(activation=None, **options):
+    return models.build(
+        "rr_vit_toy", SIZE, num_labels=3, classifier_activation=activation, **options
+    )
+
+
+PROBABILITIES = [
+    {"loss": "binary_crossentropy"},
+    {"loss": keras.losses.BinaryCrossentropy()},
+    {"loss": keras.losses.binary_crossentropy},
+    {"loss": ["binary_focal_crossentropy"]},
+    {"metrics": [keras.metrics.AUC(multi_label=True)]},
+    {"metrics": ["AUC"]},
+    {"weighted_metrics": ["binary_accuracy"]},
+    {"metrics": [keras.metrics.BinaryAccuracy(threshold=0.5)]},
+    {"metrics": [keras.metrics.Precision()]},
+    {"metrics": [keras.metrics.PrecisionAtRecall(0.5)]},
+    {"metrics": [keras.metrics.BinaryCrossentropy()]},
+]
+
+LOGITS = [
+    {"loss": keras.losses.BinaryCrossentropy(from_logits=True)},
+    {"metrics": [keras.metrics.AUC(multi_label=True, from_logits=True)]},
+    {"metrics": [keras.metrics.BinaryAccuracy(threshold=0.0)]},
+    {"metrics": [keras.metrics.Recall(thresholds=0.0)]},
+]
+
+
+@pytest.mark.parametrize("arguments", PROBABILITIES, ids=str)
+def test_losses_and_metrics_of_probabilities_are_refused_on_logits(arguments):
+    with pytest.raises(ValueError, match="classifier_activation='sigmoid'"):
+        make_toy().compile("sgd", **arguments)
+    make_toy("sigmoid").compile("sgd", **arguments)
+
+
+@pytest.mark.parametrize("arguments", LOGITS, ids=str)
+def test_losses_and_metrics_of_logits_are_refused_on_probabilities(arguments):
+    with pytest.raises(ValueError, match="classifier_activation=None"):
+        make_toy("sigmoid").compile("sgd", **arguments)
+    make_toy().compile("sgd", **arguments)
+
+
+def test_both_cures_are_named():
+    with pytest.raises(ValueError, match="pass from_logits=True to the loss, or build"):
+        make_toy().compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match=r"pass threshold=0\.0 to the metric, or build"):
+        make_toy().compile("sgd", "mse", metrics=["binary_accuracy"])
+
+
+def test_accuracy_is_refused_because_keras_takes_an_argmax_of_labels():
+    for activation in (None, "sigmoid"):
+        with pytest.raises(ValueError, match="resolves the metric 'accuracy' by the shape"):
+            make_toy(activation).compile("sgd", "mse", metrics=["accuracy"])
+
+
+def test_class_weight_is_refused(images, labels):
+    model = make_toy()
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"sample_weight of shape \(num_images, num_labels\)"):
+        model.fit(images, labels, class_weight={0: 1.0, 1: 2.0}, verbose=0)
+
+
+def test_summary_shows_every_output_shape():
+    lines = []
+    for name in models.list_models("*_toy"):
+        models.build(name, 64).summary(print_fn=lambda line, **_: lines.append(line))
+    assert "(None, 14)" in "".join(lines)
+    assert "?" not in "".join(lines)
+
+
+LOAD = """
+import sys
+import xraylab
+import keras, numpy as np
+path, data = sys.argv[1:]
+model = keras.models.load_model(path)
+with np.load(data) as file:
+    scores = model.evaluate(file["images"], file["labels"], verbose=0)
+    np.testing.assert_allclose(scores, file["scores"], rtol=1e-5)
+assert model.optimizer.iterations == 2
+"""
+
+
+def test_a_compiled_model_loads_in_a_fresh_process(images, labels, tmp_path):
+    from xraylab import losses
+
+    model = make_toy(dropout=0.2)
+    auc = keras.metrics.AUC(multi_label=True, from_logits=True)
+    model.compile("adam", losses.BinaryCrossentropy(), metrics=[auc])
+    model.fit(images, labels, batch_size=2, verbose=0)
+    model.save(tmp_path / "m.keras")
+    scores = model.evaluate(images, labels, verbose=0)
+    np.savez(tmp_path / "data.npz", images=images, labels=labels, scores=scores)
+    command = [sys.executable, "-c", LOAD, tmp_path / "m.keras", tmp_path / "data.npz"]
+    subprocess.run(command, check=True, env=os.environ)
+
+
+@pytest.mark.parametrize("form", ["weights.h5", "keras", "run"])
+def test_weights_are_loaded_by_path(images, tmp_path, form):
+    model = make_toy()
+    expected = ops.convert_to_numpy(model(images))
+    path = tmp_path / (f"m.{form}" if form != "run" else "best.weights.h5")
+    model.save(path) if form == "keras" else model.save_weights(path)
+    again = make_toy(weights=tmp_path if form == "run" else path)
+    np.testing.assert_allclose(again(images), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rr_vit_toy", "lt_vit_toy", "densenet121_toy"])
+def test_another_number_of_labels_gets_a_new_head(name, tmp_path):
+    first = models.build(name, 32, num_labels=3)
+    first.save_weights(tmp_path / "m.weights.h5")
+    with pytest.warns(UserWarning, match=r"weights for 3 labels; .* has 5.*head/kernel"):
+        second = models.build(name, 32, num_labels=5, weights=tmp_path / "m.weights.h5")
+    images = np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
+    one, other = (m(images, return_intermediates=True)["features"] for m in (first, second))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+    assert second(images).shape == (2, 5)
+
+
+def test_weights_that_do_not_exist_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"No pretrained weights .* Shipped: none yet"):
+        make_toy(weights="pretrained")
+    with pytest.raises(FileNotFoundError, match="Weight file not found"):
+        make_toy(weights=tmp_path / "none.weights.h5")
+    models.build("dbct_toy", SIZE).save_weights(tmp_path / "dbct.weights.h5")
+    with pytest.raises(ValueError, match="does not hold the weights of rr_vit_toy"):
+        make_toy(weights=tmp_path / "dbct.weights.h5")
+
+
+def test_num_classes_is_called_num_labels():
+    with pytest.raises(ValueError, match=r"'num_classes'\. Did you mean 'num_labels'"):
+        models.build("rr_vit_toy", num_classes=3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads it with TensorFlow")
+def test_saved_model_export(images, tmp_path):
+    import tensorflow as tf
+
+    model = make_toy()
+    model.export(tmp_path / "exported", verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "exported")).serve(images)
+    np.testing.assert_allclose(served, model(images), atol=1e-5)

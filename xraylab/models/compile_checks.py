@@ -1,0 +1,72 @@
+"""Refuse losses and metrics that mistake logits for probabilities, or the other way round."""
+
+import inspect
+
+import keras
+
+RESOLVED_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
+"""Names that Keras resolves by the shape of the labels, for several labels to a softmax metric."""
+
+
+def require_matching_outputs(model, loss, metrics, weighted_metrics):
+    """Raise a ValueError if a loss or metric contradicts the model's ``classifier_activation``.
+
+    Args:
+        model: a :class:`xraylab.models.base.ImageModel`.
+        loss, metrics, weighted_metrics: as for ``keras.Model.compile``.
+    """
+    if model.num_labels is None:
+        return
+    for kind, values in (("loss", loss), ("metric", metrics), ("metric", weighted_metrics)):
+        for value in keras.tree.flatten(values):
+            if value is not None:
+                _require_match(model, kind, value)
+
+
+def _require_match(model, kind, value):
+    """Check one loss or metric."""
+    returns_logits = model.classifier_activation is None
+    name = value if isinstance(value, str) else getattr(value, "name", None)
+    name = name or getattr(value, "__name__", type(value).__name__)
+    if name in RESOLVED_BY_SHAPE and isinstance(value, str):
+        if returns_logits or model.num_labels > 1:
+            raise ValueError(
+                f"Keras resolves the {kind} {name!r} by the shape of the labels, which is wrong "
+                f"for several labels. Use keras.metrics.BinaryAccuracy("
+                f"threshold={0.0 if returns_logits else 0.5}) or a loss of xraylab.losses"
+            )
+        return
+    expects_logits, argument = _expectation(kind, value)
+    if expects_logits is None or expects_logits == returns_logits:
+        return
+    output, expected = ("logits", "probabilities")[:: 1 if returns_logits else -1]
+    setting = returns_logits if argument == "from_logits" else 0.0 if returns_logits else 0.5
+    cure = f"pass {argument}={setting} to the {kind}, or " if argument else ""
+    activation = "'sigmoid'" if returns_logits else "None"
+    raise ValueError(
+        f"{model.name} returns {output}, but the {kind} {name!r} expects {expected}: {cure}build "
+        f"the model with classifier_activation={activation}"
+    )
+
+
+def _expectation(kind, value):
+    """Tell whether a loss or metric expects logits, and by which argument; None: either."""
+    if isinstance(value, str):
+        value = (keras.losses if kind == "loss" else keras.metrics).get(value)
+    if hasattr(value, "get_config"):
+        options = value.get_config()
+        if hasattr(value, "from_logits"):
+            options = {**options, "from_logits": value.from_logits}
+    else:
+        parameters = inspect.signature(value).parameters
+        options = {name: parameter.default for name, parameter in parameters.items()}
+    if "from_logits" in options:
+        return bool(options["from_logits"]), "from_logits"
+    if "thresholds" in options:
+        thresholds = keras.tree.flatten(options["thresholds"])
+        return all(t is not None and t <= 0 for t in thresholds), "thresholds"
+    if isinstance(options.get("threshold"), int | float):
+        return options["threshold"] <= 0, "threshold"
+    if "num_thresholds" in options:
+        return False, None
+    return None, None

@@ -1,0 +1,1 @@
+"""Converters of public weights into the models of this package."""
