@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from xraylab import check, evaluation, losses, models, phantom
 from xraylab.check import registry
-from xraylab.explain import scores_of
+from xraylab.explain import localization_scores
 from xraylab.findings import FINDINGS
 from xraylab.models import mxa
 from xraylab.models.medvit import EMHSA, MHCA
@@ -208,7 +208,7 @@ def solutions():
         "09.width": next(d for d in 2 ** np.arange(12) if 30_000 < (16**2 - 8**2) * d < 50_000),
         "08.grouped": sum(np.prod(v.shape) for v in mhca.trainable_variables),
         "08.keys": EMHSA(8, sr_ratio=4).pool(np.zeros((1, (128 // 8) ** 2, 8))).shape[1],
-        "16.energy": scores_of(sixteen[None], inside[None])["energy"][0],
+        "16.energy": localization_scores(sixteen[None], inside[None])["energy"][0],
         "16.rollout": np.linalg.multi_dot([[1, 0], *halves, [0, 1]]),
         "15.front": sum(
             {"A": 1, "B": 2, "C": 5, "D": 9}[name]
