@@ -172,7 +172,14 @@ class _Page:
         while at < len(text):
             role = _ROLE.match(text, at)
             code = _CODE.match(text, at) if text[at] == "`" else None
-            if role:
+            link = _LINK.match(text, at)
+            if link:
+                # MyST gives a link without text the title of its page; Markdown shows nothing.
+                empty = text[:at].endswith("[") and not text[:at].endswith("![")
+                title = self.page_title(link[1], line) if empty else ""
+                out.append(f"{title}]({self.link(link[1])})")
+                at = link.end()
+            elif role:
                 out.append(self.role(role[1], role[2], line))
                 at = role.end()
             elif code:
@@ -185,8 +192,7 @@ class _Page:
             else:
                 out.append(text[at])
                 at += 1
-        done = "".join(out)
-        return _LINK.sub(lambda match: f"]({self.link(match[1])})", done)
+        return "".join(out)
 
     def role(self, name: str, content: str, line: int) -> str:
         """Convert one role."""

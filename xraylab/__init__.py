@@ -13,6 +13,7 @@ from xraylab import _registration
 __version__ = "0.1.0"
 
 _SUBMODULES = (
+    "book",
     "check",
     "data",
     "doctor",

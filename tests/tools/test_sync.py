@@ -101,6 +101,8 @@ def flat(book):
         ("a {term}`phantom` or {term}`images <image>`", "a phantom or images"),
         ("the literal `{cite:p}` stays", "the literal `{cite:p}` stays"),
         ("[next](../other.md#x)", "[next](https://example.org/a/b/blob/main/book/other.md)"),
+        ("[](../other.md)", "[Another page](https://example.org/a/b/blob/main/book/other.md)"),
+        ("`[](../other.md)`", "`[](../other.md)`"),
         ("[out](https://x.org) and [in](#part)", "[out](https://x.org) and [in](#part)"),
         ("::::{tab-set}\n:::{tab-item} Kaggle\nText\n:::\n::::", "**Kaggle**\n\nText"),
         ("- a\n  ```{note}\n  In a list\n  ```", "- a\n  > **Note**\n  >\n  > In a list"),
