@@ -1,4 +1,4 @@
-"""Write ``xraylab/models/costs.json``: what every model costs at the sizes of the sources.
+"""Write ``xraylab/models/costs.json``: the cost of every model at the sizes of the sources.
 
 Run it after adding or changing a model; a few minutes for all, or name those that changed:
 

@@ -16,7 +16,7 @@ def test_positions_by_hand():
     np.testing.assert_allclose(sinusoidal_positions(4, 4), expected, atol=1e-15)
 
 
-def test_two_places_are_as_alike_as_they_are_near():
+def test_near_positions_are_more_similar_than_distant_ones():
     """The product of two rows depends on their distance alone: the sum of cos(distance·ω)."""
     table = sinusoidal_positions(50, 32)
     frequencies = 10000.0 ** (-np.arange(16) / 16)

@@ -11,13 +11,13 @@ from xraylab.models.registry import SPECS
 
 SIZE = 64
 
-ASKED = os.environ.get("XRAYLAB_EVERY_MODEL", "")
+REQUESTED = os.environ.get("XRAYLAB_EVERY_MODEL", "")
 """The name of a model to be tested thoroughly, or any other text for all of them."""
 
-EVERY_MODEL = bool(ASKED)
+EVERY_MODEL = bool(REQUESTED)
 """Whether the thorough tests run over more than the toys; ``make test-all`` sets it."""
 
-NAMES = [ASKED] if ASKED in SPECS else models.list_models()
+NAMES = [REQUESTED] if REQUESTED in SPECS else models.list_models()
 
 _FAMILIES = {models.spec(n).builder: n for n in reversed(SPECS) if not n.endswith("_toy")}
 

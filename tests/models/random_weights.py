@@ -1,4 +1,4 @@
-"""Random weights and images by rule, so that known answers can be stored without them."""
+"""Random weights and images by rule, so that recorded outputs can be stored without them."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def random_state(shapes, seed=0, gain=1.0):
 
 
 def random_images(count, size, seed=0):
-    """Return images of 8x8 random squares, which differ enough to tell their answers apart.
+    """Return images of 8x8 random squares, which differ enough to give different outputs.
 
     Shapes:
         returns: (count, size, size, 1) float32 in [0, 1]; size must be a multiple of 8.

@@ -70,7 +70,7 @@ def test_config_is_complete(model):
     assert (again.image_size, again.num_labels, again.name) == (SIZE, 14, model.name)
 
 
-def test_it_says_what_it_saw_if_asked(model, batch):
+def test_intermediates_have_the_documented_shapes(model, batch):
     spec = keras.KerasTensor((4, SIZE, SIZE, 1))
     plain = model.compute_output_spec(spec)
     full = model.compute_output_spec(spec, return_intermediates=True)
@@ -145,7 +145,7 @@ def test_steps_lower_the_loss_on_a_fixed_batch(name, batch):
     assert min(history[-2:]) < history[0]
 
 
-def test_saved_and_loaded_it_answers_the_same(name, batch, tmp_path):
+def test_saved_model_predicts_the_same_after_loading(name, batch, tmp_path):
     images, _ = batch
     model = randomise(fresh(name))
     expected = ops.convert_to_numpy(model(images))

@@ -1,4 +1,4 @@
-"""The same weights give the same answers under TensorFlow and JAX."""
+"""The same weights give the same outputs with TensorFlow and JAX."""
 
 import os
 import subprocess

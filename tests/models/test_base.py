@@ -1,4 +1,4 @@
-"""What every model says when it gets the wrong thing."""
+"""The base class: inputs, errors, weight files, attention transforms, activation."""
 
 import keras
 import numpy as np
@@ -32,9 +32,9 @@ def test_images_of_another_shape(toy, shape, message):
         toy.predict(make_images(*shape), verbose=0)
 
 
-def test_images_up_to_255_give_a_warning_that_says_so(toy):
+def test_images_up_to_255_give_a_warning(toy):
     bright = make_images(2, 16, 16, 1, scale=255)
-    with pytest.warns(UserWarning, match=r"in \[0, 1\]; Received: 0\.\d+ to 25\d.*Divide"):
+    with pytest.warns(UserWarning, match=r"in \[0, 1\]\. Received: 0\.\d+ to 25\d.*Divide"):
         toy(bright)
     with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
         toy.predict(bright, verbose=0)
@@ -45,13 +45,13 @@ def test_images_up_to_255_give_a_warning_that_says_so(toy):
             method(bright, targets, verbose=0)
     with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
         toy.train_on_batch(bright, targets)
-    with pytest.warns(UserWarning, match="Divide 8-bit images by 255") as told:
+    with pytest.warns(UserWarning, match="Divide 8-bit images by 255") as caught:
         toy.predict_on_batch(bright)
         toy(bright)
-    assert {warning.filename for warning in told} == {__file__}
+    assert {warning.filename for warning in caught} == {__file__}
 
 
-def test_good_images_give_none(toy, recwarn):
+def test_images_in_range_give_no_warning(toy, recwarn):
     toy(make_images(2, 16, 16, 1))
     toy.predict(make_images(2, 16, 16, 1), verbose=0)
     assert not [w for w in recwarn if "grey levels" in str(w.message)]
@@ -59,7 +59,7 @@ def test_good_images_give_none(toy, recwarn):
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, "many"])
 @pytest.mark.parametrize("argument", ["image_size", "num_labels"])
-def test_sizes_that_are_none(argument, value):
+def test_invalid_sizes_are_refused(argument, value):
     with pytest.raises(ValueError, match=f"{argument}. Expected: an integer of at least 1"):
         models.build("rr_vit_toy", **{argument: value})
 
@@ -112,7 +112,7 @@ def test_weights_of_the_same_shapes_but_another_arrangement(tmp_path):
     np.testing.assert_array_equal(*(m(images) for m in (other, plain)))
 
 
-def test_weights_that_are_no_weights(toy, tmp_path):
+def test_missing_and_broken_weight_files_are_refused(toy, tmp_path):
     with pytest.raises(FileNotFoundError, match="Weight file not found"):
         toy.load_weights(tmp_path / "none.weights.h5")
     (tmp_path / "broken.weights.h5").write_bytes(b"not an HDF5 file")
@@ -120,7 +120,7 @@ def test_weights_that_are_no_weights(toy, tmp_path):
         toy.load_weights(tmp_path / "broken.weights.h5")
 
 
-def test_compiled_models_load_each_others_weights(tmp_path):
+def test_optimizer_state_in_a_file_is_ignored(tmp_path):
     """What an optimiser adds to a file is no weight of the model."""
     first, second = (models.build("rr_vit_toy", image_size=16) for _ in range(2))
     images = make_images(2, 16, 16, 1)
@@ -135,7 +135,7 @@ def test_compiled_models_load_each_others_weights(tmp_path):
 
 
 @pytest.mark.parametrize("name", models.list_models("*_toy"))
-def test_images_of_whole_numbers_are_warned_of_and_taken(name):
+def test_integer_images_are_accepted_with_a_warning(name):
     model = models.build(name, image_size=64)
     grey = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), dtype=np.uint8)
     with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
@@ -144,13 +144,13 @@ def test_images_of_whole_numbers_are_warned_of_and_taken(name):
         np.testing.assert_allclose(whole, model(np.float32(grey)), rtol=1e-4, atol=1e-4)
 
 
-def test_images_that_are_no_numbers_are_refused():
+def test_nan_images_are_refused():
     grey = np.full((1, 64, 64, 1), np.nan, np.float32)
     with pytest.raises(ValueError, match="grey levels are NaN or infinite"):
         models.build("rr_vit_toy")(grey)
 
 
-def test_an_argument_that_an_architecture_does_not_take_is_named_with_those_it_does():
+def test_unknown_arguments_are_refused_with_a_suggestion():
     with pytest.raises(ValueError, match=r"no argument 'embed_dims'\. Did you mean 'embed_dim'\?"):
         models.build("rr_vit", embed_dims=32)
     with pytest.raises(ValueError, match=r"Options: arrangement.*distillation"):

@@ -263,7 +263,7 @@ def features(model, images):
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_trunk_answers_as_keras_applications(name, reference):
+def test_trunk_agrees_with_keras_applications(name, reference):
     theirs = reference(name)
     for layer in theirs.layers:
         if isinstance(layer, keras.layers.Normalization):

@@ -60,4 +60,4 @@ def test_layer_shapes_follow_the_image():
     assert rows["head"] == (14,)
     assert rows["decoder"] == (16, 64)
     images = np.zeros((1, 32, 32, 1), np.float32)
-    assert tuple(model(images).shape) == (1, 14)  # the recording left no trace
+    assert tuple(model(images).shape) == (1, 14)

@@ -159,7 +159,7 @@ def test_a_logit_is_the_mean_of_its_map_and_a_bias(model, images):
     )
 
 
-def test_patches_do_not_know_where_the_places_they_read_lie(model, images):
+def test_cross_attention_is_independent_of_local_positions(model, images):
     """The local tokens carry no position: shuffled, they give the same answer."""
     out = model(images, return_intermediates=True)
     x = np.random.default_rng(2).normal(size=(2, 16, 64)).astype(np.float32)
@@ -173,7 +173,7 @@ def test_patches_do_not_know_where_the_places_they_read_lie(model, images):
 @pytest.mark.parametrize(
     ("residual", "answers"), [(False, "without the patches"), (True, "with the patches")]
 )
-def test_what_a_patch_was_counts_only_with_the_residual(images, residual, answers):
+def test_patch_content_matters_only_with_the_residual(images, residual, answers):
     """Where all local tokens are equal, there is one thing to read, whoever asks."""
     model = models.build("dbct_toy", image_size=32, residual=residual)
     model.local_projection.set_weights([np.zeros((16, 64)), np.ones(64)])

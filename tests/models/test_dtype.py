@@ -25,7 +25,7 @@ def under_policy(name):
 
 
 @pytest.mark.parametrize("name", models.list_models("*_toy"))
-def test_every_layer_computes_in_what_was_asked_for(name, tmp_path):
+def test_every_layer_computes_in_the_requested_dtype(name, tmp_path):
     expected = under_policy(name)
     assert compute_dtypes(models.build(name, dtype=POLICY)) == compute_dtypes(expected)
     dtypes = {dtype for _, dtype in compute_dtypes(expected)}

@@ -64,7 +64,7 @@ def numpy_conv_norm(x, layer, stride=1):
             patch = padded[stride * i : stride * i + side, stride * j : stride * j + side]
             y[i, j] = np.tensordot(patch, kernel, 3)
     y = numpy_norm(y, layer.norm)
-    return np.maximum(y, 0) if layer.activation is keras.activations.relu else y
+    return np.maximum(y, 0) if layer.activation == "relu" else y
 
 
 def numpy_attention(x, layer):
@@ -165,14 +165,14 @@ def test_windows_against_numpy(size, windows):
         np.testing.assert_allclose(ops.convert_to_numpy(maps)[image], expected[image][1], atol=1e-5)
 
 
-def test_without_its_map_attention_answers_the_same():
+def test_attention_output_is_the_same_without_its_map():
     layer = WindowAttention(2, key_dim=3, kernel_sizes=(3, 1), window_size=3)
     (got, _), _ = checked(layer, (2, 5, 5, 4), lambda *_: None, return_attention=True)
     x = np.random.default_rng(1).normal(size=(2, 5, 5, 4)).astype(np.float32)
     np.testing.assert_allclose(ops.convert_to_numpy(layer(x)), ops.convert_to_numpy(got), atol=1e-6)
 
 
-def test_the_bias_knows_only_how_far_apart_two_places_lie():
+def test_bias_depends_only_on_distance():
     layer = CascadedGroupAttention(1, key_dim=2, kernel_sizes=(1,))
     layer.build((None, 3, 3, 4))
     assert tuple(layer.attention_bias.shape) == (1, 9)
@@ -248,7 +248,7 @@ def test_m5_is_table_n1(m5):
     assert kernels == [[7, 5, 3], [7, 5, 3, 3]]
 
 
-def test_timms_own_answers(random_weights):
+def test_recorded_outputs_of_timm(random_weights):
     """Converter and network against stored logits; ``tests/parity`` asks timm itself."""
     with np.load(FIXTURE) as file:
         shapes = {
@@ -317,7 +317,7 @@ def test_sizes_need_not_divide(image_size):
 
 
 @pytest.mark.parametrize(("image_size", "side"), [(64, 16), (49, 13)])
-def test_tokens_are_the_places_of_the_first_stage(image_size, side):
+def test_num_tokens_counts_positions_of_the_first_stage(image_size, side):
     """Their windows are filled up: 64 px make 9 windows of 49 places, 256 of which are image."""
     model = models.build("efficientvit_toy", image_size=image_size)
     image = np.zeros((1, image_size, image_size, 1), np.float32)
@@ -342,7 +342,7 @@ def test_xla_is_for_accelerators_and_jax(monkeypatch, devices):
     assert model.supports_jit == (bool(devices) or keras.backend.backend() != "tensorflow")
 
 
-def test_with_distillation_the_answer_is_the_mean_of_two_heads():
+def test_with_distillation_logits_are_the_mean_of_two_heads():
     model = models.build("efficientvit_toy", image_size=32, distillation=True)
     randomise(model)
     images = np.random.default_rng(0).random((3, 32, 32, 1)).astype(np.float32)
@@ -359,7 +359,7 @@ def test_with_distillation_the_answer_is_the_mean_of_two_heads():
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads gradients off a tape")
 @pytest.mark.parametrize("name", ["efficientvit_toy", "efficientvit_mxa_toy"])
-def test_no_parameter_is_dead(name):
+def test_every_parameter_gets_a_gradient(name):
     """Fresh branches end in a zero; behind it nothing moves until it does. Afterwards all do."""
     import tensorflow as tf
 

@@ -95,7 +95,7 @@ def test_intermediates():
     assert spec.shape == (None, 16, 16, 1)
 
 
-def test_size_and_first_answer():
+def test_size_and_initial_output():
     """An LT-ViT without labels, three D x D layers and a patch of pixels; at first all is grey."""
     model = models.build_gmml("lt_vit_toy")
     width, labels = 48, 14 * (2 * 48 + 1)
@@ -226,7 +226,7 @@ def test_jax_agrees(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["keras", "weights.h5"])
-def test_saved_and_loaded_it_paints_the_same(form, tmp_path):
+def test_saved_model_reconstructs_the_same_after_loading(form, tmp_path):
     model, path = small(), tmp_path / f"model.{form}"
     if form == "keras":
         model.save(path)

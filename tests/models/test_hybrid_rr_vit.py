@@ -105,7 +105,8 @@ def randomised(model, seed=0):
     named = {}
     for layer in model.layers:
         if layer.name == "stem":
-            weights = [w for pair in layer.stages for part in pair for w in part.get_weights()]
+            pairs = zip(layer.convolutions, layer.norms, strict=True)
+            weights = [w for pair in pairs for part in pair for w in part.get_weights()]
         else:
             weights = layer.get_weights()
         named[layer.name] = [np.asarray(w, np.float64) for w in weights]
@@ -131,7 +132,7 @@ def test_stem_in_training_normalises_by_the_batch():
     stem = ConvolutionalStem((4, 4, 6))
     images = np.random.default_rng(0).random((3, 16, 16, 1)).astype(np.float32)
     stem.build(images.shape)
-    last = stem.stages[-1][1]
+    last = stem.norms[-1]
     last.beta.assign(np.full(6, 50.0))  # so that the ReLU cuts nothing
     last.gamma.assign(np.arange(1.0, 7.0))
     x = ops.convert_to_numpy(stem(images, training=True))
@@ -144,7 +145,8 @@ def test_a_token_sees_fifteen_pixels():
     """Change one pixel after another: the token at (8, 8) hears of 15x15 of them."""
     stem = ConvolutionalStem((3, 4, 8))
     stem.build((None, 64, 64, 1))
-    for convolution, norm in stem.stages:  # nothing negative, so that no ReLU hides a change
+    # Positive values only, so that no ReLU hides a change.
+    for convolution, norm in zip(stem.convolutions, stem.norms, strict=True):
         convolution.kernel.assign(np.ones(convolution.kernel.shape))
         norm.moving_variance.assign(np.full(norm.moving_variance.shape, 1.0))
     image = np.ones((1, 64, 64, 1), np.float32)

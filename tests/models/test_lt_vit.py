@@ -330,7 +330,7 @@ def test_labels_read_each_other_only_by_self_attention(self_attention):
     assert (others.min() > 1e-5) if self_attention else (others.max() < 1e-6)
 
 
-def test_labels_in_another_order_give_the_same_answers_in_that_order():
+def test_permuted_labels_give_permuted_logits():
     model, images = small()
     before = ops.convert_to_numpy(model(images))
     order = [3, 0, 4, 1, 2]
@@ -364,7 +364,7 @@ def test_intermediates():
             np.testing.assert_allclose(ops.convert_to_numpy(attention).sum(-1), 1.0, atol=1e-5)
 
 
-def test_the_last_block_sees_the_image_only_if_asked(monkeypatch):
+def test_image_tokens_pass_the_last_block_only_for_intermediates(monkeypatch):
     """No logit depends on what the last label block would do to the image."""
     model, images = small()
     calls = []

@@ -347,7 +347,7 @@ def test_groups_do_not_mix(x):
     assert np.abs(moved).max(axis=(0, 1, 2)).astype(bool).nonzero()[0].tolist() == [*range(8, 16)]
 
 
-def test_one_operation_gives_the_answer_of_the_loop(monkeypatch):
+def test_grouped_convolution_in_one_operation_agrees_with_the_loop(monkeypatch):
     answers, x = [], np.random.default_rng(3).normal(size=(1, 3, 4, 6)).astype("f")
     kernel = np.random.default_rng(4).normal(size=(3, 3, 2, 6)).astype("f")
     for accelerated in (False, True):

@@ -84,7 +84,7 @@ def test_intermediates():
     assert tuple(full["tokens"].shape) == (2, 17, 128)
 
 
-def test_without_positions_the_answer_ignores_where_patches_lie():
+def test_without_positions_the_logits_ignore_patch_order():
     """What the position table is for, shown by taking it away."""
     model = models.build("rr_vit", image_size=32)
     images = np.random.default_rng(0).random((1, 32, 32, 1)).astype(np.float32)

@@ -39,7 +39,7 @@ def convert(source, layer, head, **options):
 
 
 @pytest.mark.parametrize("form", ["mapping", "npz", "safetensors"])
-def test_every_array_finds_its_place(form, tmp_path):
+def test_every_array_is_assigned(form, tmp_path):
     source = known = arrays()
     if form == "npz":
         source = tmp_path / "weights.npz"

@@ -48,7 +48,7 @@ def moving_channels(model):
     return sum(v.shape[0] for v in model.weights if "moving_mean" in v.path)
 
 
-def test_answers_are_those_of_the_pytorch_network(model, stored, state):
+def test_outputs_agree_with_the_pytorch_network(model, stored, state):
     assert load_xrv(model, state) is model
     images = random_images(2, model.image_size)
     out = model(images, training=False, return_intermediates=True)

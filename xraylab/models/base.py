@@ -217,7 +217,7 @@ class ImageModel(ConfigMixin, keras.Model):
         if not np.isfinite([low, high]).all():
             raise ValueError(
                 f"Some grey levels are NaN or infinite. Expected: {self.name} takes numbers in "
-                "[0, 1]. Look for unreadable images or a division by zero"
+                "[0, 1]. Check for unreadable images or a division by zero"
             )
         if low < -0.5 or high > 1.5:
             warnings.warn(

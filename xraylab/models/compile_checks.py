@@ -50,7 +50,7 @@ def _require_match(model, kind, value):
 
 
 def _expectation(kind, value):
-    """Tell whether a loss or metric expects logits, and by which argument; None: either."""
+    """Return whether a loss or metric expects logits (None: either), and the argument for it."""
     if isinstance(value, str):
         value = (keras.losses if kind == "loss" else keras.metrics).get(value)
     if hasattr(value, "get_config"):

@@ -447,7 +447,7 @@ class NormLinear(Layer):
 
 
 def _xla_is_fast():
-    """Tell whether compilation by XLA pays.
+    """Return whether compilation by XLA pays.
 
     On a CPU, TensorFlow's XLA takes half a minute to compile this model and then runs its depthwise
     convolutions several times slower (benchmarks/inference.py).
