@@ -1,19 +1,18 @@
-"""Does a teacher help? The same student alone and taught, over three seeds, on SIMULATED images.
+"""Compare a student with and without distillation over three seeds, on SIMULATED images.
 
 python benchmarks/distillation.py --out FOLDER
 
 A DenseNet teacher is trained on phantom images; then students of the same architecture, on the same
-images, for the same number of steps, alone and taught by it. Asking the teacher costs one more pass
-over the images, which is printed beside. All are scored on images that none of them has seen.
-Stopped at any moment, the same command goes on. Scores on simulated images say nothing about
-patients.
+images, for the same number of steps, without and with the teacher. The teacher's predictions cost
+one more pass over the images, which is included in the printed time. All are scored on held-out
+images. The same command resumes an interrupted benchmark. Scores on simulated images do not
+transfer to patients.
 """
 
 import argparse
 import json
 import statistics
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from xraylab.backend import describe_backend, start_keras
@@ -39,7 +38,7 @@ def main():
     test = data.load("phantom", 64, split="test", progress=False)
 
     def macro_auc(recipe, name):
-        """Train if that was not done yet; return the test score and the seconds."""
+        """Train, unless done before; return the test score and the seconds."""
         run = training.fit(recipe, options.out / name, resume=True)
         probabilities = evaluation.predict(run.load_model("best"), test)
         score = metrics.score(test.labels, probabilities, label_names=test.label_names)
@@ -60,8 +59,8 @@ def main():
     print(f"teacher {options.teacher}: test macro AUC {score:.4f}, {seconds:.0f} s")
     rows = []
     for seed in range(options.seeds):
-        alone = replace(teacher, model=options.student, epochs=options.epochs, seed=seed)
-        taught = replace(alone, objective="distillation", teacher=str(options.out / "teacher"))
+        alone = teacher.replace(model=options.student, epochs=options.epochs, seed=seed)
+        taught = alone.replace(objective="distillation", teacher=str(options.out / "teacher"))
         begun = time.perf_counter()
         row = {"seed": seed}
         row["alone"], row["alone_seconds"] = macro_auc(alone, f"alone-{seed}")

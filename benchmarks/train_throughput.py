@@ -1,12 +1,11 @@
-"""Measure how many images a second every model trains on, on this machine, at 64 px.
+"""Measure the training throughput of every model on this machine, at 64 px.
 
 python benchmarks/train_throughput.py [MODEL ...] [--size 64] [--batch-size 32] [--write "2 cores"]
 
-Steps of the real training loop's kind (batches from a memory map, ``train_on_batch``, all losses)
-are timed in rounds after a warm-up; the median round is the figure, its spread stands beside it.
-Each model has a process of its own. ``--write`` puts the medians into
-``xraylab/training/throughput.json`` under the name of the machine, from which recipes tell what
-they cost.
+Training steps (batches from a memory map, ``train_on_batch``) are timed in rounds after a warm-up;
+the median and the range of the rounds are printed. Each model runs in a separate process.
+``--write`` stores the medians in ``xraylab/training/throughput.json`` under the name of the
+machine, from which the cost of recipes is estimated.
 """
 
 import argparse
@@ -29,26 +28,23 @@ IMAGES = 512
 
 def parsed():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("models", nargs="*", help="all of them without it")
+    parser.add_argument("models", nargs="*", help="default: all")
     parser.add_argument("--size", type=int, default=64, help="side of the images in pixels")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=20.0, help="most for one model's rounds")
-    parser.add_argument("--write", metavar="MACHINE", help="put the figures into the table")
+    parser.add_argument("--seconds", type=float, default=20.0, help="maximum for one model")
+    parser.add_argument("--write", metavar="MACHINE", help="store the results in the table")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def images_per_second(name, options):
     """Return the throughput of each round, in this process."""
-    start_keras()
-    from xraylab import data, models
-    from xraylab.training import Recipe
-    from xraylab.training.compile import compile_model
+    keras = start_keras()
+    from xraylab import data, losses, models
 
     model = models.build(name, image_size=options.size)
-    recipe = Recipe(model=name, size=options.size, batch_size=options.batch_size)
-    compile_model(model, recipe, 10_000)
+    model.compile(keras.optimizers.AdamW(1e-3), losses.BinaryCrossentropy())
     with tempfile.TemporaryDirectory() as folder:
         split = data.load(
             "phantom", options.size, num_images=IMAGES, cache_dir=Path(folder), progress=False
@@ -72,7 +68,7 @@ def images_per_second(name, options):
 
 
 def in_own_process(name, options):
-    """Return the throughput of each round, or None if the process did not survive."""
+    """Return the throughput of each round, or None if the process failed."""
     command = [sys.executable, __file__, name, "--one", "--size", str(options.size)]
     command += ["--batch-size", str(options.batch_size), "--rounds", str(options.rounds)]
     command += ["--seconds", str(options.seconds)]
@@ -93,7 +89,7 @@ def main():
     for name in options.models or list_models():
         speeds = in_own_process(name, options)
         if speeds is None:
-            print(f"{name:22s} did not survive")
+            print(f"{name:22s} failed")
             continue
         measured[f"{name}@{options.size}"] = round(statistics.median(speeds), 2)
         print(

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ def runs(image_file, tmp_path_factory):
     )
     root = tmp_path_factory.mktemp("runs")
     return [
-        training.fit(replace(recipe, seed=seed), root / f"run{seed}", progress=False)
+        training.fit(recipe.replace(seed=seed), root / f"run{seed}", progress=False)
         for seed in (0, 1)
     ]
 

@@ -1,8 +1,8 @@
-"""Starts processes that train on JAX, kills them when told to, and never leaves one behind.
+"""A server that starts processes that train on JAX, sends them signals, and ends them all.
 
-``test_distribute.py`` runs it and sends one line of JSON for every group of processes that train
-together. Importing Keras takes longer than training so little, so it is done once, here, and every
-process is a fork of this one. JAX starts nothing before it is asked to compute.
+``test_distribution.py`` starts it and sends one line of JSON for every group of processes that
+train together. Keras is imported once, here, and every process is a fork of this one. JAX starts
+nothing before the first computation.
 """
 
 import json
@@ -13,20 +13,15 @@ import sys
 import time
 import traceback
 
-# Keras would import it for the sake of its random seed alone.
+# Keras would import it for its random seed alone.
 sys.modules["tensorflow"] = None
 
 import keras  # noqa: E402
 
 from xraylab import training  # noqa: E402
-from xraylab.training import distribute, objectives  # noqa: E402
 
 assert keras.backend.backend() == "jax"
 SERVER = os.getpid()
-distribute.HEARTBEAT_SECONDS = 10
-sys.modules["xraylab.training.fit"].FOLDER_SECONDS = 1.0
-# Runs the model operation by operation, which JAX compiles one by one; it has tests of its own.
-objectives.require_logits = lambda model: None
 
 
 def start(log, environment, fits, checkpoint_seconds):
@@ -49,7 +44,7 @@ def start(log, environment, fits, checkpoint_seconds):
             traceback.print_exc()
             sys.stderr.flush()
             failed += 1
-    sys.exit(failed)  # through JAX's own clean-up, as in a process of its own
+    sys.exit(failed)  # through JAX's own clean-up
 
 
 def train(recipe, out, checkpoint_seconds):

@@ -1,4 +1,4 @@
-"""Runs of the training tests: small, and with something happening to them."""
+"""Small runs for the training tests, and helpers that interrupt and compare runs."""
 
 import contextlib
 import functools
@@ -12,13 +12,13 @@ import pytest
 
 from xraylab import models, training
 from xraylab.models.base import ImageModel
+from xraylab.training.callbacks import Checkpointer
 from xraylab.training.checkpoint import read_newest_checkpoint
-from xraylab.training.loop import Loop
 
 LABELS = ("first", "second", "third")
 
 on_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="speaks of TensorFlow's own errors"
+    keras.backend.backend() != "tensorflow", reason="specific to TensorFlow"
 )
 
 
@@ -32,6 +32,7 @@ def make_recipe(image_file, **changes):
         "batch_size": 16,
         "learning_rate": 3e-3,
         "label_names": LABELS,
+        "xla": False,
     }
     return training.Recipe(**(defaults | changes))
 
@@ -41,7 +42,7 @@ def train(recipe, out, **options):
 
 
 class TinyModel(ImageModel):
-    """A model that takes its steps fast, for what does not depend on the model."""
+    """A model with fast training steps, for tests that do not depend on the model."""
 
     def __init__(self, image_size, num_labels, dropout=0.1, **kwargs):
         super().__init__(image_size, num_labels, **kwargs)
@@ -57,21 +58,21 @@ class TinyModel(ImageModel):
 
 @contextlib.contextmanager
 def tiny_models():
-    """Let every model be a tiny one, and run untraced, which is faster for a few steps."""
+    """Replace every model by a tiny one, and run eagerly, which is faster for a few steps."""
 
     def build(name, image_size, num_labels, **options):
         model = TinyModel(image_size, num_labels, **options)
         model(np.zeros((1, image_size, image_size, 1), np.float32))
         return model
 
-    with pytest.MonkeyPatch.context() as patch, step_by_step():
+    with pytest.MonkeyPatch.context() as patch, eager_execution():
         patch.setattr(models, "build", build)
         yield
 
 
 @contextlib.contextmanager
-def step_by_step():
-    """Have TensorFlow trace nothing."""
+def eager_execution():
+    """Run TensorFlow functions eagerly, without tracing."""
     if keras.backend.backend() != "tensorflow":
         yield
         return
@@ -91,27 +92,27 @@ def tiny():
 
 
 @pytest.fixture
-def untraced():
-    with step_by_step():
+def eager():
+    with eager_execution():
         yield
 
 
 @pytest.fixture(scope="session")
 def plain(image_file, tmp_path_factory):
-    """A run of a tiny model that nothing happened to; to go on, ask for ``tiny`` as well."""
+    """An uninterrupted run of a tiny model; to continue it, request ``tiny`` as well."""
     with tiny_models():
         return train(make_recipe(image_file, ema=0.9), tmp_path_factory.mktemp("plain") / "run")
 
 
 @pytest.fixture(scope="session")
 def traced(image_file, tmp_path_factory):
-    """A run of a real model, compiled as always, that nothing happened to."""
+    """An uninterrupted run of a real model, compiled as usual."""
     return train(make_recipe(image_file, ema=0.9), tmp_path_factory.mktemp("traced") / "run")
 
 
 @pytest.fixture(scope="session")
 def public_teacher(tmp_path_factory, random_weights):
-    """Return a state dict in the names and shapes of TorchXRayVision, its numbers random."""
+    """A state dict with the names and shapes of TorchXRayVision, and random numbers."""
     root = Path(__file__).resolve().parents[1]
     with np.load(root / "models" / "fixtures" / "xrv_densenet121.npz") as stored:
         shapes = {
@@ -124,7 +125,7 @@ def public_teacher(tmp_path_factory, random_weights):
 
 
 def arrays_of(path):
-    """Return all arrays of a weights file, by name."""
+    """Return all arrays of a weights file by name."""
     arrays = {}
     with h5py.File(path) as file:
         file.visititems(
@@ -134,7 +135,7 @@ def arrays_of(path):
 
 
 def assert_same_run(one, other, exact=True):
-    """Compare last and best weights, and the history without its seconds."""
+    """Compare last and best weights, the newest checkpoint, and the history without seconds."""
     compare = np.testing.assert_array_equal
     if not exact:
         compare = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
@@ -143,37 +144,37 @@ def assert_same_run(one, other, exact=True):
         assert mine.keys() == theirs.keys()
         for key, value in mine.items():
             compare(value, theirs[key])
-    if exact:  # the moments of the optimiser and the averages too
+    if exact:  # optimizer moments, metrics and averages too
         mine, theirs = (read_newest_checkpoint(run).arrays for run in (one, other))
         assert mine.keys() == theirs.keys()
         for key, value in mine.items():
             compare(value, theirs[key])
-    rows = [[{**row, "seconds": 0} for row in run.history] for run in (one, other)]
-    if exact:
+        rows = [[{**row, "seconds": 0} for row in run.history] for run in (one, other)]
         assert rows[0] == rows[1]
 
 
 def leftovers(folder):
+    """Return the names of temporary files below a folder."""
     return sorted(path.name for path in Path(folder).rglob(".*.tmp"))
 
 
-def after_step(monkeypatch, step, happens):
-    """Let something happen right after a step of this and every later run."""
-    take_step = Loop._step
+def after_step(monkeypatch, step, action):
+    """Call ``action(checkpointer)`` right after a step of this and every later run."""
+    on_train_batch_end = Checkpointer.on_train_batch_end
 
-    def step_and_more(loop, inputs, targets):
-        loss = take_step(loop, inputs, targets)
-        if loop.state["step"] == step:
-            happens(loop)
-        return loss
+    def step_and_more(recorder, batch, logs=None):
+        last_part = (batch + 1) % recorder.batches.micro_batches == 0
+        if last_part and recorder.state["step"] + 1 == step:
+            action(recorder)
+        on_train_batch_end(recorder, batch, logs)
 
-    monkeypatch.setattr(Loop, "_step", step_and_more)
+    monkeypatch.setattr(Checkpointer, "on_train_batch_end", step_and_more)
 
 
 def stop_after(step, number, recipe, out, **options):
-    """Take some steps of a run, send this process a signal, and return what fit then says."""
+    """Send this process a signal after a step, and return the exception of ``fit``."""
     with pytest.MonkeyPatch.context() as patch:
-        after_step(patch, step, lambda loop: os.kill(os.getpid(), number))
+        after_step(patch, step, lambda recorder: os.kill(os.getpid(), number))
         with pytest.raises(training.TrainingInterrupted) as caught:
             train(recipe, out, **options)
     return caught.value

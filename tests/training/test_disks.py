@@ -1,4 +1,4 @@
-"""Full disks, folders that cannot be written, and files that were damaged."""
+"""Full disks, folders without write permission, and damaged files."""
 
 import errno
 import importlib
@@ -13,8 +13,9 @@ import pytest
 
 from xraylab import training
 from xraylab.io import atomic_write
-from xraylab.training import loop as loop_module
+from xraylab.training import callbacks as callbacks_module
 from xraylab.training import run as run_module
+from xraylab.training import start as start_module
 from xraylab.training.checkpoint import list_checkpoints, read_newest_checkpoint, save_checkpoint
 
 from .conftest import assert_same_run, leftovers, make_recipe, train
@@ -24,7 +25,7 @@ fit_module = importlib.import_module("xraylab.training.fit")  # its name is that
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """Return what lets the disk be full for a function of the loop, from its n-th call on."""
+    """Return a function that fills the disk for a function, from its n-th call on."""
 
     def fill(module, name, from_call=1, room=10):
         function, calls = getattr(module, name), []
@@ -48,30 +49,32 @@ def full_disk(monkeypatch):
 @pytest.mark.parametrize(
     ("module", "name", "from_call", "file"),
     [
-        (loop_module, "save_checkpoint", 3, "step-000000002.npz"),
-        (loop_module, "write_weights", 2, "best.weights.h5|last.weights.h5"),
-        (loop_module, "write_json", 2, "history.json"),
+        (callbacks_module, "save_checkpoint", 3, "step-000000002.npz"),
+        (callbacks_module, "write_weights", 2, "best.weights.h5|last.weights.h5"),
+        (callbacks_module, "write_json", 2, "history.json"),
         (fit_module, "write_report", 1, "report.json"),
     ],
     ids=["checkpoint", "weights", "history", "report"],
 )
-def test_a_full_disk_is_told_and_loses_nothing(
+def test_a_full_disk_is_reported_and_loses_nothing(
     image_file, tmp_path, monkeypatch, full_disk, plain, tiny, module, name, from_call, file
 ):
     out = tmp_path / "run"
     with monkeypatch.context():
         full_disk(module, name, from_call)
-        with pytest.raises(training.CheckpointError, match=f"({file}).*[Tt]oo large") as caught:
+        with pytest.raises(
+            training.CheckpointError, match=f"({file}) cannot be written: .*[Tt]oo large"
+        ) as caught:
             train(plain.recipe, out, checkpoint_seconds=0.0)
-        stands = list_checkpoints(out / "checkpoints")[0].name
-        assert f"The run stands as it was in {stands}. Free some space" in str(caught.value)
+        newest = list_checkpoints(out / "checkpoints")[0].name
+        assert f"The run can continue from {newest}. Free some disk space" in str(caught.value)
         assert leftovers(out) == []
     monkeypatch.undo()
     assert_same_run(plain, train(plain.recipe, out, resume=True))
 
 
-def test_weights_are_whole_or_not_there(tmp_path, full_disk, traced):
-    """However much room there is: HDF5 itself would take the process down with it."""
+def test_weights_are_written_completely_or_not_at_all(tmp_path, full_disk, traced):
+    """For any free space: HDF5 itself would end the process."""
     path, model = tmp_path / "some.weights.h5", traced.load_model("best")
     run_module.write_weights(path, model)
     content = path.read_bytes()
@@ -83,9 +86,9 @@ def test_weights_are_whole_or_not_there(tmp_path, full_disk, traced):
     assert [p.name for p in tmp_path.iterdir()] == ["some.weights.h5"]
 
 
-def test_a_folder_that_cannot_be_made(image_file, tmp_path, tiny):
+def test_a_folder_that_cannot_be_created(image_file, tmp_path, tiny):
     (tmp_path / "file").write_text("")
-    with pytest.raises(training.CheckpointError, match=r"file/run/run.json: .*[Nn]ot a directory"):
+    with pytest.raises(training.CheckpointError, match=r"run.json cannot be written: [Nn]ot a dir"):
         train(make_recipe(image_file), tmp_path / "file" / "run")
 
 
@@ -95,14 +98,16 @@ def test_a_folder_that_cannot_be_written(image_file, tmp_path, monkeypatch, tiny
         with atomic_write(path):
             raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(fit_module, "write_json", refuse)
-    with pytest.raises(training.CheckpointError, match=f"run.json: .*{os.strerror(code)}"):
+    monkeypatch.setattr(start_module.io, "write_json", refuse)
+    with pytest.raises(
+        training.CheckpointError, match=f"run.json cannot be written: {os.strerror(code)}"
+    ):
         train(make_recipe(image_file), tmp_path / "run")
-    assert list((tmp_path / "run").iterdir()) == []
+    assert [p.name for p in (tmp_path / "run").iterdir()] == [".lock"]
 
 
 def unfinish(run, out):
-    """Copy a run as it was before it ended."""
+    """Copy a run as it was before it finished."""
     shutil.copytree(run.path, out)
     (out / "report.json").unlink()
     (out / "last.weights.h5").unlink()
@@ -110,42 +115,43 @@ def unfinish(run, out):
 
 
 def content_of(folder):
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path: path.read_bytes() for path in paths if path.name != ".lock"}
 
 
-def test_a_checkpoint_cut_short_is_passed_over_and_then_replaced(tmp_path, plain, tiny):
+def test_a_truncated_checkpoint_is_skipped_and_replaced(tmp_path, plain, tiny):
     out = unfinish(plain, tmp_path / "run")
     newest = list_checkpoints(out / "checkpoints")[0]
-    later = newest.with_name("step-000000099.npz")  # of a step that will never come
+    later = newest.with_name("step-000000099.npz")  # of a later step
     later.write_bytes(newest.read_bytes()[:1000])
     newest.write_bytes(b"")
-    with pytest.warns(UserWarning, match="expected a whole checkpoint") as told:
+    with pytest.warns(UserWarning, match="is damaged and was skipped") as caught:
         again = train(plain.recipe, out, resume=True, checkpoint_seconds=0.0)
-    told = [str(w.message) for w in told if w.category is UserWarning]
-    assert [newest.name in text for text in told] == [False, True]
+    messages = [str(w.message) for w in caught if "damaged" in str(w.message)]
+    assert [newest.name in text for text in messages] == [False, True]
     assert_same_run(plain, again)
     assert later not in list_checkpoints(again.checkpoints)
     assert len(list_checkpoints(again.checkpoints)) == 2
     assert read_newest_checkpoint(again).path == newest
 
 
-@pytest.mark.filterwarnings("ignore:.*expected a whole checkpoint")
-@pytest.mark.parametrize("damage", ["both cut short", "both removed"])
-def test_no_run_begins_anew_by_itself(tmp_path, plain, tiny, damage):
-    """It would overwrite the best weights, which are all that is left."""
+@pytest.mark.filterwarnings("ignore:.*is damaged and was skipped")
+@pytest.mark.parametrize("damage", ["truncated", "removed"])
+def test_a_run_without_checkpoints_does_not_start_again(tmp_path, plain, tiny, damage):
+    """It would overwrite the best weights, which are all that remains."""
     out = unfinish(plain, tmp_path / "run")
     for path in list_checkpoints(out / "checkpoints"):
-        if damage == "both removed":
+        if damage == "removed":
             path.unlink()
         else:
             path.write_bytes(path.read_bytes()[:-1])
     before = content_of(out)
-    with pytest.raises(training.CheckpointError, match="choose another folder; the history"):
+    with pytest.raises(training.CheckpointError, match="another folder to train"):
         train(plain.recipe, out, resume=True)
     assert content_of(out) == before
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_begins(tmp_path, plain, tiny):
+def test_a_run_killed_before_its_first_checkpoint_starts(tmp_path, plain, tiny):
     out = tmp_path / "run"
     out.mkdir()
     shutil.copy(plain.path / "run.json", out)
@@ -153,25 +159,25 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins(tmp_path, plai
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100])
-def test_a_run_json_cut_short_is_told(tmp_path, plain, tiny, keep):
+def test_a_truncated_run_json_is_reported(tmp_path, plain, tiny, keep):
     out = unfinish(plain, tmp_path / "run")
     (out / "run.json").write_text((out / "run.json").read_text()[:keep])
     before = content_of(out)
-    with pytest.raises(ValueError, match=r"run.json: expected JSON written by xraylab"):
+    with pytest.raises(ValueError, match=r"run.json is damaged. Expected: JSON"):
         train(plain.recipe, out, resume=True)
     assert content_of(out) == before
 
 
-@pytest.mark.filterwarnings("ignore:.*expected a whole checkpoint")
-def test_wrong_bytes_are_never_taken_for_a_checkpoint(tmp_path):
-    """Whichever byte the disk turns, the checkpoint is read as it was written or not at all."""
+@pytest.mark.filterwarnings("ignore:.*is damaged and was skipped")
+def test_a_checkpoint_with_a_wrong_byte_is_never_misread(tmp_path):
+    """For a flipped bit in any byte, the checkpoint is read as it was written or not at all."""
     state, arrays = {"step": 7}, {"model/00000": np.arange(5, dtype=np.float32)}
     path = save_checkpoint(tmp_path, arrays, state)
     run = SimpleNamespace(checkpoints=tmp_path, history=[], path=tmp_path)
     whole, rng, refused = path.read_bytes(), random.Random(0), 0
-    for place in range(len(whole)):
+    for index in range(len(whole)):
         wrong = bytearray(whole)
-        wrong[place] ^= 1 << rng.randrange(8)
+        wrong[index] ^= 1 << rng.randrange(8)
         path.write_bytes(wrong)
         try:
             found = read_newest_checkpoint(run)

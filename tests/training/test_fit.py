@@ -1,9 +1,8 @@
-"""Training on a small file: what it leaves, and that stopping it changes nothing."""
+"""Training on a small file: the files of a run, and which runs can be resumed."""
 
-import importlib
 import json
 import shutil
-from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,16 +12,13 @@ from xraylab import data, losses, metrics, models, training
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
 from xraylab.models import predict_logits, sigmoid
 from xraylab.training.checkpoint import list_checkpoints
-from xraylab.training.compile import compile_model
-from xraylab.training.objectives import Classification
-from xraylab.training.recipe import LOSSES
+from xraylab.training.objectives import Classification, compile_for_training
 from xraylab.training.report import commit
 from xraylab.training.run import build_model, weights_facts, write_weights
+from xraylab.training.start import require_labels
 
 from .conftest import LABELS
 from .conftest import make_recipe as small_recipe
-
-fit_module = importlib.import_module("xraylab.training.fit")
 
 
 def make_recipe(image_file, **changes):
@@ -45,14 +41,14 @@ def assert_same_weights(run, other, which="last"):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_it_learns_what_is_there(image_file, tmp_path):
+def test_a_model_learns(image_file, tmp_path):
     run = training.fit(make_recipe(image_file, epochs=40), tmp_path / "run", progress=False)
     assert run.report["scores"]["val"]["macro_auc"] > 0.9
-    course = [row["loss"] for row in run.history]
-    assert course[-1] < 0.5 * course[0]
+    curve = [row["loss"] for row in run.history]
+    assert curve[-1] < 0.5 * curve[0]
 
 
-def test_what_a_run_leaves(finished, image_file):
+def test_files_of_a_run(finished, image_file):
     report = json.loads((finished.path / "report.json").read_text())
     assert report["recipe"] == finished.recipe.to_dict()
     assert report["steps"] == 4 * (96 // 16)
@@ -97,8 +93,10 @@ def test_a_run_is_not_overwritten(finished, image_file):
 
 
 def test_resuming_with_another_recipe(finished, image_file):
-    with pytest.raises(ValueError, match="epochs was 4, now 9"):
-        training.fit(make_recipe(image_file, epochs=9), finished.path, resume=True, progress=False)
+    with pytest.raises(ValueError, match=r"Expected: batch_size=16. Received: batch_size=9"):
+        training.fit(
+            make_recipe(image_file, batch_size=9), finished.path, resume=True, progress=False
+        )
 
 
 def test_resuming_on_other_images(image_file, tmp_path):
@@ -114,35 +112,30 @@ def test_resuming_on_other_images(image_file, tmp_path):
         training.fit(recipe, tmp_path / "run", resume=True, progress=False)
 
 
-def test_a_damaged_checkpoint_is_passed_over(image_file, tmp_path, finished):
+def test_a_damaged_checkpoint_is_skipped(image_file, tmp_path, finished):
     out = tmp_path / "run"
     shutil.copytree(finished.path, out)
     (out / "report.json").unlink()
     (out / "last.weights.h5").unlink()
     newest = list_checkpoints(out / "checkpoints")[0]
     newest.write_bytes(newest.read_bytes()[:1000])
-    with pytest.warns(UserWarning, match="expected a whole checkpoint"):
+    with pytest.warns(UserWarning, match="is damaged and was skipped"):
         resumed = training.fit(make_recipe(image_file), out, resume=True, progress=False)
     assert_same_weights(finished, resumed)
 
 
-def test_a_checkpoint_of_another_model_is_refused(image_file, tmp_path):
+def test_a_checkpoint_of_another_model_is_refused(image_file, tmp_path, plain, finished):
     out = tmp_path / "run"
-    run = training.fit(make_recipe(image_file, epochs=1), out, progress=False)
-    other = training.fit(
-        make_recipe(image_file, epochs=1, model="rr_vit"), tmp_path / "other", progress=False
-    )
-    for path in list_checkpoints(run.checkpoints):
-        path.unlink()
-    source = list_checkpoints(other.checkpoints)[0]
-    (run.checkpoints / source.name).write_bytes(source.read_bytes())
+    shutil.copytree(finished.path, out)
     (out / "report.json").unlink()
-    with pytest.raises(ValueError, match="do not fit"):
-        training.fit(make_recipe(image_file, epochs=1), out, resume=True, progress=False)
+    shutil.rmtree(out / "checkpoints")
+    shutil.copytree(plain.checkpoints, out / "checkpoints")
+    with pytest.raises(ValueError, match="belongs to another model"):
+        training.fit(make_recipe(image_file), out, resume=True, progress=False)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(image_file, tmp_path):
-    with pytest.raises(training.TrainingDiverged, match="lower learning rate than 1e\\+20"):
+def test_a_loss_that_is_not_finite_stops_the_run(image_file, tmp_path):
+    with pytest.raises(training.TrainingDiverged, match=r"learning rate below 1e\+20"):
         training.fit(
             make_recipe(image_file, learning_rate=1e20, warmup=0.0),
             tmp_path / "run",
@@ -152,7 +145,7 @@ def test_a_loss_that_is_no_number_stops_the_run(image_file, tmp_path):
 
 @pytest.mark.parametrize("changes", [{"model": "rr_vti"}, {"size": 20}])
 def test_a_recipe_that_cannot_be_built_leaves_no_folder(image_file, tmp_path, changes):
-    with pytest.raises(ValueError, match=r"Did you mean 'rr_vit|multiples of 8"):
+    with pytest.raises(ValueError, match=r"Did you mean 'rr_vit|multiple of 8"):
         training.fit(make_recipe(image_file, **changes), tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
 
@@ -165,47 +158,48 @@ def test_a_run_may_move_with_its_images(image_file, tmp_path, finished):
     assert_same_weights(finished, again)
 
 
-def test_the_loss_that_is_trained_is_the_joint_loss(image_file):
-    recipe = make_recipe(
-        image_file,
-        model="rr_vit_toy",
-        reconstruction_weight=0.7,
-        model_options={"dropout": 0.0},
-    )
+def loss_of_a_step(recipe, model, images, labels, splits=None):
+    """Compile a model as ``fit`` does, and return the loss that Keras reports for one batch."""
+    objective = Classification(recipe, splits)
+    trained = compile_for_training(model, recipe, 100, objective)
+    inputs, targets, weights = objective.batch(images, labels, np.arange(len(images)), seed=0)
+    return float(trained.train_on_batch(inputs, targets, weights, return_dict=True)["loss"])
+
+
+def test_the_trained_loss_includes_the_reconstruction(image_file, eager):
+    recipe = make_recipe(image_file, reconstruction_weight=0.7, model_options={"dropout": 0.0})
     model = build_model(recipe)
-    compile_model(model, recipe, 100)
     split = data.load(image_file, split="val", label_names=LABELS)
     images, labels = split.to_dataset(16)[0]
     out = model(images, return_intermediates=True)
-    error = np.mean(losses.reconstruction_error(images, out["reconstruction"]))
-    expected = losses.BinaryCrossentropy()(labels, out["logits"]) + 0.7 * error
-    logs = model.train_on_batch(images, labels, return_dict=True)
-    assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-6)
+    expected = float(losses.BinaryCrossentropy()(labels, out["logits"]))
+    expected += 0.7 * float(np.mean(losses.reconstruction_error(images, out["reconstruction"])))
+    assert loss_of_a_step(recipe, model, images, labels) == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_the_loss_that_is_trained_is_the_one_the_recipe_names(image_file, name):
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_the_trained_loss_is_that_of_the_recipe(image_file, name, eager):
     recipe = make_recipe(image_file, model="dbct_toy", loss=name)
     model = models.build("dbct_toy", image_size=16, num_labels=3)
     split = data.load(image_file, split="val", label_names=LABELS)
-    compile_model(model, recipe, 100, Classification(recipe, {"train": split}))
     images, labels = split.to_dataset(16)[0]
-    shares = {"prevalence": split.labels.mean(axis=0)} if name.startswith("weighted") else {}
-    expected = losses.get(name, **shares)(labels, model(images))
-    logs = model.train_on_batch(images, labels, return_dict=True)
-    assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-6)
+    labels = np.where(np.random.default_rng(0).random(labels.shape) < 0.2, np.nan, labels)
+    options = {"prevalence": split.labels.mean(axis=0)} if name.startswith("weighted") else {}
+    expected = losses.get(name, **options)(labels, model(images, training=True))
+    found = loss_of_a_step(recipe, model, images, labels.astype("float32"), {"train": split})
+    assert found == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_no_run_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+    with pytest.raises(FileNotFoundError, match="path that does not exist"):
         training.Run(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="that file is missing"):
+    with pytest.raises(FileNotFoundError, match="folder without it"):
         training.Run(tmp_path)
 
 
 def test_weights_that_are_not_there_yet(image_file, tmp_path, finished):
     run = training.Run(finished.path)
-    with pytest.raises(ValueError, match="'best' or 'last'; 'first' came"):
+    with pytest.raises(ValueError, match=r"'best' or 'last'. Received: 'first'"):
         run.load_model("first")
     begun = tmp_path / "begun"
     begun.mkdir()
@@ -213,23 +207,21 @@ def test_weights_that_are_not_there_yet(image_file, tmp_path, finished):
     with pytest.raises(FileNotFoundError, match="finished 0 of 4 epochs"):
         training.Run(begun).load_model()
     (begun / "run.json").write_text("{")
-    with pytest.raises(ValueError, match="expected JSON"):
+    with pytest.raises(ValueError, match="Expected: JSON"):
         training.Run(begun)
 
 
-# What a folder or a source must not be taken for
+# Folders and data that do not belong to the run
 
 
-def test_what_is_left_of_a_run_is_not_continued(image_file, tmp_path, plain, tiny):
-    """As after a deletion that was killed, or a run.json that somebody lost."""
+def test_remains_of_a_run_are_not_continued(image_file, tmp_path, plain, tiny):
+    """As after an interrupted deletion, or without run.json."""
     out = tmp_path / "run"
     shutil.copytree(plain.path, out)
     (out / "run.json").unlink()
     before = sorted(path.name for path in out.rglob("*"))
     for resume in (False, True):
-        with pytest.raises(
-            FileExistsError, match=r"run\.json is missing, but checkpoints, history"
-        ):
+        with pytest.raises(FileExistsError, match=r"holds checkpoints, .*its run\.json is missing"):
             training.fit(make_recipe(image_file, seed=7), out, resume=resume, progress=False)
     assert sorted(path.name for path in out.rglob("*")) == before
 
@@ -239,50 +231,79 @@ def test_labels_are_those_of_the_data_unless_named(tmp_path, tiny):
     run = training.fit(recipe, tmp_path / "run", progress=False)
     assert run.recipe.label_names == FINDINGS
     assert training.fit(recipe, run.path, resume=True, progress=False).report
-    with pytest.raises(ValueError, match="phantom has the 14 findings"):
-        training.fit(replace(recipe, label_names=CHEXPERT_FINDINGS), tmp_path / "x", progress=False)
-    assert fit_module._with_labels(replace(recipe, data="chexpert")).label_names == (
-        CHEXPERT_FINDINGS
-    )
+    with pytest.raises(ValueError, match=r"phantom|label"):
+        training.fit(recipe.replace(label_names=CHEXPERT_FINDINGS), tmp_path / "x", progress=False)
+    assert not (tmp_path / "x").exists()
 
 
-def test_a_label_of_which_nothing_is_known(image_file):
+def test_a_label_that_is_always_unknown_is_refused(image_file):
     split = data.load(image_file, label_names=LABELS)
-    split.labels[:, 1] = np.nan
-    with pytest.raises(ValueError, match="of 'second' nothing is known in any training image"):
-        fit_module._require_labels(make_recipe(image_file), split)
-    with pytest.raises(ValueError, match="label_names are a, b, c"):
-        fit_module._require_labels(make_recipe(image_file, label_names=("a", "b", "c")), split)
+    labels = np.array(split.labels, dtype=np.float32)
+    labels[:, 1] = np.nan
+    unknown = SimpleNamespace(labels=labels, label_names=LABELS)
+    with pytest.raises(ValueError, match="label 'second' is unknown in every training image"):
+        require_labels(make_recipe(image_file), unknown)
+    with pytest.raises(ValueError, match="Expected: a, b, c"):
+        require_labels(make_recipe(image_file, label_names=("a", "b", "c")), split)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"loss": "binary_focal_crossentropy", "loss_options": {"gama": 1}},
-            "takes no 'gama'. Did you mean",
-        ),
-        ({"loss_options": {"y_true": 1}}, "binary_crossentropy takes no 'y_true'"),
-        ({"loss_options": {"shares": 1}}, "binary_crossentropy takes no 'shares'"),
+        ({"loss": "focal", "loss_options": {"gama": 1}}, "'gama'. Did you mean 'gamma'"),
+        ({"loss_options": {"y_true": 1}}, "Invalid argument loss_options"),
         (
             {"objective": "distillation", "teacher": "t", "teacher_options": {"weight": "best"}},
             "Did you mean 'weights'",
         ),
     ],
 )
-def test_options_that_nothing_takes_leave_no_folder(image_file, tmp_path, changes, message):
+def test_unknown_options_leave_no_folder(image_file, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         training.fit(make_recipe(image_file, **changes), tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
 
 
-def test_best_weights_know_their_epoch(plain, tmp_path, image_file, tiny):
-    """A kill between the best weights and their checkpoint, and another judgement after it."""
+def test_a_recipe_may_be_given_by_name(tmp_path):
+    with pytest.raises(ValueError, match="Did you mean 'dbct_64_tuned"):
+        training.fit("dbct_64_tune", tmp_path / "run")
+    with pytest.raises(ValueError, match="Invalid argument max_hours"):
+        training.fit("dbct_64_tuned", tmp_path / "run", max_hours=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_best_weights_store_their_epoch(plain, tmp_path, tiny):
+    """After a kill between the best weights and their checkpoint, they are kept."""
     out = tmp_path / "run"
     shutil.copytree(plain.path, out)
     (out / "report.json").unlink()
-    facts = {"epoch": 1, "merit": 2.0}  # better than any that will be judged again
+    facts = {"epoch": 1, "monitor_value": 2.0}  # better than any real score
     write_weights(out / "best.weights.h5", plain.load_model("best"), facts)
     run = training.fit(plain.recipe, out, resume=True, progress=False)
     assert run.report["best_epoch"] == 1
     assert weights_facts(out / "best.weights.h5") == facts
+
+
+@pytest.mark.parametrize("names", [("other", "second", "third"), ("first", "second")])
+def test_fine_tuning_on_other_labels_starts_with_a_new_classifier(
+    finished, image_file, tmp_path, names
+):
+    with np.load(image_file) as file:
+        arrays = dict(file)
+    for split in ("train", "val", "test"):
+        arrays[f"{split}_labels"] = arrays[f"{split}_labels"][:, : len(names)]
+    np.savez(tmp_path / "images.npz", **arrays)
+    recipe = make_recipe(
+        tmp_path / "images.npz", label_names=names, start_from=str(finished.path), epochs=1,
+        learning_rate=1e-12, weight_decay=0.0,
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="except the classifier, which starts at random"):
+        run = training.fit(recipe, tmp_path / "run", progress=False)
+    tuned, former = run.load_model("last"), finished.load_model("best")
+    changed = [
+        mine.path
+        for mine, theirs in zip(tuned.weights, former.weights, strict=True)
+        if mine.shape != theirs.shape or not np.allclose(mine, theirs, atol=1e-5)
+    ]
+    assert len(changed) in (1, 2), changed  # kernel, and bias unless both are zero
+    assert tuned.num_labels == len(names)

@@ -1,4 +1,4 @@
-"""What does not fit into memory goes through in parts, with the same step."""
+"""A batch that does not fit into memory is processed in micro-batches, with the same step."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ import pytest
 
 from xraylab import training
 from xraylab.models.base import ImageModel
-from xraylab.training import memory
 from xraylab.training.checkpoint import read_newest_checkpoint
+from xraylab.training.fit import equal_parts
 
 from .conftest import (
     after_step,
@@ -31,70 +31,62 @@ def out_of_memory():
     return RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes.")
 
 
-def leave_half_done(model):
-    """Leave the weights as a step may that breaks off: changed, or on JAX given away."""
-    for variable in model.trainable_variables:
-        if keras.backend.backend() == "jax":
-            variable.value.delete()
-        else:
-            variable.assign(variable * 0 - 1.0)
+def room_for(monkeypatch, images, from_call=0, error=None):
+    """Let forward passes of more images in training run out of memory; return their sizes."""
+    call, sizes, error = ImageModel.call, [], error or out_of_memory()
+
+    def limited(model, inputs, training=None, **kwargs):
+        if training:
+            sizes.append(inputs.shape[0])
+            if inputs.shape[0] > images and len(sizes) > from_call:
+                for variable in model.trainable_variables * (keras.backend.backend() != "jax"):
+                    variable.assign(variable * 0 - 1.0)  # as a step that fails half-way may do
+                raise error
+        return call(model, inputs, training=training, **kwargs)
+
+    monkeypatch.setattr(ImageModel, "call", limited)
+    return sizes
 
 
-def room_for(monkeypatch, images, from_step=0, error=None):
-    """Let batches of more than some images run out of memory; return the sizes that came."""
-    train_on_batch = ImageModel.train_on_batch
-    error = error or out_of_memory()
-    seen = []
-
-    def limited(model, x, *args, **kwargs):
-        seen.append(len(x))
-        if len(x) > images and len(seen) > from_step:
-            leave_half_done(model)
-            raise error
-        return train_on_batch(model, x, *args, **kwargs)
-
-    monkeypatch.setattr(ImageModel, "train_on_batch", limited)
-    return seen
-
-
-def test_what_does_not_fit_goes_through_in_parts(
-    image_file, tmp_path, monkeypatch, untraced, capsys
-):
-    """Without dropout, which draws other numbers for parts, the parts make the same step."""
+@on_tensorflow
+def test_a_batch_that_does_not_fit_is_divided(image_file, tmp_path, monkeypatch, eager, capsys):
+    """Without dropout, which draws other numbers for micro-batches, the step is the same."""
     options = {"model_options": {"dropout": 0.0, "depth": 1}, "ema": 0.9, "epochs": 1}
     whole = train(make_recipe(image_file, **options), tmp_path / "whole")
-    parted = train(make_recipe(image_file, accumulation=4, **options), tmp_path / "parted")
+    divided = train(make_recipe(image_file, accumulation=4, **options), tmp_path / "divided")
     recipe, out = make_recipe(image_file, **options), tmp_path / "limited"
     with monkeypatch.context() as patch:
-        # From the second step on; whoever shared the memory came then. It goes back to step 0.
-        seen = room_for(patch, images=4, from_step=1)
-        after_step(patch, 2, lambda loop: os.kill(os.getpid(), signal.SIGTERM))
+        # From the second step on: another program takes the memory. Training returns to step 0.
+        sizes = room_for(patch, images=4, from_call=1)
+        after_step(patch, 2, lambda recorder: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(training.TrainingInterrupted):
             train(recipe, out, checkpoint_seconds=1e9)
-    assert seen == [16, 16, 8, *2 * 4 * [4]]
-    told = capsys.readouterr().out
-    assert "in 2 parts of 8" in told
-    assert "in 4 parts of 4" in told
-    # Resumed, it knows what fits.
+    assert sizes == [16, 16, 8, *2 * 4 * [4]]
+    printed = capsys.readouterr().out
+    assert "in 2 micro-batches of 8" in printed
+    assert "in 4 micro-batches of 4" in printed
+    # A resumed run starts with the micro-batches that fit.
     with monkeypatch.context() as patch:
-        seen = room_for(patch, images=4)
+        sizes = room_for(patch, images=4)
         limited = train(recipe, out, resume=True)
-    assert seen == 4 * [4]
-    assert limited.report["parts_of_a_batch"] == 4
-    assert_same_run(parted, limited)
+    assert sizes == 4 * [4]
+    assert limited.report["micro_batches"] == 4
+    assert_same_run(divided, limited)
     assert_same_run(whole, limited, exact=False)
 
 
 @on_tensorflow
-def test_a_checkpoint_in_other_parts_goes_on(image_file, tmp_path, monkeypatch, tiny):
-    """In float16 too, where Keras keeps two sets of counts; 3 steps whole, 3 steps in parts."""
+def test_a_checkpoint_is_continued_with_other_micro_batches(
+    image_file, tmp_path, monkeypatch, tiny
+):
+    """In float16 too, where Keras has two iteration counters; 3 whole steps, 3 divided ones."""
     options = {"model_options": {"dropout": 0.0}, "precision": "mixed_float16", "warmup": 0.5}
     recipe = make_recipe(image_file, **options)
     whole = train(recipe, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        room_for(patch, images=8, from_step=4)
+        room_for(patch, images=8, from_call=4)
         limited = train(recipe, tmp_path / "limited", checkpoint_seconds=0.0)
-    assert limited.report["parts_of_a_batch"] == 2
+    assert limited.report["micro_batches"] == 2
     for one, two in zip(
         arrays_of(whole.path / "last.weights.h5").values(),
         arrays_of(limited.path / "last.weights.h5").values(),
@@ -112,40 +104,32 @@ def test_a_checkpoint_in_other_parts_goes_on(image_file, tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize("message", [None, "RESOURCE_EXHAUSTED: Out of memory while trying"])
-def test_not_even_one_image(image_file, tmp_path, monkeypatch, tiny, message):
+def test_a_single_image_that_does_not_fit(image_file, tmp_path, monkeypatch, tiny, message):
     room_for(monkeypatch, images=0, error=message and RuntimeError(message))
-    with pytest.raises(training.OutOfMemory, match=r"rr_vit_toy at 16 px .* one image at a time"):
+    with pytest.raises(training.OutOfMemory, match=r"rr_vit_toy at 16 px .* with 1 images per"):
         train(make_recipe(image_file), tmp_path / "run")
-    # Nor is anything lost: what was there before the step is still there.
+    # The weights before the failed step are still there.
     saved = read_newest_checkpoint(training.Run(tmp_path / "run"))
     assert saved.state["step"] == 0
     assert all((array != -1).any() for array in saved.arrays.values())
 
 
-def test_an_error_that_is_not_about_memory_passes(image_file, tmp_path, monkeypatch, tiny):
+def test_other_errors_are_passed_on(image_file, tmp_path, monkeypatch, tiny):
     error = RuntimeError("a bug of mine")
-    seen = room_for(monkeypatch, images=0, error=error)
-    with pytest.raises(RuntimeError) as caught:
+    sizes = room_for(monkeypatch, images=0, error=error)
+    with pytest.raises(RuntimeError, match="a bug of mine"):
         train(make_recipe(image_file), tmp_path / "run")
-    assert caught.value is error
-    assert seen == [16]
+    assert sizes == [16]
 
 
 def test_parts_are_equal():
-    assert [memory.whole_parts(12, least) for least in (1, 2, 5, 7, 12, 99)] == [
-        1,
-        2,
-        6,
-        12,
-        12,
-        12,
-    ]
+    assert [equal_parts(12, minimum) for minimum in (1, 2, 5, 7, 12, 99)] == [1, 2, 6, 12, 12, 12]
 
 
-def test_judging_takes_fewer_images_where_memory_ends(
+def test_validation_uses_smaller_batches_where_memory_ends(
     image_file, tmp_path, monkeypatch, plain, tiny
 ):
-    """With room for 10 of the 40 validation images the scores stay; with room for none, words."""
+    """With room for 10 of the 40 validation images the scores are the same."""
     predict_on_batch = ImageModel.predict_on_batch
 
     def limited(model, x):
@@ -157,5 +141,5 @@ def test_judging_takes_fewer_images_where_memory_ends(
     room = 10
     assert_same_run(plain, train(plain.recipe, tmp_path / "run"), exact=False)
     room = 0
-    with pytest.raises(training.OutOfMemory, match="judging the validation images does not"):
+    with pytest.raises(training.OutOfMemory, match="but validation does not"):
         train(plain.recipe, tmp_path / "none")

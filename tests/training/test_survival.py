@@ -1,6 +1,5 @@
-"""Training loses nothing: killed, stopped by a signal or a deadline, it goes on as if never."""
+"""Runs that were killed, stopped by a signal or a deadline end as uninterrupted ones do."""
 
-import importlib
 import multiprocessing
 import os
 import random
@@ -11,14 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from xraylab import cli, data, training
-from xraylab.training import interrupt
-from xraylab.training import loop as loop_module
+from xraylab.training import callbacks, interrupts
 from xraylab.training.checkpoint import list_checkpoints, read_newest_checkpoint
-from xraylab.training.loop import Loop
+from xraylab.training.objectives import Classification
+from xraylab.training.run import lock_run
 
 from .conftest import (
     LABELS,
@@ -31,17 +31,15 @@ from .conftest import (
     train,
 )
 
-fit_module = importlib.import_module("xraylab.training.fit")  # its name is that of the function
-
 # Kills
 
 LIFE = """
 import os, time
 import tensorflow
 from xraylab import training
-# What has to survive a kill is the same, and tracing would cost four seconds a life.
+# Eager execution survives a kill in the same way, and saves four seconds of tracing.
 tensorflow.config.run_functions_eagerly(True)
-# A slow disk, so that some kills meet a file that is being written.
+# A slow disk, so that some kills happen while a file is being written.
 flush = os.fsync
 os.fsync = lambda number: (flush(number), time.sleep(0.02))
 training.fit(recipe, out, resume=True, progress=False, checkpoint_seconds=0.0)
@@ -52,12 +50,12 @@ MOMENTS = (
     + 5 * ["any moment", "a step later", "writing step-"]
     + 2 * ["any moment"]
 )
-"""When to kill: by the clock, after some progress, or while a certain file is being written."""
+"""When to kill: at a random time, after some progress, or while a certain file is written."""
 
 
 @pytest.fixture(scope="module")
 def begin():
-    """Return what begins a life of a run, in a process whose long imports are done already."""
+    """Return a function that starts a run in a process that has already imported everything."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tensorflow", "xraylab.training", "xraylab.models.rr_vit"])
 
@@ -70,7 +68,7 @@ def begin():
 
 
 def wait_until(happened, process):
-    """Wait until something has happened or the process is over."""
+    """Wait until something has happened or the process has ended."""
     deadline = time.monotonic() + 60
     while process.is_alive() and not happened():
         assert time.monotonic() < deadline, "nothing happens any more"
@@ -78,11 +76,11 @@ def wait_until(happened, process):
 
 
 def kill(process, moment, draw, longest, out):
-    """Kill a process at one of :data:`MOMENTS`, by the clock after ``longest`` seconds at most."""
+    """Kill a process at one of :data:`MOMENTS`, after ``longest`` seconds at most."""
     known, before = set(leftovers(out)), newest_step(out)
     if moment == "any moment":
         end = time.monotonic() + draw.uniform(0.0, longest)
-        # Two steps at most, so that twenty kills find room in one run, however fast it is.
+        # Two steps at most, so that one run has room for twenty kills on any machine.
         wait_until(lambda: time.monotonic() > end or newest_step(out) > before + 1, process)
     elif moment == "a step later":
         wait_until(lambda: newest_step(out) > before, process)
@@ -92,46 +90,72 @@ def kill(process, moment, draw, longest, out):
         wait_until(lambda: any(name in new for new in set(leftovers(out)) - known), process)
     process.kill()
     process.join()
-    assert process.exitcode == -signal.SIGKILL, "the run was over before; make it longer"
+    assert process.exitcode == -signal.SIGKILL, "the run ended before; make it longer"
 
 
 def newest_step(out):
-    """Return the number in the name of a run's newest checkpoint, -1 if there is none."""
+    """Return the step of a run's newest checkpoint, -1 if there is none."""
     found = list_checkpoints(out / "checkpoints")
     return int(found[0].stem.removeprefix("step-")) if found else -1
 
 
-@on_tensorflow
-def test_killed_twenty_times_it_ends_with_the_same_weights(image_file, tmp_path, begin):
-    random_parts = {
-        "augmentation": {"presets": "images"},
-        "model_options": {"dropout": 0.2, "depth": 1},
-    }
-    recipe = make_recipe(image_file, epochs=9, ema=0.9, **random_parts)
-    undisturbed, out = tmp_path / "undisturbed", tmp_path / "killed"
-    began = time.monotonic()
-    begin(recipe, undisturbed).join()
-    longest = (time.monotonic() - began) / 6
-    assert len(MOMENTS) == 20
-    for number, moment in enumerate(MOMENTS):
+def kill_at(moments, recipe, tmp_path, begin):
+    """Compare a run that is killed at some moments with an uninterrupted one; return leftovers."""
+    uninterrupted, out, caught = tmp_path / "uninterrupted", tmp_path / "killed", []
+    start = time.monotonic()
+    begin(recipe, uninterrupted).join()
+    longest = (time.monotonic() - start) / 6
+    for number, moment in enumerate(moments):
         kill(begin(recipe, out), moment, random.Random(number), longest, out)
-    caught = leftovers(out)
+        caught += leftovers(out)
     begin(recipe, out).join()
-    assert_same_run(training.Run(undisturbed), training.Run(out))
-    # Some were hit while they wrote: a checkpoint, the weights, the history.
+    assert_same_run(training.Run(uninterrupted), training.Run(out))
+    assert leftovers(out) == []
+    return caught
+
+
+RANDOM_PARTS = {"augmentation": {"presets": "images"}, "ema": 0.9}
+
+
+@on_tensorflow
+def test_a_killed_run_ends_with_the_same_weights(image_file, tmp_path, begin):
+    options = {"model_options": {"dropout": 0.2, "depth": 1}, "epochs": 3}
+    recipe = make_recipe(image_file, **options, **RANDOM_PARTS)
+    kill_at(["a step later", "writing best.weights"], recipe, tmp_path, begin)
+
+
+@on_tensorflow
+@pytest.mark.skipif(not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; run by make test-all")
+def test_a_run_killed_twenty_times_ends_with_the_same_weights(image_file, tmp_path, begin):
+    options = {"model_options": {"dropout": 0.2, "depth": 1}, "epochs": 9}
+    recipe = make_recipe(image_file, **options, **RANDOM_PARTS)
+    assert len(MOMENTS) == 20
+    caught = kill_at(MOMENTS, recipe, tmp_path, begin)
     for name in ("step-", "best.weights", "history"):
         assert any(name in left for left in caught), caught
 
 
-# Signals and deadlines
+def test_a_second_process_is_refused(tmp_path, plain, tiny):
+    out = tmp_path / "run"
+    out.mkdir()
+    with (
+        lock_run(out),
+        pytest.raises(training.RunLocked, match=r"Another process is training in .*run"),
+    ):
+        train(plain.recipe, out, resume=True)
+    assert not (out / "run.json").exists()
+    assert_same_run(plain, train(plain.recipe, out, resume=True))
 
 
-def test_a_signal_ends_the_step_and_leaves_a_checkpoint(tmp_path, traced):
-    """Within an epoch, of which the losses so far must not be lost either."""
+# Signals and time limits
+
+
+def test_a_signal_stops_after_the_step_with_a_checkpoint(tmp_path, traced):
+    """Also in the middle of an epoch, of which the mean loss must continue."""
     out, former = tmp_path / "run", signal.getsignal(signal.SIGTERM)
-    told = stop_after(4, signal.SIGTERM, traced.recipe, out, checkpoint_seconds=1e9)
-    assert (told.step, told.out_of_time) == (4, False)
-    assert "stopped after step 4; resume the run in" in str(told)
+    error = stop_after(4, signal.SIGTERM, traced.recipe, out, checkpoint_seconds=1e9)
+    assert (error.step, error.out_of_time) == (4, False)
+    assert "Stopped after step 4. Resume the run in" in str(error)
     assert signal.getsignal(signal.SIGTERM) is former
     assert read_newest_checkpoint(training.Run(out)).state["step"] == 4
     assert_same_run(traced, train(traced.recipe, out, resume=True))
@@ -139,31 +163,30 @@ def test_a_signal_ends_the_step_and_leaves_a_checkpoint(tmp_path, traced):
 
 @pytest.mark.parametrize("step", [1, 3, 5, 6])
 def test_ctrl_c_after_any_step(tmp_path, plain, tiny, step):
-    """The third and the sixth are followed by the judging of their epoch."""
+    """Steps 3 and 6 are followed by the validation of their epoch."""
     assert stop_after(step, signal.SIGINT, plain.recipe, tmp_path / "run").step == step
     assert_same_run(plain, train(plain.recipe, tmp_path / "run", resume=True))
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_ctrl_c_while_an_epoch_is_judged(tmp_path, monkeypatch, plain, tiny, epoch):
-    """Not one more step is taken, and the epoch is not judged again."""
-    judge, judged = fit_module.OBJECTIVES["classification"].judge, []
+def test_ctrl_c_during_validation(tmp_path, monkeypatch, plain, tiny):
+    """No further step is taken, and the epoch is not validated twice."""
+    validate, epochs = Classification.validate, []
 
-    def judge_and_stop(*args):
-        judged.append(len(judged) + 1)
-        if judged[-1] == epoch:
+    def validate_and_stop(*args):
+        epochs.append(len(epochs) + 1)
+        if epochs[-1] == 1:
             os.kill(os.getpid(), signal.SIGINT)
-        return judge(*args)
+        return validate(*args)
 
-    monkeypatch.setattr(fit_module.OBJECTIVES["classification"], "judge", judge_and_stop)
-    with pytest.raises(training.TrainingInterrupted, match=f"after step {3 * epoch}"):
+    monkeypatch.setattr(Classification, "validate", validate_and_stop)
+    with pytest.raises(training.TrainingInterrupted, match="after step 3"):
         train(plain.recipe, tmp_path / "run")
     assert_same_run(plain, train(plain.recipe, tmp_path / "run", resume=True))
-    assert judged == [1, 2]
+    assert epochs == [1, 2]
 
 
 def test_a_second_ctrl_c_stops_at_once(image_file, tmp_path, monkeypatch, tiny):
-    def twice(loop):
+    def twice(recorder):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -174,44 +197,34 @@ def test_a_second_ctrl_c_stops_at_once(image_file, tmp_path, monkeypatch, tiny):
 
 
 class Clock:
-    """A clock that goes on only when something takes its time."""
+    """A clock that advances only by the assumed durations of operations."""
 
-    def __init__(self, monkeypatch, step, judging, saving):
+    def __init__(self, monkeypatch, step, validation, checkpoint):
         self.now = 1000.0
-        self.sleep = time.sleep
-        for module in (fit_module, loop_module, interrupt):
+        for module in (callbacks, interrupts):
             monkeypatch.setattr(module, "time", self)
 
-        def slow(function, seconds):
+        def slow(owner, name, seconds):
+            function = getattr(owner, name)
+
             def wrapper(*args, **kwargs):
                 self.now += seconds
                 return function(*args, **kwargs)
 
-            return wrapper
+            monkeypatch.setattr(owner, name, wrapper)
 
-        monkeypatch.setattr(Loop, "_step", slow(self.hollow_step, step))
-        objective = fit_module.OBJECTIVES["classification"]
-        monkeypatch.setattr(
-            objective, "judge", slow(lambda *args: ({"val_macro_auc": 0.5}, 0.5), judging)
-        )
-        monkeypatch.setattr(
-            loop_module, "save_checkpoint", slow(loop_module.save_checkpoint, saving)
-        )
+        slow(callbacks.Checkpointer, "on_train_batch_end", step)
+        slow(Classification, "validate", validation)
+        slow(callbacks, "save_checkpoint", checkpoint)
 
     def monotonic(self):
         return self.now
 
-    @staticmethod
-    def hollow_step(loop, inputs, targets):
-        loop.state["step"] += 1
-        loop.state["loss_sums"]["loss"] = 0.0
-        return 0.0
 
-
-@pytest.mark.parametrize("seconds", [40, 100, 150, 300])
-def test_the_time_that_was_given_is_kept(image_file, tmp_path, monkeypatch, tiny, seconds):
-    """Steps of 10 s, a judging of 25 s, checkpoints of 2 s: stop, go on, and end in time."""
-    clock = Clock(monkeypatch, step=10.0, judging=25.0, saving=2.0)
+@pytest.mark.parametrize("seconds", [40, 100, 300])
+def test_the_time_limit_is_respected(image_file, tmp_path, monkeypatch, tiny, seconds):
+    """Steps of 10 s, a validation of 25 s, checkpoints of 2 s: stop in time, and progress."""
+    clock = Clock(monkeypatch, step=10.0, validation=25.0, checkpoint=2.0)
     out, steps = tmp_path / "run", []
     for _ in range(20):
         end = clock.now + seconds
@@ -223,18 +236,18 @@ def test_the_time_that_was_given_is_kept(image_file, tmp_path, monkeypatch, tiny
             break
         except training.TrainingInterrupted as error:
             assert error.out_of_time
-            assert "the time is up" in str(error)
+            assert "Time limit reached" in str(error)
             assert clock.now <= end
             state = read_newest_checkpoint(training.Run(out)).state
             assert state["step"] == error.step
             steps.append((state["step"], len(state["history"])))
-    assert steps == sorted(set(steps)), "each time, it must get further"
+    assert steps == sorted(set(steps)), "each call must make progress"
     assert len(run.history) == 2
     assert (len(steps) > 0) is (seconds < 200)
 
 
-def test_the_command_line_says_what_goes_on(monkeypatch, capsys):
-    """Status 75 when the time was up, 130 after Ctrl-C; with --resume only where it belongs."""
+def test_the_command_line_prints_how_to_continue(monkeypatch, capsys):
+    """Status 75 after the time limit, 130 after Ctrl-C; with --resume only where it belongs."""
     for out_of_time, command, status, missing in (
         (True, "xraylab train rr_vit --out 'my runs/x'", 75, " --resume"),
         (False, "xraylab train rr_vit --out 'my runs/x' --resume", 130, ""),
@@ -249,46 +262,109 @@ def test_the_command_line_says_what_goes_on(monkeypatch, capsys):
         with pytest.raises(SystemExit) as caught:
             cli.main()
         assert caught.value.code == status
-        told = capsys.readouterr().err
-        assert "stopped after step 12" in told
-        assert ("the time is up" in told) is out_of_time
-        assert f"continues:\n{command}{missing}\n" in told
+        printed = capsys.readouterr().err
+        assert "topped after step 12" in printed
+        assert ("Time limit reached" in printed) is out_of_time
+        assert f"continues:\n{command}{missing}\n" in printed
 
 
-def test_a_run_goes_on_with_the_teacher_that_it_began_with(image_file, tmp_path, plain, tiny):
+def test_a_run_resumes_only_with_its_teacher(image_file, tmp_path, plain, tiny):
     teacher, out = tmp_path / "teacher", tmp_path / "run"
     shutil.copytree(plain.path, teacher)
     recipe = make_recipe(image_file, objective="distillation", teacher=str(teacher))
     stop_after(2, signal.SIGINT, recipe, out)
     with (teacher / "best.weights.h5").open("ab") as stream:
         stream.write(b"trained further")
-    with pytest.raises(ValueError, match=r"begun with another teacher than .* Put the old one"):
+    with pytest.raises(ValueError, match=r"started with another teacher than .* Restore it"):
         train(recipe, out, resume=True)
     shutil.copy(plain.path / "best.weights.h5", teacher)
     assert len(train(recipe, out, resume=True).history) == 2
 
 
-# Numbers that are none
+# More epochs, and callbacks of the user
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_is_extended_to_more_epochs(image_file, tmp_path, plain, tiny, capsys, finished):
+    out = tmp_path / "run"
+    if finished:
+        shutil.copytree(plain.path, out)
+    else:
+        stop_after(2, signal.SIGINT, plain.recipe, out)
+    longer = plain.recipe.replace(epochs=4)
+    run = train(longer, out, resume=True)
+    assert "extended from 2 to 4 epochs" in capsys.readouterr().out
+    assert [row["epoch"] for row in run.history] == [1, 2, 3, 4]
+    assert run.facts["extended"] == [{"from": 2, "to": 4, "after_epoch": 2 * finished}]
+    assert run.recipe == longer
+    assert run.report["epochs"] == 4
+    if finished:  # the two epochs that were there are unchanged
+        assert run.history[:2] == plain.history
+    with pytest.raises(ValueError, match=r"another recipe. Expected: epochs=4. Received: epochs=3"):
+        train(plain.recipe.replace(epochs=3), out, resume=True)
+
+
+def test_an_extended_run_follows_the_longer_schedule(image_file, tmp_path, plain, tiny):
+    """Extended before its first step, it equals a run of that length."""
+    longer = plain.recipe.replace(epochs=3)
+    out = tmp_path / "run"
+    out.mkdir()
+    shutil.copy(plain.path / "run.json", out)
+    assert_same_run(train(longer, out, resume=True), train(longer, tmp_path / "whole"))
+
+
+class Recorder(keras.callbacks.Callback):
+    def __init__(self, stop_at=None):
+        super().__init__()
+        self.calls, self.logs, self.stop_at = [], [], stop_at
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.calls.append(batch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs.append(dict(logs))
+        if epoch + 1 == self.stop_at:
+            self.model.stop_training = True
+
+
+def test_callbacks_are_called_with_validation_scores(tmp_path, plain, tiny):
+    recorder = Recorder()
+    run = train(plain.recipe, tmp_path / "run", callbacks=[recorder])
+    assert recorder.calls == [0, 1, 2, 0, 1, 2]
+    names = {"loss", "val_macro_auc", "val_binary_crossentropy"}
+    assert [{n: logs[n] for n in names} for logs in recorder.logs] == [
+        {n: row[n] for n in names} for row in run.history
+    ]
+    assert_same_run(plain, run)
+
+
+def test_a_callback_may_stop_training(image_file, tmp_path, tiny):
+    recipe = make_recipe(image_file, epochs=5)
+    early = keras.callbacks.EarlyStopping("val_macro_auc", mode="max", patience=99)
+    run = train(recipe, tmp_path / "run", callbacks=[early, Recorder(stop_at=2)])
+    assert len(run.history) == run.report["epochs"] == 2
+    assert run.load_model("last")
+
+
+# Values that are not finite
 
 
 @pytest.mark.parametrize("what", ["a loss", "a weight", "a moment", "a statistic"])
 def test_a_run_that_diverges_names_a_good_checkpoint(image_file, tmp_path, monkeypatch, tiny, what):
-    """The loss shows it at the next step; a checkpoint must not wait for that."""
+    """The loss is NaN one step later; a checkpoint must not wait for that."""
 
-    def poison(loop):
+    def poison(recorder):
         variables = {
-            "a loss": loop.model.trainable_variables,
-            "a weight": loop.model.trainable_variables,
-            "a moment": [v for v in loop.model.optimizer.variables if "velocity" in v.name],
-            "a statistic": loop.average.variables,
+            "a loss": recorder.model.trainable_variables,
+            "a weight": recorder.model.trainable_variables,
+            "a moment": [v for v in recorder.model.optimizer.variables if "velocity" in v.name],
+            "a statistic": recorder.evaluated.average.variables,
         }[what]
         variables[0].assign(variables[0] * np.nan)
 
-    # A loss: the weights break in the middle of an interval without checkpoints.
+    # A loss: the weights break between two checkpoints.
     after_step(monkeypatch, 3 if what == "a loss" else 2, poison)
-    with pytest.raises(
-        training.TrainingDiverged, match=r"lower learning rate than 0\.003"
-    ) as caught:
+    with pytest.raises(training.TrainingDiverged, match=r"learning rate below 0\.003") as caught:
         train(
             make_recipe(image_file, epochs=1, num_images=96, ema=0.9), tmp_path / "run",
             checkpoint_seconds=1e9 if what == "a loss" else 0.0,
@@ -304,21 +380,20 @@ def test_a_run_that_diverges_names_a_good_checkpoint(image_file, tmp_path, monke
 # Averaged weights
 
 
-def test_the_averaged_weights_are_those_that_are_judged_and_kept(traced, image_file):
+def test_averaged_weights_are_validated_and_saved(traced, image_file):
     saved = read_newest_checkpoint(traced)
     averages, live = (
         [a for name, a in saved.arrays.items() if name.startswith(group) and a.dtype == "f4"]
         for group in ("average/", "model/")
     )
-    kept = traced.load_model("last").get_weights()
-    for array, average, weights in zip(kept, averages, live, strict=True):
+    weights = traced.load_model("last").get_weights()
+    for array, average, current in zip(weights, averages, live, strict=True):
         np.testing.assert_array_equal(array, average)
-        assert (array != weights).any()
+        assert (array != current).any()
     split = data.load(image_file, split="val", label_names=LABELS)
-    objective = fit_module.OBJECTIVES["classification"](traced.recipe, {})
-    scores, merit = objective.judge(traced.load_model("best"), split)
+    scores, value = Classification(traced.recipe).validate(traced.load_model("best"), split)
     best = max(traced.history, key=lambda row: row["val_macro_auc"])
-    assert merit == pytest.approx(best["val_macro_auc"], abs=1e-6)
+    assert value == pytest.approx(best["val_macro_auc"], abs=1e-6)
     assert scores["val_binary_crossentropy"] == pytest.approx(
         best["val_binary_crossentropy"], rel=1e-5
     )

@@ -1,9 +1,8 @@
-"""Checkpoints: all that a run needs to go on as if nothing had happened.
+"""Checkpoints: everything that a run needs to continue exactly where it stopped.
 
-One ``.npz`` file holds every variable of the model (weights, and the state of each dropout's
-random numbers), of the optimiser (its moments and its step count) and of the averaged weights, and
-a JSON text with the place in the data, the losses of the epoch so far and the history. Files appear
-whole or not at all; the last two are kept, so that one that the disk has damaged does not end the
+One ``.npz`` file holds every variable of the model (weights and seed generators), of the optimizer,
+of the metrics and of the averaged weights, and a JSON text with the position in the data and the
+history. Files are written atomically. The last two are kept, so that a damaged one does not end the
 run. Nothing is pickled.
 """
 
@@ -11,16 +10,18 @@ import contextlib
 import json
 import warnings
 import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
-from keras import ops
 
-from xraylab.io import atomic_write
+from xraylab import io
 
-KEPT = 2
-"""Number of checkpoints kept."""
+NUM_CHECKPOINTS = 2
+"""Number of checkpoints that a run keeps."""
 
 
 class CheckpointError(RuntimeError):
@@ -29,12 +30,12 @@ class CheckpointError(RuntimeError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read.
+    """A checkpoint as read from disk.
 
     Attributes:
         path: its file.
-        state: what was given to :func:`save_checkpoint`.
-        arrays: what :func:`snapshot` returned.
+        state: the JSON values given to :func:`save_checkpoint`.
+        arrays: the values of the variables by name.
     """
 
     path: Path
@@ -42,77 +43,66 @@ class Checkpoint:
     arrays: dict
 
 
-def snapshot(model, average=None):
-    """Return all that a step changes, as NumPy arrays by name.
+def save_checkpoint(folder: Path, arrays: Mapping[str, np.ndarray], state: dict) -> Path:
+    """Write a checkpoint, remove those no longer needed, and return its path.
 
     Args:
-        model: a compiled Keras model, between two steps.
-        average: its :class:`xraylab.training.optimizer.WeightAverage`, if it has one.
-    """
-    return {
-        name: ops.convert_to_numpy(variable)
-        for name, variable in _variables(model, average).items()
-    }
-
-
-def save_checkpoint(folder, arrays, state):
-    """Write a checkpoint, remove those that are no longer needed, and return its path.
-
-    Args:
-        folder: where the checkpoints of the run lie.
-        arrays: what :func:`snapshot` returned.
-        state: JSON values with ``step``, the number of steps taken.
+        folder: the folder of the run's checkpoints.
+        arrays: the values of the variables, as :func:`snapshot` returns them.
+        state: JSON values, with ``step``, the number of optimizer steps taken.
 
     Raises:
-        CheckpointError: if the disk is full or refuses; what was there before stays.
+        CheckpointError: if it cannot be written; earlier checkpoints are unchanged.
     """
-    folder = Path(folder)
     path = folder / f"step-{state['step']:09d}.npz"
-    with told_in_words(path, folder):
+    with explain_write_errors(path, folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as stream:
-            text = json.dumps(state | {"arrays": sorted(arrays)})
+        with io.atomic_write(path) as stream:
+            text = json.dumps(io.to_plain(state | {"arrays": sorted(arrays)}))
             np.savez(stream, state=np.array(text), **arrays)
-        # One of a later step can only be one that could not be read.
-        kept = [p for p in list_checkpoints(folder) if p <= path][:KEPT]
-        for other in set(list_checkpoints(folder)) - set(kept):
+        # A checkpoint of a later step is one that could not be read.
+        newest = [p for p in list_checkpoints(folder) if p <= path][:NUM_CHECKPOINTS]
+        for other in set(list_checkpoints(folder)) - set(newest):
             other.unlink(missing_ok=True)
     return path
 
 
 @contextlib.contextmanager
-def told_in_words(path, checkpoints):
-    """Turn what the disk says against writing a file of a run into a :class:`CheckpointError`.
+def explain_write_errors(path: Path, checkpoints: Path) -> Iterator[None]:
+    """Turn an ``OSError`` while writing a run's file into a :class:`CheckpointError`.
 
     Args:
         path: the file.
-        checkpoints: folder of the run's checkpoints, of which the newest is named.
+        checkpoints: the folder of the run's checkpoints, of which the newest is named.
     """
     try:
         yield
     except OSError as error:
-        kept = list_checkpoints(checkpoints)
+        found = list_checkpoints(checkpoints)
         raise CheckpointError(
-            f"{path}: expected to be able to write this file, but: {error.strerror or error}. "
-            + (f"The run stands as it was in {kept[0].name}. " if kept else "")
-            + "Free some space, or mend the folder; the same command with --resume goes on"
+            f"{path} cannot be written: {error.strerror or error}. "
+            + (f"The run can continue from {found[0].name}. " if found else "")
+            + "Free some disk space or correct the permissions, then repeat the command with "
+            "--resume (resume=True)."
         ) from error
 
 
-def list_checkpoints(folder):
-    """Return the checkpoint files of a run, the newest first."""
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoint files of a run, newest first."""
     return sorted(Path(folder).glob("step-*.npz"), reverse=True)
 
 
-def read_newest_checkpoint(run):
-    """Return a run's newest readable :class:`Checkpoint`; None if it has not got anywhere.
+def read_newest_checkpoint(run: Any) -> Checkpoint | None:
+    """Return a run's newest readable :class:`Checkpoint`; None if the run has none yet.
 
-    A checkpoint that cannot be read is named in a warning and left where it is, until the run has
-    written a new one.
+    A damaged checkpoint is named in a warning and skipped.
+
+    Args:
+        run: a :class:`xraylab.training.Run`.
 
     Raises:
-        CheckpointError: if the run has got somewhere, but no checkpoint can be read. To begin anew
-            of one's own accord would overwrite the best weights, all that is left of such a run.
+        CheckpointError: if the run has a history, but no checkpoint can be read. Restarting from
+            step 0 would overwrite its best weights.
     """
     found = list_checkpoints(run.checkpoints)
     for path in found:
@@ -121,21 +111,20 @@ def read_newest_checkpoint(run):
                 arrays = dict(file)
             state = json.loads(str(arrays.pop("state")))
             if sorted(arrays) != state.pop("arrays"):
-                raise ValueError("it holds other arrays than were written")
+                raise ValueError("arrays are missing")
             return Checkpoint(path, state, arrays)
         except _UNREADABLE as error:
             warnings.warn(
-                f"{path}: expected a whole checkpoint, but it cannot be read ({error}); "
-                "going on from the one before it",
+                f"{path} is damaged and was skipped. Expected: a complete checkpoint. "
+                f"Received: {error}.",
                 stacklevel=2,
             )
     if not found and not run.history:
         return None
     raise CheckpointError(
-        f"{run.checkpoints}: expected a checkpoint to go on from, but "
-        + (f"none of the {len(found)} there can be read. " if found else "there is none. ")
-        + "Put one back from a copy. To train from the beginning, choose another folder; the "
-        f"history and the weights in {run.path} stay as they are"
+        f"{run.checkpoints} holds no checkpoint to continue from. Expected: a readable step-*.npz. "
+        f"Received: {len(found)} damaged files. Restore one from a backup, or choose another "
+        f"folder to train from the beginning; the history and weights in {run.path} are unchanged."
     )
 
 
@@ -143,45 +132,49 @@ _UNREADABLE = (
     OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, RuntimeError, SyntaxError,
     zipfile.BadZipFile,
 )  # fmt: skip
-"""What NumPy, zipfile and json raise on bytes that nobody wrote, as tests found by damaging files:
-a wrong byte may stand for another compression, for encryption, or for an array of any shape."""
+"""Exceptions of NumPy, zipfile and json on damaged files: a wrong byte may change a compression
+method, an encryption flag or the shape of an array."""
 
 
-def restore(checkpoint, model, average=None):
-    """Put a checkpoint into a model, its optimiser and its average, all of it or nothing.
+def snapshot(variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
+    """Copy the values of variables to NumPy arrays by name."""
+    return {name: np.array(keras.ops.convert_to_numpy(v)) for name, v in variables.items()}
 
-    Args:
-        checkpoint: a :class:`Checkpoint`.
-        model: a compiled Keras model, of which the optimiser is built.
-        average: as for :func:`snapshot`.
+
+def restore(checkpoint: Checkpoint, variables: Mapping[str, keras.Variable]) -> None:
+    """Assign a checkpoint to variables: all of them, or none if one does not fit.
 
     Raises:
-        ValueError: if the checkpoint belongs to a model of another shape.
+        ValueError: if the checkpoint was written by another model.
     """
-    variables = _variables(model, average)
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     found = {name: array.shape for name, array in checkpoint.arrays.items()}
     if expected != found:
         wrong = sorted(n for n in expected.keys() | found if expected.get(n) != found.get(n))
         raise ValueError(
-            f"{checkpoint.path}: expected the checkpoint of a model like this one, with "
-            f"{len(expected)} arrays; {len(found)} came and {len(wrong)} do not fit, the first "
-            f"{wrong[0]}: {expected.get(wrong[0])} expected, {found.get(wrong[0])} found. "
-            "Resume with the recipe and the xraylab version that began the run"
+            f"{checkpoint.path} belongs to another model: {len(wrong)} of {len(expected)} arrays "
+            f"do not fit. Expected: {wrong[0]} of shape {expected.get(wrong[0])}. "
+            f"Received: {found.get(wrong[0])}. Resume with the recipe and the xraylab version that "
+            "started the run."
         )
     for name, variable in variables.items():
         variable.assign(checkpoint.arrays[name])
 
 
-def _variables(model, average):
-    """Return all variables that a step changes, by name.
+def training_variables(model: keras.Model, average: Any = None) -> dict[str, keras.Variable]:
+    """Return all variables that a training step changes, by name.
 
-    What an optimiser has gathered of a batch is zero between two steps, and left out.
+    Gradient accumulators are left out, because they are zero between two steps.
+
+    Args:
+        model: a compiled model whose optimizer is built.
+        average: its :class:`xraylab.training.callbacks.WeightAverage`, if it has one.
     """
     groups = {
         "model": model.variables,
         "optimizer": [v for v in model.optimizer.variables if "gradient_accumulator" not in v.name],
-        "average": [] if average is None else average.variables,
+        "metrics": model.metrics_variables,
+        "average": average.variables if average else (),
     }
     return {
         f"{group}/{number:05d}": variable

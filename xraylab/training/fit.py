@@ -1,301 +1,257 @@
-"""Training that can be stopped at any moment and comes out the same.
+"""``fit``: a named, resumable, recorded experiment around ``keras.Model.fit``.
 
-Everything that decides the next step lies either in the recipe or in the checkpoint: the order of
-the images follows from (seed, epoch), the random numbers of the dropout are variables of the model.
-A run that was killed and resumed therefore takes the very steps it would have taken.
+Everything that determines the next step is part of the recipe or of the checkpoint: the order of
+the images follows from (seed, epoch), and the states of dropout are variables of the model. A run
+that was killed and resumed therefore ends with the same weights, bit for bit.
 """
 
-import inspect
-import time
-from dataclasses import replace
-from datetime import UTC, datetime
+import contextlib
+import math
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
 
-from xraylab import data, losses
-from xraylab.backend import reset_memory_peak
-from xraylab.io import remove_stale, sha256
-from xraylab.suggest import did_you_mean
-from xraylab.training import augmentation, distribute
-from xraylab.training.checkpoint import list_checkpoints, told_in_words
-from xraylab.training.loop import Loop
-from xraylab.training.objectives import OBJECTIVES, prevalence
-from xraylab.training.precision import fastest_precision
-from xraylab.training.report import commit, environment, write_report
-from xraylab.training.run import (
-    FILES,
-    Run,
-    build_model,
-    load_images,
-    start_weights,
-    write_json,
+from xraylab.backend import is_out_of_memory, reset_memory_peak
+from xraylab.data import Split
+from xraylab.io import remove_stale
+from xraylab.training import distribution, recipes
+from xraylab.training.batches import TrainingBatches
+from xraylab.training.callbacks import (
+    Checkpointer,
+    EvaluatedModel,
+    OutOfMemory,
+    Validation,
+    WeightAverage,
 )
-from xraylab.training.teachers import load_teacher
+from xraylab.training.checkpoint import (
+    Checkpoint,
+    explain_write_errors,
+    read_newest_checkpoint,
+    restore,
+    training_variables,
+)
+from xraylab.training.distribution import Cluster
+from xraylab.training.interrupts import StopRequest, TimeLimit
+from xraylab.training.objectives import OBJECTIVES, compile_for_training
+from xraylab.training.recipe import Recipe
+from xraylab.training.report import write_report
+from xraylab.training.run import Run, lock_run, weights_facts, write_weights
+from xraylab.training.start import open_run, prepare
 
 CHECKPOINT_SECONDS = 60.0
 """Time between two checkpoints within an epoch; there is one after every epoch in any case."""
 
-FOLDER_SECONDS = 30.0
-"""Time that a disk shared by several machines may take to show a new file to all of them."""
-
-NOT_OPTIONS = ("source", "label_names", "size")
-"""Arguments of :func:`load_teacher` that no recipe gives as an option."""
-
-ELSEWHERE = ("data", "data_options", "teacher", "start_from")
-"""Fields of a recipe that tell where something lies, which may differ from machine to machine."""
-
 
 def fit(
-    recipe,
-    out,
+    recipe: Recipe | str,
+    out: str | Path,
     *,
-    resume=False,
-    progress=True,
-    checkpoint_seconds=CHECKPOINT_SECONDS,
-    max_hours=None,
-):
-    """Train a model by a recipe, and leave everything about it in one folder.
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: bool = True,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    max_hours: float | None = None,
+) -> Run:
+    """Train a model by a recipe, and record everything about the training in one folder.
 
     Args:
-        recipe: a :class:`xraylab.training.Recipe`.
-        out: folder of the run; see :mod:`xraylab.training.run` for what it will hold.
-        resume: whether to continue a run that was begun there by the same recipe. Where none was
-            begun, it begins one, so that the same command can simply be repeated.
+        recipe: a :class:`Recipe`, or a name of :func:`list_recipes` or of a model.
+        out: folder of the run; :mod:`xraylab.training.run` describes its files.
+        resume: whether to continue the run in ``out``, if there is one. With a larger number of
+            ``epochs`` than the run has, also a finished run continues: its learning rate then
+            follows the schedule of the larger number, on which it is higher at this point.
+        callbacks: Keras callbacks. Their logs contain the validation scores ``val_macro_auc`` and
+            ``val_binary_crossentropy``, or ``val_masked_error``. They see the weights in training,
+            not the average of ``ema``. Their own state is not part of a checkpoint, and an epoch
+            that is resumed in the middle is a ``Model.fit`` of its own for them. Training that
+            they stop counts as finished.
         progress: whether to show progress.
         checkpoint_seconds: time between two checkpoints within an epoch.
-        max_hours: stop with a checkpoint before this time is over, counted from this call; for
-            machines that are taken away after a while. None sets no limit.
+        max_hours: time limit, counted from this call; training stops with a checkpoint before it
+            is reached. None for no limit.
 
     Returns:
-        The finished :class:`xraylab.training.Run`.
+        The finished :class:`Run`.
 
     Raises:
         FileExistsError: if ``out`` holds a run and ``resume`` is false.
         ValueError: if ``out`` holds a run of another recipe or other images; and as
             :func:`xraylab.data.load` and :func:`xraylab.models.build`.
-        TrainingInterrupted: on Ctrl-C, on SIGTERM, or when ``max_hours`` are over, after a
-            checkpoint was written.
+        RunLocked: if another process is training in ``out``.
+        TrainingInterrupted: after Ctrl-C, SIGTERM or ``max_hours``, with a checkpoint written.
         TrainingDiverged: if the loss is no longer finite.
-        OutOfMemory: if not even one image at a time fits into memory.
-        CheckpointError: if the disk is full or refuses, where the checkpoint before stays; or if
-            none of a run's checkpoints can be read, where nothing is touched.
-        ProcessLost: if another process of the cluster has failed or ended; see
-            :mod:`xraylab.training.distribute`.
+        OutOfMemory: if not even one image per device fits into memory.
+        CheckpointError: if a file cannot be written, or none of the checkpoints can be read.
     """
     if max_hours is not None and not max_hours > 0:
-        raise ValueError(f"max_hours must be above 0, or None for no limit; {max_hours} came")
-    deadline = None if max_hours is None else time.monotonic() + 3600 * max_hours
-    cluster = distribute.join()
-    reset_memory_peak()  # not before the processes have met: it starts the back end
-    with cluster.explaining_losses(out):
-        # The model first: a recipe that cannot be built must cost no download, leave no folder.
-        recipe, model, images = cluster.together(
-            lambda: _prepare(recipe, out, progress and cluster.writes)
+        raise ValueError(
+            f"Invalid argument max_hours. Expected: a number above 0, or None for no limit. "
+            f"Received: {max_hours}."
         )
-        if cluster.num_processes > 1:
-            cluster.require_agreement(_common(recipe, images))
-        run = cluster.in_turn(lambda: _begin(recipe, out, images, resume, cluster))
-        cluster.require_agreement(_place(run))
-        if run.report:
-            return run
-        if cluster.writes:
-            remove_stale(run.path)
-            remove_stale(run.checkpoints)
-        objective = cluster.in_turn(lambda: OBJECTIVES[recipe.objective](recipe, images, run.path))
-        # None may take a step before all have read the newest checkpoint.
-        loop = cluster.together(
-            lambda: Loop(
-                run, model, objective, images, cluster, progress, checkpoint_seconds, deadline
-            )
-        )
-        state = loop.go()
-        loop.write_last_weights()
-        cluster.together(lambda: _report(run, objective, images, state) if cluster.writes else None)
+    time_limit = TimeLimit(max_hours)
+    cluster = distribution.join()
+    reset_memory_peak()  # after joining, because it starts the backend
+    recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
+    out, progress = Path(out), progress and cluster.is_writer
+    recipe, model, splits = prepare(recipe, out, progress)
+    with contextlib.ExitStack() as stack:
+        run = None
+        if cluster.is_writer:
+            with explain_write_errors(out / "run.json", out / "checkpoints"):
+                out.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock_run(out))
+            run = open_run(recipe, out, splits, resume)
+            for folder in (run.path, run.checkpoints):
+                remove_stale(folder, seconds=0)
+        cluster.wait()
+        run = run or open_run(recipe, out, splits, resume=True)
+        if not run.report:
+            stop = stack.enter_context(StopRequest())
+            training = _Training(run, model, splits, cluster, stop, time_limit, checkpoint_seconds)
+            training.run_epochs(callbacks, progress)
+            training.finish()
     return run
 
 
-def _prepare(recipe, out, progress):
-    """Return the recipe as it can be trained here, its model and its images."""
-    told = recipe
-    recipe = _with_labels(_with_precision(recipe, out))
-    _require_options(recipe)
-    keras.utils.set_random_seed(recipe.seed)
-    model = build_model(recipe)
-    if not list_checkpoints(Path(out) / "checkpoints"):
-        start_weights(recipe, model)
-    if recipe.augmentation:
-        augmentation.make(**recipe.augmentation)
-    # Label names that nobody has given are left to the loader, which knows what is there.
-    images = {name: load_images(told, name, progress) for name in ("train", "val")}
-    _require_labels(recipe, images["train"])
-    return recipe, model, images
+class _Training:
+    """The objects of a training: model, batches, callbacks and state."""
 
-
-def _with_labels(recipe):
-    """Return a recipe with the names of its labels, those of its data where it has none."""
-    if recipe.label_names is not None:
-        return recipe
-    return replace(recipe, label_names=data.labels_of(recipe.data))
-
-
-def _require_options(recipe):
-    """Refuse arguments that what they are for does not take, before anything is loaded."""
-    teacher = [n for n in inspect.signature(load_teacher).parameters if n not in NOT_OPTIONS]
-    takers = {
-        "loss_options": (recipe.loss, losses.option_names(recipe.loss)),
-        "teacher_options": (load_teacher.__name__, teacher),
-    }
-    for field, (taker, known) in takers.items():
-        for name in getattr(recipe, field):
-            if name not in known:
-                hint = did_you_mean(name, known) or f"It takes {', '.join(known) or 'none'}"
-                raise ValueError(f"{field}: {taker} takes no {name!r}. {hint}")
-
-
-def _require_labels(recipe, images):
-    """Refuse images with other labels than the recipe's, or with one of which nothing is known."""
-    if images.label_names != recipe.label_names:
-        raise ValueError(
-            f"the recipe's label_names are {', '.join(recipe.label_names)}, but {recipe.data} has "
-            f"{', '.join(images.label_names)}. Leave label_names out to take those"
-        )
-    empty = np.flatnonzero(np.isnan(images.labels).all(axis=0))
-    if len(empty) and recipe.objective != "masked_reconstruction":
-        raise ValueError(
-            f"of {images.label_names[empty[0]]!r} nothing is known in any training image of "
-            f"{recipe.data}: its column is empty. Leave it out of label_names"
-        )
-
-
-def _common(recipe, images):
-    """Return what processes that train together must have in common."""
-    facts = {f"the recipe's {name}": value for name, value in recipe.to_dict().items()}
-    for name in ELSEWHERE:
-        del facts[f"the recipe's {name}"]
-    facts |= {
-        f"the SHA-256 of the {name}": total for name, total in _origins(recipe, "teacher").items()
-    }
-    facts |= {f"the fingerprint of the {name} images": s.fingerprint for name, s in images.items()}
-    versions = environment()["versions"]
-    return facts | {f"the version of {name}": versions[name] for name in ("xraylab", "keras")}
-
-
-def _place(run):
-    """Return what shows whether processes look into the same folder."""
-    checkpoints = [path.name for path in list_checkpoints(run.checkpoints)]
-    return {
-        f"the beginning of the run in {run.path.name}": run.facts["begun"],
-        f"the newest checkpoint in {run.path.name}": checkpoints[0] if checkpoints else None,
-        f"the report in {run.path.name}": run.report and run.report["finished"],
-    }
-
-
-def _report(run, objective, images, state):
-    """Write the report of a finished run."""
-    told = told_in_words(run.path / "report.json", run.checkpoints)
-    with distribute.undistributed(), told:
-        write_report(run, objective, images, state)
-
-
-def _with_precision(recipe, out):
-    """Return a recipe with ``precision="auto"`` decided: as the run began, or by what is here."""
-    if recipe.precision != "auto":
-        return recipe
-    try:
-        return replace(recipe, precision=Run(out).recipe.precision)
-    except FileNotFoundError:
-        return replace(recipe, precision=fastest_precision())
-
-
-def _begin(recipe, out, images, resume, cluster):
-    """Begin a run, or open the one to be resumed after checking that it is the same."""
-    fingerprints = {name: split.fingerprint for name, split in images.items()}
-    try:
-        run = Run(out) if cluster.writes else _wait_for_run(out)
-    except FileNotFoundError:
-        if not cluster.writes:
-            raise
-        _require_no_rest(Path(out))
-        facts = {
-            "recipe": recipe.to_dict(),
-            "data": fingerprints,
-            "origins": _origins(recipe, "teacher", "start_from"),
-            "train_prevalence": prevalence(images["train"]),
-            "commit": commit(),
-            "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+    def __init__(
+        self,
+        run: Run,
+        model: keras.Model,
+        splits: dict[str, Split],
+        cluster: Cluster,
+        stop: StopRequest,
+        time_limit: TimeLimit,
+        checkpoint_seconds: float,
+    ):
+        recipe = run.recipe
+        self.run, self.model, self.splits, self.cluster = run, model, splits, cluster
+        self.objective = OBJECTIVES[recipe.objective](recipe, splits, run.path)
+        self.batches = TrainingBatches(self.objective, splits["train"], recipe, cluster)
+        cluster.require_batch(self.batches.batch_size)
+        time_limit.validation_steps = math.ceil(len(splits["val"]) / self.batches.batch_size)
+        checkpoint = read_newest_checkpoint(run)
+        self.state: dict[str, Any] = {
+            "step": 0,
+            "epoch_step": 0,
+            "micro_batches": 1,
+            "seconds": 0.0,
+            "history": [],
+            "best": None,
         }
-        path = Path(out) / "run.json"
-        with told_in_words(path, Path(out) / "checkpoints"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, facts)
-        return Run(out)
-    if not resume and cluster.writes:
-        raise FileExistsError(
-            f"{run.path} already holds a run, begun {run.facts['begun']}. Add --resume "
-            "(resume=True) to continue it, or choose another --out"
-        )
-    # Where the images lie may change, from machine to machine, as long as they are the same.
-    changed = run.recipe.differences(recipe)
-    for name in ELSEWHERE:
-        changed.pop(name, None)
-    if changed:
-        listing = "; ".join(f"{name} was {old}, now {new}" for name, (old, new) in changed.items())
-        raise ValueError(
-            f"{run.path} was begun by another recipe: {listing}. Resume it as it was begun, or "
-            "choose another --out"
-        )
-    if run.facts["data"] != fingerprints:
-        raise ValueError(
-            f"{run.path} was begun on other images: those of {recipe.data} have changed since "
-            f"{run.facts['begun']}. Put the old ones back, or choose another --out"
-        )
-    # What the run started with no longer matters; what it still learns from does.
-    taught_by = {} if run.report else _origins(recipe, "teacher")
-    if taught_by != {name: run.facts["origins"][name] for name in taught_by}:
-        raise ValueError(
-            f"{run.path} was begun with another teacher than {recipe.teacher} is now. Put the old "
-            "one back, or choose another --out"
-        )
-    return run
-
-
-def _require_no_rest(out):
-    """Refuse a folder with what is left of a run: it would pass for this one's."""
-    left = [name for name in FILES if (out / name).exists()]
-    if left:
-        raise FileExistsError(
-            f"{out}: its run.json is missing, but {', '.join(left)} of a run are there. Put "
-            "run.json back, remove the rest of that run, or choose another --out"
-        )
-
-
-def _origins(recipe, *names):
-    """Return SHA-256 sums of the weights that fields of a recipe name: teacher, start_from."""
-    chosen = {"teacher": recipe.teacher_options.get("weights", "best"), "start_from": "best"}
-    sums = {}
-    for name in names:
-        source = getattr(recipe, name)
-        if source is not None:
-            path = Path(source)
-            path = Run(path).weights_file(chosen[name]) if path.is_dir() else path
-            if not path.exists():
-                raise FileNotFoundError(
-                    f"{path}: the recipe's {name} is expected there, and there is nothing"
-                )
-            sums[name] = sha256(path)
-    return sums
-
-
-def _wait_for_run(out):
-    """Return the run that the first process has begun in a folder that all can read."""
-    deadline = time.monotonic() + FOLDER_SECONDS
-    while not (Path(out) / "run.json").exists():
-        if time.monotonic() > deadline:
-            raise FileNotFoundError(
-                f"{out}: the first process has begun a run there, and this one cannot see it. All "
-                "processes need the same folder, on a disk that they share"
+        self.average = WeightAverage(model, recipe.ema) if recipe.ema else None
+        self.evaluated = EvaluatedModel(run, model, self.average)
+        self.validation = Validation(self.objective, splits["val"], self.evaluated)
+        self.recorder = Checkpointer(
+            run, self.state, self.batches, self.validation, cluster, stop, time_limit,
+            checkpoint_seconds,
+        )  # fmt: skip
+        # A run that has run out of memory continues with the micro-batches that fit.
+        former = checkpoint.state["micro_batches"] if checkpoint else 1
+        self._compile(
+            equal_parts(
+                self.batches.batch_size // cluster.num_devices, max(recipe.accumulation, former)
             )
-        time.sleep(0.1)
-    return Run(out)
+        )
+        if checkpoint:
+            self._restore(checkpoint)
+        else:
+            self.recorder.save()
+
+    def run_epochs(self, callbacks: Sequence[keras.callbacks.Callback], progress: bool) -> None:
+        """Train the epochs that remain."""
+        epochs = self.run.recipe.epochs
+        callbacks = [self.validation, *callbacks, self.recorder]
+        verbose = 0 if not progress else 1 if sys.stdout.isatty() else 2
+        self.trained.stop_training = False
+        while (epoch := len(self.state["history"])) < epochs and not self.trained.stop_training:
+            self.batches.start = self.state["epoch_step"]
+            try:
+                if self.batches.num_batches:
+                    self.trained.fit(
+                        self.batches,
+                        initial_epoch=epoch,
+                        # Keras takes the same number of batches in all epochs of a fit.
+                        epochs=epoch + 1 if self.batches.start else epochs,
+                        callbacks=callbacks,
+                        shuffle=False,
+                        verbose=verbose,
+                    )
+                else:  # the run was stopped between the last step of an epoch and its validation
+                    everyone = keras.callbacks.CallbackList(callbacks, model=self.trained)
+                    everyone.on_train_begin()
+                    everyone.on_epoch_end(epoch, self.trained.get_metrics_result())
+                    everyone.on_train_end()
+            except Exception as error:
+                if isinstance(error, OutOfMemory) or not is_out_of_memory(error):
+                    raise
+                self._use_smaller_micro_batches(error)
+
+    def finish(self) -> None:
+        """Write the final weights and the report."""
+        with self.evaluated.weights() as model:
+            self.recorder.write(write_weights, "last.weights.h5", model)
+        with distribution.undistributed():
+            self.recorder.write(
+                lambda path, state: write_report(self.run, self.objective, self.splits, state),
+                "report.json",
+                self.state,
+            )
+
+    def _compile(self, micro_batches):
+        """Create losses and optimizer for a number of micro-batches per step."""
+        self.batches.micro_batches = self.state["micro_batches"] = micro_batches
+        total_steps = self.run.recipe.epochs * self.batches.steps_per_epoch
+        self.trained = compile_for_training(
+            self.model, self.run.recipe, total_steps, self.objective, micro_batches
+        )
+        self.recorder.set_model(self.trained)
+
+    def _restore(self, checkpoint: Checkpoint):
+        """Continue from a checkpoint, also one written with other micro-batches."""
+        restore(checkpoint, training_variables(self.trained, self.average))
+        former, current = checkpoint.state["micro_batches"], self.batches.micro_batches
+        for variable in self.trained.optimizer.variables:
+            if variable.name == "iteration":  # Keras counts micro-batches
+                variable.assign(int(variable) // former * current)
+        self.state.update(checkpoint.state, micro_batches=current)
+        metrics = self.trained.metrics_variables
+        self.recorder.metrics = [keras.ops.convert_to_numpy(v) for v in metrics]
+        self.recorder.newest = checkpoint.path
+        # After a kill between writing the best weights and the checkpoint.
+        facts, best = weights_facts(self.run.path / "best.weights.h5"), self.state["best"]
+        if facts and (best is None or facts["monitor_value"] > best["monitor_value"]):
+            self.state["best"] = facts
+
+    def _use_smaller_micro_batches(self, error):
+        """After running out of memory, continue from the newest checkpoint with smaller ones."""
+        images, former = self.batches.batch_size, self.batches.micro_batches
+        share = images // self.cluster.num_devices
+        if former >= share or self.cluster.num_processes > 1:
+            raise OutOfMemory(
+                f"{self.run.recipe.model} at {self.run.recipe.size} px does not fit into memory "
+                f"with {max(share // former, 1)} images per device. Use a smaller size or model, "
+                "precision=mixed_float16 if the accelerator has it, or (with several processes) a "
+                f"new run with accumulation={equal_parts(share, min(2 * former, share))}."
+            ) from error
+        checkpoint = read_newest_checkpoint(self.run)
+        # On JAX the failed step has consumed the weights, which a new optimizer needs.
+        restore(checkpoint, training_variables(self.trained, self.average))
+        self._compile(equal_parts(share, 2 * former))
+        self._restore(checkpoint)
+        print(
+            f"Out of memory: each batch of {images} images is now processed in "
+            f"{self.batches.micro_batches} micro-batches of {images // self.batches.micro_batches}."
+            " The gradient is the same, except through batch normalization."
+        )
+
+
+def equal_parts(batch_size: int, minimum: int) -> int:
+    """Return the smallest number of equal parts of a batch that is at least ``minimum``."""
+    candidates = range(min(minimum, batch_size), batch_size + 1)
+    return next(number for number in candidates if batch_size % number == 0)

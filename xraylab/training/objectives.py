@@ -1,123 +1,104 @@
-"""What a run trains for: the model, what a batch asks of it, its losses, and how it is judged.
+"""Training objectives: the trained model with its loss, the batches, and the validation.
 
-The training loop is the same for all objectives. Each says what the loop must know:
+``objective.trained_model(model)`` returns the Keras model to compile and its loss;
+``objective.batch(images, labels, rows, seed)`` returns inputs, targets and sample weights;
+``objective.validate(model, split)`` returns validation scores and the value to maximize.
 
-* ``losses(model, parts)`` returns for each output that is trained a loss and its weight;
-* ``batch(images, labels, rows, seed)`` returns what the model is given and asked for;
-* ``shared(targets, scale)`` adds to the targets of a batch that goes through in parts what each
-  answer counts, where a loss divides by something that only the whole batch knows;
-* ``judge(model, split)`` returns the scores of an epoch, and one number that is higher the better.
+Losses are reduced by a weighted sum. The sample weights contain the normalization by the whole
+batch, so that micro-batches add up to it exactly, also where labels are unknown.
 """
 
-import math
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from scipy.special import expit
 
 from xraylab import losses, metrics
-from xraylab.io import atomic_write
-from xraylab.models import predict_logits, sigmoid
+from xraylab.data import Split
+from xraylab.models import predict_logits
 from xraylab.training import augmentation
 from xraylab.training.corruption import corrupt
-from xraylab.training.distribute import undistributed
-from xraylab.training.teachers import load_teacher
+from xraylab.training.distillation import Distiller, Teacher, cached_predictions, load_teacher
+from xraylab.training.distribution import undistributed
+from xraylab.training.optimizers import make_optimizer
+from xraylab.training.recipe import Recipe
+
+Splits = dict[str, Split]
 
 
 class Classification:
-    """Findings from labels; and the image again, where a model rebuilds it.
+    """Labels are predicted from images; models that reconstruct the image add that loss themselves.
 
     Args:
-        recipe: a :class:`xraylab.training.Recipe`.
-        images: its splits, by name.
-        folder: the run's folder, for what is worth keeping.
+        recipe: the recipe.
+        splits: its images by split; ``"train"`` is needed for the prevalence-weighted loss.
+        folder: the run's folder, for results worth storing.
     """
 
-    def __init__(self, recipe, images, folder=None):
-        self.recipe, self.images = recipe, images
-        self.augment = None
-        if recipe.augmentation:
-            self.augment = augmentation.make(**recipe.augmentation)
+    def __init__(self, recipe: Recipe, splits: Splits | None = None, folder: Path | None = None):
+        self.recipe = recipe
+        options = dict(recipe.loss_options)
+        if recipe.loss == "weighted_binary_crossentropy":
+            options.setdefault("prevalence", prevalence(splits["train"]))
+        self.loss = losses.get(recipe.loss, reduction="sum", **options)
+        self.augment = augmentation.make(**recipe.augmentation) if recipe.augmentation else None
 
-    def losses(self, model, parts=1):
-        """Return ``{output: (loss, weight)}``."""
-        outputs = _outputs(model)
-        require_logits(model)
-        if "distillation_logits" in outputs:
+    def trained_model(self, model: keras.Model) -> tuple[keras.Model, Any]:
+        """Return the model to compile, and its loss."""
+        if getattr(model, "distillation", False):
             raise ValueError(
-                f"{model.name} was built with a distillation head, which this objective has no "
-                "loss for: its untrained answers would count in the mean. Build it with "
-                'distillation=False, or train with objective="distillation"'
+                f"{model.name} has a distillation head, which this objective does not train. "
+                'Expected: distillation=False in model_options, or objective="distillation".'
             )
-        return {"logits": (self.label_loss(parts), 1.0)}
+        return model, self.loss
 
-    def label_loss(self, parts=1):
-        """Return the recipe's loss of the labels with its arguments."""
-        options = dict(self.recipe.loss_options)
-        if self.recipe.loss == "weighted_binary_crossentropy":
-            options.setdefault("prevalence", prevalence(self.images["train"]))
-        if parts > 1 and self._divides:
-            return _with_shares(losses.get(self.recipe.loss, **options, reduction="sum"))
-        return losses.get(self.recipe.loss, **options)
-
-    @property
-    def _divides(self):
-        """Whether the loss of the labels is a mean over those known, not over the images."""
-        return not losses.LOSSES[self.recipe.loss].sums_over_labels
-
-    def shared(self, targets, scale):
-        """Return the targets of a whole batch with what each answer counts, times ``scale``."""
-        if not self._divides:
-            return targets
-        labels = targets["logits"]
-        return targets | {"logits": np.stack([labels, scale * _shares(labels)], axis=-1)}
-
-    def batch(self, images, labels, rows, seed):
-        """Return ``(inputs, targets)`` of one step.
+    def batch(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, seed: int) -> tuple:
+        """Return ``(inputs, targets, sample_weights)`` of one step.
 
         Shapes:
-            images: (batch, size, size, 1) float32 in [0, 1]; labels: (batch, num_labels) float32;
-            rows: (batch,), the images' places in the training split.
+            images: (batch, size, size, 1) float32 in [0, 1].
+            labels: (batch, num_labels) float32, NaN where unknown.
+            rows: (batch,), indices of the images in the training split.
 
         Args:
-            seed: decides all random changes of this batch.
+            seed: determines the augmentation of this batch.
         """
         if self.augment is not None:
             images, labels = self.augment(images, labels, seed)
-        return images, {"logits": labels}
+        images, labels = np.asarray(images), np.asarray(labels)
+        return images, labels, label_weights(labels, self.loss.sums_over_labels)
 
-    def judge(self, model, split):
-        """Return ``(scores, merit)`` of a model on the validation images."""
+    def validate(self, model: keras.Model, split: Split) -> tuple[dict[str, float], float]:
+        """Return ``(scores, monitor_value)`` of a model on the validation images.
+
+        The monitored value is the macro AUC; if no label has both classes, the negative loss.
+        """
         logits = predict_logits(model, split).astype(np.float64)
-        truth = split.labels
-        val_loss = float(np.nanmean(np.logaddexp(0.0, logits) - logits * truth))
-        score = metrics.score(truth, sigmoid(logits), label_names=split.label_names)
-        defined = not math.isnan(score.macro_auc)
-        row = {
-            "val_binary_crossentropy": val_loss,
-            "val_macro_auc": score.macro_auc if defined else None,
-        }
-        # Where the validation images define no AUC at all, the loss has to decide.
-        return row, score.macro_auc if defined else -val_loss
+        bce = float(np.nanmean(np.logaddexp(0.0, logits) - logits * split.labels))
+        auc = metrics.score(split.labels, expit(logits), label_names=split.label_names).macro_auc
+        return {
+            "val_binary_crossentropy": bce,
+            "val_macro_auc": auc,
+        }, -bce if np.isnan(auc) else auc
 
 
 class Distillation(Classification):
-    """Findings from labels and from a frozen teacher: (1 - α) · label loss + α · distillation.
+    """Labels are predicted from images, labels and a frozen teacher; see :class:`Distiller`."""
 
-    A student with a distillation head learns from the labels with one head and from the teacher
-    with the other (``touvron2021``); any other student learns from both with its only head.
-    """
-
-    def __init__(self, recipe, images, folder=None):
-        super().__init__(recipe, images, folder)
-        self._teacher, self._said = None, None
+    def __init__(self, recipe: Recipe, splits: Splits | None = None, folder: Path | None = None):
+        super().__init__(recipe, splits, folder)
+        self._teacher: Teacher | None = None
+        self._predictions = None
         if self.augment is None:
-            # What the teacher says of an image never changes unless the image does: ask it once.
-            self._said = _remembered(folder / "teacher.npy", lambda: self.teacher, images["train"])
+            # Without augmentation the teacher predicts the same in every epoch.
+            self._predictions = cached_predictions(
+                folder / "teacher.npy", self.teacher, splits["train"]
+            )
 
-    @property
-    def teacher(self):
-        """The frozen :class:`xraylab.training.teachers.Teacher`, loaded when it is needed."""
+    def teacher(self) -> Teacher:
+        """Return the frozen teacher, loaded at the first call."""
         if self._teacher is None:
             recipe = self.recipe
             with undistributed():
@@ -126,99 +107,60 @@ class Distillation(Classification):
                 )
         return self._teacher
 
-    def losses(self, model, parts=1):
-        """Return ``{output: (loss, weight)}``."""
-        outputs, share = _outputs(model), self.recipe.distillation_weight
-        label_loss = self.label_loss(parts)
-        from_teacher = losses.Distillation(self.recipe.temperature)
-        if parts > 1:
-            from_teacher = _with_shares(
-                losses.Distillation(self.recipe.temperature, weight_labels=False, reduction="sum")
-            )
-        if "distillation_logits" in outputs:
-            return {
-                "logits": (label_loss, 1 - share),
-                "distillation_logits": (from_teacher, share),
-            }
+    def trained_model(self, model: keras.Model) -> tuple[keras.Model, Any]:
+        """Return the model to compile, and its loss."""
+        teacher_loss = losses.Distillation(
+            self.recipe.temperature, weight_labels=False, reduction="sum"
+        )
+        return Distiller(model, self.loss, teacher_loss, self.recipe.distillation_weight), None
 
-        def both(targets, logits):
-            # Of the last axis one half is from the labels, one from the teacher.
-            labels, probabilities = ops.split(targets, 2, axis=-1)
-            if targets.shape[-1] == 2:
-                labels, probabilities = labels[..., 0], probabilities[..., 0]
-            elif not self._divides:
-                labels = labels[..., 0]
-            return (1 - share) * label_loss(labels, logits) + share * from_teacher(
-                probabilities, logits
-            )
-
-        return {"logits": (both, 1.0)}
-
-    def batch(self, images, labels, rows, seed):
-        """Return ``(inputs, targets)`` of one step."""
-        images, targets = super().batch(images, labels, rows, seed)
-        said = self.teacher(images) if self._said is None else self._said[rows]
-        labels = np.asarray(targets["logits"])
-        if self.recipe.model_options.get("distillation"):
-            return images, targets | {"distillation_logits": said}
-        return images, targets | {"logits": np.stack([labels, said], axis=-1)}
-
-    def shared(self, targets, scale):
-        """Return the targets of a whole batch with what each answer counts, times ``scale``."""
-        if "distillation_logits" in targets:
-            targets, said = super().shared(targets, scale), targets["distillation_logits"]
-            shares = scale * _shares(said, weighted=True)
-            return targets | {"distillation_logits": np.stack([said, shares], axis=-1)}
-        labels, said = np.moveaxis(targets["logits"], -1, 0)
-        columns = [labels, scale * _shares(labels), said, scale * _shares(said, weighted=True)]
-        return targets | {"logits": np.stack(columns, axis=-1)}
+    def batch(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, seed: int) -> tuple:
+        """Return ``(inputs, targets, sample_weights)`` of one step."""
+        images, labels, weights = super().batch(images, labels, rows, seed)
+        if self._predictions is None:
+            predictions = self.teacher()(images)
+        else:
+            predictions = self._predictions[rows]
+        known = ~np.isnan(predictions)
+        total = np.where(known, predictions, 0.0).sum(axis=0, dtype=np.float64)
+        rarity = (1 - total / np.maximum(known.sum(axis=0), 1)).astype(np.float32)
+        return (
+            images,
+            {"labels": labels, "teacher": predictions},
+            {"labels": weights, "teacher": label_weights(predictions) * rarity},
+        )
 
 
 class MaskedReconstruction:
-    """The image from what is left of it when large parts are painted over; no label is read."""
+    """Masked pre-training: the image is reconstructed from a corrupted version; no labels."""
 
-    def __init__(self, recipe, images, folder=None):
-        self.recipe, self.images = recipe, images
+    def __init__(self, recipe: Recipe, splits: Splits | None = None, folder: Path | None = None):
+        self.recipe = recipe
 
-    def losses(self, model, parts=1):
-        """Return ``{output: (loss, weight)}``."""
+    def trained_model(self, model: keras.Model) -> tuple[keras.Model, Any]:
+        """Return the model to compile, and its loss: the absolute error where corrupted."""
+        return model, keras.losses.MeanAbsoluteError(reduction="sum")
 
-        def masked(targets, reconstruction):
-            images, mask = targets[..., :1], targets[..., 1:2]
-            errors = losses.masked_reconstruction_error(images, reconstruction, mask)
-            if parts > 1:
-                return ops.sum(errors * targets[..., 2:])
-            return ops.sum(errors) / ops.maximum(ops.sum(mask), 1.0)
-
-        return {"reconstruction": (masked, 1.0)}
-
-    def shared(self, targets, scale):
-        """Return the targets of a whole batch with what each pixel counts, times ``scale``."""
-        mask = targets["reconstruction"][..., 1:]
-        shares = scale * mask / max(mask.sum(dtype=np.float64), 1.0)
-        columns = [targets["reconstruction"], shares.astype(mask.dtype)]
-        return targets | {"reconstruction": np.concatenate(columns, axis=-1)}
-
-    def batch(self, images, labels, rows, seed):
-        """Return corrupted images, and the images and masks."""
+    def batch(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, seed: int) -> tuple:
+        """Return corrupted images, original images, and the mask divided by its sum."""
         corrupted, mask = corrupt(images, seed)
-        target = np.concatenate([images, mask.astype(images.dtype)], axis=-1)
-        return corrupted, {"reconstruction": target}
+        weights = mask[..., 0] / max(mask.sum(dtype=np.float64), 1.0)
+        return corrupted, images, weights.astype(np.float32)
 
-    def judge(self, model, split):
-        """Return the error on the corrupted pixels of validation images, corrupted alike each time.
+    def validate(self, model: keras.Model, split: Split) -> tuple[dict[str, float], float]:
+        """Return ``(scores, monitor_value)``: the mean absolute error on corrupted pixels.
 
-        At most 1,024 images are taken.
+        The first 1,024 images are used, corrupted the same way in every epoch.
         """
-        total, count = 0.0, 0.0
-        for seed, (images, _) in enumerate(split.to_dataset(min(64, len(split)))):
+        total, count = 0.0, 0
+        for seed, (images, _) in enumerate(split.to_dataset(64)):
             if seed == 16:
                 break
             corrupted, mask = corrupt(images, seed)
-            painted = ops.convert_to_numpy(model.predict_on_batch(corrupted))
-            total += float(np.abs(painted - images)[mask].sum(dtype=np.float64))
-            count += float(mask.sum())
-        error = total / max(count, 1.0)
+            reconstruction = keras.ops.convert_to_numpy(model.predict_on_batch(corrupted))
+            total += float(np.abs(reconstruction - images)[mask].sum(dtype=np.float64))
+            count += int(mask.sum())
+        error = total / max(count, 1)
         return {"val_masked_error": error}, -error
 
 
@@ -229,90 +171,44 @@ OBJECTIVES = {
 }
 
 
-def require_logits(model):
-    """Refuse a model whose answers come out of a sigmoid: the losses apply one themselves.
+def compile_for_training(
+    model: keras.Model,
+    recipe: Recipe,
+    total_steps: int,
+    objective: Any = None,
+    micro_batches: int = 1,
+) -> keras.Model:
+    """Compile a model with a recipe's loss and optimizer, and return the model to fit.
 
     Args:
-        model: a model of :func:`xraylab.models.build`, or a built Keras model that answers with
-            logits.
-
-    Raises:
-        ValueError: if no answer to images of noise leaves [0, 1], whatever its weights.
+        model: a built model.
+        recipe: the recipe.
+        total_steps: optimizer steps of the whole run.
+        objective: an object of this module; None for :class:`Classification`.
+        micro_batches: micro-batches per step.
     """
-    if hasattr(model, "image_size"):
-        shape = (model.image_size, model.image_size, 1)
-    else:
-        shape = model.input_shape[1:]
-    images = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
-
-    def is_bounded():
-        answer = ops.convert_to_numpy(model(images, training=False))
-        return bool(((answer >= 0) & (answer <= 1)).all())
-
-    if not is_bounded():
-        return
-    # Chance can put a few logits there, but not with other weights in the last layer as well.
-    for layer in reversed(model.layers):
-        former = [np.array(v) for v in layer.trainable_variables]
-        try:
-            for variable, value in zip(layer.trainable_variables, former, strict=True):
-                variable.assign(value - 10.0)
-            if not is_bounded():
-                return
-        finally:
-            for variable, value in zip(layer.trainable_variables, former, strict=True):
-                variable.assign(value)
-    raise ValueError(
-        f"{model.name} ends in a sigmoid: all its answers lie in [0, 1], whatever its weights. The "
-        "losses expect logits and apply the sigmoid themselves; applied twice, it leaves hardly "
-        "any gradient. Remove the last activation. To see what the mistake does, train with "
-        'loss="double_sigmoid_crossentropy"'
+    trained, loss = (objective or Classification(recipe)).trained_model(model)
+    trained.compile(
+        optimizer=make_optimizer(recipe, trained, total_steps, micro_batches),
+        loss=loss,
+        jit_compile="auto" if recipe.xla is None else recipe.xla,
     )
+    trained.optimizer.build(trained.trainable_variables)
+    return trained
 
 
-def _shares(answers, weighted=False):
-    """Return what each known answer counts in the mean of a batch, 0 for one that is unknown.
+def label_weights(targets: np.ndarray, sums_over_labels: bool = False) -> np.ndarray:
+    """Return the weight of each target in the loss of a batch, 0 where it is NaN.
 
     Args:
-        answers: (batch, num_labels), nan where unknown.
-        weighted: whether each label counts by one minus its mean, as in distillation.
+        targets: (batch, num_labels).
+        sums_over_labels: whether the loss is the mean over images, instead of over known labels.
     """
-    known = ~np.isnan(answers)
-    shares = known / max(known.sum(), 1)
-    if weighted:
-        total = np.where(known, answers, 0.0).sum(axis=0, dtype=np.float64)
-        shares = shares * (1 - total / np.maximum(known.sum(axis=0), 1))
-    return shares.astype(np.float32)
+    known = ~np.isnan(targets)
+    count = len(targets) if sums_over_labels else max(known.sum(), 1)
+    return (known / count).astype(np.float32)
 
 
-def _with_shares(loss):
-    """Return a loss whose targets hold, last, the answers and what each of them counts."""
-
-    def shared(targets, outputs):
-        return loss(targets[..., 0], outputs, targets[..., 1])
-
-    return shared
-
-
-def _remembered(path, teacher, split):
-    """Return a teacher's probabilities for a split, from a file if they were asked for before."""
-    if path.exists():
-        said = np.load(path, allow_pickle=False)
-        if len(said) == len(split):
-            return said
-    with undistributed():
-        said = teacher().remembered(split)
-    with atomic_write(path) as stream:
-        np.save(stream, said)
-    return said
-
-
-def _outputs(model):
-    """Return what a model answers, as names with shapes."""
-    images = keras.KerasTensor((1, model.image_size, model.image_size, 1))
-    return model.compute_output_spec(images, return_intermediates=True)
-
-
-def prevalence(split):
-    """Return the share of the images with each label, of those images where it is known."""
+def prevalence(split: Split) -> list[float]:
+    """Return the fraction of images with each label, among those where it is known."""
     return np.nanmean(np.asarray(split.labels, dtype=np.float64), axis=0).tolist()

@@ -1,44 +1,40 @@
-"""Which numbers the accelerator at hand computes fastest with."""
+"""The fastest dtype policy of the accelerator."""
 
 import keras
 
 from xraylab.backend import accelerators
 
-HALF_FROM = (7, 0)
-"""Compute capability from which NVIDIA's cards have tensor cores for float16 (V100, T4)."""
+FLOAT16_CAPABILITY = (7, 0)
+"""Lowest compute capability of NVIDIA GPUs with tensor cores for float16 (V100, T4)."""
 
-BRAIN_FROM = (8, 0)
-"""Compute capability from which they have them for bfloat16 (A100, H100), which cannot overflow."""
+BFLOAT16_CAPABILITY = (8, 0)
+"""Lowest compute capability with tensor cores for bfloat16 (A100, H100), which cannot overflow."""
 
 
-def fastest_precision():
-    """Return the precision of a recipe that suits this machine.
+def fastest_precision() -> str:
+    """Return the dtype policy that is fastest on this machine.
 
-    ``"mixed_bfloat16"`` where the card has tensor cores for it, ``"mixed_float16"`` where it has
+    ``"mixed_bfloat16"`` where the GPU has tensor cores for it, ``"mixed_float16"`` where it has
     them for float16 only, else ``"float32"``: on a P100 half precision saves memory but no time,
-    and on a processor it is slower.
+    and on a CPU it is slower.
     """
-    if not accelerators():
+    capability = compute_capability() if accelerators() else None
+    if capability is None or capability < FLOAT16_CAPABILITY:
         return "float32"
-    capability = compute_capability()
-    if capability is None:
-        return "float32"
-    if capability >= BRAIN_FROM:
-        return "mixed_bfloat16"
-    return "mixed_float16" if capability >= HALF_FROM else "float32"
+    return "mixed_bfloat16" if capability >= BFLOAT16_CAPABILITY else "mixed_float16"
 
 
-def compute_capability():
-    """Return the compute capability of the first NVIDIA card, as (8, 0), or None."""
+def compute_capability() -> tuple[int, int] | None:
+    """Return the compute capability of the first NVIDIA GPU, as (8, 0), or None."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        cards = tf.config.list_physical_devices("GPU")
-        details = tf.config.experimental.get_device_details(cards[0]) if cards else {}
+        gpus = tf.config.list_physical_devices("GPU")
+        details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
         return details.get("compute_capability")
     if keras.backend.backend() == "jax":
         import jax
 
-        told = getattr(jax.local_devices()[0], "compute_capability", None)
-        return None if told is None else tuple(int(part) for part in str(told).split("."))
+        text = getattr(jax.local_devices()[0], "compute_capability", None)
+        return None if text is None else tuple(int(part) for part in str(text).split("."))
     return None

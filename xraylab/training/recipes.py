@@ -1,13 +1,14 @@
-"""Recipes by name: every row of the slides and of the MXA paper, in two versions.
+"""Named recipes: every row of the slides and of the MXA paper, in two versions.
 
-``…_as_published`` does what the source says it did, and names what it does not say; ``…_tuned`` is
-what we would do with the same model. A tuned recipe is written as its differences from the
+``…_as_published`` follows the source, and its note lists what the source leaves open; ``…_tuned``
+trains the same model with current practice. A tuned recipe is defined by its differences from the
 published one, its parent.
 """
 
 import fnmatch
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from xraylab.data import data_root
 from xraylab.models import list_models
@@ -17,30 +18,31 @@ from xraylab.training.recipe import Recipe
 from xraylab.training.throughput import MEASURED, images_per_second
 
 SLIDES_NOTE = (
-    "The slides give the network, the loss of the proposed models, training from scratch and "
-    "flips, rotations, zooms and translations. They give neither the loss of the baselines "
-    "(cross-entropy is assumed), nor epochs, batch, optimiser, learning rate, λ, α and γ, nor the "
-    "strength of the changes: those are ours."
+    "The slides specify the network, the loss of the proposed models, training from scratch, and "
+    "augmentation by flips, rotations, zooms and translations. They do not specify the loss of the "
+    "baselines (cross-entropy is assumed), epochs, batch size, optimizer, learning rate, λ, α, γ "
+    "and the strength of the augmentation: these values are ours."
 )
 
 PAPER_NOTE = (
     "Settings of the paper's appendix P; its RandAugment is approximated by that of Keras, see "
-    "xraylab.training.augmentation.RandAugment. The paper's released run differs: a second sigmoid before the "
-    "loss of the baseline, and a box head that no gradient reaches (chapter 18). CheXpert must be "
-    "got from its publishers: set data_options.root to its folder. The teacher's public weights go "
-    "into teachers/ in the data folder of xraylab, as chapter 13 tells; or set teacher to the file."
+    "xraylab.training.augmentation.RandAugment. The paper's released code differs: a second sigmoid before the "
+    "loss of the baseline, and a region-proposal head without a gradient (chapter 18). Download "
+    "CheXpert from its publishers and set data_options.root to its folder. The teacher's public "
+    "weights belong in teachers/ in the data folder of xraylab (chapter 13); or set teacher to the "
+    "file."
 )
 
 
 @dataclass(frozen=True)
 class NamedRecipe:
-    """A recipe with what a reader should know before training by it.
+    """A recipe with its name, source and notes.
 
     Attributes:
-        name: what the command line calls it.
+        name: its name on the command line.
         recipe: the :class:`xraylab.training.Recipe`.
-        parent: name of the recipe it was made from, or None.
-        source: bibliography key of what it follows.
+        parent: name of the recipe it is derived from, or None.
+        source: bibliography key of its source.
         note: what the source leaves open, or what was changed and why.
     """
 
@@ -51,21 +53,21 @@ class NamedRecipe:
     note: str
 
     @property
-    def command(self):
-        """The command line that trains by it."""
+    def command(self) -> str:
+        """The command line that trains it."""
         root = " --set data_options.root=FOLDER" if self.recipe.data == "chexpert" else ""
         return f"xraylab train {self.name} --out runs/{self.name}{root}"
 
     @property
-    def changes(self):
-        """``{field: (parent's, own)}``; empty without a parent."""
+    def changes(self) -> dict[str, tuple]:
+        """``{field: (parent's value, own value)}``; empty without a parent."""
         return {} if self.parent is None else get(self.parent).recipe.differences(self.recipe)
 
-    def hours(self, machine):
-        """Return the training hours on a machine of :data:`throughput.MEASURED`, or None.
+    def hours(self, machine: str) -> float | None:
+        """Estimate the training hours on a machine of :data:`throughput.MEASURED`.
 
-        They follow from the measured speed of a step of this model as a classifier, at 64 px; None
-        where it was not measured, or the recipe has another size or trains for something else.
+        None unless the recipe trains a classifier on ChestMNIST at a size whose throughput was
+        measured.
         """
         speed = images_per_second(self.recipe.model, self.recipe.size, machine)
         images = self.recipe.num_images or SPLIT_SIZES["train"]
@@ -74,8 +76,8 @@ class NamedRecipe:
             return None
         return self.recipe.epochs * images / speed / 3600
 
-    def describe(self):
-        """Return a paragraph: what it is, its command, cost and expected score."""
+    def describe(self) -> str:
+        """Return a paragraph: note, command, cost and expected score."""
         costs = [
             f"{hours:.1f} h on {machine}"
             for machine in MEASURED
@@ -87,13 +89,13 @@ class NamedRecipe:
                 self.note,
                 f"Command: {self.command}",
                 f"Cost of training: {', '.join(costs) or 'not measured'}.",
-                "Expected score: not run; no score is claimed before a recorded run.",
+                "Expected score: unknown until a run has been recorded.",
             ]
         )
 
 
 def _slides():
-    """Return the recipes of the slides' tables."""
+    """Yield the recipes of the slides' tables: stem, recipe, source and note."""
     rows = {
         "resnet50": {"learning_rate": 1e-3},
         "densenet121": {"learning_rate": 1e-3},
@@ -120,7 +122,7 @@ def _slides():
 
 
 def _paper():
-    """Return the recipes of the MXA paper's ablation."""
+    """Yield the recipes of the MXA paper's ablation."""
     baseline = Recipe(
         model="efficientvit_m5",
         data="chexpert",
@@ -138,9 +140,8 @@ def _paper():
         augmentation={"presets": "randaugment"},
         precision="auto",
     )
-    mxa = replace(baseline, model="efficientvit_m5_mxa", model_options={"arrangement": "authors"})
-    taught = replace(
-        mxa,
+    mxa = baseline.replace(model="efficientvit_m5_mxa", model_options={"arrangement": "authors"})
+    taught = mxa.replace(
         objective="distillation",
         teacher=str(data_root() / "teachers" / "densenet121-res224-chex.safetensors"),
         teacher_options={"trained": "chex"},
@@ -162,22 +163,22 @@ TUNED = {
     "augmentation": {"presets": "images"},
     "precision": "auto",
 }
-"""What our versions of all classifiers have in common."""
+"""Fields that all tuned recipes share."""
 
 TUNED_NOTE = (
-    "Ours: small turns and shifts and no mirror images; averaged weights; weight decay for kernels "
-    "only; a bound on the gradient; {loss}. Chosen from common practice, not by a search."
+    "Ours: small rotations and translations without mirroring; averaged weights; weight decay for "
+    "kernels only; gradient clipping; {loss}. Chosen from common practice, not by a search."
 )
 
-WHY_LOSS = {
-    "asymmetric": "the asymmetric loss, for findings are rare",
-    "binary_focal_crossentropy": "the focal loss stays, for it is part of the model's description",
-    "binary_crossentropy": "the cross-entropy stays, and uncertain labels are left out",
+LOSS_NOTES = {
+    "asymmetric": "the asymmetric loss, because findings are rare",
+    "binary_focal_crossentropy": "the focal loss of the model's description",
+    "binary_crossentropy": "cross-entropy, with uncertain labels treated as unknown",
 }
 
 
 def _lt_vit():
-    """Return our recipes for LT-ViT, whose source's settings are not known."""
+    """Yield our recipes for LT-ViT, whose source does not publish its settings."""
     pretraining = Recipe(
         model="lt_vit_tiny",
         data="chestmnist",
@@ -190,15 +191,15 @@ def _lt_vit():
         precision="auto",
     )
     yield "lt_vit_tiny_64_pretraining", pretraining, "marikkar2023", "Everything here is ours."
-    scratch = replace(pretraining, objective="classification", epochs=30, **TUNED)
-    note = TUNED_NOTE.format(loss=WHY_LOSS[scratch.loss])
+    scratch = pretraining.replace(objective="classification", epochs=30, **TUNED)
+    note = TUNED_NOTE.format(loss=LOSS_NOTES[scratch.loss])
     yield "lt_vit_tiny_64_tuned", scratch, "marikkar2023", note
 
 
 def _efficientvit():
-    """Return our recipes for the smallest EfficientViT on small images, with MXA and without."""
+    """Yield our recipes for the smallest EfficientViT on small images, with and without MXA."""
     note = "The paper trains the largest model, at 224 px. " + TUNED_NOTE.format(
-        loss=WHY_LOSS["asymmetric"]
+        loss=LOSS_NOTES["asymmetric"]
     )
     plain = Recipe(
         model="efficientvit_m0",
@@ -211,26 +212,26 @@ def _efficientvit():
     )
     yield "efficientvit_m0_64_tuned", plain, "rand2025", note
     options = {"arrangement": "paper"}
-    mxa = replace(plain, model="efficientvit_m0_mxa", model_options=options)
+    mxa = plain.replace(model="efficientvit_m0_mxa", model_options=options)
     yield "efficientvit_m0_mxa_64_tuned", mxa, "rand2025", note
 
 
 def _tuned(published):
-    """Return what we would do with the model of a published recipe."""
+    """Return our version of a published recipe."""
     changes = dict(TUNED)
     if published.model == "dbct":
-        changes["loss"] = published.loss  # the focal loss is part of the model's description
+        changes["loss"] = published.loss
     if published.data == "chexpert":
-        # Findings are common in CheXpert; what is uncertain is left out, not believed.
+        # Findings are common in CheXpert.
         changes |= {"loss": "binary_crossentropy", "data_options": {"uncertain": "ignore"}}
         changes |= {"weight_decay": published.weight_decay, "adaptive_clip": None}
     if "arrangement" in published.model_options:
         changes["model_options"] = {**published.model_options, "arrangement": "paper"}
-    return replace(published, **changes)
+    return published.replace(**changes)
 
 
-def _named():
-    """Return every recipe by its name."""
+def _all_recipes():
+    """Return every recipe by name."""
     found = {}
     for row in (_slides, _paper):
         for stem, published, source, note in row():
@@ -238,7 +239,7 @@ def _named():
             found[name] = NamedRecipe(name, published, None, source, note)
             tuned = f"{stem}_tuned"
             recipe = _tuned(published)
-            note = TUNED_NOTE.format(loss=WHY_LOSS[recipe.loss])
+            note = TUNED_NOTE.format(loss=LOSS_NOTES[recipe.loss])
             found[tuned] = NamedRecipe(tuned, recipe, name, source, note)
     for row in (_efficientvit, _lt_vit):
         for name, recipe, source, note in row():
@@ -246,59 +247,62 @@ def _named():
     return found
 
 
-RECIPES = _named()
+RECIPES: dict[str, NamedRecipe] = _all_recipes()
 """All :class:`NamedRecipe` by name."""
 
 
-def list_recipes(pattern="*"):
-    """Return the names of the recipes; ``pattern`` filters them as a shell would."""
+def list_recipes(pattern: str = "*") -> list[str]:
+    """Return the names of the recipes that match a shell-style pattern."""
     return fnmatch.filter(RECIPES, pattern)
 
 
-def get(name):
+def get(name: str) -> NamedRecipe:
     """Return the :class:`NamedRecipe` of a name.
 
     Raises:
-        ValueError: if there is none; the message names the nearest ones.
+        ValueError: if there is none; the message suggests names.
     """
     if name not in RECIPES:
-        hint = did_you_mean(name, RECIPES, most=3) or "List them with: xraylab recipes"
-        raise ValueError(f"unknown recipe {name!r}. {hint}")
+        raise _unknown("recipe", name, RECIPES, "xraylab recipes")
     return RECIPES[name]
 
 
-def find(name):
-    """Return the :class:`Recipe` of a name: that of a recipe, or the plain one of a model.
+def find(name: str) -> Recipe:
+    """Return a named recipe, or the default recipe of a model.
 
     Raises:
-        ValueError: if there is neither; the message names the nearest ones.
+        ValueError: if there is neither; the message suggests names.
     """
     if name in RECIPES:
         return RECIPES[name].recipe
     if name in list_models():
         return Recipe(model=name)
-    hint = did_you_mean(name, [*RECIPES, *list_models()], most=3)
-    hint = hint or "List them with: xraylab recipes, xraylab models"
-    raise ValueError(f"there is no recipe and no model {name!r}. {hint}")
+    names = [*RECIPES, *list_models()]
+    raise _unknown("recipe or model", name, names, "xraylab recipes, xraylab models")
 
 
-def on_other_data(recipe, data):
-    """Return a recipe for another source, without the options and label names of its own."""
+def _unknown(kind, name, names, command):
+    hint = did_you_mean(name, names, most=3) or f"List them with: {command}"
+    return ValueError(f"Unknown {kind}. Expected: one of {len(names)}. Received: {name!r}. {hint}")
+
+
+def on_other_data(recipe: Recipe, data: str) -> Recipe:
+    """Return a recipe with another data source, without data options and label names."""
     if recipe.data == data:
         return recipe
-    return replace(recipe, data=data, data_options={}, label_names=None)
+    return recipe.replace(data=data, data_options={}, label_names=None)
 
 
-def override(recipe, settings):
-    """Return a recipe with some fields changed by text, as the command line has them.
+def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
+    """Return a recipe with some fields changed by text, as on the command line.
 
     Args:
-        recipe: a :class:`xraylab.training.Recipe`.
-        settings: texts as ``"epochs=3"`` or ``"data_options.root=images"``; what is right of the
-            first ``=`` is read as JSON where it can be, else as text.
+        recipe: the recipe.
+        settings: texts such as ``"epochs=3"`` or ``"data_options.root=images"``. Values are parsed
+            as JSON if possible, and are text otherwise.
 
     Raises:
-        ValueError: if a text has no ``=`` or names no field; the message names the nearest ones.
+        ValueError: if a text has no ``=`` or no known field; the message suggests names.
     """
     changes = {}
     for text in settings:
@@ -306,17 +310,17 @@ def override(recipe, settings):
         name, dot, key = path.strip().partition(".")
         known = recipe.to_dict()
         if not equals or name not in known or (dot and not isinstance(known[name], dict)):
-            hint = did_you_mean(name, known, most=3) or f"They are {', '.join(known)}"
+            hint = did_you_mean(name, known, most=3) or f"The fields are {', '.join(known)}"
             raise ValueError(
-                f"{text!r} is no setting of a recipe; expected FIELD=VALUE or FIELD.KEY=VALUE, as "
-                f"in epochs=3 or data_options.root=images. {hint}"
+                "Invalid setting of a recipe. Expected: FIELD=VALUE or FIELD.KEY=VALUE, as in "
+                f"epochs=3 or data_options.root=images. Received: {text!r}. {hint}"
             )
         parsed = _parse(value)
         if dot:
             changes[name] = {**changes.get(name, known[name]), key: parsed}
         else:
             changes[name] = parsed
-    return replace(recipe, **changes)
+    return recipe.replace(**changes)
 
 
 def _parse(value):

@@ -1,20 +1,25 @@
-"""The report of a finished run: what was trained, on what, with what, and what came of it."""
+"""The report of a finished run, and the environment it was trained in."""
 
 import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from scipy.special import expit
 
 from xraylab import __version__, metrics
 from xraylab.backend import installed_version, memory_peak
-from xraylab.models import predict_logits, sigmoid, spec
-from xraylab.training.run import write_json
+from xraylab.data import Split
+from xraylab.io import write_json
+from xraylab.models import predict_logits, spec
+from xraylab.training.run import Run
 
 REPORTED_PACKAGES = ("keras", "tensorflow", "jax", "numpy")
 
 
-def environment():
-    """Return platform, versions and accelerators as plain values, ready for JSON."""
+def environment() -> dict[str, Any]:
+    """Return platform, package versions and devices as plain values, ready for JSON."""
     import keras
 
     versions = {"python": platform.python_version(), "xraylab": __version__}
@@ -27,10 +32,10 @@ def environment():
     }
 
 
-def commit():
-    """Return the commit of this package, with ``-dirty`` if its files differ from it.
+def commit() -> str | None:
+    """Return the Git commit of this package, with ``-dirty`` if its files differ from it.
 
-    None where git does not look after the package's files, as where it was installed.
+    None if Git does not track the package's files, as in an installed package.
     """
     folder = Path(__file__).resolve().parents[1]
 
@@ -46,39 +51,22 @@ def commit():
         return None
 
 
-def describe_epoch(epoch, epochs, losses, scores):
-    """Return what a reader is told of an epoch, in one line.
-
-    Args:
-        epoch: its number, from 0.
-        epochs: how many there are.
-        losses: its mean losses by name.
-        scores: its validation scores by name, None where undefined.
-    """
-    shown = "  ".join(
-        f"{name.removeprefix('val_').replace('_', ' ')} "
-        f"{'undefined' if value is None else format(value, '.4f')}"
-        for name, value in scores.items()
-    )
-    return f"epoch {epoch + 1}/{epochs}  loss {losses['loss']:.4f}  validation: {shown}"
-
-
-def write_report(run, objective, images, state):
+def write_report(run: Run, objective: Any, splits: dict[str, Split], state: dict[str, Any]) -> None:
     """Score the best weights on the validation images and write ``report.json``.
 
     Args:
-        run: the :class:`xraylab.training.Run`.
-        objective: what it was trained for, of :mod:`xraylab.training.objectives`.
-        images: its splits, by name.
-        state: the state of the training loop at its end.
+        run: the run.
+        objective: its objective, of :mod:`xraylab.training.objectives`.
+        splits: its images by split.
+        state: the position and history of the run at its end.
     """
     model = run.load_model("best")
     if run.recipe.objective == "masked_reconstruction":
-        validation, _ = objective.judge(model, images["val"])
+        validation, _ = objective.validate(model, splits["val"])
     else:
         validation = metrics.score(
-            images["val"].labels,
-            sigmoid(predict_logits(model, images["val"])),
+            splits["val"].labels,
+            expit(predict_logits(model, splits["val"])),
             label_names=run.recipe.label_names,
             prevalence=run.facts["train_prevalence"],
         ).to_dict()
@@ -87,7 +75,7 @@ def write_report(run, objective, images, state):
         {
             "recipe": run.recipe.to_dict(),
             "source": spec(run.recipe.model).source,
-            "simulated_images": images["train"].simulated,
+            "simulated_images": splits["train"].simulated,
             "data": {
                 name: {
                     "source": split.source,
@@ -95,14 +83,15 @@ def write_report(run, objective, images, state):
                     "size": split.size,
                     "fingerprint": split.fingerprint,
                 }
-                for name, split in images.items()
+                for name, split in splits.items()
             },
             "train_prevalence": run.facts["train_prevalence"],
             "parameters": model.count_params(),
+            "epochs": len(state["history"]),
             "steps": state["step"],
             "seconds": state["seconds"],
             "peak_bytes": memory_peak(),
-            "parts_of_a_batch": state["parts"],
+            "micro_batches": state["micro_batches"],
             "best_epoch": state["best"]["epoch"],
             "scores": {"val": validation},
             "environment": environment(),

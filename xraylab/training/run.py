@@ -1,27 +1,30 @@
-"""A run: the folder in which a training leaves all that tells what it was and what came of it.
+"""A run: the folder with everything about one training.
 
-======================  ==================================================================
-``run.json``            recipe, data fingerprints, commit of xraylab, when it began
-``history.json``        one row an epoch
+======================  ===============================================================
+``run.json``            recipe, data fingerprints, commit of xraylab, start time
+``history.json``        one row per epoch
 ``checkpoints/``        the last two checkpoints
 ``best.weights.h5``     weights of the epoch with the best validation score
 ``last.weights.h5``     weights after the last epoch
 ``report.json``         written when the run has finished
-``teacher.npy``         what a teacher says of the training images, if it is asked once
+``teacher.npy``         a teacher's predictions for the training images
 ``scores-SPLIT.json``   written by ``xraylab evaluate``
 ``calibration.json``    written by ``xraylab calibrate``
-======================  ==================================================================
+======================  ===============================================================
 """
 
-import io
+import contextlib
+import io as memory
 import json
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
 
-from xraylab import data, models
-from xraylab.io import atomic_write
+from xraylab import data, io, models
 from xraylab.models.gmml import load_encoder
 from xraylab.training.recipe import Recipe
 
@@ -33,7 +36,11 @@ FILES = (
     "report.json",
     "teacher.npy",
 )
-"""What belongs to a run beside ``run.json``, so that none of it may be there before."""
+"""Files and folders of a run beside ``run.json``; none of them may exist before it starts."""
+
+
+class RunLocked(RuntimeError):
+    """Another process is training in the folder."""
 
 
 class Run:
@@ -43,91 +50,105 @@ class Run:
         path: the folder given as ``out`` to :func:`xraylab.training.fit`.
 
     Raises:
-        FileNotFoundError: if no run was begun there.
+        FileNotFoundError: if the folder holds no run.
         ValueError: if its files cannot be read.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path):
         self.path = Path(path)
         if not (self.path / "run.json").exists():
             raise FileNotFoundError(
-                f"{self.path}: expected the folder of a run (with run.json); "
-                f"{'that file is missing' if self.path.is_dir() else 'there is no such folder'}. "
-                "Train one with: xraylab train rr_vit --out " + str(self.path)
+                f"{self.path} is not a run. Expected: a folder with run.json. Received: a "
+                f"{'folder without it' if self.path.is_dir() else 'path that does not exist'}. "
+                f"Train one with: xraylab train rr_vit --out {self.path}"
             )
-        self.facts = self._read("run.json")
+        self.facts: dict[str, Any] = io.read_json(self.path / "run.json")
         self.recipe = Recipe.from_dict(self.facts["recipe"])
 
     @property
-    def history(self):
-        """One dict an epoch: losses, validation scores, seconds."""
-        return self._read("history.json") if (self.path / "history.json").exists() else []
+    def history(self) -> list[dict[str, Any]]:
+        """One dict per epoch: loss, validation scores, steps and seconds."""
+        return self._read("history.json") or []
 
     @property
-    def report(self):
+    def report(self) -> dict[str, Any] | None:
         """The report of a finished run, or None."""
-        return self._read("report.json") if (self.path / "report.json").exists() else None
+        return self._read("report.json")
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> Path:
         """The folder of the run's checkpoints."""
         return self.path / "checkpoints"
 
-    def require_classifier(self):
-        """Refuse a run that has no scores, for it learnt to rebuild images."""
+    def require_classifier(self) -> None:
+        """Raise a ValueError for a run of masked pre-training, which predicts no labels."""
         if self.recipe.objective == "masked_reconstruction":
             raise ValueError(
-                f"{self.path} learnt to rebuild images, not to find anything: it has no scores. "
-                f"Fine-tune from it first: start_from={self.path}"
+                f"{self.path} is a run of masked pre-training and predicts no labels. Expected: a "
+                f"run of a classifier. Fine-tune it first, with start_from={self.path}"
             )
 
-    def load_model(self, weights="best"):
+    def load_model(self, weights: str = "best") -> keras.Model:
         """Return the run's model with its ``"best"`` or ``"last"`` weights.
 
         Raises:
-            FileNotFoundError: if the run has not got so far.
-            ValueError: for weights other than these two.
+            FileNotFoundError: if these weights have not been written yet.
+            ValueError: for other values of ``weights``.
         """
         path = self.weights_file(weights)
         model = build_model(self.recipe)
         model.load_weights(path)
         return model
 
-    def weights_file(self, weights="best"):
-        """Return the path of the run's ``"best"`` or ``"last"`` weights.
-
-        Raises:
-            FileNotFoundError: if the run has not got so far.
-            ValueError: for weights other than these two.
-        """
+    def weights_file(self, weights: str = "best") -> Path:
+        """Return the path of the run's ``"best"`` or ``"last"`` weights; raises as above."""
         if weights not in ("best", "last"):
-            raise ValueError(f"weights must be 'best' or 'last'; {weights!r} came")
+            raise ValueError(
+                f"Invalid argument weights. Expected: 'best' or 'last'. Received: {weights!r}."
+            )
         path = self.path / f"{weights}.weights.h5"
         if not path.exists():
             raise FileNotFoundError(
-                f"{path}: no {weights} weights yet; the run has finished {len(self.history)} of "
-                f"{self.recipe.epochs} epochs. Continue it with --resume"
+                f"{path} does not exist yet: the run has finished {len(self.history)} of "
+                f"{self.recipe.epochs} epochs. Continue it with --resume (resume=True)."
             )
         return path
 
     def _read(self, name):
-        """Read one of the run's JSON files."""
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ValueError(
-                f"{self.path / name}: expected JSON written by xraylab, but {error}. "
-                "Restore the file or train again"
-            ) from error
+        path = self.path / name
+        return io.read_json(path) if path.exists() else None
 
 
-def build_model(recipe):
+@contextlib.contextmanager
+def lock_run(path: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, which one training process at a time can have.
+
+    Raises:
+        RunLocked: if another process is training there.
+    """
+    try:
+        holder = io.lock(path / ".lock", timeout=0)
+        holder.__enter__()
+    except TimeoutError:
+        raise RunLocked(
+            f"Another process is training in {path}. Wait for it or stop it, or choose another "
+            "--out."
+        ) from None
+    try:
+        yield
+    finally:
+        holder.__exit__(None, None, None)
+
+
+def build_model(recipe: Recipe) -> keras.Model:
     """Build the untrained model of a recipe: a classifier, or an encoder with its decoder."""
     options = dict(recipe.model_options)
     if recipe.precision != "float32":
         options["dtype"] = recipe.precision
     if recipe.objective == "masked_reconstruction":
         return models.build_gmml(recipe.model, image_size=recipe.size, **options)
+    if recipe.reconstruction_weight != 1.0:
+        options["reconstruction_weight"] = recipe.reconstruction_weight
     num_labels = len(recipe.label_names)
     model = models.build(recipe.model, image_size=recipe.size, num_labels=num_labels, **options)
     if hasattr(model, "reconstruction_weight"):
@@ -135,8 +156,8 @@ def build_model(recipe):
     return model
 
 
-def load_images(recipe, split, progress=True):
-    """Load one split of the images of a recipe, as it trains or is judged on them."""
+def load_images(recipe: Recipe, split: str, progress: bool = True) -> data.Split:
+    """Load the images of a recipe: ``"train"``, ``"val"`` or ``"test"``."""
     options = dict(recipe.data_options)
     if split == "train" and recipe.num_images is not None:
         options["num_images"] = recipe.num_images
@@ -150,10 +171,11 @@ def load_images(recipe, split, progress=True):
     )
 
 
-def start_weights(recipe, model):
-    """Give a model the weights of the run that its recipe starts from, if it names one.
+def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
+    """Assign the weights of the run that a recipe starts from, if it names one.
 
-    From a run of masked pre-training only the encoder is taken; from any other, everything.
+    From masked pre-training only the encoder is loaded. From a run with other labels, all weights
+    are loaded except those that belong to the labels, which stay random; a warning says so.
 
     Raises:
         FileNotFoundError: if there is no such run, or it has no weights yet.
@@ -165,52 +187,64 @@ def start_weights(recipe, model):
     path = former.weights_file("best")
     if former.recipe.objective == "masked_reconstruction":
         load_encoder(model, path)
-        return
-    if former.recipe.label_names != recipe.label_names:
-        raise ValueError(
-            f"{former.path} was trained for other labels ({', '.join(former.recipe.label_names)}) "
-            f"than these ({', '.join(recipe.label_names)}), so its last layer would answer other "
-            "questions. Start from a run with the same label_names, or from masked pre-training"
+    elif former.recipe.label_names == recipe.label_names:
+        model.load_weights(path)
+    else:
+        _load_all_but_labels(former, model)
+        warnings.warn(
+            f"{former.path} was trained for other labels ({', '.join(former.recipe.label_names)}). "
+            f"Its weights are loaded, except the classifier, which starts at random for "
+            f"{', '.join(recipe.label_names)}.",
+            stacklevel=2,
         )
-    model.load_weights(path)
 
 
-def write_json(path, value):
-    """Write JSON that appears whole or not at all."""
-    with atomic_write(Path(path)) as stream:
-        stream.write((json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+def _load_all_but_labels(former: Run, model: keras.Model) -> None:
+    """Copy a former run's weights, except those whose shape depends on the number of labels."""
+    loaded = former.load_model("best")
+    # The same model with one label more shows which weights belong to the labels.
+    names = (*former.recipe.label_names, "another")
+    larger = build_model(former.recipe.replace(label_names=names))
+    if len(loaded.weights) != len(model.weights):
+        raise ValueError(
+            f"{former.path} holds another architecture. Expected: {model.name} with "
+            f"{len(model.weights)} weights. Received: {len(loaded.weights)} weights."
+        )
+    for target, source, other in zip(model.weights, loaded.weights, larger.weights, strict=True):
+        if source.shape == other.shape:
+            target.assign(source)
 
 
-def write_weights(path, model, facts=None):
-    """Write a model's weights (HDF5) so that they appear whole or not at all.
+def write_weights(path: Path, model: keras.Model, facts: dict | None = None) -> None:
+    """Write a model's weights (HDF5) atomically, without its optimizer.
 
     Args:
         path: the file.
         model: the model.
-        facts: numbers by name to keep in the file, for :func:`weights_facts`.
+        facts: JSON values to store in the file, for :func:`weights_facts`.
     """
     content = _FileInMemory()
-    # The optimiser is three quarters of what Keras would write; the checkpoint has it.
+    # Not the optimizer, which is three quarters of the size and part of the checkpoint.
     keras.saving.save_weights(model, content, objects_to_skip=[getattr(model, "optimizer", None)])
     if facts is not None:
         with h5py.File(content, "r+") as file:
             file.attrs["xraylab_facts"] = json.dumps(facts)
-    with atomic_write(Path(path)) as stream:
+    with io.atomic_write(path) as stream:
         stream.write(content.getbuffer())
 
 
-def weights_facts(path):
-    """Return the facts kept in a file of :func:`write_weights`, or None if it has none."""
-    if not Path(path).exists():
+def weights_facts(path: Path) -> dict | None:
+    """Return the facts stored in a file of :func:`write_weights`, or None."""
+    if not path.exists():
         return None
     with h5py.File(path) as file:
         return json.loads(file.attrs.get("xraylab_facts", "null"))
 
 
-class _FileInMemory(io.BytesIO):
-    """A file in memory, with a name, which Keras judges by its end.
+class _FileInMemory(memory.BytesIO):
+    """A file in memory whose name tells Keras its format.
 
-    HDF5 must not meet the disk itself: when that is full, it takes the whole process down.
+    On a full disk, HDF5 would end the whole process.
     """
 
     def __str__(self):

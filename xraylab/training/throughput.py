@@ -1,7 +1,6 @@
-"""How many images a second models train on, as measured, from a table.
+"""Measured training throughput of the models, in images per second.
 
-``benchmarks/train_throughput.py --write`` measures the speed of a training step on the machine it
-runs on and puts it into ``throughput.json``; nothing else may.
+The table ``throughput.json`` is written by ``benchmarks/train_throughput.py --write``.
 """
 
 import functools
@@ -14,12 +13,12 @@ def _table():
     return json.loads(resources.files("xraylab.training").joinpath("throughput.json").read_text())
 
 
-MEASURED = tuple(_table()["machines"])
-"""Names of the machines that were measured, as ``"2 cores"``."""
+MEASURED: tuple[str, ...] = tuple(_table()["machines"])
+"""Names of the measured machines, as ``"2 cores"``."""
 
 
-def images_per_second(model, size, machine):
-    """Return the images a second that a model trains on, or None if that was not measured.
+def images_per_second(model: str, size: int, machine: str) -> float | None:
+    """Return the measured throughput of a model in training, or None.
 
     Args:
         model: a name of :func:`xraylab.models.list_models`.

@@ -1,4 +1,4 @@
-"""The optimiser's equations in float64 NumPy, and what it leaves alone."""
+"""The optimizer's equations in float64 NumPy, and the variables it leaves unchanged."""
 
 import functools
 import os
@@ -13,21 +13,22 @@ import pytest
 from keras import ops
 
 from xraylab import models, training
+from xraylab.training.callbacks import WeightAverage
 from xraylab.training.checkpoint import (
     read_newest_checkpoint,
     restore,
     save_checkpoint,
     snapshot,
+    training_variables,
 )
-from xraylab.training.optimizer import (
+from xraylab.training.optimizers import (
     AdamW,
-    WeightAverage,
+    PerStepSchedule,
     clip_adaptively,
-    end_batch,
     is_decayed,
     learning_rate_schedule,
     make_optimizer,
-    recount,
+    sublayers,
 )
 
 TOYS = [name for name in models.list_models() if name.endswith("_toy")]
@@ -72,7 +73,7 @@ def gradients_like(variables, seed, scale=1.0):
     return [rng.normal(0, scale, v.shape).astype(np.float32) for v in variables]
 
 
-# What decays
+# Weight decay
 
 KINDS = {
     "kernel": True,
@@ -97,7 +98,7 @@ def test_kernels_decay_and_nothing_else(name):
         assert len(variable.shape) > 1 or not is_decayed(variable)
 
 
-def test_the_kinds_are_those_that_occur():
+def test_the_table_of_kinds_is_complete():
     found = {
         v.path.rsplit("/", 1)[-1]
         for name in ("lt_vit_toy", "rr_vit_toy", "efficientvit_mxa_toy")
@@ -115,7 +116,7 @@ def test_a_bias_with_two_axes_does_not_decay():
 
 
 @pytest.mark.parametrize("excluding", [True, False])
-def test_a_step_without_gradient_moves_what_decays_and_nothing_else(excluding):
+def test_a_step_without_gradient_only_decays(excluding):
     model = small_model()
     before = values(model.trainable_variables)
     optimizer = make_optimizer(
@@ -186,7 +187,7 @@ def test_clipping_by_hand():
 
 
 def clipped_by_the_optimizer(model, optimizer, gradients):
-    """Return what the optimiser takes for the gradient: its first moment, before any average."""
+    """Return the gradient that the optimizer uses, from its first moment after one step."""
     optimizer.apply(gradients)
     moments = [v for v in optimizer.variables if v.name.endswith("momentum")]
     return [ops.convert_to_numpy(m) / (1 - optimizer.beta_1) for m in moments]
@@ -218,15 +219,15 @@ def test_weights_that_no_gradient_reaches_are_left_out():
         assert same is (number == 2), variable.path
 
 
-# The mean of the parts of a batch
+# Gradient accumulation
 
 
-@pytest.mark.parametrize("changes", [{"adaptive_clip": 0.02}, {"global_clip": 0.5}])
-def test_clipping_acts_on_the_mean_of_the_parts(changes):
-    """Parts of which one is far larger than the others: clipped one by one, they would differ."""
+@pytest.mark.parametrize("changes", [{}, {"global_clip": 0.5}])
+def test_global_clipping_acts_on_the_mean_over_micro_batches(changes):
+    """One gradient is far larger than the others: clipped one by one, the mean would differ."""
     whole, parted = small_model(), small_model()
     one = make_optimizer(recipe(**changes), whole, 100)
-    four = make_optimizer(recipe(**changes), parted, 100, accumulation=4)
+    four = make_optimizer(recipe(**changes), parted, 100, micro_batches=4)
     for step in range(3):
         parts = [
             gradients_like(whole.trainable_variables, [step, part], 10.0**part) for part in range(4)
@@ -247,50 +248,31 @@ def test_clipping_acts_on_the_mean_of_the_parts(changes):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-7)
 
 
-def test_counting_in_parts_of_another_size():
-    whole, parted = small_model(), small_model()
-    one = make_optimizer(recipe(warmup=0.5), whole, 10)
-    two = make_optimizer(recipe(warmup=0.5), parted, 10, accumulation=2)
+def test_adaptive_clipping_acts_on_each_micro_batch():
+    model = small_model()
+    weights = values(model.trainable_variables)
+    optimizer = make_optimizer(recipe(adaptive_clip=0.02), model, 100, micro_batches=2)
+    parts = [gradients_like(model.trainable_variables, seed, 10.0**seed) for seed in (0, 1)]
+    optimizer.apply(parts[0])
+    clipped = clipped_by_the_optimizer(model, optimizer, parts[1])
+    index = next(i for i, v in enumerate(model.trainable_variables) if "linear/kernel" in v.path)
+    kernel = weights[model.trainable_variables[index].path]
+    expected = np.mean([plain_clip(part[index], kernel, 0.02, (0,)) for part in parts], axis=0)
+    np.testing.assert_allclose(clipped[index], expected, rtol=1e-4, atol=1e-9)
+
+
+def test_the_schedule_counts_steps_not_micro_batches():
+    optimizer = make_optimizer(recipe(warmup=0.5), small_model(), 10, micro_batches=2)
+    whole = make_optimizer(recipe(warmup=0.5), small_model(), 10)
+    schedule = PerStepSchedule(learning_rate_schedule(recipe(warmup=0.5), 10), 2)
+    rates = [float(schedule(step)) for step in range(8)]
+    assert rates[::2] == rates[1::2] == pytest.approx([0.0, 0.2e-2, 0.4e-2, 0.6e-2])
     for step in range(3):
-        gradients = gradients_like(whole.trainable_variables, step)
-        one.apply(gradients)
-        two.apply(gradients)
-        two.apply(gradients)
-    recount(two, former=2, parts=6)
-    assert int(two._iterations) == 18
-    recount(two, former=6, parts=2)
-    assert float(two.learning_rate) == float(one.learning_rate) == pytest.approx(0.6e-2)
-
-
-def scaled(model, parts):
-    optimizer = make_optimizer(recipe(), model, 100, accumulation=parts)
-    optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer, initial_scale=4.0)
-    optimizer.build(model.trainable_variables)
-    return optimizer
-
-
-def test_in_float16_a_part_that_overflows_leaves_out_its_batch_and_no_other():
-    """As a whole batch that overflows is left out; what follows is as if it had never been."""
-    model, spared = small_model(), small_model()
-    optimizer, other = scaled(model, 2), scaled(spared, 2)
-    first, second, third = (gradients_like(model.trainable_variables, s, 4.0) for s in range(3))
-    broken = [np.full_like(gradient, np.inf) for gradient in second]
-    before = values(model.trainable_variables)
-    for batch in [(second, broken), (broken, second)]:
-        for part in batch:
-            optimizer.apply(part)
-        end_batch(optimizer, 2)
-        for name, value in values(model.trainable_variables).items():
-            np.testing.assert_array_equal(value, before[name])
-    assert float(optimizer.dynamic_scale) == 1.0  # halved twice
-    other.dynamic_scale.assign(1.0)
-    for part in (first, third):
-        optimizer.apply(part)
-        other.apply(part)
-    end_batch(optimizer, 2)
-    assert int(optimizer.iterations) == 1
-    for mine, theirs in zip(model.trainable_variables, spared.trainable_variables, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+        gradients = gradients_like(optimizer.variables[:0] or small_model().trainable_variables, 0)
+        whole.apply(gradients)
+        for _ in range(2):
+            optimizer.apply(gradients)
+        assert float(optimizer.learning_rate) == float(whole.learning_rate) == rates[2 * step + 2]
 
 
 # The schedule
@@ -346,14 +328,13 @@ def test_the_average_is_its_equation(decay):
         average.update(step)
         course.append(values(model.variables))
     live = values(model.weights)
-    average.swap()
-    swapped = values(model.weights)
+    with average.in_model():
+        swapped = values(model.weights)
     assert len(swapped) == len(model.weights) > len(model.trainable_variables)
     for name, value in swapped.items():
         expected = average_by_hand([moment[name] for moment in course], decay)
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
         assert not np.allclose(value, live[name], rtol=1e-2)
-    average.swap()
     for name, value in values(model.weights).items():
         np.testing.assert_array_equal(value, live[name])
 
@@ -376,16 +357,16 @@ import sys
 import keras, numpy as np
 assert keras.backend.backend() == "jax"
 sys.path.insert(0, sys.argv[1])
-from test_optimizer import two_steps
+from test_optimizers import two_steps
 np.savez(sys.argv[2], **two_steps(sys.argv[3]))
 """
 
 
 def compiled_model():
-    """Return a model with everything switched on, in two parts, and its average."""
+    """Return a model with all options, two micro-batches per step, and its average."""
     model = small_model()
     options = {"adaptive_clip": 0.05, "global_clip": 3.0, "weight_decay": 0.1}
-    optimizer = make_optimizer(recipe(**options), model, 100, accumulation=2)
+    optimizer = make_optimizer(recipe(**options), model, 100, micro_batches=2)
     model.compile(optimizer, "mse")
     return model, WeightAverage(model, 0.9)
 
@@ -399,36 +380,39 @@ def take_step(model, average, step):
 
 
 def two_steps(folder):
-    """Take two steps, the second one again from a checkpoint, and return all that they changed."""
+    """Take two steps, the second one again from a checkpoint; return all variables."""
+    folder = Path(folder)
     model, average = compiled_model()
     take_step(model, average, 1)
-    average.swap()  # as when an epoch is judged, and back
-    average.swap()
-    save_checkpoint(folder, snapshot(model, average), {"step": 1})
+    with average.in_model():  # as in a validation
+        pass
+    save_checkpoint(folder, snapshot(training_variables(model, average)), {"step": 1})
     take_step(model, average, 2)
-    result = {name: array.copy() for name, array in snapshot(model, average).items()}
+    result = {
+        name: array.copy() for name, array in snapshot(training_variables(model, average)).items()
+    }
 
     again, its_average = compiled_model()
     run = SimpleNamespace(checkpoints=folder, history=[], path=folder)
-    restore(read_newest_checkpoint(run), again, its_average)
+    restore(read_newest_checkpoint(run), training_variables(again, its_average))
     take_step(again, its_average, 2)
-    for name, array in snapshot(again, its_average).items():
+    for name, array in snapshot(training_variables(again, its_average)).items():
         np.testing.assert_array_equal(array, result[name], err_msg=name)
     return result
 
 
-def test_a_step_from_a_checkpoint_is_the_same_and_jax_takes_it_too(tmp_path):
+def test_a_step_after_a_checkpoint_is_the_same_also_on_jax(tmp_path):
     mine = two_steps(tmp_path / "mine")
     if keras.backend.backend() != "tensorflow":
         return
     pytest.importorskip("jax", reason="JAX is not installed")
-    here, answer = Path(__file__).parent, tmp_path / "theirs.npz"
+    here, theirs_file = Path(__file__).parent, tmp_path / "theirs.npz"
     subprocess.run(
-        [sys.executable, "-c", SCRIPT, here, answer, tmp_path / "theirs"],
+        [sys.executable, "-c", SCRIPT, here, theirs_file, tmp_path / "theirs"],
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         check=True,
     )
-    with np.load(answer) as theirs:
+    with np.load(theirs_file) as theirs:
         assert sorted(theirs.files) == sorted(mine)
         for name, array in mine.items():
             np.testing.assert_allclose(theirs[name], array, atol=2e-5, err_msg=name)
@@ -438,6 +422,16 @@ def test_a_step_from_a_checkpoint_is_the_same_and_jax_takes_it_too(tmp_path):
         assert np.abs(mine[f"model/{number:05d}"] - before[number]).max() > 1e-5
 
 
-def test_the_optimizer_can_be_written_down():
+def test_the_optimizer_is_serializable():
     config = AdamW(1e-3, adaptive_clip=0.02).get_config()
     assert AdamW.from_config(config).adaptive_clip == 0.02
+
+
+def test_all_layers_inside_a_model_are_found():
+    depthwise = [
+        x for x in sublayers(toy("dbct_toy")) if isinstance(x, keras.layers.DepthwiseConv2D)
+    ]
+    kernels = {id(layer.kernel) for layer in depthwise}
+    by_shape = [v for v in toy("dbct_toy").trainable_variables if "depthwise" in v.path]
+    assert len(kernels) == len(depthwise)
+    assert {id(v) for v in by_shape if v.path.endswith("kernel")} <= kernels

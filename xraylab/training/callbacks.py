@@ -1,0 +1,292 @@
+"""Keras callbacks of a run: validation, checkpoints, history and the best weights."""
+
+import contextlib
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from xraylab.backend import compiled, is_out_of_memory
+from xraylab.data import Split
+from xraylab.io import write_json
+from xraylab.training.batches import TrainingBatches
+from xraylab.training.checkpoint import (
+    explain_write_errors,
+    save_checkpoint,
+    snapshot,
+    training_variables,
+)
+from xraylab.training.distribution import Cluster, undistributed
+from xraylab.training.interrupts import StopRequest, TimeLimit, TrainingInterrupted
+from xraylab.training.run import Run, build_model, write_weights
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or a weight is no longer finite."""
+
+
+class OutOfMemory(RuntimeError):
+    """Training does not fit into memory with one image per device, or validation does not."""
+
+
+class WeightAverage:
+    """An exponential moving average of all floating-point variables of a model.
+
+    After each step, average ← d · average + (1 - d) · weights. During the first steps d is at most
+    (1 + step) / (10 + step), so that the random initial weights are soon forgotten. The ``use_ema``
+    of Keras' optimizers has no such warm-up, leaves out batch-normalization statistics, and counts
+    micro-batches as steps.
+
+    Args:
+        model: a built model; the average starts at its weights.
+        decay: d, in (0, 1).
+
+    References: Polyak and Juditsky 1992 (``polyak1992``); the bound is that of TensorFlow's
+    ``ExponentialMovingAverage``.
+    """
+
+    def __init__(self, model: keras.Model, decay: float):
+        self.decay = decay
+        self._live = [v for v in model.variables if keras.backend.is_float_dtype(v.dtype)]
+        self.variables = [
+            keras.Variable(_copy(v), dtype=v.dtype, trainable=False) for v in self._live
+        ]
+        self._blend = compiled(_blend)
+
+    def update(self, step: int) -> None:
+        """Include the weights after a step (from 1) in the average."""
+        decay = np.array(min(self.decay, (1 + step) / (10 + step)), dtype="float32")
+        averages = [variable.value for variable in self.variables]
+        weights = [variable.value for variable in self._live]
+        for variable, value in zip(
+            self.variables, self._blend(averages, weights, decay), strict=True
+        ):
+            variable.assign(value)
+
+    @contextlib.contextmanager
+    def in_model(self) -> Iterator[None]:
+        """Exchange the model's weights with the average while a ``with`` block runs."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self):
+        for live, average in zip(self._live, self.variables, strict=True):
+            former = _copy(live)
+            live.assign(average.value)
+            average.assign(former)
+
+
+def _copy(variable):
+    """Return a variable's values in memory that no training step reuses."""
+    return np.array(ops.convert_to_numpy(variable))
+
+
+def _blend(averages, weights, decay):
+    return [
+        average * ops.cast(decay, average.dtype) + weight * ops.cast(1 - decay, average.dtype)
+        for average, weight in zip(averages, weights, strict=True)
+    ]
+
+
+class EvaluatedModel:
+    """The model that is validated and saved: with averaged weights, on one device.
+
+    Args:
+        run: the run.
+        model: the model in training.
+        average: its :class:`WeightAverage`, or None.
+    """
+
+    def __init__(self, run: Run, model: keras.Model, average: WeightAverage | None):
+        self.run, self.model, self.average = run, model, average
+        self._replica: keras.Model | None = None
+
+    @contextlib.contextmanager
+    def weights(self) -> Iterator[keras.Model]:
+        """Yield the model with the weights to evaluate."""
+        with self.average.in_model() if self.average else contextlib.nullcontext():
+            if keras.distribution.distribution() is None:
+                yield self.model
+                return
+            weights = [np.asarray(v.value) for v in self.model.weights]
+            with undistributed():
+                self._replica = self._replica or build_model(self.run.recipe)
+                self._replica.set_weights(weights)
+                yield self._replica
+
+
+class Validation(keras.callbacks.Callback):
+    """Adds validation scores to the logs at the end of each epoch.
+
+    The scores are exact, not the histogram approximation of :class:`xraylab.metrics.MacroAUC`, so
+    that the best epoch is the one that the run's report confirms.
+
+    Args:
+        objective: an objective of :mod:`xraylab.training.objectives`.
+        split: the validation images.
+        evaluated: the model to validate.
+
+    Attributes:
+        monitor_value: the value to maximize, at the end of the last epoch.
+        start: when the last validation started, on ``time.monotonic()``.
+    """
+
+    def __init__(self, objective: Any, split: Split, evaluated: EvaluatedModel):
+        super().__init__()
+        self.objective, self.split, self.evaluated = objective, split, evaluated
+        self.monitor_value, self.start = -math.inf, 0.0
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Validate the model."""
+        self.start = time.monotonic()
+        try:
+            with self.evaluated.weights() as model:
+                scores, self.monitor_value = self.objective.validate(model, self.split)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemory(
+                f"{self.evaluated.run.path}: training fits into memory, but validation does not. "
+                "Free some memory, then repeat the command with --resume (resume=True)."
+            ) from error
+        logs |= scores
+
+
+class Checkpointer(keras.callbacks.Callback):
+    """Records a run so that it can stop at any moment and continue exactly.
+
+    After each step: stops on a signal, the time limit or a loss that is not finite. After some time
+    and each epoch: writes a checkpoint. After each epoch: writes the history, and the best weights.
+
+    Args:
+        run: the run.
+        state: the position and history of the run; changed in place.
+        batches: the training batches.
+        validation: the callback that validates.
+        cluster: the processes that train together.
+        stop: true once a signal has arrived.
+        time_limit: the deadline.
+        checkpoint_seconds: time between two checkpoints within an epoch.
+
+    Attributes:
+        newest: path of the newest checkpoint.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        state: dict[str, Any],
+        batches: TrainingBatches,
+        validation: Validation,
+        cluster: Cluster,
+        stop: StopRequest,
+        time_limit: TimeLimit,
+        checkpoint_seconds: float,
+    ):
+        super().__init__()
+        self.run, self.state, self.batches = run, state, batches
+        self.validation, self.evaluated = validation, validation.evaluated
+        self.cluster, self.stop, self.time_limit = cluster, stop, time_limit
+        self.checkpoint_seconds = checkpoint_seconds
+        self.newest: Path | None = None
+        self.metrics: list[np.ndarray] = []
+        self._step_start = self._counted = self._saved = time.monotonic()
+        self._operation = "first step"
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Select the epoch's batches; in a resumed epoch, restore the running means."""
+        self.batches.epoch = epoch
+        if self.state["epoch_step"]:
+            # Keras resets the metrics before this call.
+            for variable, value in zip(self.model.metrics_variables, self.metrics, strict=True):
+                variable.assign(value)
+        self._step_start = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Count a step, check its loss, and save or stop if due."""
+        if (batch + 1) % self.batches.micro_batches:
+            return
+        self.state["step"] += 1
+        self.state["epoch_step"] += 1
+        self._require_finite("loss", logs["loss"])
+        if self.evaluated.average:
+            self.model  # noqa: B018 - on JAX, this property updates the model's variables
+            self.evaluated.average.update(self.state["step"])
+        self.time_limit.record(self._operation, self._step_start)
+        self._operation = "step"
+        last = self.state["epoch_step"] == self.batches.steps_per_epoch
+        self._stop_if_due("validation" if last else "step")
+        if time.monotonic() - self._saved > self.checkpoint_seconds:
+            self.save()
+        self._step_start = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Write the history, the best weights and a checkpoint."""
+        value = self.validation.monitor_value
+        self._require_finite("validation score", value)
+        self._count_seconds()
+        self.state["epoch_step"] = 0
+        self.state["history"].append(
+            {"epoch": epoch + 1, "step": self.state["step"], **logs}
+            | {"seconds": self.state["seconds"]}
+        )
+        if self.state["best"] is None or value > self.state["best"]["monitor_value"]:
+            self.state["best"] = {"epoch": epoch + 1, "monitor_value": value}
+            with self.evaluated.weights() as model:
+                write = functools.partial(write_weights, facts=self.state["best"])
+                self.write(write, "best.weights.h5", model)
+        self.write(write_json, "history.json", self.state["history"])
+        self.save()
+        self.time_limit.record("validation", self.validation.start)
+        last = epoch + 1 == self.run.recipe.epochs
+        # After the last epoch, the best weights are validated for the report.
+        self._stop_if_due("validation" if last else "step", saved=True)
+
+    def save(self) -> None:
+        """Write a checkpoint, provided that all its values are finite."""
+        self._saved = time.monotonic()
+        arrays = snapshot(training_variables(self.model, self.evaluated.average))
+        for name, values in arrays.items():
+            self._require_finite(f"state of the {name.split('/')[0]}", values)
+        self._count_seconds()
+        if self.cluster.is_writer:
+            self.newest = save_checkpoint(self.run.checkpoints, arrays, self.state)
+        self.time_limit.record("checkpoint", self._saved)
+
+    def write(self, write: Callable[[Path, Any], None], name: str, content: Any) -> None:
+        """Write a file of the run, in the process that writes."""
+        if self.cluster.is_writer:
+            path = self.run.path / name
+            with explain_write_errors(path, self.run.checkpoints):
+                write(path, content)
+
+    def _stop_if_due(self, operation, saved=False):
+        """Stop with a checkpoint on a signal, or if the next operation may end too late."""
+        if self.cluster.any(self.stop or self.time_limit.is_near(operation)):
+            requested = self.cluster.any(self.stop)
+            if not saved:
+                self.save()
+            self.cluster.wait()
+            raise TrainingInterrupted(self.run.path, self.state["step"], not requested)
+
+    def _require_finite(self, name, values):
+        if not np.isfinite(values).all():
+            raise TrainingDiverged(
+                f"{self.run.path}: the {name} is not finite after step {self.state['step']}. "
+                f"Train again with a learning rate below {self.run.recipe.learning_rate}, or clip "
+                f"the gradients. The last good checkpoint is {self.newest}"
+            )
+
+    def _count_seconds(self):
+        """Add the time since the last call to the run's seconds."""
+        former, self._counted = self._counted, time.monotonic()
+        self.state["seconds"] += self._counted - former

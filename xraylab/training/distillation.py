@@ -1,0 +1,253 @@
+"""Knowledge distillation: a student trained on labels and on a frozen teacher's predictions."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from scipy.special import expit
+
+from xraylab.data import Split
+from xraylab.io import atomic_write, progress_bar
+from xraylab.models.convert.torchxrayvision import load_xrv
+from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, probabilities
+from xraylab.training.distribution import undistributed
+from xraylab.training.run import Run
+
+TRAINED = {
+    "all": tuple(range(18)),
+    "chex": (0, 1, 3, 4, 7, 8, 10, 14, 15, 16, 17),
+    "nih": tuple(range(14)),
+}
+"""Indices of the outputs that were trained in each public DenseNet-121 of TorchXRayVision."""
+
+ALIASES = {"pleural_effusion": "effusion"}
+"""Names of findings in CheXpert and their names in ChestX-ray14."""
+
+NO_FINDING = "no_finding"
+
+
+class Distiller(keras.Model):
+    """A student model with the loss (1 - α) · label loss + α · teacher loss.
+
+    A student with a distillation head learns from the labels with one head and from the teacher
+    with the other (``touvron2021``); any other student learns from both with its only head. Losses
+    that the student adds itself (reconstruction) are included.
+
+    Compile it with an optimizer only, and fit it with targets ``{"labels", "teacher"}`` and sample
+    weights of the same names, each of shape (batch, num_labels).
+
+    Args:
+        student: a built model of :func:`xraylab.models.build`.
+        label_loss, teacher_loss: Keras losses, called with targets, logits and sample weights.
+        weight: α in [0, 1].
+
+    References: Hinton et al. 2015 (``hinton2015``); Rand et al. 2025 (``rand2025``).
+    """
+
+    def __init__(
+        self,
+        student: keras.Model,
+        label_loss: keras.losses.Loss,
+        teacher_loss: keras.losses.Loss,
+        weight: float,
+        **kwargs: Any,
+    ):
+        super().__init__(dtype=student.dtype_policy, **kwargs)
+        self.student = student
+        self.label_loss, self.teacher_loss, self.weight = label_loss, teacher_loss, weight
+        self.built = True
+
+    def call(self, images: Any, training: bool | None = None) -> dict:
+        """Compute the logits that the labels and the teacher are compared with."""
+        outputs = self.student(images, training=training, return_intermediates=True)
+        logits = outputs["logits"]
+        return {
+            "labels": outputs.get("label_logits", logits),
+            "teacher": outputs.get("distillation_logits", logits),
+        }
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training: bool = True
+    ) -> Any:
+        """Compute the total loss of a batch."""
+        label = self.label_loss(y["labels"], y_pred["labels"], sample_weight["labels"])
+        teacher = self.teacher_loss(y["teacher"], y_pred["teacher"], sample_weight["teacher"])
+        total = (1 - self.weight) * label + self.weight * teacher
+        return total + sum(ops.sum(loss) for loss in self.losses)
+
+
+class Teacher:
+    """A frozen model that predicts the probabilities of a student's labels.
+
+    Args:
+        model: a :class:`xraylab.models.base.ImageModel`.
+        indices: for each label of the student, the index of the teacher's output; None if there is
+            none; :data:`NO_FINDING` for the product of 1 - p over the trained outputs.
+        trained: indices of the teacher's trained outputs; the others are ignored.
+        thresholds: operating points of TorchXRayVision's outputs; None uses the plain sigmoid.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        indices: Sequence[int | str | None],
+        trained: Sequence[int],
+        thresholds: Sequence[float] | None = None,
+    ):
+        model.trainable = False
+        self.model, self.indices = model, tuple(indices)
+        self.trained, self.thresholds = tuple(trained), thresholds
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Predict the probabilities of the student's labels.
+
+        Shapes:
+            images: (batch, size, size, 1) float32 in [0, 1]; resized to the teacher's size.
+            returns: (batch, num_labels) float32 in [0, 1]; NaN where the teacher has no output.
+        """
+        side = self.model.image_size
+        if images.shape[1] != side:
+            images = ops.convert_to_numpy(ops.image.resize(images, (side, side), antialias=True))
+            images = np.clip(images, 0.0, 1.0)
+        logits = ops.convert_to_numpy(self.model.predict_on_batch(images))
+        return select_outputs(logits, self.indices, self.trained, self.thresholds)
+
+    def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
+        """Predict the probabilities for every image of a split, (num_images, num_labels)."""
+        bar = progress_bar(
+            progress,
+            iterable=split.to_dataset(batch_size),
+            desc="teacher predictions",
+        )
+        return np.concatenate([self(images) for images, _ in bar])
+
+
+def select_outputs(
+    logits: np.ndarray,
+    indices: Sequence[int | str | None],
+    trained: Sequence[int],
+    thresholds: Sequence[float] | None = None,
+) -> np.ndarray:
+    """Convert a teacher's logits to probabilities of the student's labels.
+
+    Shapes:
+        logits: (batch, num_outputs).
+        returns: (batch, num_labels) float32, NaN where the teacher has no trained output.
+
+    Args:
+        indices, trained, thresholds: as for :class:`Teacher`.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    predicted = expit(logits) if thresholds is None else probabilities(logits, thresholds)
+    columns = []
+    for index in indices:
+        if index == NO_FINDING:
+            # The sum of log(1 - p) keeps digits that a product of eighteen factors would lose.
+            log_absent = -np.logaddexp(0, logits) if thresholds is None else np.log1p(-predicted)
+            columns.append(np.exp(log_absent[:, list(trained)].sum(axis=1)))
+        elif index is None or index not in trained:
+            columns.append(np.full(len(logits), np.nan))
+        else:
+            columns.append(predicted[:, index])
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def match_labels(
+    label_names: Sequence[str], output_names: Sequence[str]
+) -> tuple[int | str | None, ...]:
+    """Return the index of a teacher's output for each label of a student, for :class:`Teacher`.
+
+    Labels are matched by name, with :data:`ALIASES` in either direction.
+    """
+    outputs = {ALIASES.get(name, name): index for index, name in enumerate(output_names)}
+    indices = [outputs.get(ALIASES.get(name, name)) for name in label_names]
+    return tuple(
+        NO_FINDING if name == NO_FINDING and index is None else index
+        for name, index in zip(label_names, indices, strict=True)
+    )
+
+
+def load_teacher(
+    source: str | Path,
+    label_names: Sequence[str],
+    size: int,
+    *,
+    trained: str | Sequence[int] | None = None,
+    thresholds: Sequence[float] | None = None,
+    weights: str = "best",
+) -> Teacher:
+    """Load a frozen teacher from a run or from TorchXRayVision's public weights.
+
+    Args:
+        source: the folder of a run, or a state dict of TorchXRayVision's DenseNet-121, as read by
+            :func:`xraylab.models.convert.torchxrayvision.load_xrv`.
+        label_names: the student's labels.
+        size: side of the student's images in pixels; a run must have been trained at this size.
+        trained: the outputs that the public weights trained: a name of :data:`TRAINED`, or indices.
+            The file does not contain this.
+        thresholds: operating points of the public weights, 18 numbers; None uses the sigmoid.
+        weights: ``"best"`` or ``"last"`` of a run.
+
+    Raises:
+        FileNotFoundError: if there is neither a run nor a file.
+        ValueError: if the teacher predicts none of the labels, a run has another image size or no
+            labels, or ``trained`` is missing for public weights.
+    """
+    path = Path(source)
+    if path.is_dir():
+        run = Run(path)
+        run.require_classifier()
+        if run.recipe.size != size:
+            raise ValueError(
+                f"The teacher in {path} was trained at another image size. Expected: {size} px, as "
+                f"the student. Received: {run.recipe.size} px."
+            )
+        names, thresholds = run.recipe.label_names, None
+        model, outputs = run.load_model(weights), tuple(range(len(names)))
+    elif path.exists():
+        names, outputs = OUTPUTS, _trained_outputs(trained)
+        model = XRVDenseNet121(224)
+        model.build()
+        load_xrv(model, path)
+    else:
+        raise FileNotFoundError(
+            f"There is no teacher at {path}. Expected: the folder of a run, or a file of "
+            "TorchXRayVision's weights."
+        )
+    indices = match_labels(label_names, names)
+    if not any(isinstance(index, int) and index in outputs for index in indices):
+        raise ValueError(
+            f"The teacher in {path} predicts none of the student's labels. "
+            f"Expected: some of {', '.join(names)}. Received: {', '.join(label_names)}."
+        )
+    return Teacher(model, indices, outputs, thresholds)
+
+
+def _trained_outputs(trained):
+    """Return the indices of trained outputs."""
+    if isinstance(trained, str) and trained in TRAINED:
+        return TRAINED[trained]
+    chosen = () if trained is None or isinstance(trained, str) else tuple(trained)
+    if not chosen or not all(isinstance(i, int) and 0 <= i < len(OUTPUTS) for i in chosen):
+        raise ValueError(
+            "teacher_options: trained is invalid; the weights file does not say which outputs were "
+            f"trained. Expected: one of {', '.join(TRAINED)} (as in the name of the weights), or "
+            f"indices from 0 to {len(OUTPUTS) - 1}. Received: {trained!r}."
+        )
+    return chosen
+
+
+def cached_predictions(path: Path, teacher: Callable[[], Teacher], split: Split) -> np.ndarray:
+    """Return a teacher's predictions for a split, computed once and stored in a file."""
+    if path.exists():
+        predictions = np.load(path, allow_pickle=False)
+        if len(predictions) == len(split):
+            return predictions
+    with undistributed():
+        predictions = teacher().predict(split)
+    with atomic_write(path) as stream:
+        np.save(stream, predictions)
+    return predictions

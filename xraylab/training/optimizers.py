@@ -1,0 +1,195 @@
+"""AdamW with a learning-rate schedule, weight-decay exclusions and adaptive gradient clipping.
+
+Global clipping and gradient accumulation are those of the Keras optimizers.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from xraylab.training.recipe import Recipe
+
+CLIP_EPSILON = 1e-3
+"""Lower bound of the weight norm in adaptive clipping (``brock2021``)."""
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class AdamW(keras.optimizers.AdamW):
+    """AdamW (``loshchilov2019``) with adaptive gradient clipping.
+
+    The gradient of each unit (the weights that produce one output) is clipped to a multiple of the
+    norm of its weights: ‖G_i‖ ≤ λ·max(‖W_i‖, 10⁻³). With gradient accumulation this applies to
+    each micro-batch; ``global_clipnorm`` applies afterwards, to the mean over the micro-batches.
+
+    Args:
+        adaptive_clip: λ > 0, or None for no adaptive clipping.
+        depthwise: kernels of depthwise convolutions, in which each channel is a unit.
+        kwargs: arguments of ``keras.optimizers.AdamW``.
+
+    References: Brock et al. 2021 (``brock2021``), Eq. 3. The last linear layer is clipped as well.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        adaptive_clip: float | None = None,
+        depthwise: Sequence[keras.Variable] = (),
+        **kwargs: Any,
+    ):
+        super().__init__(*args, **kwargs)
+        self.adaptive_clip = adaptive_clip
+        # A function, because Keras would track a list of variables as the optimizer's own.
+        channels = {id(variable) for variable in depthwise}
+        self._is_depthwise = lambda variable: id(variable) in channels
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Create the optimizer's variables for the model's trainable variables."""
+        super().build(variables)
+        self._built_for = lambda: variables
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """Clip the gradients, then update the variables."""
+        if self.adaptive_clip is not None:
+            variables = self._built_for() if trainable_variables is None else trainable_variables
+            grads = [
+                None
+                if g is None
+                else clip_adaptively(g, v, self.adaptive_clip, self._is_depthwise(v))
+                for g, v in zip(grads, variables, strict=True)
+            ]
+        super().apply(grads, trainable_variables)
+
+    def get_config(self) -> dict:
+        """Return the constructor arguments."""
+        return {**super().get_config(), "adaptive_clip": self.adaptive_clip}
+
+
+def clip_adaptively(gradient: Any, weights: Any, limit: float, depthwise: bool = False) -> Any:
+    """Scale the gradient of each unit to at most ``limit`` times the norm of its weights.
+
+    Shapes:
+        gradient, weights: (…, units); a tensor with one axis is one unit. For a depthwise kernel
+            (height, width, channels, multiplier), the last two axes count units.
+        returns: the same shape.
+
+    References: Brock et al. 2021 (``brock2021``), Eq. 3 and Sect. 4.1.
+    """
+    num_axes = len(weights.shape)
+    axes = tuple(range(num_axes - 1 - depthwise)) if num_axes > 1 else None
+
+    def norm(values):
+        squares = ops.square(ops.cast(values, "float32"))
+        return ops.sqrt(ops.sum(squares, axis=axes, keepdims=axes is not None))
+
+    maximum = limit * ops.maximum(norm(weights), CLIP_EPSILON)
+    scale = ops.minimum(maximum / ops.maximum(norm(gradient), 1e-12), 1.0)
+    return gradient * ops.cast(scale, gradient.dtype)
+
+
+@keras.saving.register_keras_serializable("xraylab")
+class PerStepSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule of optimizer steps, for an optimizer that counts micro-batches.
+
+    Args:
+        schedule: the schedule in steps.
+        micro_batches: micro-batches per step.
+    """
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, micro_batches):
+        super().__init__()
+        self.schedule, self.micro_batches = schedule, micro_batches
+
+    def __call__(self, step: Any) -> Any:
+        """Return the learning rate at a count of micro-batches."""
+        return self.schedule(step // self.micro_batches)
+
+    def get_config(self) -> dict:
+        """Return the constructor arguments."""
+        return {"schedule": self.schedule, "micro_batches": self.micro_batches}
+
+
+def learning_rate_schedule(
+    recipe: Recipe, total_steps: int
+) -> keras.optimizers.schedules.CosineDecay:
+    """Return a recipe's schedule: linear warm-up, half a cosine period, constant cool-down.
+
+    Args:
+        recipe: the recipe.
+        total_steps: optimizer steps of the whole run.
+
+    References: Loshchilov and Hutter 2017 (``loshchilov2017``), Eq. 5.
+    """
+    warmup_steps = int(recipe.warmup * total_steps)
+    cooldown_steps = int(recipe.cooldown * total_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup_steps else recipe.learning_rate,
+        decay_steps=max(1, total_steps - warmup_steps - cooldown_steps),
+        alpha=recipe.final_learning_rate / recipe.learning_rate,
+        warmup_target=recipe.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )
+
+
+def make_optimizer(
+    recipe: Recipe, model: keras.Model, total_steps: int, micro_batches: int = 1
+) -> AdamW:
+    """Return a recipe's optimizer, built for the trainable variables of a model.
+
+    Args:
+        recipe: the recipe.
+        model: a built model.
+        total_steps: optimizer steps of the whole run.
+        micro_batches: micro-batches per step.
+    """
+    schedule = learning_rate_schedule(recipe, total_steps)
+    layers = sublayers(model) if recipe.adaptive_clip else ()
+    optimizer = AdamW(
+        schedule if micro_batches == 1 else PerStepSchedule(schedule, micro_batches),
+        weight_decay=recipe.weight_decay,
+        global_clipnorm=recipe.global_clip,
+        adaptive_clip=recipe.adaptive_clip,
+        depthwise=[x.kernel for x in layers if isinstance(x, keras.layers.DepthwiseConv2D)],
+        gradient_accumulation_steps=micro_batches if micro_batches > 1 else None,
+    )
+    if recipe.decay_exclusions:
+        optimizer.exclude_from_weight_decay(
+            var_list=[v for v in model.trainable_variables if not is_decayed(v)]
+        )
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def is_decayed(variable: keras.Variable) -> bool:
+    """Return whether weight decay applies to a variable.
+
+    It applies to the kernels of linear layers and convolutions, depthwise ones included, but not to
+    biases, scales and shifts of normalizations, position embeddings, tokens and attention biases.
+    """
+    return variable.path.endswith("kernel")
+
+
+def sublayers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """Yield a layer's attributes that are layers, also those in lists and dictionaries, and theirs.
+
+    Keras has no public way to list the layers inside a layer that is not a model.
+    """
+    seen = set()
+
+    def walk(value):
+        if isinstance(value, keras.layers.Layer):
+            if id(value) not in seen:
+                seen.add(id(value))
+                yield value
+                children = [*vars(value).values(), *getattr(value, "layers", ())]
+                for child in children:
+                    yield from walk(child)
+        elif isinstance(value, dict):
+            for child in value.values():
+                yield from walk(child)
+        elif isinstance(value, list | tuple | set):
+            for child in value:
+                yield from walk(child)
+
+    return walk(layer)

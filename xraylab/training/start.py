@@ -1,0 +1,176 @@
+"""Starting and resuming a run: the checks before the first step."""
+
+import inspect
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from xraylab import data, io, losses
+from xraylab.arguments import require_choice
+from xraylab.data import Split
+from xraylab.training import augmentation
+from xraylab.training.checkpoint import explain_write_errors, list_checkpoints
+from xraylab.training.distillation import load_teacher
+from xraylab.training.objectives import prevalence
+from xraylab.training.precision import fastest_precision
+from xraylab.training.recipe import Recipe
+from xraylab.training.report import commit
+from xraylab.training.run import FILES, Run, build_model, load_images, load_initial_weights
+
+LOCATIONS = ("data", "data_options", "teacher", "start_from")
+"""Fields of a recipe that may change on another machine: where files are."""
+
+
+def prepare(
+    recipe: Recipe, out: Path, progress: bool
+) -> tuple[Recipe, keras.Model, dict[str, Split]]:
+    """Complete a recipe, build its model and load its images, without writing into ``out``."""
+    given = recipe
+    if recipe.label_names is None:
+        recipe = recipe.replace(label_names=data.labels_of(recipe.data))
+    if recipe.precision == "auto":
+        recipe = recipe.replace(precision=_precision(out))
+    parameters = inspect.signature(load_teacher).parameters.values()
+    known = [parameter.name for parameter in parameters if parameter.kind == parameter.KEYWORD_ONLY]
+    for name in recipe.teacher_options:
+        require_choice("teacher_options", name, known)
+    for name in recipe.loss_options:
+        require_choice("loss_options", name, losses.option_names(recipe.loss))
+    keras.utils.set_random_seed(recipe.seed)
+    # The model first: a recipe that cannot be built should not download data.
+    model = build_model(recipe)
+    if not list_checkpoints(out / "checkpoints"):
+        load_initial_weights(recipe, model)
+    if recipe.augmentation:
+        augmentation.make(**recipe.augmentation)
+    # Without given label names, the loader determines them.
+    splits = {name: load_images(given, name, progress) for name in ("train", "val")}
+    require_labels(recipe, splits["train"])
+    return recipe, model, splits
+
+
+def _precision(out):
+    """Return the precision that a run started with, or the fastest one here."""
+    try:
+        return Run(out).recipe.precision
+    except FileNotFoundError:
+        return fastest_precision()
+
+
+def require_labels(recipe: Recipe, split: Split) -> None:
+    """Raise a ValueError for images with other labels than the recipe's, or with an empty one."""
+    if tuple(split.label_names) != recipe.label_names:
+        raise ValueError(
+            f"The labels of {recipe.data} differ from the recipe's. "
+            f"Expected: {', '.join(recipe.label_names)}. "
+            f"Received: {', '.join(split.label_names)}. Leave label_names out to use those."
+        )
+    empty = np.flatnonzero(np.isnan(split.labels).all(axis=0))
+    if len(empty) and recipe.objective != "masked_reconstruction":
+        raise ValueError(
+            f"The label {split.label_names[empty[0]]!r} is unknown in every training image of "
+            f"{recipe.data}. Expected: some known values. Leave it out of label_names."
+        )
+
+
+def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) -> Run:
+    """Start a run in ``out``, or open the run there after checking that it is the same.
+
+    A larger number of epochs extends the run.
+    """
+    fingerprints = {name: split.fingerprint for name, split in splits.items()}
+    if not (out / "run.json").exists():
+        _require_no_remains(out)
+        facts = {
+            "recipe": recipe.to_dict(),
+            "data": fingerprints,
+            "origins": _checksums(recipe, "teacher", "start_from"),
+            "train_prevalence": prevalence(splits["train"]),
+            "commit": commit(),
+            "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        _write_facts(out, facts)
+        return Run(out)
+    run = Run(out)
+    if not resume:
+        raise FileExistsError(
+            f"{run.path} already holds a run, started {run.facts['begun']}. Add --resume "
+            "(resume=True) to continue it, or choose another --out."
+        )
+    changed = run.recipe.differences(recipe)
+    for name in LOCATIONS:
+        changed.pop(name, None)
+    extended = "epochs" in changed and recipe.epochs > run.recipe.epochs
+    if extended:
+        del changed["epochs"]
+    if changed:
+        listing = "; ".join(f"{name}={old!r}" for name, (old, _) in changed.items())
+        received = "; ".join(f"{name}={new!r}" for name, (_, new) in changed.items())
+        raise ValueError(
+            f"{run.path} was started with another recipe. Expected: {listing}. "
+            f"Received: {received}. Resume it with its own recipe (only a larger number of epochs "
+            "is allowed), or choose another --out."
+        )
+    if run.facts["data"] != fingerprints:
+        raise ValueError(
+            f"{run.path} was started with other images: those of {recipe.data} have changed since "
+            f"{run.facts['begun']}. Restore them, or choose another --out."
+        )
+    # The initial weights no longer matter; a teacher does until the run has finished.
+    finished = run.report and not extended
+    if not finished and not _checksums(recipe, "teacher").items() <= run.facts["origins"].items():
+        raise ValueError(
+            f"{run.path} was started with another teacher than {recipe.teacher} now is. Restore "
+            "it, or choose another --out."
+        )
+    return _extend(run, recipe.epochs) if extended else run
+
+
+def _extend(run: Run, epochs: int) -> Run:
+    """Record that a run continues to a larger number of epochs."""
+    print(
+        f"{run.path}: extended from {run.recipe.epochs} to {epochs} epochs. From the next step on, "
+        f"the learning rate follows the schedule of {epochs} epochs, on which it is higher at this "
+        "point than it was."
+    )
+    facts = run.facts | {"recipe": run.recipe.replace(epochs=epochs).to_dict()}
+    facts["extended"] = [
+        *run.facts.get("extended", ()),
+        {"from": run.recipe.epochs, "to": epochs, "after_epoch": len(run.history)},
+    ]
+    _write_facts(run.path, facts)
+    (run.path / "report.json").unlink(missing_ok=True)
+    return Run(run.path)
+
+
+def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
+    path = folder / "run.json"
+    with explain_write_errors(path, folder / "checkpoints"):
+        io.write_json(path, facts)
+
+
+def _require_no_remains(out: Path) -> None:
+    """Raise if a folder without run.json holds other files of a run."""
+    left = [name for name in FILES if (out / name).exists()]
+    if left:
+        raise FileExistsError(
+            f"{out} holds {', '.join(left)} of a run, but its run.json is missing. Restore "
+            "run.json, remove these files, or choose another --out."
+        )
+
+
+def _checksums(recipe: Recipe, *fields: str) -> dict[str, str]:
+    """Return the SHA-256 checksums of the weights that fields of a recipe name."""
+    chosen = {"teacher": recipe.teacher_options.get("weights", "best"), "start_from": "best"}
+    checksums = {}
+    for field in fields:
+        if (source := getattr(recipe, field)) is not None:
+            path = Path(source)
+            path = Run(path).weights_file(chosen[field]) if path.is_dir() else path
+            if not path.exists():
+                raise FileNotFoundError(f"{path}, the recipe's {field}, does not exist.")
+            checksums[field] = io.sha256(path)
+    return checksums
