@@ -140,10 +140,10 @@ def mxa_solutions():
 
 def distillation_solutions():
     """Compute the distillation loss, and its slope at a high temperature."""
-    said = np.float32([[0.8, np.nan], [0.4, 0.1]])
+    predicted = np.float32([[0.8, np.nan], [0.4, 0.1]])
     heat = 1e5
     return {
-        "13.loss": float(losses.Distillation()(said, np.zeros((2, 2), np.float32))),
+        "13.loss": float(losses.Distillation()(predicted, np.zeros((2, 2), np.float32))),
         "13.limit": heat * (np.tanh(3 / heat / 2) - np.tanh(-1 / heat / 2)) / 2,
     }
 
@@ -151,8 +151,8 @@ def distillation_solutions():
 def calibration_solutions():
     """Compute calibration with the package, and the lowest of five normal values by quadrature."""
     truth = np.repeat([1, 0, 0], [2, 2, 6])[:, np.newaxis]
-    said = np.repeat([0.8, 0.1], [4, 6])[:, np.newaxis]
-    shares = np.repeat([0.5, 0.0], [4, 6])[:, np.newaxis]
+    predicted = np.repeat([0.8, 0.1], [4, 6])[:, np.newaxis]
+    frequency = np.repeat([0.5, 0.0], [4, 6])[:, np.newaxis]
     there = [0.91, 0.66, 0.52, 0.40, 0.33, 0.27, 0.21, 0.15, 0.08, 0.02]
     absent = [0.35, 0.18, 0.11, 0.06, 0.05, 0.03, 0.02, 0.01]
     images = np.r_[np.ones(10), np.zeros(8)][:, np.newaxis], np.r_[there, absent][:, np.newaxis]
@@ -160,7 +160,7 @@ def calibration_solutions():
     x = np.linspace(-9, 9, 200_001)
     lowest = 5 * x * norm.pdf(x) * norm.sf(x) ** 4
     return {
-        "17.reliability": evaluation.brier(truth, said) - evaluation.brier(truth, shares),
+        "17.reliability": evaluation.brier(truth, predicted) - evaluation.brier(truth, frequency),
         "17.precision": evaluation.operating_points(*images, chosen)[0].precision,
         "17.offset": np.log(0.02 * 0.90 / (0.98 * 0.10)),
         "17.worst": 0.82 + 0.02 * np.trapezoid(lowest, x),
@@ -222,7 +222,7 @@ def solutions():
             np.prod(v.shape) for v in models.build("resnet50").weights if "_conv/bias" in v.path
         )
         + 64,
-        "05.places": (224 / 32) ** 2 / (64 / 32) ** 2,
+        "05.positions": (224 / 32) ** 2 / (64 / 32) ** 2,
         "06.channels": dense[-2].shape[-1],
         "06.copies": sum(m.shape[-1] for m in dense[1:]) / dense[-1].shape[-1],
         "07.separable": (25 * 672 + 672**2) / (25 * 672**2),
