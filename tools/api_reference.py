@@ -5,6 +5,7 @@ xraylab re-export constants, so this extension takes the docstrings from the def
 """
 
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
 
@@ -29,10 +30,12 @@ def public_names() -> list[str]:
 
 
 def document_constants():
-    """Give every re-exported constant the docstring that follows its definition."""
+    """Load lazy names, and give re-exported constants the docstring that follows their definition."""
     from sphinx.pycode import ModuleAnalyzer
 
     for package in public_subpackages():
+        for name in _exported(package):  # autodoc does not call the package's __getattr__
+            setattr(package, name, getattr(package, name))
         target = ModuleAnalyzer.for_module(package.__name__)
         target.analyze()
         for module in pkgutil.walk_packages(
@@ -55,5 +58,7 @@ def missing_names(html: Path) -> list[str]:
     return [name for name in public_names() if name not in documented]
 
 
-def _exported(module) -> tuple[str, ...]:
-    return tuple(getattr(module, "__all__", ()))
+def _exported(package) -> list[str]:
+    """Return the names in ``__all__`` except submodules."""
+    names = getattr(package, "__all__", ())
+    return [name for name in names if not inspect.ismodule(getattr(package, name))]

@@ -7,7 +7,7 @@ In a chapter::
     check.exercise("01.all_negative", 0.95)
 
 The exercises of chapter ``01`` are the :class:`Exercise` objects of the module
-:mod:`xraylab.check.chapter_01`.
+``xraylab.check.chapter_01``.
 """
 
 from xraylab.check.grading import Exercise, Feedback

@@ -48,7 +48,7 @@ def chestmnist_splits(root: Path, names: str | None, patients: Mapping[str, str]
     Args:
         root: the folder that is searched for the lists where ``names`` is None.
         names: path of an ``.npz`` file, or of text files with ``{split}`` in it, or None; see
-            :func:`xraylab.data.nih14.list_nih14`.
+            ``xraylab.data.nih14.list_nih14``.
         patients: the patient of each image; other images are ignored.
 
     Raises:

@@ -31,7 +31,7 @@ _FOLDERS = {"nih14": list_nih14, "chexpert": list_chexpert, "folder": list_folde
 """Sources that are folders of image files, with the functions that list their images."""
 
 _DECODING = ("square", "workers")
-"""Options of :func:`xraylab.data.listing.load_listing`, which all folders take."""
+"""Options of ``xraylab.data.listing.load_listing``, which all folders take."""
 
 _LABEL_NAMES = {
     "phantom": FINDINGS,
@@ -89,11 +89,11 @@ def load(
         progress: whether to show the progress of long work.
         options: for folders of image files alone: ``root`` (by default ``nih14`` or ``chexpert`` in
             the data folder); ``square`` and ``workers`` of
-            :func:`xraylab.data.listing.load_listing`; ``protocol`` and ``names`` of
-            :func:`xraylab.data.nih14.list_nih14`; ``uncertain`` and ``frontal_only`` of
-            :func:`xraylab.data.chexpert.list_chexpert`; ``table``, ``image_column``,
+            ``xraylab.data.listing.load_listing``; ``protocol`` and ``names`` of
+            ``xraylab.data.nih14.list_nih14``; ``uncertain`` and ``frontal_only`` of
+            ``xraylab.data.chexpert.list_chexpert``; ``table``, ``image_column``,
             ``label_column``, ``patient_column`` and ``split_column`` of
-            :func:`xraylab.data.folder.list_folder`.
+            ``xraylab.data.folder.list_folder``.
 
     Raises:
         DataError: if the source is unknown, or a file is not as expected.

@@ -144,7 +144,7 @@ class Split:
         Args:
             batch_size: images per batch.
             options: ``shuffle=False``, ``seed=0``, ``drop_remainder=False``, ``augment=None`` and
-                the others of :class:`xraylab.data.SplitDataset`.
+                the others of ``xraylab.data.SplitDataset``.
         """
         from xraylab.data.dataset import SplitDataset  # imports Keras
 

@@ -32,7 +32,7 @@ class DeviceCost:
         image_size: image height and width in pixels.
         parameters: number of parameters, running statistics included.
         multiply_adds: multiply-adds for one image; None where they cannot be counted, see
-            :func:`xraylab.models.cost.multiply_adds`.
+            ``xraylab.models.cost.multiply_adds``.
         latency_p50, latency_p95: median and 95th percentile of the milliseconds for one image.
         throughput: images per second by batch size.
         inference_bytes: peak memory of inference on 32 images, beyond that of the process before
