@@ -30,7 +30,7 @@ def public_names() -> list[str]:
 
 
 def document_constants():
-    """Load lazy names, and give re-exported constants the docstring that follows their definition."""
+    """Load lazy names, and give re-exported constants the docstrings of their definitions."""
     from sphinx.pycode import ModuleAnalyzer
 
     for package in public_subpackages():

@@ -12,7 +12,7 @@ def require_matching_outputs(model, loss, metrics, weighted_metrics):
     """Raise a ValueError if a loss or metric contradicts the model's ``classifier_activation``.
 
     Args:
-        model: a :class:`xraylab.models.base.ImageModel`.
+        model: a ``xraylab.models.base.ImageModel``.
         loss, metrics, weighted_metrics: as for ``keras.Model.compile``.
     """
     if model.num_labels is None:

@@ -281,7 +281,7 @@ def build(name, image_size=64, num_labels=14, weights=None, classifier_activatio
 
     Returns:
         A built ``keras.Model`` that maps images (batch, image_size, image_size, 1) float32 in
-        [0, 1] to (batch, num_labels); see :class:`xraylab.models.base.ImageModel`.
+        [0, 1] to (batch, num_labels); see ``xraylab.models.base.ImageModel``.
 
     Raises:
         FileNotFoundError: if there is no such weight file.
@@ -316,11 +316,11 @@ def build_gmml(name="lt_vit_toy", image_size=64, **options):
     Args:
         name: one of ``list_models("lt_vit_*")``, whose encoder is trained.
         image_size: side of the image in pixels.
-        options: other arguments of :class:`xraylab.models.gmml.GMML`.
+        options: other arguments of ``xraylab.models.gmml.GMML``.
 
     Returns:
         A built ``GMML``, which maps corrupted images to reconstructions;
-        :func:`xraylab.models.gmml.load_encoder` transfers its encoder to an LT-ViT.
+        ``xraylab.models.gmml.load_encoder`` transfers its encoder to an LT-ViT.
 
     Raises:
         ValueError: for an unknown name, a model that is no LT-ViT, or invalid arguments.

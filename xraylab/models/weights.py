@@ -48,7 +48,7 @@ def load_for_model(model, weights):
     """Load weights into a model; if the number of labels differs, all but the head.
 
     Args:
-        model: a built :class:`xraylab.models.base.ImageModel`.
+        model: a built ``xraylab.models.base.ImageModel``.
         weights: ``"pretrained"`` for the weights shipped with the package, the path of a
             ``.weights.h5`` or ``.keras`` file, or the folder of a run, whose best weights are used.
 

@@ -20,7 +20,7 @@ class TrainingBatches(keras.utils.PyDataset):
     micro-batches and among the processes of a cluster.
 
     Args:
-        objective: an objective of :mod:`xraylab.training.objectives`.
+        objective: an objective of ``xraylab.training.objectives``.
         split: the training images.
         recipe: the recipe.
         cluster: the processes among which each micro-batch is divided.

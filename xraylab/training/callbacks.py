@@ -131,7 +131,7 @@ class Validation(keras.callbacks.Callback):
     that the best epoch is the one that the run's report confirms.
 
     Args:
-        objective: an objective of :mod:`xraylab.training.objectives`.
+        objective: an objective of ``xraylab.training.objectives``.
         split: the validation images.
         evaluated: the model to validate.
 

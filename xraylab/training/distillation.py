@@ -83,7 +83,7 @@ class Teacher:
     """A frozen model that predicts the probabilities of a student's labels.
 
     Args:
-        model: a :class:`xraylab.models.base.ImageModel`.
+        model: a ``xraylab.models.base.ImageModel``.
         indices: for each label of the student, the index of the teacher's output; None if there is
             none; :data:`NO_FINDING` for the product of 1 - p over the trained outputs.
         trained: indices of the teacher's trained outputs; the others are ignored.

@@ -59,7 +59,7 @@ def fit(
 
     Args:
         recipe: a :class:`Recipe`, or a name of :func:`list_recipes` or of a model.
-        out: folder of the run; :mod:`xraylab.training.run` describes its files.
+        out: folder of the run; ``xraylab.training.run`` describes its files.
         resume: whether to continue the run in ``out``, if there is one. With a larger number of
             ``epochs`` than the run has, also a finished run continues: its learning rate then
             follows the schedule of the larger number, on which it is higher at this point.

@@ -73,7 +73,7 @@ class Recipe(BaseModel):
         decay_exclusions: whether biases, normalizations, position embeddings and tokens are
             excluded from weight decay.
         global_clip: maximum norm of the gradient of all weights together, or None.
-        adaptive_clip: as in :class:`xraylab.training.optimizers.AdamW`, or None.
+        adaptive_clip: as in ``xraylab.training.optimizers.AdamW``, or None.
         ema: decay of the exponential moving average of the weights, in (0, 1). The average is
             then what is validated and saved. None trains without it.
         accumulation: number of micro-batches into which a batch is split to save memory.
@@ -81,11 +81,11 @@ class Recipe(BaseModel):
         xla: whether XLA compiles the training step; None leaves it to Keras.
         loss: loss of the labels: a name of :data:`xraylab.losses.LOSSES` or a short form of it.
         loss_options: its arguments, as ``{"gamma": 1.0}``.
-        augmentation: arguments of :func:`xraylab.training.augmentation.make`; empty for none.
+        augmentation: arguments of ``xraylab.training.augmentation.make``; empty for none.
         objective: ``"classification"``, ``"distillation"`` or ``"masked_reconstruction"``; see
-            :mod:`xraylab.training.objectives`.
+            ``xraylab.training.objectives``.
         teacher: for distillation, the folder of a run or the weights file of a public teacher.
-        teacher_options: arguments of :func:`xraylab.training.distillation.load_teacher`.
+        teacher_options: arguments of ``xraylab.training.distillation.load_teacher``.
         distillation_weight: α, weight of the distillation loss in the total, in [0, 1].
         temperature: τ of :func:`xraylab.losses.distillation`.
         start_from: folder of a run whose weights initialize this one; None for random weights.

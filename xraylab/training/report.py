@@ -56,7 +56,7 @@ def write_report(run: Run, objective: Any, splits: dict[str, Split], state: dict
 
     Args:
         run: the run.
-        objective: its objective, of :mod:`xraylab.training.objectives`.
+        objective: its objective, of ``xraylab.training.objectives``.
         splits: its images by split.
         state: the position and history of the run at its end.
     """
