@@ -14,14 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xraylab.data.batches import epoch_order, read_rows, take
 from xraylab.data.errors import DataError
 from xraylab.data.locations import data_root
-from xraylab.data.registry import (
-    DEFAULT_SIZE,
-    NAMED_SOURCES,
-    Source,
-    labels_of,
-    load,
-    sources,
-)
+from xraylab.data.registry import DEFAULT_SIZE, NAMED_SOURCES, Source, labels_of, load, sources
 from xraylab.data.split import SPLITS, Split
 
 if TYPE_CHECKING:

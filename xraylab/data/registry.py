@@ -149,12 +149,7 @@ def load(
         )
     else:
         whole = load_npz(
-            path,
-            split=split,
-            size=size,
-            label_names=label_names,
-            cache_dir=root,
-            progress=progress,
+            path, split=split, size=size, label_names=label_names, cache_dir=root, progress=progress
         )
     if num_images is None:
         return whole
