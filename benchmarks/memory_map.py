@@ -1,8 +1,8 @@
-"""How far reading one shuffled epoch of the 224-pixel train split grows the process.
+"""Measure the memory that one shuffled epoch of the 224-pixel training split takes.
 
-Writes a file of ChestMNIST's own size (78,468 images, 3.94 GB) with made-up content, loads it
-through ``xraylab.data.load``, reads every batch of one epoch in shuffled order, and compares the
-growth of the process with the limit of 300 MB. Needs 8 GB of free disk for some minutes::
+Writes a file of ChestMNIST's size (78,468 images, 3.94 GB) with random content, loads it with
+``xraylab.data.load``, reads every batch of one epoch in shuffled order, and compares the growth of
+the process with the limit of 300 MB. Needs 8 GB of free disk for some minutes::
 
     python benchmarks/memory_map.py --dir /tmp
 """
@@ -25,12 +25,12 @@ LIMIT_MB = 300
 
 
 def memory_mb(peak: bool = False) -> float:
-    """Return what this process holds, or the most it has held, in MB of 10⁶ bytes."""
+    """Return the memory of this process, or its peak, in MB of 10⁶ bytes."""
     return process_memory(peak) / 1e6
 
 
 def write_npz(path: Path, images: int, size: int) -> None:
-    """Write images piece by piece: the whole array would not fit into this process's budget."""
+    """Write images piece by piece, so that this process stays small."""
     random = np.random.default_rng(0)
     pattern = random.integers(0, 256, (256, size, size), dtype=np.uint8)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
@@ -39,7 +39,7 @@ def write_npz(path: Path, images: int, size: int) -> None:
             np.lib.format.write_array_header_1_0(stream, header)
             for first in range(0, images, len(pattern)):
                 piece = pattern[: images - first]
-                # The first pixels carry the image's number, to check that each came once.
+                # The first pixels encode the row, to check that each image is read once.
                 numbers = np.arange(first, first + len(piece), dtype="<u4")
                 piece[:, 0, :4] = numbers.view(np.uint8).reshape(-1, 4)
                 stream.write(piece.tobytes())
@@ -48,7 +48,8 @@ def write_npz(path: Path, images: int, size: int) -> None:
 
 
 def measure(path: Path, cache: Path, batch_size: int) -> bool:
-    """Load and read one shuffled epoch in this process; print what it cost."""
+    """Load and read one shuffled epoch in this process; print time and memory."""
+    print(f"dataset class: {data.SplitDataset.__name__}")  # imports Keras before the measurement
     start = time.perf_counter()
     before = memory_mb()
     split = data.load(path, split="train", cache_dir=cache, progress=False)
@@ -60,17 +61,17 @@ def measure(path: Path, cache: Path, batch_size: int) -> bool:
     )
 
     start = time.perf_counter()
-    seen = np.zeros(len(split), dtype=bool)
+    read = np.zeros(len(split), dtype=bool)
     for images, _ in split.to_dataset(batch_size, shuffle=True):
         numbers = np.rint(images[:, 0, :4, 0] * 255).astype(np.uint8).copy().view("<u4")[:, 0]
-        seen[numbers] = True
+        read[numbers] = True
     seconds = time.perf_counter() - start
     grown = memory_mb(peak=True) - before
-    good = bool(seen.all()) and grown < LIMIT_MB
+    good = bool(read.all()) and grown < LIMIT_MB
     print(
         f"one shuffled epoch, batches of {batch_size} (as float32 "
         f"{images[0].nbytes * batch_size / 1e6:.0f} MB each): {seconds:.1f} s, "
-        f"{len(split) / seconds:,.0f} images/s, every image once: {seen.all()}"
+        f"{len(split) / seconds:,.0f} images/s, every image once: {read.all()}"
     )
     print(
         f"process now {memory_mb():.0f} MB, peak {memory_mb(peak=True):.0f} MB: grown by "
@@ -102,7 +103,7 @@ def main() -> int:
         write_npz(path, options.images, options.size)
         size = path.stat().st_size / 1e9
         print(f"wrote {path}: {size:.2f} GB in {time.perf_counter() - start:.1f} s", flush=True)
-        # A process of its own, so that what writing took does not hide in the peak.
+        # In another process, so that the peak does not include the writing.
         arguments = ["--measure", path, "--batch-size", str(options.batch_size)]
         return subprocess.run([sys.executable, __file__, *arguments]).returncode
 

@@ -1,9 +1,10 @@
-"""The 14 findings of ChestX-ray14, in ChestMNIST's order: the ground floor of the package.
+"""Label names: the 14 findings of ChestX-ray14 (ChestMNIST's order) and CheXpert's 14 observations.
 
-The order is that of the label columns in ``chestmnist.npz`` (``medmnist.INFO["chestmnist"]``) and
-is used everywhere: in arrays, tables and plots. Beside them stand the 14 observations of CheXpert,
-which are others.
+ChestMNIST's order is that of the label columns in ``chestmnist.npz``
+(``medmnist.INFO["chestmnist"]``). Arrays, tables and plots use it everywhere.
 """
+
+from xraylab.arguments import require_choice
 
 FINDINGS = (
     "atelectasis",
@@ -21,7 +22,7 @@ FINDINGS = (
     "pleural_thickening",
     "hernia",
 )
-"""Names of the 14 findings, ChestMNIST order. A finding's place here is its label column."""
+"""Names of the 14 findings in ChestMNIST's order: the index of a name is its label column."""
 
 CHEXPERT_FINDINGS = (
     "no_finding",
@@ -57,11 +58,11 @@ SHORT_NAMES = {
     "pleural_thickening": "PlTh",
     "hernia": "Hern",
 }
-"""One short name for each finding, for the axes of narrow plots."""
+"""Short names of the findings, for the axes of narrow plots."""
 
 
 def title(finding: str) -> str:
-    """Return a label name as it is printed: ``"pleural_thickening"`` → ``"Pleural thickening"``."""
+    """Format a label name for display: ``"pleural_thickening"`` → ``"Pleural thickening"``."""
     return finding.replace("_", " ").capitalize()
 
 
@@ -71,6 +72,4 @@ def index(finding: str) -> int:
     Raises:
         ValueError: if ``finding`` is not one of :data:`FINDINGS`.
     """
-    if finding not in FINDINGS:
-        raise ValueError(f"unknown finding {finding!r}; the findings are {', '.join(FINDINGS)}")
-    return FINDINGS.index(finding)
+    return FINDINGS.index(require_choice("finding", finding, FINDINGS))

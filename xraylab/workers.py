@@ -1,4 +1,4 @@
-"""Work spread over threads, its results in order."""
+"""Parallel computation on threads, with results in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def in_order(make: Callable, items: Iterable, workers: int) -> Iterator:
-    """Call ``make`` with each item on some threads, and yield what it returns in their order.
+    """Call ``make`` with each item on several threads, and yield the results in order.
 
-    Threads are enough: NumPy and Pillow let go of the interpreter while they work on an array. A
-    few results are made ahead, so memory does not grow with the number of items.
+    Threads are enough: NumPy and Pillow release the interpreter while they work on an array. Only a
+    few results are computed ahead, so memory does not grow with the number of items.
     """
     pool = ThreadPoolExecutor(workers)
     try:

@@ -45,7 +45,7 @@ def npz(tmp_path, arrays):
 
 @pytest.fixture
 def write_image():
-    """Write an image of uniform grey with a bright corner, told apart by its level."""
+    """Write an image of uniform grey with a bright corner, identified by its level."""
 
     def write(path, level, shape=(32, 32)):
         pixels = np.full(shape, level, np.uint8)
@@ -84,7 +84,7 @@ def _send(handler, status, headers, body):
 
 
 class Behaviour:
-    """Ways to answer one request; each is called with the request's handler and the server."""
+    """Ways to respond to a request; each is called with the request's handler and the server."""
 
     @staticmethod
     def whole(handler, server):
@@ -94,12 +94,12 @@ class Behaviour:
     @staticmethod
     def ranged(handler, server, cut=None, content_range=None):
         """Do it right: 206 to a range whose If-Range still holds, else 200."""
-        asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
+        requested = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
         condition = handler.headers.get("If-Range")
         headers = dict(server.validators)
         body, status = server.body, 200
-        if asked and (condition is None or condition in server.validators.values()):
-            first, total = int(asked[1]), len(body)
+        if requested and (condition is None or condition in server.validators.values()):
+            first, total = int(requested[1]), len(body)
             if first >= total:
                 return _send(handler, 416, {"Content-Range": f"bytes */{total}"}, b"")
             body, status = body[first:], 206
@@ -141,7 +141,7 @@ def behaviour():
 
 @pytest.fixture
 def serve():
-    """Start a loopback server that answers by the behaviours given, the last one over and over."""
+    """Start a loopback server with the given behaviours, one per request; the last one repeats."""
     running = []
 
     def start(body, *behaviours, validators=None):

@@ -36,7 +36,7 @@ def root(tmp_path):
     return tmp_path / "xraylab-data"
 
 
-def place(folder: Path, content: bytes) -> Path:
+def write_file(folder: Path, content: bytes) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "chestmnist.npz"
     path.write_bytes(content)
@@ -62,7 +62,7 @@ def test_sizes_that_do_not_exist(expect_error):
     assert "28, 64, 128, 224" in str(error)
 
 
-def test_downloads_what_is_not_there_and_only_once(published, root, arrays):
+def test_a_missing_file_is_downloaded_once(published, root, arrays):
     split = load("chestmnist", 28, "val", progress=False)
     np.testing.assert_array_equal(split.images, arrays["val_images"])
     assert isinstance(split.images, np.memmap)
@@ -74,7 +74,7 @@ def test_downloads_what_is_not_there_and_only_once(published, root, arrays):
 
 @pytest.mark.parametrize("depth", ["", "chest", "datasets/somebody/chest/files"])
 def test_finds_files_that_others_put_there(published, tmp_path, depth):
-    path = place(tmp_path / "kaggle" / depth, published.body)
+    path = write_file(tmp_path / "kaggle" / depth, published.body)
     assert load("chestmnist", 28, progress=False).path == path
     assert published.requests == []
 
@@ -86,7 +86,7 @@ def test_search_roots_are_those_of_medmnist_and_kaggle(root):
 
 
 def test_another_file_of_that_name_is_passed_over_with_a_warning(published, tmp_path, root):
-    other = place(tmp_path / "kaggle", b"something else")
+    other = write_file(tmp_path / "kaggle", b"something else")
     with pytest.warns(
         UserWarning, match=r"passed over\. Expected: the MD5 checksum .* pass its path"
     ):
@@ -95,8 +95,8 @@ def test_another_file_of_that_name_is_passed_over_with_a_warning(published, tmp_
     assert other.read_bytes() == b"something else"
 
 
-def test_the_final_error_names_what_was_passed_over(published, behaviour, tmp_path, expect_error):
-    other = place(tmp_path / "kaggle", b"something else")
+def test_the_final_error_names_the_files_passed_over(published, behaviour, tmp_path, expect_error):
+    other = write_file(tmp_path / "kaggle", b"something else")
     published.behaviours[:] = [behaviour.status(404)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -114,7 +114,7 @@ def test_the_final_error_names_what_was_passed_over(published, behaviour, tmp_pa
 def test_sums_are_computed_once_and_again_when_the_file_changes(
     published, tmp_path, root, monkeypatch
 ):
-    path = place(tmp_path / "kaggle", published.body)
+    path = write_file(tmp_path / "kaggle", published.body)
     computed = []
     plain = io.md5
     monkeypatch.setattr(io, "md5", lambda *args: computed.append(args) or plain(*args))
@@ -131,7 +131,7 @@ def test_sums_are_computed_once_and_again_when_the_file_changes(
 
 @pytest.mark.parametrize("harm", ["{", "[]", '{"x": 1}'])
 def test_damaged_notes_cost_only_time(published, tmp_path, root, harm):
-    path = place(tmp_path / "kaggle", published.body)
+    path = write_file(tmp_path / "kaggle", published.body)
     find(28)
     notes = root / "arrays" / "md5_sums.json"
     assert str(path) in json.loads(notes.read_text())
@@ -141,13 +141,13 @@ def test_damaged_notes_cost_only_time(published, tmp_path, root, harm):
 
 
 def test_notes_that_cannot_be_written_do_not_matter(published, tmp_path):
-    path = place(tmp_path / "kaggle", published.body)
+    path = write_file(tmp_path / "kaggle", published.body)
     (tmp_path / "file").write_text("in the way")
     assert find(28, cache_dir=tmp_path / "file").path == path
 
 
 def test_unreadable_file_is_passed_over(published, tmp_path, monkeypatch):
-    place(tmp_path / "kaggle", published.body)
+    write_file(tmp_path / "kaggle", published.body)
 
     def refuse(path, progress=False):
         raise PermissionError(13, "Permission denied", str(path))
@@ -163,7 +163,7 @@ def test_sources_tell_the_states(published, tmp_path, root):
         return listed.state, listed.path
 
     assert state() == ("not here", None)
-    path = place(tmp_path / "kaggle", published.body)
+    path = write_file(tmp_path / "kaggle", published.body)
     assert state() == ("found, not checked yet", path)
     find(28)
     assert state() == ("ready", path)

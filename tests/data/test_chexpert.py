@@ -104,7 +104,7 @@ def test_splits_are_cut_by_patient(root):
     np.testing.assert_array_equal(splits["train"].table["age"], 40 + np.array(found["train"]))
 
 
-def test_lateral_images_only_when_asked_for(root):
+def test_lateral_images_are_optional(root):
     frontal, every = open_split(root), open_split(root, frontal_only=False)
     assert set(frontal.table["view"]) == {"AP"}
     lateral = every.table["view"] == "Lateral"

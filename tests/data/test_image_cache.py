@@ -116,26 +116,28 @@ def test_decoding_resumes_after_a_kill_just_before_the_last_step(folder, tmp_pat
 def test_the_cache_key_covers_files_and_options(folder, tmp_path, write_image):
     cache = tmp_path / "cache"
     paths = sorted(folder.iterdir())[:4]
-    places = [
+    folders = [
         decode(folder, cache, paths=paths).folder,
         decode(folder, cache, paths=paths, size=12).folder,
         decode(folder, cache, paths=paths, square="crop").folder,
         decode(folder, cache, paths=paths[:3]).folder,
         decode(folder, cache, paths=paths[::-1]).folder,
     ]
-    assert len(set(places)) == 5
-    assert decode(folder, cache, paths=paths, workers=1).folder == places[0]
+    assert len(set(folders)) == 5
+    assert decode(folder, cache, paths=paths, workers=1).folder == folders[0]
     moved = tmp_path / "moved"
     folder.rename(moved)
     paths = [moved / path.name for path in paths]
-    assert decode(moved, cache, paths=paths).folder == places[0]
+    assert decode(moved, cache, paths=paths).folder == folders[0]
     former = paths[0].stat()
     os.utime(paths[0], ns=(former.st_atime_ns, former.st_mtime_ns + 1000))
-    places.append(decode(moved, cache, paths=paths).folder)  # of the same length, perhaps rewritten
+    folders.append(
+        decode(moved, cache, paths=paths).folder
+    )  # of the same length, perhaps rewritten
     write_image(paths[0], 200, (13, 10))
     os.utime(paths[0], ns=(former.st_atime_ns, former.st_mtime_ns))
     changed = decode(moved, cache, paths=paths)
-    assert len({*places, changed.folder}) == 7 and changed.images[0, -3, -5] == 200
+    assert len({*folders, changed.folder}) == 7 and changed.images[0, -3, -5] == 200
 
 
 def test_a_damaged_array_is_moved_aside_and_decoded_again(folder, tmp_path):

@@ -40,7 +40,7 @@ def test_16_bits_all_alike(tmp_path):
     assert not image.any()
 
 
-def test_colour_becomes_its_luma(tmp_path):
+def test_colour_is_converted_to_luma(tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     luma = colours @ np.array([0.299, 0.587, 0.114])
     image = read_image(saved(tmp_path, Image.fromarray(colours)), 16)
@@ -57,7 +57,7 @@ def test_every_other_mode_is_a_image_too(tmp_path, mode):
     np.testing.assert_array_equal(image, np.where(RAMP > 99, 255, 0))
 
 
-def test_what_is_transparent_is_black(tmp_path):
+def test_transparent_pixels_are_black(tmp_path):
     picture = np.full((16, 16, 4), 200, np.uint8)
     picture[..., 3] = 255
     picture[:8, :, 3] = 0
@@ -122,7 +122,7 @@ def test_files_that_hold_no_image(tmp_path):
         read_image(path, 4)
 
 
-def test_what_the_system_refuses_is_not_the_image_s_fault(tmp_path):
+def test_system_errors_are_no_damaged_images(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_image(tmp_path / "gone.png", 16)
     assert not issubclass(UnreadableImage, (OSError, DataError))

@@ -46,7 +46,7 @@ def test_images_are_memory_mapped_and_right(npz, arrays, load, save):
         assert loaded.path == path and not loaded.simulated
 
 
-def test_only_the_split_asked_for_is_unpacked_and_only_once(npz, load, cache):
+def test_only_the_requested_split_is_unpacked_once(npz, load, cache):
     path = npz()
     first = load(path, split="val")
     assert in_cache(cache) == ["val_images.npy", "val_labels.npy"]
@@ -365,7 +365,7 @@ def test_a_rebuild_that_fails_leaves_no_damaged_array(npz, load, cache, expect_e
     assert in_cache(cache) == ["train_labels.npy"]
 
 
-def test_no_room_is_seen_before_copying(npz, load, cache, expect_error, monkeypatch):
+def test_too_little_disk_is_reported_before_copying(npz, load, cache, expect_error, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2_000_000))
     path = npz()
     error = expect_error(load, path, names=cache)

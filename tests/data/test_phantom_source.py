@@ -78,7 +78,7 @@ def test_masks_are_those_of_the_simulator_and_need_no_disk(tmp_path, counted):
 
 
 @pytest.mark.parametrize("chosen", [20, -21, [0, 20], (0, 3), None, 0.5, [[0, 1]]])
-def test_masks_of_images_that_are_not_there(tmp_path, chosen):
+def test_masks_of_missing_images_raise(tmp_path, chosen):
     with pytest.raises(IndexError):
         load(tmp_path).masks[chosen]
 
@@ -234,7 +234,7 @@ def fill_the_disk_after(monkeypatch, calls_left):
 def test_a_failed_simulation_leaves_no_result_and_can_resume(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         fill_the_disk_after(patch, 2)  # the first call only tries the arguments
-        with pytest.raises(OSError, match="No space left .* Free some disk"):
+        with pytest.raises(OSError, match=r"No space left .* Free some disk"):
             load(tmp_path, num_images=300)
     assert [path.name for path in tmp_path.glob("*/*/*.part")] == [".train-300.part"]
     np.testing.assert_array_equal(
@@ -284,7 +284,7 @@ def test_stale_unfinished_folders_are_removed(tmp_path):
     assert not forgotten.exists() and recent.exists()
 
 
-def test_what_the_phantom_cannot_take(tmp_path, expect_error):
+def test_arguments_out_of_range_are_refused(tmp_path, expect_error):
     load(tmp_path, seed=2**63 - 1, num_images=2)
     error = expect_error(load, tmp_path, seed=2**63, names="argument seed")
     assert str(2**63 - 1) in str(error)

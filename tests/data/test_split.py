@@ -30,7 +30,7 @@ def split():
     )
 
 
-def test_repr_says_what_it_is(split):
+def test_repr_describes_the_split(split):
     text = repr(split)
     expected = ("phantom", "val", "4 images", "28×28 px", "14 labels", "SIMULATED", "boxes", "age")
     for part in (*expected, "masks"):
@@ -38,7 +38,7 @@ def test_repr_says_what_it_is(split):
     assert len(text.splitlines()) <= 3 and len(split) == 4
 
 
-def test_subset_takes_images_labels_and_boxes_along(split):
+def test_subset_selects_images_labels_and_boxes(split):
     part = split.subset([2, 1, 2])
     np.testing.assert_array_equal(part.images, split.images[[2, 1, 2]])
     np.testing.assert_array_equal(part.labels, split.labels[[2, 1, 2]])
@@ -48,7 +48,7 @@ def test_subset_takes_images_labels_and_boxes_along(split):
     assert split.boxes["image"].tolist() == [2, 0, 2]
 
 
-def test_subset_takes_table_and_masks_along(split):
+def test_subset_selects_table_and_masks(split):
     part = split.subset([2, 1, 2]).subset(slice(1, None))
     assert part.table["age"].tolist() == [50, 40]
     assert len(part.masks) == 2

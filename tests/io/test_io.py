@@ -36,7 +36,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 def test_a_full_disk_is_reported_with_the_path(tmp_path):
     path = tmp_path / "file.bin"
-    with pytest.raises(OSError, match="file.bin") as info, io.atomic_write(path):
+    with pytest.raises(OSError, match=r"file\.bin") as info, io.atomic_write(path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert info.value.errno == errno.ENOSPC
 
@@ -89,7 +89,7 @@ def test_json_is_written_and_read(tmp_path):
     path.write_bytes(b'{"score": ')
     with pytest.raises(ValueError, match=r"a.json is damaged\. Expected: JSON"):
         io.read_json(path)
-    with pytest.raises(FileNotFoundError, match="b.json"):
+    with pytest.raises(FileNotFoundError, match=r"b\.json"):
         io.read_json(tmp_path / "b.json")
 
 

@@ -89,6 +89,6 @@ class SplitDataset(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Count the epoch, if all of its batches were served."""
-        # Keras calls this before the first epoch, too, after a look at the first batches.
+        # Keras calls this before the first epoch, too, after reading the first batches.
         if self._served >= len(self) > 0:
             self.epoch, self.start, self._served = self.epoch + 1, 0, 0

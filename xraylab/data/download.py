@@ -51,7 +51,6 @@ class _Download:
     url: str
     destination: Path
     md5: str
-    size: int | None
     progress: bool
     sleep: Callable[[float], None]
     timeout: tuple[float, float]
@@ -88,7 +87,6 @@ def fetch(
     destination: Path,
     md5: str,
     *,
-    size: int | None = None,
     progress: bool = True,
     sleep: Callable[[float], None] = time.sleep,
     timeout: tuple[float, float] = TIMEOUT,
@@ -102,7 +100,6 @@ def fetch(
         url: address of the file.
         destination: its final path.
         md5: its MD5 checksum, 32 hex digits.
-        size: its size in bytes, if known.
         progress: whether to show a progress bar.
         sleep: waits between tries; tests pass their own.
         timeout: seconds to wait for a connection, and for the next bytes.
@@ -111,7 +108,7 @@ def fetch(
         DataError: if the file cannot be downloaded; correct bytes stay for the next try.
         OSError: if it cannot be written.
     """
-    job = _Download(url, Path(destination), md5.lower(), size, progress, sleep, timeout)
+    job = _Download(url, Path(destination), md5.lower(), progress, sleep, timeout)
     io.make_folder(job.destination.parent, mode=0o700)
     lock = job.destination.with_name(f".{job.destination.name}.lock")
     message = f"another process is downloading {job.destination}; waiting for it"
@@ -254,11 +251,6 @@ def _accept(job: _Download, response, note: _Note | None, offset: int) -> tuple[
         )
     length = response.headers.get("Content-Length", "")
     total = int(length) if length.isdigit() else None
-    if None not in (job.size, total) and job.size != total:
-        raise job.error(
-            f"{total:,} bytes instead of {job.size:,}; nothing was written",
-            "The file on the server has changed: fetch the right one by hand and pass its path",
-        )
     # 200 to a range request: the server supports no ranges, or its file has changed. Start over.
     job.drop_part()
     etag = response.headers.get("ETag", "")
