@@ -203,7 +203,7 @@ def test_mbconv(filters, strides, kernel_size, expansion):
         if expansion > 1:
             inside = swish(plain.norm(plain.conv(x, "expand_conv"), "expand_bn", 1e-3))
         inside = plain.conv(inside, "dwconv", strides, depthwise=True)
-        inside = swish(plain.norm(inside, "look/bn", 1e-3))
+        inside = swish(plain.norm(inside, "spatial/bn", 1e-3))
         weights = swish(plain.dense(inside.mean(axis=(1, 2)), "se/reduce"))
         assert weights.shape[1] == 2, "a quarter of the 8 channels that come"
         inside = inside * sigmoid(plain.dense(weights, "se/expand"))[:, None, None]
@@ -287,7 +287,15 @@ def test_imagenet_grey_levels(name):
     }[name]
     model = models.build(f"{name}_toy", image_size=32, pixels="imagenet")
     seen = []
-    model.trunk = [lambda x, training: seen.append(x) or x]
+
+    class Recorder:
+        name = "recorder"
+
+        def __call__(self, x, training):
+            seen.append(x)
+            return x
+
+    model.trunk = [Recorder()]
     images = np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
     with pytest.raises(ValueError):  # the head does not fit three channels
         model.call(images)
@@ -371,7 +379,7 @@ def test_files_that_do_not_fit_change_nothing(reference, tmp_path):
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_kernel_initializer_spread_as_those_of_keras_applications(name):
+def test_initial_weights_spread_as_those_of_keras_applications(name):
     """Layer by layer, where there are enough weights to tell; Glorot's would be far off."""
     network = getattr(keras.applications, NETWORKS[name])(
         weights=None, include_top=False, input_shape=(64, 64, 3)

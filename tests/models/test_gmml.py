@@ -334,10 +334,10 @@ def wrong_sources(folder):
         (small(depth=3, mlp_ratio=4), f"does not fit into lt_vit.*: {differ}"),
         (small(num_heads=4), "num_heads is 4 there and 3 here"),
         (folder / "other.weights.h5", f"other.weights.h5 does not fit into lt_vit.*: {differ}"),
-        (folder / "lt_vit.weights.h5", "class LTViT, not of GMML; load whole models"),
-        (folder / "broken.weights.h5", "does not say of which model"),
+        (folder / "lt_vit.weights.h5", "Received: those of a LTViT"),
+        (folder / "broken.weights.h5", "does not record of which model"),
         (cut, "cut.weights.h5 does not"),
-        (folder / "plain.keras", "does not say of which model"),
+        (folder / "plain.keras", "does not record of which model"),
         (labelled(), "a model of class GMML. Received: LTViT"),
         (GMML(**SMALL), "has no weights yet. Build it"),
     ]
