@@ -153,7 +153,7 @@ def test_steps_lower_the_loss_and_leave_labels_alone():
     history = []
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # as that some gradients do not exist
-        for _ in range(10):
+        for _ in range(20):
             model.reset_metrics()
             damaged = np.where(mask, np.float32(0.5), images)
             history.append(float(model.train_on_batch(damaged, target)))
