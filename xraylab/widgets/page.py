@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xraylab.plotting import Figure, data_uri, colormap_colors
+from xraylab.plotting import Figure, colormap_colors, data_uri
 
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
@@ -46,7 +46,7 @@ def widget_html(kind: str, title: str, body: str) -> str:
 
 
 def colour_bar(unit: str, low: float, high: float) -> str:
-    """Build the colour bar of :func:`xraylab.plotting.overlay_heatmap`, labelled with its unit and range."""
+    """Build the colour bar of :func:`overlay_heatmap` with its unit and range."""
     return (
         f'<div class="bar"><span>{low:.3g}</span>'
         f'<i style="background:linear-gradient(to right,{",".join(colormap_colors(9))})"></i>'

@@ -38,8 +38,8 @@ def scrubber(
             appended. Figures have their own; positions are appended if two are equal.
         name: name of the slider if there is only one.
         pick: names of the two sliders (vertical, horizontal) that a click on the image sets.
-        bar: unit, lowest and highest value of the map in the frames (:func:`plotting.overlay_heatmap`),
-            shown as a colour bar.
+        bar: unit, lowest and highest value of the map in the frames, shown as a colour bar; see
+            :func:`xraylab.plotting.overlay_heatmap`.
 
     Raises:
         ValueError: if the numbers of frames, labels and texts differ, a frame has no text, the
