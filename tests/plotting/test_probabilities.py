@@ -38,9 +38,15 @@ def test_threshold_counts():
     assert drawn == len(labels)
 
 
+def test_nan_labels_are_ignored():
+    known = plotting.threshold_histogram([1, 0], [0.9, 0.1], 0.5)
+    partly = plotting.threshold_histogram([1, np.nan, 0], [0.9, 0.7, 0.1], 0.5)
+    assert partly.to_svg() == known.to_svg()
+
+
 @pytest.mark.parametrize(
     ("labels", "probabilities", "threshold"),
-    [([1], [0.5, 0.5], 0.5), ([], [], 0.5), ([1], [0.5], 0.0)],
+    [([1], [0.5, 0.5], 0.5), ([], [], 0.5), ([np.nan], [0.5], 0.5), ([1], [0.5], 0.0)],
 )
 def test_invalid_thresholds_and_labels(labels, probabilities, threshold):
     with pytest.raises(ValueError, match="Expected"):

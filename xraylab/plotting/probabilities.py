@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy.special import logit
 
 from xraylab.plotting import style
 from xraylab.plotting.style import Figure
@@ -91,10 +92,10 @@ def threshold_histogram(
     """Draw histograms of the probabilities of one finding, split at a threshold.
 
     Shapes:
-        labels: (num_images,), 0 or 1. probabilities: (num_images,) in (0, 1).
+        labels: (num_images,), 0 or 1; NaN where unknown. probabilities: (num_images,) in (0, 1).
 
     Args:
-        labels: whether the finding is present.
+        labels: whether the finding is present; images with unknown labels are ignored.
         probabilities: the predictions; an image is positive if its probability is above
             ``threshold``.
         threshold: the threshold, in (0, 1).
@@ -102,14 +103,16 @@ def threshold_histogram(
         bins: number of bins on the axis of log-odds.
 
     Raises:
-        ValueError: if lengths differ, there is no image, or the threshold is out of range.
+        ValueError: if lengths differ, no label is known, or the threshold is out of range.
     """
-    labels, probabilities = np.asarray(labels).astype(bool), np.asarray(probabilities, float)
-    if labels.ndim != 1 or labels.shape != probabilities.shape or not labels.size:
+    labels, probabilities = np.asarray(labels, float), np.asarray(probabilities, float)
+    if labels.ndim != 1 or labels.shape != probabilities.shape or np.isnan(labels).all():
         shapes = f"shapes {labels.shape} and {probabilities.shape}"
-        raise style.invalid("probabilities", "one per label, and at least one", shapes)
+        raise style.invalid("labels", "one per probability, and at least one known", shapes)
     if not 0 < threshold < 1:
         raise style.invalid("threshold", "a number in (0, 1)", threshold)
+    known = ~np.isnan(labels)
+    labels, probabilities = labels[known] == 1, probabilities[known]
     positive = probabilities > threshold
     groups = (("with the finding", labels), ("without the finding", ~labels))
     counts = [(int((positive & rows).sum()), int((~positive & rows).sum())) for _, rows in groups]
@@ -120,14 +123,14 @@ def threshold_histogram(
         f"{false_negatives:,} false negatives. Without the finding: {false_positives:,} false "
         f"positives, {true_negatives:,} true negatives.",
     )
-    log_odds = _log_odds(np.clip(probabilities, 1e-6, 1 - 1e-6))
-    cut = _log_odds(threshold)
+    log_odds = logit(np.clip(probabilities, 1e-6, 1 - 1e-6))
+    cut = logit(threshold)
     # The threshold is one of the edges, so that no bin is divided.
     first, last = min(log_odds.min(), cut - 0.1), max(log_odds.max(), cut + 0.1)
     width = (last - first) / bins
     below = cut - width * np.arange(np.ceil((cut - first) / width), -1, -1)
     edges = np.append(below, cut + width * np.arange(1, np.ceil((last - cut) / width) + 1))
-    ticks = [tick for tick in _TICKS if first < _log_odds(tick) < last]
+    ticks = [tick for tick in _TICKS if first < logit(tick) < last]
     fig, axes = style.figure(4.8, 3.2, alt=alt, rows=2)
     for axis, (name, rows), (above, not_above) in zip(axes, groups, counts, strict=True):
         for selected, color, alpha in (
@@ -140,7 +143,7 @@ def threshold_histogram(
         label = f"{name}: {above:,} above the threshold, {not_above:,} not"
         axis.set_title(label, fontsize=9, loc="left")
         tick_labels = [f"{tick:g}" if axis is axes[-1] else "" for tick in ticks]
-        axis.set_xticks([_log_odds(tick) for tick in ticks], tick_labels)
+        axis.set_xticks([logit(tick) for tick in ticks], tick_labels)
         axis.set_xlim(first - width, last + width)
         axis.tick_params(labelsize=8)
         axis.locator_params(axis="y", nbins=3)
@@ -149,7 +152,3 @@ def threshold_histogram(
     if title:
         fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
     return fig
-
-
-def _log_odds(probability):
-    return np.log(probability) - np.log1p(-probability)
