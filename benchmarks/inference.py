@@ -1,24 +1,24 @@
-"""How fast our networks answer, side by side with those of torchvision and timm, on the same cores.
+"""Inference time of our networks, compared with those of torchvision and timm on the same cores.
 
-Ours and theirs run in two processes, so that the thread pools of TensorFlow and PyTorch never share
-one; each is told its number of threads. They take turns: in every round each answers once, while
-the other waits, so that a slow moment of the machine hits all alike. Before it is timed, a network
-answers once, to warm the caches that the other has used. Printed are medians over the rounds, in
-milliseconds a batch, and the median of the rounds' ratios theirs / ours: above 1, we are faster.
+Ours and theirs run in two processes, so that the thread pools of TensorFlow and PyTorch are
+separate; each has the given number of threads. They run in turns: in every round each predicts
+once while the other waits, so that slow moments of the machine affect both. A warm-up prediction
+precedes the timed ones, because the other process has used the caches. Printed are medians over
+the rounds in milliseconds per batch, and the median ratio theirs / ours: above 1, ours is faster.
 
-Run it where PyTorch is installed (``make parity``); what is missing is left out::
+Run it where PyTorch is installed (``make parity``); missing packages are skipped::
 
-    .venv-parity/bin/python benchmarks/inference.py --quick               # does it work? minutes
+    .venv-parity/bin/python benchmarks/inference.py --quick               # minutes
     .venv-parity/bin/python benchmarks/inference.py --json inference.json # all
 
-Ours take images of one channel and have the head of their registry; theirs take three equal channels
-and answer 14 labels. torchvision's ResNet50 strides in the 3x3 convolution, that of
+Ours take images of one channel and have the head of their registry; theirs take three equal
+channels and predict 14 labels. torchvision's ResNet50 strides in the 3x3 convolution, that of
 ``keras.applications`` (and ours) in the 1x1 before it: theirs takes 8 % more multiply-adds at
 224 px.
 
-Run it on a machine that does nothing else: PyTorch's threads wait for each other by spinning, and
-with two threads on two busy cores its ResNet50 took 70 times as long as with one. The load
-that the machine had in the minute before is printed, with a warning if it is not small.
+Run it on an otherwise idle machine: PyTorch's threads wait for each other by spinning, and with two
+threads on two busy cores its ResNet50 took 70 times as long as with one. The load of the minute
+before is printed, with a warning if it is not small.
 """
 
 import argparse
@@ -35,20 +35,20 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-NETWORKS = {  # name, here and there: the package that has it too, and sizes in pixels
+NETWORKS = {  # name in both: (package of the other implementation, sizes in pixels)
     "resnet50": ("torchvision", (64, 224)),
     "densenet121": ("torchvision", (64, 224)),
     "efficientvit_m5": ("timm", (224,)),
 }
-REST = 0.02  # seconds between two turns, in which waiting threads stop to spin
-BUSY = 0.5  # load above which others use a core for half of the time, or more
+REST = 0.02  # seconds between two turns, in which waiting threads stop spinning
+BUSY = 0.5  # load above which other processes use at least half a core
 
 
 # The process of one framework
 
 
 def ours(name, size, threads):
-    """Return what it runs on, and functions from images to logits: as a graph, and by XLA."""
+    """Build our network; return versions, and functions from images to logits by name."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import tensorflow as tf
@@ -70,7 +70,7 @@ def ours(name, size, threads):
 
 
 def theirs(name, size, threads):
-    """Return the same for a network of PyTorch."""
+    """Build a PyTorch network; return versions, and functions from images to logits by name."""
     sys.modules.setdefault("triton", None)  # nothing here needs it
     import torch
 
@@ -86,38 +86,38 @@ def theirs(name, size, threads):
         model = package.models.get_model(name, weights=None, num_classes=14)
     model.eval()
 
-    def answer(images):
+    def predict(images):
         with torch.inference_mode():
             colour = torch.from_numpy(images).permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
             return model(colour.contiguous()).numpy()
 
     versions = f"PyTorch {torch.__version__}, {package.__name__} {package.__version__}"
-    return versions, {"theirs": answer}
+    return versions, {"theirs": predict}
 
 
 def work(options):
-    """Build one network, say so, then time what each line of the standard input asks for."""
+    """Build one network, report it, then time each request of the standard input."""
     build = {"ours": ours, "theirs": theirs}[options.worker]
     name, size = options.models[0], options.sizes[0]
     versions, functions = build(name, size, options.threads)
     print(json.dumps({"versions": versions, "functions": list(functions)}), flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
-        function = functions[asked["function"]]
-        shape = (asked["batch"], size, size, 1)
+        request = json.loads(line)
+        function = functions[request["function"]]
+        shape = (request["batch"], size, size, 1)
         images = np.random.default_rng(0).random(shape, np.float32)
         function(images)
         start = time.perf_counter()
-        for _ in range(asked["repeats"]):
+        for _ in range(request["repeats"]):
             function(images)
-        print(json.dumps((time.perf_counter() - start) / asked["repeats"]), flush=True)
+        print(json.dumps((time.perf_counter() - start) / request["repeats"]), flush=True)
 
 
-# The process that gives them their turns
+# The main process, which schedules the turns
 
 
 class Worker:
-    """One network of one framework in a process of its own."""
+    """A process with one network of one framework."""
 
     def __init__(self, kind, name, size, threads):
         command = [sys.executable, __file__, "--worker", kind, "--models", name]
@@ -127,7 +127,7 @@ class Worker:
             "OMP_NUM_THREADS": str(threads),
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         }
-        self.messages = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open as long as the process)
+        self.messages = tempfile.TemporaryFile("w+")  # noqa: SIM115 (stays open with the process)
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -136,10 +136,10 @@ class Worker:
             text=True,
             env={**os.environ, **settings},
         )
-        told = self._answer()
-        self.versions, self.functions = told["versions"], told["functions"]
+        network = self._read()
+        self.versions, self.functions = network["versions"], network["functions"]
 
-    def _answer(self):
+    def _read(self):
         line = self.process.stdout.readline()
         if not line:
             self.messages.seek(0)
@@ -147,11 +147,11 @@ class Worker:
         return json.loads(line)
 
     def time(self, function, batch, repeats):
-        """Return the seconds a batch takes."""
-        asked = {"function": function, "batch": batch, "repeats": repeats}
-        self.process.stdin.write(json.dumps(asked) + "\n")
+        """Measure the seconds per batch."""
+        request = {"function": function, "batch": batch, "repeats": repeats}
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        return self._answer()
+        return self._read()
 
     def close(self):
         """End the process."""
@@ -161,7 +161,7 @@ class Worker:
 
 
 def measure(workers, batch, rounds):
-    """Return the seconds of each round by function; in each round, every function has its turn."""
+    """Measure the seconds of each round by function; each round runs every function once."""
     turns = [(worker, function) for worker in workers for function in worker.functions]
     for worker, function in turns:
         worker.time(function, batch, 1)  # compiles, allocates
@@ -175,17 +175,17 @@ def measure(workers, batch, rounds):
 
 
 def summary(seconds):
-    """Return medians, and the median ratios theirs / ours, where there are theirs."""
+    """Compute medians, and median ratios theirs / ours where both ran."""
     found = {name: statistics.median(times) for name, times in seconds.items()}
     if "theirs" in seconds:
         for name in ("graph", "xla"):
             pairs = zip(seconds["theirs"], seconds[name], strict=True)
-            found[f"ratio_{name}"] = statistics.median(other / own for other, own in pairs)
+            found[f"ratio_{name}"] = statistics.median(slow / fast for slow, fast in pairs)
     return found
 
 
 def row(name, size, batch, found):
-    """Return one line of the table."""
+    """Format one line of the table."""
     times = [f"{1e3 * found[k]:10.1f}" if k in found else f"{'—':>10s}" for k in TIMES]
     ratios = [f"{found[k]:10.2f}" if k in found else f"{'—':>10s}" for k in RATIOS]
     return f"{name:16s}{size:5d}{batch:7d}" + "".join(times + ratios)
@@ -197,16 +197,16 @@ TITLES = f"{'model':16s}{'px':>5s}{'batch':>7s}" + "".join(
 )
 
 
-def parsed(arguments=None):
-    """Return the options of the command line."""
+def parse_arguments(arguments=None):
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--sizes", nargs="+", type=int, help="default: 64 and 224; M5: 224 only")
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 32])
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=2, help="of either framework (default 2)")
-    parser.add_argument("--quick", action="store_true", help="least size, batch 1, three rounds")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    parser.add_argument("--threads", type=int, default=2, help="per framework (default 2)")
+    parser.add_argument("--quick", action="store_true", help="smallest size, batch 1, three rounds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     parser.add_argument("--worker", choices=("ours", "theirs"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.quick:
@@ -218,7 +218,7 @@ def parsed(arguments=None):
 
 
 def cases(options):
-    """Return pairs of a network and a size."""
+    """Select the pairs of network and size."""
     found = []
     for name in options.models:
         sizes = [s for s in NETWORKS[name][1] if options.sizes is None or s in options.sizes]
@@ -227,7 +227,7 @@ def cases(options):
 
 
 def main():
-    options = parsed()
+    options = parse_arguments()
     if options.worker:
         work(options)
         return
@@ -237,17 +237,17 @@ def main():
     print(f"{options.threads} threads of {os.cpu_count()} cores, {options.rounds} rounds")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     if load is not None:
-        busy = ": NOT QUIET, the figures mean little" if load > BUSY else ""
+        busy = ": NOT IDLE, the numbers are unreliable" if load > BUSY else ""
         print(f"load of the last minute {load:.2f}{busy}")
-    rows, told = [], set()
+    rows, printed = [], set()
     for name, size in chosen:
         kinds = ["ours"]
         if all(importlib.util.find_spec(package) for package in ("torch", NETWORKS[name][0])):
             kinds.append("theirs")
         workers = [Worker(kind, name, size, options.threads) for kind in kinds]
-        if new := [w.versions for w in workers if w.versions not in told]:
+        if new := [w.versions for w in workers if w.versions not in printed]:
             print("; ".join(new) + "\n" + TITLES)
-            told.update(new)
+            printed.update(new)
         for batch in options.batches:
             found = summary(measure(workers, batch, options.rounds))
             rows.append({"model": name, "size": size, "batch": batch, **found})
@@ -256,7 +256,7 @@ def main():
             worker.close()
     if options.json:
         facts = {name: getattr(options, name) for name in ("threads", "rounds")}
-        facts |= {"cores": os.cpu_count(), "load_before": load, "versions": sorted(told)}
+        facts |= {"cores": os.cpu_count(), "load_before": load, "versions": sorted(printed)}
         options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 
 

@@ -17,7 +17,7 @@ results = Typer(
 )
 
 FOLDER = Path("book/results")
-KEEP = "Store labels and predictions with the record; default: for simulated images only."
+KEEP = "Store labels and predictions with the record; always done for simulated images."
 
 Folder = Annotated[Path, Option("--folder", help="Folder of the records.")]
 Replicates = Annotated[int, Option(help="Bootstrap resamples for the intervals.")]

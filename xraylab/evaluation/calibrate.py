@@ -45,15 +45,14 @@ def calibrate(path: str | Path, *, progress: bool = True) -> CalibrationResult:
 
     run = Run(path)
     run.require_classifier()
-    recipe = run.recipe
-    split = load_images(recipe, "val", progress)
+    split = load_images(run.recipe, "val", progress)
     result = fit_calibration(split.labels, predict_logits(run.load_model("best"), split))
     stored = _Content(
-        label_names=recipe.label_names,
+        label_names=split.label_names,
         num_images=len(split),
         fingerprint=split.fingerprint,
         weights_sha256=io.sha256(run.weights_file("best")),
-        negative_slopes=tuple(recipe.label_names[k] for k in result.platt.negative_slopes),
+        negative_slopes=tuple(split.label_names[k] for k in result.platt.negative_slopes),
         **vars(result),
     )
     io.write_json(run.path / FILE, stored)
@@ -78,10 +77,10 @@ def load_calibration(path: str | Path) -> CalibrationResult:
     except pydantic.ValidationError as error:
         raise ValueError(f"{file}: Expected: a file of xraylab calibrate. {error}") from error
     result = CalibrationResult(stored.temperature, stored.platt, stored.thresholds)
-    count = len(run.recipe.label_names)
+    count = len(stored.label_names)
     columns = (result.platt.slope, result.platt.offset, *result.thresholds.values())
-    if any(len(column) != count for column in columns):
-        raise ValueError(f"{file}: Expected: values for {count} labels. {command}")
+    if stored.label_names != run.recipe.label_names or any(len(c) != count for c in columns):
+        raise ValueError(f"{file}: Expected: values for the labels of the run. {command}")
     if stored.weights_sha256 != io.sha256(run.weights_file("best")):
         raise ValueError(f"{file}: fitted for other weights than the run has now. {command}")
     return result

@@ -112,12 +112,13 @@ def evaluate(
     run.require_classifier()
     model = run.load_model(weights)
     recipe = run.recipe
-    own_data = source is None or str(source) == recipe.data
+    source = recipe.data if source is None else str(source)
+    own_data = source == recipe.data
     stored = own_data and weights == "best" and not isinstance(split, data.Split)
     if not isinstance(split, data.Split):
         options = (recipe.data_options if own_data else {}) | (data_options or {})
         split = data.load(
-            recipe.data if own_data else source,
+            source,
             size=recipe.size,
             split=split,
             label_names=recipe.label_names,
@@ -163,4 +164,4 @@ def _score(model, split, label_names, prevalence, replicates, progress):
 def patients_of(split: data.Split) -> np.ndarray | None:
     """Return the patient of each image, (num_images,), or None if the source does not tell."""
     table = split.table
-    return table["patient"] if table is not None and "patient" in table.dtype.names else None
+    return None if table is None or "patient" not in (table.dtype.names or ()) else table["patient"]

@@ -65,13 +65,13 @@ def delong(y_true: ArrayLike, *scores: ArrayLike) -> DeLong:
     References: ``delong1988``, with midranks as in ``sun2014``.
     """
     y_true = np.asarray(y_true)
-    scores = [np.asarray(model, dtype=np.float64) for model in scores]
-    if not scores or y_true.ndim != 1 or any(model.shape != y_true.shape for model in scores):
+    models = [np.asarray(model, dtype=np.float64) for model in scores]
+    if not models or y_true.ndim != 1 or any(model.shape != y_true.shape for model in models):
         raise ValueError(
             "Shapes of y_true and the scores of each model differ. Expected: (num_images,) each. "
-            f"Received: {y_true.shape} and {[model.shape for model in scores]}"
+            f"Received: {y_true.shape} and {[model.shape for model in models]}"
         )
-    if not np.isin(y_true, (0, 1)).all() or not all(np.isfinite(m).all() for m in scores):
+    if not np.isin(y_true, (0, 1)).all() or not all(np.isfinite(m).all() for m in models):
         raise ValueError(
             "Expected: y_true of 0 and 1 only, and finite scores. Received: other values. Leave "
             "out images with an unknown label"
@@ -85,7 +85,7 @@ def delong(y_true: ArrayLike, *scores: ArrayLike) -> DeLong:
         )
     # For each positive, the fraction of negatives ranked below it; and the reverse.
     of_positives, of_negatives = [], []
-    for model in scores:
+    for model in models:
         rank = stats.rankdata(model)
         within_positives = stats.rankdata(model[positive])
         within_negatives = stats.rankdata(model[~positive])

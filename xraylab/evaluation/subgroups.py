@@ -89,7 +89,7 @@ def by_group(
     scored_labels = tuple(labels[k] for k in columns)
     found = []
     for name, mask in masks.items():
-        own = {
+        own: dict[str, Any] = {
             key: np.asarray(value)[mask]
             if key in ("patients", "strata") and value is not None
             else value

@@ -40,11 +40,9 @@ def compare(
         ResultError: if predictions of either are not stored, or images or labels differ.
         ValueError: if the replicates are too few for significance after Holm's correction.
     """
-    for result in (first, second):
-        if result.predictions is None:
-            raise ResultError(
-                f"{result.path}: predictions are not stored, so scores cannot be paired"
-            )
+    if first.predictions is None or second.predictions is None:
+        path = first.path if first.predictions is None else second.path
+        raise ResultError(f"{path}: predictions are not stored, so scores cannot be paired")
     images = [result.data["test"] for result in (first, second)]
     if images[0] != images[1] or first.label_names != second.label_names:
         raise ResultError(

@@ -88,7 +88,7 @@ def record(
         for split, images in splits.items()
     }
     protocol = Protocol(
-        label_names=recipe.label_names,
+        label_names=splits["test"].label_names,
         train_prevalence=run.facts["train_prevalence"],
         replicates=replicates,
         level=level,

@@ -99,7 +99,7 @@ class ScoredPredictions(_Model):
             scores on test images.
     """
 
-    scores: dict[Literal["val", "test"], Score]
+    scores: dict[str, Score]
     intervals: dict[str, Interval]
     calibration: dict[str, CalibrationScores | None]
     operating_points: dict[str, tuple[OperatingPoint, ...]]
@@ -131,7 +131,7 @@ class Result(ScoredPredictions):
     recipe: dict[str, Any]
     initial_weights: dict[str, str]
     simulated: bool
-    data: dict[Literal["train", "val", "test"], Images]
+    data: dict[str, Images]
     training: Training
     weights_sha256: str
     protocol: Protocol
@@ -153,6 +153,8 @@ class Result(ScoredPredictions):
 
     @pydantic.model_validator(mode="after")
     def _check_consistency(self) -> Self:
+        if set(self.data) != {"train", "val", "test"} or set(self.scores) != {"val", "test"}:
+            raise ValueError("data or scores of a split are missing")
         labels = tuple(self.recipe["label_names"])
         pairs = [
             ("label names", self.label_names, labels),

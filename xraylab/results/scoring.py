@@ -46,8 +46,10 @@ def score_predictions(
             "negative_slopes": [protocol.label_names[k] for k in fitted.negative_slopes],
         }
     operating_points = {
-        rule: evaluation.operating_points(
-            test.y_true, test.probabilities, np.array(thresholds, dtype=float)
+        rule: tuple(
+            evaluation.operating_points(
+                test.y_true, test.probabilities, np.array(thresholds, dtype=float)
+            )
         )
         for rule, thresholds in result.thresholds.items()
     }
@@ -80,13 +82,13 @@ def differences(recorded: Any, computed: Any, part: str) -> Iterator[tuple[str, 
     """Yield ``(location, recorded, computed)`` for each value of a part that disagrees."""
     first, second = (dict(_leaves(io.to_plain(v), part)) for v in (recorded, computed))
     for location in first | second:
-        pair = first.get(location), second.get(location)
-        if all(isinstance(value, float | int) for value in pair):
-            close = abs(pair[0] - pair[1]) <= TOLERANCES[part] * max(1, abs(pair[1]))
+        a, b = first.get(location), second.get(location)
+        if isinstance(a, float | int) and isinstance(b, float | int):
+            equal = abs(a - b) <= TOLERANCES[part] * max(1, abs(b))
         else:
-            close = pair[0] == pair[1]
-        if not close:
-            yield location, *pair
+            equal = a == b
+        if not equal:
+            yield location, a, b
 
 
 def _leaves(value, location):

@@ -44,7 +44,7 @@ class Column:
         if value is None:
             return "not measured"
         text = "undefined" if isnan(value) else format(value, self.form)
-        if self.show_interval and not isnan((ends := self.interval(result)).low):
+        if self.interval and self.show_interval and not isnan((ends := self.interval(result)).low):
             text += f" [{ends.low:{self.form}}, {ends.high:{self.form}}]"
         return text
 
@@ -56,7 +56,7 @@ def _score(name, heading, best=max, show_interval=False):
     return Column(heading, lambda r: r.score(name), ".3f", interval, best, show_interval)
 
 
-def _cost(name, heading, form, unit=1):
+def _cost(name, heading, form, unit=1.0):
     def value(result):
         found = result.cost and getattr(result.cost, name)
         return None if found is None else found / unit
