@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xraylab.findings import FINDINGS
+from xraylab.io import to_plain
 from xraylab.metrics.ranking import average_precision, roc_auc
 
 
@@ -62,7 +63,7 @@ class Score:
 
     def to_dict(self) -> dict:
         """Return the scores as plain numbers and lists, NaN as None, ready for JSON."""
-        return _without_nan(asdict(self))
+        return to_plain(asdict(self))
 
 
 def score(
@@ -216,12 +217,3 @@ def _mean(values):
     values = np.asarray(values, dtype=np.float64)
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
-
-
-def _without_nan(value):
-    """Replace NaN by None in nested dicts and lists: JSON has no NaN."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,0 +1,238 @@
+"""Every kind of model used as a student would who knows plain Keras, on TensorFlow and JAX."""
+
+import csv
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from xraylab import data, losses, metrics, models
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="JAX runs in a process of its own"
+)
+
+HAS_TENSORBOARD = importlib.util.find_spec("tensorboard") is not None  # the callback needs it
+SIZE, NUM_LABELS, EPOCHS = 32, 3, 2
+MODELS = {
+    "rr_vit_toy": {"depth": 1},
+    "dbct_toy": {"depth": 1},
+    "densenet121_toy": {"depths": (1, 1, 1)},
+    "efficientvit_mxa_toy": {"depths": (1, 1, 1)},
+    "lt_vit_toy": {"depth": 2, "num_label_blocks": 1},
+}
+LOGITS = r"from_logits=True.*or build the model with classifier_activation='sigmoid'"
+
+
+def make_data(num_images=16):
+    """Images, labels and sample weights, each with all classes in every half."""
+    rng = np.random.default_rng(0)
+    x = rng.random((num_images, SIZE, SIZE, 1), dtype=np.float32)
+    y = (np.arange(num_images)[:, None] % 4 < [1, 2, 3]).astype(np.float32)
+    return x, y, np.linspace(0.5, 1.5, num_images, dtype=np.float32)
+
+
+def build(name, **changes):
+    return models.build(
+        name, **{"image_size": SIZE, "num_labels": NUM_LABELS, **MODELS[name], **changes}
+    )
+
+
+def compiled(model, **options):
+    model.compile(
+        keras.optimizers.AdamW(1e-3),
+        loss=losses.BinaryCrossentropy(),
+        metrics=[
+            keras.metrics.AUC(multi_label=True, from_logits=True, name="auc"),
+            metrics.MacroAUC(),
+        ],
+        **options,
+    )
+    return model
+
+
+@pytest.fixture(scope="module")
+def all_trained(tmp_path_factory):
+    """For each model: the model, trained with callbacks and saved, its history, and its folder."""
+    root = tmp_path_factory.mktemp("student")
+    return {name: train(name, root / name) for name in MODELS}
+
+
+def train(name, folder):
+    """Train a model with callbacks and save it with its evaluation."""
+    folder.mkdir()
+    keras.utils.set_random_seed(0)
+    model, (x, y, weights) = compiled(build(name)), make_data()
+    history = model.fit(
+        x,
+        y,
+        sample_weight=weights,
+        validation_data=(x, y, weights),
+        epochs=EPOCHS,
+        batch_size=8,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.EarlyStopping("val_macro_auc", mode="max", patience=5),
+            keras.callbacks.ModelCheckpoint(folder / "best.keras", "val_macro_auc", mode="max"),
+            keras.callbacks.CSVLogger(folder / "log.csv"),
+            *([keras.callbacks.TensorBoard(folder / "board")] if HAS_TENSORBOARD else []),
+        ],
+    ).history
+    model.save(folder / "model.keras")
+    scores = model.evaluate(x, y, sample_weight=weights, batch_size=8, verbose=0, return_dict=True)
+    (folder / "scores.json").write_text(json.dumps(scores))
+    return model, history, folder
+
+
+@pytest.fixture(params=MODELS)
+def trained(request, all_trained):
+    return all_trained[request.param]
+
+
+def test_fit_reports_losses_and_metrics(trained):
+    _, history, _ = trained
+    assert {"loss", "auc", "macro_auc", "val_loss", "val_auc", "val_macro_auc"} <= history.keys()
+    assert all(len(values) == EPOCHS and np.isfinite(values).all() for values in history.values())
+
+
+def test_callbacks_write_their_files(trained):
+    _, history, folder = trained
+    rows = list(csv.DictReader((folder / "log.csv").read_text().splitlines()))
+    assert [float(row["loss"]) for row in rows] == pytest.approx(history["loss"])
+    assert bool(list(folder.rglob("events.*"))) == HAS_TENSORBOARD
+    best = keras.models.load_model(folder / "best.keras")
+    assert best.predict(make_data()[0], verbose=0).shape == (16, NUM_LABELS)
+
+
+def test_predictions_are_one_array_of_logits(trained):
+    model, (x, _, _) = trained[0], make_data()
+    predicted = model.predict(x, verbose=0)
+    assert isinstance(predicted, np.ndarray) and predicted.shape == (16, NUM_LABELS)
+    inside = model(x, return_intermediates=True)
+    np.testing.assert_allclose(inside["logits"], predicted, atol=1e-4)
+
+
+def test_tf_data_and_validation_split(trained):
+    import tensorflow as tf
+
+    model, (x, y, weights) = trained[0], make_data()
+    dataset = tf.data.Dataset.from_tensor_slices((x, y, weights)).shuffle(16).batch(8)
+    history = model.fit(dataset, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    history = model.fit(
+        x, y, sample_weight=weights, validation_split=0.5, batch_size=8, verbose=0
+    ).history
+    assert np.isfinite(history["val_loss"]).all() and np.isfinite(history["val_macro_auc"]).all()
+
+
+def test_freeze_and_fine_tune_with_another_number_of_labels(trained, tmp_path):
+    model, (x, _, _) = trained[0], make_data()
+    model.save_weights(tmp_path / "model.weights.h5")
+    with pytest.warns(UserWarning, match="holds weights for 3 labels; .* has 5"):
+        tuned = build(model.name, num_labels=5, weights=tmp_path / "model.weights.h5")
+    for layer in tuned.layers:
+        layer.trainable = layer.name.startswith("head")
+    frozen = [np.array(v) for v in tuned.non_trainable_variables]
+    tuned.compile("sgd", losses.BinaryFocalCrossentropy(), run_eagerly=True)
+    assert np.isfinite(tuned.train_on_batch(x[:4], np.zeros((4, 5), np.float32)))
+    assert all("head" in v.path for v in tuned.trainable_variables)
+    names = [v.path for v in tuned.non_trainable_variables]
+    for name, before, after in zip(names, frozen, tuned.non_trainable_variables, strict=True):
+        if "seed" not in name and "head" not in name:  # statistics of the head's normalization
+            np.testing.assert_array_equal(np.array(after), before, err_msg=name)
+
+
+def test_saved_model_export(trained, tmp_path):
+    import tensorflow as tf
+
+    model, (x, _, _) = trained[0], make_data(4)
+    model.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "served"))
+    np.testing.assert_allclose(served.serve(tf.constant(x)), model.predict(x, verbose=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_mixed_precision(name):
+    x, y, _ = make_data(4)
+    model = compiled(build(name, dtype="mixed_bfloat16"), run_eagerly=True)
+    logs = model.train_on_batch(x, y, return_dict=True)
+    assert np.isfinite(logs["loss"])
+    assert all(v.dtype == "float32" for v in model.trainable_variables)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_losses_and_metrics_of_probabilities_are_refused_with_both_cures(name):
+    model = build(name)
+    for loss in ("binary_crossentropy", keras.losses.BinaryCrossentropy()):
+        with pytest.raises(ValueError, match=LOGITS):
+            model.compile("adam", loss=loss)
+    with pytest.raises(ValueError, match=LOGITS):
+        model.compile(
+            "adam", losses.BinaryCrossentropy(), metrics=[keras.metrics.AUC(multi_label=True)]
+        )
+    model = build(name, classifier_activation="sigmoid")
+    with pytest.raises(ValueError, match="from_logits=False"):
+        model.compile("adam", losses.BinaryCrossentropy())
+    model.compile("adam", "binary_crossentropy", metrics=[metrics.MacroAUC(from_logits=False)])
+
+
+def test_class_weight_is_refused_with_several_labels():
+    model, (x, y, _) = compiled(build("rr_vit_toy")), make_data()
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.fit(x, y, class_weight={0: 1.0, 1: 2.0}, verbose=0)
+
+
+def test_split_to_dataset(image_file):
+    names = ("first", "second", "third")
+    train = data.load(image_file, split="train", label_names=names)
+    val = data.load(image_file, split="val", label_names=names)
+    model = compiled(models.build("rr_vit_toy", image_size=16, num_labels=3, depth=1))
+    history = model.fit(
+        train.to_dataset(batch_size=32, shuffle=True, seed=0),
+        validation_data=val.to_dataset(32),
+        verbose=0,
+    ).history
+    assert np.isfinite(history["val_macro_auc"]).all()
+    x, y = val.arrays()
+    assert model.evaluate(x, y, batch_size=32, verbose=0)[0] == pytest.approx(
+        history["val_loss"][-1], rel=1e-4
+    )
+
+
+FRESH = """
+import json, pathlib, sys
+import keras, numpy as np
+import xraylab
+root = pathlib.Path(sys.argv[1])
+x, y, w = (np.load(root / f"{name}.npy") for name in "xyw")
+options = {"sample_weight": w, "batch_size": 8, "verbose": 0}
+for folder in sorted(path.parent for path in root.glob("*/scores.json")):
+    model = keras.models.load_model(folder / "model.keras")
+    got = model.evaluate(x, y, return_dict=True, **options)
+    expected = json.loads((folder / "scores.json").read_text())
+    assert got.keys() == expected.keys(), (folder, got, expected)
+    for key, value in expected.items():
+        assert np.isclose(got[key], value, rtol=1e-3, atol=1e-4), (folder, key, got, expected)
+    if keras.backend.backend() == "jax":
+        callbacks = [keras.callbacks.EarlyStopping("val_macro_auc", mode="max"),
+                     keras.callbacks.ModelCheckpoint(folder / "jax.keras"),
+                     keras.callbacks.CSVLogger(folder / "jax.csv")]
+        history = model.fit(x, y, validation_data=(x, y, w), callbacks=callbacks, **options).history
+        assert all(np.isfinite(values).all() for values in history.values()), (folder, history)
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_fresh_process_loads_and_evaluates_all_models(backend, all_trained):
+    """After importing xraylab alone; on JAX it also trains them further."""
+    pytest.importorskip(backend)
+    root = all_trained["rr_vit_toy"][2].parent
+    for name, array in zip("xyw", make_data(), strict=True):
+        np.save(root / f"{name}.npy", array)
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONWARNINGS": "ignore"}
+    subprocess.run([sys.executable, "-c", FRESH, str(root)], env=environment, check=True)
