@@ -10,6 +10,6 @@ def run(image_file, tmp_path_factory):
     """Train a run in a folder with a space in its name."""
     out = tmp_path_factory.mktemp("cli") / "a run"
     text = xraylab(*TRAIN, "--data", image_file, "--out", out)
-    assert "epoch 2/2" in text
+    assert "Epoch 2/2" in text
     assert f"next: xraylab evaluate '{out}' --split test" in text
     return out
