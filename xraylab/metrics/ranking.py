@@ -2,7 +2,7 @@
 
 Images with the same score pass the threshold together, so a curve has one point for each distinct
 score. A bootstrap resample of the images is a vector of integer weights, and all resamples share
-one sort; this is some hundred times as fast as scikit-learn in a loop (``benchmarks/bootstrap.py``).
+one sort; this is some hundred times as fast as scikit-learn in a loop (benchmarks/bootstrap.py).
 """
 
 import math

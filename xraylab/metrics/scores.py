@@ -128,7 +128,7 @@ def _baselines(y_true, known, prevalence):
             f"Received: an array of shape {prevalence.shape} with values from {prevalence.min()} "
             f"to {prevalence.max()}."
         )
-    # A constant ranks nothing: each label's ROC AUC is 1/2 and its average precision the prevalence.
+    # A constant ranks nothing: ROC AUC is 1/2, average precision the prevalence.
     constants = {
         "macro_auc": _mean(np.where((measured > 0) & (measured < 1), 0.5, np.nan)),
         "average_precision": _mean(np.where(measured > 0, measured, np.nan)),

@@ -1,4 +1,4 @@
-"""Keras metrics of multi-label classifiers, accumulated over batches in histograms of the logits."""
+"""Keras metrics of multi-label classifiers, accumulated in histograms of logits."""
 
 from typing import Any
 
