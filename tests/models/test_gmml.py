@@ -67,7 +67,7 @@ def test_the_decoder_against_numpy(options):
     weights = (np.asarray(w, np.float64) for w in model.decoder.get_weights())
     encoded = np.asarray(ops.convert_to_numpy(out["encoded"]), np.float64)
     expected = decoded(encoded, weights, 16 // model.encoder.patch_size, model.encoder.patch_size)
-    assert expected.std() > 0.1  # or the tolerance means nothing
+    assert expected.std() > 0.03  # else the tolerance would be meaningless
     np.testing.assert_allclose(ops.convert_to_numpy(out["reconstruction"]), expected, atol=2e-5)
 
 
