@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from xraylab import io
-from xraylab.data import chestmnist, load, registry, sources
+from xraylab.data import chestmnist, load, sources
 from xraylab.data.chestmnist import MEDMNIST_NAMES, NUM_IMAGES, RELEASES, Release, find
 from xraylab.findings import FINDINGS
 
@@ -23,10 +23,9 @@ def published(npz, serve, behaviour, monkeypatch, tmp_path):
     path = npz("published/chestmnist.npz")
     server = serve(path.read_bytes(), behaviour.ranged)
     monkeypatch.setitem(RELEASES, 28, Release("chestmnist.npz", server.url, server.md5))
-    for module in (chestmnist, registry):
-        monkeypatch.setattr(
-            module, "search_roots", lambda root: (root / "chestmnist", tmp_path / "kaggle")
-        )
+    monkeypatch.setattr(
+        chestmnist, "search_roots", lambda root: (root / "chestmnist", tmp_path / "kaggle")
+    )
     path.unlink()
     return server
 

@@ -66,13 +66,15 @@ def test_the_phantom_gets_its_arguments(monkeypatch, expect_error):
     monkeypatch.setitem(sys.modules, "xraylab.data.phantom", simulator)
     load("phantom", split="val", num_images=9, seed=4, progress=False)
     rest = {
+        "size": 64,
+        "split": "val",
         "num_images": 9,
         "seed": 4,
         "parameters": None,
         "cache_dir": data_root(),
         "progress": False,
     }
-    assert calls == [((64, "val"), rest)]
+    assert calls == [((), rest)]
     expect_error(load, "phantom", label_names=["a"], names="label_names")
     expect_error(load, "chestmnist", parameters={"exposure": 0.5}, names="parameters")
 

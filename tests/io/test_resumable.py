@@ -76,7 +76,6 @@ def test_cached_arrays_are_computed_once_and_private(tmp_path):
             LAYOUT,
             batches,
             count=10,
-            needed=100,
             description="computing arrays",
             progress=False,
         )

@@ -1,11 +1,11 @@
 """ChestMNIST at its four sizes: the published files, their search on this machine and download."""
 
 import contextlib
-import os
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from xraylab import io
 from xraylab.arguments import require_choice
@@ -19,8 +19,7 @@ NUM_IMAGES = {"train": 78468, "val": 11219, "test": 22433}
 """Images in each split; no patient is in more than one."""
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(NamedTuple):
     """One published file: its name, address and MD5 checksum (32 hex digits)."""
 
     name: str
@@ -28,24 +27,22 @@ class Release:
     md5: str
 
 
-def _release(name: str, md5: str) -> Release:
-    return Release(name, f"https://zenodo.org/records/10519652/files/{name}?download=1", md5)
-
-
-RELEASES: Mapping[int, Release] = {
-    28: _release("chestmnist.npz", "02c8a6516a18b556561a56cbdd36c4a8"),
-    64: _release("chestmnist_64.npz", "9de6cd0b934ebb5b7426cfba5efbae16"),
-    128: _release("chestmnist_128.npz", "db107e5590b27930b62dbaf558aebee3"),
-    224: _release("chestmnist_224.npz", "45bd33e6f06c3e8cdb481c74a89152aa"),
+_MD5 = {
+    28: "02c8a6516a18b556561a56cbdd36c4a8",
+    64: "9de6cd0b934ebb5b7426cfba5efbae16",
+    128: "db107e5590b27930b62dbaf558aebee3",
+    224: "45bd33e6f06c3e8cdb481c74a89152aa",
 }
+_NAMES = {size: f"chestmnist_{size}.npz" for size in _MD5} | {28: "chestmnist.npz"}
+_URL = "https://zenodo.org/records/10519652/files/{}?download=1"
+RELEASES = {size: Release(_NAMES[size], _URL.format(_NAMES[size]), _MD5[size]) for size in _MD5}
 """The file for each size in pixels, as in ``medmnist.INFO["chestmnist"]``."""
 
 MEDMNIST_NAMES = {"pleural_thickening": "pleural"}
 """MedMNIST's names of the findings that :data:`xraylab.findings.FINDINGS` names differently."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """Files on this machine that have a release's name.
 
     Args:
@@ -58,13 +55,7 @@ class Found:
 
 
 def load_chestmnist(
-    size: int = 64,
-    *,
-    split: str = "train",
-    cache_dir: str | os.PathLike | None = None,
-    download_missing: bool = True,
-    progress: bool = True,
-    roots: Iterable[Path] | None = None,
+    size: int, *, split: str, cache_dir: Path, download_missing: bool = True, progress: bool = True
 ) -> Split:
     """Load one split of ChestMNIST, from a file on this machine or else from the network.
 
@@ -74,55 +65,51 @@ def load_chestmnist(
     Args:
         size: 28, 64, 128 or 224 pixels.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        cache_dir: folder for downloads and unpacked arrays; None stands for :func:`data_root`.
+        cache_dir: folder for downloads and unpacked arrays.
         download_missing: whether to download a file that is not on this machine.
         progress: whether to show progress.
-        roots: folders to search; None stands for :func:`search_roots`.
+
+    Returns:
+        The split.
 
     Raises:
         ValueError: if ChestMNIST has no such size.
         DataError: if the file is neither here nor can be downloaded.
     """
-    release = RELEASES[require_choice("size", size, RELEASES)]
-    root = data_root() if cache_dir is None else Path(cache_dir)
-    found = find(size, cache_dir=root, roots=roots, progress=progress)
-    path = found.path or _download(release, root, found, download_missing, progress)
-    return load_npz(
-        path, split=split, size=size, cache_dir=root, progress=progress, source="chestmnist"
-    )
+    found = find(size, cache_dir=cache_dir, progress=progress)
+    path = found.path or _download(RELEASES[size], cache_dir, found, download_missing, progress)
+    opened = load_npz(path, split=split, size=size, cache_dir=cache_dir, progress=progress)
+    return replace(opened, source="chestmnist")
 
 
-def candidates(release: Release, roots: Iterable[Path]) -> list[Path]:
-    """Return the files under ``roots`` that have the release's name, unchecked."""
-    return [path for root in roots for path in sorted(root.rglob(release.name)) if path.is_file()]
+def candidates(release: Release, root: Path) -> list[Path]:
+    """Return the files on this machine that have the release's name, unchecked."""
+    folders = search_roots(root)
+    return [p for folder in folders for p in sorted(folder.rglob(release.name)) if p.is_file()]
 
 
-def find(
-    size: int,
-    *,
-    cache_dir: str | os.PathLike | None = None,
-    roots: Iterable[Path] | None = None,
-    progress: bool = True,
-) -> Found:
+def find(size: int, *, cache_dir: Path | None = None, progress: bool = True) -> Found:
     """Search ChestMNIST on this machine; warn about files with another MD5 checksum.
 
     Args:
         size: 28, 64, 128 or 224 pixels.
         cache_dir: folder of xraylab's downloads; None stands for :func:`data_root`.
-        roots: folders to search; None stands for :func:`search_roots`.
         progress: whether to show the progress of computing checksums.
+
+    Returns:
+        The file, and those passed over.
+
+    Raises:
+        ValueError: if ChestMNIST has no such size.
     """
     release = RELEASES[require_choice("size", size, RELEASES)]
-    root = data_root() if cache_dir is None else Path(cache_dir)
+    root = cache_dir or data_root()
     others = {}
-    for path in candidates(release, search_roots(root) if roots is None else roots):
-        md5 = known_md5(path, root)
-        if md5 is None:
-            try:
-                md5 = io.md5(path, progress)
-                _remember(path, md5, root)
-            except OSError as error:
-                md5 = f"unknown: {error}"
+    for path in candidates(release, root):
+        try:
+            md5 = known_md5(path, root) or _remember(path, io.md5(path, progress), root)
+        except OSError as error:
+            md5 = f"unknown: {error}"
         if md5 == release.md5:
             return Found(path, others)
         others[path] = md5
@@ -138,24 +125,21 @@ def _download(
     release: Release, root: Path, found: Found, download_missing: bool, progress: bool
 ) -> Path:
     """Download a release, or explain how to get it."""
-    passed_over = "".join(
-        f" {path} has the MD5 checksum {md5}: pass its path to load it as it is."
-        for path, md5 in found.others.items()
-    )
     path = root / "chestmnist" / release.name
     by_hand = f"fetch {release.url} elsewhere and save it as {path}"
+    for other, md5 in found.others.items():
+        by_hand += f". {other} has the MD5 checksum {md5}: pass its path to load it as it is"
     if not download_missing:
-        raise DataError(
-            f"{release.name} is not on this machine, and download=False",
-            f"the file with MD5 checksum {release.md5} in {root / 'chestmnist'}, in ~/.medmnist or "
-            "under /kaggle/input",
-            "no such file",
-            f"Load with download=True, or {by_hand}.{passed_over}",
+        expected = f"the file with MD5 checksum {release.md5} in one of {search_roots(root)}"
+        problem, advice = (
+            f"{release.name} is missing, and download=False",
+            "Load with download=True",
         )
+        raise DataError(problem, expected, "no such file", f"{advice}, or {by_hand}")
     try:
         download.fetch(release.url, path, release.md5, progress=progress)
     except DataError as error:
-        raise DataError(f"{error}. Or {by_hand}.{passed_over}") from error
+        raise DataError(f"{error}. Or {by_hand}") from error
     _remember(path, release.md5, root)
     return path
 
@@ -169,29 +153,27 @@ def _notes_file(root: Path) -> Path:
 
 
 def _notes(root: Path) -> dict:
-    try:
-        notes = io.read_json(_notes_file(root))
-    except (OSError, ValueError):
-        return {}
-    return notes if isinstance(notes, dict) else {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return dict(io.read_json(_notes_file(root)))
+    return {}
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def known_md5(path: Path, root: Path) -> str | None:
     """Return a file's MD5 checksum if it was computed before and the file has not changed since."""
-    note = _notes(root).get(str(path.absolute()))
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    unchanged = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    if isinstance(note, dict) and note.items() >= unchanged.items():
-        return note.get("md5")
+    match _notes(root).get(str(path.absolute())):
+        case {"stamp": stamp, "md5": str(md5)} if stamp == _stamp(path):
+            return md5
     return None
 
 
-def _remember(path: Path, md5: str, root: Path) -> None:
+def _remember(path: Path, md5: str, root: Path) -> str:
     with contextlib.suppress(OSError):
-        status = path.stat()
-        note = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "md5": md5}
+        note = {"stamp": _stamp(path), "md5": md5}
         io.make_folder(_notes_file(root).parent, mode=0o700)
         io.write_json(_notes_file(root), _notes(root) | {str(path.absolute()): note})
+    return md5

@@ -8,11 +8,12 @@ import pandas as pd
 
 from xraylab.arguments import require_choice
 from xraylab.data.errors import DataError
-from xraylab.data.listing import Listing
+from xraylab.data.listing import Listing, image_path
 from xraylab.data.tables import (
     find_file,
     hash_fraction,
     image_table,
+    map_cells,
     read_table,
     require_one_split,
     require_unique,
@@ -27,7 +28,7 @@ VAL_FRACTION = 0.1
 
 _COLUMNS = [name.replace("_", " ").title() for name in CHEXPERT_FINDINGS]
 _FACTS = ("Sex", "Age", "Frontal/Lateral", "AP/PA")
-_UNCERTAIN = -1
+_VALUES = {"": 0.0, "0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0}
 _RELEASES = ("CheXpert-v1.0-small", "CheXpert-v1.0")
 
 
@@ -79,15 +80,18 @@ def list_chexpert(
     lateral = table["Frontal/Lateral"] == "Lateral"
     if frontal_only:
         table, lateral = table[~lateral], lateral[~lateral]
-    labels = _states(valid if split == "test" else train, table)
+    expected = "1.0 (present), 0.0 (absent), -1.0 (uncertain) or nothing"
+    values = _VALUES | dict.fromkeys(("-1", "-1.0"), UNCERTAIN[uncertain])
+    labels = map_cells(valid if split == "test" else train, table[_COLUMNS], values, expected)
     names = table["Path"].tolist()
     return Listing(
         source="chexpert",
         split=split,
         root=folder,
         names=names,
-        paths=[_file(folder, name) for name in names],
-        labels=np.where(labels == _UNCERTAIN, UNCERTAIN[uncertain], labels).astype(np.float32),
+        # Each path in the table begins with the release's folder.
+        paths=[image_path(folder, name.split("/", 1)[-1]) for name in names],
+        labels=labels.to_numpy(np.float32),
         label_names=CHEXPERT_FINDINGS,
         table=image_table(
             image=names,
@@ -105,32 +109,10 @@ def _read(path: Path) -> pd.DataFrame:
     require_unique(path, table["Path"])
     patients = table["Path"].str.extract(r"(?:^|/)(patient\d+)/", expand=False)
     if patients.isna().any():
+        expected = "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg"
+        received = repr(table["Path"][patients.isna()].iloc[0])
+        advice = "Fetch the table again; load other tables with data.load('folder', …)"
         raise DataError(
-            f"{path} is not CheXpert's table",
-            "paths like CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg",
-            repr(table["Path"][patients.isna()].iloc[0]),
-            "Fetch the table again; load other tables with data.load('folder', …)",
+            f"{path} is not CheXpert's table", f"paths like {expected}", received, advice
         )
     return table.assign(patient=patients)
-
-
-def _states(path: Path, table: pd.DataFrame) -> np.ndarray:
-    """Return the label cells as (n, 14) floats: 1 present, 0 absent or blank, -1 uncertain."""
-    cells = table[_COLUMNS].replace("", "0")
-    states = cells.apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    wrong = ~np.isin(states, (0, 1, _UNCERTAIN))
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise DataError(
-            f"{path}, column {_COLUMNS[column]!r}, line {table.index[row]} is no label",
-            "1.0 (present), 0.0 (absent), -1.0 (uncertain) or nothing",
-            repr(cells.iloc[row, column]),
-            "Fetch the table again",
-        )
-    return states
-
-
-def _file(folder: Path, name: str) -> Path | None:
-    """Return the file of an image, whose path in the table begins with the release's folder."""
-    path = folder / name.split("/", 1)[-1]
-    return path if path.is_file() else None

@@ -4,12 +4,13 @@ The bytes received so far are in ``<name>.part``, beside a note (``<name>.part.j
 version, so that an interrupted download resumes where it stopped.
 """
 
+import contextlib
 import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from xraylab import io
 from xraylab.data.errors import DataError
@@ -35,51 +36,12 @@ class _TryAgainError(Exception):
         self.wait = wait
 
 
-@dataclass(frozen=True)
-class _Note:
+class _Note(NamedTuple):
     """The version of the file to which a part belongs."""
 
     url: str
     validator: str | None  # a strong ETag, or else Last-Modified: what If-Range may carry
     total: int | None
-
-
-@dataclass(frozen=True)
-class _Download:
-    """The parameters and files of one download."""
-
-    url: str
-    destination: Path
-    md5: str
-    progress: bool
-    sleep: Callable[[float], None]
-    timeout: tuple[float, float]
-
-    def beside(self, ending: str) -> Path:
-        return self.destination.with_name(self.destination.name + ending)
-
-    @property
-    def part(self) -> Path:
-        return self.beside(".part")
-
-    @property
-    def note(self) -> Path:
-        return self.beside(".part.json")
-
-    def error(self, received: str, advice: str) -> DataError:
-        return DataError(
-            f"Download of {self.url} to {self.destination} failed",
-            f"the file with MD5 checksum {self.md5}",
-            received,
-            advice,
-        )
-
-    def bytes_received(self) -> int:
-        return self.part.stat().st_size if self.part.exists() else 0
-
-    def drop_part(self) -> None:
-        self.part.unlink(missing_ok=True)
-        self.note.unlink(missing_ok=True)
 
 
 def fetch(
@@ -104,173 +66,190 @@ def fetch(
         sleep: waits between tries; tests pass their own.
         timeout: seconds to wait for a connection, and for the next bytes.
 
+    Returns:
+        ``destination``.
+
     Raises:
         DataError: if the file cannot be downloaded; correct bytes stay for the next try.
         OSError: if it cannot be written.
     """
-    job = _Download(url, Path(destination), md5.lower(), progress, sleep, timeout)
-    io.make_folder(job.destination.parent, mode=0o700)
-    lock = job.destination.with_name(f".{job.destination.name}.lock")
-    message = f"another process is downloading {job.destination}; waiting for it"
+    io.make_folder(destination.parent, mode=0o700)
+    lock = destination.with_name(f".{destination.name}.lock")
+    message = f"another process is downloading {destination}; waiting for it"
     with (
-        io.wrap_os_error(job.destination, f"downloading {url}"),
+        io.wrap_os_error(destination, f"downloading {url}"),
         io.lock(lock, message=message if progress else ""),
     ):
-        if not (job.destination.exists() and io.md5(job.destination, progress) == job.md5):
-            _fetch_verified(job)
-    return job.destination
+        if not (destination.exists() and io.md5(destination, progress) == md5):
+            _Download(url, destination, md5, progress, sleep, timeout).run()
+    return destination
 
 
-def _fetch_verified(job: _Download) -> None:
-    """Transfer and verify; a resumed part with a wrong checksum gets one fresh start."""
-    for _ in range(2):
-        resumed = _transfer_with_retries(job)
-        md5 = io.md5(job.part, job.progress)
-        if md5 == job.md5:
-            if job.destination.exists():
-                job.destination.replace(job.beside(".set-aside"))
-            job.part.replace(job.destination)
-            job.note.unlink(missing_ok=True)
-            return
-        received = io.format_bytes(job.bytes_received())
-        job.drop_part()
-        if not resumed:
-            break
-    raise job.error(
-        f"{received} with MD5 checksum {md5}; they were removed",
-        "Try again later. If it stays so, the file on the server has changed or a proxy replaces "
-        "it: fetch it with a browser, compare the MD5 checksum, and pass its path",
-    )
+class _Download:
+    """One download: its arguments, and the files beside the destination."""
 
+    def __init__(self, url, destination, md5, progress, sleep, timeout):
+        self.url, self.destination, self.md5 = url, destination, md5
+        self.progress, self.sleep, self.timeout = progress, sleep, timeout
+        self.part, self.note, self.aside = (
+            destination.with_name(destination.name + ending)
+            for ending in (".part", ".part.json", ".set-aside")
+        )
 
-def _transfer_with_retries(job: _Download) -> bool:
-    """Transfer until the part is complete, trying again as long as new bytes arrive.
+    def run(self) -> None:
+        """Transfer and verify; a resumed part with a wrong checksum gets one fresh start."""
+        for _ in range(2):
+            resumed = self._transfer_with_retries()
+            md5 = io.md5(self.part, self.progress)
+            if md5 == self.md5:
+                if self.destination.exists():
+                    self.destination.replace(self.aside)
+                self.part.replace(self.destination)
+                self.note.unlink(missing_ok=True)
+                return
+            received = io.format_bytes(self._bytes_received())
+            self._drop_part()
+            if not resumed:
+                break
+        raise self._error(
+            f"{received} with MD5 checksum {md5}; they were removed",
+            "Try again later, or fetch the file with a browser, compare its checksum, and pass its "
+            "path: the file on the server may have changed, or a proxy may replace it",
+        )
 
-    Returns whether the last transfer resumed a part instead of starting at byte 0.
-    """
-    failures = 0
-    furthest = job.bytes_received()
-    while True:
+    def _error(self, received: str, advice: str) -> DataError:
+        problem = f"Download of {self.url} to {self.destination} failed"
+        return DataError(problem, f"the file with MD5 checksum {self.md5}", received, advice)
+
+    def _bytes_received(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def _drop_part(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+    def _start_over(self, reason: str) -> _TryAgainError:
+        self._drop_part()
+        return _TryAgainError(f"{reason}, so it starts over", 0.0)
+
+    def _transfer_with_retries(self) -> bool:
+        """Transfer until the part is complete, trying again as long as new bytes arrive.
+
+        Returns whether the last transfer resumed a part instead of starting at byte 0.
+        """
+        failures, furthest = 0, self._bytes_received()
+        while True:
+            try:
+                return self._transfer()
+            except _TryAgainError as problem:
+                received = self._bytes_received()
+                # Only bytes never reached before count: a server that starts over each time and
+                # breaks off half-way must not cause an endless loop.
+                failures = 1 if received > furthest else failures + 1
+                furthest = max(received, furthest)
+                wait = min(2.0**failures, 30.0) if problem.wait is None else problem.wait
+                stop = f"{failures} times in a row" if failures >= TRIES else ""
+                if not stop and wait > MAX_WAIT:
+                    stop = f"and the server requests a wait of {wait:.0f} s"
+                if stop:
+                    stored = f"{io.format_bytes(received)} are stored in {self.part}"
+                    advice = "Check the network and try again later: it resumes where it stopped"
+                    raise self._error(f"{problem}, {stop}; {stored}", advice) from problem
+                self.sleep(wait)
+
+    def _transfer(self) -> bool:
+        """Request what is missing and append it; return whether a part was resumed."""
+        import requests
+
+        note = self._read_note()
+        offset = self._bytes_received()
+        if note is not None and offset == note.total:
+            return True  # an earlier run was stopped between the last byte and the verification
+        # Without "identity" a server may compress, and lengths would not be those of the file.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "xraylab"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+            if note.validator:
+                headers["If-Range"] = note.validator
+        temporary = (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        )
+        name = self.destination.name
         try:
-            return _transfer(job)
-        except _TryAgainError as problem:
-            received = job.bytes_received()
-            # Only bytes never reached before count: a server that starts over each time and breaks
-            # off half-way must not cause an endless loop.
-            failures = 1 if received > furthest else failures + 1
-            furthest = max(received, furthest)
-            stored = f"{io.format_bytes(received)} are stored in {job.part}"
-            if failures >= TRIES:
-                raise job.error(
-                    f"{problem}, {failures} times in a row; {stored}",
-                    "Check the network and run the same again later: it resumes where it stopped",
-                ) from problem
-            wait = min(2.0**failures, 30.0) if problem.wait is None else problem.wait
-            if wait > MAX_WAIT:
-                raise job.error(
-                    f"{problem}, and the server requests a wait of {wait:.0f} s; {stored}",
-                    "Run the same again after that time: it resumes where it stopped",
-                ) from problem
-            job.sleep(wait)
+            with requests.get(
+                self.url, headers=headers, stream=True, timeout=self.timeout
+            ) as response:
+                note, offset = self._accept(response, note, offset)
+                missing = (note.total or 0) - offset
+                io.require_free_disk(self.part.parent, missing, f"downloading {name}")
+                with (
+                    self.part.open("ab") as stream,
+                    io.byte_bar(name, note.total, self.progress, offset) as bar,
+                ):
+                    for chunk in response.iter_content(_CHUNK):
+                        stream.write(chunk)
+                        bar.update(len(chunk))
+                    stream.flush()
+                    os.fsync(stream.fileno())
+        except temporary as error:
+            raise _TryAgainError(f"the connection failed ({_innermost(error)})") from error
+        except requests.RequestException as error:
+            received = f"no response ({_innermost(error)})"
+            raise self._error(received, "Check the address") from error
+        received = self._bytes_received()
+        if received < (note.total or 0):
+            raise _TryAgainError(f"the connection ended after {received:,} of {note.total:,} bytes")
+        return offset > 0
 
-
-def _transfer(job: _Download) -> bool:
-    """Request what is missing and append it; return whether a part was resumed."""
-    import requests
-
-    note = _read_note(job)
-    offset = job.bytes_received() if note is not None else 0
-    if note is not None and note.total is not None and offset == note.total:
-        return True  # an earlier run was stopped between the last byte and the verification
-    # Without "identity" a server may compress, and lengths would no longer be those of the file.
-    headers = {"Accept-Encoding": "identity", "User-Agent": "xraylab"}
-    if offset:
-        headers["Range"] = f"bytes={offset}-"
-        if note.validator:
-            headers["If-Range"] = note.validator
-    try:
-        with requests.get(job.url, headers=headers, stream=True, timeout=job.timeout) as response:
-            note, offset = _accept(job, response, note, offset)
-            if note.total is not None:
-                purpose = f"downloading {job.destination.name}"
-                io.require_free_disk(job.part.parent, note.total - offset, purpose)
-            with (
-                job.part.open("ab") as stream,
-                io.byte_bar(job.destination.name, note.total, job.progress, offset) as bar,
-            ):
-                for chunk in response.iter_content(_CHUNK):
-                    stream.write(chunk)
-                    bar.update(len(chunk))
-                stream.flush()
-                os.fsync(stream.fileno())
-    except (
-        requests.ConnectionError,
-        requests.Timeout,
-        requests.exceptions.ChunkedEncodingError,
-    ) as error:
-        raise _TryAgainError(f"the connection failed ({_innermost(error)})") from error
-    except requests.RequestException as error:
-        raise job.error(f"no response ({_innermost(error)})", "Check the address") from error
-    received = job.bytes_received()
-    if note.total is not None and received < note.total:
-        raise _TryAgainError(f"the connection ended after {received:,} of {note.total:,} bytes")
-    return offset > 0
-
-
-def _accept(job: _Download, response, note: _Note | None, offset: int) -> tuple[_Note, int]:
-    """Check status line and headers; return the version that is sent and its first byte."""
-    status = response.status_code
-    reason = f"HTTP status {status} {response.reason}"
-    if status in _BUSY:
-        # A date is ignored: then the usual pauses apply.
-        wait = response.headers.get("Retry-After", "")
-        raise _TryAgainError(reason, float(wait) if wait.isdigit() else None)
-    if status == 416 and offset:
-        job.drop_part()
-        raise _TryAgainError(f"{reason}: the part did not fit the file, so it starts over", 0.0)
-    if status not in (200, 206):
-        raise job.error(reason, "Open the address in a browser; fetch the file and pass its path")
-    if response.headers.get("Content-Type", "").startswith("text/html"):
-        # Checked before the part is touched: a log-in page must not cost the bytes received.
-        raise job.error(
-            f"a web page (Content-Type {response.headers['Content-Type']}); nothing was written",
-            "The network may require a log-in: open the address in a browser, then try again",
+    def _accept(self, response, note: _Note | None, offset: int) -> tuple[_Note, int]:
+        """Check status line and headers; return the version that is sent and its first byte."""
+        status, headers = response.status_code, response.headers
+        reason = f"HTTP status {status} {response.reason}"
+        if status in _BUSY:
+            # A date is ignored: then the usual pauses apply.
+            wait = headers.get("Retry-After", "")
+            raise _TryAgainError(reason, float(wait) if wait.isdigit() else None)
+        if status == 416 and offset:
+            raise self._start_over(f"{reason}: the part did not fit the file")
+        advice = (
+            "Open the address in a browser: a log-in may be required. Fetch it and pass its path"
         )
-    if status == 206:
-        content_range = response.headers.get("Content-Range")
-        given = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", (content_range or "").strip())
-        if note is not None and given and int(given[1]) == offset:
-            total = note.total if given[3] == "*" else int(given[3])
-            if note.total in (None, total):
-                return _Note(job.url, note.validator, total), offset
-        job.drop_part()
-        raise _TryAgainError(
-            f"{reason} with Content-Range {content_range!r} instead of the bytes from {offset:,} "
-            "on, so it starts over",
-            0.0,
-        )
-    length = response.headers.get("Content-Length", "")
-    total = int(length) if length.isdigit() else None
-    # 200 to a range request: the server supports no ranges, or its file has changed. Start over.
-    job.drop_part()
-    etag = response.headers.get("ETag", "")
-    strong = etag if etag and not etag.startswith("W/") else None
-    note = _Note(job.url, strong or response.headers.get("Last-Modified"), total)
-    io.write_json(job.note, note)
-    return note, 0
+        if status not in (200, 206):
+            raise self._error(reason, advice)
+        if headers.get("Content-Type", "").startswith("text/html"):
+            # Checked before the part is touched: a log-in page must not cost the bytes received.
+            raise self._error("a web page; nothing was written", advice)
+        if status == 206:
+            content_range = headers.get("Content-Range", "")
+            given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range.strip())
+            if note is not None and given and int(given[1]) == offset:
+                total = note.total if given[2] == "*" else int(given[2])
+                if note.total in (None, total):
+                    return note._replace(total=total), offset
+            raise self._start_over(
+                f"{reason} with Content-Range {content_range!r} instead of the bytes from "
+                f"{offset:,} on"
+            )
+        length, etag = headers.get("Content-Length", ""), headers.get("ETag", "")
+        # 200 to a range request: the server supports no ranges, or its file has changed.
+        self._drop_part()
+        strong = etag if not etag.startswith("W/") else ""
+        validator = strong or headers.get("Last-Modified")
+        note = _Note(self.url, validator, int(length) if length.isdigit() else None)
+        io.write_json(self.note, note)
+        return note, 0
 
-
-def _read_note(job: _Download) -> _Note | None:
-    """Return the note beside a part, or None where the part cannot be resumed."""
-    try:
-        note = _Note(**io.read_json(job.note))
-    except (OSError, ValueError, TypeError):
-        note = None
-    received = job.bytes_received()
-    if note is None or note.url != job.url or (note.total or received) < received:
-        job.drop_part()
+    def _read_note(self) -> _Note | None:
+        """Return the note beside a part, or None (and no part) where it cannot be resumed."""
+        received = self._bytes_received()
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            note = _Note(**io.read_json(self.note))
+            if note.url == self.url and received <= (note.total or received):
+                return note
+        self._drop_part()
         return None
-    return note
 
 
 def _innermost(error: Exception) -> str:

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from xraylab.arguments import invalid_argument
 from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing, image_path
 from xraylab.data.npz import check_label_names
 from xraylab.data.tables import (
     hash_fraction,
     image_table,
+    map_cells,
     read_table,
     require_one_split,
     require_unique,
@@ -21,18 +23,12 @@ from xraylab.data.tables import (
 VAL_FRACTION, TEST_FRACTION = 0.1, 0.2
 """Fractions of the patients (or images) that validate and test, without a split column."""
 
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+_SPLITS = dict.fromkeys(("train", "training"), "train")
+_SPLITS |= dict.fromkeys(("val", "valid", "validation"), "val")
+_SPLITS |= dict.fromkeys(("test", "testing"), "test")
 _VALUES = dict.fromkeys(("0", "0.0", "false", "no"), 0.0)
 _VALUES |= dict.fromkeys(("1", "1.0", "true", "yes"), 1.0)
-_UNKNOWN = ("", "nan")
+_VALUES |= dict.fromkeys(("", "nan"), np.nan)
 
 
 def list_folder(
@@ -70,18 +66,10 @@ def list_folder(
     Raises:
         DataError: if an argument or a file is not as described, or a patient is in two splits.
     """
-    for name, value, what in (
-        ("root", root, "the folder with the images"),
-        ("label_names", label_names, "the names of the labels"),
-    ):
+    for name, value in (("root", root), ("label_names", label_names)):
         if value is None:
-            raise DataError(
-                f"Missing argument {name}",
-                what,
-                "None",
-                'Load as in data.load("folder", root="images", table="labels.csv", '
-                'label_names=["effusion", "mass"])',
-            )
+            example = 'data.load("folder", root="images", label_names=["effusion", "mass"])'
+            raise invalid_argument(name, f"a value, as in {example}", "None")
     label_names = check_label_names(label_names)
     root = Path(root).expanduser()
     path = root / table
@@ -90,15 +78,18 @@ def list_folder(
     rows = read_table(path, dict.fromkeys((image_column, *label_columns, *others)))
     require_unique(path, rows[image_column])
     patients = rows[patient_column or image_column]
-    splits = (
-        patients.map(_split_by_hash) if split_column is None else _splits(path, rows[split_column])
-    )
+    if split_column is None:
+        splits = patients.map(_split_by_hash)
+    else:
+        expected = f"a split: {', '.join(_SPLITS)}"
+        splits = map_cells(path, rows[[split_column]], _SPLITS, expected)[split_column]
     require_one_split(path, patients, splits)
     if label_column is None:
-        labels = _labels(path, rows[list(label_names)])
+        expected = "0, 1, or nothing where the label is unknown; else pass label_column=…"
+        labels = map_cells(path, rows[list(label_names)], _VALUES, expected)
     else:
         labels = _named_labels(path, rows[label_column], label_names)
-    chosen = (splits == split).to_numpy()
+    chosen = splits == split
     images = rows[image_column][chosen].tolist()
     facts = {} if patient_column is None else {"patient": patients[chosen]}
     return Listing(
@@ -107,41 +98,22 @@ def list_folder(
         root=root,
         names=images,
         paths=[image_path(root, image) for image in images],
-        labels=labels[chosen],
+        labels=labels[chosen].to_numpy(np.float32),
         label_names=label_names,
         table=image_table(image=images, **facts),
     )
 
 
-def _labels(path: Path, cells: pd.DataFrame) -> np.ndarray:
-    """Return the labels from a column per label."""
-    cells = cells.apply(lambda column: column.str.lower())
-    labels = cells.apply(lambda column: column.map(_VALUES)).to_numpy(np.float32)
-    wrong = np.isnan(labels) & ~cells.isin(_UNKNOWN).to_numpy()
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise DataError(
-            f"{path}, column {cells.columns[column]!r}, line {cells.index[row]} is no label",
-            "0, 1, or nothing where the label is unknown",
-            f"{cells.iloc[row, column]!r}, and {int(wrong.sum()) - 1:,} more such cells",
-            "Write 0 and 1, or pass label_column=… if one column holds the labels' names",
-        )
-    return labels
-
-
-def _named_labels(path: Path, cells: pd.Series, label_names: tuple[str, ...]) -> np.ndarray:
-    """Return the labels from one column of names."""
-    named = [{name.strip() for name in cell.split("|")} for cell in cells]
-    there = set().union(*named)
+def _named_labels(path: Path, cells: pd.Series, label_names: tuple[str, ...]) -> pd.DataFrame:
+    """Return the labels from one column of names with ``|`` between them."""
+    names = cells.str.split("|").explode().str.strip()
+    known = names.unique()
     for name in label_names:
-        if name not in there:
-            raise DataError(
-                f"{path} has no label {name!r} (argument label_names)",
-                f"names in the table, such as {', '.join(sorted(there)[:20])}",
-                repr(name),
-                "Check the spelling and the capitals",
-            )
-    return np.array([[name in names for name in label_names] for names in named], np.float32)
+        if name not in known:
+            expected = f"one of {', '.join(sorted(known)[:20])}"
+            raise DataError(f"{path} has no label {name!r} (argument label_names)", expected, name)
+    found = {name: (names == name).groupby(level=0, sort=False).any() for name in label_names}
+    return pd.DataFrame(found)
 
 
 def _split_by_hash(patient: str) -> str:
@@ -149,16 +121,3 @@ def _split_by_hash(patient: str) -> str:
     if fraction < VAL_FRACTION:
         return "val"
     return "test" if fraction < VAL_FRACTION + TEST_FRACTION else "train"
-
-
-def _splits(path: Path, cells: pd.Series) -> pd.Series:
-    """Return the split of each row from its name in the table."""
-    splits = cells.str.lower().map(_SPLITS)
-    if splits.isna().any():
-        raise DataError(
-            f"{path}, line {splits.index[splits.isna()][0]} has no split",
-            f"one of {', '.join(_SPLITS)}",
-            repr(cells[splits.isna()].iloc[0]),
-            "Write train, val or test, or leave split_column out",
-        )
-    return splits

@@ -68,34 +68,28 @@ def decode_images(
     Raises:
         OSError: if a file or the cache cannot be read or written, or the disk is too full.
     """
-    plan = {
-        "decoder": DECODER,
-        "size": int(size),
-        "square": square,
-        "files": len(paths),
-        "sha256_of_files": _digest(paths, root, progress),
-    }
+    plan = {"decoder": DECODER, "size": size, "square": square, "files": len(paths)}
+    plan["sha256_of_files"] = _digest(paths, root, progress)
     key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     folder = folder / f"{title}-{size}px-{key}"
-
-    def batches(start: int) -> Iterator[dict[str, np.ndarray]]:
-        def decode(first: int) -> dict[str, np.ndarray]:
-            return _batch(paths[first : first + _BATCH], first, size, square)
-
-        return in_order(decode, range(start, len(paths), _BATCH), workers or os.cpu_count() or 1)
-
     layout = {
         "readable.npy": (np.dtype(np.bool_), ()),
         "images.npy": (np.dtype(np.uint8), (size, size)),
         "problems.npy": (_PROBLEM, ()),
     }
+
+    def decode(first: int) -> dict[str, np.ndarray]:
+        return _batch(paths[first : first + _BATCH], first, size, square)
+
+    def batches(start: int) -> Iterator[dict[str, np.ndarray]]:
+        return in_order(decode, range(start, len(paths), _BATCH), workers or os.cpu_count() or 1)
+
     arrays, sums = cached_arrays(
         folder,
         plan,
         layout,
         batches,
         count=len(paths),
-        needed=len(paths) * size**2,
         description="decoding images",
         progress=progress,
     )
@@ -118,16 +112,17 @@ def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
 
 def _batch(paths: Sequence[Path], start: int, size: int, square: str) -> dict[str, np.ndarray]:
     """Decode a few files; return the rows by the names of the array files."""
-    images, problems = [], []
-    for index, path in enumerate(paths, start):
+    images, problems = np.empty((len(paths), size, size), np.uint8), []
+    readable = np.ones(len(paths), bool)
+    for index, path in enumerate(paths):
         try:
             with wrap_os_error(path, "reading an image"):
-                images.append(read_image(path, size, square))
+                images[index] = read_image(path, size, square)
         except UnreadableImage as error:
-            problems.append((index, str(error)))
-    unreadable = {index for index, _ in problems}
+            problems.append((start + index, str(error)))
+            readable[index] = False
     return {
-        "readable.npy": np.array([start + i not in unreadable for i in range(len(paths))]),
-        "images.npy": np.stack(images) if images else np.zeros((0, size, size), np.uint8),
+        "readable.npy": readable,
+        "images.npy": images[readable],
         "problems.npy": np.array(problems, _PROBLEM),
     }

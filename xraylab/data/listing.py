@@ -81,22 +81,15 @@ def load_listing(
     require_choice("square", square, SQUARES)
     if workers is not None:
         require_int("workers", workers, 1)
+    what = f"images of the {listing.split} split"
     if not listing.names:
-        raise DataError(
-            f"{listing.root} has no images of the {listing.split} split",
-            f"images of the {listing.split} split",
-            f"tables that put no image into {listing.split}",
-            "Load another split, or check the tables",
-        )
-    rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], dtype=int)
-    missing = [n for n, path in zip(listing.names, listing.paths, strict=True) if path is None]
+        raise DataError(f"{listing.root} has no {what}", f"tables that list {what}", "none")
+    there = np.array([path is not None for path in listing.paths])
+    rows, missing = np.flatnonzero(there), np.array(listing.names)[~there].tolist()
     if not len(rows):
-        raise DataError(
-            f"{listing.root} lacks the image files",
-            f"the files of the {len(missing):,} images of the {listing.split} split",
-            f"none of them; the first would be {missing[0]}",
-            "Pass the folder that has the images as root=…",
-        )
+        expected = f"the files of the {len(missing):,} {what}"
+        received, advice = f"none of them, such as {missing[0]}", "Pass their folder as root=…"
+        raise DataError(f"{listing.root} lacks the image files", expected, received, advice)
     if num_images is not None:
         rows = rows[evenly_spaced(len(rows), num_images, seed, listing.split)]
     decoded = decode_images(
@@ -110,15 +103,13 @@ def load_listing(
         workers=workers,
     )
     unreadable = {listing.names[rows[index]]: why for index, why in decoded.problems.items()}
+    report = decoded.folder / "report.json"
     if missing or unreadable:
-        _report(listing, decoded.folder / "report.json", missing, unreadable)
+        _report(listing, report, missing, unreadable)
     if not len(decoded.images):
-        raise DataError(
-            f"{listing.root} has no readable image of the {listing.split} split",
-            "image files that can be read",
-            f"{len(unreadable):,} that cannot, such as {next(iter(unreadable.items()))}",
-            f"See {decoded.folder / 'report.json'}, and fetch the files again",
-        )
+        expected = f"{what} that can be read"
+        received = f"{len(unreadable):,} that cannot, such as {next(iter(unreadable.items()))}"
+        raise DataError(f"{listing.root} is damaged", expected, received, f"See {report}")
     rows = rows[decoded.readable]
     labels = listing.labels[rows]
     boxes = None if listing.boxes is None else select_boxes(listing.boxes, rows)
@@ -145,14 +136,8 @@ def _fingerprint(images: str, *arrays: np.ndarray | None) -> str:
 
 def _report(listing: Listing, path: Path, missing: list[str], unreadable: dict[str, str]) -> None:
     """Write a list of the images that were left out, and warn."""
-    report = {
-        "root": listing.root,
-        "split": listing.split,
-        "listed": len(listing.names),
-        "missing": missing,
-        "unreadable": unreadable,
-    }
-    write_json(path, report)
+    report = {"root": listing.root, "split": listing.split, "listed": len(listing.names)}
+    write_json(path, report | {"missing": missing, "unreadable": unreadable})
     kinds = [(missing, "have no file"), (unreadable, "cannot be read")]
     left_out = " and ".join(f"{len(images):,} {what}" for images, what in kinds if images)
     warnings.warn(
@@ -183,13 +168,8 @@ def paths_by_stem(folders: list[Path]) -> dict[str, Path]:
             stem, ending = os.path.splitext(name)  # noqa: PTH122
             if ending.lower() not in SUFFIXES:
                 continue
-            path = folder / name
             if stem in found:
-                raise DataError(
-                    f"{path} is a second file of one image",
-                    f"one file for the image {stem}",
-                    f"another one at {found[stem]}",
-                    "Move one of the two out of the folder",
-                )
-            found[stem] = path
+                received = f"{folder / name}, and another one at {found[stem]}"
+                raise DataError(f"{stem} has two files", "one file for each image", received)
+            found[stem] = folder / name
     return found

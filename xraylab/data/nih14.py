@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xraylab.arguments import require_choice
+from xraylab.arguments import invalid_argument, require_choice
 from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing, paths_by_stem
 from xraylab.data.name_lists import chestmnist_splits, official_splits
@@ -70,21 +70,15 @@ def list_nih14(
     """
     require_choice("protocol", protocol, PROTOCOLS)
     if names is not None and protocol != "chestmnist":
-        raise DataError(
-            "Invalid argument names",
-            "None: the official split has its own lists",
-            repr(names),
-            'Leave names out, or pass protocol="chestmnist"',
-        )
+        raise invalid_argument("names", 'None without protocol="chestmnist"', repr(names))
     root = Path(root).expanduser()
     entries = find_file(root, _ENTRIES, "NIH's table of images")
     images, labels, table = read_entries(entries)
     patients = dict(zip(images, table["patient"].tolist(), strict=True))
-    splits = (
-        official_splits(root, patients)
-        if protocol == "official"
-        else chestmnist_splits(root, names, patients)
-    )
+    if protocol == "official":
+        splits = official_splits(root, patients)
+    else:
+        splits = chestmnist_splits(root, names, patients)
     require_one_split(f"{root}, protocol {protocol}", map(patients.get, splits), splits.values())
     rows = np.array([row for row, name in enumerate(images) if splits.get(name) == split], int)
     chosen = [images[row] for row in rows]
@@ -118,7 +112,7 @@ def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     needed = ("Image Index", "Finding Labels", "Patient ID")
     rows = read_table(path, needed, ("Patient Age", "Patient Gender", "View Position"))
     images = rows["Image Index"].tolist()
-    require_unique(path, images)
+    require_unique(path, rows["Image Index"])
     vectors = {text: _labels(path, text) for text in rows["Finding Labels"].unique()}
     table = image_table(
         image=images,
@@ -143,12 +137,9 @@ def _finding(path: Path, text: str) -> int:
     name = text.strip().lower().replace(" ", "_")
     name = _OTHER_NAMES.get(name, name)
     if name not in FINDINGS:
-        raise DataError(
-            f"{path} has an unknown finding",
-            f"{_NO_FINDING}, or some of the 14 findings with | between them",
-            repr(text),
-            "Fetch the table again; load other labels with data.load('folder', …)",
-        )
+        expected = f"{_NO_FINDING}, or some of the 14 findings with | between them"
+        advice = "Load other labels with data.load('folder', …)"
+        raise DataError(f"{path} has an unknown finding", expected, repr(text), advice)
     return FINDINGS.index(name)
 
 
@@ -187,12 +178,8 @@ def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
         try:
             name, finding, (x, y, width, height) = row[0], row[1], map(float, row[2:6])
         except (IndexError, ValueError) as error:
-            raise DataError(
-                f"{path}, line {line} is no box",
-                "an image name, a finding, and x, y, width and height in pixels",
-                ", ".join(row),
-                "Fetch the list again",
-            ) from error
+            expected = "an image name, a finding, and x, y, width and height in pixels"
+            raise DataError(f"{path}, line {line} is no box", expected, ", ".join(row)) from error
         if name in index:
             sides = np.clip(np.array([x, y, x + width, y + height]) / _BOX_PIXELS, 0, 1)
             boxes.append((index[name], _finding(path, finding), *sides))

@@ -5,15 +5,12 @@ images of ChestMNIST are 3.94 GB. So each array is unpacked once into an ``.npy`
 memory-mapped. Everything that the headers tell is checked before a byte is copied.
 """
 
-import contextlib
 import hashlib
-import lzma
 import os
 import tokenize
 import warnings
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -21,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from xraylab import io
-from xraylab.data.errors import DataError
-from xraylab.data.locations import arrays_folder, data_root
+from xraylab.arguments import invalid_argument
+from xraylab.data.errors import DataError, reading
+from xraylab.data.locations import arrays_folder
 from xraylab.data.split import SPLITS, Split
 from xraylab.findings import FINDINGS
 
@@ -30,14 +28,6 @@ _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,  # encrypted, or compressed by a method that zipfile does not know
-    ValueError,  # offsets that point outside the file
-)
 _WRITE_AGAIN = "Fetch the file again, or write it again with np.savez_compressed"
 
 
@@ -47,9 +37,8 @@ def load_npz(
     split: str = "train",
     size: int | None = None,
     label_names: Sequence[str] | None = None,
-    cache_dir: str | os.PathLike | None = None,
+    cache_dir: Path,
     progress: bool = True,
-    source: str | None = None,
 ) -> Split:
     """Load one split of a MedMNIST-style file, its images memory-mapped.
 
@@ -58,29 +47,32 @@ def load_npz(
         ``{split}_labels`` (n, num_labels) integers 0 or 1, or floats 0, 1 or NaN (unknown).
 
     Args:
-        path: the ``.npz`` file.
+        path: the ``.npz`` file; it is the split's ``source``.
         split: ``"train"``, ``"val"`` or ``"test"``.
         size: expected side of the images in pixels; None takes the file's own.
         label_names: names of the labels; None stands for the 14 findings.
-        cache_dir: folder for the unpacked arrays; None stands for :func:`data_root`.
+        cache_dir: folder for the unpacked arrays.
         progress: whether to show the progress of unpacking.
-        source: the split's ``source``; None stands for the path.
+
+    Returns:
+        The split.
 
     Raises:
+        ValueError: if the label names are not different names.
         DataError: if the file or its contents are not as described.
         OSError: if the file cannot be read or unpacked.
     """
     path = Path(path)
     names = check_label_names(label_names)
-    with _opened(path) as archive:
+    expected = "a MedMNIST-style .npz file (a zip archive of arrays)"
+    with reading(path, expected, _WRITE_AGAIN), zipfile.ZipFile(path) as archive:
         images, labels = (
             _read_header(path, archive, f"{split}_{kind}") for kind in ("images", "labels")
         )
         _check_images(images, size)
-        _check_labels(labels, images, names, label_names is None)
+        _check_labels(labels, images, names)
         fingerprint = _fingerprint(images, labels)
-        root = data_root() if cache_dir is None else Path(cache_dir)
-        folder = arrays_folder(root) / fingerprint[:24]
+        folder = arrays_folder(cache_dir) / fingerprint[:24]
         # The few labels first: their values are checked before gigabytes of images are copied.
         label_array = np.array(_unpacked(archive, labels, folder, progress))
         _check_values(labels, label_array)
@@ -88,7 +80,7 @@ def load_npz(
     return Split(
         image_array.reshape(images.shape[:3]),
         label_array,
-        source=str(path) if source is None else source,
+        source=str(path),
         split=split,
         label_names=names,
         fingerprint=fingerprint,
@@ -101,19 +93,21 @@ class _Member:
     """One array of an archive, as its header describes it."""
 
     path: Path
-    key: str
     info: zipfile.ZipInfo
     header: bytes
     shape: tuple[int, ...]
     dtype: np.dtype
     fortran_order: bool
 
+    @property
+    def key(self) -> str:
+        return self.info.filename.removesuffix(".npy")
+
     def require(self, fits: bool, expected: str, received: str, advice: str) -> None:
         """Raise a :class:`DataError` that names the array unless it fits."""
         if not fits:
-            raise DataError(
-                f"{self.path}: array {self.key} cannot be used", expected, received, advice
-            )
+            problem = f"{self.path}: array {self.key} cannot be used"
+            raise DataError(problem, expected, received, advice)
 
 
 def check_label_names(label_names: Sequence[str] | None) -> tuple[str, ...]:
@@ -123,189 +117,94 @@ def check_label_names(label_names: Sequence[str] | None) -> tuple[str, ...]:
     names = () if isinstance(label_names, str) else tuple(label_names)
     text = all(isinstance(name, str) for name in names)
     if not names or not text or len(set(names)) < len(names):
-        raise DataError(
-            "Invalid argument label_names",
-            "a list of different names, one per label column",
-            repr(label_names),
-            'Pass names such as label_names=["normal", "pneumonia"]',
-        )
+        advice = 'Pass names such as label_names=["normal", "pneumonia"]'
+        expected = "a list of different names, one per label column"
+        raise invalid_argument("label_names", expected, repr(label_names), advice)
     return names
 
 
 def _check_images(images: _Member, size: int | None) -> None:
     """Raise a :class:`DataError` unless the images are square, 8-bit grey and in C order."""
-    shape = images.shape
-    images.require(
-        images.dtype == np.uint8,
-        "dtype uint8, grey values 0 to 255",
-        f"dtype {images.dtype}",
-        "Scale the images to 0…255 and write them again as .astype(np.uint8)",
-    )
+    shape, dtype = images.shape, images.dtype
+    advice = "Scale the images to 0…255 and write them again as .astype(np.uint8)"
+    images.require(dtype == np.uint8, "dtype uint8", f"dtype {dtype}", advice)
     square = len(shape) in (3, 4) and shape[1] == shape[2] > 0 and shape[3:] in ((), (1,))
-    images.require(
-        square,
-        "shape (n, size, size) or (n, size, size, 1): square grey images",
-        f"shape {shape}",
-        "Write square images with one grey channel",
+    expected, advice = (
+        "(n, size, size) or (n, size, size, 1)",
+        "Write square images, one grey channel",
     )
-    images.require(
-        shape[0] > 0,
-        "at least one image",
-        f"an empty split, shape {shape}",
-        "Load another split, or write the file again with images in this one",
-    )
-    images.require(
-        not images.fortran_order,
-        "C order, in which each image can be read without the others",
-        "Fortran order",
-        "Write the file again with np.ascontiguousarray(images)",
-    )
-    images.require(
-        size is None or shape[1] == size,
-        f"images of {size}×{size} px, the requested size",
-        f"images of {shape[1]}×{shape[1]} px",
-        f"Pass size={shape[1]}, or a file with images of {size} px",
-    )
+    images.require(square, expected, f"shape {shape}", advice)
+    advice = "Load another split, or write images into this one"
+    images.require(shape[0] > 0, "at least one image", f"an empty split, shape {shape}", advice)
+    advice = "Write the file again with np.ascontiguousarray(images)"
+    images.require(not images.fortran_order, "C order", "Fortran order", advice)
+    expected, received = f"images of {size}×{size} px", f"images of {shape[1]}×{shape[1]} px"
+    advice = f"Pass size={shape[1]}, or a file with images of {size} px"
+    images.require(size in (None, shape[1]), expected, received, advice)
 
 
-def _check_labels(
-    labels: _Member, images: _Member, names: tuple[str, ...], by_default: bool
-) -> None:
+def _check_labels(labels: _Member, images: _Member, names: tuple[str, ...]) -> None:
     """Raise a :class:`DataError` unless the labels are numbers, a row per image."""
-    shape = labels.shape
-    labels.require(
-        labels.dtype.kind in "iubf",
-        "integers 0 and 1, or floats 0, 1 and NaN (unknown)",
-        f"dtype {labels.dtype}",
-        "Write the labels again as uint8, or as float32 with NaN where a label is unknown",
-    )
-    labels.require(
-        len(shape) == 2,
-        "shape (n, num_labels): a row per image, a column per label",
-        f"shape {shape}",
-        "Write the labels again with two axes; labels[:, None] makes one column",
-    )
-    labels.require(
-        shape[0] == images.shape[0],
-        f"{images.shape[0]:,} rows, one per image of {images.key}",
-        f"{shape[0]:,} rows",
-        "Write images and labels again with the same length",
-    )
-    why = "the 14 findings of ChestMNIST, the default" if by_default else "label_names"
-    labels.require(
-        shape[1] == len(names),
-        f"{len(names)} label columns ({why})",
-        f"{shape[1]} label columns",
-        f"For another data set pass label_names=[…] with its {shape[1]} names (on the command "
-        "line: --label-names a,b,c)",
-    )
+    shape, dtype = labels.shape, labels.dtype
+    expected = "integers 0 and 1, or floats 0, 1 and NaN (unknown)"
+    advice = "Write the labels as uint8, or as float32 with NaN where a label is unknown"
+    labels.require(dtype.kind in "iubf", expected, f"dtype {dtype}", advice)
+    advice = "Write the labels with two axes; labels[:, None] makes one column"
+    labels.require(len(shape) == 2, "shape (n, num_labels)", f"shape {shape}", advice)
+    expected, advice = f"{images.shape[0]:,} rows, one per image", "Write both with the same length"
+    labels.require(shape[0] == images.shape[0], expected, f"{shape[0]:,} rows", advice)
+    expected = f"{len(names)} label columns: {', '.join(names)}"
+    advice = f"Pass label_names=[…] with {shape[1]} names (command line: --label-names a,b,c)"
+    labels.require(shape[1] == len(names), expected, f"{shape[1]} label columns", advice)
 
 
 def _check_values(labels: _Member, values: np.ndarray) -> None:
     """Raise a :class:`DataError` if a label is neither 0, 1 nor NaN."""
-    wrong = ~(np.isin(values, (0, 1)) | (values != values))
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
+    wrong = np.argwhere(~(np.isin(values, (0, 1)) | (values != values)))
+    if len(wrong):
+        row, column = wrong[0]
         labels.require(
             False,
             "only 0 (absent), 1 (present) and, in a float array, NaN (unknown)",
-            f"{int(wrong.sum()):,} other values, the first {values[row, column]} in row {row}, "
+            f"{len(wrong):,} other values, the first {values[row, column]} in row {row}, "
             f"column {column}",
-            "Write the labels again; class numbers become one column per class with "
-            "np.eye(k, dtype=np.uint8)[classes]",
+            "Class numbers become a column per class with np.eye(k, dtype=np.uint8)[classes]",
         )
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open the archive; turn damage into an error that describes the file."""
-    try:
-        with io.wrap_os_error(path, "reading the file"), zipfile.ZipFile(path) as archive:
-            yield archive
-    except DataError:
-        raise
-    except (OSError, *_DAMAGE) as error:
-        # bz2 reports damaged data as an OSError, too, but one without a number.
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise DataError(
-            f"{path} cannot be read",
-            "a MedMNIST-style .npz file (a zip archive of arrays)",
-            f"{_describe(path)} ({error})",
-            _WRITE_AGAIN,
-        ) from error
-
-
-def _describe(path: Path) -> str:
-    """Describe the content of a file that is no readable archive."""
-    with path.open("rb") as stream:
-        start = stream.read(64)
-    size = io.format_bytes(path.stat().st_size)
-    if not start:
-        return "an empty file"
-    if start.startswith(b"PK\x03\x04"):
-        return f"{size} of a truncated or damaged archive"
-    if start.startswith(b"\x93NUMPY"):
-        return f"{size} of a single .npy array"
-    if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        return f"{size} of a web page"
-    return f"{size} that begin with {start[:8]!r}"
 
 
 def _read_header(path: Path, archive: zipfile.ZipFile, key: str) -> _Member:
     """Read the header of an array; the array itself is neither read nor unpickled."""
-    members = {
-        info.filename.removesuffix(".npy"): info
-        for info in archive.infolist()
-        if info.filename.endswith(".npy")
-    }
-    if key not in members:
-        complete = [s for s in SPLITS if {f"{s}_images", f"{s}_labels"} <= members.keys()]
-        raise DataError(
-            f"{path} has no array {key}",
-            "MedMNIST's layout: train_images, train_labels, …",
-            f"the arrays {', '.join(members) or '(none)'}",
-            f"Load a split that is there: {', '.join(complete)}"
-            if complete
-            else "Write the file again with np.savez_compressed(path, train_images=…, …)",
-        )
-    info = members[key]
+    arrays = [name[:-4] for name in archive.namelist() if name.endswith(".npy")]
+    if key not in arrays:
+        complete = [s for s in SPLITS if {f"{s}_images", f"{s}_labels"} <= set(arrays)]
+        expected, received = "MedMNIST's train_images, train_labels, …", ", ".join(arrays)
+        advice = f"Load a split that is there: {', '.join(complete)}" if complete else _WRITE_AGAIN
+        raise DataError(f"{path} has no array {key}", expected, received or "no array", advice)
+    info = archive.getinfo(f"{key}.npy")
     with archive.open(info) as stream:
         start = BytesIO(stream.read(1 << 16))
     try:
         shape, fortran_order, dtype = _HEADER_READERS[np.lib.format.read_magic(start)](start)
     except (ValueError, KeyError, TypeError, SyntaxError, tokenize.TokenError) as error:
-        raise DataError(
-            f"{path}: the header of array {key} is damaged",
-            "an array as np.save writes it, format 1.0 or 2.0",
-            str(error),
-            _WRITE_AGAIN,
-        ) from error
-    member = _Member(path, key, info, start.getvalue()[: start.tell()], shape, dtype, fortran_order)
-    member.require(
-        not dtype.hasobject,
-        "an array of numbers",
-        f"pickled Python objects (dtype {dtype}), which could run code; they were not opened",
-        "Do not unpickle files from strangers; write an array of your own again with a dtype of "
-        "numbers, such as uint8",
-    )
-    expected = len(member.header) + dtype.itemsize * int(np.prod(shape, dtype=object))
-    member.require(
-        expected == info.file_size and min(shape, default=0) >= 0,
-        f"{expected:,} bytes for shape {shape} and dtype {dtype}",
-        f"{info.file_size:,} bytes in the archive",
-        _WRITE_AGAIN,
-    )
+        problem, expected = f"{path}: the header of array {key} is damaged", "one of np.save"
+        raise DataError(problem, expected, str(error), _WRITE_AGAIN) from error
+    header = start.getvalue()[: start.tell()]
+    member = _Member(path, info, header, shape, dtype, fortran_order)
+    received = f"pickled Python objects (dtype {dtype}), which could run code; they were not opened"
+    advice = "Do not unpickle files from strangers; write your own again as numbers, such as uint8"
+    member.require(not dtype.hasobject, "an array of numbers", received, advice)
+    size = len(header) + dtype.itemsize * int(np.prod(shape, dtype=object))
+    fits = size == info.file_size and min(shape, default=0) >= 0
+    expected = f"{size:,} bytes for shape {shape} and dtype {dtype}"
+    member.require(fits, expected, f"{info.file_size:,} bytes in the archive", _WRITE_AGAIN)
     return member
 
 
 def _fingerprint(*members: _Member) -> str:
     """Compute a digest of the arrays from the checksums in the archive."""
-    digest = hashlib.sha256()
-    for member in members:
-        line = f"{member.info.filename} {member.info.CRC:08x} {member.info.file_size}\n"
-        digest.update(line.encode())
-    return digest.hexdigest()
+    infos = (member.info for member in members)
+    lines = (f"{info.filename} {info.CRC:08x} {info.file_size}\n" for info in infos)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _unpacked(
@@ -316,8 +215,8 @@ def _unpacked(
     with io.wrap_os_error(path, f"unpacking {member.path}"):
         if path.exists() and not _is_intact(path, member):
             warnings.warn(
-                f"{path} is damaged (its size or header is not that of {member.key} in "
-                f"{member.path}); it is unpacked again",
+                f"{path} is damaged (its size or header is not that in {member.path}); it is "
+                "unpacked again",
                 stacklevel=2,
             )
             path.unlink()
@@ -329,10 +228,9 @@ def _unpacked(
 
 def _is_intact(unpacked: Path, member: _Member) -> bool:
     # An .npz member *is* an .npy file, so both size and header must be the same to the byte.
-    if unpacked.stat().st_size != member.info.file_size:
-        return False
     with unpacked.open("rb") as stream:
-        return stream.read(len(member.header)) == member.header
+        same_header = stream.read(len(member.header)) == member.header
+    return same_header and unpacked.stat().st_size == member.info.file_size
 
 
 def _unpack(archive: zipfile.ZipFile, member: _Member, path: Path, progress: bool) -> None:

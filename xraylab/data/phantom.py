@@ -29,7 +29,6 @@ MAX_IMAGES = 10**9
 """The largest split."""
 
 _BATCH, _BATCH_PIXELS = 128, 1 << 23
-_FILES = ("images.npy", "labels.npy", "boxes.npy", "facts.npy")
 
 
 def load_phantom(
@@ -39,7 +38,7 @@ def load_phantom(
     num_images: int | None = None,
     seed: int = 0,
     parameters: PhantomConfig | Mapping[str, Any] | None = None,
-    cache_dir: str | os.PathLike,
+    cache_dir: Path,
     progress: bool = True,
 ) -> Split:
     """Simulate images, or load them from the cache.
@@ -61,51 +60,56 @@ def load_phantom(
         OSError: if the cache cannot be written, or the disk is too full.
     """
     count = DEFAULT_IMAGES[split] if num_images is None else num_images
-    require_int("num_images", count, 1, MAX_IMAGES)
-    require_int("seed", seed, 0, MAX_SEED)
+    seed, size = require_int("seed", seed, 0, MAX_SEED), int(size)
+    count = require_int("num_images", count, 1, MAX_IMAGES)
     if not isinstance(parameters, PhantomConfig):
         parameters = PhantomConfig(**(parameters or {}))
     facts = {
         "simulator": "ChestPhantom",
         "version": phantom.VERSION,
-        "seed": int(seed),
-        "size": int(size),
+        "seed": seed,
+        "size": size,
         "split": split,
-        "num_images": int(count),
+        "num_images": count,
         "parameters": parameters.as_dict(),
     }
-    root = Path(cache_dir) / "phantom"
+    root = cache_dir / "phantom"
     remove_stale(root, "*/.*.part", STALE_SECONDS)  # of other versions, seeds, sizes and parameters
-    folder = root / _folder_name(facts) / f"{split}-{count}"
+    name = f"v{phantom.VERSION}-seed{seed}-{size}px"
+    if facts["parameters"]:
+        name += f"-parameters-{_digest(facts['parameters'])[:10]}"
+    folder = root / name / f"{split}-{count}"
     if not folder.exists():
         _images(facts, [0])  # the simulator checks its arguments before anything is written
+    layout = {
+        "images.npy": (np.dtype(np.uint8), (size, size)),
+        "labels.npy": (np.dtype(np.uint8), (len(FINDINGS),)),
+        "boxes.npy": (phantom.BOX_DTYPE, ()),
+        "facts.npy": (phantom.FACT_DTYPE, ()),
+    }
     arrays, sums = cached_arrays(
         folder,
         facts,
-        {
-            "images.npy": (np.dtype(np.uint8), (size, size)),
-            "labels.npy": (np.dtype(np.uint8), (len(FINDINGS),)),
-            "boxes.npy": (phantom.BOX_DTYPE, ()),
-            "facts.npy": (phantom.FACT_DTYPE, ()),
-        },
+        layout,
         lambda start: _batches(facts, start),
-        count=int(count),
-        needed=int(count) * int(size) ** 2,
+        count=count,
         description=f"simulating {split} images",
         progress=progress,
     )
-    labels, boxes, table = (np.array(arrays[name]) for name in _FILES[1:])
+    images, labels, boxes, table = arrays.values()
+    # The records of runs hold digests in which the parameters have their former name.
+    former = {"knobs" if name == "parameters" else name: v for name, v in facts.items()}
     return Split(
-        arrays["images.npy"],
+        images,
         labels,
         source="phantom",
         split=split,
         label_names=FINDINGS,
-        boxes=boxes,
-        table=table,
+        boxes=np.array(boxes),
+        table=np.array(table),
         masks=PhantomMasks(facts),
         simulated=True,
-        fingerprint=_fingerprint(facts, sums),
+        fingerprint=_digest(former | {"sha256": sums}),
         path=folder,
     )
 
@@ -132,15 +136,12 @@ class PhantomMasks:
     def __getitem__(self, index: int | slice | np.ndarray | list[int]) -> np.ndarray:
         rows = np.arange(len(self))[index]
         if rows.ndim > 1:
-            raise IndexError(
-                "Invalid index of masks. Expected: one image, a slice or a list of images. "
-                f"Received: {type(index).__name__} of shape {np.shape(index)}."
-            )
-        wanted = np.atleast_1d(rows)
-        masks = np.empty((len(wanted), *self.shape[1:]), bool)
+            expected = "Expected: one image, a slice or a list of images"
+            raise IndexError(f"Invalid index of masks. {expected}. Received: {index!r}.")
+        masks = np.empty((rows.size, *self.shape[1:]), bool)
         step = _batch_size(self._facts)
-        for start in range(0, len(wanted), step):
-            some = wanted[start : start + step]
+        for start in range(0, rows.size, step):
+            some = rows.reshape(-1)[start : start + step]
             masks[start : start + step] = _images(self._facts, some, masks=True).masks
         return masks if rows.ndim else masks[0]
 
@@ -167,29 +168,12 @@ def _batches(facts: Mapping[str, Any], start: int) -> Iterator[dict[str, np.ndar
     count, step = facts["num_images"], _batch_size(facts)
 
     def simulate(first: int) -> dict[str, np.ndarray]:
-        return _arrays(_images(facts, np.arange(first, min(first + step, count))), first)
+        made = _images(facts, np.arange(first, min(first + step, count)))
+        made.boxes["image"] += first
+        names = ("images", "labels", "boxes", "facts")
+        return {f"{name}.npy": getattr(made, name) for name in names}
 
     return in_order(simulate, range(start, count, step), os.cpu_count() or 1)
-
-
-def _arrays(made: phantom.SimulatedImages, start: int) -> dict[str, np.ndarray]:
-    """Return the arrays of a batch by the names of their files."""
-    made.boxes["image"] += start
-    return dict(zip(_FILES, (made.images, made.labels, made.boxes, made.facts), strict=True))
-
-
-def _folder_name(facts: Mapping[str, Any]) -> str:
-    """Return the name of the folder for a version, seed, size and set of parameters."""
-    name = f"v{facts['version']}-seed{facts['seed']}-{facts['size']}px"
-    parameters = facts["parameters"]
-    return f"{name}-parameters-{_digest(parameters)[:10]}" if parameters else name
-
-
-def _fingerprint(facts: Mapping[str, Any], sums: Mapping[str, str]) -> str:
-    """Compute a SHA-256 digest of the parameters and the bytes of the images."""
-    # The records of runs hold digests in which the parameters have their former name.
-    former = {"knobs" if name == "parameters" else name: v for name, v in facts.items()}
-    return _digest(former | {"sha256": sums})
 
 
 def _digest(value: Any) -> str:

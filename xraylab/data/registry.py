@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xraylab.arguments import MAX_SEED, require_choice, require_int
-from xraylab.data import chestmnist
+from xraylab.arguments import MAX_SEED, invalid_argument, require_choice, require_int
+from xraylab.data.chestmnist import RELEASES, Release, candidates, known_md5, load_chestmnist
 from xraylab.data.chexpert import list_chexpert
 from xraylab.data.errors import DataError
 from xraylab.data.folder import list_folder
 from xraylab.data.listing import load_listing
-from xraylab.data.locations import data_root, search_roots
+from xraylab.data.locations import data_root
 from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split, evenly_spaced
@@ -33,17 +33,16 @@ _FOLDERS = {"nih14": list_nih14, "chexpert": list_chexpert, "folder": list_folde
 _DECODING = ("square", "workers")
 """Options of ``xraylab.data.listing.load_listing``, which all folders take."""
 
-_LABEL_NAMES = {
-    "phantom": FINDINGS,
-    "chestmnist": FINDINGS,
-    "nih14": FINDINGS,
-    "chexpert": CHEXPERT_FINDINGS,
-}
+_SOURCES = f"one of {', '.join(NAMED_SOURCES)}, or the path of an existing .npz file"
+_UNCHECKED, _OTHER, _MISSING = "found, not checked yet", "another file of that name", "not here"
+
+_LABEL_NAMES = dict.fromkeys(("phantom", "chestmnist", "nih14"), FINDINGS)
+_LABEL_NAMES["chexpert"] = CHEXPERT_FINDINGS
 
 
 def labels_of(source: str | os.PathLike) -> tuple[str, ...]:
     """Return the label names of a source; for a file or folder the default, the 14 findings."""
-    return _LABEL_NAMES.get(source, FINDINGS) if isinstance(source, str) else FINDINGS
+    return _LABEL_NAMES.get(source, FINDINGS)
 
 
 def load(
@@ -100,6 +99,9 @@ def load(
         ValueError: if another argument is wrong.
         OSError: if a file cannot be read or written.
     """
+    if not isinstance(source, (str, os.PathLike)):
+        received = f"a {type(source).__name__}"
+        raise invalid_argument("source", _SOURCES, received, "Pass arrays to xraylab.data.Split")
     require_choice("split", split, SPLITS)
     if isinstance(num_images, Mapping):
         for name in num_images:
@@ -109,48 +111,30 @@ def load(
         if value is not None:
             require_int(name, value, 1)
     require_int("seed", seed, 0, MAX_SEED)
-    root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
-    named = isinstance(source, str) and source in NAMED_SOURCES
-    path = None if named else _path_of(source)
     _check_options(source, options, label_names, parameters)
-    if path is None and size is None:
-        size = DEFAULT_SIZE
-    if named and source == "phantom":
-        # Imported here: the simulator is not needed for real images.
-        from xraylab.data.phantom import load_phantom
+    common = {
+        "cache_dir": data_root() if cache_dir is None else Path(cache_dir).expanduser(),
+        "progress": progress,
+    }
+    if source not in NAMED_SOURCES:
+        path = _path_of(source)
+        whole = load_npz(path, split=split, size=size, label_names=label_names, **common)
+    elif source == "chestmnist":
+        size = size or DEFAULT_SIZE
+        whole = load_chestmnist(size, split=split, download_missing=download, **common)
+    else:
+        common |= {"size": size or DEFAULT_SIZE, "num_images": num_images, "seed": seed}
+        if source == "phantom":
+            # Imported here: the simulator is not needed for real images.
+            from xraylab.data.phantom import load_phantom
 
-        return load_phantom(
-            size,
-            split,
-            num_images=num_images,
-            seed=seed,
-            parameters=parameters,
-            cache_dir=root,
-            progress=progress,
-        )
-    if named and source in _FOLDERS:
-        decoding = {name: options.pop(name) for name in _DECODING if name in options}
+            return load_phantom(split=split, parameters=parameters, **common)
+        common |= {name: options.pop(name) for name in _DECODING if name in options}
         if source == "folder":
             options["label_names"] = label_names
         elif options.get("root") is None:
-            options["root"] = root / source
-        return load_listing(
-            _FOLDERS[source](split=split, **options),
-            size=size,
-            num_images=num_images,
-            seed=seed,
-            cache_dir=root,
-            progress=progress,
-            **decoding,
-        )
-    if path is None:
-        whole = chestmnist.load_chestmnist(
-            size, split=split, cache_dir=root, download_missing=download, progress=progress
-        )
-    else:
-        whole = load_npz(
-            path, split=split, size=size, label_names=label_names, cache_dir=root, progress=progress
-        )
+            options["root"] = common["cache_dir"] / source
+        return load_listing(_FOLDERS[source](split=split, **options), **common)
     if num_images is None:
         return whole
     return whole.subset(evenly_spaced(len(whole), num_images, seed, split))
@@ -162,65 +146,36 @@ def _check_options(
     label_names: Sequence[str] | None,
     parameters: PhantomConfig | Mapping[str, Any] | None,
 ) -> None:
-    """Raise a :class:`DataError` for an argument that the source does not take."""
-    lister = _FOLDERS.get(source) if isinstance(source, str) else None
+    """Raise a ValueError for an argument that the source does not take."""
+    lister = _FOLDERS.get(source)
     known = {*inspect.signature(lister).parameters, *_DECODING} if lister else set()
-    known -= set(inspect.signature(load).parameters)
-    for name in options:
+    known = sorted(known - inspect.signature(load).parameters.keys())
+    for name, value in options.items():
         if name not in known:
-            raise DataError(
-                f"Invalid argument {name}",
-                f"an option of {source}: {', '.join(sorted(known)) or 'none'}",
-                f"{name}={options[name]!r}",
-                did_you_mean(name, sorted(known)) or "Leave it out",
-            )
-    names = _LABEL_NAMES.get(source) if isinstance(source, str) else None
+            expected = f"an option of {source}: {', '.join(known) or 'none'}"
+            raise invalid_argument(name, expected, f"{name}={value!r}", did_you_mean(name, known))
+    names = _LABEL_NAMES.get(source)
     if names and label_names is not None and tuple(label_names) != names:
-        which = "findings" if names == FINDINGS else "observations of CheXpert"
-        raise DataError(
-            "Invalid argument label_names",
-            f"None: the labels of {source} are the 14 {which}",
-            repr(label_names),
-            "Leave label_names out; it is for files of other data sets",
-        )
+        expected = f"None, because the labels of {source} are fixed"
+        raise invalid_argument("label_names", expected, repr(label_names))
     if parameters is not None and source != "phantom":
-        raise DataError(
-            "Invalid argument parameters",
-            f"None: {source} is not simulated",
-            repr(parameters),
-            "Leave parameters out, or load the phantom",
-        )
+        raise invalid_argument("parameters", "None: they are of the phantom", repr(parameters))
 
 
 def _path_of(source: str | os.PathLike) -> Path:
     """Return the path of an existing file; suggest a name or a file where there is none."""
-    expected = f"one of {', '.join(NAMED_SOURCES)}, or the path of an existing .npz file"
-    if not isinstance(source, (str, os.PathLike)):
-        received = f"a {type(source).__name__}"
-        raise DataError(
-            "Invalid argument source", expected, received, "Arrays go into xraylab.data.Split"
-        )
     path = Path(source).expanduser()
     if path.is_dir():
-        raise DataError(
-            f"{path} is a folder",
-            expected,
-            "a folder",
-            f'Pass a file in it, or load image files with data.load("folder", root={str(path)!r}, '
-            "…)",
-        )
+        advice = f'Load image files with data.load("folder", root={str(path)!r}, …)'
+        raise DataError(f"{path} is a folder", _SOURCES, "a folder", advice)
     if path.exists():
         return path
     files = [file.name for file in path.parent.glob("*.npz")]
     hint = did_you_mean(path.name, files) if path.suffix else None
     hint = hint or did_you_mean(path.stem, NAMED_SOURCES)
     there = f"The files in its folder are {', '.join(sorted(files))}" if files else "Check the path"
-    raise DataError(
-        f"Unknown source {str(source)!r}",
-        expected,
-        f"{str(source)!r}, which is neither a file nor a known data set",
-        hint or there,
-    )
+    received = f"{str(source)!r}, which is neither a file nor a known data set"
+    raise DataError(f"Unknown source {str(source)!r}", _SOURCES, received, hint or there)
 
 
 @dataclass(frozen=True)
@@ -251,37 +206,30 @@ def sources(cache_dir: str | os.PathLike | None = None) -> list[Source]:
         cache_dir: folder of downloads; None stands for :func:`data_root`.
     """
     root = data_root() if cache_dir is None else Path(cache_dir)
-    listed = [
-        Source("phantom", "28–1024", "built in", None, 'data.load("phantom", size=64) simulates it')
-    ]
-    for size, release in chestmnist.RELEASES.items():
+    how = 'data.load("phantom", size=64) simulates it'
+    listed = [Source("phantom", "28–1024", "built in", None, how)]
+    for size, release in RELEASES.items():
         state, path = _state_of(release, root)
         how = f'data.load("chestmnist", size={size})'
-        if state not in ("ready", "found, not checked yet"):
+        if state not in ("ready", _UNCHECKED):
             how += f" downloads it from {release.url}"
         listed.append(Source("chestmnist", str(size), state, path, how))
     for name in ("nih14", "chexpert"):
         # Their owners give them out on request; the user chooses the folder.
         folder = root / name
-        if folder.is_dir():
-            state, how = "found, not checked yet", f'data.load("{name}")'
-            listed.append(Source(name, "any", state, folder, how))
-        else:
-            how = f'data.load("{name}", root="FOLDER"), or link it to {folder}'
-            listed.append(Source(name, "any", "not here", None, how))
+        how = f'data.load("{name}")', f'data.load("{name}", root="FOLDER"), or link it to {folder}'
+        state = (_UNCHECKED, folder, how[0]) if folder.is_dir() else (_MISSING, None, how[1])
+        listed.append(Source(name, "any", *state))
     how = 'data.load("folder", root="FOLDER", table="labels.csv", label_names=["a", "b"])'
-    listed.append(Source("folder", "any", "your own", None, how))
-    return listed
+    return [*listed, Source("folder", "any", "your own", None, how)]
 
 
-def _state_of(release: chestmnist.Release, root: Path) -> tuple[str, Path | None]:
+def _state_of(release: Release, root: Path) -> tuple[str, Path | None]:
     """Return the state of a release as far as it is known without reading whole files."""
-    unchecked, wrong = [], []
-    for path in chestmnist.candidates(release, search_roots(root)):
-        md5 = chestmnist.known_md5(path, root)
-        if md5 == release.md5:
-            return "ready", path
-        (unchecked if md5 is None else wrong).append(path)
-    if unchecked:
-        return "found, not checked yet", unchecked[0]
-    return ("another file of that name", wrong[0]) if wrong else ("not here", None)
+    found = {}  # the first file in each state
+    for path in candidates(release, root):
+        md5 = known_md5(path, root)
+        state = _UNCHECKED if md5 is None else "ready" if md5 == release.md5 else _OTHER
+        found.setdefault(state, path)
+    states = ("ready", _UNCHECKED, _OTHER)
+    return next(((state, found[state]) for state in states if state in found), (_MISSING, None))

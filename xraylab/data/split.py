@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from xraylab.data.batches import take
 from xraylab.data.errors import DataError
@@ -65,39 +66,27 @@ class Split:
     def __post_init__(self):
         object.__setattr__(self, "label_names", tuple(self.label_names))
         object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.float32))
-        n, k = len(self.images), len(self.label_names)
-        shape, size = self.images.shape, self.images.shape[-1]
-        self._require(
-            "images",
-            self.images.dtype == np.uint8 and shape == (n, size, size),
-            "(n, size, size) uint8",
-            f"{shape} {self.images.dtype}",
-        )
-        labels = self.labels
-        self._require(
-            "labels", labels.shape == (n, k), f"({n}, {k}) for {k} label names", f"{labels.shape}"
-        )
-        wrong = labels[~(np.isnan(labels) | np.isin(labels, (0, 1)))]
-        self._require("labels", not len(wrong), "0, 1 or NaN (unknown)", f"{wrong[:1]}")
+        n, k, size = len(self.images), len(self.label_names), self.images.shape[-1]
+        self._require("images", f"({n}, {size}, {size}) uint8", _type(self.images))
+        self._require("labels", f"({n}, {k}) float32", _type(self.labels))
+        wrong = self.labels[~(np.isnan(self.labels) | np.isin(self.labels, (0, 1)))]
+        if len(wrong):
+            self._require("labels", "0, 1 or NaN (unknown)", str(wrong[0]))
         if self.boxes is not None:
-            names = self.boxes.dtype.names
-            self._require(
-                "boxes", names == BOX_DTYPE.names, f"fields {BOX_DTYPE.names}", f"{names}"
-            )
+            fields = f"fields {BOX_DTYPE.names}"
+            self._require("boxes", fields, f"fields {self.boxes.dtype.names}")
         if self.table is not None:
-            dtype = self.table.dtype
-            fits = dtype.names is not None and self.table.shape == (n,)
-            self._require("table", fits, f"({n},) structured", f"{self.table.shape} {dtype}")
+            structured = "structured" if self.table.dtype.names else "not structured"
+            self._require("table", f"({n},) structured", f"{self.table.shape} {structured}")
         if self.masks is not None:
-            found = len(self.masks) if hasattr(self.masks, "__len__") else "no length"
-            fits = found == n and hasattr(self.masks, "__getitem__")
-            self._require("masks", fits, f"({n}, {k}, {size}, {size}) bool", f"{found} masks")
+            indexed = hasattr(self.masks, "__len__") and hasattr(self.masks, "__getitem__")
+            received = f"{len(self.masks)} masks" if indexed else repr(self.masks)
+            self._require("masks", f"{n} masks", received)
 
-    def _require(self, name: str, fits: bool, expected: str, received: str) -> None:
-        if not fits:
-            raise DataError(
-                f"{name} of the {self.split} split of {self.source} do not fit", expected, received
-            )
+    def _require(self, name: str, expected: str, received: str) -> None:
+        if received != expected:
+            problem = f"{name} of the {self.split} split of {self.source} do not fit"
+            raise DataError(problem, expected, received)
 
     @property
     def size(self) -> int:
@@ -108,26 +97,28 @@ class Split:
         return len(self.images)
 
     def __repr__(self) -> str:
-        k = len(self.label_names)
+        k, size = len(self.label_names), self.size
         names = ", ".join(self.label_names[:3]) + (", …" if k > 3 else "")
-        negative = 1.0 - (self.labels == 1).any(axis=1).mean() if len(self) else 0.0
-        lines = [
-            f"Split {self.source} · {self.split} · {len(self):,} images of"
-            f" {self.size}×{self.size} px · {k} labels ({names}) · {negative:.0%} of the images"
-            " without a positive label"
-        ]
-        unknown = np.isnan(self.labels).mean() if len(self) else 0.0
-        extras = {
-            f"unknown labels: {unknown:.1%}": unknown > 0,
-            f"boxes: {len(self.boxes) if self.boxes is not None else 0:,}": self.boxes is not None,
-            "masks": self.masks is not None,
-            f"table: {', '.join(self.table.dtype.names)}" if self.table is not None else "": True,
-        }
-        if shown := [text for text, there in extras.items() if there and text]:
-            lines.append("  " + " · ".join(shown))
+        text = (
+            f"Split {self.source} · {self.split} · {len(self):,} images of {size}×{size} px · {k} "
+            f"labels ({names})"
+        )
+        if len(self):
+            negative = 1.0 - (self.labels == 1).any(axis=1).mean()
+            text += f" · {negative:.0%} of the images without a positive label"
+        extras = []
+        if np.isnan(self.labels).any():
+            extras.append(f"unknown labels: {np.isnan(self.labels).mean():.1%}")
+        if self.boxes is not None:
+            extras.append(f"boxes: {len(self.boxes):,}")
+        if self.masks is not None:
+            extras.append("masks")
+        if self.table is not None:
+            extras.append(f"table: {', '.join(self.table.dtype.names)}")
+        text += f"\n  {' · '.join(extras)}" if extras else ""
         if self.simulated:
-            lines.append("  SIMULATED images: scores on them say nothing about patients")
-        return "\n".join(lines)
+            text += "\n  SIMULATED images: scores on them say nothing about patients"
+        return text
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return all images and labels in memory, as ``Model.fit`` takes them.
@@ -162,14 +153,10 @@ class Split:
             DataError: if a row lies outside the split or none is chosen.
         """
         try:
-            index = rows if isinstance(rows, slice) else np.asarray(rows)
-            numbers = np.atleast_1d(np.arange(len(self))[index])
+            numbers = np.atleast_1d(np.arange(len(self))[rows])
         except IndexError as error:
-            raise DataError(
-                "rows lie outside the split",
-                f"a slice, row numbers from 0 to {len(self) - 1}, or {len(self)} booleans",
-                str(error),
-            ) from error
+            expected = f"a slice, row numbers from 0 to {len(self) - 1}, or {len(self)} booleans"
+            raise DataError("rows lie outside the split", expected, str(error)) from error
         if not len(numbers):
             raise DataError("rows choose no image", f"some of {len(self)} images", repr(rows))
         chosen = rows if isinstance(rows, slice) else numbers
@@ -202,12 +189,8 @@ class _Rows:
 def evenly_spaced(num_images: int, count: int, seed: int, split: str) -> slice:
     """Return a slice of ``count`` evenly spaced rows out of ``num_images``."""
     if count > num_images:
-        raise DataError(
-            f"num_images is larger than the {split} split",
-            f"at most {num_images:,}",
-            f"{count:,}",
-            "Pass a smaller number, or num_images=None for all images",
-        )
+        problem = f"num_images is larger than the {split} split"
+        raise DataError(problem, f"at most {num_images:,}", f"{count:,}", "Pass a smaller number")
     step = num_images // count
     last_start = num_images - (count - 1) * step
     start = int(np.random.Philox(key=seed).random_raw() % last_start)
@@ -216,9 +199,12 @@ def evenly_spaced(num_images: int, count: int, seed: int, split: str) -> slice:
 
 def select_boxes(boxes: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the boxes of the images in ``rows``, with ``image`` counted in the new order."""
-    boxes = boxes[np.argsort(boxes["image"], kind="stable")]
-    first = np.searchsorted(boxes["image"], rows, side="left")
-    last = np.searchsorted(boxes["image"], rows, side="right")
-    chosen = boxes[[i for a, b in zip(first, last, strict=True) for i in range(a, b)]]
-    chosen["image"] = np.repeat(np.arange(len(rows)), last - first)
+    images = pd.DataFrame({"image": rows, "new": range(len(rows))})
+    pairs = images.merge(pd.DataFrame({"image": boxes["image"], "box": range(len(boxes))}))
+    chosen = boxes[pairs["box"].to_numpy()]
+    chosen["image"] = pairs["new"]
     return chosen
+
+
+def _type(array: np.ndarray) -> str:
+    return f"{array.shape} {array.dtype}"

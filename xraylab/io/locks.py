@@ -24,17 +24,15 @@ def lock(path: str | os.PathLike, timeout: float = -1, message: str = "") -> Ite
     """
     file_lock = FileLock(path)
     try:
-        file_lock.acquire(timeout=0)
-    except Timeout:
         try:
-            if timeout == 0:
-                raise
-            if message:
+            file_lock.acquire(timeout=0)
+        except Timeout:
+            if message and timeout:
                 print(message, file=sys.stderr)
             file_lock.acquire(timeout=timeout)
-        except Timeout as error:
-            reason = message or f"Another process holds the lock {os.fspath(path)}"
-            raise TimeoutError(reason) from error
+    except Timeout as error:
+        text = message or f"Another process holds the lock {os.fspath(path)}"
+        raise TimeoutError(text) from error
     try:
         yield
     finally:

@@ -84,8 +84,7 @@ class ResumableArrays:
         write_json(self._folder / MANIFEST, self._plan["plan"] | {"sha256": sums})
 
     def _end(self, name: str) -> int:
-        dtype, shape = self._layout[name]
-        return _HEADER_BYTES + self._rows[name] * dtype.itemsize * int(np.prod(shape))
+        return _HEADER_BYTES + self._rows[name] * np.dtype(self._layout[name]).itemsize
 
     def _counted(self) -> dict[str, int] | None:
         """Return the counted rows of each array, or None if the folder cannot be resumed."""
@@ -106,7 +105,6 @@ def cached_arrays(
     batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]],
     *,
     count: int,
-    needed: int,
     description: str,
     progress: bool,
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -122,7 +120,6 @@ def cached_arrays(
             count the progress.
         batches: ``batches(start)`` yields batches of rows from row ``start`` on.
         count: total number of rows of the first array.
-        needed: bytes on the disk that all rows take.
         description: what is done, for messages: ``"decoding images"``.
         progress: whether to show progress.
 
@@ -130,9 +127,20 @@ def cached_arrays(
         The arrays, and their SHA-256 checksums, both by file name.
     """
     plan = to_plain(plan)
+    parent, part = folder.parent, folder.with_name(f".{folder.name}.part")
+    message = f"Waiting for another process that is {description} in {folder}" if progress else ""
     if not is_complete(folder, plan, layout):
-        with wrap_os_error(folder, description):
-            _compute(folder, plan, layout, batches, count, needed, description, progress)
+        make_folder(parent, mode=0o700)
+        guard = lock(parent / f".{folder.name}.lock", message=message)
+        with wrap_os_error(folder, description), guard:
+            remove_stale(parent)
+            remove_stale(parent, ".*.part", STALE_SECONDS)
+            if not is_complete(folder, plan, layout):  # else another process was faster
+                _move_aside(folder, description)
+                if not is_complete(part, plan, layout):  # else killed just before the last step
+                    _fill(part, plan, layout, batches, count, description, progress)
+                (part / COUNTER).unlink(missing_ok=True)
+                part.rename(folder)
     arrays = {name: np.load(folder / name, mmap_mode="r") for name in layout}
     return arrays, read_json(folder / MANIFEST)["sha256"]
 
@@ -149,26 +157,11 @@ def is_complete(folder: Path, plan: dict, layout: Layout) -> bool:
         return False
 
 
-def _compute(folder, plan, layout, batches, count, needed, description, progress) -> None:
-    parent = make_folder(folder.parent, mode=0o700)
-    remove_stale(parent)
-    remove_stale(parent, ".*.part", STALE_SECONDS)
-    message = f"Waiting for another process that is {description} in {folder}"
-    with lock(parent / f".{folder.name}.lock", message=message if progress else ""):
-        if is_complete(folder, plan, layout):  # another process was faster
-            return
-        _move_aside(folder, description)
-        part = parent / f".{folder.name}.part"
-        if not is_complete(part, plan, layout):  # else killed just before the last step
-            done = sum(file.stat().st_size for file in part.glob("*"))
-            require_free_disk(parent, max(0, needed - done), description)
-            _fill(part, plan, layout, batches, count, description, progress)
-        (part / COUNTER).unlink(missing_ok=True)
-        part.rename(folder)
-
-
 def _fill(part, plan, layout, batches, count, description, progress) -> None:
     first = next(iter(layout))
+    done = sum(file.stat().st_size for file in part.glob("*"))
+    needed = count * max(np.dtype(row).itemsize for row in layout.values())  # the others are small
+    require_free_disk(part.parent, max(0, needed - done), description)
     with ResumableArrays(part, plan, layout) as arrays:
         done = arrays.rows(first)
         options = {"total": count, "initial": done, "desc": description, "unit": "image"}
