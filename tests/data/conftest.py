@@ -88,12 +88,12 @@ class Behaviour:
 
     @staticmethod
     def whole(handler, server):
-        """Know no ranges: send everything, always."""
+        """Ignore ranges: send everything, always."""
         _send(handler, 200, server.validators | {"Content-Length": len(server.body)}, server.body)
 
     @staticmethod
     def ranged(handler, server, cut=None, content_range=None):
-        """Do it right: 206 to a range whose If-Range still holds, else 200."""
+        """Follow the standard: 206 to a range whose If-Range still holds, else 200."""
         requested = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
         condition = handler.headers.get("If-Range")
         headers = dict(server.validators)
@@ -108,7 +108,7 @@ class Behaviour:
 
     @staticmethod
     def drop(after, base=None):
-        """Promise everything, and close the line after so many bytes."""
+        """Announce everything, and close the connection after so many bytes."""
         if base is None:
             return lambda handler, server: Behaviour.ranged(handler, server, cut=after)
         return lambda handler, server: _send(
@@ -130,7 +130,7 @@ class Behaviour:
 
     @staticmethod
     def hang(handler, server):
-        """Accept the request and say nothing."""
+        """Accept the request and send nothing."""
         server.stop.wait(5)
 
 

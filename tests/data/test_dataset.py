@@ -141,8 +141,8 @@ for epoch in range(3):
     list(dataset)
     expected.append(batches[:])
 _, train, again = fit(3)
-seen = set(batches)
-assert all(set(epoch) <= seen for epoch in expected)
+observed = set(batches)
+assert all(set(epoch) <= observed for epoch in expected)
 assert history.history == again.history
 x, y = split.arrays()
 predicted = [model.predict(data, verbose=0) for data in (split.to_dataset(6), x)]

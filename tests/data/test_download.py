@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from xraylab.data import DataError
+from xraylab.data import DataError, download
 from xraylab.data.download import fetch
 
 BODY = np.random.default_rng(1).bytes(400_000)
@@ -24,18 +24,20 @@ def target(tmp_path):
     return tmp_path / "down" / "images.npz"
 
 
-@pytest.fixture
-def waits():
-    return []
+@pytest.fixture(autouse=True)
+def waits(monkeypatch):
+    """Record the seconds that a download waits between tries, without waiting."""
+    seconds = []
+    monkeypatch.setattr(download, "time", SimpleNamespace(sleep=seconds.append))
+    return seconds
 
 
 @pytest.fixture
-def get(target, waits):
-    """Fetch from a server without ever really waiting."""
+def get(target):
+    """Fetch from a server."""
 
     def run(server, md5=None, **options):
-        options = {"progress": False, "sleep": waits.append} | options
-        return fetch(server.url, target, md5 or server.md5, **options)
+        return fetch(server.url, target, md5 or server.md5, **{"progress": False} | options)
 
     return run
 
@@ -75,7 +77,7 @@ def test_a_broken_connection_resumes(serve, behaviour, get, target, waits):
     assert waits == [2.0]
 
 
-def test_dropped_for_ever_keeps_the_part_for_the_next_time(
+def test_a_download_that_keeps_failing_keeps_its_part(
     serve, behaviour, get, target, expect_error, waits
 ):
     server = serve(BODY, behaviour.drop(HALF), behaviour.drop(0))
@@ -95,14 +97,18 @@ def test_dropped_for_ever_keeps_the_part_for_the_next_time(
     assert server.requests[-1]["Range"] == f"bytes={stored}-"
 
 
-def test_busy_then_good(serve, behaviour, get, target, waits):
+def test_a_busy_server_is_tried_again_after_the_requested_wait(
+    serve, behaviour, get, target, waits
+):
     server = serve(BODY, behaviour.status(503, Retry_After="7"), behaviour.ranged)
     get(server)
     assert target.read_bytes() == BODY
     assert waits == [7.0]
 
 
-def test_busy_for_ever(serve, behaviour, get, target, expect_error, waits):
+def test_a_server_that_stays_busy_ends_the_download(
+    serve, behaviour, get, target, expect_error, waits
+):
     server = serve(BODY, behaviour.drop(HALF), behaviour.status(503))
     error = expect_error(get, server, names=target)
     assert "503" in str(error) and "5 times in a row" in str(error)
@@ -145,7 +151,7 @@ def test_file_changed_on_the_server_starts_over(serve, behaviour, get, target, e
     assert target.read_bytes() == BODY[::-1]
 
 
-def test_changed_without_saying_so_gets_one_fresh_start(serve, behaviour, get, target):
+def test_a_changed_file_without_validators_starts_over(serve, behaviour, get, target):
     server = serve(BODY, behaviour.drop(HALF), behaviour.ranged, validators={})
     old_part = part_of(target)
     new = BODY[::-1]
@@ -197,7 +203,7 @@ def test_part_without_a_note_is_not_trusted(serve, behaviour, get, target):
     assert target.read_bytes() == BODY
 
 
-def test_other_bytes_are_removed(serve, behaviour, get, target, expect_error):
+def test_a_file_with_another_checksum_is_removed(serve, behaviour, get, target, expect_error):
     server = serve(BODY[::-1], behaviour.ranged)
     expected = hashlib.md5(BODY).hexdigest()
     error = expect_error(get, server, expected, names=target)
@@ -216,7 +222,7 @@ def test_a_web_page_does_not_discard_the_part(serve, behaviour, get, target, exp
     assert part_of(target).stat().st_size > 0 and not target.exists()
 
 
-def test_not_found(serve, behaviour, get, target, expect_error):
+def test_http_404_is_reported(serve, behaviour, get, target, expect_error):
     server = serve(BODY, behaviour.status(404))
     error = expect_error(get, server, names=server.url)
     assert "404" in str(error)
@@ -224,28 +230,27 @@ def test_not_found(serve, behaviour, get, target, expect_error):
     assert len(server.requests) == 1 and left(target) == []
 
 
-def test_nobody_there(target, waits, expect_error):
+def test_a_refused_connection_is_tried_again_and_reported(target, waits, expect_error):
     error = expect_error(
         fetch,
         "http://127.0.0.1:9/images.npz",
         target,
         "0" * 32,
         progress=False,
-        sleep=waits.append,
         names=target,
     )
     assert "connection failed" in str(error) and "network" in str(error)
     assert len(waits) == 4
 
 
-def test_address_that_is_none(target, expect_error):
+def test_an_invalid_address_is_reported(target, expect_error):
     error = expect_error(fetch, "images.npz", target, "0" * 32, progress=False, names="images.npz")
     assert "Check the address" in str(error)
 
 
-def test_slow_server_times_out_and_is_tried_again(serve, behaviour, get, target):
-    server = serve(BODY, behaviour.hang, behaviour.ranged)
-    get(server, timeout=(1.0, 0.2))
+def test_slow_server_times_out_and_is_tried_again(serve, behaviour, get, target, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", (1.0, 0.2))
+    get(serve(BODY, behaviour.hang, behaviour.ranged))
     assert target.read_bytes() == BODY
 
 
@@ -353,7 +358,7 @@ def test_success_sets_a_wrong_file_aside(serve, behaviour, get, target):
     assert target.with_name("images.npz.set-aside").read_bytes() == b"an older file"
 
 
-def test_two_at_once_in_one_process(serve, behaviour, target):
+def test_concurrent_downloads_in_one_process(serve, behaviour, target):
     server = serve(BODY, behaviour.ranged)
     problems = []
 
@@ -376,7 +381,7 @@ def _fetch_elsewhere(url, target, md5):
     fetch(url, target, md5, progress=False)
 
 
-def test_two_processes_at_once(serve, behaviour, target):
+def test_concurrent_downloads_in_two_processes(serve, behaviour, target):
     server = serve(BODY, behaviour.ranged)
     context = multiprocessing.get_context("spawn")
     workers = [

@@ -25,12 +25,12 @@ def folder(tmp_path, write_image):
 
 
 def decode(folder, cache, **changed):
-    options = {"size": 16, "square": "pad", "title": "images-test", "workers": 2} | changed
+    options = {"size": 16, "square": "pad", "workers": 2} | changed
     paths = options.pop("paths", sorted(folder.iterdir()))
-    return decode_images(paths, root=folder, folder=cache, progress=False, **options)
+    return decode_images(paths, root=folder, folder=cache / "test", progress=False, **options)
 
 
-def test_images_come_in_order_without_the_damaged_ones(folder, tmp_path):
+def test_images_are_in_order_without_the_damaged_ones(folder, tmp_path):
     images = decode(folder, tmp_path / "cache")
     assert isinstance(images.images, np.memmap) and images.images.dtype == np.uint8
     good = [number for number in range(IMAGES) if number not in (5, 40)]
@@ -48,7 +48,7 @@ def test_parallel_and_serial_give_the_same_bytes(folder, tmp_path):
         assert (one.folder / name).read_bytes() == (many.folder / name).read_bytes()
 
 
-def test_decoded_once(folder, tmp_path, monkeypatch):
+def test_images_are_decoded_once(folder, tmp_path, monkeypatch):
     first = decode(folder, tmp_path / "cache")
     monkeypatch.setattr(image_cache, "read_image", None)
     again = decode(folder, tmp_path / "cache")
@@ -91,8 +91,7 @@ def test_decoding_resumes_after_a_kill_in_the_middle_of_a_write(folder, tmp_path
 
     def killed(arrays, batch):
         if batches:  # the second batch is half in the file when the process dies
-            arrays._files["images.npy"].write(b"\x07" * 100)
-            arrays._files["images.npy"].flush()
+            arrays._write("images.npy", "ab", b"\x07" * 100)
             raise SystemExit
         batches.append(batch)
         append(arrays, batch)

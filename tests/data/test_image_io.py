@@ -35,7 +35,7 @@ def test_16_bits_are_stretched_from_darkest_to_brightest(tmp_path, least, most):
     assert image.min() == 0 and image.max() == 255
 
 
-def test_16_bits_all_alike(tmp_path):
+def test_uniform_16_bit_images(tmp_path):
     image = read_image(saved(tmp_path, Image.fromarray(np.full((16, 16), 900, np.uint16))), 16)
     assert not image.any()
 
@@ -50,7 +50,7 @@ def test_colour_is_converted_to_luma(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "CMYK", "1"])
-def test_every_other_mode_is_a_image_too(tmp_path, mode):
+def test_every_other_mode_is_read(tmp_path, mode):
     source = Image.fromarray(np.where(RAMP > 99, 255, 0).astype(np.uint8)).convert(mode)
     name = "image.tif" if mode == "CMYK" else "image.png"
     image = read_image(saved(tmp_path, source, name), 16)
@@ -65,7 +65,7 @@ def test_transparent_pixels_are_black(tmp_path):
     assert not image[:8].any() and (image[8:] == 200).all()
 
 
-def test_shrinking_takes_the_mean_rather_than_every_so_many_th_pixel(tmp_path):
+def test_shrinking_averages_pixels(tmp_path):
     stripes = np.tile(np.array([0, 255] * 32, np.uint8), (64, 1))
     image = read_image(saved(tmp_path, Image.fromarray(stripes)), 16)
     np.testing.assert_allclose(image[:, 1:-1].mean(), 127.5, atol=1)

@@ -89,19 +89,19 @@ def test_layouts(root, layout):
     expected = open_split(root).images
     for number, path in enumerate(sorted((root / "images").iterdir())):
         if layout == "jpeg":
-            place = root / "images" / f"{path.stem}.JPG"
+            target = root / "images" / f"{path.stem}.JPG"
         else:
             part = root / f"images_{number % 3 + 1:03}"
             folder = {"flat": root, "parts": part / "images"}.get(layout, part)
-            place = folder / path.name
-        place.parent.mkdir(parents=True, exist_ok=True)
+            target = folder / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
         if layout == "jpeg":
             from PIL import Image
 
-            Image.open(path).save(place, "jpeg", quality=100)
+            Image.open(path).save(target, "jpeg", quality=100)
             path.unlink()
         else:
-            path.rename(place)
+            path.rename(target)
     split = open_split(root)
     assert names(split) == TEST
     difference = np.abs(split.images.astype(int) - expected)
@@ -137,9 +137,9 @@ def test_official_protocol_takes_validation_images_by_patient(root, write_image)
     )
 
 
-def test_the_hash_fraction_patients_is_even_and_never_changes():
-    shares = np.array([hash_fraction(str(patient)) for patient in range(20_000)])
-    counts, _ = np.histogram(shares, bins=10, range=(0, 1))
+def test_hash_fraction_is_uniform_and_stable():
+    fractions = np.array([hash_fraction(str(patient)) for patient in range(20_000)])
+    counts, _ = np.histogram(fractions, bins=10, range=(0, 1))
     assert counts.sum() == 20_000 and np.abs(counts - 2000).max() < 5 * 2000**0.5
     # printf 'xraylab split 1' | sha256sum, the first 16 hex digits as a fraction
     assert hash_fraction("1") == pytest.approx(0.9118185384361263, abs=1e-15)

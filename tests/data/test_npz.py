@@ -279,15 +279,15 @@ def test_byte_flipped_in_an_array_is_found_while_unpacking(npz, load, cache, exp
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_no_cut_and_no_flipped_bit_escapes(npz, arrays, load, save):
+def test_cuts_and_flipped_bits_are_detected_or_harmless(npz, arrays, load, save):
     """Whatever happened to a file: a DataError, or exactly the arrays that were written."""
     path = npz(save=save, **{key: None for key in arrays if not key.startswith("val")})
     whole = path.read_bytes()
     random = np.random.default_rng(2)
     variants = [whole[:cut] for cut in random.integers(0, len(whole), 40)]
-    for place in random.integers(0, len(whole), 120):
+    for position in random.integers(0, len(whole), 120):
         spoilt = bytearray(whole)
-        spoilt[place] ^= 1 << random.integers(8)
+        spoilt[position] ^= 1 << random.integers(8)
         variants.append(bytes(spoilt))
     errors = 0
     for number, variant in enumerate(variants):
@@ -315,7 +315,7 @@ def test_no_cut_and_no_flipped_bit_escapes(npz, arrays, load, save):
         b"",
     ],
 )
-def test_headers_that_lie(npz, load, expect_error, header):
+def test_headers_that_do_not_match_the_array(npz, load, expect_error, header):
     path = npz(train_images=None)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("train_images.npy", header)
@@ -327,9 +327,9 @@ def test_encrypted_member(npz, load, expect_error):
     path = npz()
     whole = bytearray(path.read_bytes())
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        place = -1
-        while (place := whole.find(signature, place + 1)) >= 0:
-            whole[place + flags] |= 1
+        position = -1
+        while (position := whole.find(signature, position + 1)) >= 0:
+            whole[position + flags] |= 1
     path.write_bytes(whole)
     assert "encrypted" in str(expect_error(load, path, names=path))
 

@@ -83,13 +83,13 @@ def test_masks_of_missing_images_raise(tmp_path, chosen):
         load(tmp_path).masks[chosen]
 
 
-def test_parameters_have_a_folder_of_their_own_and_stand_in_the_manifest(tmp_path):
+def test_each_set_of_parameters_has_a_folder_and_a_manifest(tmp_path):
     plain = load(tmp_path)
     turned = load(tmp_path, parameters={"prevalence": {"mass": 1, "hernia": 0}})
     assert (turned.labels[:, FINDINGS.index("mass")] == 1).all()
     assert turned.path.parent != plain.path.parent and turned.fingerprint != plain.fingerprint
-    told = json.loads((turned.path / "manifest.json").read_text())["parameters"]
-    assert told == {"prevalence": {"mass": 1.0, "hernia": 0.0}}
+    parameters = json.loads((turned.path / "manifest.json").read_text())["parameters"]
+    assert parameters == {"prevalence": {"mass": 1.0, "hernia": 0.0}}
     again = load(tmp_path, parameters={"prevalence": {"hernia": 0.0, "mass": 1.0}})
     assert again.path == turned.path
     assert load(tmp_path, parameters={"exposure": 0}).path == plain.path
@@ -98,17 +98,17 @@ def test_parameters_have_a_folder_of_their_own_and_stand_in_the_manifest(tmp_pat
 
 
 def test_the_simulator_gets_all_parameters_but_the_prevalence(tmp_path, monkeypatch):
-    real, asked = phantom.simulate, []
+    real, calls = phantom.simulate, []
 
     def record(indices, *, size, seed, labels, masks=False, **parameters):
-        asked.append((labels, parameters))
+        calls.append((labels, parameters))
         return real(indices, size=size, seed=seed, labels=labels, masks=masks)
 
     monkeypatch.setattr(phantom, "simulate", record)
     split = load(tmp_path, parameters={"prevalence": 1.0, "severity": (0.5, 1), "projection": "AP"})
     split.masks[3]
-    assert len(asked) == 3  # one image to try the arguments, all images, one image's masks
-    for labels, parameters in asked:
+    assert len(calls) == 3  # one image to try the arguments, all images, one image's masks
+    for labels, parameters in calls:
         assert labels.all() and parameters == {"severity": [0.5, 1.0], "projection": "AP"}
 
 
@@ -265,7 +265,7 @@ def test_a_damaged_unfinished_folder_is_started_again(tmp_path, monkeypatch, dam
         np.testing.assert_array_equal(getattr(split, name), array)
 
 
-def test_two_at_once_simulate_once(tmp_path, counted):
+def test_concurrent_loads_simulate_once(tmp_path, counted):
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: load(tmp_path, num_images=200), range(2))
     assert first.fingerprint == second.fingerprint

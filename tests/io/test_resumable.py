@@ -19,12 +19,12 @@ def batch(start, stop):
 
 
 def fill(folder, start=0, stop=10):
-    with ResumableArrays(folder, PLAN, LAYOUT) as arrays:
-        assert arrays.rows("a.npy") == start
-        for row in range(start, stop):
-            arrays.append(batch(row, row + 1))
-        if stop == 10:
-            arrays.finish()
+    arrays = ResumableArrays(folder, PLAN, LAYOUT)
+    assert arrays.rows["a.npy"] == start
+    for row in range(start, stop):
+        arrays.append(batch(row, row + 1))
+    if stop == 10:
+        arrays.finish()
 
 
 def check(folder):
@@ -42,8 +42,7 @@ def test_writing_resumes_after_the_counted_rows(tmp_path):
 
 def test_another_plan_starts_again(tmp_path):
     fill(tmp_path / "arrays", stop=4)
-    with ResumableArrays(tmp_path / "arrays", {"seed": 2}, LAYOUT) as arrays:
-        assert arrays.rows("a.npy") == 0
+    assert ResumableArrays(tmp_path / "arrays", {"seed": 2}, LAYOUT).rows["a.npy"] == 0
 
 
 @pytest.mark.parametrize("damage", ["missing", "too short", "no counter", "other counter"])

@@ -22,8 +22,14 @@ def take(split: "Split", rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarr
         labels: (batch, num_labels) float32, 0 or 1, NaN where unknown.
 
     Args:
-        split: where the images come from.
+        split: the split.
         rows: row numbers, or a slice.
+
+    Returns:
+        The images and the labels.
+
+    Raises:
+        DataError: if the file of the images was truncated after it was mapped.
     """
     images = read_rows(split.images, rows)[..., np.newaxis]
     return np.divide(images, np.float32(255), dtype=np.float32), np.array(split.labels[rows])
@@ -35,6 +41,17 @@ def epoch_order(num_images: int, seed: int, epoch: int) -> np.ndarray:
     It depends on the three arguments alone, on every machine and with every NumPy: images are
     sorted by the random words of a Philox counter keyed by ``(seed, epoch)``. NumPy guarantees that
     the words stay the same, which it does not for ``Generator.permutation``.
+
+    Shapes:
+        returns: (num_images,) int64.
+
+    Args:
+        num_images: number of images.
+        seed: seed of all epochs, from 0 to 2**64 - 1.
+        epoch: number of the epoch, from 0.
+
+    Raises:
+        ValueError: if ``seed`` or ``epoch`` is out of range.
     """
     key = [require_int("seed", seed, 0, MAX_SEED), require_int("epoch", epoch, 0, MAX_SEED)]
     words = np.random.Philox(key=np.array(key, dtype=np.uint64)).random_raw(num_images)
@@ -48,6 +65,13 @@ def read_rows(images: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
     224-pixel images, that would be all 3.94 GB. The pages are released again; the system's file
     cache still has them.
 
+    Shapes:
+        images: (n, ...); returns: (number of rows, ...), of the same dtype.
+
+    Args:
+        images: the array, in memory or memory-mapped.
+        rows: row numbers, or a slice.
+
     Raises:
         DataError: if the file was truncated after it was mapped.
     """
@@ -55,12 +79,9 @@ def read_rows(images: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
     if mapped is None:
         return np.array(images[rows])
     if mapped.size() < len(mapped):  # reading beyond the end of the file would kill the process
-        raise DataError(
-            f"{getattr(images, 'filename', None) or 'The file'} was cut short while in use",
-            f"{len(mapped):,} bytes, as when it was loaded",
-            f"{mapped.size():,} bytes",
-            "Load the split again: the file is then rebuilt",
-        )
+        problem = f"{getattr(images, 'filename', None) or 'The file'} was cut short while in use"
+        expected, advice = f"{len(mapped):,} bytes", "Load the split again to rebuild the file"
+        raise DataError(problem, expected, f"{mapped.size():,} bytes", advice)
     rows = np.arange(len(images))[rows]
     copied = np.empty((len(rows), *images.shape[1:]), images.dtype)
     for start in range(0, len(rows), _ROWS_AT_A_TIME):

@@ -2,7 +2,6 @@
 
 import contextlib
 import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from xraylab import io
 from xraylab.arguments import require_choice
 from xraylab.data import download
 from xraylab.data.errors import DataError
-from xraylab.data.locations import arrays_folder, data_root, search_roots
+from xraylab.data.locations import data_root, search_roots
 from xraylab.data.npz import load_npz
 from xraylab.data.split import Split
 
@@ -42,18 +41,6 @@ MEDMNIST_NAMES = {"pleural_thickening": "pleural"}
 """MedMNIST's names of the findings that :data:`xraylab.findings.FINDINGS` names differently."""
 
 
-class Found(NamedTuple):
-    """Files on this machine that have a release's name.
-
-    Args:
-        path: the first one whose MD5 checksum is right, or None.
-        others: those passed over, with the MD5 checksum of each.
-    """
-
-    path: Path | None
-    others: Mapping[Path, str]
-
-
 def load_chestmnist(
     size: int, *, split: str, cache_dir: Path, download_missing: bool = True, progress: bool = True
 ) -> Split:
@@ -76,8 +63,23 @@ def load_chestmnist(
         ValueError: if ChestMNIST has no such size.
         DataError: if the file is neither here nor can be downloaded.
     """
-    found = find(size, cache_dir=cache_dir, progress=progress)
-    path = found.path or _download(RELEASES[size], cache_dir, found, download_missing, progress)
+    path, others = find(size, cache_dir=cache_dir, progress=progress)
+    if path is None:
+        release = RELEASES[size]
+        path = cache_dir / "chestmnist" / release.name
+        by_hand = f"fetch {release.url} elsewhere and save it as {path}"
+        for other, md5 in others.items():
+            by_hand += f". {other} has the MD5 checksum {md5}: pass its path to load it as it is"
+        if not download_missing:
+            problem = f"{release.name} is not on this machine, and download=False"
+            folders = ", ".join(map(str, search_roots(cache_dir)))
+            advice = f"Load with download=True, or {by_hand}"
+            raise DataError(problem, f"it in one of {folders}", "no such file", advice)
+        try:
+            download.fetch(release.url, path, release.md5, progress=progress)
+        except DataError as error:
+            raise DataError(f"{error}. Or {by_hand}") from error
+        _remember(path, release.md5, cache_dir)
     opened = load_npz(path, split=split, size=size, cache_dir=cache_dir, progress=progress)
     return replace(opened, source="chestmnist")
 
@@ -88,7 +90,9 @@ def candidates(release: Release, root: Path) -> list[Path]:
     return [p for folder in folders for p in sorted(folder.rglob(release.name)) if p.is_file()]
 
 
-def find(size: int, *, cache_dir: Path | None = None, progress: bool = True) -> Found:
+def find(
+    size: int, *, cache_dir: Path | None = None, progress: bool = True
+) -> tuple[Path | None, dict[Path, str]]:
     """Search ChestMNIST on this machine; warn about files with another MD5 checksum.
 
     Args:
@@ -97,7 +101,8 @@ def find(size: int, *, cache_dir: Path | None = None, progress: bool = True) -> 
         progress: whether to show the progress of computing checksums.
 
     Returns:
-        The file, and those passed over.
+        The first file whose MD5 checksum is right, or None; and those passed over, with the MD5
+        checksum of each.
 
     Raises:
         ValueError: if ChestMNIST has no such size.
@@ -111,69 +116,39 @@ def find(size: int, *, cache_dir: Path | None = None, progress: bool = True) -> 
         except OSError as error:
             md5 = f"unknown: {error}"
         if md5 == release.md5:
-            return Found(path, others)
+            return path, others
         others[path] = md5
         warnings.warn(
             f"{path} is passed over. Expected: the MD5 checksum {release.md5} of ChestMNIST at "
             f"{size} px. Received: {md5}. To use it as it is, pass its path to xraylab.data.load",
             stacklevel=2,
         )
-    return Found(None, others)
+    return None, others
 
 
-def _download(
-    release: Release, root: Path, found: Found, download_missing: bool, progress: bool
-) -> Path:
-    """Download a release, or explain how to get it."""
-    path = root / "chestmnist" / release.name
-    by_hand = f"fetch {release.url} elsewhere and save it as {path}"
-    for other, md5 in found.others.items():
-        by_hand += f". {other} has the MD5 checksum {md5}: pass its path to load it as it is"
-    if not download_missing:
-        expected = f"the file with MD5 checksum {release.md5} in one of {search_roots(root)}"
-        problem, advice = (
-            f"{release.name} is missing, and download=False",
-            "Load with download=True",
-        )
-        raise DataError(problem, expected, "no such file", f"{advice}, or {by_hand}")
-    try:
-        download.fetch(release.url, path, release.md5, progress=progress)
-    except DataError as error:
-        raise DataError(f"{error}. Or {by_hand}") from error
-    _remember(path, release.md5, root)
-    return path
-
-
+_NOTES = "arrays/md5_sums.json"
 # Checksums already computed, so that 4 GB are not read again at every load. Where the notes cannot
 # be read or written, checksums are computed again.
 
 
-def _notes_file(root: Path) -> Path:
-    return arrays_folder(root) / "md5_sums.json"
-
-
-def _notes(root: Path) -> dict:
+def _notes(root: Path) -> dict[str, str]:
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return dict(io.read_json(_notes_file(root)))
+        return dict(io.read_json(root / _NOTES))
     return {}
 
 
-def _stamp(path: Path) -> list[int]:
+def _key(path: Path) -> str:
     status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
+    return f"{path.absolute()} {status.st_size} {status.st_mtime_ns}"
 
 
 def known_md5(path: Path, root: Path) -> str | None:
     """Return a file's MD5 checksum if it was computed before and the file has not changed since."""
-    match _notes(root).get(str(path.absolute())):
-        case {"stamp": stamp, "md5": str(md5)} if stamp == _stamp(path):
-            return md5
-    return None
+    return _notes(root).get(_key(path))
 
 
 def _remember(path: Path, md5: str, root: Path) -> str:
     with contextlib.suppress(OSError):
-        note = {"stamp": _stamp(path), "md5": md5}
-        io.make_folder(_notes_file(root).parent, mode=0o700)
-        io.write_json(_notes_file(root), _notes(root) | {str(path.absolute()): note})
+        io.make_folder((root / _NOTES).parent, mode=0o700)
+        io.write_json(root / _NOTES, _notes(root) | {_key(path): md5})
     return md5

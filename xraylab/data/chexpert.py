@@ -7,17 +7,9 @@ import numpy as np
 import pandas as pd
 
 from xraylab.arguments import require_choice
+from xraylab.data import tables
 from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing, image_path
-from xraylab.data.tables import (
-    find_file,
-    hash_fraction,
-    image_table,
-    map_cells,
-    read_table,
-    require_one_split,
-    require_unique,
-)
 from xraylab.findings import CHEXPERT_FINDINGS
 
 UNCERTAIN = {"ones": 1.0, "zeros": 0.0, "ignore": np.nan}
@@ -57,7 +49,11 @@ def list_chexpert(
             not mention and always counts as absent.
         frontal_only: whether to leave out lateral images.
 
+    Returns:
+        The images of the split, before any is opened.
+
     Raises:
+        ValueError: if an argument is wrong.
         DataError: if a file is not as described, or a patient is in two splits.
 
     References: ``irvin2019``, Sect. "Uncertainty Approaches".
@@ -68,51 +64,43 @@ def list_chexpert(
     within = (root / release for release in _RELEASES)
     folder = next((path for path in (root, *within) if (path / "train.csv").is_file()), root)
     train, valid = (
-        find_file(folder, [f"{kind}.csv"], "CheXpert's table") for kind in ("train", "valid")
+        tables.find_file(folder, [f"{kind}.csv"], "CheXpert's table") for kind in ("train", "valid")
     )
-    tables = {"train": _read(train), "valid": _read(valid)}
-    both = pd.concat(tables, names=["table", "line"]).reset_index("table")
-    require_one_split(f"{train} and {valid.name}", both["patient"], both["table"])
-    table = tables["valid" if split == "test" else "train"]
+    lists = {path.stem: _read(path) for path in (train, valid)}
+    both = pd.concat(lists, names=["table", "line"]).reset_index("table")
+    tables.require_one_split(f"{train} and {valid.name}", both["patient"], both["table"])
+    path = valid if split == "test" else train
+    table = lists[path.stem]
     if split != "test":
-        val = table["patient"].map(hash_fraction) < VAL_FRACTION
+        val = table["patient"].map(tables.hash_fraction) < VAL_FRACTION
         table = table[val if split == "val" else ~val]
     lateral = table["Frontal/Lateral"] == "Lateral"
     if frontal_only:
         table, lateral = table[~lateral], lateral[~lateral]
     expected = "1.0 (present), 0.0 (absent), -1.0 (uncertain) or nothing"
     values = _VALUES | dict.fromkeys(("-1", "-1.0"), UNCERTAIN[uncertain])
-    labels = map_cells(valid if split == "test" else train, table[_COLUMNS], values, expected)
+    labels = tables.map_cells(path, table[_COLUMNS], values, expected)
     names = table["Path"].tolist()
-    return Listing(
-        source="chexpert",
-        split=split,
-        root=folder,
-        names=names,
-        # Each path in the table begins with the release's folder.
-        paths=[image_path(folder, name.split("/", 1)[-1]) for name in names],
-        labels=labels.to_numpy(np.float32),
-        label_names=CHEXPERT_FINDINGS,
-        table=image_table(
-            image=names,
-            patient=table["patient"],
-            age=[int(text) if text.isdecimal() else -1 for text in table["Age"]],
-            sex=[text[:1] if text in ("Female", "Male") else "" for text in table["Sex"]],
-            view=table["AP/PA"].mask(lateral, "Lateral"),
-        ),
+    facts = tables.image_table(
+        image=names,
+        patient=table["patient"],
+        age=[int(text) if text.isdecimal() else -1 for text in table["Age"]],
+        sex=[text[:1] if text in ("Female", "Male") else "" for text in table["Sex"]],
+        view=table["AP/PA"].mask(lateral, "Lateral"),
     )
+    # Each path in the table begins with the release's folder.
+    paths = [image_path(folder, name.split("/", 1)[-1]) for name in names]
+    return Listing(folder, paths, labels.to_numpy(np.float32), CHEXPERT_FINDINGS, facts)
 
 
 def _read(path: Path) -> pd.DataFrame:
     """Read ``train.csv`` or ``valid.csv``, with a column ``patient``."""
-    table = read_table(path, ("Path", *_FACTS, *_COLUMNS))
-    require_unique(path, table["Path"])
+    table = tables.read_table(path, ("Path", *_FACTS, *_COLUMNS))
+    tables.require_unique(path, table["Path"])
     patients = table["Path"].str.extract(r"(?:^|/)(patient\d+)/", expand=False)
     if patients.isna().any():
         expected = "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg"
         received = repr(table["Path"][patients.isna()].iloc[0])
-        advice = "Fetch the table again; load other tables with data.load('folder', …)"
-        raise DataError(
-            f"{path} is not CheXpert's table", f"paths like {expected}", received, advice
-        )
+        advice = "Load other tables with data.load('folder', …)"
+        raise DataError(f"{path} has other paths", f"paths like {expected}", received, advice)
     return table.assign(patient=patients)

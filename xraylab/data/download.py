@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,15 +43,7 @@ class _Note(NamedTuple):
     total: int | None
 
 
-def fetch(
-    url: str,
-    destination: Path,
-    md5: str,
-    *,
-    progress: bool = True,
-    sleep: Callable[[float], None] = time.sleep,
-    timeout: tuple[float, float] = TIMEOUT,
-) -> Path:
+def fetch(url: str, destination: Path, md5: str, *, progress: bool = True) -> Path:
     """Download a file, resuming where an earlier try stopped, and return its path.
 
     A file that is already there with the right MD5 checksum is returned without any network. One
@@ -63,8 +54,6 @@ def fetch(
         destination: its final path.
         md5: its MD5 checksum, 32 hex digits.
         progress: whether to show a progress bar.
-        sleep: waits between tries; tests pass their own.
-        timeout: seconds to wait for a connection, and for the next bytes.
 
     Returns:
         ``destination``.
@@ -75,47 +64,30 @@ def fetch(
     """
     io.make_folder(destination.parent, mode=0o700)
     lock = destination.with_name(f".{destination.name}.lock")
-    message = f"another process is downloading {destination}; waiting for it"
-    with (
-        io.wrap_os_error(destination, f"downloading {url}"),
-        io.lock(lock, message=message if progress else ""),
-    ):
+    message = f"another process is downloading {destination}; waiting for it" if progress else ""
+    with io.wrap_os_error(destination, f"downloading {url}"), io.lock(lock, message=message):
         if not (destination.exists() and io.md5(destination, progress) == md5):
-            _Download(url, destination, md5, progress, sleep, timeout).run()
+            _Download(url, destination, md5, progress).run()
     return destination
 
 
 class _Download:
     """One download: its arguments, and the files beside the destination."""
 
-    def __init__(self, url, destination, md5, progress, sleep, timeout):
-        self.url, self.destination, self.md5 = url, destination, md5
-        self.progress, self.sleep, self.timeout = progress, sleep, timeout
+    def __init__(self, url: str, destination: Path, md5: str, progress: bool):
+        self.url, self.destination, self.md5, self.progress = url, destination, md5, progress
         self.part, self.note, self.aside = (
             destination.with_name(destination.name + ending)
             for ending in (".part", ".part.json", ".set-aside")
         )
 
     def run(self) -> None:
-        """Transfer and verify; a resumed part with a wrong checksum gets one fresh start."""
-        for _ in range(2):
-            resumed = self._transfer_with_retries()
-            md5 = io.md5(self.part, self.progress)
-            if md5 == self.md5:
-                if self.destination.exists():
-                    self.destination.replace(self.aside)
-                self.part.replace(self.destination)
-                self.note.unlink(missing_ok=True)
-                return
-            received = io.format_bytes(self._bytes_received())
-            self._drop_part()
-            if not resumed:
-                break
-        raise self._error(
-            f"{received} with MD5 checksum {md5}; they were removed",
-            "Try again later, or fetch the file with a browser, compare its checksum, and pass its "
-            "path: the file on the server may have changed, or a proxy may replace it",
-        )
+        """Transfer and verify the file, then give it its name."""
+        self._transfer_with_retries()
+        if self.destination.exists():
+            self.destination.replace(self.aside)
+        self.part.replace(self.destination)
+        self.note.unlink(missing_ok=True)
 
     def _error(self, received: str, advice: str) -> DataError:
         problem = f"Download of {self.url} to {self.destination} failed"
@@ -132,11 +104,8 @@ class _Download:
         self._drop_part()
         return _TryAgainError(f"{reason}, so it starts over", 0.0)
 
-    def _transfer_with_retries(self) -> bool:
-        """Transfer until the part is complete, trying again as long as new bytes arrive.
-
-        Returns whether the last transfer resumed a part instead of starting at byte 0.
-        """
+    def _transfer_with_retries(self) -> None:
+        """Transfer until the part is complete, trying again as long as new bytes arrive."""
         failures, furthest = 0, self._bytes_received()
         while True:
             try:
@@ -155,32 +124,37 @@ class _Download:
                     stored = f"{io.format_bytes(received)} are stored in {self.part}"
                     advice = "Check the network and try again later: it resumes where it stopped"
                     raise self._error(f"{problem}, {stop}; {stored}", advice) from problem
-                self.sleep(wait)
+                time.sleep(wait)
 
-    def _transfer(self) -> bool:
-        """Request what is missing and append it; return whether a part was resumed."""
+    def _transfer(self) -> None:
+        """Request and append what is missing, and verify the part."""
+        note, offset = self._read_note(), self._bytes_received()
+        # A complete part: an earlier run was stopped between the last byte and the verification.
+        if note is None or offset != note.total:
+            offset = self._request(note, offset)
+        md5 = io.md5(self.part, self.progress)
+        if md5 != self.md5:
+            size = io.format_bytes(self._bytes_received())
+            received = f"{size} with MD5 checksum {md5}, which were removed"
+            if offset:  # the file may have changed between the two transfers
+                raise self._start_over(received)
+            self._drop_part()
+            raise self._error(received, "Fetch it with a browser, and pass the file's path")
+
+    def _request(self, note: _Note | None, offset: int) -> int:
+        """Append what the server sends to the part; return its first byte."""
         import requests
 
-        note = self._read_note()
-        offset = self._bytes_received()
-        if note is not None and offset == note.total:
-            return True  # an earlier run was stopped between the last byte and the verification
         # Without "identity" a server may compress, and lengths would not be those of the file.
         headers = {"Accept-Encoding": "identity", "User-Agent": "xraylab"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
             if note.validator:
                 headers["If-Range"] = note.validator
-        temporary = (
-            requests.ConnectionError,
-            requests.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-        )
         name = self.destination.name
         try:
-            with requests.get(
-                self.url, headers=headers, stream=True, timeout=self.timeout
-            ) as response:
+            options = {"headers": headers, "stream": True, "timeout": TIMEOUT}
+            with requests.get(self.url, **options) as response:
                 note, offset = self._accept(response, note, offset)
                 missing = (note.total or 0) - offset
                 io.require_free_disk(self.part.parent, missing, f"downloading {name}")
@@ -193,15 +167,15 @@ class _Download:
                         bar.update(len(chunk))
                     stream.flush()
                     os.fsync(stream.fileno())
-        except temporary as error:
-            raise _TryAgainError(f"the connection failed ({_innermost(error)})") from error
         except requests.RequestException as error:
-            received = f"no response ({_innermost(error)})"
-            raise self._error(received, "Check the address") from error
+            reason = f"the connection failed ({_innermost(error)})"
+            if isinstance(error, ValueError):  # no address
+                raise self._error(reason, "Check the address") from error
+            raise _TryAgainError(reason) from error
         received = self._bytes_received()
         if received < (note.total or 0):
             raise _TryAgainError(f"the connection ended after {received:,} of {note.total:,} bytes")
-        return offset > 0
+        return offset
 
     def _accept(self, response, note: _Note | None, offset: int) -> tuple[_Note, int]:
         """Check status line and headers; return the version that is sent and its first byte."""
@@ -214,7 +188,7 @@ class _Download:
         if status == 416 and offset:
             raise self._start_over(f"{reason}: the part did not fit the file")
         advice = (
-            "Open the address in a browser: a log-in may be required. Fetch it and pass its path"
+            "Open the address in a browser (a log-in may be required), and pass the file's path"
         )
         if status not in (200, 206):
             raise self._error(reason, advice)
@@ -228,10 +202,7 @@ class _Download:
                 total = note.total if given[2] == "*" else int(given[2])
                 if note.total in (None, total):
                     return note._replace(total=total), offset
-            raise self._start_over(
-                f"{reason} with Content-Range {content_range!r} instead of the bytes from "
-                f"{offset:,} on"
-            )
+            raise self._start_over(f"{reason} has the wrong Content-Range {content_range!r}")
         length, etag = headers.get("Content-Length", ""), headers.get("ETag", "")
         # 200 to a range request: the server supports no ranges, or its file has changed.
         self._drop_part()

@@ -2,25 +2,21 @@
 
 import contextlib
 import csv
-import lzma
-import zipfile
 import zlib
 from collections.abc import Iterator
+from lzma import LZMAError
 from pathlib import Path
+from zipfile import BadZipFile
 
 from xraylab.io import format_bytes, wrap_os_error
 from xraylab.suggest import did_you_mean
 
-DAMAGE = (
-    ValueError,  # also text that is not UTF-8, and offsets that point outside the file
-    EOFError,
-    RuntimeError,  # encrypted, or compressed by a method that zipfile does not know
-    csv.Error,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What readers of text and archives raise for damaged files."""
+DAMAGE = (ValueError, EOFError, RuntimeError, csv.Error, LZMAError, BadZipFile, zlib.error)
+"""What readers of text and archives raise for damaged files.
+
+A ValueError is also text that is not UTF-8, or an offset that points outside the file; a
+RuntimeError is an archive that is encrypted, or compressed by a method that zipfile does not know.
+"""
 
 _KINDS = {
     b"pk\x03\x04": "a truncated or damaged archive",

@@ -8,17 +8,10 @@ import numpy as np
 import pandas as pd
 
 from xraylab.arguments import invalid_argument
+from xraylab.data import tables
 from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing, image_path
 from xraylab.data.npz import check_label_names
-from xraylab.data.tables import (
-    hash_fraction,
-    image_table,
-    map_cells,
-    read_table,
-    require_one_split,
-    require_unique,
-)
 
 VAL_FRACTION, TEST_FRACTION = 0.1, 0.2
 """Fractions of the patients (or images) that validate and test, without a split column."""
@@ -63,8 +56,12 @@ def list_folder(
             patients, the images, and then images of one patient may fall into two splits.
         split: ``"train"``, ``"val"`` or ``"test"``.
 
+    Returns:
+        The images of the split, before any is opened.
+
     Raises:
-        DataError: if an argument or a file is not as described, or a patient is in two splits.
+        ValueError: if an argument is wrong.
+        DataError: if a file is not as described, or a patient is in two splits.
     """
     for name, value in (("root", root), ("label_names", label_names)):
         if value is None:
@@ -75,33 +72,26 @@ def list_folder(
     path = root / table
     label_columns = label_names if label_column is None else (label_column,)
     others = [column for column in (patient_column, split_column) if column is not None]
-    rows = read_table(path, dict.fromkeys((image_column, *label_columns, *others)))
-    require_unique(path, rows[image_column])
+    rows = tables.read_table(path, dict.fromkeys((image_column, *label_columns, *others)))
+    tables.require_unique(path, rows[image_column])
     patients = rows[patient_column or image_column]
     if split_column is None:
         splits = patients.map(_split_by_hash)
     else:
         expected = f"a split: {', '.join(_SPLITS)}"
-        splits = map_cells(path, rows[[split_column]], _SPLITS, expected)[split_column]
-    require_one_split(path, patients, splits)
+        splits = tables.map_cells(path, rows[[split_column]], _SPLITS, expected)[split_column]
+    tables.require_one_split(path, patients, splits)
     if label_column is None:
         expected = "0, 1, or nothing where the label is unknown; else pass label_column=…"
-        labels = map_cells(path, rows[list(label_names)], _VALUES, expected)
+        labels = tables.map_cells(path, rows[list(label_names)], _VALUES, expected)
     else:
         labels = _named_labels(path, rows[label_column], label_names)
     chosen = splits == split
     images = rows[image_column][chosen].tolist()
     facts = {} if patient_column is None else {"patient": patients[chosen]}
-    return Listing(
-        source="folder",
-        split=split,
-        root=root,
-        names=images,
-        paths=[image_path(root, image) for image in images],
-        labels=labels[chosen].to_numpy(np.float32),
-        label_names=label_names,
-        table=image_table(image=images, **facts),
-    )
+    paths = [image_path(root, image) for image in images]
+    labels = labels[chosen].to_numpy(np.float32)
+    return Listing(root, paths, labels, label_names, tables.image_table(image=images, **facts))
 
 
 def _named_labels(path: Path, cells: pd.Series, label_names: tuple[str, ...]) -> pd.DataFrame:
@@ -117,7 +107,7 @@ def _named_labels(path: Path, cells: pd.Series, label_names: tuple[str, ...]) ->
 
 
 def _split_by_hash(patient: str) -> str:
-    fraction = hash_fraction(patient)
+    fraction = tables.hash_fraction(patient)
     if fraction < VAL_FRACTION:
         return "val"
     return "test" if fraction < VAL_FRACTION + TEST_FRACTION else "train"

@@ -4,12 +4,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from xraylab.data.image_io import DECODER, UnreadableImage, read_image
+from xraylab.arguments import require_choice, require_int
+from xraylab.data.image_io import DECODER, SQUARES, UnreadableImage, read_image
 from xraylab.io import cached_arrays, progress_bar, wrap_os_error
 from xraylab.workers import in_order
 
@@ -17,8 +18,7 @@ _BATCH = 32
 _PROBLEM = np.dtype([("index", np.int64), ("reason", "U200")])
 
 
-@dataclass(frozen=True)
-class DecodedImages:
+class DecodedImages(NamedTuple):
     """Images decoded from files.
 
     Shapes:
@@ -43,12 +43,11 @@ def decode_images(
     paths: Sequence[Path],
     *,
     root: Path,
-    size: int,
-    square: str,
     folder: Path,
-    title: str,
-    progress: bool,
-    workers: int | None,
+    size: int,
+    square: str = "pad",
+    progress: bool = True,
+    workers: int | None = None,
 ) -> DecodedImages:
     """Decode image files, or load them from the cache.
 
@@ -58,20 +57,26 @@ def decode_images(
     Args:
         paths: the files.
         root: folder that their names are relative to.
+        folder: the cache folder, to whose name the size and the key are added.
         size: side of an image in pixels.
-        square: see :func:`xraylab.data.image_io.read_image`.
-        folder: the cache.
-        title: first part of the name of the array's folder.
+        square: how an image becomes square, see :func:`xraylab.data.image_io.read_image`.
         progress: whether to show progress.
         workers: number of decoding threads; None stands for one per processor core.
 
+    Returns:
+        The images that could be read, and why others could not.
+
     Raises:
+        ValueError: if ``square`` or ``workers`` is wrong.
         OSError: if a file or the cache cannot be read or written, or the disk is too full.
     """
+    require_choice("square", square, SQUARES)
+    if workers is not None:
+        require_int("workers", workers, 1)
     plan = {"decoder": DECODER, "size": size, "square": square, "files": len(paths)}
     plan["sha256_of_files"] = _digest(paths, root, progress)
     key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
-    folder = folder / f"{title}-{size}px-{key}"
+    folder = folder.with_name(f"{folder.name}-{size}px-{key}")
     layout = {
         "readable.npy": (np.dtype(np.bool_), ()),
         "images.npy": (np.dtype(np.uint8), (size, size)),
@@ -84,14 +89,9 @@ def decode_images(
     def batches(start: int) -> Iterator[dict[str, np.ndarray]]:
         return in_order(decode, range(start, len(paths), _BATCH), workers or os.cpu_count() or 1)
 
+    what = "decoding images"
     arrays, sums = cached_arrays(
-        folder,
-        plan,
-        layout,
-        batches,
-        count=len(paths),
-        description="decoding images",
-        progress=progress,
+        folder, plan, layout, batches, count=len(paths), description=what, progress=progress
     )
     problems = {int(row["index"]): str(row["reason"]) for row in arrays["problems.npy"]}
     readable = np.array(arrays["readable.npy"])
@@ -101,8 +101,7 @@ def decode_images(
 def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
     """Compute a digest that changes when a file does; the files themselves are not read."""
     digest = hashlib.sha256()
-    show = progress and len(paths) > 20_000  # on a network disk this takes a while
-    for path in progress_bar(show, iterable=paths, desc="checking files", unit="image"):
+    for path in progress_bar(progress, iterable=paths, desc="checking files", unit="image"):
         with wrap_os_error(path, "checking for changes"):
             status = path.stat()
         name = os.path.relpath(path, root)

@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 SQUARES = ("pad", "crop", "stretch")
 """Ways to make an image square, see :func:`read_image`."""
@@ -12,7 +13,15 @@ SQUARES = ("pad", "crop", "stretch")
 DECODER = 1
 """Version of the rules in this module; it changes whenever the resulting pixels do."""
 
-_DAMAGE = (SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+_DAMAGE = (
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 
 class UnreadableImage(Exception):
@@ -40,27 +49,21 @@ def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
         UnreadableImage: if the file is no image, or a damaged one.
         OSError: if the system cannot read the file.
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with Image.open(path) as opened:
             return _squared(_grey(opened), size, square)
-    except UnidentifiedImageError as error:
-        raise UnreadableImage("not an image in a known format") from error
-    except (*_DAMAGE, Image.DecompressionBombError) as error:
-        raise UnreadableImage(str(error) or type(error).__name__) from error
-    except OSError as error:
+    except (OSError, *_DAMAGE) as error:
         # Pillow reports damage as an OSError without a number. One with a number comes from the
         # system and tells nothing about the image.
-        if error.errno is not None:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UnreadableImage(str(error)) from error
+        unknown = isinstance(error, UnidentifiedImageError)  # its text has the path
+        reason = "not an image in a known format" if unknown else str(error)
+        raise UnreadableImage(reason or type(error).__name__) from error
 
 
 def _grey(image):
     """Convert an image to 8-bit grey."""
-    from PIL import Image
-
     if image.mode == "F" or image.mode.startswith("I"):  # 16 or 32 bits
         levels = np.asarray(image, dtype=np.float64)
         if not np.isfinite(levels).all():
@@ -77,18 +80,15 @@ def _grey(image):
 
 def _squared(image, size, square):
     """Resize a grey image to a square array."""
-    from PIL import Image
-
     bicubic = Image.Resampling.BICUBIC
     width, height = image.size
     if square == "pad" and width != height:
         longest = max(width, height)
         shape = [max(1, round(side * size / longest)) for side in (width, height)]
-        padded = np.zeros((size, size), np.uint8)
-        left, top = (size - shape[0]) // 2, (size - shape[1]) // 2
         scaled = np.asarray(image.resize(shape, bicubic))
-        padded[top : top + shape[1], left : left + shape[0]] = scaled
-        return padded
+        before = [(size - side) // 2 for side in scaled.shape]
+        after = np.subtract(size - np.array(scaled.shape), before)
+        return np.pad(scaled, list(zip(before, after, strict=True)))
     box = (0, 0, width, height)
     if square == "crop":
         side = min(width, height)

@@ -3,15 +3,13 @@
 import hashlib
 import os
 import warnings
-from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from xraylab.arguments import require_choice, require_int
 from xraylab.data.errors import DataError
 from xraylab.data.image_cache import decode_images
-from xraylab.data.image_io import SQUARES
 from xraylab.data.split import Split, evenly_spaced, select_boxes
 from xraylab.io import write_json
 
@@ -19,27 +17,20 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 """Endings of image files, in lower case, where a table names images without one."""
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(NamedTuple):
     """The images of one split, before any is opened.
 
     Shapes:
-        labels: (n, num_labels) float32, NaN where unknown; table: (n,) structured; boxes as in
+        labels: (n, num_labels) float32, NaN where unknown; table: (n,) structured, its ``image``
+        the names in the source's table, all different; boxes as in
         :class:`xraylab.data.Split`, ``image`` counted in this list.
 
     Args:
-        source: name of the source.
-        split: name of the split.
         root: folder that the paths are relative to.
-        names: the images' names in the table, all different.
         paths: the file of each image, or None where there is none.
     """
 
-    _: KW_ONLY
-    source: str
-    split: str
     root: Path
-    names: list[str]
     paths: list[Path | None]
     labels: np.ndarray
     label_names: tuple[str, ...]
@@ -50,13 +41,12 @@ class Listing:
 def load_listing(
     listing: Listing,
     *,
-    size: int,
+    source: str,
+    split: str,
     num_images: int | None,
     seed: int,
     cache_dir: Path,
-    progress: bool,
-    square: str = "pad",
-    workers: int | None = None,
+    **decoding: Any,
 ) -> Split:
     """Load the split of a listing: its images are decoded once and memory-mapped from then on.
 
@@ -65,59 +55,59 @@ def load_listing(
 
     Args:
         listing: the images.
-        size: side of an image in pixels.
+        source: name of the source.
+        split: name of the split.
         num_images: number of images to take of those that have a file, evenly spaced; chosen before
             any is decoded. None takes all.
         seed: determines where an evenly spaced choice begins.
         cache_dir: folder of the decoded arrays.
-        progress: whether to show progress.
-        square: how an image becomes square, see :func:`xraylab.data.image_io.read_image`.
-        workers: number of decoding threads; None stands for one per processor core.
+        decoding: ``size``, ``square``, ``progress`` and ``workers`` of
+            :func:`xraylab.data.image_cache.decode_images`.
+
+    Returns:
+        The split.
 
     Raises:
+        ValueError: if an argument of the decoding is wrong.
         DataError: if no image is left.
         OSError: if the cache cannot be written.
     """
-    require_choice("square", square, SQUARES)
-    if workers is not None:
-        require_int("workers", workers, 1)
-    what = f"images of the {listing.split} split"
-    if not listing.names:
+    what = f"images of the {split} split"
+    names, there = listing.table["image"], np.array([path is not None for path in listing.paths])
+    if not len(names):
         raise DataError(f"{listing.root} has no {what}", f"tables that list {what}", "none")
-    there = np.array([path is not None for path in listing.paths])
-    rows, missing = np.flatnonzero(there), np.array(listing.names)[~there].tolist()
+    rows, missing = np.flatnonzero(there), names[~there]
     if not len(rows):
-        expected = f"the files of the {len(missing):,} {what}"
-        received, advice = f"none of them, such as {missing[0]}", "Pass their folder as root=…"
-        raise DataError(f"{listing.root} lacks the image files", expected, received, advice)
+        expected, advice = f"files of the {len(missing):,} {what}", "Pass their folder as root=…"
+        received = f"none of them, such as {missing[0]}"
+        raise DataError(f"{listing.root} lacks files", expected, received, advice)
     if num_images is not None:
-        rows = rows[evenly_spaced(len(rows), num_images, seed, listing.split)]
-    decoded = decode_images(
-        [listing.paths[row] for row in rows],
-        root=listing.root,
-        size=size,
-        square=square,
-        folder=cache_dir / "images",
-        title=f"{listing.source}-{listing.split}",
-        progress=progress,
-        workers=workers,
-    )
-    unreadable = {listing.names[rows[index]]: why for index, why in decoded.problems.items()}
-    report = decoded.folder / "report.json"
-    if missing or unreadable:
-        _report(listing, report, missing, unreadable)
+        rows = rows[evenly_spaced(len(rows), num_images, seed, split)]
+    paths, folder = [listing.paths[row] for row in rows], cache_dir / "images" / f"{source}-{split}"
+    decoded = decode_images(paths, root=listing.root, folder=folder, **decoding)
+    unreadable = {str(names[rows[index]]): why for index, why in decoded.problems.items()}
+    path = decoded.folder / "report.json"
+    if len(missing) or unreadable:
+        report = {"root": listing.root, "split": split, "listed": len(names)}
+        write_json(path, report | {"missing": missing, "unreadable": unreadable})
+        kinds = [(missing, "have no file"), (unreadable, "cannot be read")]
+        left_out = " and ".join(f"{len(some):,} {why}" for some, why in kinds if len(some))
+        warnings.warn(
+            f"{listing.root}: of the {len(names):,} {what} {left_out}; they are left out. {path} "
+            "lists them",
+            stacklevel=3,  # the caller of load
+        )
     if not len(decoded.images):
-        expected = f"{what} that can be read"
         received = f"{len(unreadable):,} that cannot, such as {next(iter(unreadable.items()))}"
-        raise DataError(f"{listing.root} is damaged", expected, received, f"See {report}")
+        raise DataError(f"{listing.root} is damaged", f"{what} to read", received, f"See {path}")
     rows = rows[decoded.readable]
     labels = listing.labels[rows]
     boxes = None if listing.boxes is None else select_boxes(listing.boxes, rows)
     return Split(
         decoded.images,
         labels,
-        source=listing.source,
-        split=listing.split,
+        source=source,
+        split=split,
         label_names=listing.label_names,
         boxes=boxes,
         table=listing.table[rows],
@@ -134,25 +124,10 @@ def _fingerprint(images: str, *arrays: np.ndarray | None) -> str:
     return digest.hexdigest()
 
 
-def _report(listing: Listing, path: Path, missing: list[str], unreadable: dict[str, str]) -> None:
-    """Write a list of the images that were left out, and warn."""
-    report = {"root": listing.root, "split": listing.split, "listed": len(listing.names)}
-    write_json(path, report | {"missing": missing, "unreadable": unreadable})
-    kinds = [(missing, "have no file"), (unreadable, "cannot be read")]
-    left_out = " and ".join(f"{len(images):,} {what}" for images, what in kinds if images)
-    warnings.warn(
-        f"{listing.root}: of the {len(listing.names):,} images of the {listing.split} split "
-        f"{left_out}; they are left out. {path} lists them",
-        stacklevel=5,  # the caller of load
-    )
-
-
 def image_path(folder: Path, name: str) -> Path | None:
     """Return the file of an image, whose name may lack its ending; None if there is none."""
-    path = folder / name
-    if path.suffix and path.is_file():
-        return path
-    candidates = (folder / f"{name}{ending}" for s in SUFFIXES for ending in (s, s.upper()))
+    endings = ("", *SUFFIXES, *(ending.upper() for ending in SUFFIXES))
+    candidates = (folder / f"{name}{ending}" for ending in endings)
     return next((path for path in candidates if path.is_file()), None)
 
 

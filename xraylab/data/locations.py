@@ -17,11 +17,6 @@ def data_root() -> Path:
     return platformdirs.user_cache_path("xraylab", appauthor=False)
 
 
-def arrays_folder(root: Path) -> Path:
-    """Return the folder of unpacked arrays under a data root."""
-    return root / "arrays"
-
-
 def search_roots(root: Path) -> tuple[Path, ...]:
     """Return the folders that may have a ChestMNIST file, in the order of the search.
 

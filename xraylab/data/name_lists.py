@@ -13,7 +13,6 @@ from xraylab.data.tables import find_file, hash_fraction
 VAL_FRACTION = 0.1
 """Fraction of the patients of NIH's training list that validate."""
 
-_OFFICIAL = {"train": "*train_val_list*.txt", "test": "*test_list*.txt"}
 _NAMES_FILE, _NAMES_TEXT = "chestmnist_all_labels.npz", "chestmnist_{split}.txt"
 
 
@@ -30,8 +29,8 @@ def official_splits(root: Path, patients: Mapping[str, str]) -> dict[str, str]:
         DataError: if a list is missing or cannot be read, or an image is in both.
     """
     lists = {
-        split: find_file(root, [pattern], f"NIH's list of {split} images")
-        for split, pattern in _OFFICIAL.items()
+        split: find_file(root, [f"*{kind}_list*.txt"], f"NIH's list of {split} images")
+        for split, kind in (("train", "train_val"), ("test", "test"))
     }
     return {
         name: "val" if split == "train" and hash_fraction(patients[name]) < VAL_FRACTION else split

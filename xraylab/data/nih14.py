@@ -6,17 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from xraylab.arguments import invalid_argument, require_choice
+from xraylab.data import tables
 from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing, paths_by_stem
 from xraylab.data.name_lists import chestmnist_splits, official_splits
-from xraylab.data.tables import (
-    find_file,
-    image_table,
-    read_rows_of,
-    read_table,
-    require_one_split,
-    require_unique,
-)
 from xraylab.findings import FINDINGS
 from xraylab.phantom import BOX_DTYPE
 
@@ -63,8 +56,12 @@ def list_nih14(
             train, val and test, a name per line. None stands for ``chestmnist_all_labels.npz``, or
             else ``chestmnist_{split}.txt``, in ``root``.
 
+    Returns:
+        The images of the split, before any is opened.
+
     Raises:
-        DataError: if an argument or a file is not as described, or a patient is in two splits.
+        ValueError: if an argument is wrong.
+        DataError: if a file is not as described, or a patient is in two splits.
 
     References: ``wang2017`` and ``nihcc2017``; ChestMNIST's split: ``yang2023``.
     """
@@ -72,28 +69,21 @@ def list_nih14(
     if names is not None and protocol != "chestmnist":
         raise invalid_argument("names", 'None without protocol="chestmnist"', repr(names))
     root = Path(root).expanduser()
-    entries = find_file(root, _ENTRIES, "NIH's table of images")
+    entries = tables.find_file(root, _ENTRIES, "NIH's table of images")
     images, labels, table = read_entries(entries)
     patients = dict(zip(images, table["patient"].tolist(), strict=True))
     if protocol == "official":
         splits = official_splits(root, patients)
     else:
         splits = chestmnist_splits(root, names, patients)
-    require_one_split(f"{root}, protocol {protocol}", map(patients.get, splits), splits.values())
+    tables.require_one_split(
+        f"{root}, protocol {protocol}", map(patients.get, splits), splits.values()
+    )
     rows = np.array([row for row, name in enumerate(images) if splits.get(name) == split], int)
     chosen = [images[row] for row in rows]
     files = paths_by_stem(_folders(root))
-    return Listing(
-        source="nih14",
-        split=split,
-        root=root,
-        names=chosen,
-        paths=[files.get(Path(name).stem) for name in chosen],
-        labels=labels[rows],
-        label_names=FINDINGS,
-        table=table[rows],
-        boxes=read_boxes(root, chosen),
-    )
+    paths = [files.get(Path(name).stem) for name in chosen]
+    return Listing(root, paths, labels[rows], FINDINGS, table[rows], read_boxes(root, chosen))
 
 
 def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -110,11 +100,14 @@ def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
         DataError: if the file is not that table, or lists an image twice.
     """
     needed = ("Image Index", "Finding Labels", "Patient ID")
-    rows = read_table(path, needed, ("Patient Age", "Patient Gender", "View Position"))
+    rows = tables.read_table(path, needed, ("Patient Age", "Patient Gender", "View Position"))
     images = rows["Image Index"].tolist()
-    require_unique(path, rows["Image Index"])
-    vectors = {text: _labels(path, text) for text in rows["Finding Labels"].unique()}
-    table = image_table(
+    tables.require_unique(path, rows["Image Index"])
+    vectors = {_NO_FINDING: np.zeros(len(FINDINGS), np.float32)}
+    for text in set(rows["Finding Labels"]) - vectors.keys():
+        present = [_finding(path, name) for name in text.split("|")]
+        vectors[text] = np.isin(np.arange(len(FINDINGS)), present)
+    table = tables.image_table(
         image=images,
         patient=rows["Patient ID"],
         age=rows["Patient Age"].map(_years),
@@ -122,14 +115,6 @@ def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
         view=rows["View Position"],
     )
     return images, np.array([vectors[t] for t in rows["Finding Labels"]], np.float32), table
-
-
-def _labels(path: Path, text: str) -> list[int]:
-    """Return the labels of a text such as ``Effusion|Mass``."""
-    if text == _NO_FINDING:
-        return [0] * len(FINDINGS)
-    present = {_finding(path, name) for name in text.split("|")}
-    return [int(column in present) for column in range(len(FINDINGS))]
 
 
 def _finding(path: Path, text: str) -> int:
@@ -170,10 +155,10 @@ def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
     """
     if not any(path for pattern in _BOXES for path in root.glob(pattern)):
         return None
-    path = find_file(root, _BOXES, "NIH's list of boxes")
+    path = tables.find_file(root, _BOXES, "NIH's list of boxes")
     index = {name: i for i, name in enumerate(images)}
     boxes = []
-    for line, row in read_rows_of(path)[1].items():
+    for line, row in tables.read_rows_of(path)[1].items():
         # By position: the header has one name, "Bbox [x,y,w,h]", for four columns.
         try:
             name, finding, (x, y, width, height) = row[0], row[1], map(float, row[2:6])

@@ -11,23 +11,20 @@ import tokenize
 import warnings
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.lib import format as npy
 
 from xraylab import io
 from xraylab.arguments import invalid_argument
 from xraylab.data.errors import DataError, reading
-from xraylab.data.locations import arrays_folder
 from xraylab.data.split import SPLITS, Split
 from xraylab.findings import FINDINGS
 
-_HEADER_READERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+_HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _WRITE_AGAIN = "Fetch the file again, or write it again with np.savez_compressed"
 
 
@@ -72,7 +69,7 @@ def load_npz(
         _check_images(images, size)
         _check_labels(labels, images, names)
         fingerprint = _fingerprint(images, labels)
-        folder = arrays_folder(cache_dir) / fingerprint[:24]
+        folder = cache_dir / "arrays" / fingerprint[:24]
         # The few labels first: their values are checked before gigabytes of images are copied.
         label_array = np.array(_unpacked(archive, labels, folder, progress))
         _check_values(labels, label_array)
@@ -88,20 +85,16 @@ def load_npz(
     )
 
 
-@dataclass(frozen=True)
-class _Member:
+class _Member(NamedTuple):
     """One array of an archive, as its header describes it."""
 
     path: Path
+    key: str
     info: zipfile.ZipInfo
     header: bytes
     shape: tuple[int, ...]
     dtype: np.dtype
     fortran_order: bool
-
-    @property
-    def key(self) -> str:
-        return self.info.filename.removesuffix(".npy")
 
     def require(self, fits: bool, expected: str, received: str, advice: str) -> None:
         """Raise a :class:`DataError` that names the array unless it fits."""
@@ -163,13 +156,10 @@ def _check_values(labels: _Member, values: np.ndarray) -> None:
     wrong = np.argwhere(~(np.isin(values, (0, 1)) | (values != values)))
     if len(wrong):
         row, column = wrong[0]
-        labels.require(
-            False,
-            "only 0 (absent), 1 (present) and, in a float array, NaN (unknown)",
-            f"{len(wrong):,} other values, the first {values[row, column]} in row {row}, "
-            f"column {column}",
-            "Class numbers become a column per class with np.eye(k, dtype=np.uint8)[classes]",
-        )
+        expected = "only 0 (absent), 1 (present) and, in a float array, NaN (unknown)"
+        first = f"{values[row, column]} in row {row}, column {column}"
+        advice = "Class numbers become a column per class with np.eye(k, dtype=np.uint8)[classes]"
+        labels.require(False, expected, f"{len(wrong):,} other values, the first {first}", advice)
 
 
 def _read_header(path: Path, archive: zipfile.ZipFile, key: str) -> _Member:
@@ -184,12 +174,12 @@ def _read_header(path: Path, archive: zipfile.ZipFile, key: str) -> _Member:
     with archive.open(info) as stream:
         start = BytesIO(stream.read(1 << 16))
     try:
-        shape, fortran_order, dtype = _HEADER_READERS[np.lib.format.read_magic(start)](start)
+        shape, fortran_order, dtype = _HEADER_READERS[npy.read_magic(start)](start)
     except (ValueError, KeyError, TypeError, SyntaxError, tokenize.TokenError) as error:
         problem, expected = f"{path}: the header of array {key} is damaged", "one of np.save"
         raise DataError(problem, expected, str(error), _WRITE_AGAIN) from error
     header = start.getvalue()[: start.tell()]
-    member = _Member(path, info, header, shape, dtype, fortran_order)
+    member = _Member(path, key, info, header, shape, dtype, fortran_order)
     received = f"pickled Python objects (dtype {dtype}), which could run code; they were not opened"
     advice = "Do not unpickle files from strangers; write your own again as numbers, such as uint8"
     member.require(not dtype.hasobject, "an array of numbers", received, advice)
@@ -211,37 +201,26 @@ def _unpacked(
     archive: zipfile.ZipFile, member: _Member, folder: Path, progress: bool
 ) -> np.ndarray:
     """Return an array memory-mapped from the cache, after unpacking it there if necessary."""
-    path = folder / f"{member.key}.npy"
+    path, size = folder / f"{member.key}.npy", member.info.file_size
     with io.wrap_os_error(path, f"unpacking {member.path}"):
-        if path.exists() and not _is_intact(path, member):
-            warnings.warn(
-                f"{path} is damaged (its size or header is not that in {member.path}); it is "
-                "unpacked again",
-                stacklevel=2,
-            )
+        if path.exists():
+            # An .npz member *is* an .npy file, so both size and header must be the same.
+            with path.open("rb") as stream:
+                intact = stream.read(len(member.header)) == member.header
+            if intact and path.stat().st_size == size:
+                return np.load(path, mmap_mode="r", allow_pickle=False)
+            text = f"{path} is damaged (its size or header is not that in {member.path})"
+            warnings.warn(f"{text}; it is unpacked again", stacklevel=2)
             path.unlink()
-        if not path.exists():
-            io.make_folder(folder, mode=0o700)
-            _unpack(archive, member, path, progress)
+        io.make_folder(folder, mode=0o700)
+        io.require_free_disk(folder, size, f"unpacking {member.key} of {member.path}")
+        with (
+            io.atomic_write(path) as target,
+            archive.open(member.info) as stream,
+            io.byte_bar(f"unpacking {member.key}", size, progress and size > 100 << 20) as bar,
+        ):
+            # zipfile compares the checksum at the last byte, before the file gets its name.
+            while chunk := stream.read(1 << 20):
+                target.write(chunk)
+                bar.update(len(chunk))
         return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _is_intact(unpacked: Path, member: _Member) -> bool:
-    # An .npz member *is* an .npy file, so both size and header must be the same to the byte.
-    with unpacked.open("rb") as stream:
-        same_header = stream.read(len(member.header)) == member.header
-    return same_header and unpacked.stat().st_size == member.info.file_size
-
-
-def _unpack(archive: zipfile.ZipFile, member: _Member, path: Path, progress: bool) -> None:
-    size = member.info.file_size
-    io.require_free_disk(path.parent, size, f"unpacking {member.key} of {member.path}")
-    with (
-        io.atomic_write(path) as target,
-        archive.open(member.info) as stream,
-        io.byte_bar(f"unpacking {member.key}", size, progress and size > 100 << 20) as bar,
-    ):
-        # zipfile compares the checksum at the last byte and raises before the file gets its name.
-        while chunk := stream.read(1 << 20):
-            target.write(chunk)
-            bar.update(len(chunk))

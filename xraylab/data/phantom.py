@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,9 @@ def load_phantom(
         "boxes.npy": (phantom.BOX_DTYPE, ()),
         "facts.npy": (phantom.FACT_DTYPE, ()),
     }
+    batches, what = partial(_batches, facts), f"simulating {split} images"
     arrays, sums = cached_arrays(
-        folder,
-        facts,
-        layout,
-        lambda start: _batches(facts, start),
-        count=count,
-        description=f"simulating {split} images",
-        progress=progress,
+        folder, facts, layout, batches, count=count, description=what, progress=progress
     )
     images, labels, boxes, table = arrays.values()
     # The records of runs hold digests in which the parameters have their former name.

@@ -3,9 +3,8 @@
 import inspect
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from xraylab.arguments import MAX_SEED, invalid_argument, require_choice, require_int
 from xraylab.data.chestmnist import RELEASES, Release, candidates, known_md5, load_chestmnist
@@ -41,7 +40,11 @@ _LABEL_NAMES["chexpert"] = CHEXPERT_FINDINGS
 
 
 def labels_of(source: str | os.PathLike) -> tuple[str, ...]:
-    """Return the label names of a source; for a file or folder the default, the 14 findings."""
+    """Return the label names of a source; for a file or folder the default, the 14 findings.
+
+    Args:
+        source: as for :func:`load`.
+    """
     return _LABEL_NAMES.get(source, FINDINGS)
 
 
@@ -94,6 +97,9 @@ def load(
             ``label_column``, ``patient_column`` and ``split_column`` of
             ``xraylab.data.folder.list_folder``.
 
+    Returns:
+        The split.
+
     Raises:
         DataError: if the source is unknown, or a file is not as expected.
         ValueError: if another argument is wrong.
@@ -111,11 +117,15 @@ def load(
         if value is not None:
             require_int(name, value, 1)
     require_int("seed", seed, 0, MAX_SEED)
-    _check_options(source, options, label_names, parameters)
-    common = {
-        "cache_dir": data_root() if cache_dir is None else Path(cache_dir).expanduser(),
-        "progress": progress,
-    }
+    _check_options(source, options)
+    names = _LABEL_NAMES.get(source)
+    if names and label_names is not None and tuple(label_names) != names:
+        expected = f"None, because the labels of {source} are fixed"
+        raise invalid_argument("label_names", expected, repr(label_names))
+    if parameters is not None and source != "phantom":
+        raise invalid_argument("parameters", "None: they are of the phantom", repr(parameters))
+    root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
+    common = {"cache_dir": root, "progress": progress}
     if source not in NAMED_SOURCES:
         path = _path_of(source)
         whole = load_npz(path, split=split, size=size, label_names=label_names, **common)
@@ -133,20 +143,16 @@ def load(
         if source == "folder":
             options["label_names"] = label_names
         elif options.get("root") is None:
-            options["root"] = common["cache_dir"] / source
-        return load_listing(_FOLDERS[source](split=split, **options), **common)
+            options["root"] = root / source
+        listing = _FOLDERS[source](split=split, **options)
+        return load_listing(listing, source=source, split=split, **common)
     if num_images is None:
         return whole
     return whole.subset(evenly_spaced(len(whole), num_images, seed, split))
 
 
-def _check_options(
-    source: str | os.PathLike,
-    options: Mapping[str, Any],
-    label_names: Sequence[str] | None,
-    parameters: PhantomConfig | Mapping[str, Any] | None,
-) -> None:
-    """Raise a ValueError for an argument that the source does not take."""
+def _check_options(source: str | os.PathLike, options: Mapping[str, Any]) -> None:
+    """Raise a ValueError for an option that the source does not take."""
     lister = _FOLDERS.get(source)
     known = {*inspect.signature(lister).parameters, *_DECODING} if lister else set()
     known = sorted(known - inspect.signature(load).parameters.keys())
@@ -154,12 +160,6 @@ def _check_options(
         if name not in known:
             expected = f"an option of {source}: {', '.join(known) or 'none'}"
             raise invalid_argument(name, expected, f"{name}={value!r}", did_you_mean(name, known))
-    names = _LABEL_NAMES.get(source)
-    if names and label_names is not None and tuple(label_names) != names:
-        expected = f"None, because the labels of {source} are fixed"
-        raise invalid_argument("label_names", expected, repr(label_names))
-    if parameters is not None and source != "phantom":
-        raise invalid_argument("parameters", "None: they are of the phantom", repr(parameters))
 
 
 def _path_of(source: str | os.PathLike) -> Path:
@@ -178,8 +178,7 @@ def _path_of(source: str | os.PathLike) -> Path:
     raise DataError(f"Unknown source {str(source)!r}", _SOURCES, received, hint or there)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One source of images and its state on this machine.
 
     Args:
@@ -199,13 +198,13 @@ class Source:
     how: str
 
 
-def sources(cache_dir: str | os.PathLike | None = None) -> list[Source]:
+def sources() -> list[Source]:
     """List all sources and where they are on this machine, without network or long reading.
 
-    Args:
-        cache_dir: folder of downloads; None stands for :func:`data_root`.
+    Returns:
+        The sources, ChestMNIST once for each size.
     """
-    root = data_root() if cache_dir is None else Path(cache_dir)
+    root = data_root()
     how = 'data.load("phantom", size=64) simulates it'
     listed = [Source("phantom", "28–1024", "built in", None, how)]
     for size, release in RELEASES.items():
@@ -216,10 +215,12 @@ def sources(cache_dir: str | os.PathLike | None = None) -> list[Source]:
         listed.append(Source("chestmnist", str(size), state, path, how))
     for name in ("nih14", "chexpert"):
         # Their owners give them out on request; the user chooses the folder.
-        folder = root / name
-        how = f'data.load("{name}")', f'data.load("{name}", root="FOLDER"), or link it to {folder}'
-        state = (_UNCHECKED, folder, how[0]) if folder.is_dir() else (_MISSING, None, how[1])
-        listed.append(Source(name, "any", *state))
+        folder, how = root / name, f'data.load("{name}")'
+        if folder.is_dir():
+            listed.append(Source(name, "any", _UNCHECKED, folder, how))
+        else:
+            how = f'data.load("{name}", root="FOLDER"), or link it to {folder}'
+            listed.append(Source(name, "any", _MISSING, None, how))
     how = 'data.load("folder", root="FOLDER", table="labels.csv", label_names=["a", "b"])'
     return [*listed, Source("folder", "any", "your own", None, how)]
 

@@ -73,11 +73,10 @@ class Split:
         if len(wrong):
             self._require("labels", "0, 1 or NaN (unknown)", str(wrong[0]))
         if self.boxes is not None:
-            fields = f"fields {BOX_DTYPE.names}"
-            self._require("boxes", fields, f"fields {self.boxes.dtype.names}")
+            self._require("boxes", str(BOX_DTYPE.names), str(self.boxes.dtype.names))
         if self.table is not None:
-            structured = "structured" if self.table.dtype.names else "not structured"
-            self._require("table", f"({n},) structured", f"{self.table.shape} {structured}")
+            structured = f"structured {self.table.shape}" if self.table.dtype.names else "plain"
+            self._require("table", f"structured ({n},)", structured)
         if self.masks is not None:
             indexed = hasattr(self.masks, "__len__") and hasattr(self.masks, "__getitem__")
             received = f"{len(self.masks)} masks" if indexed else repr(self.masks)
@@ -99,13 +98,11 @@ class Split:
     def __repr__(self) -> str:
         k, size = len(self.label_names), self.size
         names = ", ".join(self.label_names[:3]) + (", …" if k > 3 else "")
-        text = (
-            f"Split {self.source} · {self.split} · {len(self):,} images of {size}×{size} px · {k} "
-            f"labels ({names})"
-        )
+        of = f"{len(self):,} images of {size}×{size} px"
+        facts = [f"Split {self.source}", self.split, of, f"{k} labels ({names})"]
         if len(self):
             negative = 1.0 - (self.labels == 1).any(axis=1).mean()
-            text += f" · {negative:.0%} of the images without a positive label"
+            facts.append(f"{negative:.0%} of the images without a positive label")
         extras = []
         if np.isnan(self.labels).any():
             extras.append(f"unknown labels: {np.isnan(self.labels).mean():.1%}")
@@ -115,10 +112,9 @@ class Split:
             extras.append("masks")
         if self.table is not None:
             extras.append(f"table: {', '.join(self.table.dtype.names)}")
-        text += f"\n  {' · '.join(extras)}" if extras else ""
-        if self.simulated:
-            text += "\n  SIMULATED images: scores on them say nothing about patients"
-        return text
+        warning = "SIMULATED images: scores on them say nothing about patients"
+        lines = [" · ".join(facts), " · ".join(extras), warning if self.simulated else ""]
+        return "\n  ".join(filter(None, lines))
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return all images and labels in memory, as ``Model.fit`` takes them.

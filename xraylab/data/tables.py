@@ -58,9 +58,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
     for line, row in rows.items():
         if len(row) <= max(positions.values()):
             expected, received = f"{len(header)} cells", f"{len(row)} cells"
-            raise DataError(
-                f"{path}, line {line} is too short", expected, received, "Fetch the file again"
-            )
+            raise DataError(f"{path}, line {line} is too short", expected, received)
     cells = {n: [row[i].strip() for row in rows.values()] for n, i in positions.items()}
     table = pd.DataFrame(cells, index=list(rows), dtype=object)
     return table.reindex(columns=[*columns, *optional], fill_value="")
@@ -103,9 +101,7 @@ def require_unique(subject: str | Path, names: pd.Series) -> None:
     """Raise a :class:`DataError` that names the first image that is listed twice."""
     if (twice := names[names.duplicated()]).size:
         received = f"{twice.iloc[0]} more than once"
-        raise DataError(
-            f"{subject} lists an image twice", "each image once", received, "Remove the other rows"
-        )
+        raise DataError(f"{subject} lists an image twice", "each image once", received)
 
 
 def require_one_split(subject: str | Path, patients: Iterable[str], splits: Iterable[str]) -> None:

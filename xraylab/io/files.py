@@ -24,15 +24,11 @@ STALE_SECONDS = 3600
 """A temporary file that was not written to for this long belongs to a killed process."""
 
 _ADVICE = {
-    errno.ENOSPC: "Free some disk space, or set XRAYLAB_DATA to a folder on a larger disk",
-    errno.EACCES: "Change the permissions, or set XRAYLAB_DATA to a writable folder",
-    errno.ENOTDIR: "Remove the file with the name of a folder, or set XRAYLAB_DATA to another one",
-}
-_ADVICE |= {
-    errno.EDQUOT: _ADVICE[errno.ENOSPC],
-    errno.EPERM: _ADVICE[errno.EACCES],
-    errno.EROFS: _ADVICE[errno.EACCES],
-    errno.EEXIST: _ADVICE[errno.ENOTDIR],
+    (errno.ENOSPC, errno.EDQUOT): "Free some disk space, or set XRAYLAB_DATA to a larger disk",
+    (errno.EACCES, errno.EPERM, errno.EROFS): "Change the permissions, or set XRAYLAB_DATA to a "
+    "writable folder",
+    (errno.ENOTDIR, errno.EEXIST): "Remove the file with the name of a folder, or set XRAYLAB_DATA "
+    "to another folder",
 }
 
 
@@ -53,7 +49,8 @@ def wrap_os_error(path: str | os.PathLike, purpose: str) -> Iterator[None]:
 
 
 def _explained(number: int, reason: str, path: str | os.PathLike) -> OSError:
-    advice = _ADVICE.get(number, "Check the disk and the path, then try again")
+    known = (advice for numbers, advice in _ADVICE.items() if number in numbers)
+    advice = next(known, "Check the disk and the path, then try again")
     error = OSError(number, f"{reason}. {advice}", str(path))
     error.explained = True
     return error
@@ -74,6 +71,9 @@ def make_folder(folder: str | os.PathLike, mode: int = 0o777) -> Path:
         folder: the folder.
         mode: permissions of the folders that are created: 0o700 for caches.
 
+    Returns:
+        The folder.
+
     Raises:
         OSError: if it cannot be created or written to.
     """
@@ -88,18 +88,31 @@ def make_folder(folder: str | os.PathLike, mode: int = 0o777) -> Path:
 
 
 def require_free_disk(folder: str | os.PathLike, needed: int, purpose: str) -> None:
-    """Raise an ``OSError`` (ENOSPC) unless the disk of ``folder`` has room for ``needed`` bytes."""
+    """Check that a disk has room for a file and some more.
+
+    Args:
+        folder: a folder on the disk.
+        needed: size of the file in bytes; :data:`SPARE_BYTES` shall stay free beside it.
+        purpose: what the file is written for, as in ``"downloading a.npz"``.
+
+    Raises:
+        OSError: (ENOSPC) if there is less room.
+    """
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE_BYTES:
-        reason = (
-            f"Not enough free disk for {purpose}; nothing was written. "
-            f"Expected: {format_bytes(needed + SPARE_BYTES)}. Received: {format_bytes(free)}"
-        )
+        sizes = f"Expected: {format_bytes(needed + SPARE_BYTES)}. Received: {format_bytes(free)}"
+        reason = f"Not enough free disk for {purpose}; nothing was written. {sizes}"
         raise _explained(errno.ENOSPC, reason, folder)
 
 
 def remove_stale(folder: Path, pattern: str = ".*.tmp", seconds: float = STALE_SECONDS) -> None:
-    """Remove temporary files and folders that killed processes left behind."""
+    """Remove temporary files and folders that killed processes left behind.
+
+    Args:
+        folder: the folder to search; subfolders only if the pattern names them.
+        pattern: glob pattern of the temporary names.
+        seconds: minimum time since the last change.
+    """
     for path in folder.glob(pattern):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > seconds:
@@ -115,6 +128,12 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
     The content takes its final name when the block ends and everything is on the disk. If anything
     goes wrong, a file that already has this name stays as it was.
+
+    Args:
+        path: the file.
+
+    Returns:
+        A context manager that yields the stream.
 
     Raises:
         OSError: if the file cannot be written; it names ``path``.
@@ -138,13 +157,34 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """Compute the SHA-256 checksum of a file."""
+    """Compute the SHA-256 checksum of a file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        64 hex digits.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def md5(path: str | os.PathLike, progress: bool = False) -> str:
-    """Compute the MD5 checksum of a file; it guards against accidents, not against malice."""
+    """Compute the MD5 checksum of a file; it guards against accidents, not against malice.
+
+    Args:
+        path: the file.
+        progress: whether to show a progress bar for large files.
+
+    Returns:
+        32 hex digits.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
     digest = hashlib.md5(usedforsecurity=False)
     path = Path(path)
     with wrap_os_error(path, "computing its MD5 checksum"), path.open("rb") as stream:

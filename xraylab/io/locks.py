@@ -31,8 +31,7 @@ def lock(path: str | os.PathLike, timeout: float = -1, message: str = "") -> Ite
                 print(message, file=sys.stderr)
             file_lock.acquire(timeout=timeout)
     except Timeout as error:
-        text = message or f"Another process holds the lock {os.fspath(path)}"
-        raise TimeoutError(text) from error
+        raise TimeoutError(message or f"Another process holds the lock {path}") from error
     try:
         yield
     finally:

@@ -42,10 +42,8 @@ def to_plain(value: Any) -> Any:
         return [to_plain(item) for item in value]
     if isinstance(value, set | frozenset):
         return sorted(to_plain(item) for item in value)
-    raise TypeError(
-        f"Value cannot be written as JSON. Expected: numbers, text, arrays, dataclasses, mappings "
-        f"and lists of them. Received: {value!r} of type {type(value).__name__}."
-    )
+    expected = "numbers, text, arrays, dataclasses, mappings and lists of them"
+    raise TypeError(f"Value is no JSON. Expected: {expected}. Received: {value!r}.")
 
 
 def _plain_key(key: Any) -> str:
@@ -54,7 +52,16 @@ def _plain_key(key: Any) -> str:
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Write a value as JSON, whole or not at all, after :func:`to_plain`."""
+    """Write a value as JSON, whole or not at all, after :func:`to_plain`.
+
+    Args:
+        path: the file.
+        value: what to write.
+
+    Raises:
+        TypeError: if JSON cannot hold the value.
+        OSError: if the file cannot be written.
+    """
     text = json.dumps(to_plain(value), indent=2, allow_nan=False) + "\n"
     with atomic_write(path) as stream:
         stream.write(text.encode())
@@ -62,6 +69,12 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
 
 def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its content.
 
     Raises:
         OSError: if the file cannot be read.

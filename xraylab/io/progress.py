@@ -23,7 +23,14 @@ def progress_bar(show: bool = True, **options):
 
 
 def byte_bar(description: str, total: int | None, show: bool, start: int = 0):
-    """Return a :func:`progress_bar` that counts bytes."""
+    """Return a :func:`progress_bar` that counts bytes.
+
+    Args:
+        description: what is done, as in ``"unpacking images"``.
+        total: number of bytes, or None if it is unknown.
+        show: whether to show the bar at all.
+        start: number of bytes done before.
+    """
     return progress_bar(
         show, desc=description, total=total, initial=start, unit="B", unit_scale=True
     )

@@ -35,67 +35,57 @@ class ResumableArrays:
         folder: the folder; it is created, or emptied if it was begun with another plan.
         plan: what determines the contents of the arrays, ready for JSON.
         layout: dtype and shape of one row of each array, by file name.
+
+    Attributes:
+        rows: number of finished rows of each array, by file name.
     """
 
     def __init__(self, folder: Path, plan: dict, layout: Layout):
         self._folder, self._layout = folder, layout
         types = {name: f"{dtype.descr} {shape}" for name, (dtype, shape) in layout.items()}
         self._plan = to_plain({"plan": plan, "layout": types})
-        self._rows = self._counted()
-        if self._rows is None:
+        if not self._can_resume():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
-            self._rows = dict.fromkeys(layout, 0)
-        self._files = {}
+            self.rows = dict.fromkeys(layout, 0)
         for name in layout:
-            self._files[name] = (folder / name).open("ab")
-            self._files[name].truncate(self._end(name))  # what follows goes; the header comes last
-
-    def __enter__(self) -> "ResumableArrays":
-        return self
-
-    def __exit__(self, *exception) -> None:
-        for file in self._files.values():
-            file.close()
-
-    def rows(self, name: str) -> int:
-        """Return the number of finished rows of an array."""
-        return self._rows[name]
+            with (folder / name).open("ab") as file:
+                file.truncate(self._end(name))  # what follows goes; the header comes last
 
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Append a batch, some rows of each array."""
-        for name, file in self._files.items():
-            rows = np.ascontiguousarray(arrays[name], self._layout[name][0])
-            file.write(rows.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-            self._rows[name] += len(rows)
-        write_json(self._folder / COUNTER, self._plan | {"rows": self._rows})
+        for name, (dtype, _) in self._layout.items():
+            self._write(name, "ab", np.ascontiguousarray(arrays[name], dtype).tobytes())
+            self.rows[name] += len(arrays[name])
+        write_json(self._folder / COUNTER, self._plan | {"rows": self.rows})
         os.utime(self._folder)  # an active folder is not stale
 
     def finish(self) -> None:
         """Complete the files, and write a manifest with the plan and their checksums."""
         for name, (dtype, shape) in self._layout.items():
-            with (self._folder / name).open("r+b") as file:
-                file.write(_header(dtype, (self._rows[name], *shape)))
-                file.flush()
-                os.fsync(file.fileno())
+            self._write(name, "r+b", _header(dtype, (self.rows[name], *shape)))
         sums = {name: sha256(self._folder / name) for name in self._layout}
         write_json(self._folder / MANIFEST, self._plan["plan"] | {"sha256": sums})
 
-    def _end(self, name: str) -> int:
-        return _HEADER_BYTES + self._rows[name] * np.dtype(self._layout[name]).itemsize
+    def _write(self, name: str, mode: str, content: bytes) -> None:
+        with (self._folder / name).open(mode) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
 
-    def _counted(self) -> dict[str, int] | None:
-        """Return the counted rows of each array, or None if the folder cannot be resumed."""
+    def _end(self, name: str) -> int:
+        return _HEADER_BYTES + self.rows[name] * np.dtype(self._layout[name]).itemsize
+
+    def _can_resume(self) -> bool:
+        """Read the counted rows, and check that the files have them."""
         try:
             counter = read_json(self._folder / COUNTER)
-            self._rows = {name: int(counter["rows"][name]) for name in self._layout}
-            sizes = {name: (self._folder / name).stat().st_size for name in self._layout}
-            same = {key: counter[key] for key in self._plan} == self._plan
+            self.rows = {name: int(counter["rows"][name]) for name in self._layout}
+            ends = {self._folder / name: self._end(name) for name in self._layout}
+            long_enough = all(path.stat().st_size >= end for path, end in ends.items())
+            return long_enough and {key: counter[key] for key in self._plan} == self._plan
         except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return self._rows if same and all(sizes[n] >= self._end(n) for n in sizes) else None
+            return False
 
 
 def cached_arrays(
@@ -136,7 +126,11 @@ def cached_arrays(
             remove_stale(parent)
             remove_stale(parent, ".*.part", STALE_SECONDS)
             if not is_complete(folder, plan, layout):  # else another process was faster
-                _move_aside(folder, description)
+                if folder.exists():
+                    aside = folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}")
+                    text = f"{folder} does not match its manifest; it was moved to {aside}"
+                    warnings.warn(f"{text}, which may be removed", stacklevel=2)
+                    folder.rename(aside)
                 if not is_complete(part, plan, layout):  # else killed just before the last step
                     _fill(part, plan, layout, batches, count, description, progress)
                 (part / COUNTER).unlink(missing_ok=True)
@@ -162,25 +156,14 @@ def _fill(part, plan, layout, batches, count, description, progress) -> None:
     done = sum(file.stat().st_size for file in part.glob("*"))
     needed = count * max(np.dtype(row).itemsize for row in layout.values())  # the others are small
     require_free_disk(part.parent, max(0, needed - done), description)
-    with ResumableArrays(part, plan, layout) as arrays:
-        done = arrays.rows(first)
-        options = {"total": count, "initial": done, "desc": description, "unit": "image"}
-        with progress_bar(progress, **options) as bar, contextlib.closing(batches(done)) as given:
-            for batch in given:
-                arrays.append(batch)
-                bar.update(len(batch[first]))
-        arrays.finish()
-
-
-def _move_aside(folder: Path, description: str) -> None:
-    """Move a folder that does not match its manifest out of the way, with a warning."""
-    if folder.exists():
-        aside = folder.rename(folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}"))
-        warnings.warn(
-            f"{folder} does not match its manifest; it was moved to {aside}, which may be removed. "
-            f"Now {description} again",
-            stacklevel=2,
-        )
+    arrays = ResumableArrays(part, plan, layout)
+    options = {"total": count, "initial": arrays.rows[first], "desc": description, "unit": "image"}
+    made = contextlib.closing(batches(arrays.rows[first]))
+    with progress_bar(progress, **options) as bar, made as generator:
+        for batch in generator:
+            arrays.append(batch)
+            bar.update(len(batch[first]))
+    arrays.finish()
 
 
 def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
