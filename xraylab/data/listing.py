@@ -77,13 +77,15 @@ def load_listing(
     if not len(names):
         raise DataError(f"{listing.root} has no {what}", f"tables that list {what}", "none")
     rows, missing = np.flatnonzero(there), names[~there]
+    paths = [path for path in listing.paths if path is not None]
     if not len(rows):
         expected, advice = f"files of the {len(missing):,} {what}", "Pass their folder as root=…"
         received = f"none of them, such as {missing[0]}"
         raise DataError(f"{listing.root} lacks files", expected, received, advice)
     if num_images is not None:
-        rows = rows[evenly_spaced(len(rows), num_images, seed, split)]
-    paths, folder = [listing.paths[row] for row in rows], cache_dir / "images" / f"{source}-{split}"
+        part = evenly_spaced(len(rows), num_images, seed, split)
+        rows, paths = rows[part], paths[part]
+    folder = cache_dir / "images" / f"{source}-{split}"
     decoded = decode_images(paths, root=listing.root, folder=folder, **decoding)
     unreadable = {str(names[rows[index]]): why for index, why in decoded.problems.items()}
     path = decoded.folder / "report.json"
