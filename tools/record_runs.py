@@ -1,15 +1,15 @@
-"""Train and record the runs of the results chapter; hours, resumable.
+"""Train and record the runs of the results chapter; takes hours, resumable.
 
 ::
 
     python tools/record_runs.py                                # on simulated images
-    python tools/record_runs.py --sample nih_sample_64.npz     # and on real ones, where they are
+    python tools/record_runs.py --sample nih_sample_64.npz     # and on a sample of real images
     python tools/record_runs.py --list
 
-Each run trains in a process of its own. The same command goes on where it was stopped, and leaves
-alone what has finished; a run that was trained again is recorded again. Records go to book/results.
-Of real images no labels and answers are kept there, for they are not ours to pass on; their scores
-cannot be computed again without them.
+Each run trains in a separate process. The same command continues an interrupted run and skips
+finished ones; a run that was trained again is recorded again. Records are written to book/results.
+For real images, records contain neither labels nor predictions, because we may not redistribute
+the labels; their scores cannot be recomputed without the images.
 """
 
 import argparse
@@ -35,11 +35,11 @@ class Planned:
     """A run to be trained and recorded.
 
     Attributes:
-        name: of its folder and its record.
-        recipe: the named recipe it follows.
-        settings: what it changes of that, as the command line takes it.
-        start_from: name of the planned run whose weights it starts with, or None.
-        real: whether it needs the real sample.
+        name: name of its folder and of its record.
+        recipe: the named recipe.
+        settings: changes to the recipe, as ``xraylab train --set`` takes them.
+        start_from: name of the planned run whose weights initialize it, or None.
+        real: whether it trains on the sample of real images.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Planned:
 
 
 def planned():
-    """Return every :class:`Planned` run, the quick ones first."""
+    """Yield every :class:`Planned` run, the short ones first."""
     images = f"data_options.num_images={json.dumps(PHANTOM_IMAGES)}"
     phantom = ("data=phantom", f"epochs={PHANTOM_EPOCHS}", images)
     for model in (
@@ -78,7 +78,7 @@ def planned():
 
 
 def train(plan, runs, sample):
-    """Train one run to its end, or find that it has come there before."""
+    """Train one run to its end, unless it has finished before."""
     settings = [*plan.settings]
     if plan.real:
         settings.append(f"data={sample.resolve()}")
@@ -91,30 +91,30 @@ def train(plan, runs, sample):
 
 
 def record(plan, runs, records):
-    """Record one run, or leave its record as it is if it is of these weights.
+    """Record one run, unless there is a record of the same weights.
 
-    The cost of a model is that of its recipe: other seeds and images need no measurement.
+    The cost of inference is measured once per model, not for other seeds and images.
     """
     cost = not plan.real and "seed" not in plan.name
     if _is_recorded(records / f"{plan.name}.json", runs / plan.name, cost):
-        print("recorded before")
+        print("already recorded")
         return
     command = [XRAYLAB, "results", "record", runs / plan.name, "--recipe", plan.recipe, "--replace"]
     command += ["--folder", records, "--no-keep" if plan.real else "--keep"]
     _run(command + ["--cost"] * cost)
 
 
-def _is_recorded(place, run, cost):
-    """Return whether there is a record of a run's weights, with their cost if that is wanted."""
-    if not place.exists():
+def _is_recorded(path, run, cost):
+    """Return whether there is a record of a run's weights, with the cost if it is required."""
+    if not path.exists():
         return False
-    values = json.loads(place.read_text(encoding="utf-8"))
+    values = json.loads(path.read_text(encoding="utf-8"))
     same = values["weights_sha256"] == sha256(run / "best.weights.h5")
     return same and (values["cost"] is not None or not cost)
 
 
 def _run(command):
-    """Run a command; end with its status if it fails, for it has said why."""
+    """Run a command; exit with its status if it fails."""
     status = subprocess.run(command).returncode
     if status != 0:
         sys.exit(status)
@@ -125,25 +125,25 @@ def main():
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "recorded")
     parser.add_argument("--records", type=Path, default=ROOT / "book" / "results")
     parser.add_argument("--sample", type=Path, help="real images as a MedMNIST-style .npz file")
-    parser.add_argument("--only", default="*", help="names of runs, as a shell would take them")
+    parser.add_argument("--only", default="*", help="names of runs, as a shell-style pattern")
     parser.add_argument(
-        "--train-only", action="store_true", help="record nothing: on a machine that is not quiet"
+        "--train-only", action="store_true", help="do not record, as while the machine is busy"
     )
     parser.add_argument("--list", action="store_true", help="list the runs and train none")
-    asked = parser.parse_args()
-    if asked.sample is not None and not asked.sample.is_file():
-        parser.error(f"--sample {asked.sample}: there is no such file")
-    plans = [plan for plan in planned() if fnmatch.fnmatch(plan.name, asked.only)]
+    options = parser.parse_args()
+    if options.sample is not None and not options.sample.is_file():
+        parser.error(f"--sample. Expected: an existing .npz file. Received: {options.sample}")
+    plans = [plan for plan in planned() if fnmatch.fnmatch(plan.name, options.only)]
     for plan in plans:
-        if asked.list:
+        if options.list:
             print(f"{plan.name}: {plan.recipe} with {', '.join(plan.settings)}")
-        elif plan.real and asked.sample is None:
-            print(f"{plan.name}: left out, for it needs real images: --sample FILE")
+        elif plan.real and options.sample is None:
+            print(f"{plan.name}: skipped; it needs real images: --sample FILE")
         else:
             print(f"== {plan.name}", flush=True)
-            train(plan, asked.runs.resolve(), asked.sample)
-            if not asked.train_only:
-                record(plan, asked.runs.resolve(), asked.records)
+            train(plan, options.runs.resolve(), options.sample)
+            if not options.train_only:
+                record(plan, options.runs.resolve(), options.records)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,8 @@ def plain(image_file, tmp_path_factory):
 @pytest.fixture(scope="session")
 def traced(image_file, tmp_path_factory):
     """An uninterrupted run of a real model, compiled as usual."""
-    return train(make_recipe(image_file, ema=0.9), tmp_path_factory.mktemp("traced") / "run")
+    recipe = make_recipe(image_file, ema=0.9, model_options={"depth": 1})
+    return train(recipe, tmp_path_factory.mktemp("traced") / "run")
 
 
 @pytest.fixture(scope="session")

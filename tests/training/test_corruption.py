@@ -73,7 +73,7 @@ def test_noise_is_uniform_over_256_levels(many):
     expected = len(noise) / 256
     chi_squared = ((counts - expected) ** 2 / expected).sum()
     assert abs(chi_squared - 255) < 5 * (2 * 255) ** 0.5
-    # Neighbours have nothing to do with each other.
+    # Neighbors are uncorrelated.
     pairs = noise[: len(noise) // 2 * 2].reshape(-1, 2)
     assert abs(np.corrcoef(pairs.T)[0, 1]) < 0.01
 
@@ -99,7 +99,7 @@ def test_sides_are_at_most_the_block_size():
         assert (end <= SIZE).all()
         inside = (begin > 0) & (end < SIZE)
         sides = np.bincount((end - begin)[inside], minlength=13)
-        # A side s lies inside in 38 - s of 39 + s places.
+        # A side s lies inside at 38 - s of 39 + s positions.
         expected = np.array([(SIZE - 1 - s) / (SIZE + s - 1) if 0 < s <= 12 else 0
                              for s in range(len(sides))])  # fmt: skip
         expected *= inside.sum() / expected.sum()
@@ -131,7 +131,7 @@ def test_the_same_arguments_give_the_same_bytes():
     for other in (other_seed, other_step):
         assert (first[1] != other[1]).any(axis=(1, 2, 3)).all()
     masks = corrupt(images + 0.01, 3, 7)[1]
-    np.testing.assert_array_equal(masks, first[1])  # where does not depend on what
+    np.testing.assert_array_equal(masks, first[1])  # the positions do not depend on the images
 
 
 def test_the_bytes_are_pinned():
@@ -184,12 +184,12 @@ def test_image_probability_zero_or_one(probability, least):
             {"images": np.zeros((2, 8, 8, 1), np.uint8)},
             "Received: uint8. Divide 8-bit images by 255",
         ),
-        ({"noise_coverage": (0.8, 0.5)}, r"noise_coverage is out of range.*Received: \(0.8, 0.5\)"),
-        ({"noise_coverage": (0.5, 1.5)}, r"noise_coverage is out of range.*Received: \(0.5, 1.5\)"),
-        ({"image_coverage": -0.1}, "image_coverage is out of range.*Received: -0.1"),
-        ({"image_probability": 2}, "image_probability is out of range.*Received: 2"),
-        ({"block_size": float("nan")}, "block_size is out of range.*Received: nan"),
-        ({"block_size": 0.01}, "block_size is too small.*Received: 0.01 of 40 px"),
+        ({"noise_coverage": (0.8, 0.5)}, r"argument noise_coverage\..*Received: \(0.8, 0.5\)"),
+        ({"noise_coverage": (0.5, 1.5)}, r"argument noise_coverage\..*Received: \(0.5, 1.5\)"),
+        ({"image_coverage": -0.1}, r"argument image_coverage\..*Received: -0.1"),
+        ({"image_probability": 2}, r"argument image_probability\..*Received: 2"),
+        ({"block_size": float("nan")}, r"argument block_size\..*Received: nan"),
+        ({"block_size": 0.01}, r"argument block_size\. .*one pixel. Received: 0.01 of 40 px"),
     ],
 )
 def test_invalid_arguments(arguments, message):

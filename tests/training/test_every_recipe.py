@@ -42,13 +42,13 @@ def test_a_recipe_trains_and_is_scored(name, images, public_teacher, tmp_path, u
     recipe = recipes.get(name).recipe
     out = tmp_path / "run"
     batch_size = 1 if recipe.size == 224 else 2  # two of these tests may run at once
-    told = [
+    arguments = [
         "train", name, "--out", str(out), "--data", str(images(recipe.size)),
         "--epochs", "1", "--batch-size", str(batch_size), "--set", "xla=false",
     ]  # fmt: skip
     if recipe.teacher:
-        told += ["--set", f"teacher={public_teacher}"]
-    trained = CliRunner().invoke(app, told, catch_exceptions=False)
+        arguments += ["--set", f"teacher={public_teacher}"]
+    trained = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert trained.exit_code == 0, trained.output
     report = json.loads((out / "report.json").read_text())
     assert report["steps"] == 4 // batch_size

@@ -103,6 +103,34 @@ def test_a_checkpoint_is_continued_with_other_micro_batches(
     assert 12 in counts[1]
 
 
+def test_a_step_that_fails_after_consuming_the_weights(image_file, tmp_path, monkeypatch, tiny):
+    """As a JAX program that runs out of memory does; training returns to the checkpoint."""
+    make_train_function, calls = keras.Model.make_train_function, []
+
+    def limited(model, force=False):
+        make_train_function(model, force)
+        step = model.train_function
+
+        def train_function(*arguments):
+            calls.append(len(calls) + 1)
+            if calls[-1] == 5:
+                if keras.backend.backend() == "jax":
+                    for array in keras.tree.flatten(arguments[0]):
+                        array.delete()
+                raise out_of_memory()
+            return step(*arguments)
+
+        model.train_function = train_function
+
+    recipe = make_recipe(image_file, model_options={"dropout": 0.0})
+    whole = train(recipe, tmp_path / "whole")
+    monkeypatch.setattr(ImageModel, "make_train_function", limited)
+    run = train(recipe, tmp_path / "run", checkpoint_seconds=0.0)
+    assert run.report["micro_batches"] == 2
+    assert len(calls) == 5 + 2 * 2  # steps 1 to 4, the failed one, then steps 5 and 6 divided
+    assert_same_run(whole, run, exact=False)
+
+
 @pytest.mark.parametrize("message", [None, "RESOURCE_EXHAUSTED: Out of memory while trying"])
 def test_a_single_image_that_does_not_fit(image_file, tmp_path, monkeypatch, tiny, message):
     room_for(monkeypatch, images=0, error=message and RuntimeError(message))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from types import SimpleNamespace
 
 import keras
@@ -27,7 +28,7 @@ from xraylab.training.objectives import (
 )
 from xraylab.training.run import build_model
 
-from .conftest import LABELS
+from .conftest import LABELS, eager_execution, stop_after
 from .conftest import make_recipe as small_recipe
 
 
@@ -37,11 +38,30 @@ def make_recipe(image_file, **changes):
     )
 
 
+pytestmark = pytest.mark.usefixtures("eager")
+
+
 @pytest.fixture(scope="module")
 def teacher(image_file, tmp_path_factory):
     """A run whose weights others learn from."""
     out = tmp_path_factory.mktemp("teacher") / "run"
-    return training.fit(make_recipe(image_file, epochs=8), out, progress=False)
+    with eager_execution():
+        return training.fit(make_recipe(image_file, epochs=1), out, progress=False)
+
+
+@pytest.fixture(scope="module")
+def pretrained(image_file, tmp_path_factory):
+    """A run of masked pre-training."""
+    recipe = make_recipe(
+        image_file,
+        model="lt_vit_toy",
+        model_options={"depth": 2},
+        objective="masked_reconstruction",
+        epochs=6,
+    )
+    with eager_execution():
+        out = tmp_path_factory.mktemp("pretrained") / "run"
+        return training.fit(recipe, out, progress=False)
 
 
 def without_some_labels(split, fraction=0.4):
@@ -51,7 +71,7 @@ def without_some_labels(split, fraction=0.4):
     return SimpleNamespace(labels=labels)
 
 
-def test_the_double_sigmoid_can_be_trained_on_purpose(image_file, tmp_path, eager):
+def test_the_double_sigmoid_can_be_trained_on_purpose(image_file, tmp_path):
     recipe = make_recipe(image_file, loss="double_sigmoid_crossentropy", epochs=1)
     run = training.fit(recipe, tmp_path / "run", progress=False)
     assert 0.5 < run.history[-1]["loss"] < 1.0
@@ -158,9 +178,8 @@ def step_loss(recipe, objective, model, batch, micro_batches=1):
     trained, loss = objective.trained_model(model)
     if loss is not None:
         trained.compile(loss=loss)
-    images, targets, weights = batch
     total = 0.0
-    for rows in np.split(np.arange(len(images)), micro_batches):
+    for rows in np.split(np.arange(len(batch[0])), micro_batches):
         x, y, w = keras.tree.map_structure(lambda array, rows=rows: array[rows], batch)
         w = keras.tree.map_structure(lambda array: array * micro_batches, w)
         y_pred = trained(x, training=True)
@@ -198,7 +217,7 @@ def test_the_distillation_loss_is_that_of_the_source(image_file, teacher, tmp_pa
 
 
 def test_a_teacher_predicts_once_unless_images_are_augmented(
-    image_file, teacher, tmp_path, monkeypatch, eager
+    image_file, teacher, tmp_path, monkeypatch
 ):
     counts = []
 
@@ -243,25 +262,30 @@ def test_a_second_head_is_not_trained_without_a_teacher(image_file):
 # Masked pre-training
 
 
-def test_pre_training_and_fine_tuning_from_it(image_file, tmp_path):
-    recipe = make_recipe(
-        image_file, model="lt_vit_toy", objective="masked_reconstruction", epochs=6
-    )
-    run = training.fit(recipe, tmp_path / "first", progress=False)
-    curve = [row["val_masked_error"] for row in run.history]
+def test_pre_training_reduces_the_error_on_masked_pixels(pretrained):
+    curve = [row["val_masked_error"] for row in pretrained.history]
     assert curve[-1] < 0.8 * curve[0]
-    assert run.report["scores"]["val"]["val_masked_error"] == pytest.approx(min(curve), rel=1e-5)
+    scores = pretrained.report["scores"]["val"]
+    assert scores["val_masked_error"] == pytest.approx(min(curve), rel=1e-5)
     with pytest.raises(ValueError, match="predicts no labels"):
-        evaluation.evaluate(run.path)
+        evaluation.evaluate(pretrained.path)
+
+
+def test_fine_tuning_starts_from_the_pre_trained_encoder(image_file, pretrained, tmp_path):
     fine = make_recipe(
-        image_file, model="lt_vit_toy", start_from=str(run.path), epochs=1, learning_rate=1e-12
+        image_file,
+        model="lt_vit_toy",
+        model_options={"depth": 2},
+        start_from=str(pretrained.path),
+        epochs=1,
+        learning_rate=1e-12,
     )
     tuned = training.fit(fine, tmp_path / "second", progress=False)
     split = data.load(image_file, split="val", label_names=LABELS)
     images, _ = data.take(split, np.arange(4))
     np.testing.assert_allclose(
         tuned.load_model("last").encode(images),
-        run.load_model("best").encoder.encode(images),
+        pretrained.load_model("best").encoder.encode(images),
         atol=1e-5,
     )
     assert len(tuned.facts["origins"]["start_from"]) == 64
@@ -296,7 +320,7 @@ def test_starting_from_another_run_of_the_same_model(image_file, teacher, tmp_pa
         training.fit(other, tmp_path / "other", progress=False)
     assert not (tmp_path / "other").exists()
     nowhere = make_recipe(image_file, start_from=str(tmp_path / "none"))
-    with pytest.raises(FileNotFoundError, match="no such folder"):
+    with pytest.raises(FileNotFoundError, match="path that does not exist"):
         training.fit(nowhere, tmp_path / "x", progress=False)
 
 
@@ -347,7 +371,7 @@ def test_micro_batches_have_the_loss_of_the_whole_batch(
         assert cost(micro_batches) == pytest.approx(cost(1), rel=1e-5)
 
 
-def test_a_student_trains_with_micro_batches(image_file, teacher, tmp_path, eager):
+def test_a_student_trains_with_micro_batches(image_file, teacher, tmp_path):
     recipe = make_recipe(
         image_file,
         objective="distillation",
@@ -368,15 +392,11 @@ def test_a_student_trains_with_micro_batches(image_file, teacher, tmp_path, eage
 # Unsuitable sources
 
 
-def test_a_pre_trained_encoder_is_no_teacher(image_file, tmp_path):
-    recipe = make_recipe(
-        image_file, model="lt_vit_toy", objective="masked_reconstruction", epochs=1
-    )
-    run = training.fit(recipe, tmp_path / "pretrained", progress=False)
+def test_a_pre_trained_encoder_is_no_teacher(pretrained):
     with pytest.raises(ValueError, match="predicts no labels"):
-        load_teacher(run.path, LABELS, 16)
+        load_teacher(pretrained.path, LABELS, 16)
     with pytest.raises(ValueError, match="no augmentation with masked reconstruction"):
-        recipe.replace(augmentation={"presets": "images"})
+        pretrained.recipe.replace(augmentation={"presets": "images"})
 
 
 def test_public_weights_need_the_trained_outputs(public_teacher):
@@ -402,3 +422,20 @@ def test_a_run_records_the_weights_of_its_teacher(image_file, teacher, tmp_path)
         file.write(b"more")
     with pytest.raises(ValueError, match="with another teacher"):
         training.fit(recipe, tmp_path / "run", resume=True, progress=False)
+
+
+def test_a_teacher_may_move(image_file, teacher, tmp_path):
+    """With augmentation, the teacher itself is needed, not only its stored predictions."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(teacher.path, here)
+    recipe = make_recipe(
+        image_file,
+        objective="distillation",
+        teacher=str(here),
+        augmentation={"presets": "none", "brightness": 0.1},
+        epochs=1,
+    )
+    stop_after(2, signal.SIGINT, recipe, tmp_path / "run")
+    here.rename(there)
+    moved = recipe.replace(teacher=str(there))
+    assert training.fit(moved, tmp_path / "run", resume=True, progress=False).report

@@ -45,7 +45,7 @@ def recipe(**changes):
 
 def small_model():
     """A normalisation, a convolution, a depthwise and a grouped one, and a linear layer."""
-    rng = np.random.default_rng(0)  # weights that are the same under every back end
+    rng = np.random.default_rng(0)  # weights that are the same on every backend
 
     def draw(shape, dtype):
         return rng.normal(0, 0.2, shape).astype(dtype)
@@ -94,7 +94,7 @@ def test_kernels_decay_and_nothing_else(name):
     for variable in toy(name).trainable_variables:
         kind = variable.path.rsplit("/", 1)[-1]
         assert is_decayed(variable) is KINDS[kind], variable.path
-        # A kernel has axes for what goes in and what comes out; all else says where zero is.
+        # A kernel has input and output axes.
         assert len(variable.shape) > 1 or not is_decayed(variable)
 
 
@@ -177,12 +177,12 @@ def test_adaptive_clipping_is_its_equation(shape, unit_axes, depthwise):
 
 
 def test_clipping_by_hand():
-    # ‖w‖ = 5, so a gradient of norm 10 comes down to 0.1 · 5; one of norm 0.3 stays.
+    # ‖w‖ = 5, so a gradient of norm 10 is clipped to 0.1 · 5; one of norm 0.3 is not.
     weights = ops.convert_to_tensor([[3.0, 3.0], [4.0, 4.0]])
     gradient = ops.convert_to_tensor([[6.0, 0.3], [8.0, 0.0]])
     got = clip_adaptively(gradient, weights, 0.1)
     np.testing.assert_allclose(got, [[0.3, 0.3], [0.4, 0.0]], rtol=1e-6)
-    # No gradient, no direction, and no division by zero.
+    # A zero gradient does not divide by zero.
     assert not np.any(clip_adaptively(0 * gradient, weights, 0.1))
 
 
@@ -340,7 +340,7 @@ def test_the_average_is_its_equation(decay):
 
 
 def test_the_average_is_not_the_weights_themselves():
-    """It was made from them; a step that changes them in place must not change it."""
+    """A step that changes the weights in place must not change their average."""
     model = small_model()
     average = WeightAverage(model, 0.9)
     before = [np.array(ops.convert_to_numpy(v)) for v in average.variables]
@@ -350,7 +350,7 @@ def test_the_average_is_not_the_weights_themselves():
         np.testing.assert_array_equal(variable, value)
 
 
-# Both back ends
+# Both backends
 
 SCRIPT = """
 import sys

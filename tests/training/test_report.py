@@ -1,11 +1,11 @@
-"""What a run says of where its code came from."""
+"""The Git commit that a run records."""
 
 import subprocess
 
 from xraylab.training import report
 
 
-def test_commit_of_files_that_git_looks_after(tmp_path, monkeypatch):
+def test_commit_of_tracked_files(tmp_path, monkeypatch):
     def git(*words):
         me = ["-c", "user.name=a", "-c", "user.email=a@b.invalid"]
         done = subprocess.run(["git", *me, *words], cwd=tmp_path, capture_output=True, check=True)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from xraylab import cli, data, training
-from xraylab.training import callbacks, interrupts
+from xraylab.training import callbacks, interrupts, start
 from xraylab.training.checkpoint import list_checkpoints, read_newest_checkpoint
 from xraylab.training.objectives import Classification
 from xraylab.training.run import lock_run
@@ -311,6 +311,16 @@ def test_an_extended_run_follows_the_longer_schedule(image_file, tmp_path, plain
     out.mkdir()
     shutil.copy(plain.path / "run.json", out)
     assert_same_run(train(longer, out, resume=True), train(longer, tmp_path / "whole"))
+
+
+def test_a_run_killed_while_it_is_extended_is_not_finished(tmp_path, plain, tiny, monkeypatch):
+    out, longer = tmp_path / "run", plain.recipe.replace(epochs=3)
+    shutil.copytree(plain.path, out)
+    with monkeypatch.context() as patch:
+        patch.setattr(start, "_write_facts", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(longer, out, resume=True)
+    assert len(train(longer, out, resume=True).history) == 3
 
 
 class Recorder(keras.callbacks.Callback):

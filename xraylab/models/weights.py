@@ -64,20 +64,44 @@ def load_for_model(model, weights):
     if recorded["architecture"] != type(model).__name__ or num_labels == model.num_labels:
         model.load_weights(path)
         return
-    donor = type(model).from_config({**model.get_config(), "num_labels": num_labels})
-    donor.build((None, model.image_size, model.image_size, 1))
-    donor.load_weights(path)
-    replaced = []
-    for variable, value in zip(model.weights, donor.weights, strict=True):
-        if variable.shape == value.shape:
-            variable.assign(value)
-        else:
-            replaced.append(variable.path.split("/", 1)[1])
+    replaced = load_under_new_head(model, path)
     warnings.warn(
         f"{path} holds weights for {num_labels} labels; {model.name} has {model.num_labels}. "
         f"Newly initialized: {', '.join(replaced)}. Train the model before you use it",
         stacklevel=3,
     )
+
+
+def load_under_new_head(model, path):
+    """Load all weights of a file except those that belong to the labels.
+
+    Args:
+        model: a built ``xraylab.models.base.ImageModel``.
+        path: weights of the same architecture, trained for any labels.
+
+    Returns:
+        Names of the weights that were not loaded.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the weights are those of another model.
+    """
+    num_labels = recorded_architecture(path).get("num_labels", model.num_labels)
+    # The same model with one label more shows which weights belong to the labels.
+    donor, larger = (
+        type(model).from_config({**model.get_config(), "num_labels": number})
+        for number in (num_labels, num_labels + 1)
+    )
+    for built in (donor, larger):
+        built.build((None, model.image_size, model.image_size, 1))
+    donor.load_weights(path)
+    replaced = []
+    for variable, value, other in zip(model.weights, donor.weights, larger.weights, strict=True):
+        if value.shape == other.shape:
+            variable.assign(value)
+        else:
+            replaced.append(variable.path.split("/", 1)[1])
+    return replaced
 
 
 def shipped_weights():

@@ -24,7 +24,7 @@ class TrainingBatches(keras.utils.PyDataset):
         split: the training images.
         recipe: the recipe.
         cluster: the processes among which each micro-batch is divided.
-        micro_batches: micro-batches per step.
+        micro_batches: smallest number of micro-batches per step; they are of equal size.
 
     Attributes:
         epoch: the current epoch, set by :class:`xraylab.training.callbacks.Checkpointer`.
@@ -36,8 +36,10 @@ class TrainingBatches(keras.utils.PyDataset):
     ):
         super().__init__()
         self.objective, self.split, self.recipe = objective, split, recipe
-        self.cluster, self.micro_batches = cluster, micro_batches
-        self.batch_size = min(recipe.batch_size, len(split))
+        self.cluster, self.batch_size = cluster, min(recipe.batch_size, len(split))
+        cluster.require_batch(self.batch_size)
+        self.images_per_device = self.batch_size // cluster.num_devices
+        self.micro_batches = equal_parts(self.images_per_device, micro_batches)
         self.steps_per_epoch = len(split) // self.batch_size
         self.epoch = self.start = 0
         self._prepared: dict[tuple[int, int], Future] = {}
@@ -56,18 +58,19 @@ class TrainingBatches(keras.utils.PyDataset):
         first = part * size + self.cluster.rank * share
         rows = slice(first, first + share)
         images, targets, weights = keras.tree.map_structure(lambda array: array[rows], batch)
-        # Keras takes the mean over micro-batches, but their losses are shares of a sum.
+        # Keras takes the mean over micro-batches, but their losses add up to that of the batch.
         scale = np.float32(self.micro_batches)
         return images, targets, keras.tree.map_structure(lambda array: array * scale, weights)
 
     def _batch(self, step: int) -> tuple:
         """Return the batch of a step, and start to prepare the next one."""
-        key = (self.epoch, step)
-        wanted = [key] if step + 1 == self.steps_per_epoch else [key, (self.epoch, step + 1)]
-        self._prepared = {
-            k: self._prepared.get(k) or self._executor.submit(self.prepare, *k) for k in wanted
+        former, keys = self._prepared, [(self.epoch, step), (self.epoch, step + 1)]
+        if step + 1 == self.steps_per_epoch:
+            keys.pop()
+        self._prepared = prepared = {
+            key: former.get(key) or self._executor.submit(self.prepare, *key) for key in keys
         }
-        return self._prepared[key].result()
+        return prepared[keys[0]].result()
 
     def prepare(self, epoch: int, step: int) -> tuple:
         """Compute inputs, targets and sample weights of one step."""
@@ -76,3 +79,9 @@ class TrainingBatches(keras.utils.PyDataset):
         images, labels = take(self.split, rows)
         seed = step_seed(self.recipe.seed, epoch * self.steps_per_epoch + step)
         return self.objective.batch(images, labels, rows, seed)
+
+
+def equal_parts(batch_size: int, minimum: int) -> int:
+    """Return the smallest divisor of a batch size that is at least ``minimum``."""
+    candidates = range(min(minimum, batch_size), batch_size + 1)
+    return next(number for number in candidates if batch_size % number == 0)

@@ -1,7 +1,6 @@
 """Keras callbacks of a run: validation, checkpoints, history and the best weights."""
 
 import contextlib
-import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -17,14 +16,16 @@ from xraylab.data import Split
 from xraylab.io import write_json
 from xraylab.training.batches import TrainingBatches
 from xraylab.training.checkpoint import (
+    Checkpoint,
     explain_write_errors,
+    restore,
     save_checkpoint,
     snapshot,
     training_variables,
 )
 from xraylab.training.distribution import Cluster, undistributed
-from xraylab.training.interrupts import StopRequest, TimeLimit, TrainingInterrupted
-from xraylab.training.run import Run, build_model, write_weights
+from xraylab.training.interrupts import Interrupts, TrainingInterrupted
+from xraylab.training.run import Run, build_model, weights_facts, write_weights
 
 
 class TrainingDiverged(RuntimeError):
@@ -103,11 +104,11 @@ class EvaluatedModel:
     Args:
         run: the run.
         model: the model in training.
-        average: its :class:`WeightAverage`, or None.
     """
 
-    def __init__(self, run: Run, model: keras.Model, average: WeightAverage | None):
-        self.run, self.model, self.average = run, model, average
+    def __init__(self, run: Run, model: keras.Model):
+        self.run, self.model = run, model
+        self.average = WeightAverage(model, run.recipe.ema) if run.recipe.ema else None
         self._replica: keras.Model | None = None
 
     @contextlib.contextmanager
@@ -117,7 +118,7 @@ class EvaluatedModel:
             if keras.distribution.distribution() is None:
                 yield self.model
                 return
-            weights = [np.asarray(v.value) for v in self.model.weights]
+            weights = [np.asarray(variable.value) for variable in self.model.weights]
             with undistributed():
                 self._replica = self._replica or build_model(self.run.recipe)
                 self._replica.set_weights(weights)
@@ -169,45 +170,60 @@ class Checkpointer(keras.callbacks.Callback):
 
     Args:
         run: the run.
-        state: the position and history of the run; changed in place.
         batches: the training batches.
         validation: the callback that validates.
         cluster: the processes that train together.
-        stop: true once a signal has arrived.
-        time_limit: the deadline.
+        interrupts: signals and the time limit.
         checkpoint_seconds: time between two checkpoints within an epoch.
 
     Attributes:
+        state: the position and history of the run.
         newest: path of the newest checkpoint.
     """
 
     def __init__(
         self,
         run: Run,
-        state: dict[str, Any],
         batches: TrainingBatches,
         validation: Validation,
         cluster: Cluster,
-        stop: StopRequest,
-        time_limit: TimeLimit,
+        interrupts: Interrupts,
         checkpoint_seconds: float,
     ):
         super().__init__()
-        self.run, self.state, self.batches = run, state, batches
-        self.validation, self.evaluated = validation, validation.evaluated
-        self.cluster, self.stop, self.time_limit = cluster, stop, time_limit
-        self.checkpoint_seconds = checkpoint_seconds
+        self.run, self.batches, self.validation = run, batches, validation
+        self.evaluated, self.cluster = validation.evaluated, cluster
+        self.interrupts, self.checkpoint_seconds = interrupts, checkpoint_seconds
+        self.state: dict[str, Any] = {
+            "step": 0, "epoch_step": 0, "micro_batches": batches.micro_batches,
+            "seconds": 0.0, "history": [], "best": None,
+        }  # fmt: skip
         self.newest: Path | None = None
-        self.metrics: list[np.ndarray] = []
+        self._metrics: list[np.ndarray] = []
         self._step_start = self._counted = self._saved = time.monotonic()
-        self._operation = "first step"
+        self._operation = "first step"  # includes compilation
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from a checkpoint, also one written with other micro-batches."""
+        restore(checkpoint, training_variables(self.model, self.evaluated.average))
+        former, current = checkpoint.state["micro_batches"], self.batches.micro_batches
+        for variable in self.model.optimizer.variables:
+            if variable.name == "iteration":  # Keras counts micro-batches
+                variable.assign(int(variable) // former * current)
+        self.state = checkpoint.state | {"micro_batches": current}
+        self.newest = checkpoint.path
+        self._metrics = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
+        # After a kill between writing the best weights and the checkpoint.
+        facts, best = weights_facts(self.run.path / "best.weights.h5"), self.state["best"]
+        if facts and (best is None or facts["monitor_value"] > best["monitor_value"]):
+            self.state["best"] = facts
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Select the epoch's batches; in a resumed epoch, restore the running means."""
         self.batches.epoch = epoch
         if self.state["epoch_step"]:
             # Keras resets the metrics before this call.
-            for variable, value in zip(self.model.metrics_variables, self.metrics, strict=True):
+            for variable, value in zip(self.model.metrics_variables, self._metrics, strict=True):
                 variable.assign(value)
         self._step_start = time.monotonic()
 
@@ -221,7 +237,7 @@ class Checkpointer(keras.callbacks.Callback):
         if self.evaluated.average:
             self.model  # noqa: B018 - on JAX, this property updates the model's variables
             self.evaluated.average.update(self.state["step"])
-        self.time_limit.record(self._operation, self._step_start)
+        self.interrupts.record(self._operation, self._step_start)
         self._operation = "step"
         last = self.state["epoch_step"] == self.batches.steps_per_epoch
         self._stop_if_due("validation" if last else "step")
@@ -242,11 +258,10 @@ class Checkpointer(keras.callbacks.Callback):
         if self.state["best"] is None or value > self.state["best"]["monitor_value"]:
             self.state["best"] = {"epoch": epoch + 1, "monitor_value": value}
             with self.evaluated.weights() as model:
-                write = functools.partial(write_weights, facts=self.state["best"])
-                self.write(write, "best.weights.h5", model)
-        self.write(write_json, "history.json", self.state["history"])
+                self.write("best.weights.h5", write_weights, model, self.state["best"])
+        self.write("history.json", write_json, self.state["history"])
         self.save()
-        self.time_limit.record("validation", self.validation.start)
+        self.interrupts.record("validation", self.validation.start)
         last = epoch + 1 == self.run.recipe.epochs
         # After the last epoch, the best weights are validated for the report.
         self._stop_if_due("validation" if last else "step", saved=True)
@@ -260,23 +275,24 @@ class Checkpointer(keras.callbacks.Callback):
         self._count_seconds()
         if self.cluster.is_writer:
             self.newest = save_checkpoint(self.run.checkpoints, arrays, self.state)
-        self.time_limit.record("checkpoint", self._saved)
+        self.interrupts.record("checkpoint", self._saved)
 
-    def write(self, write: Callable[[Path, Any], None], name: str, content: Any) -> None:
-        """Write a file of the run, in the process that writes."""
+    def write(self, name: str, write: Callable[..., None], *content: Any) -> None:
+        """Write a file of the run by ``write(path, *content)``, in the process that writes."""
         if self.cluster.is_writer:
             path = self.run.path / name
             with explain_write_errors(path, self.run.checkpoints):
-                write(path, content)
+                write(path, *content)
 
     def _stop_if_due(self, operation, saved=False):
         """Stop with a checkpoint on a signal, or if the next operation may end too late."""
-        if self.cluster.any(self.stop or self.time_limit.is_near(operation)):
-            requested = self.cluster.any(self.stop)
+        signaled = self.interrupts.signaled
+        if self.cluster.any(signaled or self.interrupts.out_of_time(operation)):
+            signaled = self.cluster.any(signaled)
             if not saved:
                 self.save()
             self.cluster.wait()
-            raise TrainingInterrupted(self.run.path, self.state["step"], not requested)
+            raise TrainingInterrupted(self.run.path, self.state["step"], not signaled)
 
     def _require_finite(self, name, values):
         if not np.isfinite(values).all():

@@ -2,7 +2,7 @@
 
 One ``.npz`` file holds every variable of the model (weights and seed generators), of the optimizer,
 of the metrics and of the averaged weights, and a JSON text with the position in the data and the
-history. Files are written atomically. The last two are kept, so that a damaged one does not end the
+history. Files are written atomically. The last two remain, so that a damaged one does not end the
 run. Nothing is pickled.
 """
 

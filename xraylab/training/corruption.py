@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from xraylab.arguments import MAX_SEED, require_int
+from xraylab.arguments import MAX_SEED, invalid_argument, require_int
 
 _COUNTER = (0, 0, 0, 1)
 """Start of the random stream, far from the one that shuffles the images of an epoch."""
@@ -56,7 +56,16 @@ def corrupt(
     """
     require_int("seed", seed, 0, MAX_SEED)
     require_int("step", step, 0, MAX_SEED)
-    _check_fractions(noise_coverage, image_coverage, image_probability, block_size)
+    fractions = {
+        "noise_coverage": noise_coverage,
+        "image_coverage": (image_coverage,),
+        "image_probability": (image_probability,),
+        "block_size": (block_size,),
+    }
+    for name, values in fractions.items():
+        if not 0 <= values[0] <= values[-1] <= 1:
+            received = values if len(values) > 1 else values[0]
+            raise invalid_argument(name, "fractions in [0, 1], in ascending order", received)
     images = np.asarray(images)
     longest = _longest_side(images, block_size)
     num_images, size = images.shape[:2]
@@ -122,37 +131,12 @@ def _longest_side(images, block_size):
     """Return the longest side of a block in pixels, after checking the images."""
     shape = images.shape
     if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 1:
-        raise ValueError(
-            f"Invalid shape of images. Expected: (batch, size, size, 1). Received: {shape}."
-        )
+        raise invalid_argument("images", "shape (batch, size, size, 1)", shape)
     if not np.issubdtype(images.dtype, np.floating):
-        raise ValueError(
-            f"Invalid dtype of images. Expected: floats in [0, 1]. Received: {images.dtype}. "
-            "Divide 8-bit images by 255."
-        )
+        hint = "Divide 8-bit images by 255."
+        raise invalid_argument("images", "floats in [0, 1]", images.dtype, hint)
     longest = math.floor(block_size * shape[1])
     if not longest:
-        raise ValueError(
-            "block_size is too small. Expected: blocks of at least one pixel. Received: "
-            f"{block_size} of {shape[1]} px."
-        )
+        received = f"{block_size} of {shape[1]} px"
+        raise invalid_argument("block_size", "blocks of at least one pixel", received)
     return longest
-
-
-def _check_fractions(noise_coverage, image_coverage, image_probability, block_size):
-    """Raise a ValueError unless all arguments are in [0, 1]."""
-    for name, value in (
-        ("image_coverage", image_coverage),
-        ("image_probability", image_probability),
-        ("block_size", block_size),
-    ):
-        if not 0 <= value <= 1:
-            raise ValueError(
-                f"{name} is out of range. Expected: a number in [0, 1]. Received: {value}."
-            )
-    low, high = noise_coverage
-    if not 0 <= low <= high <= 1:
-        raise ValueError(
-            "noise_coverage is out of range. Expected: a smallest and a largest fraction in "
-            f"[0, 1]. Received: {noise_coverage}."
-        )

@@ -1,6 +1,7 @@
 """Knowledge distillation: a student trained on labels and on a frozen teacher's predictions."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ class Distiller(keras.Model):
         return total + sum(ops.sum(loss) for loss in self.losses)
 
 
+@dataclass(frozen=True)
 class Teacher:
     """A frozen model that predicts the probabilities of a student's labels.
 
@@ -90,16 +92,13 @@ class Teacher:
         thresholds: operating points of TorchXRayVision's outputs; None uses the plain sigmoid.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        indices: Sequence[int | str | None],
-        trained: Sequence[int],
-        thresholds: Sequence[float] | None = None,
-    ):
-        model.trainable = False
-        self.model, self.indices = model, tuple(indices)
-        self.trained, self.thresholds = tuple(trained), thresholds
+    model: keras.Model
+    indices: Sequence[int | str | None]
+    trained: Sequence[int]
+    thresholds: Sequence[float] | None = None
+
+    def __post_init__(self):
+        self.model.trainable = False
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Predict the probabilities of the student's labels.
@@ -117,11 +116,8 @@ class Teacher:
 
     def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
         """Predict the probabilities for every image of a split, (num_images, num_labels)."""
-        bar = progress_bar(
-            progress,
-            iterable=split.to_dataset(batch_size),
-            desc="teacher predictions",
-        )
+        batches = split.to_dataset(batch_size)
+        bar = progress_bar(progress, iterable=batches, desc="teacher predictions")
         return np.concatenate([self(images) for images, _ in bar])
 
 
@@ -142,17 +138,15 @@ def select_outputs(
     """
     logits = np.asarray(logits, dtype=np.float64)
     predicted = expit(logits) if thresholds is None else probabilities(logits, thresholds)
-    columns = []
-    for index in indices:
+    columns = np.full((len(logits), len(indices)), np.nan, dtype=np.float32)
+    for column, index in zip(columns.T, indices, strict=True):
         if index == NO_FINDING:
             # The sum of log(1 - p) keeps digits that a product of eighteen factors would lose.
             log_absent = -np.logaddexp(0, logits) if thresholds is None else np.log1p(-predicted)
-            columns.append(np.exp(log_absent[:, list(trained)].sum(axis=1)))
-        elif index is None or index not in trained:
-            columns.append(np.full(len(logits), np.nan))
-        else:
-            columns.append(predicted[:, index])
-    return np.stack(columns, axis=1).astype(np.float32)
+            column[:] = np.exp(log_absent[:, list(trained)].sum(axis=1))
+        elif index in trained:
+            column[:] = predicted[:, index]
+    return columns
 
 
 def match_labels(

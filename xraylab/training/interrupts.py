@@ -22,23 +22,32 @@ class TrainingInterrupted(RuntimeError):
         self.path, self.step, self.out_of_time = path, step, out_of_time
 
 
-class StopRequest:
-    """A flag that Ctrl-C and SIGTERM set while a ``with`` block runs.
+class Interrupts:
+    """Ctrl-C and SIGTERM while a ``with`` block runs, and a deadline.
 
     A second signal raises ``KeyboardInterrupt`` at once. Outside the main thread, where Python does
-    not deliver signals, the flag stays false.
+    not deliver signals, there is only the deadline. The next operation is assumed to take at most
+    twice as long as the slowest of its kind so far.
+
+    Args:
+        hours: time limit, counted from now; None for no limit.
+
+    Attributes:
+        signaled: whether a signal has arrived.
+        validation_steps: duration of a validation in training steps, an upper bound that is used
+            until one was measured.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self):
-        self._requested = False
+    def __init__(self, hours: float | None):
+        self.signaled = False
+        self.deadline = None if hours is None else time.monotonic() + 3600 * hours
+        self.validation_steps = 1
+        self._slowest: dict[str, float] = {}
         self._former: dict[int, Any] = {}
 
-    def __bool__(self) -> bool:
-        return self._requested
-
-    def __enter__(self) -> "StopRequest":
+    def __enter__(self) -> "Interrupts":
         if threading.current_thread() is threading.main_thread():
             self._former = {number: signal.signal(number, self._handle) for number in self.SIGNALS}
         return self
@@ -49,28 +58,9 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def _handle(self, number, frame):
-        if self._requested:
+        if self.signaled:
             raise KeyboardInterrupt
-        self._requested = True
-
-
-class TimeLimit:
-    """A deadline for training, with estimates of how long the next operation takes.
-
-    The next operation is assumed to take at most twice as long as the slowest of its kind so far.
-
-    Args:
-        hours: the limit, counted from now; None for no limit.
-
-    Attributes:
-        validation_steps: duration of a validation in training steps, an upper bound that is used
-            until one was measured.
-    """
-
-    def __init__(self, hours: float | None):
-        self.moment = None if hours is None else time.monotonic() + 3600 * hours
-        self.validation_steps = 1
-        self._slowest: dict[str, float] = {}
+        self.signaled = True
 
     def record(self, operation: str, start: float) -> None:
         """Record that an operation that started at ``start`` has ended.
@@ -83,11 +73,12 @@ class TimeLimit:
         seconds = time.monotonic() - start
         self._slowest[operation] = max(self._slowest.get(operation, 0.0), seconds)
 
-    def is_near(self, operation: str) -> bool:
+    def out_of_time(self, operation: str) -> bool:
         """Return whether a ``"step"`` or ``"validation"``, then a checkpoint, may end too late."""
-        if self.moment is None:
+        if self.deadline is None:
             return False
         step = self._slowest.get("step", self._slowest.get("first step", 0.0))
         validation = self._slowest.get("validation", self.validation_steps * step)
         seconds = validation if operation == "validation" else step
-        return time.monotonic() + 2 * (seconds + self._slowest.get("checkpoint", 0.0)) > self.moment
+        seconds += self._slowest.get("checkpoint", 0.0)
+        return time.monotonic() + 2 * seconds > self.deadline

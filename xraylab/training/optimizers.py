@@ -170,26 +170,21 @@ def is_decayed(variable: keras.Variable) -> bool:
     return variable.path.endswith("kernel")
 
 
-def sublayers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    """Yield a layer's attributes that are layers, also those in lists and dictionaries, and theirs.
+def sublayers(value: Any, visited: set[int] | None = None) -> Iterator[keras.layers.Layer]:
+    """Yield a layer, the layers among its attributes and in lists and dictionaries, and theirs.
 
     Keras has no public way to list the layers inside a layer that is not a model.
     """
-    seen = set()
-
-    def walk(value):
-        if isinstance(value, keras.layers.Layer):
-            if id(value) not in seen:
-                seen.add(id(value))
-                yield value
-                children = [*vars(value).values(), *getattr(value, "layers", ())]
-                for child in children:
-                    yield from walk(child)
-        elif isinstance(value, dict):
-            for child in value.values():
-                yield from walk(child)
-        elif isinstance(value, list | tuple | set):
-            for child in value:
-                yield from walk(child)
-
-    return walk(layer)
+    visited = set() if visited is None else visited
+    if id(value) in visited:
+        return
+    if isinstance(value, keras.layers.Layer):
+        visited.add(id(value))
+        yield value
+        value = [*vars(value).values(), *getattr(value, "layers", ())]
+    elif isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple | set):
+        return
+    for child in value:
+        yield from sublayers(child, visited)

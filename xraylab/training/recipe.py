@@ -1,6 +1,7 @@
 """A recipe: every setting that determines the result of a training run."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,6 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -36,6 +36,11 @@ def _plain(options: Any) -> Any:
         raise ValueError(f"plain JSON values ({error})") from None
 
 
+def _absolute_root(options: dict[str, Any]) -> dict[str, Any]:
+    root = options.get("root")
+    return options | {"root": _absolute(root)} if isinstance(root, str) else options
+
+
 def _full_loss_name(name: str) -> str:
     """Return the name of a loss in full, also for the names that xraylab 0.1 used."""
     former = {"binary_focal": "binary_focal_crossentropy"}
@@ -49,6 +54,9 @@ NonNegative = Annotated[Finite, Field(ge=0)]
 Fraction = Annotated[Finite, Field(ge=0, lt=1)]
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_plain)]
 AbsolutePath = Annotated[StrictStr, AfterValidator(_absolute)]
+Source = Annotated[StrictStr, AfterValidator(lambda x: x if x in NAMED_SOURCES else _absolute(x))]
+# An unknown name raises a ValueError that suggests one.
+ModelName = Annotated[StrictStr, AfterValidator(lambda name: spec(name).name)]
 
 
 class Recipe(BaseModel):
@@ -104,8 +112,8 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    model: StrictStr = "rr_vit"
-    data: StrictStr = "phantom"
+    model: ModelName = "rr_vit"
+    data: Source = "phantom"
     size: PositiveInt = 64
     epochs: PositiveInt = 10
     batch_size: PositiveInt = 32
@@ -132,7 +140,7 @@ class Recipe(BaseModel):
     temperature: Positive = 1.0
     start_from: AbsolutePath | None = None
     model_options: Options = {}
-    data_options: Options = {}
+    data_options: Annotated[Options, AfterValidator(_absolute_root)] = {}
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 0
     num_images: PositiveInt | None = None
     label_names: tuple[StrictStr, ...] | None = None
@@ -150,60 +158,31 @@ class Recipe(BaseModel):
                 f"Invalid recipe field {field}. Expected: {expected}. Received: {first['input']!r}."
             ) from None
 
-    @field_validator("model")
-    @classmethod
-    def _known_model(cls, name: str) -> str:
-        spec(name)  # raises a ValueError that suggests a name
-        return name
-
-    @field_validator("data")
-    @classmethod
-    def _absolute_data(cls, source: str) -> str:
-        return source if source in NAMED_SOURCES else _absolute(source)
-
-    @field_validator("data_options")
-    @classmethod
-    def _absolute_root(cls, options: dict) -> dict:
-        root = options.get("root")
-        return options | {"root": _absolute(root)} if isinstance(root, str) else options
-
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
-        rules = (
-            (
-                self.final_learning_rate <= self.learning_rate,
-                "final_learning_rate must not exceed learning_rate",
-                (self.final_learning_rate, self.learning_rate),
+        masked = self.objective == "masked_reconstruction"
+        distilled = self.objective == "distillation"
+        rules = {
+            "final_learning_rate must not exceed learning_rate": (
+                self.final_learning_rate <= self.learning_rate
             ),
-            (
-                self.warmup + self.cooldown < 1,
-                "warmup and cooldown must add up to less than 1",
-                (self.warmup, self.cooldown),
+            "warmup and cooldown must add up to less than 1": self.warmup + self.cooldown < 1,
+            "accumulation must not exceed batch_size": self.accumulation <= self.batch_size,
+            'a teacher with objective="distillation", and with no other objective': (
+                distilled == (self.teacher is not None)
             ),
-            (
-                (self.objective == "distillation") == (self.teacher is not None),
-                'a teacher with objective="distillation", and with no other objective',
-                (self.objective, self.teacher),
+            "no augmentation with masked reconstruction, which corrupts the images itself": (
+                not (masked and self.augmentation)
             ),
-            (
-                self.objective != "masked_reconstruction" or not self.augmentation,
-                "no augmentation with masked reconstruction, which corrupts the images itself",
-                self.augmentation,
+            "num_images either as a field or in data_options": (
+                self.num_images is None or "num_images" not in self.data_options
             ),
-            (
-                self.accumulation <= self.batch_size,
-                "accumulation must not exceed batch_size",
-                (self.accumulation, self.batch_size),
-            ),
-            (
-                self.num_images is None or "num_images" not in self.data_options,
-                "num_images either as a field or in data_options",
-                (self.num_images, self.data_options),
-            ),
-        )
-        for holds, expected, received in rules:
+        }
+        for rule, holds in rules.items():
             if not holds:
-                raise ValueError(f"Invalid recipe. Expected: {expected}. Received: {received}.")
+                names = [word for word in re.findall(r"\w+", rule) if hasattr(self, word)]
+                received = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+                raise ValueError(f"Invalid recipe. Expected: {rule}. Received: {received}.")
         return self
 
     def replace(self, **changes: Any) -> "Recipe":

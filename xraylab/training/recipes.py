@@ -7,8 +7,9 @@ published one, its parent.
 
 import fnmatch
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from xraylab.data import data_root
 from xraylab.models import list_models
@@ -26,11 +27,11 @@ SLIDES_NOTE = (
 
 PAPER_NOTE = (
     "Settings of the paper's appendix P; its RandAugment is approximated by that of Keras, see "
-    "xraylab.training.augmentation.RandAugment. The paper's released code differs: a second sigmoid before the "
-    "loss of the baseline, and a region-proposal head without a gradient (chapter 18). Download "
-    "CheXpert from its publishers and set data_options.root to its folder. The teacher's public "
-    "weights belong in teachers/ in the data folder of xraylab (chapter 13); or set teacher to the "
-    "file."
+    "xraylab.training.augmentation.RandAugment. The paper's released code differs: a second "
+    "sigmoid before the loss of the baseline, and a region-proposal head without a gradient "
+    "(chapter 18). Download CheXpert from its publishers and set data_options.root to its folder. "
+    "The teacher's public weights belong in teachers/ in the data folder of xraylab (chapter 13); "
+    "or set teacher to the file."
 )
 
 
@@ -78,80 +79,69 @@ class NamedRecipe:
 
     def describe(self) -> str:
         """Return a paragraph: note, command, cost and expected score."""
+        hours = {machine: self.hours(machine) for machine in MEASURED}
         costs = [
-            f"{hours:.1f} h on {machine}"
-            for machine in MEASURED
-            if (hours := self.hours(machine)) is not None
+            f"{number:.1f} h on {name}" for name, number in hours.items() if number is not None
         ]
-        return "\n".join(
-            [
-                f"{self.name} (after {self.source})",
-                self.note,
-                f"Command: {self.command}",
-                f"Cost of training: {', '.join(costs) or 'not measured'}.",
-                "Expected score: unknown until a run has been recorded.",
-            ]
+        return (
+            f"{self.name} (after {self.source})\n{self.note}\nCommand: {self.command}\n"
+            f"Cost of training: {', '.join(costs) or 'not measured'}.\n"
+            "Expected score: unknown until a run has been recorded."
         )
 
 
-def _slides():
-    """Yield the recipes of the slides' tables: stem, recipe, source and note."""
-    rows = {
-        "resnet50": {"learning_rate": 1e-3},
-        "densenet121": {"learning_rate": 1e-3},
-        "efficientnet_b0": {"learning_rate": 1e-3},
-        "medvit_large": {"learning_rate": 5e-4},
-        "dbct": {"learning_rate": 5e-4, "loss": "binary_focal_crossentropy"},
-        "rr_vit": {"learning_rate": 1e-3},
-        "hybrid_rr_vit": {"learning_rate": 5e-4},
-    }
-    for model, changes in rows.items():
-        for size in (64, 128, 224):
-            published = Recipe(
-                model=model,
-                data="chestmnist",
-                size=size,
-                epochs=30,
-                batch_size=64,
-                weight_decay=1e-4,
-                decay_exclusions=False,
-                augmentation={"presets": "slides"},
-                **changes,
-            )
-            yield f"{model}_{size}", published, "pham2026", SLIDES_NOTE
+SLIDES = {
+    "resnet50": {"learning_rate": 1e-3},
+    "densenet121": {"learning_rate": 1e-3},
+    "efficientnet_b0": {"learning_rate": 1e-3},
+    "medvit_large": {"learning_rate": 5e-4},
+    "dbct": {"learning_rate": 5e-4, "loss": "binary_focal_crossentropy"},
+    "rr_vit": {"learning_rate": 1e-3},
+    "hybrid_rr_vit": {"learning_rate": 5e-4},
+}
+"""Fields of the slides' models; each has three sizes."""
 
+SLIDES_COMMON = {
+    "data": "chestmnist",
+    "epochs": 30,
+    "batch_size": 64,
+    "weight_decay": 1e-4,
+    "decay_exclusions": False,
+    "augmentation": {"presets": "slides"},
+}
 
-def _paper():
-    """Yield the recipes of the MXA paper's ablation."""
-    baseline = Recipe(
-        model="efficientvit_m5",
-        data="chexpert",
-        data_options={"uncertain": "ones"},
-        size=224,
-        epochs=50,
-        batch_size=512,
-        learning_rate=1e-3,
-        final_learning_rate=1e-5,
-        warmup=0.1,  # 5 of 50 epochs
-        cooldown=0.2,  # 10 of 50 epochs
-        weight_decay=0.025,
-        adaptive_clip=0.02,
-        ema=0.99996,
-        augmentation={"presets": "randaugment"},
-        precision="auto",
-    )
-    mxa = baseline.replace(model="efficientvit_m5_mxa", model_options={"arrangement": "authors"})
-    taught = mxa.replace(
-        objective="distillation",
-        teacher=str(data_root() / "teachers" / "densenet121-res224-chex.safetensors"),
-        teacher_options={"trained": "chex"},
-        distillation_weight=0.5,
-        temperature=1.0,
-    )
-    yield "efficientvit_m5_224", baseline, "rand2025", PAPER_NOTE
-    yield "efficientvit_m5_mxa_224", mxa, "rand2025", PAPER_NOTE
-    yield "efficientvit_m5_mxa_kd_224", taught, "rand2025", PAPER_NOTE
+PAPER_COMMON = {
+    "data": "chexpert",
+    "data_options": {"uncertain": "ones"},
+    "size": 224,
+    "epochs": 50,
+    "batch_size": 512,
+    "learning_rate": 1e-3,
+    "final_learning_rate": 1e-5,
+    "warmup": 0.1,  # 5 of 50 epochs
+    "cooldown": 0.2,  # 10 of 50 epochs
+    "weight_decay": 0.025,
+    "adaptive_clip": 0.02,
+    "ema": 0.99996,
+    "augmentation": {"presets": "randaugment"},
+    "precision": "auto",
+}
 
+MXA = {"model": "efficientvit_m5_mxa", "model_options": {"arrangement": "authors"}}
+
+PAPER = {
+    "efficientvit_m5_224": {"model": "efficientvit_m5"},
+    "efficientvit_m5_mxa_224": MXA,
+    "efficientvit_m5_mxa_kd_224": {
+        **MXA,
+        "objective": "distillation",
+        "teacher": str(data_root() / "teachers" / "densenet121-res224-chex.safetensors"),
+        "teacher_options": {"trained": "chex"},
+        "distillation_weight": 0.5,
+        "temperature": 1.0,
+    },
+}
+"""Fields of the rows of the MXA paper's ablation."""
 
 TUNED = {
     "loss": "asymmetric",
@@ -165,60 +155,47 @@ TUNED = {
 }
 """Fields that all tuned recipes share."""
 
-TUNED_NOTE = (
-    "Ours: small rotations and translations without mirroring; averaged weights; weight decay for "
-    "kernels only; gradient clipping; {loss}. Chosen from common practice, not by a search."
-)
-
 LOSS_NOTES = {
     "asymmetric": "the asymmetric loss, because findings are rare",
     "binary_focal_crossentropy": "the focal loss of the model's description",
     "binary_crossentropy": "cross-entropy, with uncertain labels treated as unknown",
 }
 
+TUNED_NOTES = {
+    loss: "Ours: small rotations and translations without mirroring; averaged weights; weight "
+    f"decay for kernels only; gradient clipping; {note}. Chosen from common practice, not by a "
+    "search."
+    for loss, note in LOSS_NOTES.items()
+}
 
-def _lt_vit():
-    """Yield our recipes for LT-ViT, whose source does not publish its settings."""
-    pretraining = Recipe(
-        model="lt_vit_tiny",
-        data="chestmnist",
-        size=64,
-        objective="masked_reconstruction",
-        epochs=100,
-        batch_size=64,
-        learning_rate=5e-4,
-        weight_decay=0.05,
-        precision="auto",
-    )
-    yield "lt_vit_tiny_64_pretraining", pretraining, "marikkar2023", "Everything here is ours."
-    scratch = pretraining.replace(objective="classification", epochs=30, **TUNED)
-    note = TUNED_NOTE.format(loss=LOSS_NOTES[scratch.loss])
-    yield "lt_vit_tiny_64_tuned", scratch, "marikkar2023", note
+SMALL_NOTE = "The paper trains the largest model, at 224 px. " + TUNED_NOTES["asymmetric"]
 
+OURS_COMMON = {"data": "chestmnist", "size": 64, "epochs": 30, "batch_size": 64}
 
-def _efficientvit():
-    """Yield our recipes for the smallest EfficientViT on small images, with and without MXA."""
-    note = "The paper trains the largest model, at 224 px. " + TUNED_NOTE.format(
-        loss=LOSS_NOTES["asymmetric"]
-    )
-    plain = Recipe(
-        model="efficientvit_m0",
-        data="chestmnist",
-        size=64,
-        epochs=30,
-        batch_size=64,
-        learning_rate=1e-3,
-        **TUNED,
-    )
-    yield "efficientvit_m0_64_tuned", plain, "rand2025", note
-    options = {"arrangement": "paper"}
-    mxa = plain.replace(model="efficientvit_m0_mxa", model_options=options)
-    yield "efficientvit_m0_mxa_64_tuned", mxa, "rand2025", note
+SMALL = {"model": "efficientvit_m0", "learning_rate": 1e-3, **TUNED}
+SMALL_MXA = SMALL | {"model": "efficientvit_m0_mxa", "model_options": {"arrangement": "paper"}}
+LT_VIT = {"model": "lt_vit_tiny", "learning_rate": 5e-4, **TUNED}
+PRETRAINING = {
+    "model": "lt_vit_tiny",
+    "learning_rate": 5e-4,
+    "objective": "masked_reconstruction",
+    "epochs": 100,
+    "weight_decay": 0.05,
+    "precision": "auto",
+}
+
+OURS = (
+    ("efficientvit_m0_64_tuned", SMALL, "rand2025", SMALL_NOTE),
+    ("efficientvit_m0_mxa_64_tuned", SMALL_MXA, "rand2025", SMALL_NOTE),
+    ("lt_vit_tiny_64_pretraining", PRETRAINING, "marikkar2023", "Everything here is ours."),
+    ("lt_vit_tiny_64_tuned", LT_VIT, "marikkar2023", TUNED_NOTES["asymmetric"]),
+)
+"""Name, fields, source and note of models whose sources publish no settings at this size."""
 
 
-def _tuned(published):
+def _tuned(published: Recipe) -> Recipe:
     """Return our version of a published recipe."""
-    changes = dict(TUNED)
+    changes: dict[str, Any] = dict(TUNED)
     if published.model == "dbct":
         changes["loss"] = published.loss
     if published.data == "chexpert":
@@ -230,24 +207,25 @@ def _tuned(published):
     return published.replace(**changes)
 
 
-def _all_recipes():
-    """Return every recipe by name."""
-    found = {}
-    for row in (_slides, _paper):
-        for stem, published, source, note in row():
-            name = f"{stem}_as_published"
-            found[name] = NamedRecipe(name, published, None, source, note)
-            tuned = f"{stem}_tuned"
-            recipe = _tuned(published)
-            note = TUNED_NOTE.format(loss=LOSS_NOTES[recipe.loss])
-            found[tuned] = NamedRecipe(tuned, recipe, name, source, note)
-    for row in (_efficientvit, _lt_vit):
-        for name, recipe, source, note in row():
-            found[name] = NamedRecipe(name, recipe, None, source, note)
-    return found
+def _all_recipes() -> Iterator[NamedRecipe]:
+    """Yield every recipe."""
+    published = [
+        (f"{model}_{size}", {"model": model, "size": size, **SLIDES_COMMON, **fields})
+        for model, fields in SLIDES.items()
+        for size in (64, 128, 224)
+    ]
+    published += [(stem, PAPER_COMMON | fields) for stem, fields in PAPER.items()]
+    for stem, fields in published:
+        source, note = ("rand2025", PAPER_NOTE) if stem in PAPER else ("pham2026", SLIDES_NOTE)
+        parent = NamedRecipe(f"{stem}_as_published", Recipe(**fields), None, source, note)
+        tuned = _tuned(parent.recipe)
+        yield parent
+        yield NamedRecipe(f"{stem}_tuned", tuned, parent.name, source, TUNED_NOTES[tuned.loss])
+    for name, fields, source, note in OURS:
+        yield NamedRecipe(name, Recipe(**OURS_COMMON | fields), None, source, note)
 
 
-RECIPES: dict[str, NamedRecipe] = _all_recipes()
+RECIPES: dict[str, NamedRecipe] = {named.name: named for named in _all_recipes()}
 """All :class:`NamedRecipe` by name."""
 
 

@@ -51,10 +51,13 @@ def commit() -> str | None:
         return None
 
 
-def write_report(run: Run, objective: Any, splits: dict[str, Split], state: dict[str, Any]) -> None:
-    """Score the best weights on the validation images and write ``report.json``.
+def write_report(
+    path: Path, run: Run, objective: Any, splits: dict[str, Split], state: dict[str, Any]
+) -> None:
+    """Score the best weights on the validation images and write the report of a run.
 
     Args:
+        path: the file.
         run: the run.
         objective: its objective, of ``xraylab.training.objectives``.
         splits: its images by split.
@@ -71,7 +74,7 @@ def write_report(run: Run, objective: Any, splits: dict[str, Split], state: dict
             prevalence=run.facts["train_prevalence"],
         ).to_dict()
     write_json(
-        run.path / "report.json",
+        path,
         {
             "recipe": run.recipe.to_dict(),
             "source": spec(run.recipe.model).source,

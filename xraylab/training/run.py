@@ -25,18 +25,13 @@ import h5py
 import keras
 
 from xraylab import data, io, models
+from xraylab.arguments import invalid_argument
 from xraylab.models.gmml import load_encoder
+from xraylab.models.weights import load_under_new_head
 from xraylab.training.recipe import Recipe
 
-FILES = (
-    "checkpoints",
-    "history.json",
-    "best.weights.h5",
-    "last.weights.h5",
-    "report.json",
-    "teacher.npy",
-)
-"""Files and folders of a run beside ``run.json``; none of them may exist before it starts."""
+FILES = ("history.json", "best.weights.h5", "last.weights.h5", "report.json", "teacher.npy")
+"""Files of a run beside ``run.json``, which must not exist before it starts."""
 
 
 class RunLocked(RuntimeError):
@@ -103,9 +98,7 @@ class Run:
     def weights_file(self, weights: str = "best") -> Path:
         """Return the path of the run's ``"best"`` or ``"last"`` weights; raises as above."""
         if weights not in ("best", "last"):
-            raise ValueError(
-                f"Invalid argument weights. Expected: 'best' or 'last'. Received: {weights!r}."
-            )
+            raise invalid_argument("weights", "'best' or 'last'", repr(weights))
         path = self.path / f"{weights}.weights.h5"
         if not path.exists():
             raise FileNotFoundError(
@@ -126,18 +119,15 @@ def lock_run(path: Path) -> Iterator[None]:
     Raises:
         RunLocked: if another process is training there.
     """
-    try:
-        holder = io.lock(path / ".lock", timeout=0)
-        holder.__enter__()
-    except TimeoutError:
-        raise RunLocked(
-            f"Another process is training in {path}. Wait for it or stop it, or choose another "
-            "--out."
-        ) from None
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(io.lock(path / ".lock", timeout=0))
+        except TimeoutError:
+            raise RunLocked(
+                f"Another process is training in {path}. Wait for it or stop it, or choose another "
+                "--out."
+            ) from None
         yield
-    finally:
-        holder.__exit__(None, None, None)
 
 
 def build_model(recipe: Recipe) -> keras.Model:
@@ -150,10 +140,7 @@ def build_model(recipe: Recipe) -> keras.Model:
     if recipe.reconstruction_weight != 1.0:
         options["reconstruction_weight"] = recipe.reconstruction_weight
     num_labels = len(recipe.label_names)
-    model = models.build(recipe.model, image_size=recipe.size, num_labels=num_labels, **options)
-    if hasattr(model, "reconstruction_weight"):
-        model.reconstruction_weight = recipe.reconstruction_weight
-    return model
+    return models.build(recipe.model, image_size=recipe.size, num_labels=num_labels, **options)
 
 
 def load_images(recipe: Recipe, split: str, progress: bool = True) -> data.Split:
@@ -161,13 +148,9 @@ def load_images(recipe: Recipe, split: str, progress: bool = True) -> data.Split
     options = dict(recipe.data_options)
     if split == "train" and recipe.num_images is not None:
         options["num_images"] = recipe.num_images
+    names = recipe.label_names
     return data.load(
-        recipe.data,
-        size=recipe.size,
-        split=split,
-        label_names=recipe.label_names,
-        progress=progress,
-        **options,
+        recipe.data, recipe.size, split, label_names=names, progress=progress, **options
     )
 
 
@@ -184,35 +167,19 @@ def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
     if recipe.start_from is None:
         return
     former = Run(recipe.start_from)
-    path = former.weights_file("best")
+    path, names = former.weights_file("best"), former.recipe.label_names
     if former.recipe.objective == "masked_reconstruction":
         load_encoder(model, path)
-    elif former.recipe.label_names == recipe.label_names:
+    elif names == recipe.label_names:
         model.load_weights(path)
     else:
-        _load_all_but_labels(former, model)
+        load_under_new_head(model, path)
         warnings.warn(
-            f"{former.path} was trained for other labels ({', '.join(former.recipe.label_names)}). "
-            f"Its weights are loaded, except the classifier, which starts at random for "
+            f"{former.path} was trained for other labels ({', '.join(names)}). Its weights are "
+            "loaded, except the classifier, which starts at random for "
             f"{', '.join(recipe.label_names)}.",
             stacklevel=2,
         )
-
-
-def _load_all_but_labels(former: Run, model: keras.Model) -> None:
-    """Copy a former run's weights, except those whose shape depends on the number of labels."""
-    loaded = former.load_model("best")
-    # The same model with one label more shows which weights belong to the labels.
-    names = (*former.recipe.label_names, "another")
-    larger = build_model(former.recipe.replace(label_names=names))
-    if len(loaded.weights) != len(model.weights):
-        raise ValueError(
-            f"{former.path} holds another architecture. Expected: {model.name} with "
-            f"{len(model.weights)} weights. Received: {len(loaded.weights)} weights."
-        )
-    for target, source, other in zip(model.weights, loaded.weights, larger.weights, strict=True):
-        if source.shape == other.shape:
-            target.assign(source)
 
 
 def write_weights(path: Path, model: keras.Model, facts: dict | None = None) -> None:

@@ -1,6 +1,5 @@
 """Starting and resuming a run: the checks before the first step."""
 
-import inspect
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,11 +31,11 @@ def prepare(
     if recipe.label_names is None:
         recipe = recipe.replace(label_names=data.labels_of(recipe.data))
     if recipe.precision == "auto":
-        recipe = recipe.replace(precision=_precision(out))
-    parameters = inspect.signature(load_teacher).parameters.values()
-    known = [parameter.name for parameter in parameters if parameter.kind == parameter.KEYWORD_ONLY]
+        started = (out / "run.json").exists()
+        precision = Run(out).recipe.precision if started else fastest_precision()
+        recipe = recipe.replace(precision=precision)
     for name in recipe.teacher_options:
-        require_choice("teacher_options", name, known)
+        require_choice("teacher_options", name, load_teacher.__kwdefaults__)
     for name in recipe.loss_options:
         require_choice("loss_options", name, losses.option_names(recipe.loss))
     keras.utils.set_random_seed(recipe.seed)
@@ -50,14 +49,6 @@ def prepare(
     splits = {name: load_images(given, name, progress) for name in ("train", "val")}
     require_labels(recipe, splits["train"])
     return recipe, model, splits
-
-
-def _precision(out):
-    """Return the precision that a run started with, or the fastest one here."""
-    try:
-        return Run(out).recipe.precision
-    except FileNotFoundError:
-        return fastest_precision()
 
 
 def require_labels(recipe: Recipe, split: Split) -> None:
@@ -92,18 +83,16 @@ def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) 
             "commit": commit(),
             "begun": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        _write_facts(out, facts)
-        return Run(out)
+        return _write_facts(out, facts)
     run = Run(out)
     if not resume:
         raise FileExistsError(
             f"{run.path} already holds a run, started {run.facts['begun']}. Add --resume "
             "(resume=True) to continue it, or choose another --out."
         )
-    changed = run.recipe.differences(recipe)
-    for name in LOCATIONS:
-        changed.pop(name, None)
-    extended = "epochs" in changed and recipe.epochs > run.recipe.epochs
+    changes = run.recipe.differences(recipe)
+    changed = {name: values for name, values in changes.items() if name not in LOCATIONS}
+    extended = recipe.epochs > run.recipe.epochs
     if extended:
         del changed["epochs"]
     if changed:
@@ -141,20 +130,21 @@ def _extend(run: Run, epochs: int) -> Run:
         *run.facts.get("extended", ()),
         {"from": run.recipe.epochs, "to": epochs, "after_epoch": len(run.history)},
     ]
-    _write_facts(run.path, facts)
+    # The report first: a run that is killed in between must not appear to be finished.
     (run.path / "report.json").unlink(missing_ok=True)
-    return Run(run.path)
+    return _write_facts(run.path, facts)
 
 
-def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
+def _write_facts(folder: Path, facts: dict[str, Any]) -> Run:
     path = folder / "run.json"
     with explain_write_errors(path, folder / "checkpoints"):
         io.write_json(path, facts)
+    return Run(folder)
 
 
 def _require_no_remains(out: Path) -> None:
     """Raise if a folder without run.json holds other files of a run."""
-    left = [name for name in FILES if (out / name).exists()]
+    left = [name for name in ("checkpoints", *FILES) if (out / name).exists()]
     if left:
         raise FileExistsError(
             f"{out} holds {', '.join(left)} of a run, but its run.json is missing. Restore "
