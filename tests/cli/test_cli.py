@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from xraylab import evaluation, training
+from xraylab import evaluation, models, training
 from xraylab.cli import app, console
 from xraylab.cli.train import train
 
@@ -53,14 +53,28 @@ def test_recipes_are_listed_and_shown_with_their_changes():
         assert words in text
 
 
-def test_options_override_a_recipe(image_file, tmp_path):
-    text = xraylab(
+@pytest.fixture
+def requested(run, monkeypatch):
+    """Collect the recipes that ``xraylab train`` passes on, instead of training."""
+    recipes = []
+
+    def fit(recipe, out, **options):
+        recipes.append(recipe)
+        return training.Run(run)
+
+    monkeypatch.setattr(training, "fit", fit)
+    return recipes
+
+
+def test_options_override_a_recipe(requested, image_file, tmp_path):
+    xraylab(
         "train", "rr_vit_64_tuned", "--data", image_file, "--size", "16", "--epochs", "1",
         "--label-names", LABELS, "--set", "ema=0.9", "--set", "augmentation.rotate=2",
         "--out", tmp_path / "run",
     )  # fmt: skip
-    assert "finished 1 epoch" in text
-    recipe = training.Run(tmp_path / "run").recipe
+    (recipe,) = requested
+    assert (recipe.model, recipe.data, recipe.size) == ("rr_vit", str(image_file), 16)
+    assert recipe.label_names == tuple(LABELS.split(","))
     assert recipe.ema == 0.9
     assert recipe.augmentation == {"presets": "images", "rotate": 2}
     assert recipe.loss == "asymmetric"
@@ -121,10 +135,9 @@ def test_invalid_paths_are_rejected(arguments, message, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a_file"]
 
 
-def test_short_loss_names_are_accepted(image_file, tmp_path):
-    arguments = (*TRAIN, "--data", image_file, "--epochs", 1)
-    xraylab(*arguments, "--loss", "focal", "--out", tmp_path / "run")
-    assert training.Run(tmp_path / "run").recipe.loss == "binary_focal_crossentropy"
+def test_short_loss_names_are_accepted(requested, tmp_path):
+    xraylab(*TRAIN, "--loss", "focal", "--out", tmp_path / "run")
+    assert requested[0].loss == "binary_focal_crossentropy"
 
 
 def test_a_run_is_not_overwritten(run, image_file):
@@ -200,18 +213,30 @@ def test_calibrate_reports_negative_slopes(run, tmp_path, monkeypatch):
     assert "Threshold, youden" in text
     saved = json.loads((copy / "calibration.json").read_text())
     assert len(saved["thresholds"]["f1"]) == len(saved["label_names"]) == 3
-    fitted = evaluation.load_calibration(copy)
-    platt = dataclasses.replace(fitted.platt, slope=(1.0, -0.5, 2.0))
-    fitted = dataclasses.replace(fitted, platt=platt)
-    monkeypatch.setattr(evaluation, "calibrate", lambda path: fitted)
-    assert "negative slope for second." in xraylab("calibrate", copy)
+    logits = models.predict_logits
+    monkeypatch.setattr(models, "predict_logits", lambda *arguments: -logits(*arguments))
+    text = xraylab("calibrate", copy)
+    negative = evaluation.load_calibration(copy).platt.negative_slopes
+    names = ", ".join(saved["label_names"][k] for k in negative)
+    assert names
+    assert text.count("negative slope") == text.count(f"negative slope for {names}.") == 1
 
 
-def test_bench_measures_a_model(monkeypatch):
-    found = json.loads(xraylab("bench", "rr_vit_toy", "--size", 32, "--rounds", 3, "--json"))
-    assert found["latency_p50"] > 0
-    cost = evaluation.DeviceCost(**found)
-    monkeypatch.setattr(evaluation, "device_cost", lambda *args, **options: cost)
-    text = xraylab("bench", "rr_vit_toy", "--size", 32)
-    assert f"{found['latency_p50']:.1f} ms (median)" in text
-    assert "images/s" in text
+def test_bench_prints_the_measured_cost(monkeypatch):
+    environment = {"backend": "TensorFlow", "devices": ["CPU"]}
+    cost = evaluation.DeviceCost(
+        "x", 32, 12_345, None, 1.25, 2.5, {"32": 640.0}, 1, 2, 3, environment
+    )
+    measured = []
+
+    def device_cost(*arguments, **options):
+        measured.append((arguments, options))
+        return cost
+
+    monkeypatch.setattr(evaluation, "device_cost", device_cost)
+    arguments = ("bench", "rr_vit_toy", "--size", 32, "--rounds", 3)
+    assert json.loads(xraylab(*arguments, "--json")) == dataclasses.asdict(cost)
+    assert measured == [(("rr_vit_toy", 32), {"rounds": 3})]
+    text = xraylab(*arguments)
+    for words in ("12,345", "1.2 ms (median)", "640.0 images/s", "not available on this system"):
+        assert words in text

@@ -16,7 +16,7 @@ def test_cost_of_a_small_model():
     assert found.environment["backend"]
     if found.training_bytes is not None:
         assert min(found.training_bytes, found.inference_bytes) > 1e6
-    assert found.to_dict()["rounds"] == 5
+    assert found.rounds == 5
 
 
 def test_invalid_arguments_are_refused():

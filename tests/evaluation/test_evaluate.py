@@ -66,7 +66,7 @@ def test_plain_keras_model_on_a_split(split):
 
 
 def test_model_without_a_split_is_refused(run):
-    with pytest.raises(ValueError, match="Expected: evaluate"):
+    with pytest.raises(ValueError, match=r"Expected: a split of xraylab\.data\.load"):
         evaluation.evaluate(run.load_model("best"), "test")
 
 

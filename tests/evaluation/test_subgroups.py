@@ -88,10 +88,10 @@ def test_age_bands():
 @pytest.mark.parametrize(
     ("groups", "options", "message"),
     [
-        (["a"], {}, "groups: Expected: 3 values"),
+        (["a"], {}, r"groups\. Expected: 3 values"),
         (["", None, ""], {}, "at least 1 images"),
         (["a", "a", "b"], {"min_images": 5}, "at least 5 images"),
-        (["a", "a", "b"], {"score": "auc"}, "scores: Expected"),
+        (["a", "a", "b"], {"score": "auc"}, r"scores\. Expected"),
     ],
 )
 def test_invalid_arguments_are_refused(groups, options, message):

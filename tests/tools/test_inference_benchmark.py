@@ -57,11 +57,11 @@ def test_a_ratio_above_one_says_that_ours_is_faster(inference):
     ],
 )
 def test_what_is_measured(inference, arguments, expected):
-    options = inference.parsed(arguments)
+    options = inference.parse_arguments(arguments)
     assert options.threads == 2
     assert ", ".join(f"{name} {size}" for name, size in inference.cases(options)) == expected
 
 
 def test_impossible_options_are_refused(inference):
     with pytest.raises(SystemExit):
-        inference.parsed(["--threads", "0"])
+        inference.parse_arguments(["--threads", "0"])

@@ -1,6 +1,7 @@
 """``xraylab bench``: time and memory of a model on this device."""
 
 import os
+from dataclasses import asdict
 from typing import Annotated
 
 from typer import Argument, Option
@@ -25,7 +26,7 @@ def bench(
     with Console(stderr=True).status(f"measuring {name} at {size} px …"):
         cost = device_cost(name, size, rounds=rounds)
     if json:
-        Console().print_json(data=cost.to_dict())
+        Console().print_json(data=asdict(cost))
         return
     environment = cost.environment
     devices = ", ".join(environment["devices"])

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
+from xraylab.arguments import invalid_argument
 from xraylab.evaluation.thresholds import RULES, choose_thresholds
 
 
@@ -37,10 +38,8 @@ class Calibration:
         """
         logits = np.asarray(logits, dtype=np.float64)
         if logits.ndim != 2 or logits.shape[1] != len(self.slope):
-            raise ValueError(
-                f"logits: Expected: shape (num_images, {len(self.slope)}). "
-                f"Received: shape {logits.shape}"
-            )
+            expected = f"shape (num_images, {len(self.slope)})"
+            raise invalid_argument("logits", expected, f"shape {logits.shape}")
         return expit(logits * np.array(self.slope) + np.array(self.offset))
 
     @property
@@ -82,10 +81,10 @@ def fit_calibration(y_true: ArrayLike, logits: ArrayLike) -> CalibrationResult:
     except ValueError:  # the arguments are valid, as fit_platt accepted them
         temperature = None
     probabilities = expit(np.asarray(logits, dtype=np.float64))
-    thresholds = {}
-    for rule in RULES:
-        chosen = choose_thresholds(y_true, probabilities, rule)
-        thresholds[rule] = tuple(None if np.isnan(t) else float(t) for t in chosen)
+    chosen = {rule: choose_thresholds(y_true, probabilities, rule).tolist() for rule in RULES}
+    thresholds = {
+        rule: tuple(None if np.isnan(t) else t for t in values) for rule, values in chosen.items()
+    }
     return CalibrationResult(temperature, platt, thresholds)
 
 
@@ -178,17 +177,14 @@ def _check_logits(y_true, logits):
     y_true = np.asarray(y_true, dtype=np.float64)
     logits = np.asarray(logits, dtype=np.float64)
     if y_true.ndim != 2 or y_true.shape != logits.shape or not y_true.size:
-        raise ValueError(
-            "Expected: y_true and logits of one shape (num_images, num_labels), not empty. "
-            f"Received: {y_true.shape} and {logits.shape}"
-        )
+        expected = "arrays of one shape (num_images, num_labels), not empty"
+        received = f"{y_true.shape} and {logits.shape}"
+        raise invalid_argument("y_true or logits", expected, received)
     if not np.isfinite(logits).all():
         bad = int((~np.isfinite(logits)).sum())
-        raise ValueError(f"logits: Expected: finite values. Received: {bad} NaN or infinite values")
+        raise invalid_argument("logits", "finite values", f"{bad} NaN or infinite values")
     values = np.unique(y_true[~np.isnan(y_true)])
     if values.tolist() != [0, 1]:
-        raise ValueError(
-            "y_true: Expected: both 0 and 1, and NaN where unknown. "
-            f"Received: known values {values[:5].tolist()}"
-        )
+        received = f"known values {values[:5].tolist()}"
+        raise invalid_argument("y_true", "both 0 and 1, and NaN where unknown", received)
     return y_true, logits

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,10 +53,6 @@ class DeviceCost:
     training_bytes: int | None
     rounds: int
     environment: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to a dictionary, for JSON."""
-        return asdict(self)
 
 
 def device_cost(

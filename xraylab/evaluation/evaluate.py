@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from xraylab import data, io, metrics
+from xraylab.arguments import invalid_argument
 from xraylab.evaluation.intervals import Interval, bootstrap
 
 if TYPE_CHECKING:
@@ -102,55 +103,33 @@ def evaluate(
     from xraylab.training import Run
 
     run = Run(model) if isinstance(model, str | Path) else model
-    if not isinstance(run, Run):
+    of_run, stored = {}, False
+    if isinstance(run, Run):
+        run.require_classifier()
+        of_run = {"run": str(run.path), "weights": weights, "epochs": len(run.history)}
+        model = run.load_model(weights)
+        if prevalence is None:
+            prevalence = run.facts["train_prevalence"]
         if not isinstance(split, data.Split):
-            raise ValueError(
-                "A model needs images. Expected: evaluate(model, split) with a split of "
-                f"xraylab.data.load. Received: split={split!r}"
-            )
-        return Evaluation(**_score(model, split, None, prevalence, replicates, progress))
-    run.require_classifier()
-    model = run.load_model(weights)
-    recipe = run.recipe
-    source = recipe.data if source is None else str(source)
-    own_data = source == recipe.data
-    stored = own_data and weights == "best" and not isinstance(split, data.Split)
-    if not isinstance(split, data.Split):
-        options = (recipe.data_options if own_data else {}) | (data_options or {})
-        split = data.load(
-            source,
-            size=recipe.size,
-            split=split,
-            label_names=recipe.label_names,
-            progress=progress,
-            **options,
-        )
-    if prevalence is None:
-        prevalence = run.facts["train_prevalence"]
-    result = Evaluation(
-        **_score(model, split, recipe.label_names, prevalence, replicates, progress),
-        run=str(run.path),
-        weights=weights,
-        epochs=len(run.history),
-    )
-    if stored:
-        io.write_json(run.path / f"scores-{result.split}.json", result)
-    return result
-
-
-def _score(model, split, label_names, prevalence, replicates, progress):
-    """Compute what an :class:`Evaluation` holds of a model on a split."""
-    label_names = split.label_names if label_names is None else label_names
+            recipe = run.recipe
+            source = recipe.data if source is None else str(source)
+            stored = source == recipe.data and weights == "best"
+            options = recipe.data_options if source == recipe.data else {}
+            options = {"size": recipe.size, "label_names": recipe.label_names, **options}
+            options |= {"split": split, "progress": progress, **(data_options or {})}
+            split = data.load(source, **options)
+    elif not isinstance(split, data.Split):
+        expected = "a split of xraylab.data.load for a model that is not from a run"
+        raise invalid_argument("split", expected, repr(split))
     y_true, probabilities = split.labels, predict(model, split)
-    return {
-        "source": split.source,
-        "split": split.split,
-        "simulated": split.simulated,
-        "fingerprint": split.fingerprint,
-        "score": metrics.score(
-            y_true, probabilities, label_names=label_names, prevalence=prevalence
-        ),
-        "intervals": bootstrap(
+    label_names = split.label_names
+    result = Evaluation(
+        source=split.source,
+        split=split.split,
+        simulated=split.simulated,
+        fingerprint=split.fingerprint,
+        score=metrics.score(y_true, probabilities, label_names=label_names, prevalence=prevalence),
+        intervals=bootstrap(
             y_true,
             probabilities,
             replicates,
@@ -158,7 +137,11 @@ def _score(model, split, label_names, prevalence, replicates, progress):
             patients=patients_of(split),
             progress=progress,
         ),
-    }
+        **of_run,
+    )
+    if stored:
+        io.write_json(run.path / f"scores-{result.split}.json", result)
+    return result
 
 
 def patients_of(split: data.Split) -> np.ndarray | None:

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import require_int
+from xraylab.arguments import invalid_argument, require_int
 from xraylab.evaluation.resampling import resamples
 from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_predictions, name_labels
@@ -43,18 +44,24 @@ class Difference(Interval):
     p_value: float
 
 
+class Resampling(TypedDict, total=False):
+    """Options of the resampling, described in :func:`bootstrap`."""
+
+    seed: int
+    patients: ArrayLike | None
+    strata: ArrayLike | None
+    progress: bool
+
+
 def bootstrap(
     y_true: ArrayLike,
     probabilities: ArrayLike,
     replicates: int = 1000,
     *,
     level: float = 0.95,
-    seed: int = 0,
     label_names: Sequence[str] | None = None,
     scores: Sequence[str] | None = None,
-    patients: ArrayLike | None = None,
-    strata: ArrayLike | None = None,
-    progress: bool = False,
+    **options: Unpack[Resampling],
 ) -> dict[str, Interval]:
     """Compute percentile bootstrap intervals of scores, resampling images or patients.
 
@@ -70,9 +77,9 @@ def bootstrap(
     Args:
         replicates: number of resamples, at least 1.
         level: nominal coverage, in (0, 1).
-        seed: seed of the resampling.
         label_names: names of the labels; by default the 14 findings, or ``label_0``, ``label_1`` ….
         scores: scores to compute, from :data:`SCORES` and the label names; by default all.
+        seed: seed of the resampling; 0 by default.
         patients: the patient of each image; patients are resampled with all their images.
         strata: groups that keep their sizes, such as images with and without a rare finding.
         progress: whether to show a progress bar.
@@ -87,7 +94,7 @@ def bootstrap(
     References: ``efron1993``, Ch. 13; resampling of clusters ``davison1997``, Sect. 3.8.
     """
     scorer = _ScoresByWeight(y_true, probabilities, label_names, scores)
-    table = score_resamples([scorer], replicates, level, seed, patients, strata, progress)[0]
+    (table,) = score_resamples([scorer], replicates, level, **options)
     return {name: Interval.of(table[:, j], level) for j, name in enumerate(scorer.names)}
 
 
@@ -98,12 +105,9 @@ def compare(
     replicates: int = 1000,
     *,
     level: float = 0.95,
-    seed: int = 0,
     label_names: Sequence[str] | None = None,
     scores: Sequence[str] | None = None,
-    patients: ArrayLike | None = None,
-    strata: ArrayLike | None = None,
-    progress: bool = False,
+    **options: Unpack[Resampling],
 ) -> dict[str, Difference]:
     """Compare the scores of two models on the same images by paired bootstrap.
 
@@ -115,7 +119,7 @@ def compare(
         first, second: (num_images, num_labels), probabilities in [0, 1].
 
     Args:
-        replicates, level, seed, label_names, scores, patients, strata, progress: as
+        replicates, level, label_names, scores, seed, patients, strata, progress: as
             :func:`bootstrap`.
 
     Returns:
@@ -128,7 +132,7 @@ def compare(
     References: ``efron1993``, Chs. 13 and 16; the added one ``davison1997``, Sect. 4.2.
     """
     pair = [_ScoresByWeight(y_true, model, label_names, scores) for model in (first, second)]
-    tables = score_resamples(pair, replicates, level, seed, patients, strata, progress)
+    tables = score_resamples(pair, replicates, level, **options)
     table = tables[1] - tables[0]
     differences = {}
     for j, name in enumerate(pair[0].names):
@@ -149,13 +153,12 @@ class _ScoresByWeight:
         self.num_images, num_labels = y_true.shape
         labels = name_labels(label_names, num_labels)
         if clash := sorted(set(labels) & set(SCORES)):
-            raise ValueError(f"label_names: {clash[0]!r} is the name of a score. Rename the label")
+            expected, hint = "names other than those of scores", "Rename the label."
+            raise invalid_argument("label_names", expected, repr(clash[0]), hint)
         choices = (*SCORES, *labels)
         self.names = choices if scores is None else tuple(scores)
         if not self.names or not set(self.names) <= set(choices):
-            raise ValueError(
-                f"scores: Expected: names from {', '.join(choices)}. Received: {list(self.names)}"
-            )
+            raise invalid_argument("scores", f"names from {', '.join(choices)}", list(self.names))
         averaged = {"macro_auc", "average_precision"} & set(self.names)
         self._rankings = {}  # name: (rows with a known label, their ranking)
         for k, name in enumerate(labels):
@@ -192,11 +195,13 @@ class _ScoresByWeight:
         return np.stack([found[name] for name in self.names], axis=1)
 
 
-def score_resamples(scorers, replicates, level, seed, patients, strata, progress):
+def score_resamples(
+    scorers, replicates, level, *, seed=0, patients=None, strata=None, progress=False
+):
     """Score the original images (row 0) and the same resamples with every scorer."""
     require_int("replicates", replicates, 1)
     if not 0 < level < 1:
-        raise ValueError(f"Invalid argument level. Expected: in (0, 1). Received: {level}.")
+        raise invalid_argument("level", "in (0, 1)", level)
     num_images = scorers[0].num_images
     rng = np.random.default_rng(seed)
     drawn = resamples(num_images, replicates, rng, patients=patients, strata=strata)

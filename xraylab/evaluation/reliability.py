@@ -1,13 +1,20 @@
 """Reliability curves, calibration error and Brier score, with bootstrap intervals."""
 
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from xraylab.arguments import require_choice, require_int
-from xraylab.evaluation.intervals import Interval, mean_of_defined, ratio, score_resamples
+from xraylab.evaluation.intervals import (
+    Interval,
+    Resampling,
+    mean_of_defined,
+    ratio,
+    score_resamples,
+)
 from xraylab.metrics import check_predictions
 
 
@@ -31,7 +38,8 @@ class Reliability:
     @property
     def error(self) -> float:
         """Expected calibration error: mean absolute gap, weighted by the number of images."""
-        return _error(self.mean_predicted, self.observed_frequency, self.count)
+        gaps = np.abs(self.mean_predicted - self.observed_frequency)
+        return float(np.average(gaps, weights=self.count))
 
 
 def reliability(
@@ -54,16 +62,19 @@ def reliability(
 
     References: ``guo2017``, Sect. 2; quantile bins ``nixon2019``; bounds ``wilson1927``.
     """
-    _check_bins(bins, strategy)
     y_true, known, probabilities = check_predictions(
         np.reshape(y_true, (-1, 1)), np.reshape(probabilities, (-1, 1))
     )
-    mean_predicted, frequency, count = _curve(y_true[known], probabilities[known], bins, strategy)
+    y_true, probabilities = y_true[known], probabilities[known]
+    bin_index = _bin_index(probabilities, bins, strategy)
+    _, bin_index, count = np.unique(bin_index, return_inverse=True, return_counts=True)
+    positives = np.bincount(bin_index, y_true)
     bounds = [
-        stats.binomtest(round(n * share), n).proportion_ci(method="wilson")
-        for n, share in zip(count.tolist(), frequency, strict=True)
+        stats.binomtest(int(k), n).proportion_ci(method="wilson")
+        for k, n in zip(positives, count.tolist(), strict=True)
     ]
-    return Reliability(mean_predicted, frequency, count, *np.transpose(bounds))
+    mean_predicted = np.bincount(bin_index, probabilities) / count
+    return Reliability(mean_predicted, positives / count, count, *np.transpose(bounds))
 
 
 def calibration_error(
@@ -89,14 +100,8 @@ def calibration_error(
 
     References: ``guo2017``, Sect. 2.
     """
-    _check_bins(bins, strategy)
-    y_true, known, probabilities = check_predictions(y_true, probabilities)
-    errors = [
-        _error(*_curve(y_true[rows, k], probabilities[rows, k], bins, strategy))
-        for k, rows in enumerate(known.T)
-        if rows.any()
-    ]
-    return float(np.mean(errors))
+    scorer = _CalibrationByWeight(y_true, probabilities, bins, strategy)
+    return float(scorer.score(np.ones((1, scorer.num_images)))[0, 0])
 
 
 def null_calibration_error(
@@ -157,10 +162,7 @@ def calibration_intervals(
     *,
     bins: int = 15,
     level: float = 0.95,
-    seed: int = 0,
-    patients: ArrayLike | None = None,
-    strata: ArrayLike | None = None,
-    progress: bool = False,
+    **options: Unpack[Resampling],
 ) -> dict[str, Interval]:
     """Compute bootstrap intervals of the calibration error and of the Brier score.
 
@@ -190,9 +192,8 @@ def calibration_intervals(
 
     References: basic intervals ``davison1997``, Sect. 5.2.
     """
-    _check_bins(bins, "quantile")
     scorer = _CalibrationByWeight(y_true, probabilities, bins)
-    table = score_resamples([scorer], replicates, level, seed, patients, strata, progress)[0]
+    (table,) = score_resamples([scorer], replicates, level, **options)
     error = Interval.of(table[:, 0], level)
     reflected = (max(0.0, 2 * error.value - bound) for bound in (error.high, error.low))
     return {
@@ -204,7 +205,7 @@ def calibration_intervals(
 class _CalibrationByWeight:
     """Gaps between probabilities and labels, to be summed under many weights of the images."""
 
-    def __init__(self, y_true, probabilities, bins):
+    def __init__(self, y_true, probabilities, bins, strategy="quantile"):
         y_true, known, probabilities = check_predictions(y_true, probabilities)
         self.num_images = len(y_true)
         self._known = known.astype(np.float64)
@@ -214,7 +215,7 @@ class _CalibrationByWeight:
         self._gaps_by_bin = np.zeros((self.num_images, len(self._labels), bins))
         for j, k in enumerate(self._labels):
             rows = np.flatnonzero(known[:, k])
-            bin_index = _bin_index(probabilities[rows, k], bins, "quantile")
+            bin_index = _bin_index(probabilities[rows, k], bins, strategy)
             self._gaps_by_bin[rows, j, bin_index] = gaps[rows, k]
 
     def score(self, weights):
@@ -227,29 +228,10 @@ class _CalibrationByWeight:
         return np.stack([mean_of_defined(errors.T), brier], axis=1)
 
 
-def _curve(y_true, probabilities, bins, strategy):
-    """Compute mean prediction, frequency of positives and count of each bin that is not empty."""
-    bin_index = _bin_index(probabilities, bins, strategy)
-    count = np.bincount(bin_index, minlength=bins)
-    filled = count > 0
-    count = count[filled]
-    mean_predicted = np.bincount(bin_index, probabilities, bins)[filled] / count
-    return mean_predicted, np.bincount(bin_index, y_true, bins)[filled] / count, count
-
-
-def _error(mean_predicted, frequency, count):
-    """Compute the expected calibration error of one curve."""
-    return float(np.average(np.abs(mean_predicted - frequency), weights=count))
-
-
-def _check_bins(bins, strategy):
-    require_int("bins", bins, 1)
-    require_choice("strategy", strategy, ("quantile", "uniform"))
-
-
 def _bin_index(probabilities, bins, strategy):
     """Assign each probability to a bin."""
-    if strategy == "uniform":
+    require_int("bins", bins, 1)
+    if require_choice("strategy", strategy, ("quantile", "uniform")) == "uniform":
         return np.maximum(np.ceil(probabilities * bins).astype(int) - 1, 0)
     # The rank of the first of tied probabilities decides the bin of all of them.
     first_rank = np.searchsorted(np.sort(probabilities), probabilities, side="left")

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xraylab.arguments import invalid_argument
+
 
 def resamples(
     num_images: int,
@@ -35,11 +37,9 @@ def resamples(
     if patients is not None:
         unknown = [i for i, p in enumerate(np.asarray(patients, dtype=object)) if is_unknown(p)]
         if unknown:
-            raise ValueError(
-                f"patients: Expected: a patient for each image. Received: {len(unknown)} images "
-                f"without one, the first at row {unknown[0]}. Leave these images out, or give "
-                "each a patient of its own"
-            )
+            received = f"{len(unknown)} images without one, the first at row {unknown[0]}"
+            hint = "Leave these images out, or give each a patient of its own."
+            raise invalid_argument("patients", "a patient for each image", received, hint)
         unit_of_image = _codes("patients", patients, num_images)
         num_units = unit_of_image.max() + 1
     groups = [np.arange(num_units)]
@@ -49,10 +49,8 @@ def resamples(
         stratum_of_unit[unit_of_image] = strata
         divided = np.flatnonzero(stratum_of_unit[unit_of_image] != strata)
         if len(divided):
-            raise ValueError(
-                "strata: Expected: all images of a patient in one stratum, because patients are "
-                f"drawn whole. Received: another stratum at row {divided[0]}"
-            )
+            expected = "all images of a patient in one stratum, as patients are drawn whole"
+            raise invalid_argument("strata", expected, f"another stratum at row {divided[0]}")
         groups = [np.flatnonzero(stratum_of_unit == k) for k in np.unique(stratum_of_unit)]
     for start in range(0, replicates, chunk):
         rows = min(chunk, replicates - start)
@@ -71,7 +69,7 @@ def _codes(name, values, num_images):
     """Encode values as integers from 0."""
     values = np.asarray(values)
     if values.shape != (num_images,):
-        raise ValueError(f"{name}: Expected: shape ({num_images},). Received: shape {values.shape}")
+        raise invalid_argument(name, f"shape ({num_images},)", f"shape {values.shape}")
     return np.unique(values, return_inverse=True)[1].reshape(-1)
 
 

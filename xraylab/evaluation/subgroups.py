@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xraylab.arguments import invalid_argument
 from xraylab.evaluation.intervals import Interval, bootstrap
 from xraylab.evaluation.resampling import is_unknown
 from xraylab.metrics import name_labels
@@ -41,6 +42,8 @@ def by_group(
     *,
     min_images: int = 1,
     label_names: Sequence[str] | None = None,
+    patients: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
     **options: Any,
 ) -> list[Subgroup]:
     """Score each group of images, the lowest score first.
@@ -58,8 +61,8 @@ def by_group(
         score: one of :data:`xraylab.evaluation.SCORES`, or a label name for the label's ROC AUC.
         min_images: smaller groups are left out.
         label_names: as :func:`xraylab.evaluation.bootstrap`.
-        options: further arguments of :func:`xraylab.evaluation.bootstrap`; ``patients`` and
-            ``strata`` are restricted to each group.
+        patients, strata, options: further arguments of :func:`xraylab.evaluation.bootstrap`;
+            ``patients`` and ``strata`` are restricted to each group.
 
     Raises:
         ValueError: if lengths differ, no group has enough images, or no label has both classes in
@@ -68,14 +71,12 @@ def by_group(
     y_true, probabilities = np.asarray(y_true, dtype=np.float64), np.asarray(probabilities)
     names = np.array([_group_name(value) for value in np.asarray(groups, dtype=object).ravel()])
     if len(names) != len(y_true):
-        raise ValueError(f"groups: Expected: {len(y_true)} values. Received: {len(names)}")
+        raise invalid_argument("groups", f"{len(y_true)} values", len(names))
     masks = {name: names == name for name in np.unique(names[names != ""]).tolist()}
     masks = {name: mask for name, mask in masks.items() if mask.sum() >= min_images}
     if not masks:
-        raise ValueError(
-            f"groups: Expected: a group of at least {min_images} images. Received: none, of "
-            f"{len(names)} images"
-        )
+        expected = f"a group of at least {min_images} images"
+        raise invalid_argument("groups", expected, f"none, of {len(names)} images")
     labels = name_labels(label_names, y_true.shape[1])
     columns = np.arange(len(labels))
     if score in LABEL_AVERAGES:
@@ -87,18 +88,15 @@ def by_group(
                 "score of one label"
             )
     scored_labels = tuple(labels[k] for k in columns)
+    by_image = {"patients": patients, "strata": strata}
     found = []
     for name, mask in masks.items():
-        own: dict[str, Any] = {
-            key: np.asarray(value)[mask]
-            if key in ("patients", "strata") and value is not None
-            else value
-            for key, value in options.items()
-        }
         selected = y_true[np.ix_(mask, columns)], probabilities[np.ix_(mask, columns)]
         interval = Interval(np.nan, np.nan, np.nan)
         if not np.isnan(selected[0]).all():
-            interval = bootstrap(*selected, scores=[score], label_names=scored_labels, **own)[score]
+            own: dict[str, Any] = {"scores": [score], "label_names": scored_labels, **options}
+            own |= {k: np.asarray(v)[mask] for k, v in by_image.items() if v is not None}
+            interval = bootstrap(*selected, **own)[score]
         found.append(Subgroup(name, int(mask.sum()), scored_labels, interval))
     return sorted(found, key=lambda group: (np.isnan(group.score.value), group.score.value))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import require_choice
+from xraylab.arguments import invalid_argument, require_choice
 from xraylab.metrics import check_predictions
 
 RULES = ("f1", "youden", "sensitivity")
@@ -57,9 +57,7 @@ def choose_thresholds(
     """
     require_choice("rule", rule, RULES)
     if not 0 < sensitivity <= 1:
-        raise ValueError(
-            f"Invalid argument sensitivity. Expected: in (0, 1]. Received: {sensitivity}."
-        )
+        raise invalid_argument("sensitivity", "in (0, 1]", sensitivity)
     y_true, known, probabilities = check_predictions(y_true, probabilities)
     return np.array(
         [
@@ -85,9 +83,8 @@ def operating_points(
     y_true, known, probabilities = check_predictions(y_true, probabilities)
     thresholds = np.asarray(thresholds, dtype=np.float64)
     if thresholds.shape != y_true.shape[1:]:
-        raise ValueError(
-            f"thresholds: Expected: shape {y_true.shape[1:]}. Received: shape {thresholds.shape}"
-        )
+        expected = f"shape {y_true.shape[1:]}"
+        raise invalid_argument("thresholds", expected, f"shape {thresholds.shape}")
     predicted = probabilities > thresholds  # False for NaN
     true_positive = (y_true & predicted & known).sum(axis=0)
     true_negative = (~y_true & ~predicted & known).sum(axis=0)

@@ -31,7 +31,7 @@ def gradient(function: Callable[[list], Any], inputs: list) -> list:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(inputs)
             total = ops.sum(function(inputs))
-        return tape.gradient(total, inputs, unconnected_gradients="zero")
+        return tape.gradient(total, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     raise RuntimeError(
         f"Gradients are not available. Expected: KERAS_BACKEND=tensorflow or jax. Received: "
         f"{backend!r}. Restart Python with one of these."

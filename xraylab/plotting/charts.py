@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
@@ -14,7 +15,7 @@ _SCORES = ("auc", "precision")
 
 @style.context()
 def bar_chart(
-    values: Sequence[float],
+    values: ArrayLike,
     *,
     xlabel: str,
     names: Sequence[str] = FINDINGS,
@@ -50,10 +51,10 @@ def bar_chart(
 
 @style.context()
 def score_plot(
-    scores: Sequence[float],
+    scores: ArrayLike,
     *,
     intervals: np.ndarray | None = None,
-    baseline: float | Sequence[float] | None = 0.5,
+    baseline: ArrayLike | None = 0.5,
     names: Sequence[str] = FINDINGS,
     xlabel: str = "AUC",
     title: str = "",
@@ -188,20 +189,22 @@ def history(
     Raises:
         ValueError: if ``history`` contains no loss and no score.
     """
-    if not isinstance(history, Mapping):
-        rows = list(history)
-        history = {name: [row.get(name) for row in rows] for name in (rows or [{}])[0]}
+    columns: Mapping[str, Sequence] = (
+        history
+        if isinstance(history, Mapping)
+        else {name: [row.get(name) for row in history] for row in history[:1] for name in row}
+    )
     panels = [
         {
             name: np.asarray(curve, float)  # an undefined value is None in JSON, NaN here
-            for name, curve in history.items()
+            for name, curve in columns.items()
             if len(curve) and any(word in name for word in words)
         }
         for words in (_LOSSES, _SCORES)
     ]
     panels = [panel for panel in panels if panel]
     if not panels:
-        raise style.invalid("history", "a loss or a score", ", ".join(history) or "nothing")
+        raise style.invalid("history", "a loss or a score", ", ".join(columns) or "nothing")
     ranges = (
         f"{_curve_name(name)} from {curve[0]:.3g} to {curve[-1]:.3g}"
         for panel in panels

@@ -46,37 +46,37 @@ def curves(
         ValueError: if there is no curve, a curve has another length than ``x`` or no finite value,
             or a band does not match its curve.
     """
-    values = {name: np.asarray(curve, float) for name, curve in values.items()}
+    arrays = {name: np.asarray(curve, float) for name, curve in values.items()}
     bands = {name: np.asarray(band, float) for name, band in (bands or {}).items()}
-    if not values:
+    if not arrays:
         raise style.invalid("values", "at least one curve", "none")
-    for name, curve in values.items():
+    for name, curve in arrays.items():
         if curve.shape != (len(x),) or not np.isfinite(curve).any():
             received = f"{curve} of shape {curve.shape}"
             raise style.invalid(f"values[{name!r}]", f"{len(x)} numbers, not all NaN", received)
     for name, band in bands.items():
-        if name not in values or band.shape != (len(x), 2):
+        if name not in arrays or band.shape != (len(x), 2):
             expected = f"shape ({len(x)}, 2), and a curve of that name"
             raise style.invalid(f"bands[{name!r}]", expected, f"shape {band.shape}")
-    finite = {name: np.flatnonzero(np.isfinite(curve)) for name, curve in values.items()}
+    finite = {name: np.flatnonzero(np.isfinite(curve)) for name, curve in arrays.items()}
     ranges = "; ".join(
         f"{name} from {value_format.format(curve[finite[name][0]])} to "
         f"{value_format.format(curve[finite[name][-1]])}"
-        for name, curve in values.items()
+        for name, curve in arrays.items()
     )
     alt = alt or style.with_title(title, f"{ylabel} over {xlabel}: {ranges}.")
     fig, axes = style.figure(4.8, 2.9, alt=alt)
     lines = []
     marker = "o" if len(x) < 12 else None
     styles = cycle(product(LINE_STYLES, (style.ACCENT, style.FOREGROUND)))
-    for (name, curve), (linestyle, color) in zip(values.items(), styles, strict=False):
+    for (name, curve), (linestyle, color) in zip(arrays.items(), styles, strict=False):
         line = {"color": style.color_of(name, color), "linestyle": linestyle}
         axes.plot(x, curve, marker=marker, markersize=3.5, linewidth=1.6, **line)
         if name in bands:
             axes.fill_between(x, *bands[name].T, color=line["color"], alpha=0.18, linewidth=0)
         lines.append(line)
     last = [rows[-1] for rows in finite.values()]
-    ends = [curve[row] for curve, row in zip(values.values(), last, strict=True)]
+    ends = [curve[row] for curve, row in zip(arrays.values(), last, strict=True)]
     low, high = axes.get_ylim()
     heights = style.spread_labels(ends, 0.08 * (high - low), top=high)
     # The leader has the style of its curve, because not all 14 colors are legible as text.

@@ -4,6 +4,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import to_hex
 
 from xraylab.plotting import style
 from xraylab.plotting.images import draw_image, mark_simulated, to_uint8
@@ -142,7 +143,7 @@ def overlay_heatmap(
     columns = np.arange(width) * values.shape[1] // width
     colors = matplotlib.colormaps[style.COLORMAP](np.clip((values - low) / (high - low), 0, 1))
     colors = colors[..., :3][np.ix_(rows, columns)]
-    overlay = np.uint8(np.rint((1 - OPACITY) * image + 255 * OPACITY * colors))
+    overlay = np.rint((1 - OPACITY) * image + 255 * OPACITY * colors).astype(np.uint8)
     colored = image.max(axis=-1) != image.min(axis=-1)
     overlay[colored] = image[colored]
     if cell is not None:
@@ -160,7 +161,7 @@ def overlay_heatmap(
 def colormap_colors(count: int) -> list[str]:
     """Return colors from the lowest to the highest value of a heatmap, as ``#rrggbb``."""
     colors = matplotlib.colormaps[style.COLORMAP](np.linspace(0, 1, count))
-    return [matplotlib.colors.to_hex(color) for color in colors]
+    return [to_hex(color) for color in colors]
 
 
 def _finite_matrix(values):

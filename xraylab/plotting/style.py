@@ -15,6 +15,7 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from numpy.typing import ArrayLike
 
 from xraylab import findings
 from xraylab.findings import FINDINGS
@@ -25,7 +26,7 @@ FOREGROUND = "#15171a"
 ACCENT = "#2f80d8"
 """Color of a series that is not a finding."""
 
-FINDING_COLORS = dict(
+FINDING_COLORS: dict[str, str] = dict(
     zip(
         FINDINGS,
         (
@@ -42,7 +43,7 @@ distinction: the name is always beside it."""
 COLORMAP = "viridis"
 """The perceptually uniform colormap of overlays and matrices."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.edgecolor": FOREGROUND,
     "axes.facecolor": "none",
     "axes.grid": False,
@@ -167,7 +168,7 @@ def label_point(axes: Axes, text: str, xy, offset, **options: Any) -> None:
     )
 
 
-def spread_labels(heights: Sequence[float], gap: float, top: float = np.inf) -> np.ndarray:
+def spread_labels(heights: ArrayLike, gap: float, top: float = np.inf) -> np.ndarray:
     """Return heights of labels that are at least ``gap`` apart and at most ``top``."""
     spread = np.array(heights, float)
     order = np.argsort(spread, kind="stable")
@@ -230,13 +231,13 @@ def _compress_image(match: re.Match) -> str:
     from PIL import Image
 
     text = match[0]
-    code = re.search(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)", text)
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(code[1]))))
+    (uri,) = re.findall(r"data:image/png;base64,[A-Za-z0-9+/=\s]+", text)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
     if pixels.ndim == 3 and pixels.shape[-1] == 4 and (pixels[..., 3] == 255).all():
         pixels = pixels[..., :3]
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]
-    text = text.replace(code[0], encode_image(np.ascontiguousarray(pixels)))
+    text = text.replace(uri, encode_image(np.ascontiguousarray(pixels)))
     if min(pixels.shape[:2]) >= 128:
         text = re.sub(r'\s*style="image-rendering[^"]*"', "", text)
     return text
