@@ -1,5 +1,7 @@
 """Measured cost of a model, compared with the table of costs."""
 
+import subprocess
+
 import pytest
 
 from xraylab import evaluation
@@ -24,5 +26,11 @@ def test_invalid_arguments_are_refused():
         evaluation.device_cost("rr_vit_big")
     with pytest.raises(ValueError, match="argument rounds"):
         evaluation.device_cost("rr_vit_toy", rounds=0)
+
+
+def test_failure_of_a_measurement_is_reported(monkeypatch):
+    errors = "Traceback …\nValueError: Expected: a multiple of 4\n"
+    failed = subprocess.CompletedProcess([], 1, stdout="", stderr=errors)
+    monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: failed)
     with pytest.raises(RuntimeError, match=r"inference of rr_vit_toy at 30 px failed: .*multiple"):
         evaluation.device_cost("rr_vit_toy", 30)

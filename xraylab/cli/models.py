@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Argument, Option, echo
 
 from xraylab.backend import start_keras
 from xraylab.cli.console import Table, say
@@ -17,10 +17,13 @@ def models(
 
     if name is None:
         _list(registry, size)
-    else:
-        spec = registry.spec(name)
-        start_keras()
-        _show(registry.build(name, size), spec)
+        return
+    spec = registry.spec(name)
+    start_keras()
+    registry.build(name, size).summary(print_fn=echo)
+    say(f"{spec.summary}; source {spec.source}")
+    if spec.reconstructed:
+        say(f"Not specified in the source: {spec.reconstructed}")
 
 
 def _list(registry, size):
@@ -51,7 +54,7 @@ def _list(registry, size):
         if spec.reconstructed:
             unspecified.setdefault(spec.reconstructed, []).append(spec.name)
     table.show()
-    say("Not specified in the sources, and chosen by us:", bold=True)
+    say("Not specified in the sources, chosen for xraylab:", bold=True)
     for text, names in unspecified.items():
         say(f"  {', '.join(names)}: {text}")
     say(
@@ -86,24 +89,3 @@ def _cost(console, registry, name, size):
     count = cost.multiply_adds / (1e9 if billions else 1e6)
     tokens = "" if cost.tokens is None else f"{cost.tokens:,}"
     return f"{cost.parameters:,}", f"{count:.3g} {'G' if billions else 'M'}", tokens
-
-
-def _show(model, spec):
-    """Print the layers of a model in order of use, with output shapes and parameters."""
-    from xraylab.models.cost import layer_shapes
-
-    side = model.image_size
-    title = f"{model.name} for {side}×{side} px"
-    table = Table("Layer", "Kind", "Output", "Parameters", right=3, title=title)
-    table.add_row("image", "", f"{side} × {side} × 1", "")
-    counted = set()
-    for layer, shape in layer_shapes(model):
-        parameters = "shared" if id(layer) in counted else f"{layer.count_params():,}"
-        counted.add(id(layer))
-        table.add_row(layer.name, type(layer).__name__, " × ".join(map(str, shape)), parameters)
-    table.add_section()
-    table.add_row("all", "", "", f"{model.count_params():,}", style="bold")
-    table.show()
-    say(f"{spec.summary}; source {spec.source}")
-    if spec.reconstructed:
-        say(f"Not specified in the source: {spec.reconstructed}")

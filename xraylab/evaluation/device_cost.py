@@ -109,19 +109,29 @@ def _run_in_process(task):
 def _measure(task):
     """Measure one mode in this process."""
     keras = start_keras()
-    from xraylab import models
+    from xraylab import losses, models
     from xraylab.models.cost import multiply_adds
     from xraylab.training import environment
 
+    size, rng = task["image_size"], np.random.default_rng(0)
     before = process_memory()
-    model = models.build(task["name"], image_size=task["image_size"], **task["options"])
+    model = models.build(task["name"], image_size=size, **task["options"])
+
+    def peak_bytes():  # of a process only what this measurement adds
+        peak = memory_peak()
+        return peak if peak is None or accelerators() else peak - before
+
     if task["mode"] == "training":
-        return {"training_bytes": _training_bytes(model, before)}
+        images = rng.random((32, size, size, 1), dtype=np.float32)
+        labels = (rng.random((32, model.num_labels)) < 0.1).astype(np.float32)
+        model.compile(keras.optimizers.AdamW(1e-3), losses.BinaryCrossentropy())
+        for _ in range(3):
+            model.train_on_batch(images, labels)
+        return {"training_bytes": peak_bytes()}
     forward = compiled(lambda images: model(images, training=False))
 
     def time_calls(batch_size, rounds, warm_up=3):
-        shape = (batch_size, task["image_size"], task["image_size"], 1)
-        images = np.random.default_rng(0).random(shape, dtype=np.float32)
+        images = rng.random((batch_size, size, size, 1), dtype=np.float32)
         seconds = []
         for _ in range(warm_up + rounds):
             start = time.perf_counter()
@@ -130,7 +140,7 @@ def _measure(task):
         return seconds[warm_up:]
 
     time_calls(32, 3)
-    peak = _peak_bytes(before)
+    inference_bytes = peak_bytes()
     latency = np.percentile(time_calls(1, task["rounds"]), [50, 95]) * 1e3
     counted = keras.backend.backend() == "tensorflow"  # multiply-adds come from its graph
     return {
@@ -139,34 +149,12 @@ def _measure(task):
         "latency_p50": float(latency[0]),
         "latency_p95": float(latency[1]),
         "throughput": {
-            str(size): size / statistics.median(time_calls(size, 7)) for size in task["batch_sizes"]
+            str(number): number / statistics.median(time_calls(number, 7))
+            for number in task["batch_sizes"]
         },
-        "inference_bytes": peak,
+        "inference_bytes": inference_bytes,
         "environment": environment(),
     }
-
-
-def _training_bytes(model, before):
-    """Measure the peak memory of training steps with 32 images."""
-    import keras
-
-    from xraylab import losses
-
-    rng = np.random.default_rng(0)
-    images = rng.random((32, model.image_size, model.image_size, 1), dtype=np.float32)
-    labels = (rng.random((32, model.num_labels)) < 0.1).astype(np.float32)
-    model.compile(keras.optimizers.AdamW(1e-3), losses.BinaryCrossentropy())
-    for _ in range(3):
-        model.train_on_batch(images, labels)
-    return _peak_bytes(before)
-
-
-def _peak_bytes(before):
-    """Return the peak memory so far, minus that before on a CPU."""
-    peak = memory_peak()
-    if peak is None or accelerators():
-        return peak
-    return peak - before
 
 
 if __name__ == "__main__":

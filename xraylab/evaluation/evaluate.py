@@ -82,7 +82,7 @@ def evaluate(
         model: a model of :func:`xraylab.models.build`, a :class:`xraylab.training.Run`, or the
             path of a run's folder.
         split: a :class:`xraylab.data.Split`; for a run also ``"train"``, ``"val"`` or ``"test"``,
-            which is loaded as the run's recipe says.
+            which is loaded by the run's recipe.
         source: data set to load the named split from, instead of the recipe's.
         data_options: further arguments of :func:`xraylab.data.load`, such as ``{"root": "images"}``
             for a folder that has moved; they override those of the recipe.
@@ -145,6 +145,6 @@ def evaluate(
 
 
 def patients_of(split: data.Split) -> np.ndarray | None:
-    """Return the patient of each image, (num_images,), or None if the source does not tell."""
+    """Return the patient of each image, (num_images,), or None if unknown."""
     table = split.table
     return None if table is None or "patient" not in (table.dtype.names or ()) else table["patient"]

@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.typing import ArrayLike
 
 from xraylab import findings
+from xraylab.arguments import invalid_argument as invalid
 from xraylab.findings import FINDINGS
 
 FOREGROUND = "#15171a"
@@ -120,11 +121,6 @@ def figure(
         fig = Figure(figsize=(width, height), layout="constrained")
         fig.alt = alt
         return fig, fig.subplots(rows, columns)
-
-
-def invalid(argument: str, expected: str, received: object) -> ValueError:
-    """Return the error for an invalid argument."""
-    return ValueError(f"Invalid argument {argument}. Expected: {expected}. Received: {received}.")
 
 
 def per_name(argument: str, values: Any, names: Sequence[str]) -> np.ndarray:

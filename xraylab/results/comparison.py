@@ -28,13 +28,15 @@ def compare(
     first: Result,
     second: Result,
     replicates: int = 1000,
-    *,
-    seed: int = 0,
-    progress: bool = False,
+    **options: Any,
 ) -> Comparison:
     """Compare the test scores of two records by paired bootstrap.
 
     The intervals describe variation with the images, not with the seeds of the runs.
+
+    Args:
+        first, second: the records.
+        replicates, options: as :func:`xraylab.evaluation.compare`.
 
     Raises:
         ResultError: if predictions of either are not stored, or images or labels differ.
@@ -61,17 +63,16 @@ def compare(
         predictions.probabilities,
         other.probabilities,
         replicates,
-        seed=seed,
         label_names=first.label_names,
         patients=predictions.patients,
-        progress=progress,
+        **options,
     )
     corrected = evaluation.holm([found[name].p_value for name in first.label_names])
     return Comparison(
         scores={name: found[name] for name in evaluation.SCORES},
         labels={name: found[name] for name in first.label_names},
         holm=dict(zip(first.label_names, corrected.tolist(), strict=True)),
-        unit="images" if predictions.patients is None else "patients",
+        unit=predictions.unit,
     )
 
 

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,6 +58,11 @@ class Predictions:
     def probabilities(self) -> np.ndarray:
         """(num_images, num_labels) float64 probabilities: different logits stay different."""
         return expit(self.logits.astype(np.float64))
+
+    @property
+    def unit(self) -> Literal["images", "patients"]:
+        """What the bootstrap resamples."""
+        return "images" if self.patients is None else "patients"
 
     @property
     def labels_sha256(self) -> str:

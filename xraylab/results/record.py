@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,13 +28,11 @@ def record(
     *,
     name: str | None = None,
     recipe_name: str | None = None,
-    replicates: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
     cost: bool = False,
     keep: bool = False,
     replace: bool = False,
     progress: bool = True,
+    **protocol: Any,
 ) -> Result:
     """Score a finished run on its test images and write its record.
 
@@ -45,13 +44,14 @@ def record(
         folder: folder of the records.
         name: name of the record; by default that of the run's folder.
         recipe_name: the named recipe the run is based on; the run's changes to it are recorded.
-        replicates, level, seed: of the intervals, as :func:`xraylab.evaluation.bootstrap`.
         cost: whether to measure the model's cost on this device; takes a minute or more.
         keep: whether to store labels, logits and patients beside the record, so that its scores
             can be recomputed. Those of simulated images always are. Do not store labels of images
             that must not be redistributed.
         replace: whether to overwrite a record with this name.
         progress: whether to show progress bars.
+        protocol: ``replicates``, ``level`` and ``seed`` of the intervals, as
+            :func:`xraylab.evaluation.bootstrap`.
 
     Raises:
         FileNotFoundError: if there is no run.
@@ -87,15 +87,13 @@ def record(
         split: Predictions.of(images, predict_logits(model, images), patients_of(images))
         for split, images in splits.items()
     }
-    protocol = Protocol(
+    scoring = Protocol(
         label_names=splits["test"].label_names,
         train_prevalence=run.facts["train_prevalence"],
-        replicates=replicates,
-        level=level,
-        seed=seed,
-        unit="images" if predictions["test"].patients is None else "patients",
+        unit=predictions["test"].unit,
+        **protocol,
     )
-    scored = score_predictions(predictions, protocol, progress)
+    scored = score_predictions(predictions, scoring, progress)
     _require_same_run(run, splits["val"], scored.scores["val"].macro_auc)
     keep = keep or splits["test"].simulated
     result = Result(
@@ -113,7 +111,7 @@ def record(
             **{field: run.report[field] for field in TRAINING},
         ),
         weights_sha256=io.sha256(run.weights_file("best")),
-        protocol=protocol,
+        protocol=scoring,
         cost=_cost(recipe) if cost else None,
         software=_software(run),
         recorded=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -157,23 +155,18 @@ def _changes(recipe, recipe_name):
     }
 
 
-def _without_folders(recipe):
+def _without_folders(value):
     """Reduce paths in a recipe to file names: folders of this machine are private."""
-
-    def name_only(value):
-        is_path = isinstance(value, str) and Path(value).is_absolute()
-        return Path(value).name if is_path else value
-
-    recipe = {field: name_only(value) for field, value in recipe.items()}
-    options = {name: name_only(value) for name, value in recipe["data_options"].items()}
-    return recipe | {"data_options": options}
+    if isinstance(value, dict):
+        return {name: _without_folders(item) for name, item in value.items()}
+    is_path = isinstance(value, str) and Path(value).is_absolute()
+    return Path(value).name if is_path else value
 
 
 def _images(run, splits, predictions):
     """Describe the images of each split."""
-    train = run.report["data"]["train"] | {
-        "source": Path(run.report["data"]["train"]["source"]).name
-    }
+    train = dict(run.report["data"]["train"])
+    train["source"] = Path(train["source"]).name
     described = {"train": Images(num_images=train.pop("images"), **train)}
     for split, images in splits.items():
         described[split] = Images(

@@ -56,9 +56,9 @@ class Protocol(_Model):
 
     label_names: tuple[str, ...]
     train_prevalence: tuple[float, ...]
-    replicates: PositiveInt
-    level: Annotated[float, Field(gt=0, lt=1)]
-    seed: int
+    replicates: PositiveInt = 1000
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    seed: int = 0
     unit: Literal["images", "patients"]
 
 
@@ -113,7 +113,7 @@ class Result(ScoredPredictions):
         recipe_name: the named recipe, or None.
         recipe_changes: ``{field: (named, used)}``.
         recipe: the recipe that was used; files and folders by name only.
-        initial_weights: SHA-256 of the weights that training started from or was taught by.
+        initial_weights: SHA-256 of the weights that training started from, and of the teacher.
         simulated: whether the images are simulated.
         data: images by split.
         software: ``trained_by``, ``recorded_by`` and ``environment``.

@@ -90,7 +90,7 @@ def _load_predictions(path, result):
                 f"{path}: the labels in {result.predictions_file} are not those of the {split} "
                 "images. Restore the file"
             )
-    unit = "images" if predictions["test"].patients is None else "patients"
+    unit = predictions["test"].unit
     if result.protocol.unit != unit:
         raise ResultError(f"{path}: protocol/unit: Expected: {unit}")
     _require_equal(path, result.scores, computed, "scores")

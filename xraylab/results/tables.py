@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from statistics import mean, stdev
+from typing import Any
 
 import pandas as pd
 
@@ -22,17 +23,17 @@ class Column:
 
     Attributes:
         heading: heading of the column.
-        value: function from a record to its number; NaN where undefined, None if not measured.
+        measure: function from a record to a number, or to an :class:`xraylab.evaluation.Interval`;
+            NaN where undefined, None if not measured.
         form: format specification of the number.
-        interval: function from a record to the interval of the number, or None.
-        best: ``max`` if high values are good, ``min`` if low ones; None to mark no best value.
+        best: for intervals ``max`` if high values are good, ``min`` if low ones; None to mark no
+            best value.
         show_interval: whether cells show the interval.
     """
 
     heading: str
-    value: Callable[[Result], float | None]
-    form: str
-    interval: Callable[[Result], evaluation.Interval] | None = None
+    measure: Callable[[Result], Any]
+    form: str = ".3f"
     best: Callable | None = None
     show_interval: bool = False
 
@@ -40,52 +41,58 @@ class Column:
         """Format the number of a record."""
         if result is None:
             return NOT_RUN
-        value = self.value(result)
-        if value is None:
+        found = self.measure(result)
+        if found is None:
             return "not measured"
+        value = getattr(found, "value", found)
         text = "undefined" if isnan(value) else format(value, self.form)
-        if self.interval and self.show_interval and not isnan((ends := self.interval(result)).low):
-            text += f" [{ends.low:{self.form}}, {ends.high:{self.form}}]"
+        if self.show_interval and not isnan(found.low):
+            text += f" [{found.low:{self.form}}, {found.high:{self.form}}]"
         return text
 
+    def best_rows(self, results: Sequence[Result | None]) -> list[int]:
+        """Find the best records, and those whose interval contains the best value.
 
-def _score(name, heading, best=max, show_interval=False):
-    def interval(result):
-        return result.intervals[name]
+        This is not a test: the images are the same, so a paired comparison is sharper.
+        """
+        found = {i: self.measure(r) for i, r in enumerate(results) if r is not None and self.best}
+        found = {i: interval for i, interval in found.items() if not isnan(interval.value)}
+        if self.best is None or len(found) < 2:
+            return []
+        best = self.best(interval.value for interval in found.values())
+        return [i for i, x in found.items() if x.value == best or x.low <= best <= x.high]
 
-    return Column(heading, lambda r: r.score(name), ".3f", interval, best, show_interval)
 
-
-def _cost(name, heading, form, unit=1.0):
-    def value(result):
+def _cost(name, unit=1.0):
+    def measure(result):
         found = result.cost and getattr(result.cost, name)
         return None if found is None else found / unit
 
-    return Column(heading, value, form)
-
-
-def _calibration_error(result):
-    return result.calibration["uncalibrated"].calibration_error
+    return measure
 
 
 COLUMNS = {
-    "macro_auc": _score("macro_auc", "macro AUC", show_interval=True),
-    "micro_auc": _score("micro_auc", "micro AUC"),
-    "micro_baseline": Column(
-        "prevalence baseline", lambda r: r.scores["test"].baselines[-1].micro_auc, ".3f"
+    "macro_auc": Column(
+        "macro AUC", lambda r: r.intervals["macro_auc"], best=max, show_interval=True
     ),
-    "average_precision": _score("average_precision", "average precision"),
+    "micro_auc": Column("micro AUC", lambda r: r.intervals["micro_auc"], best=max),
+    "micro_baseline": Column(
+        "prevalence baseline", lambda r: r.scores["test"].baselines[-1].micro_auc
+    ),
+    "average_precision": Column(
+        "average precision", lambda r: r.intervals["average_precision"], best=max
+    ),
     # The all-negative baseline has high values of these two: the highest is not the best.
-    "accuracy": _score("accuracy", "ACC per label", best=None),
-    "exact_match": _score("exact_match", "exact match", best=None),
+    "accuracy": Column("ACC per label", lambda r: r.intervals["accuracy"]),
+    "exact_match": Column("exact match", lambda r: r.intervals["exact_match"]),
     "calibration_error": Column(
-        "calibration error", lambda r: _calibration_error(r).value, ".3f", _calibration_error, min
+        "calibration error", lambda r: r.calibration["uncalibrated"].calibration_error, best=min
     ),
     "parameters": Column("parameters", lambda r: r.training.parameters, ",d"),
-    "multiply_adds": _cost("multiply_adds", "multiply-adds (M)", ",.1f", 1e6),
-    "latency": _cost("latency_p50", "latency (ms)", ".1f"),
-    "inference_memory": _cost("inference_bytes", "memory, 32 images (GB)", ".2f", 1e9),
-    "training_memory": _cost("training_bytes", "memory, training (GB)", ".2f", 1e9),
+    "multiply_adds": Column("multiply-adds (M)", _cost("multiply_adds", 1e6), ",.1f"),
+    "latency": Column("latency (ms)", _cost("latency_p50"), ".1f"),
+    "inference_memory": Column("memory, 32 images (GB)", _cost("inference_bytes", 1e9), ".2f"),
+    "training_memory": Column("memory, training (GB)", _cost("training_bytes", 1e9), ".2f"),
     "size": Column("px", lambda r: r.recipe["size"], "d"),
     "images": Column("training images", lambda r: r.data["train"].num_images, ",d"),
     "epochs": Column("epochs", lambda r: r.training.epochs, "d"),
@@ -122,13 +129,11 @@ def table(
     Raises:
         ValueError: if there is no record, test images or labels differ, or a column is unknown.
     """
-    results = [r for r in results if models is None or r.recipe["model"] in models]
     for name in columns:
         require_choice("columns", name, COLUMNS)
-    if not results:
-        raise ValueError("Expected: at least one record for the table. Received: none")
+    results = [r for r in results if models is None or r.recipe["model"] in models]
     _require_same_images(results)
-    rows = [(result.name, result) for result in results]
+    rows: list[tuple[str, Result | None]] = [(result.name, result) for result in results]
     if models is not None:
         rows = []
         for model in models:
@@ -139,7 +144,7 @@ def table(
     for j, name in enumerate(columns, 1):
         column = COLUMNS[name]
         frame[column.heading] = [column.cell(result) for _, result in rows]
-        best |= {(i, j) for i in _best_rows(column, [result for _, result in rows])}
+        best |= {(i, j) for i in column.best_rows([result for _, result in rows])}
     caption = _describe_images(results)
     if "macro_auc" in columns:
         levels = {result.protocol.level for result in results}
@@ -152,20 +157,6 @@ def table(
     if best:
         caption += "; bold: the best of a column, and those whose interval contains it"
     return Table(caption, frame, frozenset(best))
-
-
-def _best_rows(column, results):
-    """Find the best records, and those whose interval contains the best value.
-
-    This is not a test: the images are the same, so a paired comparison is sharper.
-    """
-    values = {i: column.value(r) for i, r in enumerate(results) if r is not None and column.best}
-    values = {i: value for i, value in values.items() if not isnan(value)}
-    if len(values) < 2:
-        return []
-    best = column.best(values.values())
-    ends = {i: column.interval(results[i]) for i in values}
-    return [i for i, v in values.items() if v == best or ends[i].low <= best <= ends[i].high]
 
 
 def by_size(
@@ -187,10 +178,7 @@ def by_size(
     Raises:
         ValueError: as :func:`table`.
     """
-    results = list(results)
     require_choice("score", score, evaluation.SCORES)
-    if not results:
-        raise ValueError("Expected: at least one record for the table. Received: none")
     results = [r for r in results if r.recipe["model"] in models and r.recipe["size"] in sizes]
     _require_same_images(results)
 
@@ -206,7 +194,7 @@ def by_size(
         return f"{text} (mean of {len(values)})" if len(values) > 1 else text
 
     columns = {f"{size} px": [cell(model, size) for model in models] for size in sizes}
-    caption = COLUMNS[score].heading + (f", {_describe_images(results)}" if results else "")
+    caption = f"{COLUMNS[score].heading}, {_describe_images(results)}"
     return Table(caption, pd.DataFrame({"model": models, **columns}))
 
 
@@ -253,10 +241,12 @@ def _setting(result):
 
 
 def _require_same_images(results):
-    """Raise ValueError unless all records were scored on the same images and labels.
+    """Raise ValueError unless there are records, all scored on the same images and labels.
 
-    Images have other fingerprints at another size; their labels tell that they are the same.
+    Images have other fingerprints at another size; equal labels show that they are the same.
     """
+    if not results:
+        raise ValueError("Expected: at least one record for the table. Received: none")
     first_at_size = {}
     for result in results:
         first = first_at_size.setdefault(result.recipe["size"], result)
