@@ -61,7 +61,8 @@ def cardiothoracic() -> Exercise:
         projection="PA",
         severity=(0.7, 0.7),
     )
-    heart, lungs = (simulated.masks[row, finding] for row, finding in enumerate(findings))
+    masks = np.asarray(simulated.masks)
+    heart, lungs = (masks[row, finding] for row, finding in enumerate(findings))
     heart_columns, lung_columns = (np.flatnonzero(mask.any(axis=0)) for mask in (heart, lungs))
     heart_width, chest_width = (np.ptp(columns) + 1 for columns in (heart_columns, lung_columns))
     heart_height, lung_height = (mask.any(axis=1).sum() for mask in (heart, lungs))

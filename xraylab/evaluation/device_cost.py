@@ -119,7 +119,7 @@ def _measure(task):
 
     def peak_bytes():  # of a process only what this measurement adds
         peak = memory_peak()
-        return peak if peak is None or accelerators() else peak - before
+        return peak if peak is None or accelerators() else peak - (before or 0)
 
     if task["mode"] == "training":
         images = rng.random((32, size, size, 1), dtype=np.float32)

@@ -4,6 +4,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_hex
 
 from xraylab.plotting import style
@@ -103,8 +104,9 @@ def image_with_heatmap(
     mesh = axes.imshow(
         values, vmin=low, vmax=high, alpha=OPACITY, interpolation="none", extent=extent
     )
-    colorbar = fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.9)
-    colorbar.solids.set_alpha(1)  # or its colors would depend on the page behind it
+    # Of an opaque mappable, or its colors would depend on the page behind it.
+    opaque = ScalarMappable(mesh.norm, mesh.cmap)
+    fig.colorbar(opaque, ax=axes, label=colorbar_label, shrink=0.9)
     return fig
 
 

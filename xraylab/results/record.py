@@ -155,7 +155,7 @@ def _changes(recipe, recipe_name):
     }
 
 
-def _without_folders(value):
+def _without_folders(value: Any) -> Any:
     """Reduce paths in a recipe to file names: folders of this machine are private."""
     if isinstance(value, dict):
         return {name: _without_folders(item) for name, item in value.items()}

@@ -71,6 +71,10 @@ def _cost(name, unit=1.0):
     return measure
 
 
+def _calibration_error(result):
+    return result.calibration["uncalibrated"].calibration_error
+
+
 COLUMNS = {
     "macro_auc": Column(
         "macro AUC", lambda r: r.intervals["macro_auc"], best=max, show_interval=True
@@ -85,9 +89,7 @@ COLUMNS = {
     # The all-negative baseline has high values of these two: the highest is not the best.
     "accuracy": Column("ACC per label", lambda r: r.intervals["accuracy"]),
     "exact_match": Column("exact match", lambda r: r.intervals["exact_match"]),
-    "calibration_error": Column(
-        "calibration error", lambda r: r.calibration["uncalibrated"].calibration_error, best=min
-    ),
+    "calibration_error": Column("calibration error", _calibration_error, best=min),
     "parameters": Column("parameters", lambda r: r.training.parameters, ",d"),
     "multiply_adds": Column("multiply-adds (M)", _cost("multiply_adds", 1e6), ",.1f"),
     "latency": Column("latency (ms)", _cost("latency_p50"), ".1f"),
