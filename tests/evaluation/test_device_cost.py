@@ -22,7 +22,7 @@ def test_cost_of_a_small_model():
 
 
 def test_invalid_arguments_are_refused():
-    with pytest.raises(ValueError, match="unknown model"):
+    with pytest.raises(ValueError, match="Unknown model"):
         evaluation.device_cost("rr_vit_big")
     with pytest.raises(ValueError, match="argument rounds"):
         evaluation.device_cost("rr_vit_toy", rounds=0)
