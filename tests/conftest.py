@@ -27,7 +27,7 @@ def real_images():
 
 @pytest.fixture(scope="session")
 def random_weights():
-    """Return ``tests/models/random_weights.py``, the rule by which stored answers were made."""
+    """Return ``tests/models/random_weights.py``, the rule behind recorded outputs."""
     path = ROOT / "tests" / "models" / "random_weights.py"
     spec = importlib.util.spec_from_file_location("random_weights", path)
     module = importlib.util.module_from_spec(spec)

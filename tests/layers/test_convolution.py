@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from xraylab.layers import ConvNorm, DropPath, SqueezeExcite
+from xraylab.layers import ConvNorm, SqueezeExcite, stochastic_depth
 
 
 def randomise(layer, seed=0):
@@ -74,17 +74,17 @@ def test_squeeze_excite():
     )
 
 
-def test_drop_path_drops_whole_images_and_keeps_the_mean():
+def test_stochastic_depth_drops_whole_images_and_keeps_the_mean():
     keras.utils.set_random_seed(0)
-    x = np.ones((4000, 2, 3), np.float32)
-    layer = DropPath(0.25)
+    x = np.ones((4000, 2, 3, 1), np.float32)
+    layer = stochastic_depth(0.25, "drop")
     assert (ops.convert_to_numpy(layer(x, training=False)) == 1).all()
     y = ops.convert_to_numpy(layer(x, training=True))
     assert set(np.unique(y.round(4))) == {np.float32(0.0), np.float32(1.3333)}
     assert (y == y[:, :1, :1]).all()
     assert abs(y.mean() - 1) < 0.03
-    with pytest.raises(ValueError, match=r"in \[0, 1\). Received: 1.0"):
-        DropPath(1.0)
+    with pytest.raises(ValueError, match=r"between 0 and 1. Received: rate=1.5"):
+        stochastic_depth(1.5, "drop")
 
 
 def test_squeeze_excite_takes_an_initialiser_and_keeps_it():

@@ -176,7 +176,7 @@ def test_bad_input(y_true, probabilities, message):
 def test_bad_prevalence_and_names():
     with pytest.raises(ValueError, match="Expected: 1 numbers"):
         metrics.score([[0], [1]], [[0.1], [0.2]], prevalence=[0.1, 0.2])
-    with pytest.raises(ValueError, match="Expected: 1 different names. Received: a, b"):
+    with pytest.raises(ValueError, match=r"Expected: 1 different names\. Received: a, b"):
         metrics.score([[0], [1]], [[0.1], [0.2]], label_names=("a", "b"))
 
 

@@ -1,6 +1,10 @@
 """Which models the harness runs over, and how they are built."""
 
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -35,7 +39,7 @@ def fresh(name, seed=0, **options):
 
 
 def randomise(model, seed=1):
-    """Move all weights, so that no branch is silent as a fresh one may be (γ = 0, means of 0)."""
+    """Change all weights, so that no branch is zero, as initial branches may be (γ = 0)."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         name = variable.path.rsplit("/", 1)[-1]
@@ -61,11 +65,11 @@ def sublayers(layer):
 
 
 def settle(model, images):
-    """Let all batch norms take the statistics of some images, so that values stay of order one.
+    """Set the statistics of all batch norms to those of some images, so that values stay near one.
 
-    In MedViT with moved weights they grow from layer to layer. Attention scores of 1e13 are finite,
-    but rounded by 1e6, and XLA, which rounds them in two ways, makes nan of them. Where values do
-    not grow it would do harm: channels that hardly vary over few images magnify what is rounded.
+    In MedViT with random weights they grow from layer to layer. Attention scores of 1e13 are
+    rounded by 1e6, differently in two kernels of XLA, which gives NaN. Elsewhere this would do
+    harm: dividing by the variance of nearly constant channels amplifies rounding errors.
     """
     norms = [x for x in sublayers(model) if isinstance(x, keras.layers.BatchNormalization)]
     momenta = [norm.momentum for norm in norms]
@@ -75,6 +79,46 @@ def settle(model, images):
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return model
+
+
+JAX_SERVER = """
+import json, sys, traceback
+replies, sys.stdout = sys.stdout, sys.stderr
+for line in sys.stdin:
+    script, *sys.argv[1:] = json.loads(line)
+    error = None
+    try:
+        exec(script, {"__name__": "__main__"})
+    except BaseException:
+        error = traceback.format_exc()
+    print(json.dumps(error), file=replies, flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def run_on_jax():
+    """Return a function that runs a script with arguments in one process for all, on JAX."""
+    pytest.importorskip("jax", reason="JAX is not installed")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("compares with TensorFlow")
+    process = subprocess.Popen(
+        [sys.executable, "-c", JAX_SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        cwd=Path(__file__).parents[2],
+        text=True,
+    )
+
+    def run(script, *arguments):
+        print(json.dumps([script, *map(str, arguments)]), file=process.stdin, flush=True)
+        reply = process.stdout.readline()
+        assert reply, "the JAX process ended"
+        assert json.loads(reply) is None, json.loads(reply)
+
+    yield run
+    process.stdin.close()
+    process.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def total_loss(model, images, labels, training=True):
 
 def train(model, images, labels, steps, **options):
     """Take steps on one batch and return the loss of each."""
-    large = model.count_params() > 2e7  # a large transformer leaps at the rate of the small ones
+    large = model.count_params() > 2e7  # large transformers need a lower rate
     model.compile(
         optimizer=keras.optimizers.Adam(1e-4 if large else 1e-3),
         loss=losses.BinaryCrossentropy(),
@@ -86,19 +86,19 @@ def test_intermediates_have_the_documented_shapes(model, batch):
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads gradients off a tape")
 def test_every_parameter_gets_a_finite_gradient(name, batch):
-    """No parameter is dead, but for shifts that a normalisation or a softmax takes back.
+    """Only shifts that a normalisation or a softmax cancels have none.
 
     A bias (or β) that is subtracted again, before a batch normalisation or as the same score for
-    all keys, has a gradient of zero; what comes out of the machine is rounding.
+    all keys, has a gradient of zero up to rounding.
     """
     import tensorflow as tf
 
     model = fresh(name)
     if name.startswith("efficientvit_m") and not name.endswith("_toy"):
-        # At 64 px their last map has one place, where attention has nothing to choose.
+        # At 64 px their last map is one pixel, where attention is constant.
         model = models.build(name, image_size=2 * SIZE)
         batch = (batch[0].repeat(2, axis=1).repeat(2, axis=2), batch[1])
-    silent = None
+    constant = None
     for seed in range(3):
         randomise(model, seed)
         with tf.GradientTape() as tape:
@@ -106,21 +106,21 @@ def test_every_parameter_gets_a_finite_gradient(name, batch):
         gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
         sizes = {}
         for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
-            assert gradient is not None, f"{variable.path} is dead"
+            assert gradient is not None, f"{variable.path} has no gradient"
             gradient = tf.convert_to_tensor(gradient).numpy()
             assert np.isfinite(gradient).all(), variable.path
             sizes[variable.path] = np.abs(gradient).max()
         usual = np.median(list(sizes.values()))
-        still = {
+        zero = {
             path
             for path, size in sizes.items()
             if size <= 1e-6 * usual and not path.endswith(("/bias", "/beta"))
         }
-        # The two or three hidden units of MedViT's squeeze may all be off for some weights.
-        silent = still if silent is None else silent & still
-        if not silent:
+        # For some weights, all hidden units of MedViT's squeeze may be off.
+        constant = zero if constant is None else constant & zero
+        if not constant:
             return
-    raise AssertionError(f"no gradient ever reaches {sorted(silent)}")
+    raise AssertionError(f"no gradient ever reaches {sorted(constant)}")
 
 
 def test_toys_are_small():

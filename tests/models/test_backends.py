@@ -1,12 +1,6 @@
 """The same weights give the same outputs with TensorFlow and JAX."""
 
-import os
-import subprocess
-import sys
-
-import keras
 import numpy as np
-import pytest
 from keras import ops
 
 from .conftest import EVERY_MODEL, SIZE, THOROUGH, fresh, randomise, settle
@@ -34,10 +28,7 @@ for name in names:
 """
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="compares with TensorFlow")
-def test_jax_agrees(tmp_path):
-    """One process for all models, for starting JAX takes longer than most of them."""
-    pytest.importorskip("jax", reason="JAX is not installed")
+def test_jax_agrees(tmp_path, run_on_jax):
     images = np.random.default_rng(0).random((2, SIZE, SIZE, 1)).astype(np.float32)
     np.save(tmp_path / "images.npy", images)
     expected = {}
@@ -47,12 +38,7 @@ def test_jax_agrees(tmp_path):
             settle(model, images)
         model.save_weights(tmp_path / f"{name}.weights.h5")
         expected[name] = ops.convert_to_numpy(model(images))
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path), str(SIZE), ",".join(TRAINED), *THOROUGH],
-        env=environment,
-        check=True,
-    )
+    run_on_jax(SCRIPT, tmp_path, SIZE, ",".join(TRAINED), *THOROUGH)
     for name, value in expected.items():
         theirs = np.load(tmp_path / f"{name}.npy")
         size = max(1.0, np.abs(value).max())

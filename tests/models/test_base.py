@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from xraylab import models
+from xraylab.models.base import ImageModel
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_an_image_size_that_does_not_fit_names_those_that_do():
     [
         ("rr_vit_toy", {"num_labels": 4}),
         ("rr_vit_toy", {"image_size": 32}),
-        ("rr_vit_toy", {"depth": 3}),  # more weights than this model has places for
+        ("rr_vit_toy", {"depth": 3}),  # Keras alone would ignore surplus arrays
         ("rr_vit_toy", {"depth": 1}),
         ("rr_vit", {}),
     ],
@@ -102,7 +103,7 @@ def test_weights_of_the_same_shapes_but_another_arrangement(tmp_path):
         models.build("dbct_toy", image_size=32, residual=residual) for residual in (True, False)
     )
     with_residual.save_weights(tmp_path / "with.weights.h5")
-    with pytest.raises(ValueError, match="residual is True in the file and False in the model"):
+    with pytest.raises(ValueError, match="residual is True, not False"):
         without.load_weights(tmp_path / "with.weights.h5")
     # What acts in training only may differ.
     other = models.build("rr_vit_toy", image_size=32, dropout=0.5)
@@ -170,10 +171,10 @@ def test_predict_logits_takes_arrays():
 def test_attention_transform_is_applied_to_every_map(name):
     model = models.build(name, image_size=32, num_labels=3)
     images = make_images(2, 32, 32, 1)
-    seen = {}
+    recorded = {}
 
     def record(layer, attention):
-        seen[layer] = attention
+        recorded[layer] = attention
         return attention
 
     plain = model(images, return_intermediates=True)
@@ -181,9 +182,9 @@ def test_attention_transform_is_applied_to_every_map(name):
     np.testing.assert_allclose(same["logits"], plain["logits"], atol=1e-5)
     maps = plain["attention"] | plain.get("cross_attention", {})
     maps |= {f"{k}.label_attention": v for k, v in plain.get("label_attention", {}).items()}
-    assert seen.keys() == maps.keys()
+    assert recorded.keys() == maps.keys()
     for layer, attention in maps.items():
-        np.testing.assert_allclose(seen[layer], attention, atol=1e-6)
+        np.testing.assert_allclose(recorded[layer], attention, atol=1e-6)
 
     def clear(layer, attention):
         return attention * 0
@@ -200,6 +201,31 @@ def test_attention_transform_is_refused_where_it_has_no_effect(name):
     model = models.build(name, image_size=32)
     with pytest.raises(ValueError, match="no attention that can be transformed"):
         model(make_images(1, 32, 32, 1), attention_transform=lambda layer, attention: attention)
+
+
+class MeanNet(ImageModel):
+    """The example of CONTRIBUTING.md, which has no ``build``."""
+
+    def __init__(self, image_size=64, num_labels=14, **kwargs):
+        super().__init__(image_size, num_labels, **kwargs)
+        self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
+
+    def forward(self, images, training, return_intermediates, attention_transform):
+        return {"logits": self.classify(images), "features": images}
+
+    def classify(self, features, training=None):
+        return self.head(ops.mean(features, axis=(1, 2)))
+
+
+def test_a_model_without_build_is_built_from_its_call(tmp_path):
+    model, other = MeanNet(16, 3), MeanNet(16, 3)
+    for each in (model, other):
+        each.build((None, 16, 16, 1))
+        assert [v.path.split("/", 1)[1] for v in each.weights] == ["head/kernel", "head/bias"]
+    model.save_weights(tmp_path / "mean.weights.h5")
+    other.load_weights(tmp_path / "mean.weights.h5")
+    images = make_images(2, 16, 16, 1)
+    np.testing.assert_array_equal(*(ops.convert_to_numpy(m(images)) for m in (model, other)))
 
 
 def test_classifier_activation():

@@ -7,7 +7,6 @@ import pytest
 from keras import ops
 
 from xraylab import models
-from xraylab.layers import DropPath
 from xraylab.models.cnn import Stem
 from xraylab.models.convert.keras_applications import copy_trunk, load_imagenet
 from xraylab.models.densenet import DenseLayer, NormReLU, Transition
@@ -243,16 +242,16 @@ def test_what_stands_around_the_trunk(name):
 @pytest.fixture(scope="module")
 def reference():
     """Return a function that gives a network of keras.applications, all its weights random."""
-    kept = {}
+    networks = {}
 
     def get(name):
-        if name not in kept:
+        if name not in networks:
             network = getattr(keras.applications, NETWORKS[name])(
                 weights=None, include_top=False, input_shape=(64, 64, 3)
             )
             randomise(network)
-            kept[name] = network
-        return kept[name]
+            networks[name] = network
+        return networks[name]
 
     return get
 
@@ -286,13 +285,13 @@ def test_imagenet_grey_levels(name):
         "densenet121": keras.applications.densenet.preprocess_input,
     }[name]
     model = models.build(f"{name}_toy", image_size=32, pixels="imagenet")
-    seen = []
+    inputs = []
 
     class Recorder:
         name = "recorder"
 
         def __call__(self, x, training):
-            seen.append(x)
+            inputs.append(x)
             return x
 
     model.trunk = [Recorder()]
@@ -300,7 +299,7 @@ def test_imagenet_grey_levels(name):
     with pytest.raises(ValueError):  # the head does not fit three channels
         model.call(images)
     expected = preprocess(255 * np.repeat(images, 3, axis=-1))
-    np.testing.assert_allclose(ops.convert_to_numpy(seen[0]), expected, atol=1e-3)
+    np.testing.assert_allclose(ops.convert_to_numpy(inputs[0]), expected, atol=1e-3)
 
 
 def test_imagenet_grey_levels_of_efficientnet(reference):
@@ -438,7 +437,7 @@ def test_paths_are_dropped_more_and_more():
     model = models.build("efficientnet_b0")
     blocks = [layer for layer in model.trunk if isinstance(layer, MBConv)]
     assert [b.drop_rate for b in blocks] == pytest.approx([0.2 * i / 16 for i in range(16)])
-    assert [isinstance(b.drop, DropPath) for b in blocks] == [b.skips for b in blocks]
+    assert [b.drop is not None for b in blocks] == [b.skips for b in blocks]
     assert sum(b.skips for b in blocks) == 9
 
 

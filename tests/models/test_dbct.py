@@ -108,7 +108,7 @@ def reference(images, model):
 
 @pytest.fixture(scope="module")
 def model():
-    """A toy on 32 px: 16 patches read from 64 places."""
+    """A toy on 32 px: 16 patches attend to 64 local positions."""
     return models.build("dbct_toy", image_size=32, num_labels=5)
 
 
@@ -160,7 +160,7 @@ def test_a_logit_is_the_mean_of_its_map_and_a_bias(model, images):
 
 
 def test_cross_attention_is_independent_of_local_positions(model, images):
-    """The local tokens carry no position: shuffled, they give the same answer."""
+    """The local tokens carry no position: shuffling them changes nothing."""
     out = model(images, return_intermediates=True)
     x = np.random.default_rng(2).normal(size=(2, 16, 64)).astype(np.float32)
     local = ops.convert_to_numpy(out["local_features"]).reshape(2, 64, 64)
@@ -171,14 +171,14 @@ def test_cross_attention_is_independent_of_local_positions(model, images):
 
 
 @pytest.mark.parametrize(
-    ("residual", "answers"), [(False, "without the patches"), (True, "with the patches")]
+    ("residual", "depends"), [(False, False), (True, True)], ids=["without", "with"]
 )
-def test_patch_content_matters_only_with_the_residual(images, residual, answers):
-    """Where all local tokens are equal, there is one thing to read, whoever asks."""
+def test_patch_content_matters_only_with_the_residual(images, residual, depends):
+    """If all local tokens are equal, the cross-attention is the same for every patch."""
     model = models.build("dbct_toy", image_size=32, residual=residual)
     model.local_projection.set_weights([np.zeros((16, 64)), np.ones(64)])
     first, second = ops.convert_to_numpy(model(images))
-    assert (np.abs(first - second).max() > 1e-4) == (answers == "with the patches")
+    assert (np.abs(first - second).max() > 1e-4) == depends
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A model computes in the precision it was asked for: by argument, by policy, from a file."""
+"""The requested precision: by argument, by policy, from a file."""
 
 import keras
 import pytest
@@ -9,13 +9,13 @@ POLICY = "mixed_bfloat16"
 
 
 def compute_dtypes(model):
-    """What every layer computes in, in the order in which the model holds them."""
+    """List the compute dtype of every layer."""
     layers = model._flatten_layers(include_self=True)
     return [(type(layer).__name__, layer.compute_dtype) for layer in layers]
 
 
 def under_policy(name):
-    """Build a model as those do who set the policy once for all."""
+    """Build a model under a global dtype policy."""
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICY)
     try:
@@ -29,7 +29,7 @@ def test_every_layer_computes_in_the_requested_dtype(name, tmp_path):
     expected = under_policy(name)
     assert compute_dtypes(models.build(name, dtype=POLICY)) == compute_dtypes(expected)
     dtypes = {dtype for _, dtype in compute_dtypes(expected)}
-    assert dtypes == {"bfloat16", "float32"}  # the heads answer in float32
+    assert dtypes == {"bfloat16", "float32"}  # logits are float32
     expected.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert compute_dtypes(loaded) == compute_dtypes(expected)

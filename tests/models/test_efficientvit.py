@@ -1,4 +1,4 @@
-"""EfficientViT: its size, its blocks against float64, and timm's own answers."""
+"""EfficientViT: its size, its blocks against float64, and outputs of timm."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def trainable(model):
 
 
 def randomise(layer, seed=0):
-    """Give every variable, statistics included, a value of its own."""
+    """Give every variable, statistics included, another value."""
     rng = np.random.default_rng(seed)
     for variable in layer.variables:
         if "seed" in variable.path:
@@ -68,17 +68,17 @@ def numpy_conv_norm(x, layer, stride=1):
 
 
 def numpy_attention(x, layer):
-    """One window: heads one after the other, pairs of places one after the other."""
+    """One window: heads one after the other, pairs of positions one after the other."""
     side, _, channels = x.shape
     width = channels // layer.num_heads
     table = np.asarray(layer.attention_bias, np.float64)
-    answers, maps, answer = [], [], np.zeros((side, side, width))
+    outputs, maps, output = [], [], np.zeros((side, side, width))
     for head in range(layer.num_heads):
-        share = x[..., head * width : (head + 1) * width] + answer
-        y = numpy_conv_norm(share, layer.projections[head])
+        group = x[..., head * width : (head + 1) * width] + output
+        y = numpy_conv_norm(group, layer.projections[head])
         query, key, value = np.split(y, [layer.key_dim, 2 * layer.key_dim], axis=-1)
         query = numpy_conv_norm(query, layer.query_convolutions[head])
-        answer, weights = np.zeros((side, side, width)), np.zeros((side**2, side**2))
+        output, weights = np.zeros((side, side, width)), np.zeros((side**2, side**2))
         for a in range(side**2):
             ya, xa = divmod(a, side)
             scores = np.array(
@@ -90,10 +90,10 @@ def numpy_attention(x, layer):
                 ]
             )
             weights[a] = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
-            answer[ya, xa] = weights[a] @ value.reshape(side**2, width)
-        answers.append(answer)
+            output[ya, xa] = weights[a] @ value.reshape(side**2, width)
+        outputs.append(output)
         maps.append(weights)
-    joined = np.maximum(np.concatenate(answers, axis=-1), 0)
+    joined = np.maximum(np.concatenate(outputs, axis=-1), 0)
     return numpy_conv_norm(joined, layer.join), np.stack(maps)
 
 
@@ -137,7 +137,7 @@ def numpy_downsampling(x, layer):
 
 
 def checked(layer, shape, reference, **options):
-    """Compare a layer with its reference on random weights; return both answers."""
+    """Compare a layer with its reference on random weights; return both outputs."""
     x = np.random.default_rng(1).normal(size=shape)
     layer.build(shape)
     randomise(layer)
@@ -177,19 +177,19 @@ def test_bias_depends_only_on_distance():
     layer.build((None, 3, 3, 4))
     assert tuple(layer.attention_bias.shape) == (1, 9)
     assert not ops.convert_to_numpy(layer.attention_bias).any()
-    places = [divmod(i, 3) for i in range(9)]
-    for a, (ya, xa) in enumerate(places):
-        for b, (yb, xb) in enumerate(places):
+    positions = [divmod(i, 3) for i in range(9)]
+    for a, (ya, xa) in enumerate(positions):
+        for b, (yb, xb) in enumerate(positions):
             assert layer.bias_indices[a, b] == 3 * abs(ya - yb) + abs(xa - xb)
 
 
 def test_a_block_against_numpy():
     attention = {"num_heads": 2, "key_dim": 4, "kernel_sizes": (5, 3), "window_size": 4}
     layer = EfficientViTBlock(attention)
-    (got, seen), expected = checked(layer, (1, 5, 5, 6), numpy_block, return_intermediates=True)
+    (got, inside), expected = checked(layer, (1, 5, 5, 6), numpy_block, return_intermediates=True)
     np.testing.assert_allclose(ops.convert_to_numpy(got)[0], expected[0][0], atol=2e-5)
     np.testing.assert_allclose(
-        ops.convert_to_numpy(seen["attention"])[0], expected[0][1], atol=1e-5
+        ops.convert_to_numpy(inside["attention"])[0], expected[0][1], atol=1e-5
     )
 
 
@@ -318,7 +318,7 @@ def test_sizes_need_not_divide(image_size):
 
 @pytest.mark.parametrize(("image_size", "side"), [(64, 16), (49, 13)])
 def test_num_tokens_counts_positions_of_the_first_stage(image_size, side):
-    """Their windows are filled up: 64 px make 9 windows of 49 places, 256 of which are image."""
+    """Padded positions do not count: 9 windows of 49 positions contain a map of 256."""
     model = models.build("efficientvit_toy", image_size=image_size)
     image = np.zeros((1, image_size, image_size, 1), np.float32)
     x = ops.repeat(image, 3, axis=-1)
@@ -367,7 +367,7 @@ def test_every_parameter_gets_a_gradient(name):
     images = np.random.default_rng(0).random((4, 64, 64, 1)).astype(np.float32)
     labels = (np.random.default_rng(1).random((4, 14)) < 0.3).astype(np.float32)
 
-    def dead():
+    def without_gradient():
         with tf.GradientTape() as tape:
             loss = losses.BinaryCrossentropy()(labels, model(images, training=True))
         gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
@@ -378,12 +378,12 @@ def test_every_parameter_gets_a_gradient(name):
             if not np.abs(gradient).max() > 0
         }
 
-    assert any("attention/conv_norm" in path or "projection" in path for path in dead())
+    assert any("attention/conv_norm" in path or "projection" in path for path in without_gradient())
     rng = np.random.default_rng(2)
     for variable in model.trainable_variables:
         if variable.path.endswith("gamma"):
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
-    assert not dead()
+    assert not without_gradient()
 
 
 @pytest.mark.parametrize(

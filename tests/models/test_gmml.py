@@ -1,10 +1,6 @@
 """GMML against a float64 decoder, the LT-ViT whose encoder it trains, and itself from a file."""
 
-import os
-import subprocess
-import sys
 import warnings
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -51,11 +47,11 @@ def decoded(encoded, weights, side, patch_size):
         x = x * (1 + erf(x / np.sqrt(2))) / 2
     kernel, bias = weights  # (patch_size, patch_size, 1, embed_dim) and (1,)
     image = np.empty((len(x), side * patch_size, side * patch_size, 1))
-    for place in range(side**2):
+    for token in range(side**2):
         for row in range(patch_size):
             for column in range(patch_size):
-                pixel = x[:, place] @ kernel[row, column, 0] + bias[0]
-                r, c = place // side * patch_size + row, place % side * patch_size + column
+                pixel = x[:, token] @ kernel[row, column, 0] + bias[0]
+                r, c = token // side * patch_size + row, token % side * patch_size + column
                 image[:, r, c, 0] = pixel
     return image
 
@@ -205,9 +201,8 @@ np.testing.assert_allclose(gradient, known["gradient"], rtol=1e-6)
 
 
 @needs_tape
-def test_jax_agrees(tmp_path):
+def test_jax_agrees(tmp_path, run_on_jax):
     """The same image, loss and gradient of the loss."""
-    pytest.importorskip("jax", reason="JAX is not installed")
     model, images = small(depth=2), make_images()
     mask = np.random.default_rng(2).random(images.shape) < 0.6
     model.save(tmp_path / "model.keras")
@@ -216,10 +211,7 @@ def test_jax_agrees(tmp_path):
     known["loss"] = np.abs(painted - images)[mask].mean(dtype=np.float64)
     known["gradient"] = np.where(mask, np.sign(painted - images), 0) / mask.sum()
     np.savez(tmp_path / "known.npz", **known)
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", JAX, str(tmp_path)]
-    subprocess.run(command, env=environment, cwd=root, check=True)
+    run_on_jax(JAX, tmp_path)
 
 
 # -- Files and arguments --
@@ -281,7 +273,7 @@ def test_it_is_built_for_an_lt_vit_by_name():
 
 
 def labelled(seed=7, **options):
-    """An LT-ViT of the same sizes, with random weights and labels of its own."""
+    """An LT-ViT of the same sizes, with random weights and other labels."""
     return randomised(LTViT(**SMALL | {"num_labels": 5, "num_label_blocks": 2} | options), seed)
 
 
@@ -321,7 +313,7 @@ def test_the_encoder_moves_over_bit_for_bit(source, options, tmp_path):
 
 
 def wrong_sources(folder):
-    """What no encoder can be taken from, and what is said about it."""
+    """Sources that hold no matching encoder, and their errors."""
     small(depth=3, mlp_ratio=4).save_weights(folder / "other.weights.h5")
     labelled().save_weights(folder / "lt_vit.weights.h5")
     (folder / "broken.weights.h5").write_bytes(b"not an HDF5 file")
@@ -329,10 +321,10 @@ def wrong_sources(folder):
     small().save_weights(cut)
     cut.write_bytes(cut.read_bytes()[:5000])
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(folder / "plain.keras")
-    differ = "depth is 3 there and 4 here; mlp_ratio is 4 there and 2 here"
+    differ = "depth is 3, not 4; mlp_ratio is 4, not 2"
     return [
         (small(depth=3, mlp_ratio=4), f"does not fit into lt_vit.*: {differ}"),
-        (small(num_heads=4), "num_heads is 4 there and 3 here"),
+        (small(num_heads=4), "num_heads is 4, not 3"),
         (folder / "other.weights.h5", f"other.weights.h5 does not fit into lt_vit.*: {differ}"),
         (folder / "lt_vit.weights.h5", "Received: those of a LTViT"),
         (folder / "broken.weights.h5", "does not record of which model"),

@@ -5,10 +5,6 @@ with minus infinity from every image token to every label token.
 """
 
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -157,9 +153,9 @@ def reference(images, model):
             x, labels = x[:, :num_patches], x[:, num_patches:]
     gamma, beta, kernel, bias = weights
     mean = (states[2] + states[3] + states[4]) / 3
-    answers = layer_norm(labels, gamma, beta)
+    normed = layer_norm(labels, gamma, beta)
     return {
-        "logits": np.stack([answers[:, k] @ kernel[:, k] + bias[k] for k in range(num_labels)], 1),
+        "logits": np.stack([normed[:, k] @ kernel[:, k] + bias[k] for k in range(num_labels)], 1),
         "label_tokens": labels,
         "image_tokens": x,
         "features": states[behind - 1].reshape(batch, count, count, -1),
@@ -268,11 +264,8 @@ np.testing.assert_array_equal(gradient, 0)
 """
 
 
-def test_the_same_on_jax():
-    pytest.importorskip("jax", reason="JAX is not installed")
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-c", JAX], env=environment, cwd=root, check=True)
+def test_the_same_on_jax(run_on_jax):
+    run_on_jax(JAX)
 
 
 def test_label_tokens_leave_the_image_tokens_alone():

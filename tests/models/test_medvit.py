@@ -127,8 +127,8 @@ def blocks_of(design):
     inputs = design["stem"][-1]
     for stage, (ecb, ltb, count, rounds, sr_ratio) in enumerate(design["stages"]):
         widths = ([(False, ecb)] * count + ([(True, ltb)] if ltb else [])) * rounds
-        for place, (is_ltb, channels) in enumerate(widths):
-            yield is_ltb, inputs, channels, 2 if stage and not place else 1, sr_ratio
+        for index, (is_ltb, channels) in enumerate(widths):
+            yield is_ltb, inputs, channels, 2 if stage and not index else 1, sr_ratio
             inputs = channels
 
 
@@ -262,14 +262,14 @@ def emhsa(p, prefix, tokens, sr_ratio, head_dim):
         context = norm(p, f"{prefix}.norm", context.swapaxes(1, 2)).swapaxes(1, 2)
     query = linear(p, f"{prefix}.q", tokens)
     key, value = linear(p, f"{prefix}.k", context), linear(p, f"{prefix}.v", context)
-    answers, maps = [], []
+    outputs, maps = [], []
     for start in range(0, tokens.shape[-1], head_dim):
         part = slice(start, start + head_dim)
         scores = query[..., part] @ key[..., part].swapaxes(1, 2) / np.sqrt(head_dim)
         scores = np.exp(scores - scores.max(-1, keepdims=True))
         maps.append(scores / scores.sum(-1, keepdims=True))
-        answers.append(maps[-1] @ value[..., part])
-    return linear(p, f"{prefix}.proj", np.concatenate(answers, -1)), np.stack(maps, 1)
+        outputs.append(maps[-1] @ value[..., part])
+    return linear(p, f"{prefix}.proj", np.concatenate(outputs, -1)), np.stack(maps, 1)
 
 
 def ecb(p, prefix, x, strides):
@@ -348,7 +348,7 @@ def test_groups_do_not_mix(x):
 
 
 def test_grouped_convolution_in_one_operation_agrees_with_the_loop(monkeypatch):
-    answers, x = [], np.random.default_rng(3).normal(size=(1, 3, 4, 6)).astype("f")
+    outputs, x = [], np.random.default_rng(3).normal(size=(1, 3, 4, 6)).astype("f")
     kernel = np.random.default_rng(4).normal(size=(3, 3, 2, 6)).astype("f")
     for accelerated in (False, True):
         devices = ("gpu:0",) if accelerated else ()
@@ -357,10 +357,10 @@ def test_grouped_convolution_in_one_operation_agrees_with_the_loop(monkeypatch):
         layer.build(x.shape)
         layer.kernel.assign(kernel)
         with mock.patch.object(ops, "conv", wraps=ops.conv) as conv:
-            answers.append(ops.convert_to_numpy(layer(x)))
+            outputs.append(ops.convert_to_numpy(layer(x)))
         assert conv.call_count == (1 if accelerated else 3)
-    assert np.abs(answers[0]).min() > 0
-    np.testing.assert_allclose(*answers, atol=1e-5)
+    assert np.abs(outputs[0]).min() > 0
+    np.testing.assert_allclose(*outputs, atol=1e-5)
 
 
 @pytest.mark.parametrize("strides", [1, 2])
@@ -474,8 +474,8 @@ def test_intermediates(toy):
 
 
 def num_trainable(shapes):
-    kept = ("weight", "bias")
-    return sum(int(np.prod(shape)) for name, shape in shapes.items() if name.endswith(kept))
+    trained = ("weight", "bias")
+    return sum(int(np.prod(shape)) for name, shape in shapes.items() if name.endswith(trained))
 
 
 def test_published_sizes_from_the_list_of_shapes():

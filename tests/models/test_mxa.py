@@ -41,7 +41,7 @@ def numpy_convolution(x, kernel):
 
 
 def numpy_bilinear(x, y_at, x_at):
-    """The value of a map at one place, in cells, by its four neighbours."""
+    """The value of a map at one position, in pixels, from its four neighbours."""
     height, width, _ = x.shape
     y_at, x_at = np.clip(y_at, 0, height - 1), np.clip(x_at, 0, width - 1)
     y0, x0 = int(np.floor(y_at)), int(np.floor(x_at))
@@ -52,7 +52,7 @@ def numpy_bilinear(x, y_at, x_at):
 
 
 def numpy_roi(x, box):
-    """What a box (x1, y1, x2, y2, fractions) holds, enlarged to the whole map, place by place."""
+    """The content of a box (x1, y1, x2, y2, fractions), enlarged to the map pixel by pixel."""
     height, width, _ = x.shape
     x1, y1, x2, y2 = np.asarray(box, np.float64) * [width, height, width, height]
     out = np.empty_like(x)
@@ -97,8 +97,10 @@ def numpy_gates(x, layer, use_max):
     channels = numpy_sigmoid(scores)
     x = x * channels
     pooled = np.stack([x.max(-1), x.mean(-1)], axis=-1)
-    places = numpy_sigmoid(numpy_convolution(pooled, layer.spatial_gate.convolution.kernel)[..., 0])
-    return x * places[..., None], channels, places
+    positions = numpy_sigmoid(
+        numpy_convolution(pooled, layer.spatial_gate.convolution.kernel)[..., 0]
+    )
+    return x * positions[..., None], channels, positions
 
 
 def numpy_learnable_box(numbers):
@@ -117,9 +119,9 @@ def numpy_mxa(x, layer):
     x1, y1, x2, y2 = (int(v) for v in box * [width, height, width, height])
     if not (x2 > x1 and y2 > y1):
         x1, y1, x2, y2 = 0, 0, width, height
-    looked = numpy_resize(x[y1:y2, x1:x2], height, width)
+    crop = numpy_resize(x[y1:y2, x1:x2], height, width)
     box = np.array([x1 / width, y1 / height, x2 / width, y2 / height])
-    return (*numpy_gates(looked, layer, use_max=False), box)
+    return (*numpy_gates(crop, layer, use_max=False), box)
 
 
 @pytest.mark.parametrize(
@@ -186,12 +188,12 @@ def test_mxa_against_numpy(arrangement, seed):
     layer = MXA(arrangement, reduction=2)
     layer.build(x.shape)
     randomise(layer, seed)
-    got, seen = layer(x.astype(np.float32), return_intermediates=True)
+    got, inside = layer(x.astype(np.float32), return_intermediates=True)
     plain = layer(x.astype(np.float32))
     np.testing.assert_allclose(ops.convert_to_numpy(plain), ops.convert_to_numpy(got), atol=1e-6)
     for image in range(3):
         expected = numpy_mxa(x[image], layer)
-        mine = (got, seen["channel_gates"], seen["spatial_gates"], seen["boxes"])
+        mine = (got, inside["channel_gates"], inside["spatial_gates"], inside["boxes"])
         for value, wanted in zip(mine, expected, strict=True):
             np.testing.assert_allclose(ops.convert_to_numpy(value)[image], wanted, atol=1e-5)
 
@@ -204,7 +206,7 @@ def test_where_mxa_stands_in_a_block(arrangement):
     x = np.random.default_rng(4).normal(size=(2, 6, 6, 8)).astype(np.float32)
     block.build(x.shape)
     randomise(block)
-    plain, (got, seen) = block(x), block(x, return_intermediates=True)
+    plain, (got, inside) = block(x), block(x, return_intermediates=True)
     expected = x
     if arrangement == "authors":
         expected = (x + block.attention(x)) + (x + block.mxa(x))
@@ -217,12 +219,12 @@ def test_where_mxa_stands_in_a_block(arrangement):
     expected = expected + block.convolution_after(expected)
     expected = expected + block.feed_forward_after(expected)
     scale = np.abs(expected).max()
-    for answer in (plain, got):
+    for output in (plain, got):
         np.testing.assert_allclose(
-            ops.convert_to_numpy(answer) / scale, ops.convert_to_numpy(expected) / scale, atol=1e-5
+            ops.convert_to_numpy(output) / scale, ops.convert_to_numpy(expected) / scale, atol=1e-5
         )
-    assert ("attention_before" in seen) == (arrangement == "authors")
-    assert {"attention", "boxes", "channel_gates", "spatial_gates"} <= set(seen)
+    assert ("attention_before" in inside) == (arrangement == "authors")
+    assert {"attention", "boxes", "channel_gates", "spatial_gates"} <= set(inside)
 
 
 def box_gradients(layer, x):
@@ -263,8 +265,8 @@ def test_gradient_against_finite_differences():
     with tf.GradientTape() as tape:
         at = tf.constant(numbers)
         tape.watch(at)
-        looked = mxa.crop_and_resize(x.astype(np.float32), mxa.learnable_box(at))
-        loss = ops.sum(looked * weights.astype(np.float32))
+        crop = mxa.crop_and_resize(x.astype(np.float32), mxa.learnable_box(at))
+        loss = ops.sum(crop * weights.astype(np.float32))
     got = tape.gradient(loss, at).numpy()[0]
     step = 1e-5 * np.eye(4)
     slope = [(plain(numbers + s) - plain(numbers - s)) / 2e-5 for s in step]
@@ -292,7 +294,7 @@ def test_gradient_descent_moves_a_box_onto_a_bright_blob():
 
 
 def test_the_region_proposal_cannot_tell_where_a_blob_lies():
-    """Its mean over the map forgets the place, except where a kernel meets the border."""
+    """The mean over the map is independent of the position, except at the border."""
     head = RegionProposal()
     head.build((None, 12, 12, 4))
     randomise(head)
@@ -362,8 +364,8 @@ def test_the_authors_box_is_mostly_empty_before_training():
     empty = 0
     for _ in range(10):
         layer = MXA("authors")
-        _, seen = layer(x, return_intermediates=True)
-        boxes = ops.convert_to_numpy(seen["boxes"])
+        _, inside = layer(x, return_intermediates=True)
+        boxes = ops.convert_to_numpy(inside["boxes"])
         empty += (boxes == [0, 0, 1, 1]).all(axis=1).sum()
     assert empty > 40  # of 80
 

@@ -48,9 +48,9 @@ def reference(images, weights, *, depth, num_heads, patch_size):
     logits = x[:, 0] @ next(weights) + next(weights)
     pixels = x[:, 1:] @ next(weights) + next(weights)
     rebuilt = np.zeros_like(images)
-    for place in range(count**2):
-        r, c = divmod(place, count)
-        block = pixels[:, place].reshape(batch, patch_size, patch_size, 1)
+    for patch in range(count**2):
+        r, c = divmod(patch, count)
+        block = pixels[:, patch].reshape(batch, patch_size, patch_size, 1)
         rebuilt[:, r * patch_size : (r + 1) * patch_size, c * patch_size : (c + 1) * patch_size] = (
             block
         )

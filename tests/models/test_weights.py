@@ -1,4 +1,4 @@
-"""Reading the state dicts of public models, on layers small enough to see."""
+"""Reading the state dicts of public models, on small layers."""
 
 import keras
 import numpy as np

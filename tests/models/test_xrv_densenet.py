@@ -1,6 +1,6 @@
-"""The TorchXRayVision teacher: its size, stored answers of the PyTorch network, thresholds.
+"""The TorchXRayVision teacher: its size, recorded outputs of the PyTorch network, thresholds.
 
-``tests/parity/make_fixtures.py`` wrote the stored answers, where PyTorch is installed.
+``tests/parity/make_fixtures.py`` wrote the recorded outputs, where PyTorch is installed.
 """
 
 from pathlib import Path

@@ -33,7 +33,7 @@ def register_operators(torch):
             return
         except OSError:
             continue
-    # The library is kept, for its operators live only as long as it does.
+    # Its operators exist only as long as the library object.
     register_operators.library = torch.library.Library("torchvision", "DEF")
     for schema in (
         "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",

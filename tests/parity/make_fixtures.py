@@ -1,9 +1,9 @@
-"""Write public PyTorch models' answers to ``tests/models/fixtures``, for tests without PyTorch.
+"""Write outputs of public PyTorch models to ``tests/models/fixtures`` for tests without PyTorch.
 
 make parity && .venv-parity/bin/python tests/parity/make_fixtures.py
 
-Stored are names and shapes of the state dict, the settings and the answers. Weights are refilled,
-and images made again, by the rules of ``tests/models/random_weights.py``.
+Recorded are names and shapes of the state dict, the settings and the outputs. Weights and images
+are drawn again, by the rules of ``tests/models/random_weights.py``.
 """
 
 import sys

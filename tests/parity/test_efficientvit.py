@@ -47,7 +47,7 @@ def test_logits_are_timms(timm, torch, random_weights, name, image_size, num_lab
         features = theirs.forward_features(colour).numpy().transpose(0, 2, 3, 1)
         logits = theirs(colour).numpy()
     got = ours(images, return_intermediates=True)
-    assert np.abs(logits[0] - logits[1]).max() > 1e-3, "the answer does not depend on the image"
+    assert np.abs(logits[0] - logits[1]).max() > 1e-3, "the output does not depend on the image"
     for mine, expected in ((got["features"], features), (got["logits"], logits)):
         scale = max(1.0, np.abs(expected).max())
         np.testing.assert_allclose(ops.convert_to_numpy(mine), expected, atol=1e-4 * scale, rtol=0)

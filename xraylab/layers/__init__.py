@@ -2,7 +2,7 @@
 
 from xraylab.layers.attention import MultiHeadAttention, attend, scaled_dot_product_attention
 from xraylab.layers.base import Layer
-from xraylab.layers.convolution import ConvNorm, DropPath, SqueezeExcite, batch_norm
+from xraylab.layers.convolution import ConvNorm, SqueezeExcite, batch_norm, stochastic_depth
 from xraylab.layers.initializers import kernel_initializer
 from xraylab.layers.patches import patchify, unpatchify
 from xraylab.layers.tokens import (
@@ -17,7 +17,6 @@ __all__ = [
     "MLP",
     "ClassToken",
     "ConvNorm",
-    "DropPath",
     "Layer",
     "LearnedPositions",
     "MultiHeadAttention",
@@ -30,5 +29,6 @@ __all__ = [
     "patchify",
     "scaled_dot_product_attention",
     "sinusoidal_positions",
+    "stochastic_depth",
     "unpatchify",
 ]

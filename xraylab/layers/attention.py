@@ -137,11 +137,6 @@ def _from_blocks(blocks, num_tokens):
     return ops.reshape(x, (-1, heads, num_blocks * block_size, dim))[:, :, :num_tokens]
 
 
-def _concatenate(parts):
-    """Concatenate [(batch, heads, num_context, head_dim), …] along the context."""
-    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=2)
-
-
 @keras.saving.register_keras_serializable("xraylab")
 class MultiHeadAttention(Layer):
     """Multi-head attention with biases; embed_dim is split evenly over the heads.
@@ -186,16 +181,16 @@ class MultiHeadAttention(Layer):
                 dtype=self.dtype_policy,
                 name=name,
             )
-            dense.build(input_shape)
             setattr(self, name, dense)
+        super().build(input_shape)
 
     def call(self, tokens, context=None, return_attention=False, attention_transform=None):
         """Apply attention; ``attention_transform(attention)`` replaces the attention map."""
         context = tokens if context is None else context
         parts = context if isinstance(context, tuple) else (context,)
         query = self._split_heads(self.query(tokens))  # (batch, heads, num_tokens, head_dim)
-        key = _concatenate([self._split_heads(self.key(part)) for part in parts])
-        value = _concatenate([self._split_heads(self.value(part)) for part in parts])
+        key = ops.concatenate([self._split_heads(self.key(part)) for part in parts], axis=2)
+        value = ops.concatenate([self._split_heads(self.value(part)) for part in parts], axis=2)
         if not return_attention and attention_transform is None:
             return self.projection(self._join_heads(attend(query, key, value)))
         x, attention = scaled_dot_product_attention(

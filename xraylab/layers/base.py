@@ -35,15 +35,30 @@ class ConfigMixin:
 
 
 class Layer(ConfigMixin, keras.layers.Layer):
-    """A layer that, unless a subclass says otherwise, keeps the shape of its input."""
+    """A layer that, unless a subclass says otherwise, keeps the shape of its input.
+
+    Its sublayers are built in the order of their attributes, each for the output of the one before.
+    A subclass whose sublayers have other inputs builds them itself; one that creates them in
+    ``build``, where the input shape is known, then calls ``super().build``.
+    """
+
+    def build(self, input_shape):
+        """Build the sublayers as a chain."""
+        build_chain(sublayers(self), input_shape)
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the first output."""
         return input_shape
 
 
+def sublayers(layer):
+    """List the layers in the attributes of a layer, in the order in which they were set."""
+    attributes = (value for name, value in vars(layer).items() if not name.startswith("_"))
+    return [x for x in keras.tree.flatten(list(attributes)) if isinstance(x, keras.layers.Layer)]
+
+
 def build_chain(layers, input_shape):
-    """Build layers that are applied in order, and return the shape after the last."""
+    """Build layers that are applied in order; return the shape after the last."""
     for layer in layers:
         layer.build(input_shape)
         input_shape = layer.compute_output_shape(input_shape)

@@ -150,8 +150,7 @@ class SqueezeExcite(Layer):
 
         self.reduce = dense(self.squeeze, self.activation, "reduce")
         self.expand = dense(channels, self.gate, "expand")
-        self.reduce.build((None, channels))
-        self.expand.build((None, self.squeeze))
+        super().build(input_shape)
 
     def call(self, x):
         """Scale the channels."""
@@ -165,33 +164,16 @@ class SqueezeExcite(Layer):
         return {**super().get_config(), "kernel_initializer": serialized}
 
 
-@keras.saving.register_keras_serializable("xraylab")
-class DropPath(Layer):
-    """Stochastic depth: in training, set a residual branch to zero for some images of the batch.
+def stochastic_depth(rate, name, dtype=None):
+    """Create stochastic depth: in training, set a residual branch to zero for some images.
 
-    The other images' branches are divided by 1 - rate, which preserves the mean.
-
-    Shapes:
-        x: (batch, …), returned in the same shape.
+    The branches of the other images are divided by 1 - rate, which preserves the mean.
 
     Args:
-        rate: probability of dropping, in [0, 1).
+        rate: probability of dropping a branch.
+        name: name of the layer.
+        dtype: dtype policy of the layer.
 
     References: Huang et al. 2016 (``huang2016``).
     """
-
-    def __init__(self, rate, **kwargs):
-        super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"Invalid rate. Expected: a number in [0, 1). Received: {rate}")
-        self.rate = rate
-        self.seed_generator = keras.random.SeedGenerator() if rate else None
-
-    def call(self, x, training=None):
-        """Drop branches in training; otherwise return ``x``."""
-        if not training or not self.rate:
-            return x
-        keep = 1.0 - self.rate
-        shape = (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1)
-        mask = keras.random.uniform(shape, seed=self.seed_generator) < keep
-        return x * ops.cast(mask, x.dtype) / keep
+    return keras.layers.Dropout(rate, noise_shape=(None, 1, 1, 1), dtype=dtype, name=name)

@@ -66,8 +66,7 @@ class MLP(Layer):
         width = int(embed_dim * self.mlp_ratio)
         self.widen = keras.layers.Dense(width, dtype=self.dtype_policy, name="widen")
         self.narrow = keras.layers.Dense(embed_dim, dtype=self.dtype_policy, name="narrow")
-        self.widen.build(input_shape)
-        self.narrow.build((*input_shape[:-1], width))
+        super().build(input_shape)
 
     def call(self, tokens):
         """Apply the MLP to every token."""
@@ -99,14 +98,6 @@ class TransformerBlock(Layer):
         if mlp_ratio is not None:
             self.mlp_norm = layer_norm("mlp_norm", policy)
             self.mlp = MLP(mlp_ratio, dtype=policy, name="mlp")
-
-    def build(self, input_shape):
-        """Build the sub-layers."""
-        self.attention_norm.build(input_shape)
-        self.attention.build(input_shape)
-        if self.mlp_ratio is not None:
-            self.mlp_norm.build(input_shape)
-            self.mlp.build(input_shape)
 
     def call(self, tokens, context=None, return_attention=False, attention_transform=None):
         """Return the tokens after one block, and the attention map if requested."""

@@ -1,6 +1,6 @@
 """The architectures, one per file, and the registry that builds them by name."""
 
-from xraylab.models.predict import predict_logits, sigmoid
+from xraylab.models.predict import predict_logits
 from xraylab.models.registry import ModelSpec, build, build_gmml, list_models, spec
 
 __all__ = [
@@ -9,6 +9,5 @@ __all__ = [
     "build_gmml",
     "list_models",
     "predict_logits",
-    "sigmoid",
     "spec",
 ]

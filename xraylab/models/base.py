@@ -96,6 +96,13 @@ class ImageModel(ConfigMixin, keras.Model):
             f"Choose {' or '.join(map(str, nearest))}"
         )
 
+    def build(self, input_shape):
+        """Create the weights by a call on symbolic images.
+
+        The models here build their layers themselves, which is several times faster.
+        """
+        self.compute_output_spec(keras.KerasTensor(input_shape))
+
     def __call__(self, images, *args, **kwargs):
         """Check the images, then compute the output."""
         self.check_images(images)
@@ -242,29 +249,15 @@ class ImageModel(ConfigMixin, keras.Model):
         store[ARCHITECTURE] = np.frombuffer(text.encode(), dtype=np.uint8)
 
     def load_own_variables(self, store):
-        """Load weights if the arguments of the architecture agree.
-
-        Raises:
-            ValueError: naming the arguments that differ.
-        """
-        store = {name: store[name] for name in store.keys()}  # noqa: SIM118
-        if ARCHITECTURE in store:
-            theirs = json.loads(bytes(np.asarray(store.pop(ARCHITECTURE))))
-            ours = json.loads(json.dumps(self.architecture()))
-            differences = [
-                f"{name} is {theirs.get(name)!r} in the file and {ours.get(name)!r} in the model"
-                for name in sorted(ours.keys() | theirs.keys())
-                if theirs.get(name) != ours.get(name)
-            ]
-            if differences:
-                raise ValueError("; ".join(differences))
-        super().load_own_variables(store)
+        """Load the weights alone; ``load_weights`` has compared the arguments."""
+        names = [name for name in store.keys() if name != ARCHITECTURE]  # noqa: SIM118
+        super().load_own_variables({name: store[name] for name in names})
 
     def architecture(self):
-        """Return class name and arguments that determine the output for given weights."""
+        """Return class name and arguments that determine the output for given weights, as JSON."""
         ignored = {"name", "trainable", "dtype", *TRAINING_ONLY}
         config = {name: v for name, v in self.get_config().items() if name not in ignored}
-        return {"architecture": type(self).__name__, **config}
+        return json.loads(json.dumps({"architecture": type(self).__name__, **config}))
 
 
 class ReconstructionMixin:

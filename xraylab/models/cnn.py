@@ -108,10 +108,6 @@ class Chain(Layer):
         super().__init__(**kwargs)
         self.layers = layers
 
-    def build(self, input_shape):
-        """Build the layers."""
-        build_chain(self.layers, input_shape)
-
     def call(self, x, training=None):
         """Apply the layers."""
         for layer in self.layers:

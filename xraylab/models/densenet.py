@@ -44,10 +44,6 @@ class DenseLayer(Layer):
             **policy,
         )
 
-    def build(self, input_shape):
-        """Build the branch."""
-        self.branch.build(input_shape)
-
     def call(self, x, training=None):
         """Append the new channels."""
         return ops.concatenate([x, self.branch(x, training=training)], axis=-1)
@@ -110,10 +106,6 @@ class NormReLU(Layer):
         super().__init__(**kwargs)
         self.epsilon = epsilon
         self.norm = batch_norm("bn", epsilon, dtype=self.dtype_policy)
-
-    def build(self, input_shape):
-        """Build the normalisation."""
-        self.norm.build(input_shape)
 
     def call(self, x, training=None):
         """Normalise and rectify."""

@@ -9,8 +9,7 @@ import string
 import keras
 from keras import ops
 
-from xraylab.layers import DropPath, Layer, SqueezeExcite, batch_norm
-from xraylab.layers.base import build_chain
+from xraylab.layers import Layer, SqueezeExcite, batch_norm, stochastic_depth
 from xraylab.layers.convolution import strided_shape
 from xraylab.models.cnn import Chain, CNNClassifier
 
@@ -35,16 +34,14 @@ def _initializer():
 
 
 def _conv(filters, kernel_size, name, strides=1, dtype=None):
-    """Create a full convolution without bias."""
+    """Create a convolution without bias, depthwise if ``filters`` is None."""
+    options = {"padding": "same", "use_bias": False, "dtype": dtype, "name": name}
+    if filters is None:
+        return keras.layers.DepthwiseConv2D(
+            kernel_size, strides, depthwise_initializer=_initializer(), **options
+        )
     return keras.layers.Conv2D(
-        filters,
-        kernel_size,
-        strides,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=_initializer(),
-        dtype=dtype,
-        name=name,
+        filters, kernel_size, strides, kernel_initializer=_initializer(), **options
     )
 
 
@@ -138,15 +135,7 @@ class MBConv(Layer):
             keras.layers.Activation("swish", **policy),
         ]
         depthwise = [
-            keras.layers.DepthwiseConv2D(
-                self.kernel_size,
-                strides=self.strides,
-                padding="same",
-                use_bias=False,
-                depthwise_initializer=_initializer(),
-                name="dwconv",
-                **policy,
-            ),
+            _conv(None, self.kernel_size, "dwconv", self.strides, **policy),
             batch_norm("bn", EPSILON, **policy),
             keras.layers.Activation("swish", **policy),
         ]
@@ -154,17 +143,16 @@ class MBConv(Layer):
             _conv(self.filters, 1, "project_conv", **policy),
             batch_norm("project_bn", EPSILON, **policy),
         ]
-        self.spatial = Chain(
-            widen + depthwise if self.expansion > 1 else depthwise, name="spatial", **policy
-        )
+        spatial = widen + depthwise if self.expansion > 1 else depthwise
+        self.spatial = Chain(spatial, name="spatial", **policy)
         # The squeeze is a quarter of the input channels, not of those inside.
         self.squeeze_excite = SqueezeExcite(
             max(1, channels // 4), "swish", kernel_initializer=_initializer(), name="se", **policy
         )
         self.narrow = Chain(narrow, name="narrow", **policy)
         self.skips = self.strides == 1 and channels == self.filters
-        self.drop = DropPath(self.drop_rate, name="drop", **policy) if self.skips else None
-        build_chain([self.spatial, self.squeeze_excite, self.narrow], input_shape)
+        self.drop = stochastic_depth(self.drop_rate, "drop", **policy) if self.skips else None
+        super().build(input_shape)
 
     def call(self, x, training=None):
         """Return the output of the block, added to the input where the shapes agree."""

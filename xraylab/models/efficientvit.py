@@ -40,7 +40,7 @@ class FeedForward(Layer):
         policy = {"dtype": self.dtype_policy}
         self.widen = ConvNorm(2 * channels, activation="relu", name="widen", **policy)
         self.narrow = ConvNorm(channels, gamma=0.0, name="narrow", **policy)
-        build_chain([self.widen, self.narrow], input_shape)
+        super().build(input_shape)
 
     def call(self, x):
         """Apply the perceptron at every position."""
@@ -191,19 +191,6 @@ class EfficientViTBlock(Layer):
         self.convolution_after = ConvNorm(None, 3, gamma=0.0, name="convolution_after", **policy)
         self.feed_forward_after = FeedForward(name="feed_forward_after", **policy)
 
-    def build(self, input_shape):
-        """Build the five branches."""
-        build_chain(
-            [
-                self.convolution_before,
-                self.feed_forward_before,
-                self.attention,
-                self.convolution_after,
-                self.feed_forward_after,
-            ],
-            input_shape,
-        )
-
     def call(self, x, return_intermediates=False):
         """Return the map after one block."""
         x = x + self.convolution_before(x)
@@ -251,10 +238,7 @@ class Downsampling(Layer):
         self.narrow = ConvNorm(self.filters, name="narrow", **policy)
         self.convolution_after = ConvNorm(None, 3, name="convolution_after", **policy)
         self.feed_forward_after = FeedForward(name="feed_forward_after", **policy)
-        before = [self.convolution_before, self.feed_forward_before]
-        middle = [self.widen, self.halve, self.squeeze_excite, self.narrow]
-        after = [self.convolution_after, self.feed_forward_after]
-        build_chain([*before, *middle, *after], input_shape)
+        super().build(input_shape)
 
     def call(self, x):
         """Return the smaller, wider map."""
@@ -432,10 +416,6 @@ class NormLinear(Layer):
             dtype=self.dtype_policy,
             name="linear",
         )
-
-    def build(self, input_shape):
-        """Build the two sub-layers."""
-        build_chain([self.norm, self.linear], input_shape)
 
     def call(self, x, training=None):
         """Compute the logits."""

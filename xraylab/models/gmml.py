@@ -11,7 +11,7 @@ from keras import ops
 from xraylab.models.base import ImageModel
 from xraylab.models.convert.state_dict import require_model
 from xraylab.models.lt_vit import LTViT
-from xraylab.models.weights import recorded_architecture
+from xraylab.models.weights import differences, recorded_architecture
 
 ENCODER_ARGUMENTS = ("image_size", "patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio")
 """The arguments of LT-ViT that determine its image tokens."""
@@ -173,15 +173,9 @@ def _read(path, model):
 
 def _require_same(model, theirs, source):
     """Raise a ValueError if an encoder differs in size from the model's."""
-    ours = _arguments(model)
-    differences = [
-        f"{name} is {theirs[name]} there and {ours[name]} here"
-        for name in ENCODER_ARGUMENTS
-        if theirs[name] != ours[name]
-    ]
-    if differences:
+    if different := differences(theirs, _arguments(model)):
         raise ValueError(
-            f"The encoder of {source} does not fit into {model.name}: {'; '.join(differences)}. "
+            f"The encoder of {source} does not fit into {model.name}: {different}. "
             "Build the LT-ViT with the sizes of the pre-training"
         )
 

@@ -7,8 +7,6 @@ by attention, then neighbours by convolution, and concatenates both. Both end in
 feed-forward network with a depthwise convolution. All maps are (batch, height, width, channels).
 """
 
-from itertools import count
-
 import keras
 import numpy as np
 from keras import ops
@@ -17,12 +15,12 @@ from xraylab.arguments import require_int
 from xraylab.backend import accelerators
 from xraylab.layers import (
     ConvNorm,
-    DropPath,
     Layer,
     MultiHeadAttention,
     SqueezeExcite,
     batch_norm,
     kernel_initializer,
+    stochastic_depth,
 )
 from xraylab.layers.base import build_chain
 from xraylab.layers.convolution import strided_shape
@@ -113,7 +111,7 @@ class PatchEmbedding(Layer):
             self.projection = ConvNorm(
                 self.filters, stddev=STDDEV, dtype=self.dtype_policy, name="projection"
             )
-            self.projection.build(input_shape)
+        super().build(input_shape)
 
     def call(self, x, training=None):
         """Pool and project."""
@@ -154,7 +152,7 @@ class MHCA(Layer):
             dtype=self.dtype_policy,
             name="projection",
         )
-        build_chain([self.mix, self.norm, self.projection], input_shape)
+        super().build(input_shape)
 
     def call(self, x, training=None):
         """Compute the update of the map."""
@@ -194,8 +192,7 @@ class LFFN(Layer):
             name="squeeze_excite",
         )
         self.narrow = ConvNorm(channels, name="narrow", **options)
-        layers = [self.widen, self.depthwise, self.squeeze_excite, self.narrow]
-        build_chain(layers, input_shape)
+        super().build(input_shape)
 
     def call(self, u, training=None):
         """Compute u + f(u)."""
@@ -291,13 +288,9 @@ class ECB(Layer):
         policy = {"dtype": self.dtype_policy}
         self.patch_embedding = PatchEmbedding(filters, strides, name="patch_embedding", **policy)
         self.mhca = MHCA(head_dim, name="mhca", **policy)
-        self.mhca_path = DropPath(drop_path, name="mhca_path", **policy)
+        self.mhca_path = stochastic_depth(drop_path, "mhca_path", **policy)
         self.norm = batch_norm("norm", **policy)
         self.lffn = LFFN(3, name="lffn", **policy)
-
-    def build(self, input_shape):
-        """Build the sub-layers."""
-        build_chain([self.patch_embedding, self.mhca, self.norm, self.lffn], input_shape)
 
     def call(self, x, training=None):
         """Return the map after one block."""
@@ -354,10 +347,10 @@ class LTB(Layer):
         self.patch_embedding = PatchEmbedding(width, strides, name="patch_embedding", **policy)
         self.attention_norm = batch_norm("attention_norm", **policy)
         self.attention = EMHSA(head_dim, sr_ratio, name="attention", **policy)
-        self.attention_path = DropPath(drop_path * mix_ratio, name="attention_path", **policy)
+        self.attention_path = stochastic_depth(drop_path * mix_ratio, "attention_path", **policy)
         self.projection = PatchEmbedding(filters - width, name="projection", **policy)
         self.mhca = MHCA(head_dim, name="mhca", **policy)
-        self.mhca_path = DropPath(drop_path * (1 - mix_ratio), name="mhca_path", **policy)
+        self.mhca_path = stochastic_depth(drop_path * (1 - mix_ratio), "mhca_path", **policy)
         self.norm = batch_norm("norm", **policy)
         self.lffn = LFFN(2, name="lffn", **policy)
 
@@ -510,7 +503,9 @@ class MedViT(ImageModel):
                 f"numbers of values {lengths}"
             )
         if len(self.stem_widths) != 3:
-            raise ValueError(f"stem_widths: Expected: 3 numbers. Received: {self.stem_widths}")
+            raise ValueError(
+                f"Invalid stem_widths. Expected: 3 numbers. Received: {self.stem_widths}"
+            )
         for name in ("ecb_widths", "ltb_widths"):
             for width in getattr(self, name):
                 if width % self.head_dim:
@@ -522,11 +517,7 @@ class MedViT(ImageModel):
             sr_ratio if ltb else 1
             for ltb, sr_ratio in zip(self.ltb_widths, self.sr_ratios, strict=True)
         ]
-        minimum = next(
-            size
-            for size in count(1)
-            if all(-(-size // 2 ** (s + 2)) >= side for s, side in enumerate(key_sides))
-        )
+        minimum = max((side - 1) * 2 ** (s + 2) + 1 for s, side in enumerate(key_sides))
         self.require_image_size(minimum=minimum, reason="each stage needs the tokens of one key")
 
     def build(self, input_shape):

@@ -10,7 +10,6 @@ from keras import ops
 
 from xraylab.arguments import require_choice, require_int
 from xraylab.layers import Layer
-from xraylab.layers.base import build_chain
 from xraylab.models.efficientvit import EfficientViT, EfficientViTBlock
 
 MINIMUM_SIDE = 0.2
@@ -114,7 +113,7 @@ class RegionProposal(Layer):
             name="coordinates",
             **initializers,
         )
-        build_chain([self.conv, self.coordinates], input_shape)
+        super().build(input_shape)
 
     def call(self, x):
         """Compute four numbers per image."""
@@ -183,7 +182,7 @@ class ChannelGate(Layer):
         options = {"use_bias": False, "dtype": self.dtype_policy}
         self.reduce = keras.layers.Dense(width, activation="relu", name="reduce", **options)
         self.expand = keras.layers.Dense(channels, name="expand", **options)
-        build_chain([self.reduce, self.expand], (None, channels))
+        super().build(input_shape)
 
     def call(self, x):
         """Compute the weight of every channel."""
@@ -254,9 +253,8 @@ class MXA(Layer):
 
     def build(self, input_shape):
         """Build the region proposal and the gates."""
-        self.region_proposal.build(input_shape)
-        self.channel_gate.build(input_shape)
-        self.spatial_gate.build(input_shape)
+        for layer in (self.region_proposal, self.channel_gate, self.spatial_gate):
+            layer.build(input_shape)
 
     def call(self, x, return_intermediates=False):
         """Compute the gated crop."""
@@ -301,11 +299,6 @@ class MXABlock(EfficientViTBlock):
         super().__init__(attention_options, **kwargs)
         self.mxa_options = dict(mxa_options)
         self.mxa = MXA(name="mxa", dtype=self.dtype_policy, **mxa_options)
-
-    def build(self, input_shape):
-        """Build the block and its MXA."""
-        super().build(input_shape)
-        self.mxa.build(input_shape)
 
     def call(self, x, return_intermediates=False):
         """Return the map after one block."""

@@ -1,12 +1,9 @@
 """Logits of a model for all images of a split or an array, in batches."""
 
 import numpy as np
-from scipy.special import expit as sigmoid
 
 from xraylab.backend import is_out_of_memory
 from xraylab.data import Split
-
-__all__ = ["predict_logits", "sigmoid"]
 
 
 def predict_logits(model, images_or_split, batch_size=128):

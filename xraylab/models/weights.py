@@ -28,20 +28,26 @@ def load_checked(model, path, load, **kwargs):
     path = require_file(path)
     before = model.get_weights()
     try:
-        count = count_arrays(path)
-        if count > len(model.variables):  # Keras ignores surplus arrays
-            raise ValueError(f"it holds {count} arrays, the model {len(model.variables)}")
+        if different := differences(recorded_architecture(path), model.architecture()):
+            raise ValueError(different)
         load(path, **kwargs)
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         model.set_weights(before)
-        # Keras first states how many objects did not load, then, after a blank line, the reason.
-        paragraphs = str(error).strip().split("\n\n")
-        detail = paragraphs[1 if str(error).startswith("A total of") else 0].split("\n")[0]
+        detail = str(error).strip().split("\n")[0]
         labels = "" if model.num_labels is None else f" and {model.num_labels} labels"
         raise ValueError(
             f"{path} does not hold the weights of {model.name} for {model.image_size} px{labels}: "
             f"{detail}. Build the model that they were saved from; this one is unchanged"
         ) from error
+
+
+def differences(received, expected):
+    """Describe the arguments in which two models differ, or return an empty string."""
+    return "; ".join(
+        f"{name} is {received.get(name)!r}, not {expected.get(name)!r}"
+        for name in sorted(received.keys() | expected.keys())
+        if received.get(name) != expected.get(name)
+    )
 
 
 def load_for_model(model, weights):
