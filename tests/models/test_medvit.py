@@ -559,7 +559,7 @@ def test_a_state_dict_of_another_size_is_refused(toy):
         ),
         ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
         ({"rounds": (1, 1)}, "one value per stage"),
-        ({"stem_widths": (8, 8)}, r"stem_widths: Expected: 3 numbers. Received: \(8, 8\)"),
+        ({"stem_widths": (8, 8)}, r"Invalid stem_widths. Expected: 3 numbers. Received: \(8, 8\)"),
         (
             {"ecb_widths": (32, 32, 40, 48)},
             "ecb_widths. Expected: multiples of head_dim=16. Received: 40",

@@ -25,8 +25,22 @@ def batch_norm(name, epsilon=1e-5, dtype=None, **options):
     )
 
 
+def strided_shape(input_shape, strides, filters):
+    """Compute the shape of a map after a step of ``strides`` pixels, sides rounded up."""
+    batch, *sides, _ = input_shape
+    return (batch, *(None if n is None else -(-n // strides) for n in sides), filters)
+
+
+class StridedLayer(Layer):
+    """A layer of maps whose attributes ``strides`` and ``filters`` determine its output shape."""
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output; if ``filters`` is None, the channels stay."""
+        return strided_shape(input_shape, self.strides, self.filters or input_shape[-1])
+
+
 @keras.saving.register_keras_serializable("xraylab")
-class ConvNorm(Layer):
+class ConvNorm(StridedLayer):
     """A convolution without bias, batch normalisation and an optional activation.
 
     Images are padded by ``kernel_size // 2`` on all four sides, as in PyTorch, so that public
@@ -94,16 +108,6 @@ class ConvNorm(Layer):
             x = ops.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
         x = self.norm(self.convolution(x), training=training)
         return keras.activations.get(self.activation)(x)
-
-    def compute_output_shape(self, input_shape):
-        """Return the shape of the output."""
-        return strided_shape(input_shape, self.strides, self.filters or input_shape[-1])
-
-
-def strided_shape(input_shape, strides, filters):
-    """Compute the shape of a map after a step of ``strides`` pixels, sides rounded up."""
-    batch, *sides, _ = input_shape
-    return (batch, *(None if n is None else -(-n // strides) for n in sides), filters)
 
 
 @keras.saving.register_keras_serializable("xraylab")

@@ -125,8 +125,8 @@ class ImageModel(ConfigMixin, keras.Model):
         """
         if attention_transform is not None and not self.transforms_attention:
             raise ValueError(
-                f"{self.name} has no attention that can be transformed. Expected: a model whose "
-                "attention connects all positions (RR-ViT, Hybrid RR-ViT, DBCT, LT-ViT)"
+                f"{self.name} has no attention that can be transformed. Expected: RR-ViT, Hybrid "
+                f"RR-ViT, DBCT or LT-ViT. Received: {type(self).__name__}"
             )
         outputs = self.forward(images, training, return_intermediates, attention_transform)
         if return_intermediates:
@@ -166,9 +166,10 @@ class ImageModel(ConfigMixin, keras.Model):
         """
         if class_weight is not None and self.num_labels != 1:
             raise ValueError(
-                "class_weight is for labels of which exactly one is true; Keras would take the "
-                "argmax of each row. Pass sample_weight of shape (num_images, num_labels) with a "
-                "loss that supports it, or use xraylab.losses.WeightedBinaryCrossentropy"
+                "class_weight does not apply to several labels: Keras would take the argmax of "
+                "each row. Expected: None. Received: "
+                f"{class_weight}. Pass sample_weight of shape (num_images, num_labels) with a loss "
+                "of xraylab.losses, or use xraylab.losses.WeightedBinaryCrossentropy"
             )
         self._check_grey_levels(x)
         return super().fit(x, *args, class_weight=class_weight, **kwargs)
@@ -223,8 +224,8 @@ class ImageModel(ConfigMixin, keras.Model):
         low, high = float(images.min()), float(images.max())
         if not np.isfinite([low, high]).all():
             raise ValueError(
-                f"Some grey levels are NaN or infinite. Expected: {self.name} takes numbers in "
-                "[0, 1]. Check for unreadable images or a division by zero"
+                "Some grey levels are NaN or infinite. Expected: values in [0, 1]. Received: "
+                f"{low:g} to {high:g}. Check for unreadable images or a division by zero"
             )
         if low < -0.5 or high > 1.5:
             warnings.warn(

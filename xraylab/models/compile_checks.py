@@ -32,7 +32,7 @@ def _require_match(model, kind, value):
         if returns_logits or model.num_labels > 1:
             raise ValueError(
                 f"Keras resolves the {kind} {name!r} by the shape of the labels, which is wrong "
-                f"for several labels. Use keras.metrics.BinaryAccuracy("
+                "for several labels. Use keras.metrics.BinaryAccuracy("
                 f"threshold={0.0 if returns_logits else 0.5}) or a loss of xraylab.losses"
             )
         return
@@ -41,11 +41,11 @@ def _require_match(model, kind, value):
         return
     output, expected = ("logits", "probabilities")[:: 1 if returns_logits else -1]
     setting = returns_logits if argument == "from_logits" else 0.0 if returns_logits else 0.5
-    cure = f"pass {argument}={setting} to the {kind}, or " if argument else ""
+    build = f"Either pass {argument}={setting} to the {kind}, or build" if argument else "Build"
     activation = "'sigmoid'" if returns_logits else "None"
     raise ValueError(
-        f"{model.name} returns {output}, but the {kind} {name!r} expects {expected}: {cure}build "
-        f"the model with classifier_activation={activation}"
+        f"{model.name} returns {output}. Expected: a {kind} of {output}. Received: {name!r}, which "
+        f"expects {expected}. {build} the model with classifier_activation={activation}"
     )
 
 

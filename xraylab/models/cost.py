@@ -17,7 +17,7 @@ class Cost:
     """The cost of one image.
 
     Attributes:
-        parameters: all stored numbers, statistics of normalisations included.
+        parameters: number of all weights, statistics of normalisations included.
         trainable: those that training changes.
         multiply_adds: multiplications, each with its addition, in convolutions and matrix products
             for one image; element-wise operations are not counted, as is usual.

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from xraylab.layers import Layer, SqueezeExcite, batch_norm, stochastic_depth
-from xraylab.layers.convolution import strided_shape
+from xraylab.layers.convolution import StridedLayer
 from xraylab.models.cnn import Chain, CNNClassifier
 
 EPSILON = 1e-3
@@ -99,7 +99,7 @@ class ConvNormSwish(Chain):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class MBConv(Layer):
+class MBConv(StridedLayer):
     """Inverted bottleneck: widen, convolve depthwise, reweight the channels, narrow.
 
     The input is added where its shape allows.
@@ -160,10 +160,6 @@ class MBConv(Layer):
         update = self.squeeze_excite(update)
         update = self.narrow(update, training=training)  # (batch, height, width, filters)
         return x + self.drop(update, training=training) if self.skips else update
-
-    def compute_output_shape(self, input_shape):
-        """Return the shape of the output."""
-        return strided_shape(input_shape, self.strides, self.filters)
 
 
 @keras.saving.register_keras_serializable("xraylab")

@@ -23,7 +23,7 @@ from xraylab.layers import (
     stochastic_depth,
 )
 from xraylab.layers.base import build_chain
-from xraylab.layers.convolution import strided_shape
+from xraylab.layers.convolution import StridedLayer
 from xraylab.models.base import ImageModel, require_ints
 
 STDDEV = 0.02
@@ -83,7 +83,7 @@ class GroupedConvolution(Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class PatchEmbedding(Layer):
+class PatchEmbedding(StridedLayer):
     """Halve the map by averaging, change the number of channels, or do nothing.
 
     An odd side is rounded up: the last row or column is then averaged over the existing pixels.
@@ -117,10 +117,6 @@ class PatchEmbedding(Layer):
         """Pool and project."""
         x = self.pool(x) if self.strides > 1 else x
         return x if self.projection is None else self.projection(x, training=training)
-
-    def compute_output_shape(self, input_shape):
-        """Return the shape of the smaller map."""
-        return strided_shape(input_shape, self.strides, self.filters)
 
 
 @keras.saving.register_keras_serializable("xraylab")
@@ -264,7 +260,7 @@ class EMHSA(Layer):
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class ECB(Layer):
+class ECB(StridedLayer):
     """Efficient convolution block: x += MHCA(x), then x + LFFN(BatchNorm(x)).
 
     As the LFFN has its own residual connection, the block returns x + n + f(n), where n is the
@@ -298,13 +294,9 @@ class ECB(Layer):
         x = x + self.mhca_path(self.mhca(x, training=training), training=training)
         return x + self.lffn(self.norm(x, training=training), training=training)
 
-    def compute_output_shape(self, input_shape):
-        """Return the shape of the output."""
-        return strided_shape(input_shape, self.strides, self.filters)
-
 
 @keras.saving.register_keras_serializable("xraylab")
-class LTB(Layer):
+class LTB(StridedLayer):
     """Local transformer block: attention, then a convolution of its result, concatenated.
 
     Attention computes the first channels x, about ``mix_ratio`` of all. A projection z of them to
@@ -379,10 +371,6 @@ class LTB(Layer):
         y = ops.concatenate([x, z], axis=-1)  # (batch, height, width, filters)
         y = y + self.lffn(self.norm(y, training=training), training=training)
         return (y, attention) if return_attention else y
-
-    def compute_output_shape(self, input_shape):
-        """Return the shape of the output."""
-        return strided_shape(input_shape, self.strides, self.filters)
 
 
 def attention_width(filters, mix_ratio, head_dim):
