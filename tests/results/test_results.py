@@ -429,7 +429,7 @@ def test_models_without_a_record_are_marked(recorded):
 
 def test_records_on_other_images_are_refused(folder):
     edit(folder / "run1.json", set_in("data", "test", "fingerprint", "f" * 64))
-    with pytest.raises(ValueError, match="must share test images and labels"):
+    with pytest.raises(ValueError, match="records that share test images and labels"):
         results.table(results.load_results(folder))
     with pytest.raises(ValueError, match="at least one record"):
         results.table([])

@@ -53,7 +53,7 @@ def test_too_many_frames_are_rejected_before_drawing(static):
 
 @pytest.mark.parametrize(
     ("sliders", "message"),
-    [({}, "at least one"), ({"level": []}, "level"), ({"level": [0.1, 0.1]}, "same label")],
+    [({}, "at least one"), ({"level": []}, "level"), ({"level": [0.1, 0.1]}, "distinct labels")],
 )
 @pytest.mark.parametrize("rendering", ["static", "live"])
 def test_invalid_sliders_are_rejected(monkeypatch, rendering, sliders, message):

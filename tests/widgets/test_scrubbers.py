@@ -48,7 +48,7 @@ def test_figures_supply_their_alternative_text():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"frames": [], "alt": "x"}, "number of frames"),
+        ({"frames": [], "alt": "x"}, "Expected: 1 frames"),
         ({"frames": IMAGES, "labels": "ab", "alt": "x"}, "Expected: 2 frames"),
         ({"frames": IMAGES, "labels": {"a": "12", "b": "12"}, "alt": "x"}, "Expected: 4 frames"),
         ({"frames": IMAGES}, "no alternative text"),

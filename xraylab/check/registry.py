@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import Any
 
+from xraylab.arguments import invalid_argument
 from xraylab.check.grading import Exercise, Feedback
 
 _PREFIX = "chapter_"
@@ -31,10 +32,7 @@ def exercise(name: str, answer: Any) -> Feedback:
     chapter, _, short = name.partition(".")
     known = _load(chapter) if chapter in _chapters() else {}
     if short not in known:
-        raise ValueError(
-            f"name is not an exercise. Expected: one of {', '.join(exercises())}. "
-            f"Received: {name!r}."
-        )
+        raise invalid_argument("name", f"one of {', '.join(exercises())}", repr(name))
     found = known[short]
     return (found if isinstance(found, Exercise) else found()).check(answer)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xraylab import evaluation
+from xraylab.arguments import invalid_argument
 from xraylab.results.schema import Result, ResultError
 
 
@@ -53,10 +54,8 @@ def compare(
         )
     num_labels = len(first.label_names)
     if replicates + 1 < 40 * num_labels:  # the smallest p-value is 2 / (replicates + 1)
-        raise ValueError(
-            f"Too few replicates for p-values below 0.05 after Holm's correction over {num_labels} "
-            f"labels. Expected: at least {40 * num_labels}. Received: {replicates}"
-        )
+        hint = f"Fewer give no p-value below 0.05 after Holm's correction of {num_labels} labels."
+        raise invalid_argument("replicates", f"at least {40 * num_labels}", replicates, hint)
     predictions, other = first.predictions["test"], second.predictions["test"]
     found = evaluation.compare(
         predictions.y_true,

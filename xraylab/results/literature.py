@@ -7,6 +7,7 @@ from importlib import resources
 import pandas as pd
 import pydantic
 
+from xraylab.arguments import invalid_argument
 from xraylab.results.writing import Table
 
 HEADINGS = {"accuracy": "ACC", "macro_auc": "AUC", "micro_auc": "micro AUC"}
@@ -56,10 +57,7 @@ def published_table(data: str, size: int) -> Table:
     rows = [row for row in published() if (row.data, row.size) == (data, size)]
     if not rows:
         known = sorted({(row.data, row.size) for row in published()})
-        raise ValueError(
-            f"No published results. Expected: data and size from {known}. "
-            f"Received: {data!r} at {size} px"
-        )
+        raise invalid_argument("data and size", f"one of {known}", f"{data!r} at {size} px")
     frame = pd.DataFrame(
         [
             {

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xraylab import __version__, evaluation, io
+from xraylab.arguments import invalid_argument
 from xraylab.evaluation.evaluate import patients_of
 from xraylab.results.predictions import SPLITS, Predictions, save
 from xraylab.results.schema import Images, Protocol, Result, ResultError, Training
@@ -65,10 +66,7 @@ def record(
     run, folder = Run(path), Path(folder)
     name = run.path.resolve().name if name is None else name
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
-        raise ValueError(
-            "Invalid name of a record. Expected: lower-case letters, digits, '_', '.' and '-'. "
-            f"Received: {name!r}"
-        )
+        raise invalid_argument("name", "lower-case letters, digits, '_', '.' and '-'", repr(name))
     file = folder / f"{name}.json"
     if file.exists() and not replace:
         raise FileExistsError(

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from xraylab import evaluation
-from xraylab.arguments import require_choice
+from xraylab.arguments import invalid_argument, require_choice
 from xraylab.results.schema import Result
 from xraylab.results.writing import Table
 
@@ -151,7 +151,7 @@ def table(
     if "macro_auc" in columns:
         levels = {result.protocol.level for result in results}
         if len(levels) > 1:
-            raise ValueError(f"Expected: intervals of one level. Received: {sorted(levels)}")
+            raise invalid_argument("results", "intervals of one level", sorted(levels))
         heading = COLUMNS["macro_auc"].heading
         frame = frame.rename(columns={heading: f"{heading} [{100 * levels.pop():g} %]"})
         units = sorted({result.protocol.unit for result in results})
@@ -182,7 +182,8 @@ def by_size(
     """
     require_choice("score", score, evaluation.SCORES)
     results = [r for r in results if r.recipe["model"] in models and r.recipe["size"] in sizes]
-    _require_same_images(results)
+    if results:
+        _require_same_images(results)
 
     def cell(model, size):
         found = [r for r in results if (r.recipe["model"], r.recipe["size"]) == (model, size)]
@@ -196,7 +197,7 @@ def by_size(
         return f"{text} (mean of {len(values)})" if len(values) > 1 else text
 
     columns = {f"{size} px": [cell(model, size) for model in models] for size in sizes}
-    caption = f"{COLUMNS[score].heading}, {_describe_images(results)}"
+    caption = COLUMNS[score].heading + (f", {_describe_images(results)}" if results else "")
     return Table(caption, pd.DataFrame({"model": models, **columns}))
 
 
@@ -248,16 +249,15 @@ def _require_same_images(results):
     Images have other fingerprints at another size; equal labels show that they are the same.
     """
     if not results:
-        raise ValueError("Expected: at least one record for the table. Received: none")
+        raise invalid_argument("results", "at least one record", "none")
     first_at_size = {}
     for result in results:
         first = first_at_size.setdefault(result.recipe["size"], result)
         same = _labels(result) == _labels(results[0])
         if not same or result.data["test"].fingerprint != first.data["test"].fingerprint:
-            raise ValueError(
-                f"Records of one table must share test images and labels. Received: {first.name} "
-                f"({_describe_images([first])}) and {result.name} ({_describe_images([result])})"
-            )
+            both = (f"{r.name} ({_describe_images([r])})" for r in (first, result))
+            expected = "records that share test images and labels"
+            raise invalid_argument("results", expected, " and ".join(both))
 
 
 def _labels(result):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
+from xraylab.arguments import invalid_argument
 from xraylab.widgets.page import colour_bar, picture, widget_html
 from xraylab.widgets.scrubbers import require_pick, scrubber
 
@@ -26,10 +27,7 @@ def mode() -> str:
     """
     setting = os.environ.get("XRAYLAB_WIDGETS", "")
     if setting not in ("", "live", "static"):
-        raise ValueError(
-            "The environment variable XRAYLAB_WIDGETS is invalid. Expected: 'live' or 'static'. "
-            f"Received: {setting!r}."
-        )
+        raise invalid_argument("XRAYLAB_WIDGETS", "'live' or 'static'", repr(setting))
     if setting == "static" or importlib.util.find_spec("ipywidgets") is None:
         return "static"
     ipython = sys.modules.get("IPython")  # not imported here: a notebook has imported it already
@@ -70,7 +68,7 @@ def interactive(
             static rendering and are displayed in live rendering.
     """
     if not sliders:
-        raise ValueError("No slider is given. Expected: at least one parameter with its values.")
+        raise invalid_argument("sliders", "at least one parameter with its values", "none")
     options = {name: _options(name, values) for name, values in sliders.items()}
     if pick is not None:
         require_pick(pick, options)
@@ -80,10 +78,8 @@ def interactive(
     count = prod(len(values) for values in options.values())
     if count > LIMIT_FRAMES:
         product = " × ".join(f"{len(values)} {name}" for name, values in options.items())
-        raise ValueError(
-            f"The figure has too many frames. Expected: at most {LIMIT_FRAMES}. "
-            f"Received: {product} = {count} frames. Give fewer values."
-        )
+        expected, received = f"at most {LIMIT_FRAMES} frames", f"{product} = {count} frames"
+        raise invalid_argument("sliders", expected, received, "Give fewer values.")
     frames = [
         function(**dict(zip(options, values, strict=True)))
         for values in itertools.product(*(values.values() for values in options.values()))
@@ -97,13 +93,11 @@ def _options(name: str, values) -> dict[str, object]:
     if not isinstance(values, Mapping):
         labels = [_label(value) for value in values]
         if len(set(labels)) != len(labels):
-            raise ValueError(
-                f"Two values of slider {name!r} have the same label. Expected: distinct labels. "
-                f"Received: {', '.join(labels)}. Pass a mapping from labels to values."
-            )
+            hint = "Pass a mapping from labels to values."
+            raise invalid_argument(name, "values with distinct labels", ", ".join(labels), hint)
         values = dict(zip(labels, values, strict=True))
     if not values:
-        raise ValueError(f"Slider {name!r} has no values. Expected: at least one.")
+        raise invalid_argument(name, "at least one value", "none")
     return {str(label): value for label, value in values.items()}
 
 

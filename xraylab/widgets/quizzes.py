@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 
+from xraylab.arguments import invalid_argument
 from xraylab.widgets.page import Html, widget
 
 
@@ -21,18 +22,18 @@ def quiz(questions: Sequence[Mapping], *, title: str = "Check yourself") -> Html
             one right choice, or an explanation.
     """
     if not questions:
-        raise ValueError("The quiz has no questions. Expected: at least one.")
+        raise invalid_argument("questions", "at least one", "none")
     parts = []
     for number, question in enumerate(questions, start=1):
         choices = question.get("choices", ())
         right = sum(bool(choice.get("right")) for choice in choices)
         complete = all(choice.get("text") and choice.get("why") for choice in choices)
         if not question.get("question") or len(choices) < 2 or right != 1 or not complete:
-            raise ValueError(
-                f"Question {number} of the quiz is incomplete. Expected: a text and two or more "
-                "choices, each with 'text' and 'why', exactly one of them right. "
-                f"Received: {len(choices)} choices, {right} right: {question}."
+            expected = (
+                "a question, and two or more choices with 'text' and 'why', one of them right"
             )
+            received = f"{len(choices)} choices, {right} right: {question}"
+            raise invalid_argument(f"questions[{number - 1}]", expected, received)
         prefix = f"{number}. " if len(questions) > 1 else ""
         text = prefix + _markup(question["question"])
         parts.append(f'<p class="question"><strong>{text}</strong></p>')

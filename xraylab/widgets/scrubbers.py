@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
+from xraylab.arguments import invalid_argument
 from xraylab.plotting import Figure
 from xraylab.widgets.page import Html, colour_bar, picture, widget
 
@@ -53,17 +54,14 @@ def scrubber(
     labels = {slider: [str(label) for label in values] for slider, values in labels.items()}
     expected = prod(len(values) for values in labels.values())
     if not frames or len(frames) != expected:
-        raise ValueError(
-            "The number of frames does not match the labels. "
-            f"Expected: {expected} frames. Received: {len(frames)}."
-        )
+        raise invalid_argument("frames", f"{max(1, expected)} frames, one per label", len(frames))
     texts = _alt_texts(frames, labels, alt)
     pictures = [picture(frame, text) for frame, text in zip(frames, texts, strict=True)]
     body = pictures[0] + "".join(p.replace("<div ", "<div hidden ", 1) for p in pictures[1:])
     if pick is not None:
         require_pick(pick, labels)
         if any(isinstance(frame, Figure) for frame in frames):
-            raise ValueError("pick does not apply to figures. Expected: frames that are arrays.")
+            raise invalid_argument("pick", "frames that are arrays", "figures")
         names = html.escape(json.dumps(list(pick), ensure_ascii=False))
         body = (
             f'<div class="pick" data-sliders="{names}" onclick="{_inline("pick.js")}">{body}</div>'
@@ -76,10 +74,9 @@ def scrubber(
         stride //= len(values)
         body += _slider(slider, values, stride)
     if len(body) > LIMIT_BYTES:
-        raise ValueError(
-            f"The scrubber is too large. Expected: at most {LIMIT_BYTES:,} bytes. "
-            f"Received: {len(body):,} bytes in {len(frames)} frames. Use fewer or smaller frames."
-        )
+        received = f"{len(body):,} bytes in {len(frames)} frames, too large"
+        hint = "Use fewer or smaller frames."
+        raise invalid_argument("frames", f"at most {LIMIT_BYTES:,} bytes", received, hint)
     return widget("scrubber", title, body)
 
 
@@ -87,19 +84,15 @@ def require_pick(pick: tuple[str, ...], labels: Mapping[str, Collection]) -> Non
     """Check that ``pick`` names two different sliders with several positions each."""
     usable = [slider for slider, values in labels.items() if len(values) > 1]
     if len(pick) != 2 or pick[0] == pick[1] or not set(pick) <= set(usable):
-        raise ValueError(
-            "pick is invalid. Expected: two different sliders with several positions out of "
-            f"{usable}. Received: {pick}."
-        )
+        expected = f"two different sliders with several positions out of {usable}"
+        raise invalid_argument("pick", expected, pick)
 
 
 def _alt_texts(frames, labels, alt) -> list[str]:
     """Return the alternative text of every frame."""
     if not isinstance(alt, str):
         if len(alt) != len(frames):
-            raise ValueError(
-                f"alt has the wrong length. Expected: {len(frames)} texts. Received: {len(alt)}."
-            )
+            raise invalid_argument("alt", f"{len(frames)} texts", len(alt))
         return [str(text) for text in alt]
     states = [""]
     for slider, values in labels.items():

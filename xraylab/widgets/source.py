@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import xraylab
+from xraylab.arguments import invalid_argument
 
 
 class Listing:
@@ -86,7 +87,7 @@ def _find(lines, text: str, name: str, after: int) -> int:
     for position, (_, line) in enumerate(lines):
         if position >= after and text in line:
             return position
-    raise ValueError(f"{name} is not found. Expected: text in this source. Received: {text!r}.")
+    raise invalid_argument(name, "text in this source", repr(text))
 
 
 def _docstring_lines(source: list[str]) -> set[int]:
