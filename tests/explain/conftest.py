@@ -1,5 +1,7 @@
 """Small models with random weights, and random images."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -18,6 +20,11 @@ def build_model(name, size=SIZE, **options):
         value = np.asarray(variable)
         variable.assign(value + 0.1 * rng.normal(size=value.shape))
     return model
+
+
+def some(*cases, of):
+    """Return the cases that every run tests; ``make test-all`` tests all of them."""
+    return of if os.environ.get("XRAYLAB_EVERY_MODEL") else cases
 
 
 @pytest.fixture(scope="session")

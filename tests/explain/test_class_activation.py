@@ -6,8 +6,10 @@ from keras import ops
 
 from xraylab import explain
 
+from .conftest import some
 
-@pytest.mark.parametrize("name", ["dbct_toy", "medvit_toy"])
+
+@pytest.mark.parametrize("name", some("dbct_toy", of=("dbct_toy", "medvit_toy")))
 def test_a_linear_classifier_gives_its_weights(toy, images, name):
     """The mean over positions goes through one linear layer, whose weights are the derivatives."""
     model = toy(name, 64 if name == "medvit_toy" else 32)
