@@ -23,13 +23,10 @@ EVERY_MODEL = bool(REQUESTED)
 
 NAMES = [REQUESTED] if REQUESTED in SPECS else models.list_models()
 
-_FAMILIES = {models.spec(n).builder: n for n in reversed(SPECS) if not n.endswith("_toy")}
+TESTED = [n for n in NAMES if EVERY_MODEL or n.endswith("_toy")]
+"""The models of the harness: the toys, which are the same code at a small size."""
 
-SHOWN = [n for n in NAMES if EVERY_MODEL or n.endswith("_toy") or n in _FAMILIES.values()]
-"""The models of the quick tests: the toys, and of each family the first of full size."""
-
-THOROUGH = [n for n in NAMES if EVERY_MODEL or n.endswith("_toy") or n == "rr_vit"]
-"""The models of the thorough tests: the toys, which are the same code at a small size."""
+full_size = pytest.mark.skipif(not EVERY_MODEL, reason="a full-size model: make test-all")
 
 
 def fresh(name, seed=0, **options):

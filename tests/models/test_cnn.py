@@ -13,7 +13,10 @@ from xraylab.models.densenet import DenseLayer, NormReLU, Transition
 from xraylab.models.efficientnet import ChannelNormalization, ConvNormSwish, MBConv
 from xraylab.models.resnet import ResidualBlock
 
+from .conftest import EVERY_MODEL, full_size
+
 COUNTS = {"resnet50": 24_115_854, "densenet121": 7_303_502, "efficientnet_b0": 4_381_105}
+FULL_SIZE = list(COUNTS) if EVERY_MODEL else ["efficientnet_b0"]
 REPORTED = {"resnet50": "24.12", "densenet121": "7.30", "efficientnet_b0": "4.38"}
 NETWORKS = {
     "resnet50": "ResNet50",
@@ -23,7 +26,7 @@ NETWORKS = {
 TOYS = [f"{name}_toy" for name in COUNTS]
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", FULL_SIZE)
 def test_size_is_the_reported_one(name):
     assert f"{COUNTS[name] / 1e6:.2f}" == REPORTED[name]
     for image_size in (64, 224):  # pooling makes the head blind to it
@@ -261,7 +264,7 @@ def features(model, images):
     return ops.convert_to_numpy(out["features"])
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", FULL_SIZE)
 def test_trunk_agrees_with_keras_applications(name, reference):
     theirs = reference(name)
     for layer in theirs.layers:
@@ -332,8 +335,8 @@ def save_legacy(network, path):
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("resnet50", "notop.h5"),
-        ("densenet121", "notop.h5"),
+        pytest.param("resnet50", "notop.h5", marks=full_size),
+        pytest.param("densenet121", "notop.h5", marks=full_size),
         ("efficientnet_b0", "notop.h5"),
         ("efficientnet_b0", "notop.weights.h5"),
     ],
@@ -354,6 +357,7 @@ def test_weights_files_of_keras_applications(name, file, reference, tmp_path):
     np.testing.assert_array_equal(model.head.get_weights()[0], head[0])
 
 
+@full_size
 def test_files_that_do_not_fit_change_nothing(reference, tmp_path):
     model = models.build("efficientnet_b0", pixels="imagenet")
     before = model.get_weights()
@@ -377,7 +381,7 @@ def test_files_that_do_not_fit_change_nothing(reference, tmp_path):
         copy_trunk(reference("efficientnet_b0"), toy)
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", FULL_SIZE)
 def test_initial_weights_spread_as_those_of_keras_applications(name):
     """Layer by layer, where there are enough weights to tell; Glorot's would be far off."""
     network = getattr(keras.applications, NETWORKS[name])(
@@ -423,6 +427,7 @@ def test_maps_of_resnet_halve_from_stage_to_stage(image_size, sides):
     assert [maps[name].shape[3] for name in names] == [16, 32, 64, 96, 128]
 
 
+@full_size
 def test_without_shortcuts_only_their_projections_are_missing():
     model = models.build("resnet50", residual=False)
     missing = sum(

@@ -8,6 +8,8 @@ from xraylab import models
 from xraylab.layers import attention
 from xraylab.models.cost import cost, layer_shapes, multiply_adds
 
+from .conftest import full_size
+
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="counts in TensorFlow's graph"
 )
@@ -32,6 +34,7 @@ def test_attention_in_blocks_costs_the_same(monkeypatch):
     assert multiply_adds(model) == whole
 
 
+@full_size
 @tensorflow_only
 @pytest.mark.parametrize(
     ("network", "published"), [("ResNet50", 3.86e9), ("EfficientNetB0", 0.39e9)]

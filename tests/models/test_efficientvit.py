@@ -19,6 +19,8 @@ from xraylab.models.efficientvit import (
     WindowAttention,
 )
 
+from .conftest import full_size
+
 FIXTURE = Path(__file__).parent / "fixtures" / "efficientvit_m0.npz"
 
 
@@ -230,6 +232,7 @@ def m5():
     return models.build("efficientvit_m5", image_size=224)
 
 
+@full_size
 def test_m5_has_the_reported_size(m5):
     """Trainable parameters, as PyTorch counts them; Keras adds the normalisations' statistics."""
     assert trainable(m5) == 12_094_162
@@ -237,6 +240,7 @@ def test_m5_has_the_reported_size(m5):
     assert m5.count_params() == 12_094_162 + sum(int(np.prod(v.shape)) for v in statistics)
 
 
+@full_size
 def test_m5_is_table_n1(m5):
     blocks = [layer for layer in m5.trunk if isinstance(layer, EfficientViTBlock)]
     assert len(blocks) == 1 + 3 + 4

@@ -16,6 +16,8 @@ from xraylab.layers import TransformerBlock, patchify
 from xraylab.models.cost import layer_shapes
 from xraylab.models.lt_vit import LTViT
 
+from .conftest import full_size
+
 SMALL = {"image_size": 16, "num_labels": 5, "patch_size": 4, "embed_dim": 12, "depth": 4}
 SMALL |= {"num_heads": 3, "mlp_ratio": 2, "num_label_blocks": 2}
 
@@ -53,8 +55,8 @@ def counted(width, num_patches, patch_size, num_labels, depth=12, ratio=4):
         ("lt_vit_tiny", 192, 64, 8, 5_368_910),
         ("lt_vit_tiny", 192, 128, 8, 5_405_774),
         ("lt_vit_tiny", 192, 224, 16, 5_431_118),
-        ("lt_vit_small", 384, 224, 16, 21_479_054),
-        ("lt_vit_base", 768, 224, 16, 85_425_422),
+        pytest.param("lt_vit_small", 384, 224, 16, 21_479_054, marks=full_size),
+        pytest.param("lt_vit_base", 768, 224, 16, 85_425_422, marks=full_size),
     ],
 )
 def test_size(name, width, image_size, patch_size, parameters):

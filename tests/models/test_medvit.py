@@ -26,6 +26,8 @@ from xraylab.models.medvit import (
     PatchEmbedding,
 )
 
+from .conftest import full_size
+
 TOY = {
     "stem": (16, 16, 32, 32),
     "stages": [(32, 0, 1, 1, 8), (32, 64, 1, 1, 4), (48, 64, 1, 2, 2), (48, 80, 1, 1, 1)],
@@ -488,6 +490,7 @@ def trainable(layer):
     return sum(int(np.prod(v.shape)) for v in layer.trainable_variables)
 
 
+@full_size
 def test_models_have_the_published_size():
     """Only the number of rounds in stage three sets the three models apart."""
     large = models.build("medvit_large", image_size=224)

@@ -10,6 +10,8 @@ from xraylab.models import mxa
 from xraylab.models.efficientvit import EfficientViTBlock
 from xraylab.models.mxa import MXA, ChannelGate, MXABlock, RegionProposal, SpatialGate
 
+from .conftest import full_size
+
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="reads gradients off a tape"
 )
@@ -311,6 +313,7 @@ def trainable(model):
     return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
 
 
+@full_size
 def test_m5_with_mxa_has_the_size_of_the_authors_code():
     model = models.build("efficientvit_m5_mxa", image_size=224, arrangement="authors")
     assert trainable(model) == 16_149_442
