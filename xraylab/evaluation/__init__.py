@@ -10,7 +10,14 @@ from xraylab.evaluation.calibration import (
 )
 from xraylab.evaluation.device_cost import DeviceCost, device_cost
 from xraylab.evaluation.evaluate import Evaluation, evaluate, predict
-from xraylab.evaluation.intervals import SCORES, Difference, Interval, bootstrap, compare
+from xraylab.evaluation.intervals import (
+    SCORES,
+    Difference,
+    Interval,
+    Resampling,
+    bootstrap,
+    compare,
+)
 from xraylab.evaluation.reliability import (
     Reliability,
     brier,
@@ -34,6 +41,7 @@ __all__ = [
     "Interval",
     "OperatingPoint",
     "Reliability",
+    "Resampling",
     "Subgroup",
     "age_bands",
     "bootstrap",
