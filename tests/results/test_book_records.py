@@ -35,7 +35,7 @@ def test_intervals_calibration_and_operating_points_of_the_newest(records):
         assert list(differences(getattr(newest, part), getattr(computed, part), part)) == []
 
 
-@pytest.mark.skipif(not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-models")
+@pytest.mark.skipif(not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-all")
 def test_intervals_calibration_and_operating_points_of_all(records):
     checked, unchecked = results.check(FOLDER)
     assert len(checked) + len(unchecked) == len(records)
