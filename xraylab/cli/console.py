@@ -49,6 +49,8 @@ class Table(rich.table.Table):
 
     def __init__(self, *headers: str, right: int | None = None, title: str | None = None):
         super().__init__(*map(as_text, headers), title=title and as_text(title))
+        for column in self.columns:
+            column.overflow = "fold"  # the default cuts long paths off
         for column in self.columns[len(headers) if right is None else right :]:
             column.justify = "right"
 
