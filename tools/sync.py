@@ -1,4 +1,4 @@
-"""Write the notebook copies of the chapters for Colab and Kaggle: ``book/chapters/NN_name.ipynb``.
+"""Write the notebook copies of the book's pages with code, for Colab and Kaggle.
 
 ::
 
@@ -90,9 +90,9 @@ def _first_line(lines: list[str], source: str, after: int) -> int:
 
 
 def chapters(book: Path = BOOK) -> list[Path]:
-    """Return the chapters that are notebooks, in order."""
+    """Return the chapters and appendices that are notebooks, in order."""
     found = []
-    for path in sorted((book / "chapters").glob("*.md")):
+    for path in _pages(book, ".md"):
         head = re.match(r"---\n(.*?)\n---\n", path.read_text(encoding="utf-8"), re.S)
         if head and "kernelspec" in (yaml.safe_load(head[1]) or {}):
             found.append(path)
@@ -112,7 +112,13 @@ def stale(book: Path = BOOK) -> list[tuple[Path, str]]:
 def orphans(book: Path = BOOK) -> list[Path]:
     """Return the copies without a chapter."""
     sources = {source.with_suffix(".ipynb") for source in chapters(book)}
-    return [path for path in sorted((book / "chapters").glob("*.ipynb")) if path not in sources]
+    return [path for path in _pages(book, ".ipynb") if path not in sources]
+
+
+def _pages(book: Path, suffix: str) -> list[Path]:
+    """Return the files of chapters and appendices with a suffix, in order."""
+    folders = ("chapters", "appendix")
+    return [path for name in folders for path in sorted((book / name).glob(f"*{suffix}"))]
 
 
 def main(arguments: list[str] | None = None) -> int:

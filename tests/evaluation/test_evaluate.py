@@ -65,6 +65,19 @@ def test_plain_keras_model_on_a_split(split):
     assert set(LABELS) < set(found.intervals)
 
 
+def test_neighboring_logits_keep_different_probabilities(split):
+    logits = np.nextafter(np.float32(6), np.float32([5, 7]))
+
+    class TwoLogits(keras.Model):
+        def call(self, x):
+            return keras.ops.tile([[logits[0]], [logits[1]]], [keras.ops.shape(x)[0] // 2, 1])
+
+    two = split.subset(slice(0, 2))
+    low, high = evaluation.predict(TwoLogits(), two)[:, 0]
+    assert low < high
+    assert expit(logits[0]) == expit(logits[1])
+
+
 def test_model_without_a_split_is_refused(run):
     with pytest.raises(ValueError, match=r"Expected: a split of xraylab\.data\.load"):
         evaluation.evaluate(run.load_model("best"), "test")

@@ -1,20 +1,26 @@
 """Consistency of the badges and the table of contents with the configuration of the book."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+import sync
+
 BOOK = Path(__file__).resolve().parents[2] / "book"
 CONFIG = yaml.safe_load((BOOK / "_config.yml").read_text(encoding="utf-8"))
-CHAPTERS = sorted((BOOK / "chapters").glob("[0-9][0-9]_*.md"))
+CHAPTERS = sync.chapters()
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_badges_open_the_copy_of_this_chapter(chapter):
     repository = CONFIG["repository"]
-    copy = f"blob/{repository['branch']}/{repository['path_to_book']}/chapters/{chapter.stem}.ipynb"
+    page = chapter.relative_to(BOOK).with_suffix(".ipynb")
+    copy = f"blob/{repository['branch']}/{repository['path_to_book']}/{page}"
     text = chapter.read_text(encoding="utf-8")
     name = repository["url"].removeprefix("https://github.com/")
     assert f"https://colab.research.google.com/github/{name}/{copy}" in text
@@ -26,7 +32,8 @@ def test_badges_open_the_copy_of_this_chapter(chapter):
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_every_chapter_is_in_the_table_of_contents(chapter):
-    assert f"chapters/{chapter.stem}" in (BOOK / "_toc.yml").read_text(encoding="utf-8")
+    contents = (BOOK / "_toc.yml").read_text(encoding="utf-8")
+    assert f"{chapter.parent.name}/{chapter.stem}" in contents
 
 
 def test_copies_are_no_pages():

@@ -50,7 +50,8 @@ def predict(model: "keras.Model", split: data.Split, batch_size: int = 128) -> n
     """Predict the probability of every label for every image.
 
     Shapes:
-        returns: (num_images, num_labels) float32 in [0, 1], in the order of the split.
+        returns: (num_images, num_labels) float64 in [0, 1], in the order of the split. In float32,
+        neighboring logits could share a probability, which changes AUC.
 
     Args:
         model: a model of :func:`xraylab.models.build`.
@@ -62,7 +63,7 @@ def predict(model: "keras.Model", split: data.Split, batch_size: int = 128) -> n
     """
     from xraylab.models import predict_logits
 
-    return expit(predict_logits(model, split, batch_size))
+    return expit(predict_logits(model, split, batch_size).astype(np.float64))
 
 
 def evaluate(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from scipy.special import expit
 
 from xraylab import __version__, metrics
@@ -69,7 +70,7 @@ def write_report(
     else:
         validation = metrics.score(
             splits["val"].labels,
-            expit(predict_logits(model, splits["val"])),
+            expit(predict_logits(model, splits["val"]).astype(np.float64)),
             label_names=run.recipe.label_names,
             prevalence=run.facts["train_prevalence"],
         ).to_dict()
