@@ -3,7 +3,7 @@
 python tools/fit_projection.py PATH/Data_Entry_2017_v2020.csv.gz
 
 Prints the intercept and the 14 coefficients of a logistic regression of AP on the findings, which
-``xraylab/phantom/projection.py`` contains. The table (``nihcc2017``) is not part of xraylab.
+``xraylab/phantom/patient.py`` contains. The table (``nihcc2017``) is not part of xraylab.
 """
 
 import csv
@@ -26,14 +26,12 @@ def main():
     is_ap = np.array([row["View Position"] == "AP" for row in rows])
     model = LogisticRegression(C=np.inf, max_iter=1000).fit(findings, is_ap)
     print(f"{len(rows):,} images, {is_ap.mean():.1%} AP")
-    print(f"INTERCEPT = {model.intercept_[0]:.2f}")
+    print(f"AP_INTERCEPT = {model.intercept_[0]:.2f}")
     for column, (name, slope) in enumerate(zip(FINDINGS, model.coef_[0], strict=True)):
         present = findings[:, column] == 1
         fitted = model.predict_proba(findings[present])[:, 1].mean()
         observed = is_ap[present].mean()
-        print(
-            f'    "{name}": {slope:.2f},  # AP in {observed:.0%} of its images, fitted {fitted:.0%}'
-        )
+        print(f"{slope:.2f},  # {name}: AP in {observed:.0%} of its images, fitted {fitted:.0%}")
 
 
 if __name__ == "__main__":

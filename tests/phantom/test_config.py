@@ -59,7 +59,7 @@ def deviates(rate, expected, count):
                 "projection": "PA",
                 "confounder": Confounder(cue="projection", finding="mass", strength=0.5),
             },
-            "projection cannot be both fixed and tied to a finding",
+            "projection. Expected: None where the confounder",
         ),
     ],
 )

@@ -5,8 +5,7 @@ import pytest
 
 from xraylab import phantom
 from xraylab.findings import FINDINGS
-from xraylab.phantom.patient import sample_patients
-from xraylab.phantom.projection import sample_projections
+from xraylab.phantom.patient import sample_patients, sample_projections
 
 MASS = FINDINGS.index("mass")
 

@@ -69,23 +69,3 @@ def test_matrix_names():
     assert texts(figure) == ["1", "0", "0", "1"]
     with pytest.raises(ValueError, match=r"\(14, 14\)"):
         plotting.matrix(np.eye(2), colorbar_label="fraction", alt="Identity")
-
-
-def test_history_accepts_rows_or_columns_and_undefined_values():
-    rows = [
-        {"epoch": 1, "loss": 2.0, "val_macro_auc": None, "seconds": 1.0},
-        {"epoch": 2, "loss": 1.0, "val_macro_auc": 0.6, "seconds": 2.0},
-    ]
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    assert plotting.history(rows).to_svg() == plotting.history(columns).to_svg()
-    figure = plotting.history(rows)
-    assert "loss from 2 to 1" in figure.alt
-    assert "validation macro AUC" in figure.alt
-    assert "seconds" not in figure.alt
-    assert len(figure.axes) == 2
-
-
-@pytest.mark.parametrize("history", [[], {}, {"epoch": [1, 2]}])
-def test_history_without_losses_and_scores(history):
-    with pytest.raises(ValueError, match="Expected: a loss or a score"):
-        plotting.history(history)

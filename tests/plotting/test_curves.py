@@ -46,3 +46,23 @@ def test_eight_curves_have_distinct_styles():
     figure = plotting.curves((0, 1), {str(k): (k, k + 1) for k in range(8)}, xlabel="x", ylabel="y")
     styles = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in figure.axes[0].lines}
     assert len(styles) == 8
+
+
+def test_history_accepts_rows_or_columns_and_undefined_values():
+    rows = [
+        {"epoch": 1, "loss": 2.0, "val_macro_auc": None, "seconds": 1.0},
+        {"epoch": 2, "loss": 1.0, "val_macro_auc": 0.6, "seconds": 2.0},
+    ]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    assert plotting.history(rows).to_svg() == plotting.history(columns).to_svg()
+    figure = plotting.history(rows)
+    assert "loss from 2 to 1" in figure.alt
+    assert "validation macro AUC" in figure.alt
+    assert "seconds" not in figure.alt
+    assert len(figure.axes) == 2
+
+
+@pytest.mark.parametrize("history", [[], {}, {"epoch": [1, 2]}])
+def test_history_without_losses_and_scores(history):
+    with pytest.raises(ValueError, match="Expected: a loss or a score"):
+        plotting.history(history)

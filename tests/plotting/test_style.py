@@ -115,8 +115,3 @@ def test_svg_is_reproducible_and_its_identifiers_are_unique():
     assert one == draw(np.arange(14))
     assert identifiers(one)
     assert not identifiers(one) & identifiers(other)
-
-
-def test_png_export():
-    figure, _ = plotting.figure(alt="Nothing")
-    assert figure.to_png().startswith(b"\x89PNG")

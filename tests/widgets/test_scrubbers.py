@@ -10,6 +10,9 @@ from xraylab import plotting, widgets
 from xraylab.widgets import scrubbers
 
 IMAGES = np.stack([np.full((8, 8), 40 * i, np.uint8) for i in range(6)])
+ABC = {"frame": "abc"}
+SIX = {"frame": range(1, 7)}
+GRID = {"row": ["up", "down"], "column": ["x", "y", "z"]}
 
 
 def _visible(browser):
@@ -21,77 +24,72 @@ def _visible(browser):
 
 
 def test_every_frame_has_alternative_text_and_one_is_visible():
-    page = widgets.scrubber(IMAGES[:3], labels="abc", title="Images", alt="An image")._repr_html_()
-    assert re.findall(r'alt="([^"]*)"', page) == [f"An image: frame {name}" for name in "abc"]
+    shown = widgets.scrubber(IMAGES[:3], ABC, title="Images", alt="An <image>")
+    assert repr(shown) == "<scrubber: Images>"
+    page = shown._repr_html_()
+    assert re.findall(r'alt="([^"]*)"', page) == [f"An &lt;image&gt;: frame {c}" for c in "abc"]
     assert page.count("<div hidden") == 2
     assert "http" not in page
     assert 'aria-label="Images"' in page
     assert 'aria-valuetext="a"' in page
 
 
-def test_one_text_per_frame():
-    page = widgets.scrubber(IMAGES[:2], title="Images", alt=["one <image>", "two"])._repr_html_()
-    assert 'alt="one &lt;image&gt;"' in page
-    assert repr(widgets.scrubber(IMAGES[:1], title="Images", alt="x")) == "<scrubber: Images>"
-
-
 def test_figures_supply_their_alternative_text():
     figures = [plotting.bar_chart([n], xlabel="images", names=["all"]) for n in (1, 2)]
-    page = widgets.scrubber(figures, title="Bars")._repr_html_()
+    page = widgets.scrubber(figures, {"n": [1, 2]}, title="Bars")._repr_html_()
     assert page.count("<svg") == 2
     assert "Bars, images: all 2" in page
     figures[0].alt = ""
     with pytest.raises(ValueError, match="no alternative text"):
-        widgets.scrubber(figures, title="Bars")
+        widgets.scrubber(figures, {"n": [1, 2]}, title="Bars")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"frames": [], "alt": "x"}, "Expected: 1 frames"),
-        ({"frames": IMAGES, "labels": "ab", "alt": "x"}, "Expected: 2 frames"),
-        ({"frames": IMAGES, "labels": {"a": "12", "b": "12"}, "alt": "x"}, "Expected: 4 frames"),
-        ({"frames": IMAGES}, "no alternative text"),
-        ({"frames": IMAGES, "alt": ["x"]}, "Expected: 6 texts"),
-        ({"frames": IMAGES * 1.0, "alt": "x"}, "Expected: uint8"),
+        ({"frames": []}, "Expected: 6 frames"),
+        ({"labels": {"frame": "ab"}}, "Expected: 2 frames"),
+        ({"labels": {"a": "12", "b": "12"}}, "Expected: 4 frames"),
+        ({"alt": ""}, "no alternative text"),
+        ({"frames": IMAGES * 1.0}, "Expected: uint8"),
     ],
 )
 def test_inconsistent_arguments_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
-        widgets.scrubber(**arguments, title="Images")
+        widgets.scrubber(
+            **{"frames": IMAGES, "labels": SIX, "title": "Images", "alt": "x"} | arguments
+        )
 
 
 def test_positions_distinguish_figures_with_equal_texts():
-    same = [plotting.bar_chart([1, 2], names="ab", xlabel="images", alt="Bars.") for _ in range(2)]
-    shown = widgets.scrubber(same, title="B", labels=["x", "y"]).text
-    assert "Bars. (frame x)" in shown
-    assert "Bars. (frame y)" in shown
+    same = [plotting.figure(alt="Lines.")[0] for _ in range(2)]
+    shown = widgets.scrubber(same, {"frame": ["x", "y"]}, title="B").text
+    assert "Lines. (frame x)" in shown
+    assert "Lines. (frame y)" in shown
 
 
 @pytest.mark.parametrize("pick", [("row", "image"), ("row", "one"), ("row",), ("row", "row")])
 def test_pick_needs_two_sliders_with_several_positions(pick):
-    grid = {"row": ["up", "down"], "column": ["x", "y", "z"], "one": ["a"]}
     with pytest.raises(ValueError, match="Expected: two different sliders"):
-        widgets.scrubber(IMAGES, labels=grid, title="Two", alt="G", pick=pick)
+        widgets.scrubber(IMAGES, GRID | {"one": ["a"]}, title="Two", alt="G", pick=pick)
 
 
 def test_pick_does_not_apply_to_figures():
-    figures = [plotting.bar_chart([k], names="a", xlabel="images", alt=f"{k}") for k in range(4)]
-    grid = {"row": ["up", "down"], "column": ["x", "y"]}
+    figures = [plotting.figure(alt=f"{k}")[0] for k in range(6)]
     with pytest.raises(ValueError, match="frames that are arrays"):
-        widgets.scrubber(figures, labels=grid, title="F", pick=("row", "column"))
+        widgets.scrubber(figures, GRID, title="F", pick=("row", "column"))
 
 
 def test_scrubber_size_is_limited(monkeypatch):
     monkeypatch.setattr(scrubbers, "LIMIT_BYTES", 1000)
     with pytest.raises(ValueError, match="too large"):
-        widgets.scrubber(IMAGES, title="Images", alt="An image")
+        widgets.scrubber(IMAGES, SIX, title="Images", alt="An image")
 
 
 def test_keyboard_moves_one_scrubber_only(browse):
-    first = widgets.scrubber(IMAGES[:3], labels="abc", title="One", alt="F")
+    first = widgets.scrubber(IMAGES[:3], ABC, title="One", alt="F")
     grid = {"row": ["up", "down"], "column": ["x", "y", 'z"<']}
-    second = widgets.scrubber(IMAGES, labels=grid, title="Two", alt="G")
+    second = widgets.scrubber(IMAGES, grid, title="Two", alt="G")
     browser = browse(first, second, first)  # two copies of one scrubber must work independently
     browser.press("Tab")
     assert _visible(browser) == ["F: frame a", "G: row up, column x", "F: frame a"]
@@ -119,10 +117,7 @@ def test_keyboard_moves_one_scrubber_only(browse):
 
 
 def test_click_on_the_image_sets_two_sliders(browse):
-    grid = {"row": ["up", "down"], "column": ["x", "y", "z"]}
-    browser = browse(
-        widgets.scrubber(IMAGES, labels=grid, title="Two", alt="G", pick=("row", "column"))
-    )
+    browser = browse(widgets.scrubber(IMAGES, GRID, title="Two", alt="G", pick=("row", "column")))
     box = json.loads(
         browser.run("JSON.stringify(document.querySelector('img').getBoundingClientRect())")
     )
@@ -139,26 +134,27 @@ def test_click_on_the_image_sets_two_sliders(browse):
 
 
 def test_colour_bar_shows_unit_and_range():
-    shown = widgets.scrubber(IMAGES, title="F", alt="F", bar=("share <%>", 0, 0.25)).text
+    shown = widgets.scrubber(IMAGES, SIX, title="F", alt="F", bar=("share <%>", 0, 0.25)).text
     assert "<span>0</span>" in shown
     assert "<span>0.25</span><b>share &lt;%&gt;</b>" in shown
     assert plotting.colormap_colors(9)[-1] in shown
 
 
 def test_no_global_javascript_names_are_added(browse):
-    browser = browse(widgets.scrubber(IMAGES[:3], title="One", alt="F"))
+    browser = browse(widgets.scrubber(IMAGES[:3], ABC, title="One", alt="F"))
     before = browser.run("Object.keys(window).length")
     browser.press("Tab")
     browser.press("ArrowRight")
-    assert _visible(browser) == ["F: frame 2"]
+    assert _visible(browser) == ["F: frame b"]
     assert browser.run("Object.keys(window).length") == before
 
 
 def test_scrubbers_fit_a_phone(browse):
     figure = plotting.bar_chart(np.arange(14), xlabel="images")
+    long = {"a rather long name of a slider": range(1, 7)}
     browser = browse(
-        widgets.scrubber([figure], title="Bars"),
-        widgets.scrubber(IMAGES, title="Images", alt="F", name="a rather long name of a slider"),
+        widgets.scrubber([figure], {"n": [1]}, title="Bars"),
+        widgets.scrubber(IMAGES, long, title="Images", alt="F"),
         width=390,
     )
     browser.run("document.head.append(Object.assign(document.createElement('meta'), "

@@ -1,6 +1,6 @@
 """Attention maps, attention rollout and gradient-weighted attention."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,15 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument
-from xraylab.explain.forward import MAX_BYTES, call, check_images, check_labels, forward, in_batches
-from xraylab.explain.gradient import gradient
-from xraylab.explain.propagation import propagate
+from xraylab.explain.forward import (
+    MAX_BYTES,
+    call,
+    check_images,
+    check_labels,
+    forward,
+    gradient,
+    in_batches,
+)
 
 KINDS = ("attention", "attention_before", "label_attention", "cross_attention")
 """Names under which models return attention maps among their intermediates."""
@@ -76,7 +82,7 @@ def rollout(model: Any, images: ArrayLike) -> np.ndarray:
     References: Abnar and Zuidema 2020 (``abnar2020``), Sect. 3.
     """
     maps, grid = _attention_and_grid(model, images, mean_heads=True)
-    return propagate(model, maps, grid, residual=0.5, attention=0.5)
+    return propagate(model, maps, grid, factor=0.5)
 
 
 def gradient_attention(
@@ -115,12 +121,65 @@ def gradient_attention(
             slopes = _slopes(model, batch, label, maps)
             weighted = {
                 name: np.maximum(maps[name] * slopes[name], 0).mean(axis=1) for name in maps
-            }  # (images, queries, keys)
+            }
             results.append(propagate(model, weighted, grid, label=label))
-        num_bytes = 4 * sum(values.nbytes for values in maps.values())
-        return {"relevance": np.stack(results, axis=1)}, num_bytes
+        return np.stack(results, axis=1), 4 * sum(values.nbytes for values in maps.values())
 
-    return in_batches(run, check_images(model, images))["relevance"]
+    return in_batches(run, check_images(model, images))
+
+
+def propagate(
+    model: Any,
+    maps: Mapping[str, np.ndarray],
+    grid: Sequence[int],
+    factor: float = 1.0,
+    label: int | None = None,
+) -> np.ndarray:
+    """Compute how much of the output comes from each position of the image.
+
+    After a block a token is ``factor`` times the sum of itself and what it attends to. The row of
+    the output token is multiplied by these matrices, from the last block to the first. The output
+    tokens are [CLS], the label tokens, or the mean of the patches of DBCT, which attend to a finer
+    map.
+
+    Shapes:
+        maps: (num_images, queries, keys) by name, heads reduced: one for each block, and
+            ``cross_attention`` or ``block_i.label_attention`` if the model has them.
+        returns: (num_images, rows, columns), or (num_images, num_labels, rows, columns) for a model
+            with label tokens unless ``label`` is given.
+
+    Args:
+        model: the transformer that the maps come from.
+        grid: number of rows and columns of positions.
+        factor: factor of each block.
+        label: the label of interest, for a model with label tokens.
+    """
+    blocks = [block.name for block in model.blocks]
+    images, num_tokens, _ = maps[blocks[0]].shape
+    has_labels = any(name.endswith(".label_attention") for name in maps)
+    rows = np.eye(1, num_tokens) if not has_labels else np.zeros((model.num_labels, num_tokens))
+    labels = np.eye(model.num_labels)[None]
+    if "cross_attention" in maps:
+        # Without the residual connection the output is what the patches attend to, and no more.
+        mean = np.full((1, num_tokens), 1 / num_tokens)
+        own, across = (factor, factor) if model.residual else (0.0, 1.0)
+        rows, finer = own * mean, across * mean @ maps["cross_attention"]
+    for name in reversed(blocks):
+        rows = factor * (rows + rows @ maps[name])
+        if f"{name}.label_attention" in maps:
+            by_label = factor * labels @ maps[f"{name}.label_attention"]
+            rows, labels = rows + by_label[..., :num_tokens], factor * labels
+            if model.label_self_attention:
+                labels = labels + by_label[..., num_tokens:]
+    if "cross_attention" in maps:
+        # What comes from a patch is spread evenly over the positions that it covers.
+        side = round(num_tokens**0.5)
+        scale = grid[0] // side
+        spread = np.kron(rows.reshape(images, side, side), np.ones((1, scale, scale))) / scale**2
+        return spread + finer.reshape(images, *grid)
+    if not has_labels:
+        return rows[:, 0, 1:].reshape(images, *grid)
+    return rows.reshape(images, -1, *grid)[:, slice(None) if label is None else label]
 
 
 def _slopes(model, images, label, maps):
@@ -142,9 +201,7 @@ def _logit_slopes(model, images, label, zeros, static):
         added = dict(zip(static, additions, strict=True))
 
         def add(name, attention):
-            return (
-                attention + ops.cast(added[name], attention.dtype) if name in added else attention
-            )
+            return attention + ops.cast(added.get(name, 0.0), attention.dtype)
 
         outputs = model(images, training=False, return_intermediates=True, attention_transform=add)
         return ops.take(outputs["logits"], label, axis=1)

@@ -7,8 +7,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument
-from xraylab.explain.forward import check_labels, forward
-from xraylab.explain.gradient import gradient
+from xraylab.explain.forward import check_labels, forward, gradient
 
 
 def grad_cam(model: Any, images: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:
@@ -51,4 +50,4 @@ def grad_cam(model: Any, images: ArrayLike, labels: ArrayLike | None = None) -> 
             maps.append(ops.relu(ops.sum(weights * features, axis=-1)))
         return {"maps": ops.stack(maps, axis=1)}
 
-    return forward(model, images, select)["maps"].astype(np.float32)
+    return forward(model, images, select)["maps"]

@@ -1,12 +1,13 @@
-"""Run a trained model on images in bounded memory, and collect its intermediates."""
+"""Run a trained model on images in bounded memory: intermediates, gradients, argument checks."""
 
 import weakref
 from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any
 
+import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument
@@ -21,13 +22,17 @@ EAGER_CALLS = 2
 _CALLS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # by model: counts and functions
 
 
-def forward(model: Any, images: ArrayLike, select: Callable[[dict], dict]) -> dict[str, np.ndarray]:
+def forward(model: Any, images: ArrayLike, select: Callable[[dict], dict]) -> dict[str, Any]:
     """Run a model on images, a few at a time, and collect a selection of its intermediates.
 
     Args:
         model: a model of :func:`xraylab.models.build`.
         images: (num_images, size, size, 1) float in [0, 1].
-        select: takes the intermediates of a batch and returns a dict of tensors, images first.
+        select: takes the intermediates of a batch and returns a dict, maybe nested, of tensors with
+            images first.
+
+    Returns:
+        What ``select`` returns for all images, as float32 arrays.
 
     Raises:
         ValueError: if there are no images, or their shape is not the model's.
@@ -35,26 +40,25 @@ def forward(model: Any, images: ArrayLike, select: Callable[[dict], dict]) -> di
 
     def run(batch):
         outputs = call(model, _intermediates, batch)
-        selected = {name: ops.convert_to_numpy(value) for name, value in select(outputs).items()}
-        return selected, _num_bytes(outputs)
+        num_bytes = sum(4 * int(np.prod(value.shape)) for value in tree.flatten(outputs))
+        selected = tree.map_structure(lambda value: ops.cast(value, "float32"), select(outputs))
+        return tree.map_structure(ops.convert_to_numpy, selected), num_bytes
 
     return in_batches(run, check_images(model, images))
 
 
-def in_batches(
-    function: Callable[[np.ndarray], tuple[dict, int]], images: np.ndarray
-) -> dict[str, np.ndarray]:
+def in_batches(function: Callable[[np.ndarray], tuple[Any, int]], images: np.ndarray) -> Any:
     """Apply a function to one image, then to as many at a time as fit into ``MAX_BYTES``.
 
     Args:
-        function: takes images and returns a dict of arrays, images first, and the bytes it took.
+        function: takes images and returns arrays with images first, and the bytes it took.
         images: the images.
     """
     first, num_bytes = function(images[:1])
     step = max(1, MAX_BYTES // max(1, num_bytes))
     starts = range(1, len(images), step)
     results = [first, *(function(images[start : start + step])[0] for start in starts)]
-    return {name: np.concatenate([part[name] for part in results]) for name in first}
+    return tree.map_structure(lambda *parts: np.concatenate(parts), *results)
 
 
 def call(
@@ -86,6 +90,31 @@ def call(
     return functions[key](*arrays)
 
 
+def gradient(function: Callable[[list], Any], inputs: list) -> list:
+    """Compute the derivatives of ``sum(function(inputs))`` with respect to each input.
+
+    Args:
+        function: takes the list of inputs and returns a tensor of any shape.
+        inputs: list of tensors.
+
+    Raises:
+        ValueError: if the backend is neither TensorFlow nor JAX.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return jax.grad(lambda values: ops.sum(function(values)))(inputs)
+    if backend != "tensorflow":
+        raise invalid_argument("KERAS_BACKEND", "tensorflow or jax", backend)
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        total = ops.sum(function(inputs))
+    return tape.gradient(total, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
 def check_images(model: Any, images: ArrayLike) -> np.ndarray:
     """Return images as a float32 array of the shape that the model takes."""
     images = np.asarray(images, dtype=np.float32)
@@ -107,12 +136,11 @@ def check_labels(model: Any, labels: ArrayLike | None) -> list[int]:
     return indices.tolist()
 
 
+def check_fill(fill: float | None) -> None:
+    """Raise ValueError if a grey level is neither None nor in [0, 1]."""
+    if fill is not None and not 0 <= fill <= 1:
+        raise invalid_argument("fill", "a grey level in [0, 1]", fill)
+
+
 def _intermediates(model: Any, images: Any) -> dict:
     return model(images, training=False, return_intermediates=True)
-
-
-def _num_bytes(values: Any) -> int:
-    """Return the size of tensors in nested dicts, as float32."""
-    if isinstance(values, dict):
-        return sum(map(_num_bytes, values.values()))
-    return int(np.prod(values.shape)) * 4

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument, require_choice
-from xraylab.explain.forward import check_images, check_labels
+from xraylab.arguments import require_choice
+from xraylab.explain.forward import check_fill, check_images, check_labels
 from xraylab.models import predict_logits
 
 BATCH_SIZE = 256
@@ -42,12 +42,12 @@ def occlusion(
     References: Zeiler and Fergus 2014 (``zeiler2014``), Sect. 4.2.
     """
     images, indices = check_images(model, images), check_labels(model, labels)
+    check_fill(fill)
     size = images.shape[1]
     divisors = [s for s in range(1, size + 1) if size % s == 0]
     if side is None:
         side = max(s for s in divisors if s <= max(1, size // 8))
     require_choice("side", side, divisors)
-    check_fill(fill)
     cells = np.arange((size // side) ** 2).reshape(size // side, size // side)
     cell_of_pixel = np.kron(cells, np.ones((side, side), int))[..., None]
     batches = np.split(cells.reshape(-1, 1, 1, 1), range(BATCH_SIZE, cells.size, BATCH_SIZE))
@@ -59,9 +59,3 @@ def occlusion(
         predictions = np.concatenate([predict_logits(model, batch) for batch in covered])
         decreases.append((own - predictions[:, indices]).T)
     return np.stack(decreases).reshape(len(images), len(indices), *cells.shape)
-
-
-def check_fill(fill: float | None) -> None:
-    """Raise ValueError if a grey level is neither None nor in [0, 1]."""
-    if fill is not None and not 0 <= fill <= 1:
-        raise invalid_argument("fill", "a grey level in [0, 1]", fill)

@@ -9,8 +9,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument
-from xraylab.explain.forward import call, check_images
-from xraylab.explain.occlusion import check_fill
+from xraylab.explain.forward import call, check_fill, check_images
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,12 @@ def _cover(images, masked, fill):
 def _head_masks(model, heads_off):
     """Return one float array a block, 0 for each disabled head and 1 for the others."""
     masks = {block.name: np.ones(block.attention.num_heads, np.float32) for block in model.blocks}
+    known = [(name, head) for name, mask in masks.items() for head in range(len(mask))]
     for pair in heads_off:
-        block, head = pair if isinstance(pair, tuple | list) and len(pair) == 2 else (None, None)
-        if block not in masks or head not in range(len(masks[block])):
+        if tuple(pair) not in known:
             heads = ", ".join(f"{name} 0 to {len(mask) - 1}" for name, mask in masks.items())
             expected = f"pairs of block and head as [('block_0', 2)], among {heads}"
             raise invalid_argument("heads_off", expected, repr(pair))
+        block, head = pair
         masks[block][head] = 0
     return list(masks.values())

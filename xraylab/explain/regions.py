@@ -1,11 +1,9 @@
 """Label maps of LT-ViT, cross-attention of DBCT, and boxes and gates of MXA."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from keras import ops
 from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument
@@ -13,9 +11,7 @@ from xraylab.explain.attention_maps import attention
 from xraylab.explain.forward import forward
 
 
-def label_maps(
-    model: Any, images: ArrayLike, layers: str | Sequence[str] | None = None
-) -> np.ndarray:
+def label_maps(model: Any, images: ArrayLike) -> np.ndarray:
     """Return the attention of each LT-ViT label token to each patch, mean over heads and blocks.
 
     Shapes:
@@ -26,20 +22,14 @@ def label_maps(
     Args:
         model: LT-ViT of any size.
         images: the images.
-        layers: name or names of label blocks, for example ``"block_11"``; None selects all.
 
     Raises:
-        ValueError: if the model has no label tokens, a layer is not a label block, or the images do
-            not fit.
+        ValueError: if the model has no label tokens, or the images do not fit.
     """
     if not getattr(model, "num_label_blocks", 0):
         raise invalid_argument("model", "LT-ViT, which has label tokens", model.name)
-    first = model.first_label_block
-    known = [f"block_{i}" for i in range(first, first + model.num_label_blocks)]
-    names = known if layers is None else [layers] if isinstance(layers, str) else list(layers)
-    if not names or not set(names) <= set(known):
-        raise invalid_argument("layers", f"None, or some of {', '.join(known)}", repr(layers))
-    maps = attention(model, images, [f"{name}.label_attention" for name in names])
+    blocks = range(model.first_label_block, model.first_label_block + model.num_label_blocks)
+    maps = attention(model, images, [f"block_{i}.label_attention" for i in blocks])
     side = model.image_size // model.patch_size
     mean = np.mean([values.mean(axis=1) for values in maps.values()], axis=0)
     return mean[..., : side * side].reshape(len(mean), -1, side, side)
@@ -88,17 +78,12 @@ def regions(model: Any, images: ArrayLike) -> dict[str, Region]:
     Raises:
         ValueError: if the model has no MXA, or the images do not fit.
     """
-    fields = ("boxes", "channel_gates", "spatial_gates")
+    names = [field.name for field in fields(Region)]
 
     def select(intermediates):
         if "boxes" not in intermediates:
             raise invalid_argument("model", "EfficientViT with MXA", model.name)
-        return {
-            f"{field}/{layer}": ops.cast(values, "float32")
-            for field in fields
-            for layer, values in intermediates[field].items()
-        }
+        return {name: intermediates[name] for name in names}
 
     found = forward(model, images, select)
-    layers = [name.removeprefix("boxes/") for name in found if name.startswith("boxes/")]
-    return {layer: Region(*(found[f"{field}/{layer}"] for field in fields)) for layer in layers}
+    return {layer: Region(*(found[name][layer] for name in names)) for layer in found["boxes"]}

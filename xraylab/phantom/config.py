@@ -5,17 +5,17 @@ from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
-from xraylab.arguments import require_choice
+from xraylab.arguments import invalid_argument, require_choice
 from xraylab.findings import FINDINGS
 
 CUES = ("marker", "device", "projection")
@@ -29,26 +29,22 @@ PROJECTIONS = ("PA", "AP", "NIH")
 
 
 def _in_order(value):
-    """Check the names of the findings in a mapping, and put them in the order of ``FINDINGS``."""
-    if not isinstance(value, Mapping):
-        return value
-    for name in value:
-        require_choice("finding", name, FINDINGS)
-    return {name: value[name] for name in FINDINGS if name in value}
+    """Put the findings of a mapping in the order of ``FINDINGS``."""
+    if isinstance(value, Mapping):
+        return {name: value[name] for name in FINDINGS if name in value}
+    return value
 
 
 def _without_ones(value):
-    """Drop the findings whose value is the default, 1."""
-    if not isinstance(value, Mapping):
-        return value
-    return {name: number for name, number in value.items() if number != 1} or 1.0
+    """Drop the findings of a mapping whose value is the default, 1."""
+    if isinstance(value, Mapping):
+        return {name: number for name, number in value.items() if number != 1} or 1.0
+    return value
 
 
 def _ordered(bounds):
     if bounds[0] > bounds[1]:
-        raise ValueError(
-            f"Invalid severity. Expected: the lower bound first. Received: {bounds!r}."
-        )
+        raise invalid_argument("severity", "the lower bound first", bounds)
     return bounds
 
 
@@ -56,6 +52,7 @@ def _choice(name, choices):
     return AfterValidator(partial(require_choice, name, choices=choices))
 
 
+_Finding = Annotated[str, _choice("finding", FINDINGS)]
 _Number = Annotated[
     float,
     BeforeValidator(lambda value: value.item() if isinstance(value, np.generic) else value),
@@ -63,14 +60,12 @@ _Number = Annotated[
     Field(strict=True, allow_inf_nan=False),
 ]
 _Probability = Annotated[_Number, Field(ge=0, le=1)]
-_PerFinding = Annotated[_Probability | Mapping[str, _Probability], AfterValidator(_in_order)]
+_PerFinding = Annotated[_Probability | Mapping[_Finding, _Probability], AfterValidator(_in_order)]
 _Reading = Annotated[_PerFinding, AfterValidator(_without_ones)]
 
 
-class _Parameters(BaseModel):
+class _Parameters(BaseModel, frozen=True, extra="forbid"):
     """A frozen pydantic model whose errors read like those of the rest of the package."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     def __init__(self, **parameters: Any):
         for name in parameters:
@@ -80,18 +75,16 @@ class _Parameters(BaseModel):
         except ValidationError as error:
             # A value that matches no type of a union has an error for each: take the deepest one.
             deepest = max(error.errors(), key=lambda details: len(details["loc"]))
-            if deepest["type"] == "value_error":  # raised in this module, complete
-                raise deepest["ctx"]["error"] from None
+            if "error" in (context := deepest.get("ctx", {})):  # raised in this module, complete
+                raise context["error"] from None
             name, *keys = (part for part in deepest["loc"] if "[" not in str(part))
             name = f"{name}{''.join(f'[{key!r}]' for key in keys)}"
             expected = deepest["msg"].removeprefix("Input should be ")
             expected = "a value" if deepest["type"] == "missing" else expected
-            raise ValueError(
-                f"Invalid parameter {name}. Expected: {expected}. Received: {deepest['input']!r}."
-            ) from None
+            raise invalid_argument(name, expected, repr(deepest["input"])) from None
 
 
-class Confounder(_Parameters):
+class Confounder(_Parameters, frozen=True):
     """A cue on the image that is associated with a finding.
 
     Args:
@@ -105,11 +98,11 @@ class Confounder(_Parameters):
     """
 
     cue: Annotated[str, _choice("cue", CUES)]
-    finding: Annotated[str, _choice("finding", FINDINGS)]
+    finding: _Finding
     strength: _Probability
 
 
-class PhantomConfig(_Parameters):
+class PhantomConfig(_Parameters, frozen=True):
     """Parameters of the simulator; by default, findings occur as in ChestMNIST and labels are true.
 
     Args:
@@ -141,11 +134,8 @@ class PhantomConfig(_Parameters):
     @model_validator(mode="after")
     def _one_source_of_projections(self):
         if self.projection is not None and self.confounder and self.confounder.cue == "projection":
-            raise ValueError(
-                "The projection cannot be both fixed and tied to a finding. Expected: "
-                "projection=None where the confounder's cue is 'projection'. Received: "
-                f"projection={self.projection!r}."
-            )
+            expected = "None where the confounder ties the projection to a finding"
+            raise invalid_argument("projection", expected, repr(self.projection))
         return self
 
     def as_dict(self) -> dict[str, Any]:
@@ -153,7 +143,7 @@ class PhantomConfig(_Parameters):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-def per_finding(value, default) -> np.ndarray:
+def per_finding(value: float | Mapping[str, float], default: ArrayLike) -> np.ndarray:
     """Return one number per finding, (14,) float64.
 
     Args:

@@ -9,7 +9,6 @@ from xraylab.phantom.anatomy import lung_contour
 from xraylab.phantom.patient import LEFT, RIGHT
 from xraylab.phantom.rng import uniform
 from xraylab.phantom.shapes import per_image, smooth_noise, squared_radius
-from xraylab.phantom.vessels import hilum_positions
 
 
 @dataclass
@@ -97,15 +96,6 @@ def sample_lung_position(chest, finding, slot, side, low=0.2, high=0.85):
     y = c.lung_top + fraction * (dome + 0.5 - c.lung_top)
     height = np.clip((y - c.lung_top) / (dome + 3.0 - c.lung_top), 0.0, 1.0)
     return side * lung_contour(p, height) * finding.uniform(slot + 1, 0.32, 0.85), y
-
-
-def hilum_position(chest, side):
-    """Return x and y, (n, 1, 1), of the hilum on a side (n, 1, 1)."""
-    (xr, yr), (xl, yl) = (hilum_positions(chest.patient)[s] for s in (RIGHT, LEFT))
-    return (
-        np.where(side < 0, per_image(xr), per_image(xl)),
-        np.where(side < 0, per_image(yr), per_image(yl)),
-    )
 
 
 def diffuse_opacity(chest, x, y, radius_x, radius_y):

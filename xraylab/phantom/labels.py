@@ -12,7 +12,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import require_choice, require_int
+from xraylab.arguments import invalid_argument, require_choice, require_int
 from xraylab.findings import FINDINGS
 from xraylab.phantom.config import PhantomConfig, per_finding
 from xraylab.phantom.rng import uniform
@@ -33,8 +33,7 @@ def label_counts() -> tuple[np.ndarray, np.ndarray]:
         int64 for the training, validation and test images. Both are read-only.
     """
     table = resources.files("xraylab.phantom") / "label_vectors.csv"
-    with table.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     vectors = np.array([[int(digit) for digit in row["labels"]] for row in rows], dtype=np.uint8)
     counts = np.array([[int(row[name]) for name in SPLIT_SIZES] for row in rows])
     vectors.flags.writeable = counts.flags.writeable = False
@@ -105,26 +104,20 @@ def apply_label_noise(
 def check_indices(indices: ArrayLike) -> np.ndarray:
     """Return indices of images as (n,) int64; raise a ValueError unless they are valid."""
     array = np.atleast_1d(np.asarray(indices))
-    integers = array.ndim == 1 and array.size and array.dtype.kind in "iu"
+    integers = array.ndim == 1 and array.size > 0 and array.dtype.kind in "iu"
     if not integers or array.min() < 0 or array.max() > MAX_SEED:
         bounds = f", from {array.min()} to {array.max()}" if integers else ""
-        raise ValueError(
-            "Invalid argument indices. Expected: one or more integers from 0 to 2**63 - 1, in one "
-            f"dimension. Received: shape {array.shape}, {array.dtype}{bounds}."
-        )
+        expected = "one or more integers from 0 to 2**63 - 1, in one dimension"
+        received = f"shape {array.shape}, {array.dtype}{bounds}"
+        raise invalid_argument("indices", expected, received)
     return array.astype(np.int64)
 
 
 def check_labels(labels: ArrayLike, num_images: int) -> np.ndarray:
     """Return label vectors as (num_images, 14) uint8; raise a ValueError unless they are valid."""
-    expected = (num_images, len(FINDINGS))
-    message = f"Invalid argument labels. Expected: {expected} zeros and ones. Received:"
-    try:
-        labels = np.asarray(labels)
-    except ValueError as error:
-        raise ValueError(f"{message} rows of different lengths.") from error
-    if labels.shape != expected:
-        raise ValueError(f"{message} shape {labels.shape}, {labels.dtype}.")
-    if not np.isin(labels, (0, 1)).all():
-        raise ValueError(f"{message} {labels[~np.isin(labels, (0, 1))][0]!r} among them.")
+    labels, shape = np.asarray(labels), (num_images, len(FINDINGS))
+    others = labels[~np.isin(labels, (0, 1))]
+    if labels.shape != shape or others.size:
+        received = f"shape {labels.shape}{f' with {others[0]!r}' if others.size else ''}"
+        raise invalid_argument("labels", f"{shape} zeros and ones", received)
     return labels.astype(np.uint8)

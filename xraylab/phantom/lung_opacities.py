@@ -10,7 +10,6 @@ import numpy as np
 from xraylab.phantom.finding import (
     airspace_fluid,
     diffuse_opacity,
-    hilum_position,
     sample_lung_position,
     texture,
 )
@@ -24,6 +23,7 @@ from xraylab.phantom.shapes import (
     smoothstep,
     squared_radius,
 )
+from xraylab.phantom.vessels import hilum_position
 
 
 def modify_for_atelectasis(patient, finding):
@@ -62,7 +62,9 @@ def draw_atelectasis(chest, finding):
     extent = smoothstep(finding.uniform(6, 0.6, 0.95) - lateral, 0.08)
     linear = plate * (extent * smoothstep(lateral - 0.22, 0.08))
 
-    hilum_x, hilum_y = hilum_position(chest, np.where(side == 0, 1.0, side))
+    hilum_x, hilum_y = map(
+        per_image, hilum_position(chest.patient, np.where(finding.side == 0, LEFT, finding.side))
+    )
     edge_x = np.abs(hilum_x) - 0.5 + finding.uniform(2, 0.25, 0.6) * (y - hilum_y)
     lower = smoothstep(edge_x - abs_x, 0.3) * smoothstep(y - hilum_y, 0.8)
     fissure_y = hilum_y - 0.3 - 0.3 * finding.uniform(3, 0.0, 1.0) * (abs_x - 3.5)
@@ -121,7 +123,7 @@ def _bronchi(chest, finding):
     length = 7.0 + 3.0 * v
     radius = np.full(angle.shape, 0.22)
     for side in (RIGHT, LEFT):
-        x, y = (v[:, :, 0] for v in hilum_position(chest, np.full((len(u), 1, 1), side)))
+        x, y = (per_image(v)[:, :, 0] for v in hilum_position(chest.patient, side))
         start = x + 0 * angle, y + 0 * angle
         end = x + side * length * np.cos(angle), y + length * np.sin(angle)
         arcs = sample_arc(start, end, 0.3 * (u - 0.5), max(24, chest.size // 2))
@@ -207,7 +209,7 @@ def draw_edema(chest, finding):
     wings = np.zeros_like(chest.x)
     width, height = finding.uniform(3, 3.2, 5.5), finding.uniform(4, 4.5, 7.5)
     for side in (RIGHT, LEFT):
-        x, y = hilum_position(chest, np.full((len(finding.u), 1, 1), side, np.float32))
+        x, y = map(per_image, hilum_position(chest.patient, side))
         x, y = x + side * 1.8, y + finding.uniform(2, 0.0, 3.0)
         wings = np.maximum(wings, diffuse_opacity(chest, x, y, width, height))
     opacity = (wings + finding.uniform(5, 0.1, 0.5) * (1 - wings)) * chest.lung

@@ -8,11 +8,20 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from xraylab.phantom.rng import RandomStream
+from xraylab.phantom.rng import RandomStream, uniform
 from xraylab.phantom.shapes import per_image
 
 RIGHT, LEFT = -1, 1
 """The patient's sides, as the sign of x on the image."""
+
+AP_INTERCEPT = -0.60
+"""Log-odds of an AP projection without any finding."""
+
+AP_SLOPES = np.array(
+    [0.32, -0.02, 0.31, 0.55, -0.14, -0.32, 0.05, -0.2, 1.11, 2.29, 0.08, -1.23, -0.61, -1.28]
+)
+"""Contribution of each finding to the log-odds: a logistic regression of AP on the 14 findings over
+the 112,120 images of ChestX-ray14 (``nihcc2017``), fitted by ``tools/fit_projection.py``."""
 
 
 class Patient(SimpleNamespace):
@@ -117,3 +126,12 @@ def sample_patients(indices, seed, portable):
         offset_y=rng.bates(-3.2, 4.2) * (0.8 + 0.4 * portable) + 0.4 * (10 - dome) * portable,
         arm_abduction=rng.uniform(0.0, 1.0),
     )
+
+
+def sample_projections(findings, indices, seed):
+    """Sample the projection as NIH's images with the same findings have it: (n,), 1 for AP.
+
+    Severely ill patients are imaged in bed, so an AP projection is itself a hint at some findings.
+    """
+    probability = 1 / (1 + np.exp(-(AP_INTERCEPT + np.asarray(findings) @ AP_SLOPES)))
+    return (uniform(seed, indices, "projection", 1)[:, 0] < probability).astype(np.int8)

@@ -38,18 +38,13 @@ def gaussian_blur(images, sigma):
     """Blur images (n, size, size) by a Gaussian of ``sigma`` pixels; no-op below 0.3 pixels."""
     if sigma < 0.3:
         return images
-    radius = int(np.ceil(2.5 * sigma))
+    radius, size = int(np.ceil(2.5 * sigma)), images.shape[-1]
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2).astype(np.float32)
     weights /= weights.sum()
-    for axis in (1, 2):
-        pad = [(0, 0)] * 3
-        pad[axis] = (radius, radius)
-        padded = np.pad(images, pad)
-        total = np.zeros_like(images)
-        for k, weight in enumerate(weights):
-            stop = k + images.shape[axis]
-            total += weight * (padded[:, k:stop] if axis == 1 else padded[:, :, k:stop])
-        images = total
+    for _ in range(2):  # vertically, then, in the transposed images, horizontally
+        padded = np.pad(images, ((0, 0), (radius, radius), (0, 0)))
+        shifted = (weight * padded[:, k : k + size] for k, weight in enumerate(weights))
+        images = np.ascontiguousarray(sum(shifted, np.zeros_like(images)).swapaxes(1, 2))
     return images
 
 

@@ -15,8 +15,7 @@ from xraylab.phantom.anatomy import (
 from xraylab.phantom.devices import device_attenuation, sample_devices
 from xraylab.phantom.finding import sample_finding, sample_severities
 from xraylab.phantom.finding_models import DRAWING_ORDER, FINDING_MODELS, MODIFICATION_ORDER
-from xraylab.phantom.patient import sample_patients
-from xraylab.phantom.projection import sample_projections
+from xraylab.phantom.patient import sample_patients, sample_projections
 from xraylab.phantom.rng import uniform
 from xraylab.phantom.vessels import vessel_thickness
 

@@ -12,21 +12,18 @@ def smoothstep(distance, half_width):
     return t * t * (3 - 2 * t)
 
 
-def squared_radius(x, y, center_x, center_y, radius_x, radius_y, tilt=0.0):
+def squared_radius(x, y, center_x, center_y, radius_x, radius_y, tilt=None):
     """Return the squared radius in units of an ellipse: below 1 inside it, 1 on its border.
 
     Shapes:
-        x, y: (n, size, size). The other arguments: (n, 1, 1) or a number; ``tilt`` in radians.
+        x, y: (n, size, size). Centers and radii: (n, 1, 1) or a number.
+        tilt: (n, 1, 1) in radians, or None.
     """
     dx, dy = x - center_x, y - center_y
-    if np.isscalar(tilt) and tilt == 0:
-        return (dx / radius_x) ** 2 + (dy / radius_y) ** 2
-    cosine, sine = np.cos(tilt), np.sin(tilt)
-    if np.isscalar(tilt):  # a 64-bit NumPy scalar would promote all arrays to 64 bits
-        cosine, sine = float(cosine), float(sine)
-    u = (dx * cosine + dy * sine) / radius_x
-    v = (dy * cosine - dx * sine) / radius_y
-    return u * u + v * v
+    if tilt is not None:
+        cosine, sine = np.cos(tilt), np.sin(tilt)
+        dx, dy = dx * cosine + dy * sine, dy * cosine - dx * sine
+    return (dx / radius_x) ** 2 + (dy / radius_y) ** 2
 
 
 def half_chord(radius_squared):
@@ -67,5 +64,6 @@ def smooth_noise(seed: int, indices: ArrayLike, stream: str, cells: int, size: i
     t = position - cell
     weights = [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]
     weights = (np.array(weights) / 6).astype(np.float32)
-    rows = sum(lattice[:, cell + k] * weights[k][:, np.newaxis] for k in range(4))
-    return 1.8 * sum(rows[:, :, cell + k] * weights[k] for k in range(4))
+    none = np.zeros(1, np.float32)
+    rows = sum((lattice[:, cell + k] * weights[k][:, np.newaxis] for k in range(4)), none)
+    return 1.8 * sum((rows[:, :, cell + k] * weights[k] for k in range(4)), none)

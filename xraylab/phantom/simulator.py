@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import require_int
+from xraylab.arguments import invalid_argument, require_int
 from xraylab.findings import FINDINGS
 from xraylab.phantom.config import PhantomConfig
 from xraylab.phantom.devices import DEVICES
@@ -116,12 +116,9 @@ def simulate(
         batch = _simulate_batch(indices[rows], size, seed, findings[rows], masks, config)
         batch[2]["image"] += start
         batches.append(batch)
-    images, pixel_masks, boxes, facts = (
-        None if arrays[0] is None else np.concatenate(arrays)
-        for arrays in zip(*batches, strict=True)
-    )
+    images, pixels, boxes, facts = map(np.concatenate, zip(*batches, strict=True))
     noisy_labels = apply_label_noise(findings, indices, seed, config)
-    return SimulatedImages(images, noisy_labels, pixel_masks, boxes, facts)
+    return SimulatedImages(images, noisy_labels, pixels if masks else None, boxes, facts)
 
 
 def layers(
@@ -167,22 +164,19 @@ def _check(indices, size, seed, labels, config):
     if labels is None:
         return size, seed, sample_labels(indices, seed, prevalence=config.prevalence)
     if config.prevalence is not None:
-        raise ValueError(
-            "labels and prevalence both determine the findings. Expected: prevalence=None where "
-            f"labels are given. Received: prevalence={config.prevalence!r}."
-        )
+        raise invalid_argument("prevalence", "None where labels are given", config.prevalence)
     return size, seed, check_labels(labels, len(indices))
 
 
 def _simulate_batch(indices, size, seed, findings, with_masks, config):
-    """Simulate a batch of images; return images, masks or None, boxes and facts."""
+    """Simulate a batch of images; return images, masks of no finding or of all, boxes, facts."""
     scene = build_scene(indices, size, seed, findings, config)
-    masks = np.zeros((len(indices), len(FINDINGS), size, size), bool) if with_masks else None
+    masks = np.zeros((len(indices), len(FINDINGS) if with_masks else 0, size, size), bool)
     boxes = [np.zeros(0, BOX_DTYPE)]
     for column, (rows, soft_mask) in scene.soft_masks.items():
         mask = _threshold(soft_mask)
         boxes.append(_boxes(mask, rows, column))
-        if masks is not None:
+        if with_masks:
             masks[rows, column] = mask
     boxes = np.concatenate(boxes)
     boxes = boxes[np.lexsort((boxes["finding"], boxes["image"]))]

@@ -5,7 +5,7 @@ import numpy as np
 from xraylab.phantom.patient import LEFT, RIGHT
 from xraylab.phantom.rasterize import gaussian_blur, rasterize_tubes, sample_arc
 from xraylab.phantom.rng import uniform
-from xraylab.phantom.shapes import per_image
+from xraylab.phantom.shapes import per_image, squared_radius
 
 TRUNKS = 9
 """Trunks of one hilum."""
@@ -14,34 +14,32 @@ TYPICAL_FIELD = 37.0
 """Side of a typical image in cm, which determines the blur of vessels in all images of a batch."""
 
 
-def hilum_positions(patient):
-    """Return x and y, (n,), of the right and of the left hilum, which is slightly higher."""
+def hilum_position(patient, side):
+    """Return x and y, (n,), of the hilum on a side, -1 or 1; the left one is slightly higher."""
+    right = np.less(side, 0)
     shift = patient.mediastinal_shift + 0.45 * patient.rotation
-    y = patient.carina_y
-    return {RIGHT: (-3.6 + shift, y + 2.2), LEFT: (3.7 + shift, y + 1.2)}
+    return np.where(right, -3.6, 3.7) + shift, patient.carina_y + np.where(right, 2.2, 1.2)
 
 
 def vessel_thickness(chest):
     """Return the water in the vessels, (n, size, size) in cm."""
     p = chest.patient
-    generations = [np.zeros_like(chest.x) for _ in range(3)]
-    hila = np.zeros_like(chest.x)
-    for side, (x, y) in hilum_positions(p).items():
-        for total, vessels in zip(generations, _vascular_tree(chest, side, x, y), strict=True):
-            total += vessels
-        # Hilar structures that are too fine or too deep to be drawn individually.
-        r2 = ((chest.x - per_image(x)) / 2.6) ** 2 + ((chest.y - per_image(y)) / 3.6) ** 2
-        hila += 1.6 * np.exp(-r2)
     # Each generation adds its blur; wide vessels are blurred by all of them.
-    total = np.zeros_like(chest.x)
-    for vessels, radius in zip(generations, (0.22, 0.12, 0.07), strict=True):
-        total = gaussian_blur(total + vessels, radius * chest.size / TYPICAL_FIELD)
+    total, radii = 0.0, (0.22, 0.12, 0.07)
+    trees = (_vascular_tree(chest, side) for side in (RIGHT, LEFT))
+    for right, left, radius in zip(*trees, radii, strict=True):
+        total = gaussian_blur(total + (right + left), radius * chest.size / TYPICAL_FIELD)
+    hila = 0.0  # structures that are too fine or too deep to be drawn individually
+    for side in (RIGHT, LEFT):
+        x, y = map(per_image, hilum_position(p, side))
+        hila = hila + 1.6 * np.exp(-squared_radius(chest.x, chest.y, x, y, 2.6, 3.6))
     return per_image(p.vascularity * p.air_fraction) * (total + hila) * np.sqrt(chest.lung)
 
 
-def _vascular_tree(chest, side, x, y):
+def _vascular_tree(chest, side):
     """Return the three generations of vessels of one lung, each (n, size, size)."""
-    p, x, y = chest.patient, x[:, np.newaxis], y[:, np.newaxis]
+    p = chest.patient
+    x, y = (position[:, np.newaxis] for position in hilum_position(p, side))
     density = max(1.0, chest.size / 96)  # of the points along a vessel
     u = uniform(chest.seed, chest.indices, f"vessels {side}", 16 * TRUNKS) - 0.5
     u = u.reshape(len(x), 16, TRUNKS)

@@ -7,8 +7,8 @@ their pixels. Every figure has a text alternative (``alt``).
 """
 
 from xraylab.plotting import style
-from xraylab.plotting.charts import bar_chart, history, matrix, score_plot
-from xraylab.plotting.curves import curves
+from xraylab.plotting.charts import bar_chart, matrix, score_plot
+from xraylab.plotting.curves import curves, history
 from xraylab.plotting.heatmaps import (
     colormap_colors,
     heatmap,

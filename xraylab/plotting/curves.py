@@ -1,12 +1,15 @@
-"""Curves of quantities over another quantity, labelled at their ends."""
+"""Curves of quantities over another quantity, such as epochs, labelled at their ends."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle, product
 
 import numpy as np
+import pandas as pd
 
 from xraylab.plotting import style
 from xraylab.plotting.style import Figure
+
+History = Mapping[str, Sequence[float]] | Sequence[Mapping[str, float]]
 
 LINE_STYLES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 """Line styles, each used in two colors, so that eight curves are distinguishable."""
@@ -23,7 +26,6 @@ def curves(
     title: str = "",
     value_format: str = "{:.2g}",
     ticks: Sequence[float] | None = None,
-    alt: str = "",
 ) -> Figure:
     """Draw one curve per name over the same positions, each labelled at its end.
 
@@ -40,7 +42,6 @@ def curves(
         title: short text above the chart.
         value_format: format of the values in the default ``alt``.
         ticks: positions of the ticks of the x axis; by default round numbers.
-        alt: text alternative; by default the first and last value of every curve.
 
     Raises:
         ValueError: if there is no curve, a curve has another length than ``x`` or no finite value,
@@ -58,42 +59,97 @@ def curves(
         if name not in arrays or band.shape != (len(x), 2):
             expected = f"shape ({len(x)}, 2), and a curve of that name"
             raise style.invalid(f"bands[{name!r}]", expected, f"shape {band.shape}")
-    finite = {name: np.flatnonzero(np.isfinite(curve)) for name, curve in arrays.items()}
-    ranges = "; ".join(
-        f"{name} from {value_format.format(curve[finite[name][0]])} to "
-        f"{value_format.format(curve[finite[name][-1]])}"
-        for name, curve in arrays.items()
-    )
-    alt = alt or style.with_title(title, f"{ylabel} over {xlabel}: {ranges}.")
-    fig, axes = style.figure(4.8, 2.9, alt=alt)
-    lines = []
-    marker = "o" if len(x) < 12 else None
+    description = f"{ylabel} over {xlabel}: {_ranges(arrays, value_format)}."
+    fig, axes = style.figure(4.8, 2.9, alt=style.with_title(title, description))
     styles = cycle(product(LINE_STYLES, (style.ACCENT, style.FOREGROUND)))
-    for (name, curve), (linestyle, color) in zip(arrays.items(), styles, strict=False):
-        line = {"color": style.color_of(name, color), "linestyle": linestyle}
-        axes.plot(x, curve, marker=marker, markersize=3.5, linewidth=1.6, **line)
+    lines = []
+    for name, (linestyle, color) in zip(arrays, styles, strict=False):
+        lines.append((linestyle, style.color_of(name, color)))
         if name in bands:
-            axes.fill_between(x, *bands[name].T, color=line["color"], alpha=0.18, linewidth=0)
-        lines.append(line)
-    last = [rows[-1] for rows in finite.values()]
-    ends = [curve[row] for curve, row in zip(arrays.values(), last, strict=True)]
+            axes.fill_between(x, *bands[name].T, color=lines[-1][1], alpha=0.18, linewidth=0)
+    _draw_curves(axes, x, arrays, lines)
+    if ticks is not None:
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    style.label_axes(axes, xlabel, ylabel, title)
+    return fig
+
+
+@style.context()
+def history(history: History, *, title: str = "") -> Figure:
+    """Draw the history of a training run: losses and scores by epoch.
+
+    Args:
+        history: values by epoch, as ``{"loss": [...], "val_macro_auc": [...]}`` or as one such row
+            per epoch. Names with ``loss``, ``error`` or ``entropy`` are losses, names with ``auc``
+            or ``precision`` are scores; other names (epoch, step, seconds) are not drawn.
+        title: short text above the chart.
+
+    Raises:
+        ValueError: if ``history`` contains no loss and no score.
+    """
+    table, panels = pd.DataFrame(history), {}
+    for kind, words in (("loss", "loss|error|entropy"), ("score", "auc|precision")):
+        panel = table.filter(regex=words).astype(float).dropna(axis=1, how="all")
+        if len(panel.columns):
+            panels[kind] = {_curve_name(name): panel[name].to_numpy() for name in panel}
+    if not panels:
+        raise style.invalid("history", "a loss or a score", ", ".join(table) or "nothing")
+    ranges = "; ".join(_ranges(panel, "{:.3g}") for panel in panels.values())
+    alt = f"Training over {len(table)} epochs: {ranges}."
+    fig, axes = style.figure(4.8, 2.2 * len(panels) + 0.2, alt=alt, rows=len(panels))
+    axes = np.atleast_1d(axes)
+    training, validation = (LINE_STYLES[1], style.FOREGROUND), (LINE_STYLES[0], style.ACCENT)
+    for axis, (kind, panel) in zip(axes, panels.items(), strict=True):
+        lines = [validation if name.startswith("validation") else training for name in panel]
+        _draw_curves(axis, np.arange(1, len(table) + 1), panel, lines, 0.12, " {:.3g}")
+        axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axis.set_ylabel(kind)
+    axes[-1].set_xlabel("epoch")
+    axes[0].set_title(title)
+    return fig
+
+
+def _curve_name(name: str) -> str:
+    """Return the printed name of a curve: ``"val_macro_auc"`` → ``"validation macro AUC"``."""
+    words = {"val": "validation", "auc": "AUC", "bce": "BCE", "mse": "MSE"}
+    return " ".join(words.get(word, word) for word in name.split("_"))
+
+
+def _ranges(curves, value_format):
+    """Return the first and the last value of each curve as text."""
+    finite = {name: curve[np.isfinite(curve)] for name, curve in curves.items()}
+    return "; ".join(
+        f"{name} from {value_format.format(values[0])} to {value_format.format(values[-1])}"
+        for name, values in finite.items()
+    )
+
+
+def _draw_curves(axes, x, curves, lines, gap=0.08, value_format=""):
+    """Draw curves with their names, and their last values if there is a format, at their ends.
+
+    Args:
+        lines: line style and color of each curve.
+        gap: smallest distance of the names, as a fraction of the height of the axes.
+    """
+    marker = "o" if len(x) < 12 else None
+    for curve, (linestyle, color) in zip(curves.values(), lines, strict=True):
+        line = {"linestyle": linestyle, "color": color, "linewidth": 1.6}
+        axes.plot(x, curve, marker=marker, markersize=3.5, **line)
+    last = [np.flatnonzero(np.isfinite(curve))[-1] for curve in curves.values()]
+    ends = [curve[row] for curve, row in zip(curves.values(), last, strict=True)]
     low, high = axes.get_ylim()
-    heights = style.spread_labels(ends, 0.08 * (high - low), top=high)
-    # The leader has the style of its curve, because not all 14 colors are legible as text.
-    for name, row, end, height, line in zip(values, last, ends, heights, lines, strict=True):
-        leader = {"arrowstyle": "-", "linewidth": 1, "shrinkA": 1, "shrinkB": 4, **line}
+    heights = style.spread_labels(ends, gap * (high - low), top=high)
+    for name, row, end, height, line in zip(curves, last, ends, heights, lines, strict=True):
+        # The leader has the style of its curve, because not all 14 colors are legible as text.
+        leader = {"linestyle": line[0], "color": line[1], "linewidth": 1, "relpos": (0, 0.5)}
         axes.annotate(
-            name,
+            name + value_format.format(end),
             (x[row], end),
             (22, height),
             fontsize=8,
             va="center",
             textcoords=("offset points", "data"),
             annotation_clip=False,
-            arrowprops={"relpos": (0, 0.5), **leader},
+            arrowprops={"arrowstyle": "-", "shrinkA": 1, "shrinkB": 4, **leader},
         )
-    if ticks is not None:
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.grid(axis="y")
-    style.label_axes(axes, xlabel, ylabel, title)
-    return fig

@@ -8,7 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_hex
 
 from xraylab.plotting import style
-from xraylab.plotting.images import draw_image, mark_simulated, to_uint8
+from xraylab.plotting.images import draw_image, mark_simulated, to_rgb
 from xraylab.plotting.style import Figure
 
 OPACITY = 0.45
@@ -99,11 +99,8 @@ def image_with_heatmap(
     fig, axes = style.figure(3.4, 2.8, alt=alt)
     draw_image(axes, image, title=title, **options)
     low, high = limits or (low, high)
-    height, width = to_uint8(image).shape
-    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    mesh = axes.imshow(
-        values, vmin=low, vmax=high, alpha=OPACITY, interpolation="none", extent=extent
-    )
+    window = {"vmin": low, "vmax": high, "extent": (*axes.get_xlim(), *axes.get_ylim())}
+    mesh = axes.imshow(values, alpha=OPACITY, interpolation="none", **window)
     # Of an opaque mappable, or its colors would depend on the page behind it.
     opaque = ScalarMappable(mesh.norm, mesh.cmap)
     fig.colorbar(opaque, ax=axes, label=colorbar_label, shrink=0.9)
@@ -121,7 +118,7 @@ def overlay_heatmap(
     This is about a hundred times faster than :func:`image_with_heatmap`, which adds a colorbar.
 
     Shapes:
-        image: (height, width), uint8 in [0, 255] or float in [0, 1]; or (height, width, 3) uint8.
+        image: (height, width) or (height, width, 3), uint8 in [0, 255] or float in [0, 1].
         values: (rows, columns), finite; a grid over the same field of view.
         returns: (height, width, 3) uint8.
 
@@ -135,11 +132,9 @@ def overlay_heatmap(
         ValueError: if the heatmap is not a matrix of finite numbers, the limits are not ascending,
             or the cell is outside its grid.
     """
-    values, (low, high), image = _finite_matrix(values), limits, np.asarray(image)
+    values, (low, high), image = _finite_matrix(values), limits, to_rgb(image)
     if not low < high:
         raise style.invalid("limits", "two ascending numbers", limits)
-    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
-        image = np.repeat(to_uint8(image)[..., None], 3, axis=-1)
     height, width, _ = image.shape
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width
@@ -154,9 +149,8 @@ def overlay_heatmap(
             raise style.invalid("cell", f"a cell of {num_rows} × {num_columns}", f"{row}, {column}")
         top, bottom = (round(height * r / num_rows) for r in (row, row + 1))
         left, right = (round(width * c / num_columns) for c in (column, column + 1))
-        interior = overlay[top + 1 : bottom - 1, left + 1 : right - 1].copy()
-        overlay[top:bottom, left:right] = 255
-        overlay[top + 1 : bottom - 1, left + 1 : right - 1] = interior
+        overlay[top:bottom, [left, right - 1]] = 255
+        overlay[[top, bottom - 1], left:right] = 255
     return overlay
 
 
@@ -170,6 +164,6 @@ def _finite_matrix(values):
     """Return values as floats; raise a ValueError unless they are a finite matrix."""
     values = np.asarray(values, float)
     if values.ndim != 2 or not np.isfinite(values).all():
-        received = f"shape {values.shape}{'' if np.isfinite(values).all() else ' with NaN or inf'}"
+        received = f"shape {values.shape}, {np.isfinite(values).sum()} finite"
         raise style.invalid("values", "(rows, columns) finite numbers", received)
     return values

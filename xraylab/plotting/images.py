@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
+from scipy.ndimage import binary_erosion
 
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
@@ -28,7 +28,8 @@ def draw_image(
     """Draw an image in greyscale with a fixed window and no interpolation.
 
     Shapes:
-        image: (height, width) or (height, width, 1); uint8 in [0, 255], or float in [0, 1].
+        image: (height, width), (height, width, 1) or (height, width, 3); uint8 in [0, 255], or
+            float in [0, 1].
         boxes: structured array with ``finding``, ``x_min``, ``y_min``, ``x_max`` and ``y_max``,
             fractions of width and height from the upper left corner, as in ``split.boxes``.
         masks: (k, height, width) bool, the pixels of each label, as in ``split.masks[i]``.
@@ -45,10 +46,9 @@ def draw_image(
     Raises:
         ValueError: if ``image`` has an invalid shape, or values outside the window.
     """
-    pixels = to_uint8(image)
-    height, width = pixels.shape
-    # Drawn as RGB, because a colormap of 256 entries loses a grey level here and there.
-    axes.imshow(np.repeat(pixels[..., None], 3, axis=-1), interpolation="none")
+    pixels = to_rgb(image)
+    height, width, _ = pixels.shape
+    axes.imshow(pixels, interpolation="none")
     axes.set(xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.spines[:].set_visible(False)
     if title:
@@ -98,29 +98,16 @@ def image_grid(
         raise style.invalid("images", "at least one image", "none")
     if titles is not None and len(titles) != count:
         raise style.invalid("titles", f"{count}, one per image", len(titles))
-    columns = min(columns, count)
-    rows = -(-count // columns)
     kind = "simulated chest X-ray" if simulated else "chest X-ray"
     names = f": {'; '.join(str(t) for t in titles)}" if titles is not None else ""
     alt = alt or f"{count} {kind}{'s' if count > 1 else ''}{names}."
     titles = [""] * count if titles is None else [str(title) for title in titles]
-    side = 4.8 / max(columns, 2)
     lines = max(title.count("\n") + bool(title) for title in titles)
-    height = (side + 0.16 * lines) * rows
-    fig, axes = style.figure(side * columns, height, alt=alt, rows=rows, columns=columns)
-    for row, axis in enumerate(np.atleast_1d(axes).flat):
-        if row >= count:
-            axis.set_axis_off()
-            continue
-        draw_image(
-            axis,
-            images[row],
-            title=titles[row],
-            boxes=None if boxes is None else boxes[boxes["image"] == row],
-            masks=None if masks is None else masks[row],
-            simulated=simulated,
-            **options,
-        )
+    fig, axes = style.panels(count, columns, 0.16 * lines, alt=alt)
+    for row, (axis, image, title) in enumerate(zip(axes, images, titles, strict=True)):
+        own_boxes = None if boxes is None else boxes[boxes["image"] == row]
+        own = {"boxes": own_boxes, "masks": None if masks is None else masks[row]}
+        draw_image(axis, image, title=title, simulated=simulated, **own, **options)
     return fig
 
 
@@ -137,17 +124,14 @@ def mark_boundaries(image: np.ndarray, mask: np.ndarray, box=None, *, finding: s
         box: its box, an element of an array such as ``split.boxes``, or None.
         finding: the finding, which determines the color.
     """
-    pixels = np.repeat(to_uint8(image)[..., None], 3, axis=-1)
-    height, width = mask.shape
-    padded = np.pad(np.asarray(mask, bool), 1)
-    interior = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    line = mask & ~interior
+    pixels, (height, width) = to_rgb(image), mask.shape
+    line = mask & ~binary_erosion(mask)
     if box is not None:
         left, right = (round(float(box[name]) * width) for name in ("x_min", "x_max"))
         top, bottom = (round(float(box[name]) * height) for name in ("y_min", "y_max"))
         line[top:bottom, [left, right - 1]] = True
         line[[top, bottom - 1], left:right] = True
-    pixels[line] = np.rint(255 * np.array(to_rgb(style.color_of(finding))))
+    pixels[line] = tuple(bytes.fromhex(style.color_of(finding).removeprefix("#")))
     return pixels
 
 
@@ -155,41 +139,32 @@ def data_uri(image: np.ndarray) -> str:
     """Encode an image losslessly as a ``data:`` URI, for pages without external files.
 
     Shapes:
-        image: (height, width) or (height, width, 1) greyscale, or (height, width, 3) color;
-            uint8 in [0, 255], or float in [0, 1].
+        image: as for :func:`draw_image`.
     """
-    image = np.asarray(image)
-    if image.ndim == 3 and image.shape[-1] == 3:
-        return style.encode_image(np.stack([to_uint8(image[..., k]) for k in range(3)], axis=-1))
-    return style.encode_image(to_uint8(image))
+    return style.encode_image(to_rgb(image))
 
 
-def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Convert an image to (height, width) uint8 with a fixed window, the same for all images."""
+def to_rgb(image: np.ndarray) -> np.ndarray:
+    """Convert an image to (height, width, 3) uint8 with a fixed window, the same for all images."""
     image = np.asarray(image)
-    if image.ndim == 3 and image.shape[-1] == 1:
-        image = image[..., 0]
-    if image.ndim != 2:
-        raise style.invalid(
-            "image", "(height, width) or (height, width, 1)", f"shape {image.shape}"
-        )
-    if image.dtype == np.uint8:
-        return image
-    if not (np.isfinite(image).all() and image.min() >= -1e-3 and image.max() <= 1 + 1e-3):
-        received = f"{image.dtype} from {image.min():.3g} to {image.max():.3g}"
-        raise style.invalid("image", "uint8, or values in [0, 1]", received)
-    return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    if image.ndim == 2:
+        image = image[..., np.newaxis]
+    if image.ndim != 3 or image.shape[-1] not in (1, 3):
+        expected = "(height, width), (height, width, 1) or (height, width, 3)"
+        raise style.invalid("image", expected, f"shape {image.shape}")
+    if image.dtype != np.uint8:
+        if not (np.isfinite(image).all() and image.min() >= -1e-3 and image.max() <= 1 + 1e-3):
+            received = f"{image.dtype} from {image.min():.3g} to {image.max():.3g}"
+            raise style.invalid("image", "uint8, or values in [0, 1]", received)
+        image = np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return np.broadcast_to(image, (*image.shape[:2], 3)).copy()
 
 
 def mark_simulated(axes: Axes) -> None:
     """Mark the content of axes as simulated."""
-    axes.text(
-        *(0.03, 0.03, "simulated"),
-        transform=axes.transAxes,
-        fontsize=6.5,
-        color="white",
-        bbox={"boxstyle": "square,pad=0.25", "facecolor": "black", "edgecolor": "none"},
-    )
+    box = {"boxstyle": "square,pad=0.25", "facecolor": "black", "edgecolor": "none"}
+    text = {"transform": axes.transAxes, "fontsize": 6.5, "color": "white", "bbox": box}
+    axes.text(0.03, 0.03, "simulated", **text)
 
 
 def _white_rim(width: float) -> list:
@@ -199,16 +174,10 @@ def _white_rim(width: float) -> list:
 
 def _draw_contour(axes: Axes, mask: np.ndarray, color: str) -> None:
     """Draw the outline of a mask, which may touch the border of the image."""
-    height, width = mask.shape
-    axes.contour(
-        np.clip(np.arange(-1, width + 1), -0.5, width - 0.5),
-        np.clip(np.arange(-1, height + 1), -0.5, height - 0.5),
-        np.pad(np.asarray(mask, float), 1),
-        levels=[0.5],
-        colors=[color],
-        linewidths=1,
-        path_effects=_white_rim(2),
-    )
+    # The zeros around the mask are drawn on the border of the image.
+    y, x = (np.clip(np.arange(-1, side + 1), -0.5, side - 0.5) for side in mask.shape)
+    line = {"colors": [color], "linewidths": 1, "path_effects": _white_rim(2)}
+    axes.contour(x, y, np.pad(np.asarray(mask, float), 1), levels=[0.5], **line)
 
 
 def _draw_box(axes: Axes, box, width: int, height: int, finding: str) -> None:
@@ -218,14 +187,6 @@ def _draw_box(axes: Axes, box, width: int, height: int, finding: str) -> None:
     size = right - left, bottom - top
     line = {"edgecolor": style.color_of(finding), "linewidth": 1.5, "path_effects": _white_rim(3)}
     axes.add_patch(Rectangle((left, top), *size, fill=False, **line))
-    above = top > 0.12 * height
-    axes.text(
-        left,
-        top if above else bottom,
-        style.short_name(finding),
-        fontsize=7,
-        fontweight="bold",
-        color=style.color_of(finding),
-        verticalalignment="bottom" if above else "top",
-        path_effects=_white_rim(2),
-    )
+    y, alignment = (top, "bottom") if top > 0.12 * height else (bottom, "top")
+    text = {"fontsize": 7, "fontweight": "bold", "color": line["edgecolor"], "va": alignment}
+    axes.text(left, y, style.short_name(finding), path_effects=_white_rim(2), **text)

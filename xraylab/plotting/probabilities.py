@@ -16,12 +16,7 @@ _DASHED = {"color": style.FOREGROUND, "linewidth": 1, "linestyle": (0, (4, 3))}
 
 @style.context()
 def reliability(
-    curves: Mapping[str, Any],
-    *,
-    title: str = "",
-    limit: float | None = None,
-    columns: int = 2,
-    alt: str = "",
+    curves: Mapping[str, Any], *, title: str = "", limit: float | None = None
 ) -> Figure:
     """Draw reliability curves: observed frequency over mean predicted probability.
 
@@ -30,8 +25,6 @@ def reliability(
             findings have their own color and printed name. Each has its own panel.
         title: short text above the panels.
         limit: end of both axes; by default each panel includes its own bins and intervals.
-        columns: panels per row.
-        alt: text alternative; by default the last bin of every curve.
 
     Raises:
         ValueError: if there is no curve, or a curve has no bin.
@@ -47,18 +40,11 @@ def reliability(
         f"{curve.high[-1]:.2g}"
         for name, curve in curves.items()
     )
-    alt = alt or style.with_title(title, f"Reliability curves. {'; '.join(last_bins)}.")
-    columns = min(columns, len(curves))
-    rows = -(-len(curves) // columns)
-    height = (4.8 / max(columns, 2)) * rows + (0.3 if title else 0.0)
-    fig, axes = style.figure(4.8, height, alt=alt, rows=rows, columns=columns)
-    panels = np.atleast_1d(axes).flat
-    if title:
-        fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
-    for (name, curve), axis in zip(curves.items(), panels, strict=False):
+    alt = style.with_title(title, f"Reliability curves. {'; '.join(last_bins)}.")
+    fig, axes = style.panels(len(curves), 2, 0.15, alt=alt)
+    fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
+    for (name, curve), axis in zip(curves.items(), axes, strict=True):
         _draw_reliability(axis, curve, name, limit)
-    for axis in panels:  # unused panels
-        axis.set_axis_off()
     fig.supxlabel("mean predicted probability", fontsize=9, color=style.FOREGROUND)
     fig.supylabel("observed frequency", fontsize=9, color=style.FOREGROUND)
     return fig
@@ -82,12 +68,7 @@ def _draw_reliability(axes: Axes, curve, name: str, limit: float | None) -> None
 
 @style.context()
 def threshold_histogram(
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    threshold: float,
-    *,
-    title: str = "",
-    bins: int = 30,
+    labels: np.ndarray, probabilities: np.ndarray, threshold: float, *, title: str = ""
 ) -> Figure:
     """Draw histograms of the probabilities of one finding, split at a threshold.
 
@@ -100,7 +81,6 @@ def threshold_histogram(
             ``threshold``.
         threshold: the threshold, in (0, 1).
         title: short text above the chart.
-        bins: number of bins on the axis of log-odds.
 
     Raises:
         ValueError: if lengths differ, no label is known, or the threshold is out of range.
@@ -127,16 +107,14 @@ def threshold_histogram(
     cut = logit(threshold)
     # The threshold is one of the edges, so that no bin is divided.
     first, last = min(log_odds.min(), cut - 0.1), max(log_odds.max(), cut + 0.1)
-    width = (last - first) / bins
+    width = (last - first) / 30
     below = cut - width * np.arange(np.ceil((cut - first) / width), -1, -1)
     edges = np.append(below, cut + width * np.arange(1, np.ceil((last - cut) / width) + 1))
     ticks = [tick for tick in _TICKS if first < logit(tick) < last]
     fig, axes = style.figure(4.8, 3.2, alt=alt, rows=2)
     for axis, (name, rows), (above, not_above) in zip(axes, groups, counts, strict=True):
-        for selected, color, alpha in (
-            (positive, style.ACCENT, 1.0),
-            (~positive, style.FOREGROUND, 0.3),
-        ):
+        bars = (positive, style.ACCENT, 1.0), (~positive, style.FOREGROUND, 0.3)
+        for selected, color, alpha in bars:
             heights = np.histogram(log_odds[rows & selected], edges)[0]
             axis.stairs(heights, edges, fill=True, color=color, alpha=alpha)
         axis.axvline(cut, **_DASHED)
@@ -149,6 +127,5 @@ def threshold_histogram(
         axis.locator_params(axis="y", nbins=3)
         axis.set_ylabel("images", fontsize=8)
     axes[1].set_xlabel("predicted probability", fontsize=9)
-    if title:
-        fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
+    fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
     return fig

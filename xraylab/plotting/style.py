@@ -6,7 +6,7 @@ import html
 import io
 import re
 from collections.abc import Sequence
-from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,8 +14,9 @@ import matplotlib
 import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from xraylab import findings
 from xraylab.arguments import invalid_argument as invalid
@@ -69,39 +70,30 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+context = partial(matplotlib.rc_context, _STYLE)
+"""Apply the style inside a ``with`` block or a decorated function, and nowhere else."""
+
+
 class Figure(matplotlib.figure.Figure):
     """A matplotlib figure that displays itself in a notebook, in the colors of the page.
 
-    ``alt`` is its text alternative for readers who cannot see it.
+    ``alt`` is its text alternative for readers who cannot see it. ``savefig`` writes files.
     """
 
     alt = ""
 
+    @context()
     def to_svg(self) -> str:
         """Return the figure as an ``<svg>`` element for an HTML page."""
         stream = io.StringIO()
-        with context():
-            self.savefig(stream, format="svg", metadata={"Date": None}, facecolor="none")
+        self.savefig(stream, format="svg", metadata={"Date": None}, facecolor="none")
         return _inline_svg(stream.getvalue(), self.alt, self.get_figwidth())
-
-    def to_png(self, dpi: int = 144) -> bytes:
-        """Return the figure as PNG on white, for files and slides."""
-        stream = io.BytesIO()
-        with context():
-            FigureCanvasAgg(self).print_figure(stream, dpi=dpi, format="png", facecolor="white")
-        return stream.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return {"text/html": self.to_svg(), "text/plain": f"<Figure: {self.alt}>"}
 
 
-@contextmanager
-def context():
-    """Apply the style to what is drawn inside a ``with`` block, and to nothing else."""
-    with matplotlib.rc_context(_STYLE):
-        yield
-
-
+@context()
 def figure(
     width: float = 4.8, height: float = 3.0, *, alt: str, rows: int = 1, columns: int = 1
 ) -> tuple[Figure, Any]:
@@ -117,10 +109,27 @@ def figure(
     Returns:
         ``(figure, axes)``: one :class:`~matplotlib.axes.Axes`, or a (rows, columns) array of them.
     """
-    with context():
-        fig = Figure(figsize=(width, height), layout="constrained")
-        fig.alt = alt
-        return fig, fig.subplots(rows, columns)
+    fig = Figure(figsize=(width, height), layout="constrained")
+    fig.alt = alt
+    return fig, fig.subplots(rows, columns)
+
+
+def panels(count: int, columns: int, margin: float, *, alt: str) -> tuple[Figure, list[Axes]]:
+    """Create a figure of ``count`` square axes, row by row.
+
+    Args:
+        count: number of axes.
+        columns: axes per row, if there are as many.
+        margin: height in inches that each row needs beside its axes.
+        alt: text alternative.
+    """
+    columns = min(columns, count)
+    rows, side = -(-count // columns), 4.8 / max(columns, 2)
+    fig, axes = figure(side * columns, (side + margin) * rows, alt=alt, rows=rows, columns=columns)
+    axes = list(np.atleast_1d(axes).flat)
+    for unused in axes[count:]:
+        unused.set_axis_off()
+    return fig, axes[:count]
 
 
 def per_name(argument: str, values: Any, names: Sequence[str]) -> np.ndarray:
@@ -157,11 +166,10 @@ def label_axes(axes: Axes, xlabel: str = "", ylabel: str = "", title: str = "") 
     axes.set_title(title, loc="left")
 
 
-def label_point(axes: Axes, text: str, xy, offset, **options: Any) -> None:
+def label_point(axes: Axes, text: str, xy, offset, **options: Any) -> Annotation:
     """Write a small label at an offset, in points, from a point."""
-    axes.annotate(
-        text, xy, offset, **{"fontsize": 8, "va": "center", "textcoords": "offset points"} | options
-    )
+    defaults = {"fontsize": 8, "va": "center", "textcoords": "offset points"}
+    return axes.annotate(text, xy, offset, **defaults | options)
 
 
 def spread_labels(heights: ArrayLike, gap: float, top: float = np.inf) -> np.ndarray:
@@ -177,20 +185,14 @@ def spread_labels(heights: ArrayLike, gap: float, top: float = np.inf) -> np.nda
 
 
 def encode_image(pixels: np.ndarray) -> str:
-    """Encode pixels as a lossless ``data:`` URI, PNG or WebP, whichever is smaller.
+    """Encode pixels as a lossless ``data:`` URI, in WebP, which is smaller than PNG.
 
     Shapes:
         pixels: (height, width), (height, width, 3) or (height, width, 4) uint8.
     """
-    from PIL import Image  # a dependency of matplotlib
-
-    encoded = {}
-    for kind, options in (("png", {"optimize": True}), ("webp", {"lossless": True, "method": 4})):
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, kind, **options)
-        encoded[kind] = stream.getvalue()
-    kind = min(encoded, key=lambda name: len(encoded[name]))
-    return f"data:image/{kind};base64,{base64.b64encode(encoded[kind]).decode()}"
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "webp", lossless=True)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def _inline_svg(text: str, alt: str, width: float) -> str:
@@ -224,16 +226,10 @@ def _shorten_path(match: re.Match) -> str:
 
 def _compress_image(match: re.Match) -> str:
     """Compress an image; let the browser smooth it if it has at least 128 pixels per side."""
-    from PIL import Image
-
     text = match[0]
     (uri,) = re.findall(r"data:image/png;base64,[A-Za-z0-9+/=\s]+", text)
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
-    if pixels.ndim == 3 and pixels.shape[-1] == 4 and (pixels[..., 3] == 255).all():
-        pixels = pixels[..., :3]
-    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
-        pixels = pixels[..., 0]
-    text = text.replace(uri, encode_image(np.ascontiguousarray(pixels)))
+    text = text.replace(uri, encode_image(pixels))
     if min(pixels.shape[:2]) >= 128:
         text = re.sub(r'\s*style="image-rendering[^"]*"', "", text)
     return text

@@ -3,20 +3,17 @@
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.transforms import Bbox
 
 from xraylab.plotting import style
 from xraylab.plotting.style import Figure
 
+Pairs = Mapping[str, tuple[float, float]]
+
 
 @style.context()
 def trade_off(
-    points: Mapping[str, tuple[float, float]],
-    *,
-    xlabel: str,
-    ylabel: str,
-    intervals: Mapping[str, tuple[float, float]] | None = None,
-    title: str = "",
-    alt: str = "",
+    points: Pairs, *, xlabel: str, ylabel: str, intervals: Pairs | None = None, title: str = ""
 ) -> Figure:
     """Draw scores over costs; points on the Pareto front are filled and connected.
 
@@ -26,7 +23,6 @@ def trade_off(
         ylabel: name of the score.
         intervals: lower and upper bounds of scores by name.
         title: short text above the chart.
-        alt: text alternative; by default every point and the Pareto front.
 
     Raises:
         ValueError: if there is no point, a cost is not positive, a score is not finite, or an
@@ -48,7 +44,7 @@ def trade_off(
         f"{name} {score:.3f} at {cost:.3g}" for name, (cost, score) in points.items()
     )
     description = f"{ylabel} over {xlabel}: {values}. Pareto front: {', '.join(front)}."
-    fig, axes = style.figure(4.8, 3.4, alt=alt or style.with_title(title, description))
+    fig, axes = style.figure(4.8, 3.4, alt=style.with_title(title, description))
     axes.set_xscale("log")
     x, y = np.array([points[name] for name in front]).T
     axes.step(x, y, where="post", color=style.ACCENT, linewidth=1.2, alpha=0.5)
@@ -58,13 +54,13 @@ def trade_off(
             axes.plot([cost, cost], intervals[name], **line)
         fill = style.ACCENT if name in front else "none"
         axes.plot(cost, score, "o", color=style.ACCENT, markerfacecolor=fill, markersize=6)
-    _label_points(axes, points, intervals)
     axes.grid(axis="y")
     style.label_axes(axes, xlabel, ylabel, title)
+    _label_points(axes, points, intervals)
     return fig
 
 
-def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
+def pareto_front(points: Pairs) -> list[str]:
     """Return the names of the points that no other point dominates, in order of cost."""
     front, best = [], -np.inf
     for name, (_, score) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):
@@ -77,45 +73,33 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
 def _label_points(axes, points, intervals):
     """Label each point where the text overlaps neither points, intervals nor other labels."""
     axes.margins(x=0.12)
-    size = np.array([4.1, 2.8]) * 72  # approximate size of the axes in points
-    low, high = (np.array(ends) for ends in zip(axes.get_xlim(), axes.get_ylim(), strict=True))
-    low[0], high[0] = np.log10([low[0], high[0]])
-
-    def to_points(cost, score):
-        return (np.array([np.log10(cost), score]) - low) / (high - low) * size
-
-    # For each point: x, y, and the y of the ends of its interval.
-    positions = {
-        name: (*to_points(cost, score), *(to_points(cost, end)[1] for end in ends))
+    axes.figure.draw_without_rendering()  # determines the position of the axes
+    # In pixels: each point and the ends of its interval.
+    marks = {
+        name: axes.transData.transform([(cost, y) for y in (score, *intervals.get(name, ()))])
         for name, (cost, score) in points.items()
-        for ends in [intervals.get(name, (score, score))]
     }
-    occupied = []  # rectangles (left, bottom, right, top)
-    for x, y, *ends in positions.values():
-        occupied += [(x - 4, y - 4, x + 4, y + 4), (x - 1, min(ends), x + 1, max(ends))]
+    occupied = [Bbox([mark[0] - 5, mark[0] + 5]) for mark in marks.values()]
+    occupied += [Bbox([mark.min(axis=0) - 1, mark.max(axis=0) + 1]) for mark in marks.values()]
     for name in sorted(points, key=points.get):
-        x, y, lower, upper = positions[name]
-        width = 4.9 * len(name)
+        (x, y), low, high = marks[name][0], marks[name][:, 1].min(), marks[name][:, 1].max()
+        label = style.label_point(axes, name, points[name], (0, 0), annotation_clip=False)
+        width, height = label.get_window_extent().size
         candidates = [
-            (left, height - 5, left + width, height + 5)
-            for height in (y, upper, lower, upper + 10, lower - 10)
-            for left in (x + 7, x - 7 - width, x - width / 2)
+            Bbox.from_bounds(left, middle - height / 2, width, height)
+            for middle in (y, high, low, high + height, low - height)
+            for left in (x + 10, x - 10 - width, x - width / 2)
         ]
-        best = min(candidates, key=lambda box: _overlap(box, occupied) + 10 * _outside(box, size))
+        best = min(
+            candidates, key=lambda box: _overlap(box, occupied) - 10 * _overlap(box, [axes.bbox])
+        )
         occupied.append(best)
-        offset = best[0] - x, best[1] + 5 - y
-        style.label_point(axes, name, points[name], offset, annotation_clip=False)
+        points_per_pixel = 72 / axes.figure.dpi
+        middle = (best.y0 + best.y1) / 2
+        label.xyann = (best.x0 - x) * points_per_pixel, (middle - y) * points_per_pixel
 
 
-def _overlap(box, occupied):
-    """Return the overlap of a rectangle with others, in square points."""
-    left, bottom, right, top = np.array(occupied).T
-    width = np.clip(np.minimum(right, box[2]) - np.maximum(left, box[0]), 0, None)
-    height = np.clip(np.minimum(top, box[3]) - np.maximum(bottom, box[1]), 0, None)
-    return float((width * height).sum())
-
-
-def _outside(box, size):
-    """Return how far a rectangle extends beyond the axes, in points."""
-    beyond = max(0, -box[0]) + max(0, box[2] - size[0])
-    return beyond + max(0, -box[1]) + max(0, box[3] - size[1])
+def _overlap(box, others):
+    """Return the area in which a rectangle overlaps others."""
+    common = (Bbox.intersection(box, other) for other in others)
+    return sum(part.width * part.height for part in common if part is not None)

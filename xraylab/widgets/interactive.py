@@ -6,12 +6,13 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
-from xraylab.arguments import invalid_argument
-from xraylab.widgets.page import colour_bar, picture, widget_html
-from xraylab.widgets.scrubbers import require_pick, scrubber
+from xraylab.arguments import invalid_argument, require_choice
+from xraylab.widgets.page import colour_bar, picture, widget
+from xraylab.widgets.scrubbers import scrubber
 
 LIMIT_FRAMES = 120
 """Largest number of frames in a static interactive figure."""
@@ -26,8 +27,7 @@ def mode() -> str:
         ValueError: if ``XRAYLAB_WIDGETS`` has another value.
     """
     setting = os.environ.get("XRAYLAB_WIDGETS", "")
-    if setting not in ("", "live", "static"):
-        raise invalid_argument("XRAYLAB_WIDGETS", "'live' or 'static'", repr(setting))
+    require_choice("XRAYLAB_WIDGETS", setting, ("", "live", "static"))
     if setting == "static" or importlib.util.find_spec("ipywidgets") is None:
         return "static"
     ipython = sys.modules.get("IPython")  # not imported here: a notebook has imported it already
@@ -70,9 +70,6 @@ def interactive(
     if not sliders:
         raise invalid_argument("sliders", "at least one parameter with its values", "none")
     options = {name: _options(name, values) for name, values in sliders.items()}
-    if pick is not None:
-        require_pick(pick, options)
-        pick = (_words(pick[0]), _words(pick[1]))
     if mode() == "live":
         return _live(function, title, alt, bar, options)
     count = prod(len(values) for values in options.values())
@@ -85,7 +82,8 @@ def interactive(
         for values in itertools.product(*(values.values() for values in options.values()))
     ]
     labels = {_words(name): list(values) for name, values in options.items()}
-    return scrubber(frames, labels=labels, title=title, alt=alt, pick=pick, bar=bar)
+    pick = pick and (_words(pick[0]), _words(pick[1]))
+    return scrubber(frames, labels, title=title, alt=alt, pick=pick, bar=bar)
 
 
 def _options(name: str, values) -> dict[str, object]:
@@ -129,24 +127,21 @@ def _live(function, title, alt, bar, options):
     }
     output = ipywidgets.HTML()
     below = "" if bar is None else colour_bar(*bar)
-    cache = {}
+
+    @lru_cache(4 * LIMIT_FRAMES)
+    def frame(*labels):
+        selected = dict(zip(options, labels, strict=True))
+        state = ", ".join(f"{_words(name)} {label}" for name, label in selected.items())
+        values = {name: options[name][label] for name, label in selected.items()}
+        return picture(function(**values), f"{alt}: {state}" if alt else "")
 
     def update(_=None):
-        labels = tuple(slider.value for slider in sliders.values())
         try:
-            if labels not in cache:
-                values = {name: options[name][slider.value] for name, slider in sliders.items()}
-                state = ", ".join(f"{_words(n)} {v}" for n, v in zip(options, labels, strict=True))
-                cache[labels] = picture(function(**values), f"{alt}: {state}" if alt else "")
-                while len(cache) > 4 * LIMIT_FRAMES:
-                    cache.pop(next(iter(cache)))
-            content = cache[labels]
+            content = frame(*(slider.value for slider in sliders.values()))
         except Exception as error:  # an exception in a callback would only reach the kernel's log
-            content = (
-                f'<p role="alert"><strong>{type(error).__name__}</strong>: '
-                f"{html.escape(str(error))}</p>"
-            )
-        output.value = widget_html("interactive", title, content + below)
+            name, text = type(error).__name__, html.escape(str(error))
+            content = f'<p role="alert"><strong>{name}</strong>: {text}</p>'
+        output.value = widget("interactive", title, content + below).text
 
     for slider in sliders.values():
         slider.observe(update, names="value")

@@ -1,16 +1,19 @@
 """HTML building blocks of the widgets: style, frame, colour bar and pictures."""
 
 import html
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from xraylab.arguments import invalid_argument
 from xraylab.plotting import Figure, colormap_colors, data_uri
 
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
 
+@dataclass(repr=False)
 class Html:
     """HTML that displays itself at the end of a cell.
 
@@ -19,9 +22,8 @@ class Html:
         plain: representation where HTML is not supported.
     """
 
-    def __init__(self, text: str, plain: str):
-        self.text = text
-        self.plain = plain
+    text: str
+    plain: str
 
     def __repr__(self):
         return self.plain
@@ -31,18 +33,11 @@ class Html:
 
 
 def widget(kind: str, title: str, body: str) -> Html:
-    """Wrap the HTML of a widget so that it displays itself."""
-    return Html(widget_html(kind, title, body), plain=f"<{kind}: {title}>")
-
-
-def widget_html(kind: str, title: str, body: str) -> str:
     """Frame the HTML of a widget; the style is included because Colab isolates every cell."""
-    title = html.escape(title)
-    return (
-        f"<style>{STYLE}</style>"
-        f'<div class="xraylab {kind}" role="group" aria-label="{title}">'
-        f'<p class="title">{title}</p>{body}</div>'
-    )
+    name = html.escape(title)
+    frame = f'<div class="xraylab {kind}" role="group" aria-label="{name}">'
+    text = f'<style>{STYLE}</style>{frame}<p class="title">{name}</p>{body}</div>'
+    return Html(text, plain=f"<{kind}: {title}>")
 
 
 def colour_bar(unit: str, low: float, high: float) -> str:
@@ -65,13 +60,10 @@ def picture(frame: Any, alt: str) -> str:
     Raises:
         ValueError: if the frame is neither, or has no alternative text.
     """
-    figure = isinstance(frame, Figure)
-    alt = alt or (frame.alt if figure else "")
+    alt = alt or getattr(frame, "alt", "")
     if not alt.strip():
-        raise ValueError(
-            "A frame has no alternative text. Expected: alt=… that says what the picture shows."
-        )
-    if figure:
+        raise invalid_argument("alt", "what the picture shows", "no alternative text")
+    if isinstance(frame, Figure):
         frame.alt = alt
         return f'<div class="frame">{frame.to_svg()}</div>'
     frame = np.asarray(frame)

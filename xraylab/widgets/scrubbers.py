@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 
@@ -16,11 +16,10 @@ LIMIT_BYTES = 700_000
 
 def scrubber(
     frames: Sequence,
+    labels: Mapping[str, Sequence],
     *,
-    labels: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     title: str,
-    alt: str | Sequence[str] = "",
-    name: str = "frame",
+    alt: str = "",
     pick: tuple[str, str] | None = None,
     bar: tuple[str, float, float] | None = None,
 ) -> Html:
@@ -32,40 +31,34 @@ def scrubber(
 
     Args:
         frames: the frames, in the order of the labels.
-        labels: the labels of the slider positions, or a mapping from slider names to labels; the
-            default numbers the frames.
+        labels: the labels of the positions of each slider, by the name of the slider.
         title: title of the figure.
-        alt: alternative text: one per frame, or one for all, to which the slider positions are
-            appended. Figures have their own; positions are appended if two are equal.
-        name: name of the slider if there is only one.
+        alt: alternative text, to which the slider positions are appended. Figures have their own;
+            positions are appended if two are equal.
         pick: names of the two sliders (vertical, horizontal) that a click on the image sets.
         bar: unit, lowest and highest value of the map in the frames, shown as a colour bar; see
             :func:`xraylab.plotting.overlay_heatmap`.
 
     Raises:
-        ValueError: if the numbers of frames, labels and texts differ, a frame has no text, the
-            frames exceed :data:`LIMIT_BYTES`, or ``pick`` names no two sliders.
+        ValueError: if the numbers of frames and labels differ, a frame has no text, the frames
+            exceed :data:`LIMIT_BYTES`, or ``pick`` names no two sliders with several positions.
     """
-    frames = list(frames)
-    if labels is None:
-        labels = [str(number) for number in range(1, len(frames) + 1)]
-    if not isinstance(labels, Mapping):
-        labels = {name: labels}
     labels = {slider: [str(label) for label in values] for slider, values in labels.items()}
-    expected = prod(len(values) for values in labels.values())
-    if not frames or len(frames) != expected:
-        raise invalid_argument("frames", f"{max(1, expected)} frames, one per label", len(frames))
+    expected = max(1, prod(len(values) for values in labels.values()))
+    if len(frames) != expected:
+        raise invalid_argument("frames", f"{expected} frames, one per label", len(frames))
     texts = _alt_texts(frames, labels, alt)
     pictures = [picture(frame, text) for frame, text in zip(frames, texts, strict=True)]
     body = pictures[0] + "".join(p.replace("<div ", "<div hidden ", 1) for p in pictures[1:])
     if pick is not None:
-        require_pick(pick, labels)
+        usable = [slider for slider, values in labels.items() if len(values) > 1]
+        if len({*pick} & {*usable}) != 2:
+            expected = f"two different sliders with several positions out of {usable}"
+            raise invalid_argument("pick", expected, pick)
         if any(isinstance(frame, Figure) for frame in frames):
             raise invalid_argument("pick", "frames that are arrays", "figures")
-        names = html.escape(json.dumps(list(pick), ensure_ascii=False))
-        body = (
-            f'<div class="pick" data-sliders="{names}" onclick="{_inline("pick.js")}">{body}</div>'
-        )
+        sliders = f'data-sliders="{html.escape(json.dumps(pick, ensure_ascii=False))}"'
+        body = f'<div class="pick" {sliders} onclick="{_inline("pick.js")}">{body}</div>'
     if bar is not None:
         body += colour_bar(*bar)
     body += '<div class="announcement" aria-live="polite"></div>'
@@ -80,26 +73,14 @@ def scrubber(
     return widget("scrubber", title, body)
 
 
-def require_pick(pick: tuple[str, ...], labels: Mapping[str, Collection]) -> None:
-    """Check that ``pick`` names two different sliders with several positions each."""
-    usable = [slider for slider, values in labels.items() if len(values) > 1]
-    if len(pick) != 2 or pick[0] == pick[1] or not set(pick) <= set(usable):
-        expected = f"two different sliders with several positions out of {usable}"
-        raise invalid_argument("pick", expected, pick)
-
-
 def _alt_texts(frames, labels, alt) -> list[str]:
     """Return the alternative text of every frame."""
-    if not isinstance(alt, str):
-        if len(alt) != len(frames):
-            raise invalid_argument("alt", f"{len(frames)} texts", len(alt))
-        return [str(text) for text in alt]
     states = [""]
     for slider, values in labels.items():
         states = [f"{s}{', ' if s else ''}{slider} {value}" for s in states for value in values]
     if alt:
         return [f"{alt}: {state}" for state in states]
-    texts = [frame.alt if isinstance(frame, Figure) else "" for frame in frames]
+    texts = [getattr(frame, "alt", "") for frame in frames]
     if len(set(texts)) < len(texts):  # a screen reader must announce that the frame has changed
         texts = [text and f"{text} ({state})" for text, state in zip(texts, states, strict=True)]
     return texts

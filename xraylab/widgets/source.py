@@ -6,12 +6,14 @@ import io
 import textwrap
 import tokenize
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import xraylab
 from xraylab.arguments import invalid_argument
 
 
+@dataclass(repr=False)
 class Listing:
     """Source code that displays itself at the end of a cell, highlighted where supported.
 
@@ -20,9 +22,8 @@ class Listing:
         location: its file and lines.
     """
 
-    def __init__(self, text: str, location: str):
-        self.text = text
-        self.location = location
+    text: str
+    location: str
 
     def __repr__(self):
         return f"# {self.location}\n{self.text}"
