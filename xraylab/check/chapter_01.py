@@ -1,40 +1,33 @@
 """Exercises of chapter 1, Meet ChestMNIST."""
 
 from xraylab.check.grading import Exercise
-from xraylab.findings import FINDINGS
+from xraylab.findings import FINDINGS, index
 from xraylab.phantom import label_counts
 
+_VECTORS, _COUNTS = label_counts()
+_TEST = _COUNTS[:, 2]
+_POSITIVES, _IMAGES = (_VECTORS.T @ _TEST).sum(), _TEST.sum()
+_ACCURACY = 1 - _POSITIVES / (_IMAGES * len(FINDINGS))
+_EXACT_MATCH = _TEST[_VECTORS.sum(axis=1) == 0].sum() / _IMAGES
 
-def all_negative() -> Exercise:
-    """Build the exercise on the accuracy of predicting no finding on the test split."""
-    vectors, counts = label_counts()
-    images = counts[:, 2].sum()
-    positives = (vectors.T @ counts[:, 2]).sum()
-    accuracy = 1 - positives / (images * len(FINDINGS))
-    exact_match = counts[vectors.sum(axis=1) == 0, 2].sum() / images
-    exercise = Exercise(accuracy, f"Predicting no finding at all is {accuracy:.1%} accurate.")
-    exercise.mistake(1 - accuracy, "That is the fraction of positive labels, the error rate.")
-    exercise.mistake(exact_match, "That is the exact match: images whose whole vector is empty.")
-    exercise.mistake(1 - positives / images, "Divide by images times labels, not by images alone.")
-    return exercise
+all_negative = Exercise(_ACCURACY, f"Predicting no finding at all is {_ACCURACY:.1%} accurate.")
+all_negative.mistake(1 - _ACCURACY, "That is the fraction of positive labels, the error rate.")
+all_negative.mistake(_EXACT_MATCH, "That is the exact match: images whose whole vector is empty.")
+all_negative.mistake(1 - _POSITIVES / _IMAGES, "Divide by images times labels, not by images.")
 
+_EDEMA, _EFFUSION = (_VECTORS[:, index(name)] == 1 for name in ("edema", "effusion"))
+_TRAIN = _COUNTS[:, 0]
+_BOTH = _TRAIN[_EDEMA & _EFFUSION].sum()
+_FRACTION = _BOTH / _TRAIN[_EDEMA].sum()
+_LIFT = _FRACTION / (_TRAIN[_EFFUSION].sum() / _TRAIN.sum())
+_ALL_SPLITS = _COUNTS[_EDEMA & _EFFUSION].sum() / _COUNTS[_EDEMA].sum()
 
-def edema_effusion() -> Exercise:
-    """Build the exercise on the fraction of training images with edema that have an effusion."""
-    vectors, counts = label_counts()
-    edema, effusion = (vectors[:, FINDINGS.index(name)] == 1 for name in ("edema", "effusion"))
-    both, train = counts[edema & effusion].sum(axis=0), counts[:, 0]
-    fraction = both[0] / train[edema].sum()
-    lift = fraction / (train[effusion].sum() / train.sum())
-    exercise = Exercise(
-        fraction,
-        f"That is {lift:.1f} times the fraction among all images: fluid in the lung often comes "
-        "with fluid around it.",
-        tolerance=5e-4,
-    )
-    exercise.mistake(
-        both[0] / train[effusion].sum(), "That is the reverse: edema, given an effusion."
-    )
-    exercise.mistake(both[0] / train.sum(), "Divide by the images with edema, not by all images.")
-    exercise.mistake(both.sum() / counts[edema].sum(), "Use the training images only.")
-    return exercise
+edema_effusion = Exercise(
+    _FRACTION,
+    f"That is {_LIFT:.1f} times the fraction among all images: fluid in the lung often comes with "
+    "fluid around it.",
+    tolerance=5e-4,
+)
+edema_effusion.mistake(_BOTH / _TRAIN[_EFFUSION].sum(), "The reverse: edema, given an effusion.")
+edema_effusion.mistake(_BOTH / _TRAIN.sum(), "Divide by the images with edema, not by all images.")
+edema_effusion.mistake(_ALL_SPLITS, "Use the training images only.")

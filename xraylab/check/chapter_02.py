@@ -20,73 +20,46 @@ two_rays.mistake(WATER_ATTENUATION * 10, "That is the exponent; raise e to it.")
 two_rays.mistake(10 ** (WATER_ATTENUATION * 10), "The base is e, not ten.")
 
 
-def noisy_reader() -> Exercise:
-    """Build the exercise on the pneumonia labels of a noisy reader."""
-    vectors, counts = phantom.label_counts()
-    pneumonia = vectors[:, index("pneumonia")]
-    prevalence, *_ = pneumonia @ counts / counts.sum(axis=0)
-    overall = (pneumonia @ counts.sum(axis=1)) / counts.sum()
-
-    def labelled(p, sensitivity=0.80, specificity=0.98):
-        return p * sensitivity + (1 - p) * (1 - specificity)
-
-    true = prevalence * 0.80
-    fraction = labelled(prevalence)
-    exercise = Exercise(
-        fraction,
-        f"Only {prevalence:.1%} have pneumonia, so {true / fraction:.0%} of these labels are "
-        "right.",
-        tolerance=2e-5,
-    )
-    exercise.mistake(prevalence, "That is the fraction that has pneumonia, not that is labelled.")
-    exercise.mistake(true, "Images without pneumonia are sometimes labelled, too.")
-    exercise.mistake(true + 0.02, "Nearly: only images without pneumonia can be false positives.")
-    exercise.mistake(
-        true / fraction, "That is the precision of the labels, not how many there are."
-    )
-    exercise.mistake(labelled(prevalence, 0.98, 0.80), "Sensitivity and specificity are swapped.")
-    exercise.mistake(true + (1 - prevalence) * 0.98, "The false-positive rate is 1 - specificity.")
-    exercise.mistake(labelled(overall), "Use the training images only.")
-    return exercise
+def _labelled(prevalence, sensitivity=0.80, specificity=0.98):
+    """Compute the fraction of images that a noisy reader labels as positive."""
+    return prevalence * sensitivity + (1 - prevalence) * (1 - specificity)
 
 
-def cardiothoracic() -> Exercise:
-    """Build the exercise on the cardiothoracic ratio of one simulated patient."""
-    findings = index("cardiomegaly"), index("emphysema")
-    simulated = phantom.simulate(
-        [14, 14],
-        128,
-        labels=np.eye(14, dtype=np.uint8)[list(findings)],
-        masks=True,
-        projection="PA",
-        severity=(0.7, 0.7),
-    )
-    masks = np.asarray(simulated.masks)
-    heart, lungs = (masks[row, finding] for row, finding in enumerate(findings))
-    heart_columns, lung_columns = (np.flatnonzero(mask.any(axis=0)) for mask in (heart, lungs))
-    heart_width, chest_width = (np.ptp(columns) + 1 for columns in (heart_columns, lung_columns))
-    heart_height, lung_height = (mask.any(axis=1).sum() for mask in (heart, lungs))
-    ratio = heart_width / chest_width
-    exercise = Exercise(
-        ratio,
-        f"{heart_width} of {chest_width} columns: on a PA image, more than one half is an "
-        "enlarged heart.",
-    )
-    exercise.mistake(
-        heart_width / len(lung_columns),
-        "That counts columns with lung; the mediastinum is part of the chest's width.",
-    )
-    exercise.mistake(
-        (heart_width - 1) / (chest_width - 1),
-        "Nearly: count both the first and the last column.",
-    )
-    exercise.mistake(
-        heart_height / lung_height, "That is the ratio of the heights; use the columns."
-    )
-    exercise.mistake(
-        heart.sum() / lungs.sum(), "That is the ratio of the areas, not of the widths."
-    )
-    exercise.mistake(lungs.any(axis=0).mean(), "Divide by the chest's width, not by the image's.")
-    exercise.mistake(1 / ratio, "That is the inverse: divide the heart's width by the chest's.")
-    exercise.mistake(heart_width, "That is the heart's width in pixels; divide by the chest's.")
-    return exercise
+_VECTORS, _COUNTS = phantom.label_counts()
+_PNEUMONIA = _VECTORS[:, index("pneumonia")] @ _COUNTS  # images in each split
+_RARE, _OVERALL = (_PNEUMONIA / _COUNTS.sum(axis=0))[0], _PNEUMONIA.sum() / _COUNTS.sum()
+_TRUE = _RARE * 0.80
+_PRECISION = _TRUE / _labelled(_RARE)
+
+noisy_reader = Exercise(
+    _labelled(_RARE),
+    f"Only {_RARE:.1%} have pneumonia, so {_PRECISION:.0%} of these labels are right.",
+    tolerance=2e-5,
+)
+noisy_reader.mistake(_RARE, "That is the fraction that has pneumonia, not that is labelled.")
+noisy_reader.mistake(_TRUE, "Images without pneumonia are sometimes labelled, too.")
+noisy_reader.mistake(_TRUE + 0.02, "Only images without pneumonia can be false positives.")
+noisy_reader.mistake(_PRECISION, "That is the precision of the labels, not how many there are.")
+noisy_reader.mistake(_labelled(_RARE, 0.98, 0.80), "Sensitivity and specificity are swapped.")
+noisy_reader.mistake(_TRUE + (1 - _RARE) * 0.98, "The false-positive rate is 1 - specificity.")
+noisy_reader.mistake(_labelled(_OVERALL), "Use the training images only.")
+
+_LABELS = np.eye(14, dtype=np.uint8)[[index("cardiomegaly"), index("emphysema")]]
+_PATIENT = {"labels": _LABELS, "projection": "PA", "severity": (0.7, 0.7)}
+_MASKS = np.asarray(phantom.simulate([14, 14], 128, masks=True, **_PATIENT).masks)
+_HEART, _LUNGS = _MASKS[0, index("cardiomegaly")], _MASKS[1, index("emphysema")]
+_COLUMNS = np.flatnonzero(_LUNGS.any(axis=0))
+_WIDTH, _CHEST = np.ptp(np.flatnonzero(_HEART.any(axis=0))) + 1, np.ptp(_COLUMNS) + 1
+_HEIGHTS = _HEART.any(axis=1).sum() / _LUNGS.any(axis=1).sum()
+
+cardiothoracic = Exercise(
+    _WIDTH / _CHEST,
+    f"{_WIDTH} of {_CHEST} columns: on a PA image, more than one half is an enlarged heart.",
+)
+cardiothoracic.mistake(_WIDTH / len(_COLUMNS), "The mediastinum is part of the chest's width.")
+cardiothoracic.mistake((_WIDTH - 1) / (_CHEST - 1), "Count the first and the last column, too.")
+cardiothoracic.mistake(_HEIGHTS, "That is the ratio of the heights; use the columns.")
+cardiothoracic.mistake(_HEART.sum() / _LUNGS.sum(), "That is the ratio of areas, not of widths.")
+cardiothoracic.mistake(len(_COLUMNS) / 128, "Divide by the chest's width, not by the image's.")
+cardiothoracic.mistake(_CHEST / _WIDTH, "The inverse: divide the heart's width by the chest's.")
+cardiothoracic.mistake(_WIDTH, "That is the heart's width in pixels; divide by the chest's.")

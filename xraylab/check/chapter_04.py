@@ -17,18 +17,13 @@ pairs.mistake(16, "That is the numerator; divide by the number of pairs.")
 
 interval = Exercise(1050, "A fifth of the width takes 25 times as many images.")
 interval.mistake(210, "The width falls with the square root of the number of images.")
-interval.mistake(
-    42 * math.sqrt(5), "The reverse: the number of images grows with the square of the precision."
-)
+interval.mistake(42 * math.sqrt(5), "The number of images grows with the square of the precision.")
 interval.mistake(25, "That is the factor; give the number of images.")
 
 _DOWN = -math.log(0.6) + 0.4 / 0.6
 _UP = -math.log(0.4) + 0.6 / 0.4
 
 focal = Exercise(_DOWN / (_DOWN + _UP), "The prediction is nearer to one half than the truth.")
-focal.mistake(
-    0.4,
-    "That minimizes the cross-entropy. The focal loss has its minimum nearer to one half.",
-)
+focal.mistake(0.4, "That minimizes the cross-entropy; the focal loss is nearer to one half.")
 focal.mistake(_UP / (_DOWN + _UP), "That is the fraction without the finding.")
 focal.mistake(_DOWN, "That is the slope without the finding; divide it by the sum of both slopes.")

@@ -8,9 +8,7 @@ width.mistake(512, "192 · 512 = 98,304, more than the largest possible increase
 width.mistake(192, "192 · 192 = 36,864 would fit, but 192 is not a power of two.")
 
 one_more_norm = Exercise(2_455_246, "With two decimals that is 2.46 M; the slides print 2.45.")
-one_more_norm.mistake(
-    2_454_734 + 256, "A layer normalization has a scale and a shift for each channel."
-)
+one_more_norm.mistake(2_454_734 + 256, "Each channel has a scale and a shift.")
 one_more_norm.mistake(2_454_734, "That is the count without the layer normalization.")
 one_more_norm.mistake(2_405_582 + 512, "That is the count at 64 pixels.")
 

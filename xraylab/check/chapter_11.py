@@ -10,9 +10,7 @@ map_bytes.mistake(8 * _TOKENS**2, "That is the number of entries; a float32 take
 map_bytes.mistake(4 * _TOKENS**2, "That is one head; there are eight.")
 map_bytes.mistake(4 * 8 * _TOKENS, "The map has a row and a column for every token.")
 map_bytes.mistake(4 * 8 * 8 * _TOKENS**2, "That is all eight blocks; the question is about one.")
-map_bytes.mistake(
-    4 * 8 * (28**2 + 1) ** 2, "Patches of 8 pixels are RR-ViT's; here they are 4 × 4."
-)
+map_bytes.mistake(4 * 8 * (28**2 + 1) ** 2, "RR-ViT's patches are 8 × 8; here they are 4 × 4.")
 
 blocks = Exercise(77, "76 blocks of 41 queries, and one of 21.")
 blocks.mistake(76, "76 blocks of 41 queries hold 3116; the last 21 need a block, too.")

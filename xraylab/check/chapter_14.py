@@ -16,11 +16,7 @@ forbidden.mistake(210 * 14, "Labels may attend to labels.")
 forbidden.mistake(196 * 196, "Those are pairs of patches, which are allowed.")
 forbidden.mistake(196, "That is for one label.")
 
-gain = Exercise(
-    10 / 3,
-    "0.15 / 0.9 is a sixth of the attention on the image, on a twentieth of its area.",
-    tolerance=5e-3,
-)
+gain = Exercise(10 / 3, "A sixth of the attention is on a twentieth of the area.", tolerance=5e-3)
 gain.mistake(3.0, "A tenth of the attention is on labels: divide by what is on the image.")
 gain.mistake(2.7, "Divide by the attention on the image, do not multiply by it.")
 gain.mistake(0.3, "That is the inverse: divide the attention's fraction by the area's.")

@@ -11,10 +11,7 @@ _SIGMA = stdev(_RUNS)
 spread = Exercise(_GAP / (2**0.5 * _SIGMA), "Less than two: no evidence of a gain.", tolerance=0.01)
 spread.mistake(_GAP / _SIGMA, "That is the spread of one run; a difference has that of both.")
 spread.mistake(_GAP / (2**0.5 * _SIGMA * (2 / 3) ** 0.5), "Divide the squares by n - 1.")
-spread.mistake(
-    _GAP / (_SIGMA * (4 / 3) ** 0.5),
-    "That compares with a mean of three runs; the question is about two single runs.",
-)
+spread.mistake(_GAP / (_SIGMA * (4 / 3) ** 0.5), "Compare with a single run, not with the mean.")
 spread.mistake(_GAP, "That is the difference; how many standard deviations is it?")
 
 front = Exercise(1 + 5, "A and C: no other model is as good for less, or better for as little.")

@@ -6,8 +6,7 @@ from xraylab.check.grading import Exercise
 
 reliability = Exercise(
     0.042,
-    "0.042, of a Brier score of 0.142. The rest is an uncertainty of 0.160 less a resolution of "
-    "0.060, which calibration cannot change.",
+    "The rest of the Brier score of 0.142 is an uncertainty of 0.160 less a resolution of 0.060.",
     tolerance=1e-4,
 )
 reliability.mistake(0.18, "That is the calibration error; the Brier score squares the gaps.")
