@@ -25,7 +25,7 @@ from scipy.special import expit, logit
 
 from xraylab import evaluation, io, metrics
 from xraylab.findings import FINDINGS
-from xraylab.results.scoring import calibration_scores
+from xraylab.results.store import calibration_scores
 
 OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "densenet121_chestmnist.json"
 REPLICATES = 1000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xraylab import results
-from xraylab.results.scoring import TOLERANCES, differences, score_predictions
+from xraylab.results.store import TOLERANCES, require_equal, score_predictions
 
 FOLDER = Path(__file__).parents[2] / "book" / "results"
 
@@ -31,8 +31,7 @@ def test_intervals_calibration_and_operating_points_of_the_newest(records):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Platt scaling")
         computed = score_predictions(newest.predictions, newest.protocol)
-    for part in TOLERANCES:
-        assert list(differences(getattr(newest, part), getattr(computed, part), part)) == []
+    require_equal(newest.path, newest, computed, TOLERANCES)
 
 
 @pytest.mark.skipif(not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-all")

@@ -25,12 +25,7 @@ class Comparison:
     unit: str
 
 
-def compare(
-    first: Result,
-    second: Result,
-    replicates: int = 1000,
-    **options: Any,
-) -> Comparison:
+def compare(first: Result, second: Result, replicates: int = 1000, **options: Any) -> Comparison:
     """Compare the test scores of two records by paired bootstrap.
 
     The intervals describe variation with the images, not with the seeds of the runs.
@@ -44,10 +39,12 @@ def compare(
         ValueError: if the replicates are too few for significance after Holm's correction.
     """
     if first.predictions is None or second.predictions is None:
-        path = first.path if first.predictions is None else second.path
-        raise ResultError(f"{path}: predictions are not stored, so scores cannot be paired")
-    images = [result.data["test"] for result in (first, second)]
-    if images[0] != images[1] or first.label_names != second.label_names:
+        raise ResultError(
+            f"Predictions of {first.name} or {second.name} are not stored, so scores cannot be "
+            "paired"
+        )
+    same_images = first.data["test"] == second.data["test"]
+    if not same_images or first.label_names != second.label_names:
         raise ResultError(
             f"{first.name} and {second.name} were scored on other images or labels, so their "
             "scores cannot be paired"
@@ -57,14 +54,9 @@ def compare(
         hint = f"Fewer give no p-value below 0.05 after Holm's correction of {num_labels} labels."
         raise invalid_argument("replicates", f"at least {40 * num_labels}", replicates, hint)
     predictions, other = first.predictions["test"], second.predictions["test"]
+    options |= {"label_names": first.label_names, "patients": predictions.patients}
     found = evaluation.compare(
-        predictions.y_true,
-        predictions.probabilities,
-        other.probabilities,
-        replicates,
-        label_names=first.label_names,
-        patients=predictions.patients,
-        **options,
+        predictions.y_true, predictions.probabilities, other.probabilities, replicates, **options
     )
     corrected = evaluation.holm([found[name].p_value for name in first.label_names])
     return Comparison(
@@ -86,9 +78,8 @@ def _settings(result):
     """Flatten the settings of a record."""
     settings = {f"recipe: {field}": value for field, value in result.recipe.items()}
     for split, images in result.data.items():
-        settings[f"{split} images"] = (
-            f"{images.num_images:,} of {images.source} ({images.fingerprint[:12]})"
-        )
+        described = f"{images.num_images:,} of {images.source} ({images.fingerprint[:12]})"
+        settings[f"{split} images"] = described
     settings["initial weights"] = result.initial_weights
     for step in ("trained_by", "recorded_by"):
         for name, value in result.software[step].items():

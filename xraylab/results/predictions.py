@@ -42,11 +42,8 @@ class Predictions:
         labels = np.where(np.isnan(split.labels), UNKNOWN, split.labels).astype(np.uint8)
         if patients is not None:
             patients = np.asarray(patients)
-            # bytes and objects become text: they would be pickled
             if patients.dtype.kind not in "iu":
-                patients = np.array(
-                    [p.decode() if isinstance(p, bytes) else str(p) for p in patients]
-                )
+                patients = patients.astype(str)  # objects would be pickled
         return cls(labels, np.asarray(logits, dtype=np.float32), patients)
 
     @property
@@ -73,12 +70,11 @@ class Predictions:
 
 def save(path: Path, predictions: dict[str, Predictions]) -> None:
     """Write the predictions of all splits to an ``.npz`` file, whole or not at all."""
-    arrays = {
-        f"{split}_{name}": array
-        for split, values in predictions.items()
-        for name, array in vars(values).items()
-        if array is not None
-    }
+    arrays = {}
+    for split, values in predictions.items():
+        for name, array in vars(values).items():
+            if array is not None:
+                arrays[f"{split}_{name}"] = array
     with io.atomic_write(path) as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
@@ -91,14 +87,11 @@ def load(path: Path) -> dict[str, Predictions]:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {
-                split: Predictions(
-                    stored[f"{split}_labels"],
-                    stored[f"{split}_logits"],
-                    stored.get(f"{split}_patients"),
-                )
-                for split in SPLITS
-            }
+            predictions = {}
+            for split in SPLITS:
+                labels, logits = stored[f"{split}_labels"], stored[f"{split}_logits"]
+                predictions[split] = Predictions(labels, logits, stored.get(f"{split}_patients"))
+            return predictions
     except FileNotFoundError as error:
         raise ValueError(f"{path}: predictions are missing. Restore the file") from error
     except UNREADABLE as error:

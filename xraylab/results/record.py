@@ -12,8 +12,7 @@ from xraylab.arguments import invalid_argument
 from xraylab.evaluation.evaluate import patients_of
 from xraylab.results.predictions import SPLITS, Predictions, save
 from xraylab.results.schema import Images, Protocol, Result, ResultError, Training
-from xraylab.results.scoring import score_predictions
-from xraylab.results.store import load_result
+from xraylab.results.store import load_result, score_predictions
 
 TRAINING = ("best_epoch", "steps", "seconds", "peak_bytes", "begun", "finished")
 """Fields of a run's report that describe the training."""
@@ -110,7 +109,7 @@ def record(
         ),
         weights_sha256=io.sha256(run.weights_file("best")),
         protocol=scoring,
-        cost=_cost(recipe) if cost else None,
+        cost=_measure_cost(recipe) if cost else None,
         software=_software(run),
         recorded=datetime.now(UTC).isoformat(timespec="seconds"),
         predictions_file=f"{name}.npz" if keep else None,
@@ -143,13 +142,12 @@ def _changes(recipe, recipe_name):
     """Collect the fields of a named recipe that a run has changed: ``{field: (named, used)}``."""
     from xraylab.training import recipes
 
-    named = _without_folders(recipes.get(recipe_name).recipe.to_dict())
-    used = _without_folders(recipe.to_dict())
+    changes = _without_folders(recipes.get(recipe_name).recipe.differences(recipe))
     decided_later = {"label_names": None, "precision": "auto"}
     return {
-        field: (named[field], used[field])
-        for field in used
-        if named[field] not in (used[field], decided_later.get(field, used[field]))
+        field: (named, used)
+        for field, (named, used) in changes.items()
+        if named not in (used, decided_later.get(field, used))
     }
 
 
@@ -157,6 +155,8 @@ def _without_folders(value: Any) -> Any:
     """Reduce paths in a recipe to file names: folders of this machine are private."""
     if isinstance(value, dict):
         return {name: _without_folders(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_without_folders, value))
     is_path = isinstance(value, str) and Path(value).is_absolute()
     return Path(value).name if is_path else value
 
@@ -187,7 +187,7 @@ def _software(run):
     return {"trained_by": trained_by, "recorded_by": recorded_by, "environment": environment}
 
 
-def _cost(recipe):
+def _measure_cost(recipe):
     """Measure what the model costs on this device."""
     options = {"num_labels": len(recipe.label_names), **recipe.model_options}
     if recipe.precision != "float32":

@@ -147,6 +147,11 @@ class Result(ScoredPredictions):
         """Names of the labels."""
         return self.protocol.label_names
 
+    @property
+    def prevalence_baseline(self) -> metrics.Baseline:
+        """Test scores of predicting each label's prevalence in the training images."""
+        return self.scores["test"].baselines[-1]
+
     def score(self, name: str, split: str = "test") -> float:
         """Return a score over all labels; NaN where undefined."""
         return getattr(self.scores[split], name)
@@ -156,16 +161,14 @@ class Result(ScoredPredictions):
         if set(self.data) != {"train", "val", "test"} or set(self.scores) != {"val", "test"}:
             raise ValueError("data or scores of a split are missing")
         labels = tuple(self.recipe["label_names"])
-        pairs = [
-            ("label names", self.label_names, labels),
-            ("number of prevalences", len(self.protocol.train_prevalence), len(labels)),
-        ]
+        pairs = {
+            "label names": (self.label_names, labels),
+            "number of prevalences": (len(self.protocol.train_prevalence), len(labels)),
+        }
         for split, images in self.data.items():
-            pairs += [
-                (f"size of the {split} images", images.size, self.recipe["size"]),
-                (f"source of the {split} images", images.source, self.recipe["data"]),
-            ]
-        for what, value, expected in pairs:
+            pairs[f"size of the {split} images"] = images.size, self.recipe["size"]
+            pairs[f"source of the {split} images"] = images.source, self.recipe["data"]
+        for what, (value, expected) in pairs.items():
             if value != expected:
                 raise ValueError(f"{what}: {value} disagrees with {expected}")
         if self.simulated and self.predictions_file is None:

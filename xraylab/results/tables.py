@@ -23,19 +23,29 @@ class Column:
 
     Attributes:
         heading: heading of the column.
-        measure: function from a record to a number, or to an :class:`xraylab.evaluation.Interval`;
-            NaN where undefined, None if not measured.
+        field: where a :class:`xraylab.results.Result` holds the number or interval, as names of
+            attributes and keys; None on the way there means that it was not measured.
         form: format specification of the number.
+        unit: the number is divided by it.
         best: for intervals ``max`` if high values are good, ``min`` if low ones; None to mark no
             best value.
         show_interval: whether cells show the interval.
     """
 
     heading: str
-    measure: Callable[[Result], Any]
+    field: tuple[str, ...]
     form: str = ".3f"
+    unit: float = 1
     best: Callable | None = None
     show_interval: bool = False
+
+    def measure(self, result: Result) -> Any:
+        """Return the number or interval of a record, or None."""
+        found = result
+        for name in self.field:
+            if found is not None:
+                found = found[name] if isinstance(found, dict) else getattr(found, name)
+        return found
 
     def cell(self, result: Result | None) -> str:
         """Format the number of a record."""
@@ -45,7 +55,7 @@ class Column:
         if found is None:
             return "not measured"
         value = getattr(found, "value", found)
-        text = "undefined" if isnan(value) else format(value, self.form)
+        text = "undefined" if isnan(value) else format(value / self.unit, self.form)
         if self.show_interval and not isnan(found.low):
             text += f" [{found.low:{self.form}}, {found.high:{self.form}}]"
         return text
@@ -63,42 +73,26 @@ class Column:
         return [i for i, x in found.items() if x.value == best or x.low <= best <= x.high]
 
 
-def _cost(name, unit=1.0):
-    def measure(result):
-        found = result.cost and getattr(result.cost, name)
-        return None if found is None else found / unit
-
-    return measure
-
-
-def _calibration_error(result):
-    return result.calibration["uncalibrated"].calibration_error
-
+_UNCALIBRATED = ("calibration", "uncalibrated", "calibration_error")
 
 COLUMNS = {
-    "macro_auc": Column(
-        "macro AUC", lambda r: r.intervals["macro_auc"], best=max, show_interval=True
-    ),
-    "micro_auc": Column("micro AUC", lambda r: r.intervals["micro_auc"], best=max),
-    "micro_baseline": Column(
-        "prevalence baseline", lambda r: r.scores["test"].baselines[-1].micro_auc
-    ),
-    "average_precision": Column(
-        "average precision", lambda r: r.intervals["average_precision"], best=max
-    ),
+    "macro_auc": Column("macro AUC", ("intervals", "macro_auc"), best=max, show_interval=True),
+    "micro_auc": Column("micro AUC", ("intervals", "micro_auc"), best=max),
+    "micro_baseline": Column("prevalence baseline", ("prevalence_baseline", "micro_auc")),
+    "average_precision": Column("average precision", ("intervals", "average_precision"), best=max),
     # The all-negative baseline has high values of these two: the highest is not the best.
-    "accuracy": Column("ACC per label", lambda r: r.intervals["accuracy"]),
-    "exact_match": Column("exact match", lambda r: r.intervals["exact_match"]),
-    "calibration_error": Column("calibration error", _calibration_error, best=min),
-    "parameters": Column("parameters", lambda r: r.training.parameters, ",d"),
-    "multiply_adds": Column("multiply-adds (M)", _cost("multiply_adds", 1e6), ",.1f"),
-    "latency": Column("latency (ms)", _cost("latency_p50"), ".1f"),
-    "inference_memory": Column("memory, 32 images (GB)", _cost("inference_bytes", 1e9), ".2f"),
-    "training_memory": Column("memory, training (GB)", _cost("training_bytes", 1e9), ".2f"),
-    "size": Column("px", lambda r: r.recipe["size"], "d"),
-    "images": Column("training images", lambda r: r.data["train"].num_images, ",d"),
-    "epochs": Column("epochs", lambda r: r.training.epochs, "d"),
-    "minutes": Column("minutes of training", lambda r: r.training.seconds / 60, ".1f"),
+    "accuracy": Column("ACC per label", ("intervals", "accuracy")),
+    "exact_match": Column("exact match", ("intervals", "exact_match")),
+    "calibration_error": Column("calibration error", _UNCALIBRATED, best=min),
+    "parameters": Column("parameters", ("training", "parameters"), ",.0f"),
+    "multiply_adds": Column("multiply-adds (M)", ("cost", "multiply_adds"), ",.1f", 1e6),
+    "latency": Column("latency (ms)", ("cost", "latency_p50"), ".1f"),
+    "inference_memory": Column("memory, 32 images (GB)", ("cost", "inference_bytes"), ".2f", 1e9),
+    "training_memory": Column("memory, training (GB)", ("cost", "training_bytes"), ".2f", 1e9),
+    "size": Column("px", ("recipe", "size"), ".0f"),
+    "images": Column("training images", ("data", "train", "num_images"), ",.0f"),
+    "epochs": Column("epochs", ("training", "epochs"), ".0f"),
+    "minutes": Column("minutes of training", ("training", "seconds"), ".1f", 60),
 }
 """Columns of :func:`table`, by name."""
 
@@ -162,10 +156,7 @@ def table(
 
 
 def by_size(
-    results: Iterable[Result],
-    models: Sequence[str],
-    sizes: Sequence[int],
-    score: str = "macro_auc",
+    results: Iterable[Result], models: Sequence[str], sizes: Sequence[int], score: str = "macro_auc"
 ) -> Table:
     """Tabulate one score by model (rows) and image size (columns).
 
@@ -231,9 +222,8 @@ def seed_spread(results: Iterable[Result], score: str = "macro_auc") -> list[Spr
         seeds = tuple(result.recipe["seed"] for result in group)
         if len(set(seeds)) == len(group) > 1 and not isnan(sum(values)):
             names = tuple(result.name for result in group)
-            spreads.append(
-                Spread(names, seeds, mean(values), stdev(values), min(values), max(values))
-            )
+            numbers = mean(values), stdev(values), min(values), max(values)
+            spreads.append(Spread(names, seeds, *numbers))
     return spreads
 
 
@@ -269,7 +259,5 @@ def _describe_images(results):
     images = results[0].data["test"]
     kind = "SIMULATED images" if results[0].simulated else "images"
     sizes = sorted({result.recipe["size"] for result in results})
-    return (
-        f"{images.num_images:,} {kind} of {images.source}, test split, "
-        f"{', '.join(map(str, sizes))} px"
-    )
+    px = ", ".join(map(str, sizes))
+    return f"{images.num_images:,} {kind} of {images.source}, test split, {px} px"
