@@ -35,9 +35,8 @@ def test_weighted_areas_agree_with_repeated_images():
     y_true, scores = random_predictions(60, 1, 5, seed=1)
     y_true, scores = y_true[:, 0], scores[:, 0]
     weights = np.random.default_rng(2).integers(0, 4, (7, 60))
-    ranking = metrics.Ranking(y_true, scores)
     for row, auc, precision in zip(
-        weights, ranking.roc_auc(weights), ranking.average_precision(weights), strict=True
+        weights, *metrics.Ranking(y_true, scores).areas(weights), strict=True
     ):
         y, s = np.repeat(y_true, row), np.repeat(scores, row)
         assert auc == pytest.approx(sklearn_metrics.roc_auc_score(y, s), abs=1e-12)
@@ -158,14 +157,14 @@ def test_fourteen_labels_are_the_findings():
 @pytest.mark.parametrize(
     ("y_true", "probabilities", "message"),
     [
-        ([[0, 1]], [[0.1]], r"Received: y_true \(1, 2\) and probabilities \(1, 1\)"),
+        ([[0, 1]], [[0.1]], r"Received: \(1, 2\) and \(1, 1\)"),
         ([0, 1], [0.1, 0.2], "num_images, num_labels"),
         (np.zeros((0, 3)), np.zeros((0, 3)), "non-empty"),
         ([[0, 2]], [[0.1, 0.2]], r"Received: also \[2\]"),
         ([[0, -1]], [[0.1, 0.2]], "uncertain"),
-        ([[0, 1]], [[0.1, float("nan")]], "Received: 1 NaN"),
+        ([[0, 1]], [[0.1, float("nan")]], "Received: values from nan to nan"),
         ([[0, 1]], [[-3.0, 2.0]], "apply a sigmoid first"),
-        ([[0, 1]], [[0.0, 1.0000001]], "clip them"),
+        ([[0, 1]], [[0.0, 1.0000001]], "Clip them"),
     ],
 )
 def test_bad_input(y_true, probabilities, message):
@@ -174,7 +173,7 @@ def test_bad_input(y_true, probabilities, message):
 
 
 def test_bad_prevalence_and_names():
-    with pytest.raises(ValueError, match="Expected: 1 numbers"):
+    with pytest.raises(ValueError, match="prevalence. Expected: 1 numbers"):
         metrics.score([[0], [1]], [[0.1], [0.2]], prevalence=[0.1, 0.2])
     with pytest.raises(ValueError, match=r"Expected: 1 different names\. Received: a, b"):
         metrics.score([[0], [1]], [[0.1], [0.2]], label_names=("a", "b"))
@@ -226,9 +225,9 @@ def test_a_label_that_is_never_known_has_no_area():
 
 
 def test_invalid_scores_weights_and_names():
-    with pytest.raises(ValueError, match="1 are NaN"):
+    with pytest.raises(ValueError, match="1 NaN among 2"):
         metrics.roc_auc([0, 1], [np.nan, 0.2])
     with pytest.raises(ValueError, match="Expected: integers"):
-        metrics.Ranking([0, 1], [0.1, 0.2]).roc_auc([0.5, 1.5])
+        metrics.Ranking([0, 1], [0.1, 0.2]).areas([[0.5, 1.5]])
     with pytest.raises(ValueError, match="2 different names"):
         metrics.score([[0, 1]], [[0.1, 0.2]], label_names=["a", "a"])

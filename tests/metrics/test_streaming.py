@@ -128,39 +128,40 @@ def test_reset(kind):
     assert accumulate(metric, y_true, logits) == first
 
 
-FIT = """
-import sys
-import keras, numpy as np
-import xraylab
-from xraylab import losses, metrics
-from sklearn.metrics import roc_auc_score
-folder, policy = sys.argv[1:]
-keras.config.set_dtype_policy(policy)
-rng = np.random.default_rng(0)
-x = rng.normal(size=(256, 8)).astype(np.float32)
-y = (x[:, :3] + rng.normal(size=(256, 3)) > 1).astype(np.float32)
-model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
-model.compile(keras.optimizers.Adam(0.05), losses.BinaryCrossentropy(), metrics=[
-    metrics.MacroAUC(), metrics.MicroAUC(), metrics.MacroAveragePrecision()])
-history = model.fit(x, y, epochs=3, validation_data=(x, y), verbose=0).history
-assert history["macro_auc"][-1] > 0.5, history
-got = model.evaluate(x, y, return_dict=True, verbose=0)
-assert np.isclose(got["macro_auc"], history["val_macro_auc"][-1], atol=1e-6), (got, history)
-expected = roc_auc_score(y, model.predict(x, verbose=0).astype("float64"), average="macro")
-assert abs(got["macro_auc"] - expected) < 1e-3, (got, expected)
-model.save(f"{folder}/model.keras")
-again = keras.models.load_model(f"{folder}/model.keras").evaluate(
-    x, y, return_dict=True, verbose=0)
-assert {k: round(v, 5) for k, v in again.items()} == {k: round(v, 5) for k, v in got.items()}
-"""
+@pytest.fixture(params=["float32", "mixed_bfloat16"])
+def policy(request):
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy(former)
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_compiled_fit_save_and_load(tmp_path, backend, policy):
-    pytest.importorskip(backend)
-    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONWARNINGS": "ignore"}
-    subprocess.run([sys.executable, "-c", FIT, str(tmp_path), policy], env=environment, check=True)
+def test_compiled_fit_save_and_load(policy, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(256, 8)).astype(np.float32)
+    y = (x[:, :3] + rng.normal(size=(256, 3)) > 1).astype(np.float32)
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
+    compiled = [metrics.MacroAUC(), metrics.MicroAUC(), metrics.MacroAveragePrecision()]
+    model.compile(keras.optimizers.Adam(0.05), losses.BinaryCrossentropy(), metrics=compiled)
+    history = model.fit(x, y, epochs=3, validation_data=(x, y), verbose=0).history
+    assert history["macro_auc"][-1] > 0.5
+    found = model.evaluate(x, y, return_dict=True, verbose=0)
+    assert found["macro_auc"] == pytest.approx(history["val_macro_auc"][-1], abs=1e-6)
+    expected = roc_auc_score(y, model.predict(x, verbose=0).astype("float64"), average="macro")
+    assert found["macro_auc"] == pytest.approx(expected, abs=1e-3)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.evaluate(x, y, return_dict=True, verbose=0) == pytest.approx(found, abs=1e-5)
+
+
+@pytest.mark.skipif(
+    not os.environ.get("XRAYLAB_EVERY_MODEL") or keras.backend.backend() == "jax",
+    reason="long; make test-all",
+)
+def test_metrics_on_jax():
+    pytest.importorskip("jax")
+    command = [sys.executable, "-m", "pytest", __file__]
+    subprocess.run(command, env=os.environ | {"KERAS_BACKEND": "jax"}, check=True)
 
 
 def test_config_round_trip(kind):

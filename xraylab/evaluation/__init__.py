@@ -1,12 +1,13 @@
 """Evaluation: predictions, scores with intervals, calibration, thresholds and cost."""
 
-from xraylab.evaluation.calibrate import calibrate, load_calibration
 from xraylab.evaluation.calibration import (
     Calibration,
     CalibrationResult,
+    calibrate,
     fit_calibration,
     fit_platt,
     fit_temperature,
+    load_calibration,
 )
 from xraylab.evaluation.device_cost import DeviceCost, device_cost
 from xraylab.evaluation.evaluate import Evaluation, evaluate, predict

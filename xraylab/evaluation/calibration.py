@@ -1,15 +1,21 @@
-"""Calibration of probabilities after training: temperature scaling and Platt scaling."""
+"""Calibration after training by temperature and Platt scaling; storage in a run's folder."""
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pydantic
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
+from xraylab import io
 from xraylab.arguments import invalid_argument
 from xraylab.evaluation.thresholds import RULES, choose_thresholds
+
+FILE = "calibration.json"
+"""File name in a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,68 @@ class CalibrationResult:
     temperature: Calibration | None
     platt: Calibration
     thresholds: dict[str, tuple[float | None, ...]]
+
+
+def calibrate(path: str | Path, *, progress: bool = True) -> CalibrationResult:
+    """Fit calibration and thresholds to a run's validation images, and store them in its folder.
+
+    Args:
+        path: the run's folder.
+        progress: whether to show progress bars.
+
+    Returns:
+        :class:`CalibrationResult` for the run's best weights, also written to
+        ``calibration.json``. Labels with a negative Platt slope raise a warning and are listed
+        there as ``negative_slopes``.
+
+    Raises:
+        FileNotFoundError: if there is no run, or it has no weights yet.
+        ValueError: as :func:`xraylab.data.load` and :func:`fit_calibration`.
+    """
+    from xraylab.models import predict_logits
+    from xraylab.training.run import Run, load_images
+
+    run = Run(path)
+    run.require_classifier()
+    split = load_images(run.recipe, "val", progress)
+    result = fit_calibration(split.labels, predict_logits(run.load_model("best"), split))
+    content = {
+        "label_names": split.label_names,
+        "num_images": len(split),
+        "fingerprint": split.fingerprint,
+        "weights_sha256": io.sha256(run.weights_file("best")),
+        "negative_slopes": [split.label_names[k] for k in result.platt.negative_slopes],
+        **vars(result),
+    }
+    io.write_json(run.path / FILE, content)
+    return result
+
+
+def load_calibration(path: str | Path) -> CalibrationResult:
+    """Load the calibration that :func:`calibrate` stored in a run's folder.
+
+    Raises:
+        FileNotFoundError: if the run has no calibration yet.
+        ValueError: if the file cannot be read, or was fitted for other weights than the run's.
+    """
+    from xraylab.training import Run
+
+    run, file = Run(path), Path(path) / FILE
+    command = f"Fit it with: xraylab calibrate {path}"
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: this run has no calibration yet. {command}")
+    try:
+        content = io.read_json(file)
+        result = pydantic.TypeAdapter(CalibrationResult).validate_python(content)
+        names, weights = tuple(content["label_names"]), content["weights_sha256"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{file}: Expected: a file of xraylab calibrate. {error}") from error
+    columns = (result.platt.slope, result.platt.offset, *result.thresholds.values())
+    if names != run.recipe.label_names or any(len(c) != len(names) for c in columns):
+        raise ValueError(f"{file}: Expected: values for the labels of the run. {command}")
+    if weights != io.sha256(run.weights_file("best")):
+        raise ValueError(f"{file}: fitted for other weights than the run has now. {command}")
+    return result
 
 
 def fit_calibration(y_true: ArrayLike, logits: ArrayLike) -> CalibrationResult:
@@ -174,8 +242,7 @@ def _fit_logistic(targets, logits):
 
 def _check_logits(y_true, logits):
     """Convert labels and logits to float64, or raise ValueError."""
-    y_true = np.asarray(y_true, dtype=np.float64)
-    logits = np.asarray(logits, dtype=np.float64)
+    y_true, logits = (np.asarray(x, dtype=np.float64) for x in (y_true, logits))
     if y_true.ndim != 2 or y_true.shape != logits.shape or not y_true.size:
         expected = "arrays of one shape (num_images, num_labels), not empty"
         received = f"{y_true.shape} and {logits.shape}"

@@ -12,15 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from xraylab import backend
 from xraylab.arguments import require_int
-from xraylab.backend import (
-    MEMORY_ON_DEMAND,
-    accelerators,
-    compiled,
-    memory_peak,
-    process_memory,
-    start_keras,
-)
 
 
 @dataclass(frozen=True)
@@ -95,7 +88,7 @@ def _run_in_process(task):
     """Measure one mode in a fresh process."""
     command = [sys.executable, "-m", __spec__.name, json.dumps(task)]
     # Without MEMORY_ON_DEMAND a backend reserves all memory of a GPU, which hides the peak.
-    environment = os.environ | MEMORY_ON_DEMAND
+    environment = os.environ | backend.MEMORY_ON_DEMAND
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
@@ -108,18 +101,18 @@ def _run_in_process(task):
 
 def _measure(task):
     """Measure one mode in this process."""
-    keras = start_keras()
+    keras = backend.start_keras()
     from xraylab import losses, models
     from xraylab.models.cost import multiply_adds
     from xraylab.training import environment
 
     size, rng = task["image_size"], np.random.default_rng(0)
-    before = process_memory()
+    before = backend.process_memory() or 0
     model = models.build(task["name"], image_size=size, **task["options"])
 
     def peak_bytes():  # of a process only what this measurement adds
-        peak = memory_peak()
-        return peak if peak is None or accelerators() else peak - (before or 0)
+        peak = backend.memory_peak()
+        return peak if peak is None or backend.accelerators() else peak - before
 
     if task["mode"] == "training":
         images = rng.random((32, size, size, 1), dtype=np.float32)
@@ -128,7 +121,7 @@ def _measure(task):
         for _ in range(3):
             model.train_on_batch(images, labels)
         return {"training_bytes": peak_bytes()}
-    forward = compiled(lambda images: model(images, training=False))
+    forward = backend.compiled(lambda images: model(images, training=False))
 
     def time_calls(batch_size, rounds, warm_up=3):
         images = rng.random((batch_size, size, size, 1), dtype=np.float32)
@@ -141,22 +134,21 @@ def _measure(task):
 
     time_calls(32, 3)
     inference_bytes = peak_bytes()
-    latency = np.percentile(time_calls(1, task["rounds"]), [50, 95]) * 1e3
+    latency_p50, latency_p95 = (
+        np.percentile(time_calls(1, task["rounds"]), [50, 95]) * 1e3
+    ).tolist()
     counted = keras.backend.backend() == "tensorflow"  # multiply-adds come from its graph
+    throughput = {n: n / statistics.median(time_calls(n, 7)) for n in task["batch_sizes"]}
     return {
         "parameters": model.count_params(),
         "multiply_adds": multiply_adds(model) if counted else None,
-        "latency_p50": float(latency[0]),
-        "latency_p95": float(latency[1]),
-        "throughput": {
-            str(number): number / statistics.median(time_calls(number, 7))
-            for number in task["batch_sizes"]
-        },
+        "latency_p50": latency_p50,
+        "latency_p95": latency_p95,
+        "throughput": throughput,  # JSON makes its keys text
         "inference_bytes": inference_bytes,
         "environment": environment(),
     }
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     print(json.dumps(_measure(json.loads(sys.argv[1]))))

@@ -115,29 +115,23 @@ def evaluate(
             recipe = run.recipe
             source = recipe.data if source is None else str(source)
             stored = source == recipe.data and weights == "best"
-            options = recipe.data_options if source == recipe.data else {}
-            options = {"size": recipe.size, "label_names": recipe.label_names, **options}
+            options = {"size": recipe.size, "label_names": recipe.label_names}
+            options |= recipe.data_options if source == recipe.data else {}
             options |= {"split": split, "progress": progress, **(data_options or {})}
             split = data.load(source, **options)
     elif not isinstance(split, data.Split):
         expected = "a split of xraylab.data.load for a model that is not from a run"
         raise invalid_argument("split", expected, repr(split))
-    y_true, probabilities = split.labels, predict(model, split)
-    label_names = split.label_names
+    scored = split.labels, predict(model, split)
+    names = {"label_names": split.label_names}
+    resampling = {"patients": patients_of(split), "progress": progress}
     result = Evaluation(
         source=split.source,
         split=split.split,
         simulated=split.simulated,
         fingerprint=split.fingerprint,
-        score=metrics.score(y_true, probabilities, label_names=label_names, prevalence=prevalence),
-        intervals=bootstrap(
-            y_true,
-            probabilities,
-            replicates,
-            label_names=label_names,
-            patients=patients_of(split),
-            progress=progress,
-        ),
+        score=metrics.score(*scored, prevalence=prevalence, **names),
+        intervals=bootstrap(*scored, replicates, **names, **resampling),
         **of_run,
     )
     if stored:

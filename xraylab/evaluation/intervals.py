@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from xraylab.arguments import invalid_argument, require_int
 from xraylab.evaluation.resampling import resamples
 from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_predictions, name_labels
+from xraylab.metrics.ranking import divide, mean_of_defined
 from xraylab.workers import in_order
 
 SCORES = ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match")
@@ -159,52 +160,54 @@ class _ScoresByWeight:
         self.names = choices if scores is None else tuple(scores)
         if not self.names or not set(self.names) <= set(choices):
             raise invalid_argument("scores", f"names from {', '.join(choices)}", list(self.names))
-        averaged = {"macro_auc", "average_precision"} & set(self.names)
         self._rankings = {}  # name: (rows with a known label, their ranking)
         for k, name in enumerate(labels):
-            if averaged or name in self.names:
+            if {"macro_auc", "average_precision", name} & set(self.names):
                 rows = np.flatnonzero(known[:, k])
                 self._rankings[name] = rows, Ranking(y_true[rows, k], probabilities[rows, k])
         self._pooled = None
         if "micro_auc" in self.names:
-            self._pooled = Ranking(y_true[known], probabilities[known])
-            self._image_of_pair = np.nonzero(known)[0]
+            self._pooled = np.nonzero(known)[0], Ranking(y_true[known], probabilities[known])
         correct = ((probabilities > 0.5) == y_true) & known
         self._correct, self._known = correct.sum(axis=1), known.sum(axis=1)
         self._all_correct, self._all_known = correct.all(axis=1), known.all(axis=1)
 
     def score(self, weights):
         """Compute the scores under each row of weights: (rows, num_scores)."""
-        with_precision = "average_precision" in self.names
-        found, precisions = {}, []
-        for name, (rows, ranking) in self._rankings.items():
-            label_weights = weights if len(rows) == self.num_images else weights[:, rows]
-            if with_precision:
-                found[name], precision = ranking.areas(label_weights)
-                precisions.append(precision)
-            else:
-                found[name] = ranking.roc_auc(label_weights)
-        if "macro_auc" in self.names:
-            found["macro_auc"] = mean_of_defined(list(found.values()))
-        if with_precision:
-            found["average_precision"] = mean_of_defined(precisions)
+        areas = {
+            name: ranking.areas(weights[:, rows])
+            for name, (rows, ranking) in self._rankings.items()
+        }
+        found = {name: area for name, (area, _) in areas.items()}
+        if areas:
+            macro = mean_of_defined(list(areas.values()), axis=0)
+            found["macro_auc"], found["average_precision"] = macro
         if self._pooled is not None:
-            found["micro_auc"] = self._pooled.roc_auc(weights[:, self._image_of_pair])
-        found["accuracy"] = ratio(weights @ self._correct, weights @ self._known)
-        found["exact_match"] = ratio(weights @ self._all_correct, weights @ self._all_known)
+            rows, ranking = self._pooled
+            found["micro_auc"], _ = ranking.areas(weights[:, rows])
+        found["accuracy"] = divide(weights @ self._correct, weights @ self._known)
+        found["exact_match"] = divide(weights @ self._all_correct, weights @ self._all_known)
         return np.stack([found[name] for name in self.names], axis=1)
 
 
 def score_resamples(
-    scorers, replicates, level, *, seed=0, patients=None, strata=None, progress=False
-):
-    """Score the original images (row 0) and the same resamples with every scorer."""
+    scorers: Sequence[Any],
+    replicates: int,
+    level: float,
+    seed: int = 0,
+    progress: bool = False,
+    **units: Any,
+) -> list[np.ndarray]:
+    """Score the original images (row 0) and the same resamples with every scorer.
+
+    ``units`` are the patients and strata of :func:`resamples`.
+    """
     require_int("replicates", replicates, 1)
     if not 0 < level < 1:
         raise invalid_argument("level", "in (0, 1)", level)
     num_images = scorers[0].num_images
     rng = np.random.default_rng(seed)
-    drawn = resamples(num_images, replicates, rng, patients=patients, strata=strata)
+    drawn = resamples(num_images, replicates, rng, **units)
     tables = [[scorer.score(np.ones((1, num_images), dtype=np.int16))] for scorer in scorers]
 
     def score(weights):
@@ -216,15 +219,3 @@ def score_resamples(
                 table.append(rows)
             bar.update(len(scored[0]))
     return [np.concatenate(table) for table in tables]
-
-
-def ratio(part, whole):
-    """Compute part / whole, NaN where ``whole`` is 0."""
-    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
-
-
-def mean_of_defined(columns):
-    """Average columns row by row, ignoring NaN; NaN where every column is NaN."""
-    values = np.stack(columns, axis=1)
-    defined = ~np.isnan(values)
-    return ratio(np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1))

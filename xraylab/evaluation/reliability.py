@@ -8,14 +8,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from xraylab.arguments import require_choice, require_int
-from xraylab.evaluation.intervals import (
-    Interval,
-    Resampling,
-    mean_of_defined,
-    ratio,
-    score_resamples,
-)
+from xraylab.evaluation.intervals import Interval, Resampling, score_resamples
 from xraylab.metrics import check_predictions
+from xraylab.metrics.ranking import divide, mean_of_defined
 
 
 @dataclass(frozen=True)
@@ -223,9 +218,9 @@ class _CalibrationByWeight:
         weights = weights.astype(np.float64)
         known = weights @ self._known
         sums = np.tensordot(weights, self._gaps_by_bin, axes=1)  # (rows, labels, bins)
-        errors = ratio(np.abs(sums).sum(axis=2), known[:, self._labels])
-        brier = ratio(weights @ self._squares, known.sum(axis=1))
-        return np.stack([mean_of_defined(errors.T), brier], axis=1)
+        errors = divide(np.abs(sums).sum(axis=2), known[:, self._labels])
+        brier = divide(weights @ self._squares, known.sum(axis=1))
+        return np.stack([mean_of_defined(errors, axis=1), brier], axis=1)
 
 
 def _bin_index(probabilities, bins, strategy):

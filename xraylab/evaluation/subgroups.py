@@ -72,7 +72,7 @@ def by_group(
     names = np.array([_group_name(value) for value in np.asarray(groups, dtype=object).ravel()])
     if len(names) != len(y_true):
         raise invalid_argument("groups", f"{len(y_true)} values", len(names))
-    masks = {name: names == name for name in np.unique(names[names != ""]).tolist()}
+    masks = {name: names == name for name in np.unique(names).tolist() if name}
     masks = {name: mask for name, mask in masks.items() if mask.sum() >= min_images}
     if not masks:
         expected = f"a group of at least {min_images} images"
@@ -88,15 +88,15 @@ def by_group(
                 "score of one label"
             )
     scored_labels = tuple(labels[k] for k in columns)
+    options |= {"scores": [score], "label_names": scored_labels}
     by_image = {"patients": patients, "strata": strata}
     found = []
     for name, mask in masks.items():
         selected = y_true[np.ix_(mask, columns)], probabilities[np.ix_(mask, columns)]
         interval = Interval(np.nan, np.nan, np.nan)
         if not np.isnan(selected[0]).all():
-            own: dict[str, Any] = {"scores": [score], "label_names": scored_labels, **options}
-            own |= {k: np.asarray(v)[mask] for k, v in by_image.items() if v is not None}
-            interval = bootstrap(*selected, **own)[score]
+            units = {k: np.asarray(v)[mask] for k, v in by_image.items() if v is not None}
+            interval = bootstrap(*selected, **options, **units)[score]
         found.append(Subgroup(name, int(mask.sum()), scored_labels, interval))
     return sorted(found, key=lambda group: (np.isnan(group.score.value), group.score.value))
 

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument, require_choice
 from xraylab.metrics import check_predictions
+from xraylab.metrics.ranking import divide
 
 RULES = ("f1", "youden", "sensitivity")
 """Rules for choosing a threshold."""
@@ -90,14 +91,13 @@ def operating_points(
     true_negative = (~y_true & ~predicted & known).sum(axis=0)
     positive, negative = (y_true & known).sum(axis=0), (~y_true & known).sum(axis=0)
     called = (predicted & known).sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        columns = (
-            thresholds,
-            true_positive / positive,
-            true_negative / negative,
-            true_positive / called,
-            2 * true_positive / (called + positive),
-        )
+    columns = (
+        thresholds,
+        divide(true_positive, positive),
+        divide(true_negative, negative),
+        divide(true_positive, called),
+        divide(2 * true_positive, called + positive),
+    )
     return [OperatingPoint(*row) for row in np.transpose(columns).tolist()]
 
 

@@ -5,10 +5,10 @@ score. A bootstrap resample of the images is a vector of integer weights, and al
 one sort; this is some hundred times as fast as scikit-learn in a loop (benchmarks/bootstrap.py).
 """
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
+
+from xraylab.arguments import invalid_argument
 
 
 class Ranking:
@@ -25,10 +25,8 @@ class Ranking:
     def __init__(self, y_true: ArrayLike, scores: ArrayLike):
         scores = np.asarray(scores, dtype=np.float64)  # unsigned integers have no negative
         if np.isnan(scores).any():
-            raise ValueError(
-                f"Scores must not be NaN. Expected: numbers. Received: {len(scores)} scores, of "
-                f"which {int(np.isnan(scores).sum())} are NaN."
-            )
+            received = f"{np.isnan(scores).sum()} NaN among {len(scores)}"
+            raise invalid_argument("scores", "numbers", received)
         order = np.argsort(-scores, kind="stable")
         ordered, positive = scores[order], np.asarray(y_true, dtype=bool)[order]
         starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(order)])
@@ -39,66 +37,38 @@ class Ranking:
         self._firsts = np.cumsum(count[count > 0]) - count[count > 0]
         self._order, self._positives = order, order[positive]
 
-    def areas(self, weights: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Compute :meth:`roc_auc` and :meth:`average_precision` together, in one pass."""
-        counts = self._counts(weights)
-        return _roc_auc(*counts), _average_precision(*counts)
+    def areas(self, weights: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Compute ROC AUC and average precision under each row of weights.
 
-    def roc_auc(self, weights: ArrayLike | None = None) -> np.ndarray:
-        """Compute the area under the ROC curve: P(positive above negative) + ½ P(tie).
+        The ROC AUC is P(positive above negative) + ½ P(tie), the average precision
+        Σ (recall step) · precision over the distinct scores, without interpolation.
 
         Shapes:
-            weights: (..., num_images), integers; None for one each.
-            returns: (...), NaN where one of the two classes has no weight.
+            weights: (rows, num_images), integers: how often each image counts.
+            returns: (rows,) ROC AUC, NaN where one of the classes has no weight; (rows,) average
+            precision, NaN where no positive image has weight.
 
         Raises:
             ValueError: if the weights are not integers.
 
         References: Hanley and McNeil 1982 (``hanley1982``).
         """
-        return _roc_auc(*self._counts(weights))
-
-    def average_precision(self, weights: ArrayLike | None = None) -> np.ndarray:
-        """Compute Σ (recall step) · precision over the distinct scores, without interpolation.
-
-        Shapes:
-            weights: (..., num_images), integers; None for one each.
-            returns: (...), NaN where no positive image has weight.
-
-        Raises:
-            ValueError: if the weights are not integers.
-        """
-        return _average_precision(*self._counts(weights))
-
-    def _counts(self, weights):
-        """Sum the weights of each group of tied images that holds a positive one.
-
-        Shapes:
-            returns: weight of the positives in each group, of all images above it and of all in
-            it, each (..., num_groups); of all images, (...).
-        """
-        if weights is None:
-            weights = np.ones(len(self._order), dtype=np.int64)
         weights = np.asarray(weights)
         if weights.dtype.kind not in "bui":
-            raise ValueError(
-                f"Weights must be counts. Expected: integers. Received: {weights.dtype}."
-            )
-        rows = weights.reshape(math.prod(weights.shape[:-1]), weights.shape[-1])
-        shape = (len(rows), len(self._starts))
+            raise invalid_argument("weights", "integers", weights.dtype)
+        shape = (len(weights), len(self._starts))
+        # For each group: weight of its positives, of all images above it, and of all in it.
         positives, above, within = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-        total = np.zeros(len(rows), dtype=np.int64)
-        # One row at a time fits into the processor's cache: four times as fast as all at once.
-        for i, row in enumerate(rows):
-            sums = np.cumsum(row[self._order], dtype=np.int64)
-            total[i] = sums[-1] if len(sums) else 0
-            if len(self._starts):
+        total = weights.sum(axis=1, dtype=np.int64)
+        if len(self._starts):
+            # One row at a time fits into the processor's cache: four times as fast as all at once.
+            for i, row in enumerate(weights):
+                sums = np.cumsum(row[self._order], dtype=np.int64)
                 above[i] = np.where(self._starts > 0, sums[self._starts - 1], 0)
                 within[i] = sums[self._ends - 1] - above[i]
                 positives[i] = np.add.reduceat(row[self._positives], self._firsts, dtype=np.int64)
-        leading = weights.shape[:-1]
-        groups = (x.reshape(*leading, shape[1]) for x in (positives, above, within))
-        return *groups, total.reshape(leading)
+        areas = _roc_auc(positives, above, within, total)
+        return areas, _average_precision(positives, above, within)
 
 
 def roc_auc(y_true: ArrayLike, scores: ArrayLike) -> float:
@@ -107,7 +77,7 @@ def roc_auc(y_true: ArrayLike, scores: ArrayLike) -> float:
     Shapes:
         y_true: (num_images,), 0 or 1; scores: (num_images,), real.
     """
-    return float(Ranking(y_true, scores).roc_auc())
+    return areas(y_true, scores)[0]
 
 
 def average_precision(y_true: ArrayLike, scores: ArrayLike) -> float:
@@ -116,7 +86,13 @@ def average_precision(y_true: ArrayLike, scores: ArrayLike) -> float:
     Shapes:
         y_true: (num_images,), 0 or 1; scores: (num_images,), real.
     """
-    return float(Ranking(y_true, scores).average_precision())
+    return areas(y_true, scores)[1]
+
+
+def areas(y_true: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
+    """Compute :func:`roc_auc` and :func:`average_precision` together."""
+    area, precision = Ranking(y_true, scores).areas(np.ones((1, np.size(scores)), dtype=np.int64))
+    return float(area[0]), float(precision[0])
 
 
 def _roc_auc(positives, above, within, total):
@@ -125,17 +101,23 @@ def _roc_auc(positives, above, within, total):
     num_negatives = total - num_positives
     negatives_above = above - (np.cumsum(positives, axis=-1) - positives)
     below = num_negatives[..., np.newaxis] - negatives_above - 0.5 * (within - positives)
-    return _divide(np.sum(positives * below, axis=-1), num_positives * num_negatives)
+    return divide(np.sum(positives * below, axis=-1), num_positives * num_negatives)
 
 
-def _average_precision(positives, above, within, total):
+def _average_precision(positives, above, within):
     """Compute the mean precision over the steps in recall."""
     precision = np.cumsum(positives, axis=-1) / np.maximum(above + within, 1)
-    return _divide(np.sum(positives * precision, axis=-1), positives.sum(axis=-1))
+    return divide(np.sum(positives * precision, axis=-1), positives.sum(axis=-1))
 
 
-def _divide(numerator, denominator):
+def divide(numerator: ArrayLike, denominator: ArrayLike) -> np.ndarray:
     """Divide, with NaN where the denominator is zero."""
     numerator, denominator = np.asarray(numerator, np.float64), np.asarray(denominator)
     out = np.full(numerator.shape, np.nan)
     return np.divide(numerator, denominator, out=out, where=denominator != 0)
+
+
+def mean_of_defined(values: ArrayLike, axis: int | None = None) -> np.ndarray:
+    """Average the values that are not NaN; NaN where none is."""
+    values = np.asarray(values, dtype=np.float64)
+    return divide(np.nansum(values, axis=axis), (~np.isnan(values)).sum(axis=axis))

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xraylab.arguments import invalid_argument
 from xraylab.findings import FINDINGS
 from xraylab.io import to_plain
-from xraylab.metrics.ranking import average_precision, roc_auc
+from xraylab.metrics.ranking import areas, mean_of_defined, roc_auc
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,13 @@ def score(
             and in [0, 1].
     """
     y_true, known, probabilities = check_predictions(y_true, probabilities)
-    num_images, num_labels = y_true.shape
-    names = name_labels(label_names, num_labels)
+    names = name_labels(label_names, y_true.shape[1])
     rows = []
     for name, y, k, p in zip(names, y_true.T, known.T, probabilities.T, strict=True):
         y, p = y[k], p[k]
-        areas = roc_auc(y, p), average_precision(y, p)
-        rows.append(LabelScore(name, int(y.sum()), _mean(y), *areas, _mean((p > 0.5) == y)))
+        rows.append(LabelScore(name, int(y.sum()), _mean(y), *areas(y, p), _mean((p > 0.5) == y)))
     return Score(
-        num_images=num_images,
+        num_images=len(y_true),
         macro_auc=_mean([row.roc_auc for row in rows]),
         micro_auc=roc_auc(y_true[known], probabilities[known]),
         average_precision=_mean([row.average_precision for row in rows]),
@@ -123,30 +122,21 @@ def _baselines(y_true, known, prevalence):
     source = "these images" if prevalence is None else "the training images"
     prevalence = np.nan_to_num(measured) if prevalence is None else np.asarray(prevalence, float)
     if prevalence.shape != measured.shape or not ((prevalence >= 0) & (prevalence <= 1)).all():
-        raise ValueError(
-            f"prevalence does not fit the labels. Expected: {len(measured)} numbers in [0, 1]. "
-            f"Received: an array of shape {prevalence.shape} with values from {prevalence.min()} "
-            f"to {prevalence.max()}."
-        )
+        shape, low, high = prevalence.shape, prevalence.min(), prevalence.max()
+        received = f"shape {shape} with values from {low} to {high}"
+        raise invalid_argument("prevalence", f"{len(measured)} numbers in [0, 1]", received)
     # A constant ranks nothing: ROC AUC is 1/2, average precision the prevalence.
     constants = {
         "macro_auc": _mean(np.where((measured > 0) & (measured < 1), 0.5, np.nan)),
         "average_precision": _mean(np.where(measured > 0, measured, np.nan)),
     }
     scores = []
-    for name, vector in (
-        ("all negative", np.zeros(len(measured))),
-        (f"constant: prevalence in {source}", prevalence),
-    ):
-        predictions = np.broadcast_to(vector, y_true.shape)
-        scores.append(
-            Baseline(
-                description=name,
-                micro_auc=roc_auc(y_true[known], predictions[known]),
-                **constants,
-                **_thresholded(y_true, known, predictions),
-            )
-        )
+    descriptions = "all negative", f"constant: prevalence in {source}"
+    for name, constant in zip(descriptions, (np.zeros_like(prevalence), prevalence), strict=True):
+        predictions = np.broadcast_to(constant, y_true.shape)
+        micro_auc = roc_auc(y_true[known], predictions[known])
+        thresholded = _thresholded(y_true, known, predictions)
+        scores.append(Baseline(name, micro_auc=micro_auc, **constants, **thresholded))
     return tuple(scores)
 
 
@@ -162,36 +152,27 @@ def check_predictions(
     Raises:
         ValueError: as :func:`score`.
     """
-    y_true = np.asarray(y_true)
-    probabilities = np.asarray(probabilities, dtype=np.float64)
+    y_true, probabilities = np.asarray(y_true), np.asarray(probabilities, dtype=np.float64)
     if y_true.ndim != 2 or y_true.shape != probabilities.shape or y_true.size == 0:
-        raise ValueError(
-            "Labels and probabilities do not fit together. Expected: two non-empty arrays of shape "
-            f"(num_images, num_labels). Received: y_true {y_true.shape} and probabilities "
-            f"{probabilities.shape}."
-        )
+        expected = "two non-empty arrays of shape (num_images, num_labels)"
+        received = f"{y_true.shape} and {probabilities.shape}"
+        raise invalid_argument("y_true or probabilities", expected, received)
     unknown = np.isnan(y_true) if y_true.dtype.kind == "f" else np.zeros(y_true.shape, dtype=bool)
     others = np.setdiff1d(y_true[~unknown], (0, 1))[:5].tolist()
     if others:
-        raise ValueError(
-            f"y_true has invalid values. Expected: 0, 1 or NaN (unknown). Received: also {others}. "
-            "Decide first what uncertain labels count as."
-        )
+        hint = "Decide first what uncertain labels count as."
+        raise invalid_argument("y_true", "0, 1 or NaN (unknown)", f"also {others}", hint)
     if unknown.all():
-        raise ValueError("No label is known. Expected: a label that is 0 or 1. Received: all NaN.")
-    if not np.isfinite(probabilities).all():
-        raise ValueError(
-            "Probabilities must be finite. Expected: numbers in [0, 1]. Received: "
-            f"{int((~np.isfinite(probabilities)).sum())} NaN or infinite values."
-        )
+        raise invalid_argument("y_true", "a label that is 0 or 1", "all NaN")
     low, high = float(probabilities.min()), float(probabilities.max())
-    if low < 0 or high > 1:
-        by_rounding = low > -1e-3 and high < 1 + 1e-3
-        cure = "clip them" if by_rounding else "these look like logits: apply a sigmoid first"
-        raise ValueError(
-            "Probabilities are out of range. Expected: numbers in [0, 1]. Received: values from "
-            f"{low:.9g} to {high:.9g}; {cure}."
-        )
+    if not 0 <= low <= high <= 1:  # also if one is NaN
+        hint = "These look like logits: apply a sigmoid first."
+        if not np.isfinite([low, high]).all():
+            hint = "Find out why the model does not predict numbers."
+        elif low > -1e-3 and high < 1 + 1e-3:  # by rounding
+            hint = "Clip them."
+        received = f"values from {low:.9g} to {high:.9g}"
+        raise invalid_argument("probabilities", "numbers in [0, 1]", received, hint)
     return np.where(unknown, 0, y_true).astype(bool), ~unknown, probabilities
 
 
@@ -205,15 +186,11 @@ def name_labels(label_names: Sequence[str] | None, num_labels: int) -> tuple[str
         is_findings = num_labels == len(FINDINGS)
         return FINDINGS if is_findings else tuple(f"label_{k}" for k in range(num_labels))
     if len(label_names) != num_labels or len(set(label_names)) < num_labels:
-        raise ValueError(
-            f"label_names do not fit the labels. Expected: {num_labels} different names. Received: "
-            f"{', '.join(map(str, label_names))}."
-        )
+        received = ", ".join(map(str, label_names))
+        raise invalid_argument("label_names", f"{num_labels} different names", received)
     return tuple(label_names)
 
 
 def _mean(values):
     """Return the mean of the values that are not NaN; NaN if none is."""
-    values = np.asarray(values, dtype=np.float64)
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
+    return float(mean_of_defined(values))

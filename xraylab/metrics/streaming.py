@@ -1,5 +1,6 @@
 """Keras metrics of multi-label classifiers, accumulated in histograms of logits."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,6 +11,30 @@ from xraylab.losses import match_rank, prepare
 Tensor = Any
 
 _register = keras.saving.register_keras_serializable(package="xraylab")
+
+
+def _areas(negatives, positives):
+    """Compute the area under the ROC curve of each label; NaN where one class is missing.
+
+    Shapes:
+        negatives, positives: (num_labels, num_bins), weights by rising logit.
+        returns: (num_labels,).
+    """
+    below = ops.cumsum(negatives, axis=-1) - negatives / 2
+    num_pairs = ops.sum(negatives, axis=-1) * ops.sum(positives, axis=-1)
+    return ops.sum(positives * below, axis=-1) / num_pairs
+
+
+def _pooled_area(negatives, positives):
+    """Compute the area of all labels together, (1,)."""
+    return _areas(*(ops.sum(x, axis=0, keepdims=True) for x in (negatives, positives)))
+
+
+def _average_precisions(negatives, positives):
+    """Compute the average precision of each label; NaN where none is positive."""
+    above = [ops.flip(ops.cumsum(ops.flip(x, -1), axis=-1), -1) for x in (negatives, positives)]
+    precision = above[1] / ops.maximum(above[0] + above[1], keras.config.epsilon())
+    return ops.sum(positives * precision, axis=-1) / ops.sum(positives, axis=-1)
 
 
 class RankingMetric(keras.metrics.Metric):
@@ -30,6 +55,7 @@ class RankingMetric(keras.metrics.Metric):
 
     limit, bins_per_logit = 16, 256
     default_name: str
+    score: Callable[[Tensor, Tensor], Tensor]
 
     def __init__(self, from_logits: bool = True, name: str | None = None, dtype: Any = None):
         super().__init__(name=name or self.default_name, dtype=dtype)
@@ -68,15 +94,6 @@ class RankingMetric(keras.metrics.Metric):
         defined = ops.cast(~ops.isnan(scores), self.dtype)
         return ops.sum(ops.nan_to_num(scores)) / ops.sum(defined)
 
-    def score(self, negatives: Tensor, positives: Tensor) -> Tensor:
-        """Compute the scores to average.
-
-        Shapes:
-            negatives, positives: (num_labels, num_bins), weights by rising logit.
-            returns: (num_scores,); NaN where undefined.
-        """
-        raise NotImplementedError
-
     def get_config(self) -> dict:
         """Return the constructor arguments."""
         return {**super().get_config(), "from_logits": self.from_logits}
@@ -87,24 +104,15 @@ class MacroAUC(RankingMetric):
     """Mean area under the ROC curve of the labels; see :class:`RankingMetric`."""
 
     default_name = "macro_auc"
-
-    def score(self, negatives: Tensor, positives: Tensor) -> Tensor:
-        """Compute the area of each label; NaN where one class is missing."""
-        below = ops.cumsum(negatives, axis=-1) - negatives / 2
-        num_pairs = ops.sum(negatives, axis=-1) * ops.sum(positives, axis=-1)
-        return ops.sum(positives * below, axis=-1) / num_pairs
+    score = staticmethod(_areas)
 
 
 @_register
-class MicroAUC(MacroAUC):
+class MicroAUC(RankingMetric):
     """Area under the ROC curve of all (image, label) pairs; see :class:`RankingMetric`."""
 
     default_name = "micro_auc"
-
-    def score(self, negatives: Tensor, positives: Tensor) -> Tensor:
-        """Compute the area of all labels together."""
-        pooled = (ops.sum(x, axis=0, keepdims=True) for x in (negatives, positives))
-        return super().score(*pooled)
+    score = staticmethod(_pooled_area)
 
 
 @_register
@@ -112,9 +120,4 @@ class MacroAveragePrecision(RankingMetric):
     """Mean average precision of the labels; see :class:`RankingMetric`."""
 
     default_name = "macro_average_precision"
-
-    def score(self, negatives: Tensor, positives: Tensor) -> Tensor:
-        """Compute the average precision of each label; NaN where none is positive."""
-        above = [ops.flip(ops.cumsum(ops.flip(x, -1), axis=-1), -1) for x in (negatives, positives)]
-        precision = above[1] / ops.maximum(above[0] + above[1], keras.config.epsilon())
-        return ops.sum(positives * precision, axis=-1) / ops.sum(positives, axis=-1)
+    score = staticmethod(_average_precisions)
