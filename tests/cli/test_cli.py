@@ -13,7 +13,7 @@ import pytest
 
 from xraylab import evaluation, models, training
 from xraylab.cli import app, console
-from xraylab.cli.train import train
+from xraylab.cli.training import train
 
 from .command import LABELS, TRAIN, xraylab, xraylab_process
 
@@ -41,7 +41,7 @@ def test_doctor_tests_a_convolution():
 
 def test_train_options_default_to_the_recipe():
     fields = training.Recipe().to_dict()
-    others = {"name", "out", "settings", "resume", "max_hours"}
+    others = {"context", "name", "out", "settings", "resume", "max_hours"}
     for name, parameter in inspect.signature(train).parameters.items():
         assert name in others or (name in fields and parameter.default is None), name
 

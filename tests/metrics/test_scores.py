@@ -173,7 +173,7 @@ def test_bad_input(y_true, probabilities, message):
 
 
 def test_bad_prevalence_and_names():
-    with pytest.raises(ValueError, match="prevalence. Expected: 1 numbers"):
+    with pytest.raises(ValueError, match=r"prevalence\. Expected: 1 numbers"):
         metrics.score([[0], [1]], [[0.1], [0.2]], prevalence=[0.1, 0.2])
     with pytest.raises(ValueError, match=r"Expected: 1 different names\. Received: a, b"):
         metrics.score([[0], [1]], [[0.1], [0.2]], label_names=("a", "b"))

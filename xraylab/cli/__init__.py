@@ -9,16 +9,11 @@ import sys
 import typer
 
 from xraylab import __version__
-from xraylab.cli.bench import bench
-from xraylab.cli.calibrate import calibrate
 from xraylab.cli.console import say
-from xraylab.cli.evaluate import evaluate
-from xraylab.cli.listing import data, doctor
-from xraylab.cli.models import models
-from xraylab.cli.recipes import recipes
+from xraylab.cli.evaluation import bench, calibrate, evaluate
+from xraylab.cli.listing import data, doctor, models, recipes
 from xraylab.cli.results import results
-from xraylab.cli.runs import delete, runs
-from xraylab.cli.train import resume, train
+from xraylab.cli.training import delete, resume, runs, train
 
 OUT_OF_TIME = 75
 """Exit status of a training that reached its time limit and can be resumed: ``EX_TEMPFAIL`` of

@@ -1,6 +1,19 @@
-"""``xraylab doctor`` and ``xraylab data``: what this machine offers."""
+"""``xraylab doctor``, ``data``, ``models`` and ``recipes``: what there is."""
 
+from itertools import groupby
+from typing import Annotated
+
+from rich.console import Console
+from typer import Argument, Option, echo
+
+from xraylab.backend import start_keras
 from xraylab.cli.console import Table, say
+
+TARGETS = {
+    "classification": "labels",
+    "distillation": "teacher",
+    "masked_reconstruction": "images",
+}
 
 
 def doctor():
@@ -29,3 +42,115 @@ def data():
     table.add_row("any .npz", "any", "", 'data.load("PATH.npz"), in the layout of MedMNIST')
     table.show()
     say(f"Downloads and caches: {data_root()} (set XRAYLAB_DATA to change it)")
+
+
+def models(
+    name: Annotated[str | None, Argument(help="A model, to list its layers.")] = None,
+    size: Annotated[int, Option(help="Side of the images in pixels.")] = 64,
+):
+    """List the models with their cost, or the layers of one model."""
+    if name is None:
+        _list_models(size)
+        return
+    from xraylab.models import build, spec
+
+    found = spec(name)
+    start_keras()
+    build(name, size).summary(print_fn=echo)
+    say(f"{found.summary}; source {found.source}")
+    if found.reconstructed:
+        say(f"Not specified in the source: {found.reconstructed}")
+
+
+def _list_models(size):
+    """Print one row per model, and what the sources do not specify."""
+    from xraylab.models.registry import SPECS
+
+    headers = ["Model", "Source", "Parameters", "Multiply-\nadds", "Tokens"]
+    wide = Console().width >= 120
+    headers += ["Source's\nsizes (px)", "Description"] if wide else []
+    table = Table(*headers, title=f"Models at {size}×{size} px, 14 labels")
+    for k, column in enumerate(table.columns[:5]):
+        column.no_wrap = True
+        column.justify = "left" if k < 2 else "right"
+    unspecified = {}
+    with Console().status("building models whose cost is not tabulated …"):
+        for _, family in groupby(SPECS.values(), key=lambda spec: spec.builder):
+            table.add_section()
+            for spec in family:
+                sizes = ", ".join(map(str, spec.source_sizes)) or "not specified"
+                toy = spec.name.endswith("_toy")
+                more = ("" if toy else sizes, spec.summary) if wide else ()
+                table.add_row(spec.name, spec.source, *_cost(spec.name, size), *more)
+                if spec.reconstructed:
+                    unspecified.setdefault(spec.reconstructed, []).append(spec.name)
+    table.show()
+    say("Not specified in the sources, chosen for xraylab:", bold=True)
+    for text, names in unspecified.items():
+        say(f"  {', '.join(names)}: {text}")
+    say(
+        "A multiply-add is one multiplication and addition, for one image. Tokens: sequence length "
+        "of the first attention. Layers: xraylab models NAME --size 128. Build: "
+        "models.build(NAME, image_size=64). Train: xraylab train NAME."
+    )
+
+
+def _cost(name, size):
+    """Format parameters, multiply-adds and tokens; build the model if they are not tabulated."""
+    from xraylab.models import build
+    from xraylab.models.cost import cost, recorded_cost
+
+    found = recorded_cost(name, size)
+    if found is None:
+        start_keras().backend.clear_session()
+        try:
+            model = build(name, size)
+        except ValueError:
+            return "not at", "this size", ""
+        try:
+            found = cost(model)
+        except RuntimeError:  # multiply-adds are counted by TensorFlow only
+            return f"{model.count_params():,}", "—", "—"
+    billions = found.multiply_adds >= 1e9
+    count = found.multiply_adds / (1e9 if billions else 1e6)
+    tokens = "" if found.tokens is None else f"{found.tokens:,}"
+    return f"{found.parameters:,}", f"{count:.3g} {'G' if billions else 'M'}", tokens
+
+
+def recipes(name: Annotated[str | None, Argument(help="A recipe, to show it in full.")] = None):
+    """List the recipes, or show one: command, cost, settings and changes against its parent."""
+    start_keras()
+    from xraylab.losses import ALIASES
+    from xraylab.training.recipes import RECIPES, get
+
+    if name is not None:
+        _show_recipe(get(name))
+        return
+    short = {name: alias for alias, name in ALIASES.items()}
+    table = Table("Recipe", "Data", "Target", "Loss")
+    for named in RECIPES.values():
+        recipe = named.recipe
+        masked = recipe.objective == "masked_reconstruction"
+        loss = "L1" if masked else short.get(recipe.loss, recipe.loss)
+        table.add_row(named.name, recipe.data, TARGETS[recipe.objective], loss)
+    table.show()
+    say(
+        "Target: labels; labels and a teacher's predictions; or the images themselves. "
+        "One of them: xraylab recipes NAME. Train: xraylab train NAME --out FOLDER; try it on "
+        "simulated images with --data phantom --num-images 512 --epochs 1."
+    )
+
+
+def _show_recipe(named):
+    """Print a recipe's description, changes and settings."""
+    say(named.describe())
+    if named.parent is not None:
+        table = Table("Setting", named.parent, named.name, title="Changes")
+        for field, (parent, own) in named.changes.items():
+            table.add_row(field, parent, own)
+        table.show()
+    table = Table("Setting", "Value", title="All settings")
+    for field, value in named.recipe.to_dict().items():
+        if field != "label_names":
+            table.add_row(field, str(value))
+    table.show()

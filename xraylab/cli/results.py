@@ -46,6 +46,7 @@ def record(
     replicates: Replicates = 1000,
 ):
     """Score a finished run on its test images and write its record."""
+    start_keras()
     options = {"cost": cost, "keep": keep, "replace": replace, "replicates": replicates}
     result = _store().record(run, folder, name=name, recipe_name=recipe, **options)
     kind = " on SIMULATED images" if result.simulated else ""
@@ -59,7 +60,6 @@ def list_results(
     """List the records with their test images and scores."""
     found = _select(folder, model, size, data)
     table = Table("Record", "px", "Test images", "Macro AUC [95 %]", "Recorded")
-    table.columns[0].overflow = "fold"
     for result in found:
         images = result.data["test"]
         kind = " SIMULATED" if result.simulated else ""
@@ -132,7 +132,6 @@ def table(
 
 def _store():
     """Import :mod:`xraylab.results`."""
-    start_keras()
     from xraylab import results as store
 
     return store
