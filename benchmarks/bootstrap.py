@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from xraylab import evaluation
-from xraylab.evaluation.resampling import resamples
+from xraylab.evaluation.intervals import resamples
 
 
 def parse_arguments():

@@ -24,7 +24,7 @@ import numpy as np
 from xraylab import data, evaluation, explain
 from xraylab.backend import start_keras
 from xraylab.data.nih14 import read_boxes
-from xraylab.evaluation.resampling import resamples
+from xraylab.evaluation.intervals import resamples
 from xraylab.findings import FINDINGS
 from xraylab.io import read_json, sha256, to_plain, write_json
 from xraylab.models import predict_logits

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
 from xraylab import evaluation, metrics
-from xraylab.evaluation.resampling import resamples
+from xraylab.evaluation.intervals import resamples
 
 
 def make_images(num_images, seed=0, levels=50):
@@ -109,23 +109,14 @@ def test_resampling_patients_widens_the_interval():
     assert ratio == pytest.approx(2.0, rel=0.15)  # four copies have the information of one
 
 
-def test_strata_keep_their_sizes():
-    y_true, _ = make_images(40)
-    y_true[:, 0] = 0
-    y_true[:2, 0] = 1  # without strata, one resample in eight has neither
-    strata = y_true[:, 0]
-    for weights in resamples(40, 200, np.random.default_rng(0), strata=strata):
-        assert (weights[:, strata == 1].sum(axis=1) == 2).all()
+def test_every_resample_has_the_size_of_the_original():
+    for weights in resamples(40, 200, np.random.default_rng(0)):
         assert (weights.sum(axis=1) == 40).all()
-    unstratified = next(resamples(40, 200, np.random.default_rng(0), chunk=200))
-    assert (unstratified[:, strata == 1].sum(axis=1) == 0).any()
-
-
-def test_patients_are_resampled_within_strata():
-    patients, strata = np.repeat(np.arange(10), 3), np.repeat([0, 1], 15)
-    for weights in resamples(30, 50, np.random.default_rng(0), patients=patients, strata=strata):
-        assert (weights.reshape(-1, 10, 3) == weights.reshape(-1, 10, 3)[..., :1]).all()
-        assert (weights[:, :15].sum(axis=1) == 15).all()
+    patients = np.repeat(np.arange(10), 3)
+    for weights in resamples(30, 50, np.random.default_rng(0), patients=patients):
+        by_patient = weights.reshape(-1, 10, 3)
+        assert (by_patient == by_patient[..., :1]).all()
+        assert (by_patient[..., 0].sum(axis=1) == 10).all()
 
 
 def test_selected_scores_match_all_scores():
@@ -190,8 +181,6 @@ def test_width_of_a_difference_matches_delong():
     ("options", "message"),
     [
         ({"patients": [1]}, r"patients\. Expected: shape \(3,\)"),
-        ({"strata": [1, 2]}, r"strata\. Expected: shape \(3,\)"),
-        ({"patients": [1, 1, 2], "strata": [0, 1, 1]}, "patients are drawn whole"),
         ({"patients": [1, np.nan, 2]}, "1 images without one, the first at row 1"),
         ({"patients": ["a", "b", ""]}, "the first at row 2"),
         (

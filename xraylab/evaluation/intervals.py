@@ -1,7 +1,7 @@
 """Bootstrap intervals of scores, and of differences of scores between two models."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument, require_int
-from xraylab.evaluation.resampling import resamples
 from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_predictions, name_labels
 from xraylab.metrics.ranking import divide, mean_of_defined
@@ -50,7 +49,6 @@ class Resampling(TypedDict, total=False):
 
     seed: int
     patients: ArrayLike | None
-    strata: ArrayLike | None
     progress: bool
 
 
@@ -73,7 +71,7 @@ def bootstrap(
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
         probabilities: (num_images, num_labels), in [0, 1].
-        patients, strata: (num_images,), anything sortable.
+        patients: (num_images,), anything sortable.
 
     Args:
         replicates: number of resamples, at least 1.
@@ -82,15 +80,13 @@ def bootstrap(
         scores: scores to compute, from :data:`SCORES` and the label names; by default all.
         seed: seed of the resampling; 0 by default.
         patients: the patient of each image; patients are resampled with all their images.
-        strata: groups that keep their sizes, such as images with and without a rare finding.
         progress: whether to show a progress bar.
 
     Returns:
         dict of :class:`Interval` by score name; a label name stands for the label's ROC AUC.
 
     Raises:
-        ValueError: as :func:`xraylab.metrics.score`; for an argument out of range; for a patient
-            with images in two strata.
+        ValueError: as :func:`xraylab.metrics.score`, or for an argument out of range.
 
     References: ``efron1993``, Ch. 13; resampling of clusters ``davison1997``, Sect. 3.8.
     """
@@ -120,8 +116,7 @@ def compare(
         first, second: (num_images, num_labels), probabilities in [0, 1].
 
     Args:
-        replicates, level, label_names, scores, seed, patients, strata, progress: as
-            :func:`bootstrap`.
+        replicates, level, label_names, scores, seed, patients, progress: as :func:`bootstrap`.
 
     Returns:
         dict of :class:`Difference` (second minus first) by score name. Correct many p-values with
@@ -190,24 +185,68 @@ class _ScoresByWeight:
         return np.stack([found[name] for name in self.names], axis=1)
 
 
+def resamples(
+    num_images: int,
+    replicates: int,
+    rng: np.random.Generator,
+    *,
+    patients: ArrayLike | None = None,
+    chunk: int = 64,
+) -> Iterator[np.ndarray]:
+    """Draw resamples of images or patients with replacement, ``chunk`` at a time.
+
+    Shapes:
+        patients: (num_images,), anything sortable.
+        yields: (up to ``chunk``, num_images) int16, how often each image was drawn.
+
+    Args:
+        patients: the patient of each image; patients are drawn, each with all their images. None
+            draws single images.
+
+    Raises:
+        ValueError: for another length, or an unknown patient (None, NaN or empty).
+    """
+    num_units, unit_of_image = num_images, np.arange(num_images)
+    if patients is not None:
+        unknown = [i for i, p in enumerate(np.asarray(patients, dtype=object)) if is_unknown(p)]
+        if unknown:
+            received = f"{len(unknown)} images without one, the first at row {unknown[0]}"
+            hint = "Leave these images out, or give each a patient of its own."
+            raise invalid_argument("patients", "a patient for each image", received, hint)
+        if np.shape(patients) != (num_images,):
+            received = f"shape {np.shape(patients)}"
+            raise invalid_argument("patients", f"shape ({num_images},)", received)
+        known, unit_of_image = np.unique(np.asarray(patients), return_inverse=True)
+        num_units = len(known)
+    for start in range(0, replicates, chunk):
+        rows = min(chunk, replicates - start)
+        drawn = rng.integers(0, num_units, (rows, num_units))
+        drawn += np.arange(rows)[:, np.newaxis] * num_units
+        counts = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        yield counts.astype(np.int16)[:, unit_of_image]
+
+
+def is_unknown(value: object) -> bool:
+    """Return whether a value stands for "unknown": None, NaN or the empty text."""
+    return value is None or value == "" or value != value  # only NaN differs from itself
+
+
 def score_resamples(
     scorers: Sequence[Any],
     replicates: int,
     level: float,
+    *,
     seed: int = 0,
+    patients: ArrayLike | None = None,
     progress: bool = False,
-    **units: Any,
 ) -> list[np.ndarray]:
-    """Score the original images (row 0) and the same resamples with every scorer.
-
-    ``units`` are the patients and strata of :func:`resamples`.
-    """
+    """Score the original images (row 0) and the same resamples with every scorer."""
     require_int("replicates", replicates, 1)
     if not 0 < level < 1:
         raise invalid_argument("level", "in (0, 1)", level)
     num_images = scorers[0].num_images
     rng = np.random.default_rng(seed)
-    drawn = resamples(num_images, replicates, rng, **units)
+    drawn = resamples(num_images, replicates, rng, patients=patients)
     tables = [[scorer.score(np.ones((1, num_images), dtype=np.int16))] for scorer in scorers]
 
     def score(weights):

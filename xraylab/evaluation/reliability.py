@@ -176,7 +176,7 @@ def calibration_intervals(
 
     Args:
         bins: number of quantile bins, as :func:`reliability`.
-        replicates, level, seed, patients, strata, progress: as
+        replicates, level, seed, patients, progress: as
             :func:`xraylab.evaluation.bootstrap`.
 
     Returns:

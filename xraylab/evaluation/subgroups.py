@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument
-from xraylab.evaluation.intervals import Interval, bootstrap
-from xraylab.evaluation.resampling import is_unknown
+from xraylab.evaluation.intervals import Interval, bootstrap, is_unknown
 from xraylab.metrics import name_labels
 
 LABEL_AVERAGES = ("macro_auc", "average_precision")
@@ -43,7 +42,6 @@ def by_group(
     min_images: int = 1,
     label_names: Sequence[str] | None = None,
     patients: ArrayLike | None = None,
-    strata: ArrayLike | None = None,
     **options: Any,
 ) -> list[Subgroup]:
     """Score each group of images, the lowest score first.
@@ -61,8 +59,7 @@ def by_group(
         score: one of :data:`xraylab.evaluation.SCORES`, or a label name for the label's ROC AUC.
         min_images: smaller groups are left out.
         label_names: as :func:`xraylab.evaluation.bootstrap`.
-        patients, strata, options: further arguments of :func:`xraylab.evaluation.bootstrap`;
-            ``patients`` and ``strata`` are restricted to each group.
+        patients, options: further arguments of :func:`xraylab.evaluation.bootstrap`.
 
     Raises:
         ValueError: if lengths differ, no group has enough images, or no label has both classes in
@@ -89,14 +86,13 @@ def by_group(
             )
     scored_labels = tuple(labels[k] for k in columns)
     options |= {"scores": [score], "label_names": scored_labels}
-    by_image = {"patients": patients, "strata": strata}
     found = []
     for name, mask in masks.items():
         selected = y_true[np.ix_(mask, columns)], probabilities[np.ix_(mask, columns)]
         interval = Interval(np.nan, np.nan, np.nan)
         if not np.isnan(selected[0]).all():
-            units = {k: np.asarray(v)[mask] for k, v in by_image.items() if v is not None}
-            interval = bootstrap(*selected, **options, **units)[score]
+            of_group = None if patients is None else np.asarray(patients)[mask]
+            interval = bootstrap(*selected, patients=of_group, **options)[score]
         found.append(Subgroup(name, int(mask.sum()), scored_labels, interval))
     return sorted(found, key=lambda group: (np.isnan(group.score.value), group.score.value))
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from xraylab.arguments import invalid_argument
 from xraylab.evaluation import Interval
-from xraylab.evaluation.resampling import resamples
+from xraylab.evaluation.intervals import resamples
 
 MEASURES = ("pointing", "energy", "iou_half", "iou_area")
 """The scores of :func:`localization`."""
