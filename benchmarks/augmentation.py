@@ -35,9 +35,7 @@ def main():
     from xraylab.training import augmentation
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "presets", nargs="*", default=[*augmentation.PRESETS, "images+mixup+cutmix"]
-    )
+    parser.add_argument("presets", nargs="*", default=[*augmentation.PRESETS, "cxr+mixup+cutmix"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224])
     options = parser.parse_args()
     print(f"{describe_backend()}, {platform.machine()}, batches of {BATCH_SIZE} phantom images")

@@ -1,11 +1,11 @@
 """Parallel computation on threads, with results in order."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 
-def in_order(make: Callable, items: Iterable, workers: int) -> Iterator:
+def in_order(make: Callable, items: Iterable, workers: int) -> Generator:
     """Call ``make`` with each item on several threads, and yield the results in order.
 
     Threads are enough: NumPy and Pillow release the interpreter while they work on an array. Only a

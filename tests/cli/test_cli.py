@@ -47,7 +47,7 @@ def test_train_options_default_to_the_recipe():
 
 
 def test_recipes_are_listed_and_shown_with_their_changes():
-    assert "rr_vit_64_as_published" in xraylab("recipes")
+    assert "rr_vit_64_published" in xraylab("recipes")
     text = xraylab("recipes", "dbct_224_tuned")
     for words in ("xraylab train dbct_224_tuned", "decay_exclusions", "False", "True", "pham2026"):
         assert words in text
@@ -76,7 +76,7 @@ def test_options_override_a_recipe(requested, image_file, tmp_path):
     assert (recipe.model, recipe.data, recipe.size) == ("rr_vit", str(image_file), 16)
     assert recipe.label_names == tuple(LABELS.split(","))
     assert recipe.ema == 0.9
-    assert recipe.augmentation == {"presets": "images", "rotate": 2}
+    assert recipe.augmentation == {"presets": "cxr", "rotate": 2}
     assert recipe.loss == "asymmetric"
 
 
@@ -108,7 +108,7 @@ def test_evaluate_prints_scores_baselines_and_intervals(run):
         (("train", "rr_vit", "--loss", "asymetric", "--out", "x"), "id you mean 'asymmetric"),
         (("recipes", "dbct_64"), "id you mean 'dbct_64_tuned"),
         (("train", "rr_vit", "--set", "lss=a", "--out", "x"), "id you mean 'loss"),
-        (("train", "rr_vit", "--set", "augmentation.presets=image", "--out", "x"), "images"),
+        (("train", "rr_vit", "--set", "augmentation.presets=slide", "--out", "x"), "slides"),
         (("bench", "rr_vti"), "rr_vti"),
     ],
 )

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from xraylab.data import load
-from xraylab.data.name_lists import VAL_FRACTION, chestmnist_splits
-from xraylab.data.nih14 import read_entries
+from xraylab.data.nih14 import VAL_FRACTION, read_entries, split_by_lists
 from xraylab.data.tables import hash_fraction
 from xraylab.findings import FINDINGS
 
@@ -316,7 +315,7 @@ def test_real_labels_agree_with_chestmnist(real_images):
         for name, finding, *_ in list(csv.reader(stream))[1:]:
             boxed[row_of[name], names_of_boxes[finding]] = 1
     patients = dict(zip(images, table["patient"].tolist(), strict=True))
-    splits = chestmnist_splits(real_images, None, patients)
+    splits = split_by_lists(real_images, "chestmnist", None, patients)
     added = 0
     with np.load(real_images / "chestmnist_all_labels.npz") as published:
         for split, expected in (("train", 78_468), ("val", 11_219), ("test", 22_433)):

@@ -9,7 +9,7 @@ from xraylab.io import ResumableArrays, cached_arrays
 from xraylab.io.resumable import COUNTER
 
 PLAN = {"seed": 1}
-LAYOUT = {"a.npy": (np.dtype(np.uint8), (2, 3)), "b.npy": (np.dtype(np.float32), ())}
+LAYOUT = {"a.npy": np.dtype((np.uint8, (2, 3))), "b.npy": np.dtype(np.float32)}
 ROWS = np.arange(60, dtype=np.uint8).reshape(10, 2, 3)
 
 

@@ -36,7 +36,7 @@ def augmented(images, **changes):
     return augmentation.make("none", **changes)(images, labels, seed=1)[0]
 
 
-@pytest.mark.parametrize("presets", [*augmentation.PRESETS, "images+mixup", "slides + cutmix"])
+@pytest.mark.parametrize("presets", [*augmentation.PRESETS, "cxr+mixup", "slides + cutmix"])
 def test_presets_keep_shape_type_and_range(presets):
     images, labels = make_batch()
     augment = augmentation.make(presets)
@@ -54,17 +54,17 @@ def test_presets_keep_shape_type_and_range(presets):
 def test_layers_are_keras_layers_in_order():
     kinds = [type(layer).__name__ for layer in augmentation.make("slides+mixup").layers]
     assert kinds == ["RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "MixUp"]
-    kinds = {type(layer).__name__ for layer in augmentation.build("images")}
+    kinds = {type(layer).__name__ for layer in augmentation.build("cxr")}
     assert "RandomFlip" not in kinds and len(kinds) == 5
-    assert augmentation.build("images", rotate=0, zoom=0, translate=0, brightness=0)[0].name
+    assert augmentation.build("cxr", rotate=0, zoom=0, translate=0, brightness=0)[0].name
 
 
 def test_the_same_seed_gives_the_same_batch_whatever_came_before():
     images, labels = make_batch()
-    augment = augmentation.make("images+mixup", randaugment=5.0)
+    augment = augmentation.make("cxr+mixup", randaugment=5.0)
     first = augment(images, labels, 7)
     other = augment(images, labels, 8)
-    again = augmentation.make("images+mixup", randaugment=5.0)(images, labels, 7)
+    again = augmentation.make("cxr+mixup", randaugment=5.0)(images, labels, 7)
     for a, b in ((first, again), (first, augment(images, labels, 7))):
         np.testing.assert_array_equal(a[0], b[0])
         np.testing.assert_array_equal(a[1], b[1])
@@ -116,7 +116,7 @@ def test_half_of_the_images_are_mirrored_and_none_upside_down():
 
 def test_the_images_preset_never_mirrors():
     labels = np.zeros((400, 1), np.float32)
-    made, _ = augmentation.make("images")(images_of(disc=(0, 24)), labels, 1)
+    made, _ = augmentation.make("cxr")(images_of(disc=(0, 24)), labels, 1)
     assert offsets(made > 0.5)[:, 1].min() > 10
 
 
@@ -187,7 +187,7 @@ def test_other_keras_layers_can_be_added():
 def test_a_half_precision_policy_does_not_reach_the_images():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        augment = augmentation.make("images+mixup+cutmix", flip=True, randaugment=5.0)
+        augment = augmentation.make("cxr+mixup+cutmix", flip=True, randaugment=5.0)
         images, labels = make_batch()
         assert augment(images, labels, 0)[0].dtype == np.float32
     finally:
@@ -197,12 +197,12 @@ def test_a_half_precision_policy_does_not_reach_the_images():
 @pytest.mark.parametrize(
     ("presets", "changes", "message"),
     [
-        ("image", {}, "Did you mean 'images'"),
-        ("images", {"rotat": 5}, "Did you mean 'rotate'"),
-        ("images", {"rotate": 181}, "rotate is out of range. Expected: a number from 0 to 180"),
-        ("images", {"zoom": -0.1}, "zoom is out of range"),
-        ("images", {"translate": float("nan")}, "translate is out of range"),
-        ("images", {"mixup": "0.2"}, "mixup is out of range"),
+        ("slide", {}, "Did you mean 'slides'"),
+        ("cxr", {"rotat": 5}, "Did you mean 'rotate'"),
+        ("cxr", {"rotate": 181}, "rotate is out of range. Expected: a number from 0 to 180"),
+        ("cxr", {"zoom": -0.1}, "zoom is out of range"),
+        ("cxr", {"translate": float("nan")}, "translate is out of range"),
+        ("cxr", {"mixup": "0.2"}, "mixup is out of range"),
     ],
 )
 def test_invalid_arguments(presets, changes, message):
@@ -212,7 +212,7 @@ def test_invalid_arguments(presets, changes, message):
 
 def test_invalid_seed():
     with pytest.raises(ValueError, match="seed"):
-        augmentation.make("images")(*make_batch(), seed=-1)
+        augmentation.make("cxr")(*make_batch(), seed=-1)
 
 
 @pytest.mark.skipif(not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-all runs it")

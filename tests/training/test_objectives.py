@@ -233,7 +233,7 @@ def test_a_teacher_predicts_once_unless_images_are_augmented(
     assert sum(counts) == 96
     assert np.load(run.path / "teacher.npy").shape == (96, 3)
     counts.clear()
-    augmented = recipe.replace(augmentation={"presets": "images"})
+    augmented = recipe.replace(augmentation={"presets": "cxr"})
     run = training.fit(augmented, tmp_path / "augmented", progress=False)
     assert 2 * 96 <= sum(counts) <= 2 * 96 + 32  # Keras reads two batches to learn their shapes
     assert not (run.path / "teacher.npy").exists()
@@ -396,7 +396,7 @@ def test_a_pre_trained_encoder_is_no_teacher(pretrained):
     with pytest.raises(ValueError, match="predicts no labels"):
         load_teacher(pretrained.path, LABELS, 16)
     with pytest.raises(ValueError, match="no augmentation with masked reconstruction"):
-        pretrained.recipe.replace(augmentation={"presets": "images"})
+        pretrained.recipe.replace(augmentation={"presets": "cxr"})
 
 
 def test_public_weights_need_the_trained_outputs(public_teacher):

@@ -12,7 +12,7 @@ def test_every_row_of_the_sources_has_two_versions():
     stems = [f"{model}_{size}" for model in (*slides, "hybrid_rr_vit") for size in (64, 128, 224)]
     stems += [f"efficientvit_m5{part}_224" for part in ("", "_mxa", "_mxa_kd")]
     for stem in stems:
-        published = recipes.get(f"{stem}_as_published")
+        published = recipes.get(f"{stem}_published")
         tuned = recipes.get(f"{stem}_tuned")
         assert tuned.parent == published.name
         assert published.parent is None
@@ -24,7 +24,7 @@ def test_every_row_of_the_sources_has_two_versions():
 
 
 def test_published_recipes_follow_their_sources():
-    published = recipes.get("efficientvit_m5_mxa_kd_224_as_published").recipe
+    published = recipes.get("efficientvit_m5_mxa_kd_224_published").recipe
     assert (published.batch_size, published.epochs, published.weight_decay) == (512, 50, 0.025)
     assert (published.learning_rate, published.final_learning_rate) == (1e-3, 1e-5)
     assert (published.warmup * 50, published.cooldown * 50) == (5, 10)
@@ -34,8 +34,8 @@ def test_published_recipes_follow_their_sources():
     assert published.model_options["arrangement"] == "authors"
     (layer,) = augmentation.build(**published.augmentation)
     assert layer.magnitude == 5
-    assert recipes.get("dbct_64_as_published").recipe.loss == "binary_focal_crossentropy"
-    slides = augmentation.build(**recipes.get("rr_vit_64_as_published").recipe.augmentation)
+    assert recipes.get("dbct_64_published").recipe.loss == "binary_focal_crossentropy"
+    slides = augmentation.build(**recipes.get("rr_vit_64_published").recipe.augmentation)
     kinds = [type(layer).__name__ for layer in slides]
     assert kinds == ["RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation"]
 
@@ -46,7 +46,7 @@ def test_every_recipe_is_complete(name):
     spec(named.recipe.model)
     if named.recipe.augmentation:
         kinds = {type(layer).__name__ for layer in augmentation.build(**named.recipe.augmentation)}
-        assert name.endswith("_as_published") or "RandomFlip" not in kinds
+        assert name.endswith("_published") or "RandomFlip" not in kinds
     assert Recipe.from_dict(named.recipe.to_dict()) == named.recipe
     text = named.describe()
     for words in (named.command, named.source, "Cost of training", "Expected score"):
@@ -71,7 +71,7 @@ def test_overriding():
         recipe, ["epochs=3", "ema=null", "augmentation.rotate=2", "loss=binary_focal_crossentropy"]
     )
     assert (changed.epochs, changed.ema, changed.loss) == (3, None, "binary_focal_crossentropy")
-    assert changed.augmentation == {"presets": "images", "rotate": 2}
+    assert changed.augmentation == {"presets": "cxr", "rotate": 2}
     same = changed.replace(
         epochs=30, ema=0.999, loss="asymmetric", augmentation=recipe.augmentation
     )

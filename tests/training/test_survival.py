@@ -114,7 +114,7 @@ def kill_at(moments, recipe, tmp_path, begin):
     return caught
 
 
-RANDOM_PARTS = {"augmentation": {"presets": "images"}, "ema": 0.9}
+RANDOM_PARTS = {"augmentation": {"presets": "cxr"}, "ema": 0.9}
 
 
 @on_tensorflow

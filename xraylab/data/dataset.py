@@ -7,17 +7,17 @@ import keras
 import numpy as np
 
 from xraylab.arguments import MAX_SEED, require_int
-from xraylab.data.batches import epoch_order, take
-from xraylab.data.split import Split
+from xraylab.data.split import Split, epoch_order, take
 
 
 class SplitDataset(keras.utils.PyDataset):
     """Batches of a split for ``Model.fit``, ``evaluate`` and ``predict``, on every backend.
 
     The images of a batch and their augmentation depend on ``(seed, epoch, index)`` alone.
-    ``Model.fit`` and ``evaluate`` raise ``epoch`` by one at the end of an epoch. ``Model.fit`` also
-    shuffles the order of the batches of any ``PyDataset``, unless it is called with
-    ``shuffle=False``.
+    ``Model.fit`` and ``evaluate`` raise ``epoch`` by one at the end of an epoch. (On JAX, Keras
+    reads a batch to build a new model, so that a dataset of one batch is counted once too often.)
+    ``Model.fit`` also shuffles the order of the batches of any ``PyDataset``, unless it is called
+    with ``shuffle=False``.
 
     Shapes:
         dataset[index]: images (batch, size, size, 1) float32 in [0, 1], labels (batch, num_labels)
@@ -59,7 +59,7 @@ class SplitDataset(keras.utils.PyDataset):
         full, remainder = divmod(len(split), batch_size)
         self.batches_per_epoch = full + bool(remainder and not drop_remainder)
         self.start = require_int("start", start, 0, self.batches_per_epoch)
-        self._served = 0
+        self._served: int | None = None  # batches since the epoch began
         self._order: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
@@ -68,7 +68,8 @@ class SplitDataset(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= index < len(self):
             raise IndexError(f"Batch {index} does not exist. Expected: 0 to {len(self) - 1}.")
-        self._served += 1
+        if self._served is not None:
+            self._served += 1
         epoch, number = self.epoch, self.start + index
         rows = slice(number * self.batch_size, (number + 1) * self.batch_size)
         images, labels = take(self.split, self._order_of(epoch)[rows] if self.shuffle else rows)
@@ -88,7 +89,8 @@ class SplitDataset(keras.utils.PyDataset):
         self._served = 0
 
     def on_epoch_end(self) -> None:
-        """Count the epoch, if all of its batches were served."""
-        # Keras calls this before the first epoch, too, after reading the first batches.
-        if self._served >= len(self) > 0:
-            self.epoch, self.start, self._served = self.epoch + 1, 0, 0
+        """Count the epoch, if it has begun and all of its batches were served."""
+        # Keras calls this before the first epoch, too, on TensorFlow after reading two batches.
+        if self._served is not None and self._served >= len(self) > 0:
+            self.epoch, self.start = self.epoch + 1, 0
+        self._served = None

@@ -1,15 +1,14 @@
 """Downloads that resume, and take their final name only when complete and verified.
 
-The bytes received so far are in ``<name>.part``, beside a note (``<name>.part.json``) of the file's
-version, so that an interrupted download resumes where it stopped.
+The bytes received so far are in ``<name>.part``, to which an interrupted download appends. Whether
+they belong to the same version of the file is decided by the checksum at the end.
 """
 
-import contextlib
 import os
-import re
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from xraylab import io
 from xraylab.data.errors import DataError
@@ -25,6 +24,7 @@ TIMEOUT = (15.0, 60.0)
 
 _CHUNK = 1 << 16  # at most this much is lost when a connection breaks
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
+_BY_HAND = "Open the address in a browser (a log-in may be required), and pass the file's path"
 
 
 class _TryAgainError(Exception):
@@ -33,14 +33,6 @@ class _TryAgainError(Exception):
     def __init__(self, reason: str, wait: float | None = None):
         super().__init__(reason)
         self.wait = wait
-
-
-class _Note(NamedTuple):
-    """The version of the file to which a part belongs."""
-
-    url: str
-    validator: str | None  # a strong ETag, or else Last-Modified: what If-Range may carry
-    total: int | None
 
 
 def fetch(url: str, destination: Path, md5: str, *, progress: bool = True) -> Path:
@@ -64,166 +56,116 @@ def fetch(url: str, destination: Path, md5: str, *, progress: bool = True) -> Pa
     """
     io.make_folder(destination.parent, mode=0o700)
     lock = destination.with_name(f".{destination.name}.lock")
+    part, aside = (destination.with_name(destination.name + end) for end in (".part", ".set-aside"))
     message = f"another process is downloading {destination}; waiting for it" if progress else ""
     with io.wrap_os_error(destination, f"downloading {url}"), io.lock(lock, message=message):
         if not (destination.exists() and io.md5(destination, progress) == md5):
-            _Download(url, destination, md5, progress).run()
+            problem = f"Download of {url} to {destination} failed"
+            fail = partial(DataError, problem, f"the file with MD5 checksum {md5}")
+            _complete(part, url, md5, progress, fail)
+            if destination.exists():
+                destination.replace(aside)
+            part.replace(destination)
     return destination
 
 
-class _Download:
-    """One download: its arguments, and the files beside the destination."""
-
-    def __init__(self, url: str, destination: Path, md5: str, progress: bool):
-        self.url, self.destination, self.md5, self.progress = url, destination, md5, progress
-        self.part, self.note, self.aside = (
-            destination.with_name(destination.name + ending)
-            for ending in (".part", ".part.json", ".set-aside")
-        )
-
-    def run(self) -> None:
-        """Transfer and verify the file, then give it its name."""
-        self._transfer_with_retries()
-        if self.destination.exists():
-            self.destination.replace(self.aside)
-        self.part.replace(self.destination)
-        self.note.unlink(missing_ok=True)
-
-    def _error(self, received: str, advice: str) -> DataError:
-        problem = f"Download of {self.url} to {self.destination} failed"
-        return DataError(problem, f"the file with MD5 checksum {self.md5}", received, advice)
-
-    def _bytes_received(self) -> int:
-        return self.part.stat().st_size if self.part.exists() else 0
-
-    def _drop_part(self) -> None:
-        self.part.unlink(missing_ok=True)
-        self.note.unlink(missing_ok=True)
-
-    def _start_over(self, reason: str) -> _TryAgainError:
-        self._drop_part()
-        return _TryAgainError(f"{reason}, so it starts over", 0.0)
-
-    def _transfer_with_retries(self) -> None:
-        """Transfer until the part is complete, trying again as long as new bytes arrive."""
-        failures, furthest = 0, self._bytes_received()
-        while True:
-            try:
-                return self._transfer()
-            except _TryAgainError as problem:
-                received = self._bytes_received()
-                # Only bytes never reached before count: a server that starts over each time and
-                # breaks off half-way must not cause an endless loop.
-                failures = 1 if received > furthest else failures + 1
-                furthest = max(received, furthest)
-                wait = min(2.0**failures, 30.0) if problem.wait is None else problem.wait
-                stop = f"{failures} times in a row" if failures >= TRIES else ""
-                if not stop and wait > MAX_WAIT:
-                    stop = f"and the server requests a wait of {wait:.0f} s"
-                if stop:
-                    stored = f"{io.format_bytes(received)} are stored in {self.part}"
-                    advice = "Check the network and try again later: it resumes where it stopped"
-                    raise self._error(f"{problem}, {stop}; {stored}", advice) from problem
-                time.sleep(wait)
-
-    def _transfer(self) -> None:
-        """Request and append what is missing, and verify the part."""
-        note, offset = self._read_note(), self._bytes_received()
-        # A complete part: an earlier run was stopped between the last byte and the verification.
-        if note is None or offset != note.total:
-            offset = self._request(note, offset)
-        md5 = io.md5(self.part, self.progress)
-        if md5 != self.md5:
-            size = io.format_bytes(self._bytes_received())
-            received = f"{size} with MD5 checksum {md5}, which were removed"
-            if offset:  # the file may have changed between the two transfers
-                raise self._start_over(received)
-            self._drop_part()
-            raise self._error(received, "Fetch it with a browser, and pass the file's path")
-
-    def _request(self, note: _Note | None, offset: int) -> int:
-        """Append what the server sends to the part; return its first byte."""
-        import requests
-
-        # Without "identity" a server may compress, and lengths would not be those of the file.
-        headers = {"Accept-Encoding": "identity", "User-Agent": "xraylab"}
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
-            if note.validator:
-                headers["If-Range"] = note.validator
-        name = self.destination.name
+def _complete(
+    part: Path, url: str, md5: str, progress: bool, fail: Callable[[str, str], DataError]
+) -> None:
+    """Transfer and verify a part, trying again as long as new bytes arrive."""
+    failures, furthest = 0, _size(part)
+    while True:
         try:
-            options = {"headers": headers, "stream": True, "timeout": TIMEOUT}
-            with requests.get(self.url, **options) as response:
-                note, offset = self._accept(response, note, offset)
-                missing = (note.total or 0) - offset
-                io.require_free_disk(self.part.parent, missing, f"downloading {name}")
-                with (
-                    self.part.open("ab") as stream,
-                    io.byte_bar(name, note.total, self.progress, offset) as bar,
-                ):
-                    for chunk in response.iter_content(_CHUNK):
-                        stream.write(chunk)
-                        bar.update(len(chunk))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-        except requests.RequestException as error:
-            reason = f"the connection failed ({_innermost(error)})"
-            if isinstance(error, ValueError):  # no address
-                raise self._error(reason, "Check the address") from error
-            raise _TryAgainError(reason) from error
-        received = self._bytes_received()
-        if received < (note.total or 0):
-            raise _TryAgainError(f"the connection ended after {received:,} of {note.total:,} bytes")
-        return offset
-
-    def _accept(self, response, note: _Note | None, offset: int) -> tuple[_Note, int]:
-        """Check status line and headers; return the version that is sent and its first byte."""
-        status, headers = response.status_code, response.headers
-        reason = f"HTTP status {status} {response.reason}"
-        if status in _BUSY:
-            # A date is ignored: then the usual pauses apply.
-            wait = headers.get("Retry-After", "")
-            raise _TryAgainError(reason, float(wait) if wait.isdigit() else None)
-        if status == 416 and offset:
-            raise self._start_over(f"{reason}: the part did not fit the file")
-        advice = (
-            "Open the address in a browser (a log-in may be required), and pass the file's path"
-        )
-        if status not in (200, 206):
-            raise self._error(reason, advice)
-        if headers.get("Content-Type", "").startswith("text/html"):
-            # Checked before the part is touched: a log-in page must not cost the bytes received.
-            raise self._error("a web page; nothing was written", advice)
-        if status == 206:
-            content_range = headers.get("Content-Range", "")
-            given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range.strip())
-            if note is not None and given and int(given[1]) == offset:
-                total = note.total if given[2] == "*" else int(given[2])
-                if note.total in (None, total):
-                    return note._replace(total=total), offset
-            raise self._start_over(f"{reason} has the wrong Content-Range {content_range!r}")
-        length, etag = headers.get("Content-Length", ""), headers.get("ETag", "")
-        # 200 to a range request: the server supports no ranges, or its file has changed.
-        self._drop_part()
-        strong = etag if not etag.startswith("W/") else ""
-        validator = strong or headers.get("Last-Modified")
-        note = _Note(self.url, validator, int(length) if length.isdigit() else None)
-        io.write_json(self.note, note)
-        return note, 0
-
-    def _read_note(self) -> _Note | None:
-        """Return the note beside a part, or None (and no part) where it cannot be resumed."""
-        received = self._bytes_received()
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            note = _Note(**io.read_json(self.note))
-            if note.url == self.url and received <= (note.total or received):
-                return note
-        self._drop_part()
-        return None
+            offset = _append(part, url, progress, fail)
+            if (received := io.md5(part, progress)) == md5:
+                return
+            removed = f"{io.format_bytes(_size(part))} with MD5 checksum {received}, removed again"
+            part.unlink()
+            if not offset:
+                raise fail(removed, "Fetch it with a browser, and pass the file's path")
+            # The file may have changed between two transfers.
+            raise _TryAgainError(f"{removed}, so it starts over", 0.0)
+        except _TryAgainError as problem:
+            received = _size(part)
+            # Only bytes never reached before count: a server that starts over each time and breaks
+            # off half-way must not cause an endless loop.
+            failures = 1 if received > furthest else failures + 1
+            furthest = max(received, furthest)
+            wait = min(2.0**failures, 30.0) if problem.wait is None else problem.wait
+            stop = f"{failures} times in a row" if failures >= TRIES else ""
+            if not stop and wait > MAX_WAIT:
+                stop = f"and the server requests a wait of {wait:.0f} s"
+            if stop:
+                stored = f"{io.format_bytes(received)} are stored in {part}"
+                advice = "Check the network and try again later: it resumes where it stopped"
+                raise fail(f"{problem}, {stop}; {stored}", advice) from problem
+            time.sleep(wait)
 
 
-def _innermost(error: Exception) -> str:
+def _append(part: Path, url: str, progress: bool, fail: Callable[[str, str], DataError]) -> int:
+    """Append what the server sends to a part; return the first byte's position in the file."""
+    import requests
+
+    offset, name = _size(part), part.stem
+    # Without "identity" a server may compress, and lengths would not be those of the file.
+    headers = {"Accept-Encoding": "identity", "User-Agent": "xraylab"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            if response.status_code == 416 and offset:
+                return offset  # the part is complete, or too long: its checksum decides
+            _check(response, fail)
+            given = response.headers.get("Content-Range", "")
+            if response.status_code == 206 and not (
+                offset and given.startswith(f"bytes {offset}-")
+            ):
+                part.unlink(missing_ok=True)
+                reason = f"HTTP status 206 has the wrong Content-Range {given!r}"
+                raise _TryAgainError(f"{reason}, so it starts over", 0.0)
+            if response.status_code == 200:  # the whole file, also where a range was requested
+                part.unlink(missing_ok=True)
+                offset = 0
+            length = response.headers.get("Content-Length", "")
+            total = offset + int(length) if length.isdigit() else None
+            io.require_free_disk(part.parent, (total or 0) - offset, f"downloading {name}")
+            bar = io.byte_bar(name, total, progress, offset)
+            with part.open("ab") as stream, bar:
+                for chunk in response.iter_content(_CHUNK):
+                    stream.write(chunk)
+                    bar.update(len(chunk))
+                stream.flush()
+                os.fsync(stream.fileno())
+    except requests.RequestException as error:
+        reason = f"the connection failed ({_innermost(error)})"
+        if isinstance(error, ValueError):  # no address
+            raise fail(reason, "Check the address") from error
+        raise _TryAgainError(reason) from error
+    if total and _size(part) < total:
+        raise _TryAgainError(f"the connection ended after {_size(part):,} of {total:,} bytes")
+    return offset
+
+
+def _check(response, fail: Callable[[str, str], DataError]) -> None:
+    """Raise an error unless the server sends the file, or a part of it."""
+    status, headers = response.status_code, response.headers
+    reason = f"HTTP status {status} {response.reason}"
+    if status in _BUSY:
+        # A date is ignored: then the usual pauses apply.
+        wait = headers.get("Retry-After", "")
+        raise _TryAgainError(reason, float(wait) if wait.isdigit() else None)
+    if status not in (200, 206):
+        raise fail(reason, _BY_HAND)
+    if headers.get("Content-Type", "").startswith("text/html"):
+        # Checked before the part is touched: a log-in page must not cost the bytes received.
+        raise fail("a web page; nothing was written", _BY_HAND)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _innermost(error: BaseException) -> str:
     """Describe the innermost cause of a network error: the outer ones only wrap it."""
     while isinstance(inner := error.__cause__ or error.__context__, Exception):
         error = inner

@@ -16,12 +16,10 @@ from xraylab.data.npz import check_label_names
 VAL_FRACTION, TEST_FRACTION = 0.1, 0.2
 """Fractions of the patients (or images) that validate and test, without a split column."""
 
-_SPLITS = dict.fromkeys(("train", "training"), "train")
+_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 _SPLITS |= dict.fromkeys(("val", "valid", "validation"), "val")
-_SPLITS |= dict.fromkeys(("test", "testing"), "test")
-_VALUES = dict.fromkeys(("0", "0.0", "false", "no"), 0.0)
+_VALUES = {"0": 0.0, "0.0": 0.0, "false": 0.0, "no": 0.0, "": np.nan, "nan": np.nan}
 _VALUES |= dict.fromkeys(("1", "1.0", "true", "yes"), 1.0)
-_VALUES |= dict.fromkeys(("", "nan"), np.nan)
 
 
 def list_folder(
@@ -63,16 +61,16 @@ def list_folder(
         ValueError: if an argument is wrong.
         DataError: if a file is not as described, or a patient is in two splits.
     """
-    for name, value in (("root", root), ("label_names", label_names)):
-        if value is None:
-            example = 'data.load("folder", root="images", label_names=["effusion", "mass"])'
-            raise invalid_argument(name, f"a value, as in {example}", "None")
+    if root is None or label_names is None:
+        example = 'data.load("folder", root="images", label_names=["effusion", "mass"])'
+        name = "root" if root is None else "label_names"
+        raise invalid_argument(name, f"a value, as in {example}", "None")
     label_names = check_label_names(label_names)
     root = Path(root).expanduser()
     path = root / table
     label_columns = label_names if label_column is None else (label_column,)
-    others = [column for column in (patient_column, split_column) if column is not None]
-    rows = tables.read_table(path, dict.fromkeys((image_column, *label_columns, *others)))
+    columns = (image_column, *label_columns, patient_column, split_column)
+    rows = tables.read_table(path, [*dict.fromkeys(filter(None, columns))])
     tables.require_unique(path, rows[image_column])
     patients = rows[patient_column or image_column]
     if split_column is None:
@@ -96,14 +94,12 @@ def list_folder(
 
 def _named_labels(path: Path, cells: pd.Series, label_names: tuple[str, ...]) -> pd.DataFrame:
     """Return the labels from one column of names with ``|`` between them."""
-    names = cells.str.split("|").explode().str.strip()
-    known = names.unique()
+    present = cells.str.get_dummies().rename(columns=str.strip).T.groupby(level=0).max().T
     for name in label_names:
-        if name not in known:
-            expected = f"one of {', '.join(sorted(known)[:20])}"
+        if name not in present:
+            expected = f"one of {', '.join(present.columns[:20])}"
             raise DataError(f"{path} has no label {name!r} (argument label_names)", expected, name)
-    found = {name: (names == name).groupby(level=0, sort=False).any() for name in label_names}
-    return pd.DataFrame(found)
+    return present[list(label_names)]
 
 
 def _split_by_hash(patient: str) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,25 +77,40 @@ def decode_images(
     plan["sha256_of_files"] = _digest(paths, root, progress)
     key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     folder = folder.with_name(f"{folder.name}-{size}px-{key}")
-    layout = {
-        "readable.npy": (np.dtype(np.bool_), ()),
-        "images.npy": (np.dtype(np.uint8), (size, size)),
-        "problems.npy": (_PROBLEM, ()),
-    }
+    images_type = np.dtype((np.uint8, (size, size)))
+    layout = {"readable.npy": np.dtype(bool), "images.npy": images_type, "problems.npy": _PROBLEM}
 
     def decode(first: int) -> dict[str, np.ndarray]:
-        return _batch(paths[first : first + _BATCH], first, size, square)
+        """Decode a few files; return the rows by the names of the array files."""
+        images, problems = [], []
+        some = paths[first : first + _BATCH]
+        readable = np.ones(len(some), bool)
+        for index, path in enumerate(some):
+            try:
+                with wrap_os_error(path, "reading an image"):
+                    images.append(read_image(path, size, square))
+            except UnreadableImage as error:
+                problems.append((first + index, str(error)))
+                readable[index] = False
+        rows = np.array(images, np.uint8).reshape(-1, size, size)
+        columns = (readable, rows, np.array(problems, _PROBLEM))
+        return dict(zip(layout, columns, strict=True))
 
-    def batches(start: int) -> Iterator[dict[str, np.ndarray]]:
+    def batches(start: int) -> Generator[dict[str, np.ndarray]]:
         return in_order(decode, range(start, len(paths), _BATCH), workers or os.cpu_count() or 1)
 
-    what = "decoding images"
     arrays, sums = cached_arrays(
-        folder, plan, layout, batches, count=len(paths), description=what, progress=progress
+        folder,
+        plan,
+        layout,
+        batches,
+        count=len(paths),
+        description="decoding images",
+        progress=progress,
     )
-    problems = {int(row["index"]): str(row["reason"]) for row in arrays["problems.npy"]}
-    readable = np.array(arrays["readable.npy"])
-    return DecodedImages(arrays["images.npy"], readable, problems, sums["images.npy"], folder)
+    readable, images, problems = arrays.values()
+    reasons = {int(row["index"]): str(row["reason"]) for row in problems}
+    return DecodedImages(images, np.array(readable), reasons, sums["images.npy"], folder)
 
 
 def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
@@ -107,21 +122,3 @@ def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
         name = os.path.relpath(path, root)
         digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
-
-
-def _batch(paths: Sequence[Path], start: int, size: int, square: str) -> dict[str, np.ndarray]:
-    """Decode a few files; return the rows by the names of the array files."""
-    images, problems = np.empty((len(paths), size, size), np.uint8), []
-    readable = np.ones(len(paths), bool)
-    for index, path in enumerate(paths):
-        try:
-            with wrap_os_error(path, "reading an image"):
-                images[index] = read_image(path, size, square)
-        except UnreadableImage as error:
-            problems.append((start + index, str(error)))
-            readable[index] = False
-    return {
-        "readable.npy": readable,
-        "images.npy": images[readable],
-        "problems.npy": np.array(problems, _PROBLEM),
-    }

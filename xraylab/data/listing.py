@@ -73,19 +73,18 @@ def load_listing(
         OSError: if the cache cannot be written.
     """
     what = f"images of the {split} split"
-    names, there = listing.table["image"], np.array([path is not None for path in listing.paths])
+    names = listing.table["image"]
+    rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], int)
+    missing = np.delete(names, rows)
     if not len(names):
         raise DataError(f"{listing.root} has no {what}", f"tables that list {what}", "none")
-    rows, missing = np.flatnonzero(there), names[~there]
-    paths = [path for path in listing.paths if path is not None]
     if not len(rows):
         expected, advice = f"files of the {len(missing):,} {what}", "Pass their folder as root=…"
         received = f"none of them, such as {missing[0]}"
         raise DataError(f"{listing.root} lacks files", expected, received, advice)
     if num_images is not None:
-        part = evenly_spaced(len(rows), num_images, seed, split)
-        rows, paths = rows[part], paths[part]
-    folder = cache_dir / "images" / f"{source}-{split}"
+        rows = rows[evenly_spaced(len(rows), num_images, seed, split)]
+    paths, folder = [listing.paths[row] for row in rows], cache_dir / "images" / f"{source}-{split}"
     decoded = decode_images(paths, root=listing.root, folder=folder, **decoding)
     unreadable = {str(names[rows[index]]): why for index, why in decoded.problems.items()}
     path = decoded.folder / "report.json"
@@ -94,17 +93,17 @@ def load_listing(
         write_json(path, report | {"missing": missing, "unreadable": unreadable})
         kinds = [(missing, "have no file"), (unreadable, "cannot be read")]
         left_out = " and ".join(f"{len(some):,} {why}" for some, why in kinds if len(some))
-        warnings.warn(
-            f"{listing.root}: of the {len(names):,} {what} {left_out}; they are left out. {path} "
-            "lists them",
-            stacklevel=3,  # the caller of load
-        )
+        text = f"{listing.root}: of the {len(names):,} {what} {left_out}; they are left out."
+        warnings.warn(f"{text} {path} lists them", stacklevel=3)  # names the caller of load
     if not len(decoded.images):
         received = f"{len(unreadable):,} that cannot, such as {next(iter(unreadable.items()))}"
         raise DataError(f"{listing.root} is damaged", f"{what} to read", received, f"See {path}")
     rows = rows[decoded.readable]
-    labels = listing.labels[rows]
-    boxes = None if listing.boxes is None else select_boxes(listing.boxes, rows)
+    labels, boxes = listing.labels[rows], listing.boxes
+    boxes = None if boxes is None else select_boxes(boxes, rows)
+    digest = hashlib.sha256(decoded.sha256.encode())
+    for array in (labels, boxes):
+        digest.update(b"none" if array is None else f"{array.shape}".encode() + array.tobytes())
     return Split(
         decoded.images,
         labels,
@@ -113,17 +112,9 @@ def load_listing(
         label_names=listing.label_names,
         boxes=boxes,
         table=listing.table[rows],
-        fingerprint=_fingerprint(decoded.sha256, labels, boxes),
+        fingerprint=digest.hexdigest(),
         path=listing.root.absolute(),
     )
-
-
-def _fingerprint(images: str, *arrays: np.ndarray | None) -> str:
-    """Compute a digest of the images' own digest, the labels and the boxes."""
-    digest = hashlib.sha256(images.encode())
-    for array in arrays:
-        digest.update(b"none" if array is None else f"{array.shape}".encode() + array.tobytes())
-    return digest.hexdigest()
 
 
 def image_path(folder: Path, name: str) -> Path | None:

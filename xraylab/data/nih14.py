@@ -1,20 +1,24 @@
 """NIH ChestX-ray14 from its own image files, tables and boxes."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from xraylab.arguments import invalid_argument, require_choice
 from xraylab.data import tables
-from xraylab.data.errors import DataError
+from xraylab.data.errors import DataError, reading
 from xraylab.data.listing import Listing, paths_by_stem
-from xraylab.data.name_lists import chestmnist_splits, official_splits
+from xraylab.data.split import SPLITS
 from xraylab.findings import FINDINGS
 from xraylab.phantom import BOX_DTYPE
 
 PROTOCOLS = ("official", "chestmnist")
 """Ways to split the images, see :func:`list_nih14`."""
+
+VAL_FRACTION = 0.1
+"""Fraction of the patients of NIH's training list that validate."""
 
 _ENTRIES = ("Data_Entry_2017*.csv", "Data_Entry_2017*.csv.gz")
 _BOXES = ("BBox_List_2017*.csv", "BBox_List_2017*.csv.gz")
@@ -72,18 +76,73 @@ def list_nih14(
     entries = tables.find_file(root, _ENTRIES, "NIH's table of images")
     images, labels, table = read_entries(entries)
     patients = dict(zip(images, table["patient"].tolist(), strict=True))
-    if protocol == "official":
-        splits = official_splits(root, patients)
-    else:
-        splits = chestmnist_splits(root, names, patients)
-    tables.require_one_split(
-        f"{root}, protocol {protocol}", map(patients.get, splits), splits.values()
-    )
+    splits = split_by_lists(root, protocol, names, patients)
+    subject, split_patients = f"{root}, protocol {protocol}", [patients[name] for name in splits]
+    tables.require_one_split(subject, split_patients, splits.values())
     rows = np.array([row for row, name in enumerate(images) if splits.get(name) == split], int)
     chosen = [images[row] for row in rows]
-    files = paths_by_stem(_folders(root))
+    parts = sorted(root.glob("images_[0-9]*"))
+    folders = [root, root / "images", *parts, *(part / "images" for part in parts)]
+    files = paths_by_stem([folder for folder in folders if folder.is_dir()])
     paths = [files.get(Path(name).stem) for name in chosen]
     return Listing(root, paths, labels[rows], FINDINGS, table[rows], read_boxes(root, chosen))
+
+
+def split_by_lists(
+    root: Path, protocol: str, names: str | None, patients: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the split of each image by lists of image names.
+
+    Args:
+        root: the folder with the lists.
+        protocol, names: as for :func:`list_nih14`.
+        patients: the patient of each image; other images are ignored.
+
+    Raises:
+        ValueError: if ``names`` is no such path.
+        DataError: if a list is missing or cannot be read, or an image is in two.
+    """
+    if protocol == "official":
+        kinds = {"train": "train_val", "test": "test"}
+        lists = {
+            split: tables.find_file(root, [f"*{kind}_list*.txt"], f"NIH's list of {split} images")
+            for split, kind in kinds.items()
+        }
+    else:
+        in_root = root / "chestmnist_all_labels.npz"
+        default = in_root if in_root.is_file() else root / "chestmnist_{split}.txt"
+        names = str(Path(names or default).expanduser())
+        if not names.endswith(".npz") and "{split}" not in names:
+            expected = "the path of an .npz file, or of three text files with {split} in it"
+            raise invalid_argument("names", expected, repr(names))
+        lists = {split: Path(names.replace("{split}", split)) for split in SPLITS}
+    splits: dict[str, str] = {}
+    for split, path in lists.items():
+        for name in _read_names(path, f"{split}_names"):
+            if name in patients and splits.setdefault(name, split) != split:
+                received = f"{name} in both {splits[name]} and {split}"
+                raise DataError(f"{names or root} overlap", "each image in one list", received)
+    if protocol == "official":
+        for name in [name for name, split in splits.items() if split == "train"]:
+            if tables.hash_fraction(patients[name]) < VAL_FRACTION:
+                splits[name] = "val"
+    return splits
+
+
+def _read_names(path: Path, key: str) -> list[str]:
+    """Read a list of names from a text file, or from an array in an ``.npz`` file."""
+    expected = f"a text file with an image name per line, or an .npz file with text in {key}"
+    with reading(path, expected, "Pass the path of the lists as names=…; nothing was unpickled"):
+        if path.suffix != ".npz":
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            return [line.strip() for line in lines if line.strip()]
+        with np.load(path, allow_pickle=False) as arrays:
+            if key not in arrays.files:
+                raise ValueError(f"no array {key}")
+            names = arrays[key]
+        if names.ndim != 1 or names.dtype.kind != "U":
+            raise ValueError(f"{key} has shape {names.shape} and dtype {names.dtype}")
+        return names.tolist()
 
 
 def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -103,10 +162,10 @@ def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     rows = tables.read_table(path, needed, ("Patient Age", "Patient Gender", "View Position"))
     images = rows["Image Index"].tolist()
     tables.require_unique(path, rows["Image Index"])
-    vectors = {_NO_FINDING: np.zeros(len(FINDINGS), np.float32)}
+    columns = np.arange(len(FINDINGS))
+    vectors = {_NO_FINDING: np.zeros(len(FINDINGS), bool)}
     for text in set(rows["Finding Labels"]) - vectors.keys():
-        present = [_finding(path, name) for name in text.split("|")]
-        vectors[text] = np.isin(np.arange(len(FINDINGS)), present)
+        vectors[text] = np.isin(columns, [_finding(path, name) for name in text.split("|")])
     table = tables.image_table(
         image=images,
         patient=rows["Patient ID"],
@@ -136,13 +195,6 @@ def _years(text: str) -> int:
     return int(digits) // {"M": 12, "D": 365}.get(text[-1], 1)
 
 
-def _folders(root: Path) -> list[Path]:
-    """Return the folders in which the images may lie."""
-    parts = sorted(root.glob("images_[0-9]*"))
-    folders = [root, root / "images", *parts, *(part / "images" for part in parts)]
-    return [folder for folder in folders if folder.is_dir()]
-
-
 def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
     """Return NIH's boxes in some images, or None where a folder has no list of boxes.
 
@@ -153,7 +205,7 @@ def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
     Raises:
         DataError: if the list cannot be read.
     """
-    if not any(path for pattern in _BOXES for path in root.glob(pattern)):
+    if not any([*root.glob(pattern)] for pattern in _BOXES):
         return None
     path = tables.find_file(root, _BOXES, "NIH's list of boxes")
     index = {name: i for i, name in enumerate(images)}

@@ -122,11 +122,8 @@ def _check_images(images: _Member, size: int | None) -> None:
     advice = "Scale the images to 0…255 and write them again as .astype(np.uint8)"
     images.require(dtype == np.uint8, "dtype uint8", f"dtype {dtype}", advice)
     square = len(shape) in (3, 4) and shape[1] == shape[2] > 0 and shape[3:] in ((), (1,))
-    expected, advice = (
-        "(n, size, size) or (n, size, size, 1)",
-        "Write square images, one grey channel",
-    )
-    images.require(square, expected, f"shape {shape}", advice)
+    expected = "(n, size, size) or (n, size, size, 1)"
+    images.require(square, expected, f"shape {shape}", "Write square images, one grey channel")
     advice = "Load another split, or write images into this one"
     images.require(shape[0] > 0, "at least one image", f"an empty split, shape {shape}", advice)
     advice = "Write the file again with np.ascontiguousarray(images)"
@@ -214,13 +211,8 @@ def _unpacked(
             path.unlink()
         io.make_folder(folder, mode=0o700)
         io.require_free_disk(folder, size, f"unpacking {member.key} of {member.path}")
-        with (
-            io.atomic_write(path) as target,
-            archive.open(member.info) as stream,
-            io.byte_bar(f"unpacking {member.key}", size, progress and size > 100 << 20) as bar,
-        ):
+        with io.atomic_write(path) as target, archive.open(member.info) as stream:
             # zipfile compares the checksum at the last byte, before the file gets its name.
-            while chunk := stream.read(1 << 20):
+            for chunk in io.read_chunks(stream, f"unpacking {member.key}", size, progress):
                 target.write(chunk)
-                bar.update(len(chunk))
         return np.load(path, mmap_mode="r", allow_pickle=False)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,14 +83,14 @@ def load_phantom(
     if not folder.exists():
         _images(facts, [0])  # the simulator checks its arguments before anything is written
     layout = {
-        "images.npy": (np.dtype(np.uint8), (size, size)),
-        "labels.npy": (np.dtype(np.uint8), (len(FINDINGS),)),
-        "boxes.npy": (phantom.BOX_DTYPE, ()),
-        "facts.npy": (phantom.FACT_DTYPE, ()),
+        "images.npy": np.dtype((np.uint8, (size, size))),
+        "labels.npy": np.dtype((np.uint8, (len(FINDINGS),))),
+        "boxes.npy": phantom.BOX_DTYPE,
+        "facts.npy": phantom.FACT_DTYPE,
     }
-    batches, what = partial(_batches, facts), f"simulating {split} images"
+    options = {"description": f"simulating {split} images", "progress": progress}
     arrays, sums = cached_arrays(
-        folder, facts, layout, batches, count=count, description=what, progress=progress
+        folder, facts, layout, partial(_batches, facts), count=count, **options
     )
     images, labels, boxes, table = arrays.values()
     # The records of runs hold digests in which the parameters have their former name.
@@ -159,7 +159,7 @@ def _batch_size(facts: Mapping[str, Any]) -> int:
     return max(1, min(_BATCH, _BATCH_PIXELS // facts["size"] ** 2))
 
 
-def _batches(facts: Mapping[str, Any], start: int) -> Iterator[dict[str, np.ndarray]]:
+def _batches(facts: Mapping[str, Any], start: int) -> Generator[dict[str, np.ndarray]]:
     """Simulate the images from row ``start`` on, on all cores, in batches."""
     count, step = facts["num_images"], _batch_size(facts)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xraylab.arguments import MAX_SEED, invalid_argument, require_choice, require_int
-from xraylab.data.chestmnist import RELEASES, Release, candidates, known_md5, load_chestmnist
+from xraylab.data.chestmnist import RELEASES, candidates, known_md5, load_chestmnist
 from xraylab.data.chexpert import list_chexpert
 from xraylab.data.errors import DataError
 from xraylab.data.folder import list_folder
@@ -33,10 +33,13 @@ _DECODING = ("square", "workers")
 """Options of ``xraylab.data.listing.load_listing``, which all folders take."""
 
 _SOURCES = f"one of {', '.join(NAMED_SOURCES)}, or the path of an existing .npz file"
-_UNCHECKED, _OTHER, _MISSING = "found, not checked yet", "another file of that name", "not here"
+_READY, _UNCHECKED = "ready", "found, not checked yet"
+_OTHER, _MISSING = "another file of that name", "not here"
 
-_LABEL_NAMES = dict.fromkeys(("phantom", "chestmnist", "nih14"), FINDINGS)
-_LABEL_NAMES["chexpert"] = CHEXPERT_FINDINGS
+_LABEL_NAMES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("phantom", "chestmnist", "nih14"), FINDINGS),
+    "chexpert": CHEXPERT_FINDINGS,
+}
 
 
 def labels_of(source: str | os.PathLike) -> tuple[str, ...]:
@@ -45,7 +48,7 @@ def labels_of(source: str | os.PathLike) -> tuple[str, ...]:
     Args:
         source: as for :func:`load`.
     """
-    return _LABEL_NAMES.get(source, FINDINGS)
+    return _LABEL_NAMES.get(str(source), FINDINGS)
 
 
 def load(
@@ -108,50 +111,45 @@ def load(
     if not isinstance(source, (str, os.PathLike)):
         received = f"a {type(source).__name__}"
         raise invalid_argument("source", _SOURCES, received, "Pass arrays to xraylab.data.Split")
+    name = str(source)
     require_choice("split", split, SPLITS)
     if isinstance(num_images, Mapping):
-        for name in num_images:
-            require_choice("num_images", name, SPLITS)
+        for key in num_images:
+            require_choice("num_images", key, SPLITS)
         num_images = num_images.get(split)
-    for name, value in (("size", size), ("num_images", num_images)):
-        if value is not None:
-            require_int(name, value, 1)
+    size = None if size is None else require_int("size", size, 1)
+    count = None if num_images is None else require_int("num_images", num_images, 1)
     require_int("seed", seed, 0, MAX_SEED)
-    _check_options(source, options)
-    names = _LABEL_NAMES.get(source)
+    _check_options(name, options)
+    names = _LABEL_NAMES.get(name)
     if names and label_names is not None and tuple(label_names) != names:
-        expected = f"None, because the labels of {source} are fixed"
+        expected = f"None, because the labels of {name} are fixed"
         raise invalid_argument("label_names", expected, repr(label_names))
-    if parameters is not None and source != "phantom":
+    if parameters is not None and name != "phantom":
         raise invalid_argument("parameters", "None: they are of the phantom", repr(parameters))
     root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
-    common = {"cache_dir": root, "progress": progress}
-    if source not in NAMED_SOURCES:
-        path = _path_of(source)
-        whole = load_npz(path, split=split, size=size, label_names=label_names, **common)
-    elif source == "chestmnist":
-        size = size or DEFAULT_SIZE
-        whole = load_chestmnist(size, split=split, download_missing=download, **common)
+    common: dict[str, Any] = {"split": split, "cache_dir": root, "progress": progress}
+    if name not in NAMED_SOURCES:
+        whole = load_npz(_path_of(source), size=size, label_names=label_names, **common)
+    elif name == "chestmnist":
+        whole = load_chestmnist(size or DEFAULT_SIZE, download_missing=download, **common)
     else:
-        common |= {"size": size or DEFAULT_SIZE, "num_images": num_images, "seed": seed}
-        if source == "phantom":
+        common |= {"size": size or DEFAULT_SIZE, "num_images": count, "seed": seed}
+        if name == "phantom":
             # Imported here: the simulator is not needed for real images.
             from xraylab.data.phantom import load_phantom
 
-            return load_phantom(split=split, parameters=parameters, **common)
-        common |= {name: options.pop(name) for name in _DECODING if name in options}
-        if source == "folder":
+            return load_phantom(parameters=parameters, **common)
+        common |= {option: options.pop(option) for option in _DECODING if option in options}
+        if name == "folder":
             options["label_names"] = label_names
         elif options.get("root") is None:
-            options["root"] = root / source
-        listing = _FOLDERS[source](split=split, **options)
-        return load_listing(listing, source=source, split=split, **common)
-    if num_images is None:
-        return whole
-    return whole.subset(evenly_spaced(len(whole), num_images, seed, split))
+            options["root"] = root / name
+        return load_listing(_FOLDERS[name](split=split, **options), source=name, **common)
+    return whole if count is None else whole.subset(evenly_spaced(len(whole), count, seed, split))
 
 
-def _check_options(source: str | os.PathLike, options: Mapping[str, Any]) -> None:
+def _check_options(source: str, options: Mapping[str, Any]) -> None:
     """Raise a ValueError for an option that the source does not take."""
     lister = _FOLDERS.get(source)
     known = {*inspect.signature(lister).parameters, *_DECODING} if lister else set()
@@ -208,29 +206,23 @@ def sources() -> list[Source]:
     how = 'data.load("phantom", size=64) simulates it'
     listed = [Source("phantom", "28–1024", "built in", None, how)]
     for size, release in RELEASES.items():
-        state, path = _state_of(release, root)
+        found: dict[str, Path] = {}  # the first file in each state
+        for path in candidates(release, root):
+            md5 = known_md5(path, root)
+            state = _UNCHECKED if md5 is None else _READY if md5 == release.md5 else _OTHER
+            found.setdefault(state, path)
+        state = next((state for state in (_READY, _UNCHECKED, _OTHER) if state in found), _MISSING)
         how = f'data.load("chestmnist", size={size})'
-        if state not in ("ready", _UNCHECKED):
+        if state in (_OTHER, _MISSING):
             how += f" downloads it from {release.url}"
-        listed.append(Source("chestmnist", str(size), state, path, how))
+        listed.append(Source("chestmnist", str(size), state, found.get(state), how))
     for name in ("nih14", "chexpert"):
         # Their owners give them out on request; the user chooses the folder.
-        folder, how = root / name, f'data.load("{name}")'
+        folder = root / name
         if folder.is_dir():
-            listed.append(Source(name, "any", _UNCHECKED, folder, how))
+            listed.append(Source(name, "any", _UNCHECKED, folder, f'data.load("{name}")'))
         else:
             how = f'data.load("{name}", root="FOLDER"), or link it to {folder}'
             listed.append(Source(name, "any", _MISSING, None, how))
     how = 'data.load("folder", root="FOLDER", table="labels.csv", label_names=["a", "b"])'
     return [*listed, Source("folder", "any", "your own", None, how)]
-
-
-def _state_of(release: Release, root: Path) -> tuple[str, Path | None]:
-    """Return the state of a release as far as it is known without reading whole files."""
-    found = {}  # the first file in each state
-    for path in candidates(release, root):
-        md5 = known_md5(path, root)
-        state = _UNCHECKED if md5 is None else "ready" if md5 == release.md5 else _OTHER
-        found.setdefault(state, path)
-    states = ("ready", _UNCHECKED, _OTHER)
-    return next(((state, found[state]) for state in states if state in found), (_MISSING, None))

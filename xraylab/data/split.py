@@ -1,6 +1,7 @@
-"""One split of one data set: images, labels and what is known about them."""
+"""One split of one data set: images, labels and what is known about them, read batch by batch."""
 
 import hashlib
+import mmap
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from xraylab.data.batches import take
+from xraylab.arguments import MAX_SEED, require_int
 from xraylab.data.errors import DataError
 from xraylab.phantom import BOX_DTYPE
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 """Names of the three splits, as MedMNIST writes them."""
+
+Rows = slice | np.ndarray | list[int]
+"""What images are chosen by: a slice, row numbers, or one boolean per image."""
+
+_ROWS_AT_A_TIME = 16  # the system may map 2 MB of the file for each row
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,9 +84,8 @@ class Split:
             structured = f"structured {self.table.shape}" if self.table.dtype.names else "plain"
             self._require("table", f"structured ({n},)", structured)
         if self.masks is not None:
-            indexed = hasattr(self.masks, "__len__") and hasattr(self.masks, "__getitem__")
-            received = f"{len(self.masks)} masks" if indexed else repr(self.masks)
-            self._require("masks", f"{n} masks", received)
+            received = len(self.masks) if hasattr(self.masks, "__getitem__") else repr(self.masks)
+            self._require("masks", f"{n} masks", f"{received} masks")
 
     def _require(self, name: str, expected: str, received: str) -> None:
         if received != expected:
@@ -96,25 +101,23 @@ class Split:
         return len(self.images)
 
     def __repr__(self) -> str:
-        k, size = len(self.label_names), self.size
-        names = ", ".join(self.label_names[:3]) + (", …" if k > 3 else "")
-        of = f"{len(self):,} images of {size}×{size} px"
-        facts = [f"Split {self.source}", self.split, of, f"{k} labels ({names})"]
-        if len(self):
-            negative = 1.0 - (self.labels == 1).any(axis=1).mean()
-            facts.append(f"{negative:.0%} of the images without a positive label")
-        extras = []
-        if np.isnan(self.labels).any():
-            extras.append(f"unknown labels: {np.isnan(self.labels).mean():.1%}")
-        if self.boxes is not None:
-            extras.append(f"boxes: {len(self.boxes):,}")
-        if self.masks is not None:
-            extras.append("masks")
-        if self.table is not None:
-            extras.append(f"table: {', '.join(self.table.dtype.names)}")
-        warning = "SIMULATED images: scores on them say nothing about patients"
-        lines = [" · ".join(facts), " · ".join(extras), warning if self.simulated else ""]
-        return "\n  ".join(filter(None, lines))
+        names = ", ".join(self.label_names[:3]) + (", …" if len(self.label_names) > 3 else "")
+        facts = [
+            f"Split {self.source} · {self.split} · {len(self):,} images of {self.size}×{self.size} "
+            f"px · {len(self.label_names)} labels ({names})"
+        ]
+        unknown = np.isnan(self.labels).mean()
+        extras = {
+            "without a positive label": f"{1.0 - (self.labels == 1).any(axis=1).mean():.0%}",
+            "unknown labels": f"{unknown:.1%}" if unknown else None,
+            "boxes": None if self.boxes is None else f"{len(self.boxes):,}",
+            "masks": None if self.masks is None else "yes",
+            "table": None if self.table is None else ", ".join(self.table.dtype.names or ()),
+        }
+        facts.append(" · ".join(f"{name}: {text}" for name, text in extras.items() if text))
+        if self.simulated:
+            facts.append("SIMULATED images: scores on them say nothing about patients")
+        return "\n  ".join(filter(None, facts))
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return all images and labels in memory, as ``Model.fit`` takes them.
@@ -137,7 +140,7 @@ class Split:
 
         return SplitDataset(self, batch_size, **options)
 
-    def subset(self, rows: slice | np.ndarray | list[int]) -> "Split":
+    def subset(self, rows: Rows) -> "Split":
         """Return a split of some images in the order given.
 
         A slice keeps a memory-mapped source memory-mapped; any other index copies the images.
@@ -169,6 +172,86 @@ class Split:
         )
 
 
+def take(split: Split, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return some images of a split and their labels as model inputs and targets.
+
+    Shapes:
+        images: (batch, size, size, 1) float32 in [0, 1].
+        labels: (batch, num_labels) float32, 0 or 1, NaN where unknown.
+
+    Args:
+        split: the split.
+        rows: row numbers, or a slice.
+
+    Returns:
+        The images and the labels.
+
+    Raises:
+        DataError: if the file of the images was truncated after it was mapped.
+    """
+    images = read_rows(split.images, rows)[..., np.newaxis]
+    return np.divide(images, np.float32(255), dtype=np.float32), np.array(split.labels[rows])
+
+
+def epoch_order(num_images: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of the images in one epoch: a permutation of ``num_images`` row numbers.
+
+    It depends on the three arguments alone, on every machine and with every NumPy: images are
+    sorted by the random words of a Philox counter keyed by ``(seed, epoch)``. NumPy guarantees that
+    the words stay the same, which it does not for ``Generator.permutation``.
+
+    Shapes:
+        returns: (num_images,) int64.
+
+    Args:
+        num_images: number of images.
+        seed: seed of all epochs, from 0 to 2**64 - 1.
+        epoch: number of the epoch, from 0.
+
+    Raises:
+        ValueError: if ``seed`` or ``epoch`` is out of range.
+    """
+    key = [require_int("seed", seed, 0, MAX_SEED), require_int("epoch", epoch, 0, MAX_SEED)]
+    words = np.random.Philox(key=np.array(key, dtype=np.uint64)).random_raw(num_images)
+    return np.argsort(words, kind="stable")
+
+
+def read_rows(images: np.ndarray, rows: Rows) -> np.ndarray:
+    """Return a copy of some rows of an array, without keeping the pages of a memory map.
+
+    Every page of a memory map that is read counts as memory of the process: after one epoch of the
+    224-pixel images, that would be all 3.94 GB. The pages are released again; the system's file
+    cache still has them.
+
+    Shapes:
+        images: (n, ...); returns: (number of rows, ...), of the same dtype.
+
+    Args:
+        images: the array, in memory or memory-mapped.
+        rows: row numbers, or a slice.
+
+    Raises:
+        DataError: if the file was truncated after it was mapped.
+    """
+    mapped: Any = images
+    while isinstance(mapped, np.ndarray):
+        mapped = mapped.base
+    if not isinstance(mapped, mmap.mmap) or images.flags.writeable:
+        return np.array(images[rows])
+    if mapped.size() < len(mapped):  # reading beyond the end of the file would kill the process
+        problem = f"{getattr(images, 'filename', None) or 'The file'} was cut short while in use"
+        expected, advice = f"{len(mapped):,} bytes", "Load the split again to rebuild the file"
+        raise DataError(problem, expected, f"{mapped.size():,} bytes", advice)
+    rows = np.arange(len(images))[rows]
+    copied = np.empty((len(rows), *images.shape[1:]), images.dtype)
+    for start in range(0, len(rows), _ROWS_AT_A_TIME):
+        part = slice(start, start + _ROWS_AT_A_TIME)
+        copied[part] = images[rows[part]]
+        if hasattr(mapped, "madvise"):  # not on Windows
+            mapped.madvise(mmap.MADV_DONTNEED)
+    return copied
+
+
 class _Rows:
     """Some rows of masks, which are read only when they are indexed."""
 
@@ -178,7 +261,7 @@ class _Rows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int | slice | np.ndarray | list[int]) -> np.ndarray:
+    def __getitem__(self, index: int | Rows) -> np.ndarray:
         return self._masks[self._rows[index]]
 
 

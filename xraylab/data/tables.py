@@ -129,5 +129,6 @@ def hash_fraction(key: str) -> float:
 
 def image_table(**columns: Sequence) -> np.ndarray:
     """Return columns of text or integers as one structured array, a row per image."""
-    arrays = [np.array(list(values)) for values in columns.values()]
-    return np.rec.fromarrays(arrays, names=list(columns)).view(np.ndarray)
+    arrays = {name: np.array(list(values)) for name, values in columns.items()}
+    rows = zip(*arrays.values(), strict=True)
+    return np.array(list(rows), [(name, array.dtype) for name, array in arrays.items()])

@@ -6,14 +6,15 @@ Errors of the operating system stay ``OSError``; their message names the path an
 from xraylab.io.files import (
     atomic_write,
     format_bytes,
+    lock,
     make_folder,
     md5,
+    read_chunks,
     remove_stale,
     require_free_disk,
     sha256,
     wrap_os_error,
 )
-from xraylab.io.locks import lock
 from xraylab.io.plain import read_json, to_plain, write_json
 from xraylab.io.progress import byte_bar, progress_bar
 from xraylab.io.resumable import ResumableArrays, cached_arrays
@@ -28,6 +29,7 @@ __all__ = [
     "make_folder",
     "md5",
     "progress_bar",
+    "read_chunks",
     "read_json",
     "remove_stale",
     "require_free_disk",

@@ -1,18 +1,23 @@
-"""Atomic writes, checksums, free disk and cache folders."""
+"""Atomic writes, checksums, locks, free disk and cache folders."""
 
 import contextlib
 import errno
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
+
+from filelock import FileLock, Timeout
 
 from xraylab.io.progress import byte_bar
+
+StrPath = str | os.PathLike[str]
 
 CHUNK = 1 << 20
 """Bytes read or written at a time."""
@@ -29,11 +34,12 @@ _ADVICE = {
     "writable folder",
     (errno.ENOTDIR, errno.EEXIST): "Remove the file with the name of a folder, or set XRAYLAB_DATA "
     "to another folder",
+    (0,): "Check the disk and the path, then try again",  # after any other error
 }
 
 
 @contextlib.contextmanager
-def wrap_os_error(path: str | os.PathLike, purpose: str) -> Iterator[None]:
+def wrap_os_error(path: StrPath, purpose: str) -> Iterator[None]:
     """Add a path, a purpose and advice to an ``OSError`` of the block; its type stays.
 
     Args:
@@ -43,17 +49,15 @@ def wrap_os_error(path: str | os.PathLike, purpose: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None or hasattr(error, "explained"):  # not from the system, or nested
+        # Not from the system, or explained by a nested block.
+        if error.errno is None or any(advice in str(error) for advice in _ADVICE.values()):
             raise
         raise _explained(error.errno, f"{error.strerror} while {purpose}", path) from error
 
 
-def _explained(number: int, reason: str, path: str | os.PathLike) -> OSError:
-    known = (advice for numbers, advice in _ADVICE.items() if number in numbers)
-    advice = next(known, "Check the disk and the path, then try again")
-    error = OSError(number, f"{reason}. {advice}", str(path))
-    error.explained = True
-    return error
+def _explained(number: int, reason: str, path: StrPath) -> OSError:
+    advice = next((text for numbers, text in _ADVICE.items() if number in numbers), _ADVICE[0,])
+    return OSError(number, f"{reason}. {advice}", str(path))
 
 
 def format_bytes(count: float) -> str:
@@ -64,7 +68,7 @@ def format_bytes(count: float) -> str:
     return f"{count:.0f} bytes"
 
 
-def make_folder(folder: str | os.PathLike, mode: int = 0o777) -> Path:
+def make_folder(folder: StrPath, mode: int = 0o777) -> Path:
     """Create a folder and its parents, check that it is writable, and return it.
 
     Args:
@@ -87,7 +91,7 @@ def make_folder(folder: str | os.PathLike, mode: int = 0o777) -> Path:
     return folder
 
 
-def require_free_disk(folder: str | os.PathLike, needed: int, purpose: str) -> None:
+def require_free_disk(folder: StrPath, needed: int, purpose: str) -> None:
     """Check that a disk has room for a file and some more.
 
     Args:
@@ -123,7 +127,7 @@ def remove_stale(folder: Path, pattern: str = ".*.tmp", seconds: float = STALE_S
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
     """Open a binary stream whose content appears under ``path`` whole or not at all.
 
     The content takes its final name when the block ends and everything is on the disk. If anything
@@ -156,41 +160,68 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def sha256(path: str | os.PathLike) -> str:
-    """Compute the SHA-256 checksum of a file.
-
-    Args:
-        path: the file.
-
-    Returns:
-        64 hex digits.
-
-    Raises:
-        OSError: if the file cannot be read.
-    """
+def sha256(path: StrPath) -> str:
+    """Compute the SHA-256 checksum of a file, 64 hex digits."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def md5(path: str | os.PathLike, progress: bool = False) -> str:
-    """Compute the MD5 checksum of a file; it guards against accidents, not against malice.
+def md5(path: StrPath, progress: bool = False) -> str:
+    """Compute the MD5 checksum of a file, 32 hex digits.
+
+    It guards against accidents, not against malice.
 
     Args:
         path: the file.
         progress: whether to show a progress bar for large files.
+    """
+    path, digest = Path(path), hashlib.md5(usedforsecurity=False)
+    with wrap_os_error(path, "computing its MD5 checksum"), path.open("rb") as stream:
+        for chunk in read_chunks(stream, f"checking {path.name}", path.stat().st_size, progress):
+            digest.update(chunk)
+    return digest.hexdigest()
 
-    Returns:
-        32 hex digits.
+
+def read_chunks(stream: IO[bytes], description: str, size: int, progress: bool) -> Iterator[bytes]:
+    """Yield the content of a stream, with a progress bar if it is large.
+
+    Args:
+        stream: the stream.
+        description: what is done, as in ``"unpacking images"``.
+        size: number of bytes in the stream.
+        progress: whether to show a bar at all.
+    """
+    with byte_bar(description, size, progress and size > 100 * CHUNK) as bar:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+            bar.update(len(chunk))
+
+
+@contextlib.contextmanager
+def lock(path: StrPath, timeout: float = -1, message: str = "") -> Iterator[None]:
+    """Hold the lock of a file; the system releases it when the process ends, however it ends.
+
+    The file itself stays: removing it would let two processes lock two files of one name.
+
+    Args:
+        path: the lock file; it is created.
+        timeout: seconds to wait for another holder; 0 does not wait, -1 waits for ever.
+        message: printed before waiting, and the text of the error.
 
     Raises:
-        OSError: if the file cannot be read.
+        TimeoutError: if another process holds the lock for longer than ``timeout``.
     """
-    digest = hashlib.md5(usedforsecurity=False)
-    path = Path(path)
-    with wrap_os_error(path, "computing its MD5 checksum"), path.open("rb") as stream:
-        size = path.stat().st_size
-        with byte_bar(f"checking {path.name}", size, progress and size > 100 * CHUNK) as bar:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-                bar.update(len(chunk))
-    return digest.hexdigest()
+    file_lock = FileLock(path)
+    try:
+        file_lock.acquire(timeout=0)
+    except Timeout:
+        if message and timeout:
+            print(message, file=sys.stderr)
+        try:
+            file_lock.acquire(timeout=timeout)
+        except Timeout as error:
+            raise TimeoutError(message or f"Another process holds the lock {path}") from error
+    try:
+        yield
+    finally:
+        file_lock.release()

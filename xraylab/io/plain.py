@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xraylab.io.files import atomic_write
+from xraylab.io.files import StrPath, atomic_write
 
 
 def to_plain(value: Any) -> Any:
@@ -22,22 +22,21 @@ def to_plain(value: Any) -> Any:
     Raises:
         TypeError: if the value is of another type.
     """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
     if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, np.ndarray | np.generic):
-        return to_plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields}
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     for method in ("model_dump", "_asdict"):  # pydantic models, named tuples
         if hasattr(value, method):
             return to_plain(getattr(value, method)())
     if isinstance(value, Mapping):
-        return {_plain_key(key): to_plain(item) for key, item in value.items()}
+        return {str(to_plain(key)): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]
     if isinstance(value, set | frozenset):
@@ -46,12 +45,7 @@ def to_plain(value: Any) -> Any:
     raise TypeError(f"Value is no JSON. Expected: {expected}. Received: {value!r}.")
 
 
-def _plain_key(key: Any) -> str:
-    key = to_plain(key)
-    return key if isinstance(key, str) else json.dumps(key)
-
-
-def write_json(path: str | os.PathLike, value: Any) -> None:
+def write_json(path: StrPath, value: Any) -> None:
     """Write a value as JSON, whole or not at all, after :func:`to_plain`.
 
     Args:
@@ -67,7 +61,7 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
         stream.write(text.encode())
 
 
-def read_json(path: str | os.PathLike) -> Any:
+def read_json(path: StrPath) -> Any:
     """Read a JSON file.
 
     Args:
@@ -83,6 +77,5 @@ def read_json(path: str | os.PathLike) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged. Expected: JSON in UTF-8. Received: {error}."
-        ) from error
+        text = f"{path} is damaged. Expected: JSON in UTF-8. Received: {error}."
+        raise ValueError(text) from error

@@ -31,6 +31,5 @@ def byte_bar(description: str, total: int | None, show: bool, start: int = 0):
         show: whether to show the bar at all.
         start: number of bytes done before.
     """
-    return progress_bar(
-        show, desc=description, total=total, initial=start, unit="B", unit_scale=True
-    )
+    options = {"total": total, "initial": start, "unit": "B", "unit_scale": True}
+    return progress_bar(show, desc=description, **options)

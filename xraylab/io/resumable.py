@@ -3,20 +3,22 @@
 import contextlib
 import os
 import shutil
-import struct
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from xraylab.io.files import make_folder, remove_stale, require_free_disk, sha256, wrap_os_error
-from xraylab.io.locks import lock
+from xraylab.io import files
 from xraylab.io.plain import read_json, to_plain, write_json
 from xraylab.io.progress import progress_bar
 
-Layout = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
+Layout = Mapping[str, np.dtype]
+"""The type of one row of each array by file name: ``np.dtype((np.uint8, (64, 64)))`` for images."""
+
+Batches = Callable[[int], Generator[Mapping[str, np.ndarray]]]
 
 MANIFEST, COUNTER = "manifest.json", "counter.json"
 STALE_SECONDS = 7 * 24 * 3600
@@ -34,16 +36,15 @@ class ResumableArrays:
     Args:
         folder: the folder; it is created, or emptied if it was begun with another plan.
         plan: what determines the contents of the arrays, ready for JSON.
-        layout: dtype and shape of one row of each array, by file name.
+        layout: the type of one row of each array, by file name.
 
     Attributes:
         rows: number of finished rows of each array, by file name.
     """
 
-    def __init__(self, folder: Path, plan: dict, layout: Layout):
+    def __init__(self, folder: Path, plan: dict[str, Any], layout: Layout):
         self._folder, self._layout = folder, layout
-        types = {name: f"{dtype.descr} {shape}" for name, (dtype, shape) in layout.items()}
-        self._plan = to_plain({"plan": plan, "layout": types})
+        self._plan = to_plain({"plan": plan, "layout": {k: str(v) for k, v in layout.items()}})
         if not self._can_resume():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
@@ -54,17 +55,31 @@ class ResumableArrays:
 
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Append a batch, some rows of each array."""
-        for name, (dtype, _) in self._layout.items():
-            self._write(name, "ab", np.ascontiguousarray(arrays[name], dtype).tobytes())
+        for name, dtype in self._layout.items():
+            self._write(name, "ab", np.asarray(arrays[name], dtype.base).tobytes())
             self.rows[name] += len(arrays[name])
         write_json(self._folder / COUNTER, self._plan | {"rows": self.rows})
         os.utime(self._folder)  # an active folder is not stale
 
+    def fill(self, batches: Batches, count: int, description: str, progress: bool) -> None:
+        """Append the batches that are missing, and finish; arguments as for `cached_arrays`."""
+        done = sum(file.stat().st_size for file in self._folder.glob("*"))
+        needed = count * max(dtype.itemsize for dtype in self._layout.values())
+        files.require_free_disk(self._folder.parent, max(0, needed - done), description)
+        first = next(iter(self._layout))
+        start = self.rows[first]
+        bar = progress_bar(progress, total=count, initial=start, desc=description, unit="image")
+        with bar, contextlib.closing(batches(start)) as missing:
+            for batch in missing:
+                self.append(batch)
+                bar.update(len(batch[first]))
+        self.finish()
+
     def finish(self) -> None:
         """Complete the files, and write a manifest with the plan and their checksums."""
-        for name, (dtype, shape) in self._layout.items():
-            self._write(name, "r+b", _header(dtype, (self.rows[name], *shape)))
-        sums = {name: sha256(self._folder / name) for name in self._layout}
+        for name, dtype in self._layout.items():
+            self._write(name, "r+b", _header(dtype, self.rows[name]))
+        sums = {name: files.sha256(self._folder / name) for name in self._layout}
         write_json(self._folder / MANIFEST, self._plan["plan"] | {"sha256": sums})
 
     def _write(self, name: str, mode: str, content: bytes) -> None:
@@ -74,7 +89,7 @@ class ResumableArrays:
             os.fsync(file.fileno())
 
     def _end(self, name: str) -> int:
-        return _HEADER_BYTES + self.rows[name] * np.dtype(self._layout[name]).itemsize
+        return _HEADER_BYTES + self.rows[name] * self._layout[name].itemsize
 
     def _can_resume(self) -> bool:
         """Read the counted rows, and check that the files have them."""
@@ -90,9 +105,9 @@ class ResumableArrays:
 
 def cached_arrays(
     folder: Path,
-    plan: dict,
+    plan: dict[str, Any],
     layout: Layout,
-    batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]],
+    batches: Batches,
     *,
     count: int,
     description: str,
@@ -106,8 +121,8 @@ def cached_arrays(
     Args:
         folder: the cache folder of these arrays.
         plan: what determines their contents, ready for JSON.
-        layout: dtype and shape of one row of each array, by file name; rows of the first array
-            count the progress.
+        layout: the type of one row of each array, by file name; rows of the first array count the
+            progress.
         batches: ``batches(start)`` yields batches of rows from row ``start`` on.
         count: total number of rows of the first array.
         description: what is done, for messages: ``"decoding images"``.
@@ -120,19 +135,19 @@ def cached_arrays(
     parent, part = folder.parent, folder.with_name(f".{folder.name}.part")
     message = f"Waiting for another process that is {description} in {folder}" if progress else ""
     if not is_complete(folder, plan, layout):
-        make_folder(parent, mode=0o700)
-        guard = lock(parent / f".{folder.name}.lock", message=message)
-        with wrap_os_error(folder, description), guard:
-            remove_stale(parent)
-            remove_stale(parent, ".*.part", STALE_SECONDS)
+        files.make_folder(parent, mode=0o700)
+        guard = files.lock(parent / f".{folder.name}.lock", message=message)
+        with files.wrap_os_error(folder, description), guard:
+            files.remove_stale(parent)
+            files.remove_stale(parent, ".*.part", STALE_SECONDS)
             if not is_complete(folder, plan, layout):  # else another process was faster
                 if folder.exists():
-                    aside = folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}")
+                    aside = folder.rename(f"{folder}.damaged-{uuid.uuid4().hex[:8]}")
                     text = f"{folder} does not match its manifest; it was moved to {aside}"
                     warnings.warn(f"{text}, which may be removed", stacklevel=2)
-                    folder.rename(aside)
                 if not is_complete(part, plan, layout):  # else killed just before the last step
-                    _fill(part, plan, layout, batches, count, description, progress)
+                    arrays = ResumableArrays(part, plan, layout)
+                    arrays.fill(batches, count, description, progress)
                 (part / COUNTER).unlink(missing_ok=True)
                 part.rename(folder)
     arrays = {name: np.load(folder / name, mmap_mode="r") for name in layout}
@@ -151,28 +166,13 @@ def is_complete(folder: Path, plan: dict, layout: Layout) -> bool:
         return False
 
 
-def _fill(part, plan, layout, batches, count, description, progress) -> None:
-    first = next(iter(layout))
-    done = sum(file.stat().st_size for file in part.glob("*"))
-    needed = count * max(np.dtype(row).itemsize for row in layout.values())  # the others are small
-    require_free_disk(part.parent, max(0, needed - done), description)
-    arrays = ResumableArrays(part, plan, layout)
-    options = {"total": count, "initial": arrays.rows[first], "desc": description, "unit": "image"}
-    made = contextlib.closing(batches(arrays.rows[first]))
-    with progress_bar(progress, **options) as bar, made as generator:
-        for batch in generator:
-            arrays.append(batch)
-            bar.update(len(batch[first]))
-    arrays.finish()
-
-
-def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+def _header(dtype: np.dtype, rows: int) -> bytes:
     """Return a ``.npy`` header of :data:`_HEADER_BYTES` bytes.
 
     NumPy's own length depends on the number of rows, which is known last.
     """
-    descr = np.lib.format.dtype_to_descr(dtype)
-    text = repr({"descr": descr, "fortran_order": False, "shape": shape})
+    descr = np.lib.format.dtype_to_descr(dtype.base)
+    text = repr({"descr": descr, "fortran_order": False, "shape": (rows, *dtype.shape)})
     start = np.lib.format.magic(1, 0)
     length = _HEADER_BYTES - len(start) - 2
-    return start + struct.pack("<H", length) + text.ljust(length - 1).encode("latin1") + b"\n"
+    return start + length.to_bytes(2, "little") + text.ljust(length - 1).encode() + b"\n"

@@ -2,13 +2,13 @@
 
 ::
 
-    augment = augmentation.make("images+mixup", mixup=0.4)
+    augment = augmentation.make("cxr+mixup", mixup=0.4)
     images, labels = augment(images, labels, augmentation.step_seed(recipe.seed, step))
 
 No state is carried from one call to the next, so a resumed run draws the same numbers as one that
 was never interrupted. Any other Keras layers can be added or used instead::
 
-    layers = [*augmentation.build("images"), keras.layers.RandomErasing(value_range=(0, 1))]
+    layers = [*augmentation.build("cxr"), keras.layers.RandomErasing(value_range=(0, 1))]
     augment = augmentation.Augmentation(layers)
 """
 
@@ -28,7 +28,7 @@ from xraylab.arguments import MAX_SEED, require_choice, require_int
 PRESETS: dict[str, dict[str, Any]] = {
     "none": {},
     "slides": {"flip": True, "rotate": 10.0, "zoom": 0.1, "translate": 0.05},
-    "images": {
+    "cxr": {
         "rotate": 5.0,
         "zoom": 0.06,
         "translate": 0.04,
@@ -42,7 +42,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Arguments of :func:`build` by preset.
 
 ``slides`` has the operations of ``pham2026``, slide "Processing pipeline", which gives neither
-their strengths nor the axis of the flip. ``images`` has the variation between two exposures of one
+their strengths nor the axis of the flip. ``cxr`` has the variation between two exposures of one
 patient, and no mirror image. ``randaugment`` follows ``rand2025``, whose timm rule is
 m5-mstd0.2-inc2. α of ``mixup`` is in the range that ``zhang2018`` advises; α of ``cutmix`` is that
 of ``yun2019``.
@@ -98,14 +98,14 @@ _LAYERS = {
 _LARGEST = {"randaugment": 10, "flip": True, "rotate": 180, "mixup": math.inf}
 
 
-def build(presets: str = "images", **changes: Any) -> list[keras.layers.Layer]:
+def build(presets: str = "cxr", **changes: Any) -> list[keras.layers.Layer]:
     """Build the preprocessing layers of one or more presets.
 
     ``flip`` is off unless requested: a model trained on mirror images cannot tell a heart on the
     right side (dextrocardia) from a normal one.
 
     Args:
-        presets: a name of :data:`PRESETS`, or several joined by ``+``, as in ``"images+mixup"``;
+        presets: a name of :data:`PRESETS`, or several joined by ``+``, as in ``"cxr+mixup"``;
             where two set the same argument, the later one counts.
         changes: arguments that differ from the preset; 0 leaves an operation out. ``flip``: whether
             every second image is mirrored left to right. ``rotate``: largest angle in degrees.
@@ -178,7 +178,7 @@ class Augmentation:
         return tuple(ops.convert_to_numpy(x) for x in (batch["images"], batch["labels"]))
 
 
-def make(presets: str = "images", **changes: Any) -> Augmentation:
+def make(presets: str = "cxr", **changes: Any) -> Augmentation:
     """Build an :class:`Augmentation` of one or more presets; arguments as for :func:`build`."""
     return Augmentation(build(presets, **changes))
 

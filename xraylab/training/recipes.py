@@ -1,6 +1,6 @@
 """Named recipes: every row of the slides and of the MXA paper, in two versions.
 
-``…_as_published`` follows the source, and its note lists what the source leaves open; ``…_tuned``
+``…_published`` follows the source, and its note lists what the source leaves open; ``…_tuned``
 trains the same model with current practice. A tuned recipe is defined by its differences from the
 published one, its parent.
 """
@@ -150,7 +150,7 @@ TUNED = {
     "decay_exclusions": True,
     "global_clip": 1.0,
     "ema": 0.999,
-    "augmentation": {"presets": "images"},
+    "augmentation": {"presets": "cxr"},
     "precision": "auto",
 }
 """Fields that all tuned recipes share."""
@@ -217,7 +217,7 @@ def _all_recipes() -> Iterator[NamedRecipe]:
     published += [(stem, PAPER_COMMON | fields) for stem, fields in PAPER.items()]
     for stem, fields in published:
         source, note = ("rand2025", PAPER_NOTE) if stem in PAPER else ("pham2026", SLIDES_NOTE)
-        parent = NamedRecipe(f"{stem}_as_published", Recipe(**fields), None, source, note)
+        parent = NamedRecipe(f"{stem}_published", Recipe(**fields), None, source, note)
         tuned = _tuned(parent.recipe)
         yield parent
         yield NamedRecipe(f"{stem}_tuned", tuned, parent.name, source, TUNED_NOTES[tuned.loss])
