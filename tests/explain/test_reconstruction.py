@@ -7,7 +7,7 @@ from keras import ops
 from xraylab import explain
 
 
-def test_without_changes_it_is_the_models_own(toy, images):
+def test_without_changes_it_equals_the_intermediates_of_the_model(toy, images):
     model = toy("rr_vit_toy")
     found = explain.reconstruct(model, images)
     expected = model(images, return_intermediates=True)["reconstruction"]

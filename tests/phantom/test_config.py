@@ -95,7 +95,7 @@ def test_equal_configs_are_serialized_equally():
     other = PhantomConfig(prevalence=edema_first, exposure=0)
     assert config == other
     assert json.dumps(config.as_dict()) == json.dumps(other.as_dict())
-    assert PhantomConfig(sensitivity={"mass": 1}, severity=[0, 1]).as_dict() == {}
+    assert PhantomConfig(sensitivity=1, severity=[0, 1]).as_dict() == {}
     assert PhantomConfig(prevalence={}) != PhantomConfig()  # findings are sampled independently
 
 

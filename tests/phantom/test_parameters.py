@@ -6,6 +6,7 @@ import pytest
 from xraylab import phantom
 from xraylab.findings import FINDINGS
 from xraylab.phantom.patient import sample_patients, sample_projections
+from xraylab.phantom.scene import confounded_cue
 
 MASS = FINDINGS.index("mass")
 
@@ -93,14 +94,16 @@ def test_confounded_marker_follows_the_finding():
 
 
 def test_weak_confounder():
-    """P(AP | mass) is strength + (1 - strength) · P(AP), estimated to about 0.05."""
-    labels = labels_with_masses(800)
-    plain = is_ap(phantom.simulate(np.arange(800), size=28, labels=labels))
+    """P(AP | mass) is strength + (1 - strength) · P(AP), estimated to about 0.02."""
+    indices, labels = np.arange(8000), labels_with_masses(8000)
     confounder = tied_to_mass("projection", strength=0.5)
-    ap = is_ap(phantom.simulate(np.arange(800), size=28, labels=labels, confounder=confounder))
+    cue = confounded_cue(confounder, "projection", labels, indices, 0)
+    plain, ap = (sample_patients(indices, 0, forced).portable for forced in (-1 + 0 * cue, cue))
     has_mass = labels[:, MASS] == 1
-    assert abs(ap[has_mass].mean() - (0.5 + 0.5 * plain.mean())) < 0.08
-    assert abs(ap[~has_mass].mean() - 0.5 * plain.mean()) < 0.08
+    assert abs(ap[has_mass].mean() - (0.5 + 0.5 * plain.mean())) < 0.03
+    assert abs(ap[~has_mass].mean() - 0.5 * plain.mean()) < 0.03
+    simulated = phantom.simulate(indices[:40], size=28, labels=labels[:40], confounder=confounder)
+    np.testing.assert_array_equal(is_ap(simulated), ap[:40] == 1)
 
 
 def test_label_noise_changes_labels_but_not_images():

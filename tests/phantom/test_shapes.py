@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
-from xraylab.phantom.rng import uniform
-from xraylab.phantom.shapes import (
-    biweight,
-    half_chord,
-    smooth_noise,
-    smoothstep,
-    squared_radius,
-)
+from xraylab.phantom.rng import smooth_noise, uniform
+from xraylab.phantom.shapes import biweight, half_chord, smoothstep, squared_radius
 
 
 @pytest.mark.parametrize("size", [28, 64])

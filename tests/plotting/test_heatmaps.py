@@ -23,8 +23,6 @@ def test_heatmap_describes_its_range_and_unit():
     assert colorbar.get_ylabel() == "cm of water"
     assert [text.get_text() for text in axes.texts] == ["simulated"]
     assert axes.images[0].get_clim() == (-1, 20)
-    figure = plotting.heatmap(values, colorbar_label="cm", limits=(0, 5))
-    assert figure.axes[0].images[0].get_clim() == (0, 5)
 
 
 def test_heatmap_with_invalid_values():

@@ -23,12 +23,6 @@ def test_the_environment_variable_selects_the_rendering(monkeypatch):
         widgets.mode()
 
 
-def test_rendering_is_static_without_ipywidgets(live, monkeypatch):
-    assert widgets.mode() == "live"
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert widgets.mode() == "static"
-
-
 def test_static_rendering_has_a_frame_per_combination(static):
     page = widgets.interactive(
         shade, title="Shade", alt="A field", level=[0.0, 0.5, 1.0], inverted=[False, True]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from xraylab import plotting, widgets
-from xraylab.widgets import scrubbers
 
 IMAGES = np.stack([np.full((8, 8), 40 * i, np.uint8) for i in range(6)])
 ABC = {"frame": "abc"}
@@ -81,7 +80,7 @@ def test_pick_does_not_apply_to_figures():
 
 
 def test_scrubber_size_is_limited(monkeypatch):
-    monkeypatch.setattr(scrubbers, "LIMIT_BYTES", 1000)
+    monkeypatch.setattr("xraylab.widgets.sliders.LIMIT_BYTES", 1000)
     with pytest.raises(ValueError, match="too large"):
         widgets.scrubber(IMAGES, SIX, title="Images", alt="An image")
 

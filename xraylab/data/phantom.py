@@ -17,7 +17,7 @@ from xraylab.findings import FINDINGS
 from xraylab.io import cached_arrays, remove_stale
 from xraylab.io.resumable import STALE_SECONDS
 from xraylab.phantom import PhantomConfig, sample_labels
-from xraylab.phantom.labels import MAX_SEED
+from xraylab.phantom.rng import MAX_SEED
 from xraylab.workers import in_order
 
 FIRST_INDEX = {"train": 0, "val": 10**9, "test": 2 * 10**9}

@@ -72,7 +72,9 @@ def reliability(
     return Reliability(mean_predicted, positives / count, count, *np.transpose(bounds))
 
 
-def calibration_error(y_true: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:
+def calibration_error(
+    y_true: ArrayLike, probabilities: ArrayLike, bins: int = 15, strategy: str = "quantile"
+) -> float:
     """Compute the expected calibration error, averaged over the labels with known images.
 
     A perfectly calibrated model scores above 0 too, because frequencies are counted on finitely
@@ -83,7 +85,7 @@ def calibration_error(y_true: ArrayLike, probabilities: ArrayLike, bins: int = 1
         probabilities: (num_images, num_labels), in [0, 1].
 
     Args:
-        bins: number of quantile bins, as :func:`reliability`.
+        bins, strategy: as :func:`reliability`.
 
     Returns:
         The error, in [0, 1].
@@ -93,12 +95,17 @@ def calibration_error(y_true: ArrayLike, probabilities: ArrayLike, bins: int = 1
 
     References: ``guo2017``, Sect. 2.
     """
-    scorer = _CalibrationByWeight(y_true, probabilities, bins)
+    scorer = _CalibrationByWeight(y_true, probabilities, bins, strategy)
     return float(scorer.score(np.ones((1, scorer.num_images)))[0, 0])
 
 
 def null_calibration_error(
-    probabilities: ArrayLike, known: ArrayLike | None = None, bins: int = 15, draws: int = 20
+    probabilities: ArrayLike,
+    known: ArrayLike | None = None,
+    bins: int = 15,
+    strategy: str = "quantile",
+    draws: int = 20,
+    seed: int = 0,
 ) -> float:
     """Estimate the calibration error that a perfectly calibrated model would have.
 
@@ -109,17 +116,18 @@ def null_calibration_error(
         known: (num_images, num_labels) bool, whether a label is known; None if all are.
 
     Args:
-        bins: number of quantile bins, as :func:`reliability`.
-        draws: number of label draws, from a generator with seed 0; the mean error is returned.
+        bins, strategy: as :func:`reliability`.
+        draws: number of label draws; the mean error is returned.
+        seed: seed of the draws.
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     errors = []
     for _ in range(draws):
         drawn = (rng.random(probabilities.shape) < probabilities).astype(np.float64)
         if known is not None:
             drawn[~np.asarray(known, dtype=bool)] = np.nan
-        errors.append(calibration_error(drawn, probabilities, bins))
+        errors.append(calibration_error(drawn, probabilities, bins, strategy))
     return float(np.mean(errors))
 
 
@@ -192,7 +200,7 @@ def calibration_intervals(
 class _CalibrationByWeight:
     """Gaps between probabilities and labels, to be summed under many weights of the images."""
 
-    def __init__(self, y_true, probabilities, bins):
+    def __init__(self, y_true, probabilities, bins, strategy="quantile"):
         y_true, known, probabilities = check_predictions(y_true, probabilities)
         self.num_images = len(y_true)
         self._known = known.astype(np.float64)
@@ -202,7 +210,7 @@ class _CalibrationByWeight:
         self._gaps_by_bin = np.zeros((self.num_images, len(self._labels), bins))
         for j, k in enumerate(self._labels):
             rows = np.flatnonzero(known[:, k])
-            bin_index = _bin_index(probabilities[rows, k], bins, "quantile")
+            bin_index = _bin_index(probabilities[rows, k], bins, strategy)
             self._gaps_by_bin[rows, j, bin_index] = gaps[rows, k]
 
     def score(self, weights):

@@ -11,8 +11,15 @@
 A map shows what a model uses, not what a patient has.
 """
 
-from xraylab.explain.attention_maps import attention, gradient_attention, rollout
-from xraylab.explain.class_activation import grad_cam
+from xraylab.explain.attention_maps import (
+    Region,
+    attention,
+    cross_attention,
+    gradient_attention,
+    label_maps,
+    regions,
+    rollout,
+)
 from xraylab.explain.faithfulness import (
     area_under_curve,
     deletion,
@@ -29,9 +36,8 @@ from xraylab.explain.localization import (
     permutations,
     resize_maps,
 )
-from xraylab.explain.occlusion import occlusion
 from xraylab.explain.reconstruction import Reconstruction, reconstruct
-from xraylab.explain.regions import Region, cross_attention, label_maps, regions
+from xraylab.explain.saliency import grad_cam, occlusion
 
 __all__ = [
     "MEASURES",

@@ -1,22 +1,15 @@
-"""Attention maps, attention rollout and gradient-weighted attention."""
+"""Attention maps, rollout and gradient-weighted attention; boxes and gates of MXA."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument
-from xraylab.explain.forward import (
-    MAX_BYTES,
-    call,
-    check_images,
-    check_labels,
-    forward,
-    gradient,
-    in_batches,
-)
+from xraylab.arguments import invalid_argument, require_choice
+from xraylab.explain.forward import MAX_BYTES, call, check_labels, forward, gradient, in_batches
 
 KINDS = ("attention", "attention_before", "label_attention", "cross_attention")
 """Names under which models return attention maps among their intermediates."""
@@ -51,10 +44,8 @@ def attention(
         maps = _maps(intermediates)
         if not maps:
             raise invalid_argument("model", "a transformer", model.name, "Use explain.grad_cam.")
-        unknown = [name for name in names or () if name not in maps]
-        if unknown or (names is not None and not len(names)):
-            raise invalid_argument("layers", f"None, or some of {', '.join(maps)}", repr(layers))
-        return maps if names is None else {name: maps[name] for name in names}
+        selected = maps if names is None else names
+        return {name: maps[require_choice("layers", name, maps)] for name in selected}
 
     return forward(model, images, select)
 
@@ -125,7 +116,85 @@ def gradient_attention(
             results.append(propagate(model, weighted, grid, label=label))
         return np.stack(results, axis=1), 4 * sum(values.nbytes for values in maps.values())
 
-    return in_batches(run, check_images(model, images))
+    return in_batches(run, model, images)
+
+
+def label_maps(model: Any, images: ArrayLike) -> np.ndarray:
+    """Return the attention of each LT-ViT label token to each patch, mean over heads and blocks.
+
+    Shapes:
+        images: (num_images, size, size, 1) float in [0, 1].
+        returns: (num_images, num_labels, rows, columns); the sum of a map is 1 minus the attention
+        to other label tokens.
+
+    Args:
+        model: LT-ViT of any size.
+        images: the images.
+
+    Raises:
+        ValueError: if the model has no label tokens, or the images do not fit.
+    """
+    if not getattr(model, "num_label_blocks", 0):
+        raise invalid_argument("model", "LT-ViT, which has label tokens", model.name)
+    blocks = range(model.first_label_block, model.first_label_block + model.num_label_blocks)
+    maps = attention(model, images, [f"block_{i}.label_attention" for i in blocks])
+    side = model.image_size // model.patch_size
+    mean = np.mean([values.mean(axis=1) for values in maps.values()], axis=0)
+    return mean[..., : side * side].reshape(len(mean), -1, side, side)
+
+
+def cross_attention(model: Any, images: ArrayLike) -> np.ndarray:
+    """Return the attention of each DBCT patch to each position of the convolutional map.
+
+    Shapes:
+        images: (num_images, size, size, 1) float in [0, 1].
+        returns: (num_images, heads, patch rows, patch columns, rows, columns); the sum over the
+        last two axes is 1.
+
+    Raises:
+        ValueError: if the model has no cross-attention, or the images do not fit.
+    """
+    if getattr(model, "cross_attention", None) is None:
+        raise invalid_argument("model", "DBCT, which has cross-attention", model.name)
+    maps = attention(model, images, "cross_attention")["cross_attention"]
+    patches, positions = (round(count**0.5) for count in maps.shape[2:])
+    return maps.reshape(*maps.shape[:2], patches, patches, positions, positions)
+
+
+@dataclass(frozen=True)
+class Region:
+    """The region of interest of an MXA block, and the gates on it.
+
+    Attributes:
+        boxes: (num_images, 4): left, top, right and bottom as fractions of the image's side.
+        channel_gates: (num_images, channels) in [0, 1].
+        spatial_gates: (num_images, rows, columns) in [0, 1], on the resampled box.
+    """
+
+    boxes: np.ndarray
+    channel_gates: np.ndarray
+    spatial_gates: np.ndarray
+
+
+def regions(model: Any, images: ArrayLike) -> dict[str, Region]:
+    """Return the box and gates of each MXA block, by the block's name.
+
+    Args:
+        model: EfficientViT with MXA of any size.
+        images: (num_images, size, size, 1) float in [0, 1].
+
+    Raises:
+        ValueError: if the model has no MXA, or the images do not fit.
+    """
+    names = [field.name for field in fields(Region)]
+
+    def select(intermediates):
+        if "boxes" not in intermediates:
+            raise invalid_argument("model", "EfficientViT with MXA", model.name)
+        return {name: intermediates[name] for name in names}
+
+    found = forward(model, images, select)
+    return {layer: Region(*(found[name][layer] for name in names)) for layer in found["boxes"]}
 
 
 def propagate(
@@ -135,7 +204,7 @@ def propagate(
     factor: float = 1.0,
     label: int | None = None,
 ) -> np.ndarray:
-    """Compute how much of the output comes from each position of the image.
+    """Compute the contribution of each position of the image to the output.
 
     After a block a token is ``factor`` times the sum of itself and what it attends to. The row of
     the output token is multiplied by these matrices, from the last block to the first. The output
@@ -172,7 +241,7 @@ def propagate(
             if model.label_self_attention:
                 labels = labels + by_label[..., num_tokens:]
     if "cross_attention" in maps:
-        # What comes from a patch is spread evenly over the positions that it covers.
+        # The contribution of a patch is spread evenly over the positions that it covers.
         side = round(num_tokens**0.5)
         scale = grid[0] // side
         spread = np.kron(rows.reshape(images, side, side), np.ones((1, scale, scale))) / scale**2

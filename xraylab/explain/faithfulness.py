@@ -101,14 +101,10 @@ def spearman(first: ArrayLike, second: ArrayLike) -> np.ndarray:
     Shapes:
         first, second: (num_images, rows, columns); returns (num_images,), NaN for constant maps.
     """
-    first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape:
-        received = f"shapes {first.shape} and {second.shape}"
-        raise invalid_argument("first or second", "arrays of equal shape", received)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
-        pairs = ((a.ravel(), b.ravel()) for a, b in zip(first, second, strict=True))
-        return np.array([stats.spearmanr(a, b).statistic for a, b in pairs])
+        pairs = zip(np.asarray(first), np.asarray(second), strict=True)
+        return np.array([stats.spearmanr(a, b, axis=None).statistic for a, b in pairs])
 
 
 def _curve(model, start, end, maps, label, steps):

@@ -22,14 +22,14 @@ EAGER_CALLS = 2
 _CALLS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # by model: counts and functions
 
 
-def forward(model: Any, images: ArrayLike, select: Callable[[dict], dict]) -> dict[str, Any]:
+def forward(model: Any, images: ArrayLike, select: Callable[[dict], Any]) -> Any:
     """Run a model on images, a few at a time, and collect a selection of its intermediates.
 
     Args:
         model: a model of :func:`xraylab.models.build`.
         images: (num_images, size, size, 1) float in [0, 1].
-        select: takes the intermediates of a batch and returns a dict, maybe nested, of tensors with
-            images first.
+        select: takes the intermediates of a batch and returns a tensor, or nested dicts of tensors,
+            with images first.
 
     Returns:
         What ``select`` returns for all images, as float32 arrays.
@@ -44,16 +44,20 @@ def forward(model: Any, images: ArrayLike, select: Callable[[dict], dict]) -> di
         selected = tree.map_structure(lambda value: ops.cast(value, "float32"), select(outputs))
         return tree.map_structure(ops.convert_to_numpy, selected), num_bytes
 
-    return in_batches(run, check_images(model, images))
+    return in_batches(run, model, images)
 
 
-def in_batches(function: Callable[[np.ndarray], tuple[Any, int]], images: np.ndarray) -> Any:
+def in_batches(
+    function: Callable[[np.ndarray], tuple[Any, int]], model: Any, images: ArrayLike
+) -> Any:
     """Apply a function to one image, then to as many at a time as fit into ``MAX_BYTES``.
 
     Args:
         function: takes images and returns arrays with images first, and the bytes it took.
-        images: the images.
+        model: a model of :func:`xraylab.models.build`.
+        images: (num_images, size, size, 1) float in [0, 1].
     """
+    images = check_images(model, images)
     first, num_bytes = function(images[:1])
     step = max(1, MAX_BYTES // max(1, num_bytes))
     starts = range(1, len(images), step)
@@ -62,11 +66,7 @@ def in_batches(function: Callable[[np.ndarray], tuple[Any, int]], images: np.nda
 
 
 def call(
-    model: Any,
-    function: Callable,
-    *arrays: Any,
-    static: Hashable = (),
-    eager_calls: int = EAGER_CALLS,
+    model: Any, function: Callable, *arrays: Any, static: Hashable = (), eager: int | None = None
 ) -> Any:
     """Compute ``function(model, *arrays)``; later calls are compiled and use the current weights.
 
@@ -74,13 +74,13 @@ def call(
         model: a model of :func:`xraylab.models.build`.
         function: takes the model, arrays or lists of arrays, and ``static`` as a keyword if it is
             given. It is compiled once for each function, ``static`` and set of shapes.
-        eager_calls: number of calls before the function is compiled.
+        eager: number of calls before the function is compiled, by default :data:`EAGER_CALLS`.
     """
     options = {"static": static} if static else {}
     counts, functions = _CALLS.setdefault(model, (Counter(), {}))
     key = (function, static)
     counts[key] += 1
-    if counts[key] <= eager_calls:
+    if counts[key] <= (EAGER_CALLS if eager is None else eager):
         return function(model, *arrays, **options)
     if key not in functions:
         reference = weakref.ref(model)  # the cache must not keep the model alive

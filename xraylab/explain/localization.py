@@ -1,6 +1,5 @@
 """Localization: scores of maps against masks, with a permutation and a uniform baseline."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,11 +107,9 @@ def localization(
     maps: ArrayLike,
     masks: ArrayLike,
     *,
-    groups: Sequence | np.ndarray | None = None,
-    patients: Sequence | np.ndarray | None = None,
+    groups: ArrayLike | None = None,
+    patients: ArrayLike | None = None,
     replicates: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> dict[str, Localization]:
     """Score how well maps localize findings, against a permutation and a uniform baseline.
 
@@ -125,11 +122,9 @@ def localization(
         patients: (num_images,), the patient of each image; the bootstrap resamples patients. Pass
             it also if one image occurs with several findings. None resamples images.
         replicates: number of bootstrap replicates.
-        level: confidence level of the intervals.
-        seed: seed of the bootstrap.
 
     Returns:
-        dict from :data:`MEASURES` to :class:`Localization`.
+        dict from :data:`MEASURES` to :class:`Localization`, with intervals of 95 %.
 
     Raises:
         ValueError: as :func:`localization_scores`, :func:`permutations` and
@@ -144,7 +139,7 @@ def localization(
     prepared = _prepare(maps)
     own = _scores(prepared, masks)
     permuted = [_scores([values[row] for values in prepared], masks) for row in rows]
-    drawn = resamples(count, replicates, np.random.default_rng(seed), patients=patients)
+    drawn = resamples(count, replicates, np.random.default_rng(0), patients=patients)
     weights = np.concatenate([np.ones((1, count)), *drawn])
     area = float(masks.mean())
     results = {}
@@ -157,7 +152,7 @@ def localization(
         # on the baseline, each about its mean, is subtracted.
         influence = own[name] - baseline - elsewhere + baseline.mean()
         score, gain = (
-            Interval.of(weights @ values / weights.sum(axis=1), level)
+            Interval.of(weights @ values / weights.sum(axis=1), 0.95)
             for values in (own[name], influence)
         )
         uniform = None if name == "iou_area" else area
@@ -165,9 +160,7 @@ def localization(
     return results
 
 
-def permutations(
-    groups: Sequence | np.ndarray, patients: Sequence | np.ndarray | None = None
-) -> np.ndarray:
+def permutations(groups: ArrayLike, patients: ArrayLike | None = None) -> np.ndarray:
     """Assign each image the maps of other patients' images with the same finding.
 
     Shapes:

@@ -61,7 +61,7 @@ def reconstruct(
     inputs = images if masked is None else _cover(images, np.asarray(masked), fill)
     masks = _head_masks(model, heads_off)
     # Compiled from the first call on: an eager call would hold every attention map.
-    outputs = [call(model, _outputs, image[None], masks, eager_calls=0) for image in inputs]
+    outputs = [call(model, _outputs, image[None], masks, eager=0) for image in inputs]
     reconstruction, logits = (
         np.concatenate([ops.convert_to_numpy(values) for values in part])
         for part in zip(*outputs, strict=True)

@@ -9,15 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from xraylab.phantom.shapes import (
-    biweight,
-    gaussian_bump,
-    half_chord,
-    per_image,
-    smooth_noise,
-    smoothstep,
-    squared_radius,
-)
+from xraylab.phantom.patient import Patient
+from xraylab.phantom.rng import smooth_noise
+from xraylab.phantom.shapes import biweight, half_chord, per_image, smoothstep, squared_radius
 
 NECK = 2.6
 """Half width of the mediastinum above the heart, in cm."""
@@ -42,21 +36,21 @@ class Chest(SimpleNamespace):
     """
 
     @property
-    def pixel_size(self):
+    def pixel_size(self) -> np.ndarray:
         """Side of a pixel in cm, (n,)."""
         return self.patient.field_size / self.size
 
     @property
-    def edge_width(self):
+    def edge_width(self) -> np.ndarray:
         """Half width in cm of the sharpest edge that the pixels can represent, (n, 1, 1)."""
         return per_image(np.maximum(0.12, 0.7 * self.pixel_size))
 
     @property
-    def lateral_fraction(self):
+    def lateral_fraction(self) -> np.ndarray:
         """Distance from the midline over that of the ribs, (n, size, size); above 1 outside."""
         return self.abs_x / self.rib_x.clip(1.0)  # at the lung apices the ribs meet the midline
 
-    def to_pixels(self, x, y):
+    def to_pixels(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Convert points (n, m) in cm to columns and rows, integers at the pixel centers."""
         p = self.patient
         tilt, offset_x, offset_y, pixel_size = (
@@ -65,17 +59,33 @@ class Chest(SimpleNamespace):
         center = self.size / 2 - 0.5
         return (x + tilt * y + offset_x) / pixel_size + center, (y + offset_y) / pixel_size + center
 
-    def lung_on(self, side):
+    def lung_on(self, side: np.ndarray) -> np.ndarray:
         """Return the lung on one side; ``side`` (n, 1, 1): -1 right, 1 left, 0 both."""
         return self.lung * ((side == 0) | (side * self.x > 0))
 
-    def take(self, rows):
+    def squared_radius(self, x, y, radius_x, radius_y, tilt=None) -> np.ndarray:
+        """Return the squared radius of each pixel; see :func:`shapes.squared_radius`."""
+        return squared_radius(self.x, self.y, x, y, radius_x, radius_y, tilt)
+
+    def noise(self, stream: str, cells: int) -> np.ndarray:
+        """Return smooth random fields, about -1 to 1, with ``cells`` cells along each side."""
+        return smooth_noise(self.seed, self.indices, stream, cells, self.size)
+
+    def texture(self, stream: str, cells: int) -> np.ndarray:
+        """Return smooth random fields in [0, 1] with ``cells`` cells along each side."""
+        return np.clip(0.5 + 0.6 * self.noise(stream, cells), 0.0, 1.0)
+
+    def airspace_fluid(self, thickness: np.ndarray) -> np.ndarray:
+        """Return the water added where lung of a thickness in cm fills with fluid."""
+        return np.minimum(thickness * self.patient.columns.air_fraction, self.air)
+
+    def take(self, rows: np.ndarray) -> "Chest":
         """Return the chests of some images."""
         arrays = {name: v[rows] for name, v in vars(self).items() if isinstance(v, np.ndarray)}
         return Chest(**vars(self) | arrays | {"patient": self.patient.take(rows)})
 
 
-def build_chest(patient, indices, seed, size):
+def build_chest(patient: Patient, indices: np.ndarray, seed: int, size: int) -> Chest:
     """Project the contours and the air of the lungs; ``water`` and ``vessels`` are still 0."""
     p, c = patient, patient.columns
     chest = Chest(patient=patient, indices=indices, seed=seed, size=size)
@@ -108,13 +118,13 @@ def build_chest(patient, indices, seed, size):
     return chest
 
 
-def lung_contour(patient, height):
+def lung_contour(patient: Patient, height: np.ndarray) -> np.ndarray:
     """Return the distance from the midline to the ribs at heights from 0 to 1."""
     c = patient.columns
     return c.half_width * (1 - (1 - height) ** c.cage_shape) ** c.cage_taper
 
 
-def cage_path_length(chest):
+def cage_path_length(chest: Chest) -> tuple[np.ndarray, np.ndarray]:
     """Return the path length of each ray in the rib cage, and the longest one at its height."""
     height = np.clip(chest.height, 0.0, 1.0)
     longest = 2 * chest.patient.columns.half_depth * np.minimum(0.35 + 1.6 * height, 1.0)
@@ -123,7 +133,7 @@ def cage_path_length(chest):
     return longest * half_chord(u * u), longest
 
 
-def mediastinal_borders(patient, y):
+def mediastinal_borders(patient: Patient, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return x of the right and left border of heart and great vessels, each (n, size, 1).
 
     From top to bottom, on the right: superior vena cava, ascending aorta, right atrium; on the
@@ -156,7 +166,12 @@ def mediastinal_borders(patient, y):
     return -right + shift + rotation, left + shift + rotation
 
 
-def mediastinal_depth(chest, path):
+def gaussian_bump(distance: np.ndarray, width: float) -> np.ndarray:
+    """Return a Gaussian of height 1 whose standard deviation is half of ``width``."""
+    return np.exp(-2 * (distance / width) ** 2)
+
+
+def mediastinal_depth(chest: Chest, path: np.ndarray) -> np.ndarray:
     """Return the part of each ray's path in the rib cage that is mediastinum."""
     c, right, left = chest.patient.columns, chest.right_border, chest.left_border
     center, half_width = 0.5 * (left + right), 0.5 * (left - right)
@@ -169,7 +184,7 @@ def mediastinal_depth(chest, path):
     return np.minimum(np.maximum(chord * depth, core * (path - 1.0)), path)
 
 
-def body_thickness(chest):
+def body_thickness(chest: Chest) -> np.ndarray:
     """Return the anteroposterior thickness of the body minus the air in lungs and stomach."""
     p, c = chest.patient, chest.patient.columns
     abs_x, below_top = chest.abs_x, chest.y - c.lung_top
@@ -196,13 +211,12 @@ def body_thickness(chest):
     abdomen = smoothstep(chest.y - chest.diaphragm_y - 2.5, 3.0)
     thickness = thickness + 4.0 * abdomen * (thickness > 0) + c.breast * breast_shape(chest)
     # Texture of muscle, fat and skin.
-    fine = smooth_noise(chest.seed, chest.indices, "tissue", 40, chest.size)
-    coarse = smooth_noise(chest.seed, chest.indices, "fat", 11, chest.size)
-    thickness = thickness + (0.3 * fine + 0.5 * coarse) * np.minimum(thickness * 0.1, 1.0)
+    uneven = 0.3 * chest.noise("tissue", 40) + 0.5 * chest.noise("fat", 11)
+    thickness = thickness + uneven * np.minimum(thickness * 0.1, 1.0)
     return thickness - chest.air - stomach_air(chest)
 
 
-def breast_shape(chest):
+def breast_shape(chest: Chest) -> np.ndarray:
     """Return the profile of the breast shadows, 1 where they are thickest."""
     p = chest.patient
     center_y = per_image(p.right_dome - 0.2 - 0.5 * p.breast)
@@ -211,18 +225,18 @@ def breast_shape(chest):
     return np.sqrt(np.clip(1 - u * u - v * v, 0.0, 1.0))
 
 
-def stomach_air(chest):
+def stomach_air(chest: Chest) -> np.ndarray:
     """Return the gas bubble under the left dome, with an air-fluid level in standing patients."""
     p, c = chest.patient, chest.patient.columns
     size = per_image(np.clip(p.gastric_air, 0.0, 1.0))
     x, y = per_image(p.half_width * 0.5), c.left_dome + 1.0 + 2.2 * size
-    r2 = squared_radius(chest.x, chest.y, x, y, 1.2 + 3.8 * size, 0.8 + 2.2 * size)
+    r2 = chest.squared_radius(x, y, 1.2 + 3.8 * size, 0.8 + 2.2 * size)
     above_fluid = smoothstep(y + 0.8 * size - chest.y, 0.15)
     level = np.where(c.portable == 1, 1.0, above_fluid)
     return (size > 0) * 5.0 * half_chord(r2) * level * (0.4 + 0.6 * size)
 
 
-def mediastinum_thickness(chest):
+def mediastinum_thickness(chest: Chest) -> np.ndarray:
     """Return the thickness of spine and discs minus the air in the trachea."""
     p, c, x, y = chest.patient, chest.patient.columns, chest.x, chest.y
     spine = 1.8 * biweight(x, 2.5) * (1 + 0.14 * np.cos(2 * np.pi * y / c.rib_spacing))
@@ -231,12 +245,12 @@ def mediastinum_thickness(chest):
     return c.bone_density * spine - trachea * smoothstep(per_image(p.carina_y) - y, 0.8)
 
 
-def trachea_x(patient):
+def trachea_x(patient: Patient) -> np.ndarray:
     """Return x of the trachea, (n,), which moves with mediastinal shift and patient rotation."""
     return patient.mediastinal_shift + 0.3 * patient.rotation - 0.15
 
 
-def bone_thickness(chest):
+def bone_thickness(chest: Chest) -> np.ndarray:
     """Return the thickness of posterior and anterior ribs, clavicles, scapulae and humeri."""
     p, c = chest.patient, chest.patient.columns
     abs_x, y, rib_x = chest.abs_x, chest.y, chest.rib_x
@@ -260,13 +274,13 @@ def bone_thickness(chest):
     return c.bone_density * (total + shoulder_bones(chest))
 
 
-def rib_profile(phase):
+def rib_profile(phase: np.ndarray) -> np.ndarray:
     """Return the profile of ribs at unit spacing, with dense cortical edges."""
     distance = np.abs(phase - np.floor(phase) - 0.5)
     return smoothstep(0.26 - distance, 0.05) * (0.55 + 0.45 * biweight(distance - 0.2, 0.12))
 
 
-def shoulder_bones(chest):
+def shoulder_bones(chest: Chest) -> np.ndarray:
     """Return the scapulae, rotated out of the lungs on PA images, and the humeri."""
     p, c, abs_x = chest.patient, chest.patient.columns, chest.abs_x
     below_top = chest.y - c.lung_top

@@ -35,13 +35,6 @@ def _in_order(value):
     return value
 
 
-def _without_ones(value):
-    """Drop the findings of a mapping whose value is the default, 1."""
-    if isinstance(value, Mapping):
-        return {name: number for name, number in value.items() if number != 1} or 1.0
-    return value
-
-
 def _ordered(bounds):
     if bounds[0] > bounds[1]:
         raise invalid_argument("severity", "the lower bound first", bounds)
@@ -53,6 +46,9 @@ def _choice(name, choices):
 
 
 _Finding = Annotated[str, _choice("finding", FINDINGS)]
+Rates = float | Mapping[str, float]
+"""One number for all findings, or a number by finding."""
+
 _Number = Annotated[
     float,
     BeforeValidator(lambda value: value.item() if isinstance(value, np.generic) else value),
@@ -61,7 +57,6 @@ _Number = Annotated[
 ]
 _Probability = Annotated[_Number, Field(ge=0, le=1)]
 _PerFinding = Annotated[_Probability | Mapping[_Finding, _Probability], AfterValidator(_in_order)]
-_Reading = Annotated[_PerFinding, AfterValidator(_without_ones)]
 
 
 class _Parameters(BaseModel, frozen=True, extra="forbid"):
@@ -124,8 +119,8 @@ class PhantomConfig(_Parameters, frozen=True):
     """
 
     prevalence: _PerFinding | None = None
-    sensitivity: _Reading = 1.0
-    specificity: _Reading = 1.0
+    sensitivity: _PerFinding = 1.0
+    specificity: _PerFinding = 1.0
     severity: Annotated[tuple[_Probability, _Probability], AfterValidator(_ordered)] = (0.0, 1.0)
     exposure: Annotated[_Number, Field(ge=-1, le=1)] = 0.0
     projection: Annotated[str, _choice("projection", PROJECTIONS)] | None = None
@@ -143,7 +138,7 @@ class PhantomConfig(_Parameters, frozen=True):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-def per_finding(value: float | Mapping[str, float], default: ArrayLike) -> np.ndarray:
+def per_finding(value: Rates, default: ArrayLike) -> np.ndarray:
     """Return one number per finding, (14,) float64.
 
     Args:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xraylab.phantom.anatomy import trachea_x
+from xraylab.phantom.anatomy import Chest, trachea_x
 from xraylab.phantom.patient import LEFT, RIGHT
 from xraylab.phantom.rasterize import gaussian_blur, rasterize_tubes, sample_arc
 from xraylab.phantom.rng import RandomStream, uniform
@@ -121,7 +121,7 @@ DEVICES = tuple(_DEVICES)
 """Devices an image may show, in the order of the columns of ``facts["devices"]``."""
 
 
-def sample_devices(patient, indices, seed, forced):
+def sample_devices(patient, indices, seed, forced) -> np.ndarray:
     """Sample which devices an image shows, (n, 7) uint8.
 
     Args:
@@ -135,7 +135,7 @@ def sample_devices(patient, indices, seed, forced):
     return present.astype(np.uint8)
 
 
-def device_attenuation(chest, devices, marker):
+def device_attenuation(chest: Chest, devices: np.ndarray, marker: np.ndarray) -> np.ndarray:
     """Return the attenuation (n, size, size) of devices and side markers.
 
     Args:

@@ -2,15 +2,16 @@
 
 import numpy as np
 
+from xraylab.phantom.anatomy import Chest
 from xraylab.phantom.rng import RandomStream, triangular_noise
-from xraylab.phantom.shapes import per_image, smooth_noise, smoothstep
+from xraylab.phantom.shapes import per_image, smoothstep
 
 WATER_ATTENUATION = 0.19
 """Linear attenuation coefficient of water in 1/cm at about 70 keV (``hubbell1995``, between the
 tabulated 0.206 at 60 keV and 0.184 at 80 keV)."""
 
 
-def expose(chest, attenuation: np.ndarray, shift: float) -> np.ndarray:
+def expose(chest: Chest, attenuation: np.ndarray, shift: float) -> np.ndarray:
     """Simulate the exposure of images; bright pixels are strongly attenuated.
 
     Shapes:
@@ -28,7 +29,7 @@ def expose(chest, attenuation: np.ndarray, shift: float) -> np.ndarray:
     # Scatter adds a fraction of the mean intensity that reaches the detector.
     mean_beam = np.minimum(beam, 0.25).mean(axis=(1, 2), keepdims=True)
     scatter = per_image(rng.uniform(0.05, 0.7) * (1 + 0.4 * chest.patient.portable))
-    uneven = 1 + 0.5 * smooth_noise(chest.seed, chest.indices, "scatter", 3, size)
+    uneven = 1 + 0.5 * chest.noise("scatter", 3)
     noise = triangular_noise(chest.seed, chest.indices, f"noise {size}", size * size)
     # Detector noise is finer than a pixel, so large pixels average most of it away.
     noise_level = per_image(0.003 + 0.022 * rng.uniform(0, 1) ** 3) * np.float32(size / 224)
@@ -36,11 +37,8 @@ def expose(chest, attenuation: np.ndarray, shift: float) -> np.ndarray:
     signal = signal * (1 + noise_level * noise.reshape(n, size, size))
     # Automatic exposure control measures lungs and mediastinum. The characteristic curve is
     # steep in the middle and flat at both ends (``goodman2015``).
-    inside = (
-        (chest.height > 0.1)
-        & (chest.height < 0.9)
-        & (chest.abs_x < per_image(chest.patient.half_width))
-    )
+    half_width = per_image(chest.patient.half_width)
+    inside = (chest.height > 0.1) & (chest.height < 0.9) & (chest.abs_x < half_width)
     count = inside.sum(axis=(1, 2), keepdims=True, dtype=np.float32) + np.float32(1e-6)
     mean = (signal * inside).sum(axis=(1, 2), keepdims=True) / count
     spread = np.sqrt((inside * (signal - mean) ** 2).sum(axis=(1, 2), keepdims=True) / count)
@@ -59,10 +57,9 @@ def _collimate(grey, rng):
     collimated = rng.bernoulli(0.3)
     skew = per_image(rng.bates(0.0, 0.03))
     x, y = x + skew * (y - 0.5), y - skew * (x - 0.5)
-    edges = [
-        np.where(collimated & rng.bernoulli(0.5), 0.09 * rng.uniform(0, 1) ** 2, -1)
+    left, right, top, bottom = (
+        per_image(np.where(collimated & rng.bernoulli(0.5), 0.09 * rng.uniform(0, 1) ** 2, -1))
         for _ in range(4)
-    ]
-    left, right, top, bottom = (per_image(edge) for edge in edges)
+    )
     inner = np.minimum(np.minimum(x - left, 1 - right - x), np.minimum(y - top, 1 - bottom - y))
     return grey * smoothstep(inner, 0.004)

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from xraylab.findings import FINDINGS
-from xraylab.phantom.anatomy import lung_contour
+from xraylab.phantom.anatomy import Chest, lung_contour
 from xraylab.phantom.patient import LEFT, RIGHT
 from xraylab.phantom.rng import uniform
-from xraylab.phantom.shapes import per_image, smooth_noise, squared_radius
+from xraylab.phantom.shapes import per_image
+
+Layer = tuple[np.ndarray, np.ndarray]
+"""The water that a finding adds, in cm, and its soft mask, both (n, size, size)."""
 
 
 @dataclass
@@ -27,33 +30,33 @@ class Finding:
     severity: np.ndarray
     side: np.ndarray
 
-    def take(self, rows):
+    def take(self, rows: np.ndarray) -> "Finding":
         """Return the finding on some of the images."""
         return Finding(self.u[rows], self.severity[rows], self.side[rows])
 
-    def uniform(self, slot, low, high):
+    def uniform(self, slot: int, low: float, high: float) -> np.ndarray:
         """Return random numbers, uniform in [low, high)."""
         return per_image(low + (high - low) * self.u[:, slot])
 
-    def bernoulli(self, slot, probability):
+    def bernoulli(self, slot: int, probability: float) -> np.ndarray:
         """Return bool, each true with the given probability."""
         return (self.u[:, slot] < probability)[:, np.newaxis, np.newaxis]
 
-    def by_severity(self, low, high):
+    def by_severity(self, low: float, high: float) -> np.ndarray:
         """Interpolate from ``low`` at severity 0 to ``high`` at severity 1."""
         return per_image(low + (high - low) * self.severity)
 
     @property
-    def sides(self):
+    def sides(self) -> np.ndarray:
         """The sides, for broadcasting over pixels."""
         return per_image(self.side)
 
-    def lesion_side(self, lesion=0):
+    def lesion_side(self, lesion: int = 0) -> np.ndarray:
         """Return the side of a lesion; the lesions of a bilateral finding alternate."""
         first = np.where(self.u[:, -1] < 0.5, RIGHT, LEFT) * (-1) ** lesion
         return per_image(np.where(self.side == 0, first, self.side))
 
-    def has_lesion(self, lesion, slot, probability):
+    def has_lesion(self, lesion: int, slot: int, probability: float) -> np.ndarray:
         """Return whether the lesion exists.
 
         The first lesion always exists, as does the second of a bilateral finding.
@@ -64,7 +67,7 @@ class Finding:
         return required | self.bernoulli(slot, probability)
 
 
-def sample_finding(indices, seed, name, severity, bilateral):
+def sample_finding(indices, seed, name, severity, bilateral) -> Finding:
     """Sample a finding that is bilateral with probability ``bilateral``."""
     u = uniform(seed, indices, f"sign {name}", 40)
     v = uniform(seed, indices, f"side {name}", 2)
@@ -72,17 +75,11 @@ def sample_finding(indices, seed, name, severity, bilateral):
     return Finding(u, severity, side)
 
 
-def sample_severities(indices, seed, bounds):
+def sample_severities(indices: np.ndarray, seed: int, bounds: tuple[float, float]) -> np.ndarray:
     """Sample the severity that each finding has, or would have if present: (n, 14) float64."""
     low, high = bounds
     severities = low + (high - low) * uniform(seed, indices, "severity", len(FINDINGS))
     return np.minimum(severities, high)  # rounding may exceed the bound
-
-
-def texture(chest, stream, cells):
-    """Return smooth random fields in [0, 1] with ``cells`` cells along each side of the image."""
-    field = smooth_noise(chest.seed, chest.indices, stream, cells, chest.size)
-    return np.clip(0.5 + 0.6 * field, 0.0, 1.0)
 
 
 def sample_lung_position(chest, finding, slot, side, low=0.2, high=0.85):
@@ -98,12 +95,6 @@ def sample_lung_position(chest, finding, slot, side, low=0.2, high=0.85):
     return side * lung_contour(p, height) * finding.uniform(slot + 1, 0.32, 0.85), y
 
 
-def diffuse_opacity(chest, x, y, radius_x, radius_y):
+def diffuse_opacity(chest: Chest, x: np.ndarray, y: np.ndarray, radius_x, radius_y) -> np.ndarray:
     """Return an opacity without an edge: 1 at its center, 1/e at its radii."""
-    return np.exp(-(squared_radius(chest.x, chest.y, x, y, radius_x, radius_y) ** 1.1))
-
-
-def airspace_fluid(chest, thickness):
-    """Return the water added where lung of a thickness in cm fills with fluid, at most its air."""
-    c = chest.patient.columns
-    return np.minimum(thickness * c.air_fraction, chest.air)
+    return np.exp(-(chest.squared_radius(x, y, radius_x, radius_y) ** 1.1))

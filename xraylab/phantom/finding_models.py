@@ -12,9 +12,9 @@ class FindingModel:
     """Model of one finding.
 
     Args:
-        draw: function of a chest and an finding that returns the water to add, in cm, and the
+        draw: function of a chest and a finding that returns the water to add, in cm, and the
             soft mask of the finding, both (n, size, size).
-        modify_patient: function of patients and an finding that modifies the patients, or None.
+        modify_patient: function of patients and a finding that modifies the patients, or None.
         bilateral: fraction of the images that have it on both sides; the rest have it on one.
         side: ``"M"`` for a midline finding without a side, else empty.
         hides_vessels: fraction of the vessels that are not visible where the finding is.

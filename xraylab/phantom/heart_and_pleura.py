@@ -7,18 +7,20 @@ hernia follow ``goodman2015``. The functions return what those of
 
 import numpy as np
 
-from xraylab.phantom.finding import airspace_fluid, sample_lung_position
-from xraylab.phantom.shapes import biweight, half_chord, per_image, smoothstep, squared_radius
+from xraylab.phantom.anatomy import Chest
+from xraylab.phantom.finding import Finding, Layer, sample_lung_position
+from xraylab.phantom.patient import Patient
+from xraylab.phantom.shapes import biweight, half_chord, per_image, smoothstep
 
 
-def modify_for_cardiomegaly(patient, finding):
+def modify_for_cardiomegaly(patient: Patient, finding: Finding) -> None:
     """The cardiothoracic ratio exceeds one half, the limit on a PA image (``goodman2015``)."""
     ratio = 0.535 + 0.025 * patient.portable + 0.15 * finding.severity
     patient.cardiothoracic_ratio = np.maximum(patient.cardiothoracic_ratio, ratio)
     patient.left_auricle += 0.6 * finding.u[:, 0]
 
 
-def draw_heart(chest, finding):
+def draw_heart(chest: Chest, finding: Finding) -> Layer:
     """Add nothing, as the heart is part of the chest; the mask is its silhouette."""
     x, y = chest.x, chest.y
     across = smoothstep(x - chest.right_border, 0.2) * smoothstep(chest.left_border - x, 0.2)
@@ -26,12 +28,12 @@ def draw_heart(chest, finding):
     return np.zeros_like(x), across * top * smoothstep(chest.diaphragm_y + 0.8 - y, 0.4)
 
 
-def modify_for_effusion(patient, finding):
+def modify_for_effusion(patient: Patient, finding: Finding) -> None:
     """A large unilateral effusion shifts the mediastinum to the opposite side."""
     patient.mediastinal_shift -= finding.side * 2.5 * np.maximum(finding.severity - 0.6, 0)
 
 
-def draw_effusion(chest, finding):
+def draw_effusion(chest: Chest, finding: Finding) -> Layer:
     """Fluid blunts the costophrenic angle and forms a meniscus (``goodman2015``).
 
     In supine patients, here half of the AP images, it layers behind the lung: a veil that is denser
@@ -54,12 +56,12 @@ def draw_effusion(chest, finding):
     return added * lung, mask * lung
 
 
-def modify_for_pneumothorax(patient, finding):
+def modify_for_pneumothorax(patient: Patient, finding: Finding) -> None:
     """A large pneumothorax shifts the mediastinum to the opposite side."""
     patient.mediastinal_shift -= finding.side * 1.5 * np.maximum(finding.severity - 0.6, 0)
 
 
-def draw_pneumothorax(chest, finding):
+def draw_pneumothorax(chest: Chest, finding: Finding) -> Layer:
     """Air outside the visceral pleural line, widest at the apex, without vessels (Fleischner)."""
     gap = finding.by_severity(1.0, 6.0) * finding.uniform(0, 0.85, 1.15)
     gap = gap * (1.35 - 0.9 * np.clip(chest.height, 0.0, 1.0))
@@ -71,7 +73,7 @@ def draw_pneumothorax(chest, finding):
     width = np.maximum(0.16, 0.8 * per_image(chest.pixel_size))
     line = 0.16 / width * biweight(inside, width) * lung
     # The remaining lung contains less air.
-    collapsed = airspace_fluid(chest, finding.by_severity(0.3, 2.5)) * lung * (1 - mask)
+    collapsed = chest.airspace_fluid(finding.by_severity(0.3, 2.5)) * lung * (1 - mask)
     # Air replaces lung tissue and vessels.
     return collapsed + 0.7 * line - mask * (0.85 * _lung_tissue(chest) + chest.vessels), mask
 
@@ -81,7 +83,7 @@ def _lung_tissue(chest):
     return chest.air * (1 / chest.patient.columns.air_fraction - 1)
 
 
-def modify_for_emphysema(patient, finding):
+def modify_for_emphysema(patient: Patient, finding: Finding) -> None:
     """Hyperinflation: low, flat diaphragm, narrow heart and attenuated vessels (Fleischner)."""
     s = finding.severity
     patient.right_dome = patient.right_dome + 0.2 + 3.0 * s
@@ -95,20 +97,20 @@ def modify_for_emphysema(patient, finding):
     patient.half_depth *= 1.0 + 0.08 * s
 
 
-def draw_bullae(chest, finding):
+def draw_bullae(chest: Chest, finding: Finding) -> Layer:
     """Add bullae to the hyperinflated lungs; the mask is both lungs."""
     bullae = np.zeros_like(chest.x)
     for lesion in range(3):
         slot, side = 6 * lesion, finding.lesion_side(lesion)
         x, y = sample_lung_position(chest, finding, slot, side, 0.1, 0.6)
         radius = finding.uniform(slot + 2, 1.5, 4.0)
-        bulla = smoothstep(1 - squared_radius(chest.x, chest.y, x, y, radius, radius * 1.2), 0.5)
+        bulla = smoothstep(1 - chest.squared_radius(x, y, radius, radius * 1.2), 0.5)
         bullae = np.maximum(bullae, bulla * finding.bernoulli(slot + 3, 0.5))
     bullae = bullae * chest.lung * finding.by_severity(0.15, 0.6)
     return -bullae * (0.6 * _lung_tissue(chest) + 0.8 * chest.vessels), chest.lung
 
 
-def draw_pleural_thickening(chest, finding):
+def draw_pleural_thickening(chest: Chest, finding: Finding) -> Layer:
     """A band of soft tissue inside the ribs, a blunted angle or an apical cap (Fleischner)."""
     kind = finding.u[:, 0, np.newaxis, np.newaxis]
     is_basal = kind < 0.4
@@ -120,16 +122,16 @@ def draw_pleural_thickening(chest, finding):
     depth = finding.by_severity(0.5, 2.0) * profile - np.minimum(to_wall, to_diaphragm)
     mask = chest.lung_on(finding.sides) * smoothstep(depth, chest.edge_width)
     mask = mask * smoothstep(profile - 0.04, 0.04)
-    return airspace_fluid(chest, finding.by_severity(3.0, 7.0)) * mask, mask
+    return chest.airspace_fluid(finding.by_severity(3.0, 7.0)) * mask, mask
 
 
-def draw_hernia(chest, finding):
+def draw_hernia(chest: Chest, finding: Finding) -> Layer:
     """Hiatal hernia: retrocardiac stomach, often with an air-fluid level (``goodman2015``)."""
     p = chest.patient
     radius = finding.by_severity(2.0, 4.2)
     x = finding.uniform(0, -0.6, 2.6)
     y = per_image(np.minimum(p.right_dome, p.left_dome)) + 0.4 - 0.75 * radius
-    r2 = squared_radius(chest.x, chest.y, x, y, radius * finding.uniform(1, 1.0, 1.3), radius)
+    r2 = chest.squared_radius(x, y, radius * finding.uniform(1, 1.0, 1.3), radius)
     mask = smoothstep(1 - r2, 0.12)
     fluid_y = y - finding.uniform(2, -0.2, 0.4) * radius
     above_fluid = np.where(p.columns.portable == 1, 0.5, smoothstep(fluid_y - chest.y, 0.15))

@@ -5,7 +5,6 @@ ChestMNIST (``yang2023``), written by ``tools/make_label_table.py``.
 """
 
 import csv
-from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
@@ -14,11 +13,8 @@ from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument, require_choice, require_int
 from xraylab.findings import FINDINGS
-from xraylab.phantom.config import PhantomConfig, per_finding
-from xraylab.phantom.rng import uniform
-
-MAX_SEED = 2**63 - 1
-"""The largest seed, and the largest index of an image."""
+from xraylab.phantom.config import PhantomConfig, Rates, per_finding
+from xraylab.phantom.rng import MAX_SEED, uniform
 
 SPLIT_SIZES = {"train": 78_468, "val": 11_219, "test": 22_433}
 """Number of images in each split of ChestMNIST, in the order of the table's columns."""
@@ -41,11 +37,7 @@ def label_counts() -> tuple[np.ndarray, np.ndarray]:
 
 
 def sample_labels(
-    indices: ArrayLike,
-    seed: int = 0,
-    *,
-    split: str | None = None,
-    prevalence: float | Mapping[str, float] | None = None,
+    indices: ArrayLike, seed: int = 0, *, split: str | None = None, prevalence: Rates | None = None
 ) -> np.ndarray:
     """Sample the label vectors of simulated images from ChestMNIST's joint distribution.
 
@@ -106,10 +98,8 @@ def check_indices(indices: ArrayLike) -> np.ndarray:
     array = np.atleast_1d(np.asarray(indices))
     integers = array.ndim == 1 and array.size > 0 and array.dtype.kind in "iu"
     if not integers or array.min() < 0 or array.max() > MAX_SEED:
-        bounds = f", from {array.min()} to {array.max()}" if integers else ""
         expected = "one or more integers from 0 to 2**63 - 1, in one dimension"
-        received = f"shape {array.shape}, {array.dtype}{bounds}"
-        raise invalid_argument("indices", expected, received)
+        raise invalid_argument("indices", expected, f"{array} of {array.dtype}")
     return array.astype(np.int64)
 
 

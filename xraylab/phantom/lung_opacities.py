@@ -7,26 +7,15 @@ in cm, and the soft mask of the finding, above 0.5 where it is; both (n, size, s
 
 import numpy as np
 
-from xraylab.phantom.finding import (
-    airspace_fluid,
-    diffuse_opacity,
-    sample_lung_position,
-    texture,
-)
-from xraylab.phantom.patient import LEFT, RIGHT
+from xraylab.phantom.anatomy import Chest
+from xraylab.phantom.finding import Finding, Layer, diffuse_opacity, sample_lung_position
+from xraylab.phantom.patient import LEFT, RIGHT, Patient
 from xraylab.phantom.rasterize import gaussian_blur, rasterize_tubes, sample_arc
-from xraylab.phantom.shapes import (
-    biweight,
-    half_chord,
-    per_image,
-    smooth_noise,
-    smoothstep,
-    squared_radius,
-)
+from xraylab.phantom.shapes import biweight, half_chord, per_image, smoothstep
 from xraylab.phantom.vessels import hilum_position
 
 
-def modify_for_atelectasis(patient, finding):
+def modify_for_atelectasis(patient: Patient, finding: Finding) -> None:
     """Volume loss shifts the mediastinum to the same side and elevates the hemidiaphragm."""
     loss = 0.3 + 2.4 * finding.severity * (0.5 + 0.5 * finding.u[:, 0])
     lower_lobe = (finding.u[:, 1] >= 0.4) & (finding.u[:, 1] < 0.88)
@@ -40,7 +29,7 @@ def _elevate_diaphragm(patient, finding, elevation):
     patient.left_dome -= np.where(finding.side >= 0, elevation, 0)
 
 
-def draw_atelectasis(chest, finding):
+def draw_atelectasis(chest: Chest, finding: Finding) -> Layer:
     """Linear (plate) atelectasis, a collapsed lobe, or a dense lung base.
 
     Linear atelectasis is horizontal and usually lies above the diaphragm (Fleischner). In right
@@ -79,7 +68,7 @@ def draw_atelectasis(chest, finding):
     same_side = (side == 0) | (side * chest.x > 0)
     retrocardiac = same_side * smoothstep(chest.diaphragm_y - y, chest.edge_width)
     mask = shape * np.where(is_lower, retrocardiac, chest.lung_on(side))
-    return airspace_fluid(chest, thickness) * mask, mask * 1.4
+    return chest.airspace_fluid(thickness) * mask, mask * 1.4
 
 
 def _patchy_opacity(chest, finding, name, lesions, radius, thickness, cells, low=0.2):
@@ -98,16 +87,16 @@ def _patchy_opacity(chest, finding, name, lesions, radius, thickness, cells, low
         present = finding.has_lesion(lesion, slot + 4, 0.75) * ((side * chest.x) > 0)
         total = np.maximum(total, diffuse_opacity(chest, x, y, width, height) * present)
     mask = np.minimum(total, 1.0) * chest.lung
-    uneven = 0.35 + 1.2 * texture(chest, name, cells)
-    return airspace_fluid(chest, finding.by_severity(*thickness) * mask * uneven), mask * 1.4
+    uneven = 0.35 + 1.2 * chest.texture(name, cells)
+    return chest.airspace_fluid(finding.by_severity(*thickness) * mask * uneven), mask * 1.4
 
 
-def draw_infiltration(chest, finding):
+def draw_infiltration(chest: Chest, finding: Finding) -> Layer:
     """Ill-defined, patchy opacities; the term is obsolete and nonspecific (Fleischner)."""
     return _patchy_opacity(chest, finding, "infiltration", 4, (2.5, 5.5), (1.8, 6.5), 16)
 
 
-def draw_pneumonia(chest, finding):
+def draw_pneumonia(chest: Chest, finding: Finding) -> Layer:
     """Patchy consolidation, mostly basal, with air bronchograms (Fleischner)."""
     added, mask = _patchy_opacity(
         chest, finding, "pneumonia", 3, (1.8, 4.2), (3.0, 9.5), 20, low=0.4
@@ -131,22 +120,22 @@ def _bronchi(chest, finding):
     return gaussian_blur(total, 1.3 * chest.size / 224)
 
 
-def draw_consolidation(chest, finding):
+def draw_consolidation(chest: Chest, finding: Finding) -> Layer:
     """Homogeneous opacity that obscures the vessels and is bounded by a fissure (Fleischner)."""
     side = finding.lesion_side()
     x, y = sample_lung_position(chest, finding, 1, side, 0.2, 0.9)
     radius = finding.by_severity(2.5, 5.5) * finding.uniform(3, 0.8, 1.2)
-    uneven = 0.5 * (texture(chest, "consolidation", 12) - 0.5)
-    r2 = squared_radius(chest.x, chest.y, x, y, radius * 1.15, radius)
+    uneven = 0.5 * (chest.texture("consolidation", 12) - 0.5)
+    r2 = chest.squared_radius(x, y, radius * 1.15, radius)
     opacity = smoothstep(1 + uneven - np.sqrt(r2), 0.35)
     above = np.where(finding.bernoulli(4, 0.5), np.float32(-1), np.float32(1))
     fissure = chest.y - y + finding.uniform(5, -0.3, 0.3) * (chest.x - x)
     opacity = opacity * smoothstep(above * fissure + 0.3 * radius, 0.25)
-    r2 = squared_radius(chest.x, chest.y, -x, y + 1.0, radius * 0.9, radius)
+    r2 = chest.squared_radius(-x, y + 1.0, radius * 0.9, radius)
     contralateral = (finding.sides == 0) * smoothstep(1 + uneven - np.sqrt(r2), 0.35)
     mask = np.where((side * chest.x) > 0, opacity, contralateral) * chest.lung
     obscured = chest.vessels * mask * 0.8
-    return airspace_fluid(chest, finding.by_severity(4.0, 9.0) * mask) - obscured, mask
+    return chest.airspace_fluid(finding.by_severity(4.0, 9.0) * mask) - obscured, mask
 
 
 def _round_opacity(chest, finding, lesion, radius, lobulation, density):
@@ -166,21 +155,21 @@ def _round_opacity(chest, finding, lesion, radius, lobulation, density):
     thickness = density * 2 * radius * (radius / drawn) ** 2
     minor = drawn * finding.uniform(slot + 2, 0.75, 1.0)
     tilt = finding.uniform(slot + 3, 0.0, np.pi)
-    r2 = squared_radius(chest.x, chest.y, x, y, drawn, minor, tilt)
-    r2 = r2 * (1 - lobulation * texture(chest, f"edge {lesion}", 22))
+    r2 = chest.squared_radius(x, y, drawn, minor, tilt)
+    r2 = r2 * (1 - lobulation * chest.texture(f"edge {lesion}", 22))
     edge = np.maximum(0.25, per_image(chest.pixel_size) * 0.7 / drawn)
     mask = smoothstep(1 - r2, edge) * ((side * chest.x) > 0)
     mask = mask * smoothstep(chest.diaphragm_y + 0.7 - chest.y, chest.edge_width)
-    return airspace_fluid(chest, thickness * np.sqrt(half_chord(r2 * 0.9)) * mask), mask
+    return chest.airspace_fluid(thickness * np.sqrt(half_chord(r2 * 0.9)) * mask), mask
 
 
-def draw_mass(chest, finding):
+def draw_mass(chest: Chest, finding: Finding) -> Layer:
     """An opacity of more than 3 cm (Fleischner): half of the longest diameter is 1.6 to 4.4 cm."""
     radius = finding.by_severity(1.6, 3.8) * finding.uniform(8, 1.0, 1.15)
     return _round_opacity(chest, finding, 0, radius, 0.3, 1.0)
 
 
-def draw_nodules(chest, finding):
+def draw_nodules(chest: Chest, finding: Finding) -> Layer:
     """Rounded opacities of at most 3 cm (Fleischner): half of the diameter is 0.6 to 1.5 cm.
 
     There are up to five. They are denser than water, as if partly calcified.
@@ -195,7 +184,7 @@ def draw_nodules(chest, finding):
     return added, mask
 
 
-def modify_for_edema(patient, finding):
+def modify_for_edema(patient: Patient, finding: Finding) -> None:
     """Fluid overload: larger heart, engorged vessels, cephalization."""
     limit = 0.50 + 0.03 * patient.portable  # more is cardiomegaly, which has its own label
     ratio = np.minimum(patient.cardiothoracic_ratio + 0.02 + 0.05 * finding.severity, limit)
@@ -204,7 +193,7 @@ def modify_for_edema(patient, finding):
     patient.upper_vascularity = np.maximum(patient.upper_vascularity, 0.9 + 0.4 * finding.u[:, 1])
 
 
-def draw_edema(chest, finding):
+def draw_edema(chest: Chest, finding: Finding) -> Layer:
     """Perihilar (bat wing) opacities and septal lines at the bases (``goodman2015``)."""
     wings = np.zeros_like(chest.x)
     width, height = finding.uniform(3, 3.2, 5.5), finding.uniform(4, 4.5, 7.5)
@@ -213,8 +202,8 @@ def draw_edema(chest, finding):
         x, y = x + side * 1.8, y + finding.uniform(2, 0.0, 3.0)
         wings = np.maximum(wings, diffuse_opacity(chest, x, y, width, height))
     opacity = (wings + finding.uniform(5, 0.1, 0.5) * (1 - wings)) * chest.lung
-    uneven = 0.5 + 0.9 * texture(chest, "edema", 24)
-    added = airspace_fluid(chest, finding.by_severity(1.2, 5.0) * opacity * uneven)
+    uneven = 0.5 + 0.9 * chest.texture("edema", 24)
+    added = chest.airspace_fluid(finding.by_severity(1.2, 5.0) * opacity * uneven)
     return added + _septal_lines(chest, finding) * chest.lung, wings * chest.lung * 1.4
 
 
@@ -229,19 +218,19 @@ def _septal_lines(chest, finding):
     return rasterize_tubes(chest, arcs, 0.08 * finding.severity[:, np.newaxis] * ones, 1.5 * ones)
 
 
-def modify_for_fibrosis(patient, finding):
+def modify_for_fibrosis(patient: Patient, finding: Finding) -> None:
     """Volume loss elevates the hemidiaphragm if the fibrosis is basal."""
     _elevate_diaphragm(patient, finding, 1.4 * finding.severity * (finding.u[:, 0] < 0.65))
 
 
-def draw_fibrosis(chest, finding):
+def draw_fibrosis(chest: Chest, finding: Finding) -> Layer:
     """Reticular pattern, basal and peripheral or apical (Fleischner)."""
     basal = smoothstep(chest.height - finding.uniform(1, 0.4, 0.6), 0.2)
     basal = basal * (0.5 + 0.5 * smoothstep(chest.lateral_fraction - 0.6, 0.3))
     apical = smoothstep(finding.uniform(1, 0.25, 0.45) - chest.height, 0.15)
     reticulation = np.zeros_like(chest.x)
     for cells in (26, 44):
-        field = smooth_noise(chest.seed, chest.indices, f"fibrosis {cells}", cells, chest.size)
+        field = chest.noise(f"fibrosis {cells}", cells)
         reticulation += np.clip(1 - 4.0 * np.abs(field), 0.0, 1.0)
     mask = np.where(finding.bernoulli(0, 0.65), basal, apical) * chest.lung_on(finding.sides)
-    return airspace_fluid(chest, finding.by_severity(1.5, 4.0) * mask * (0.4 + reticulation)), mask
+    return chest.airspace_fluid(finding.by_severity(1.5, 4.0) * mask * (0.4 + reticulation)), mask

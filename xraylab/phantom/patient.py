@@ -67,7 +67,7 @@ class Patient(SimpleNamespace):
         return Patient(**{name: values[rows] for name, values in vars(self).items()})
 
 
-def sample_patients(indices, seed, portable):
+def sample_patients(indices: np.ndarray, seed: int, portable: np.ndarray) -> Patient:
     """Sample the patients of some images.
 
     Args:
@@ -128,7 +128,7 @@ def sample_patients(indices, seed, portable):
     )
 
 
-def sample_projections(findings, indices, seed):
+def sample_projections(findings: np.ndarray, indices: np.ndarray, seed: int) -> np.ndarray:
     """Sample the projection as NIH's images with the same findings have it: (n,), 1 for AP.
 
     Severely ill patients are imaged in bed, so an AP projection is itself a hint at some findings.

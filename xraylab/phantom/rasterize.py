@@ -7,7 +7,7 @@ conserves volume: the sum over the pixels does not depend on the image size.
 import numpy as np
 
 
-def rasterize_points(view, x, y, volume):
+def rasterize_points(view, x: np.ndarray, y: np.ndarray, volume: np.ndarray) -> np.ndarray:
     """Add the volumes of points to the four nearest pixels each, with bilinear weights.
 
     Shapes:
@@ -34,7 +34,7 @@ def rasterize_points(view, x, y, volume):
     return total.reshape(n, size, size).astype(np.float32)
 
 
-def gaussian_blur(images, sigma):
+def gaussian_blur(images: np.ndarray, sigma: float) -> np.ndarray:
     """Blur images (n, size, size) by a Gaussian of ``sigma`` pixels; no-op below 0.3 pixels."""
     if sigma < 0.3:
         return images
@@ -48,7 +48,7 @@ def gaussian_blur(images, sigma):
     return images
 
 
-def sample_arc(start, end, bend, count):
+def sample_arc(start, end, bend, count) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sample points on a parabolic arc.
 
     Shapes:
@@ -65,7 +65,7 @@ def sample_arc(start, end, bend, count):
     return x, y, np.broadcast_to(length / count, x.shape)
 
 
-def rasterize_tubes(view, points, radius, thickness):
+def rasterize_tubes(view, points, radius: np.ndarray, thickness: np.ndarray) -> np.ndarray:
     """Add tubes along sampled curves; tubes narrower than a pixel keep their volume.
 
     Shapes:

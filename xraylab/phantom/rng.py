@@ -11,6 +11,9 @@ import zlib
 import numpy as np
 from numpy.typing import ArrayLike
 
+MAX_SEED = 2**63 - 1
+"""The largest seed, and the largest index of an image."""
+
 _INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -59,6 +62,28 @@ def _mix(words):
     return words ^ (words >> np.uint64(31))
 
 
+def smooth_noise(seed: int, indices: ArrayLike, stream: str, cells: int, size: int) -> np.ndarray:
+    """Return smooth random fields, about -1 to 1, the same function at every resolution.
+
+    A cubic B-spline interpolates a (cells + 3)² lattice of uniform numbers. The spline is separable
+    with four terms along each axis; sums of slices are faster here than two small matrix products,
+    which would occupy all threads of the linear algebra library.
+
+    Shapes:
+        returns: (n, size, size) float32.
+    """
+    lattice = uniform(seed, indices, stream, (cells + 3) ** 2).astype(np.float32) * 2 - 1
+    lattice = lattice.reshape(-1, cells + 3, cells + 3)
+    position = (np.arange(size) + 0.5) / size * cells
+    cell = np.minimum(position.astype(int), cells - 1)
+    t = position - cell
+    weights = [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]
+    weights = (np.array(weights) / 6).astype(np.float32)
+    none = np.zeros(1, np.float32)
+    rows = sum((lattice[:, cell + k] * weights[k][:, np.newaxis] for k in range(4)), none)
+    return 1.8 * sum((rows[:, :, cell + k] * weights[k] for k in range(4)), none)
+
+
 class RandomStream:
     """Random variables of one stream, one value per image, in the order of the calls.
 
@@ -70,17 +95,18 @@ class RandomStream:
     def __init__(self, seed: int, indices: ArrayLike, stream: str, count: int):
         self._numbers = iter(uniform(seed, indices, stream, count).T)
 
-    def uniform(self, low, high):
+    def uniform(self, low: float, high: float) -> np.ndarray:
         """Return (n,) numbers, uniform in [low, high)."""
         return low + (high - low) * next(self._numbers)
 
-    def bates(self, center, half_width):
+    def bates(self, center: float, half_width: float) -> np.ndarray:
         """Return (n,) numbers from a bell-shaped Bates distribution, the mean of three uniforms.
 
         They lie within ``half_width`` of ``center``; the standard deviation is a third of it.
         """
-        return center + half_width * (2 * sum(next(self._numbers) for _ in range(3)) / 3 - 1)
+        total = next(self._numbers) + next(self._numbers) + next(self._numbers)
+        return center + half_width * (2 * total / 3 - 1)
 
-    def bernoulli(self, probability):
+    def bernoulli(self, probability: float) -> np.ndarray:
         """Return (n,) bool, each true with the given probability."""
         return next(self._numbers) < probability

@@ -1,17 +1,11 @@
-"""Composition of a scene: patients, modifications by present, anatomy, findings and devices."""
+"""Composition of a scene: patients, their modification by findings, anatomy, devices."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from xraylab.findings import FINDINGS
-from xraylab.phantom.anatomy import (
-    Chest,
-    body_thickness,
-    bone_thickness,
-    build_chest,
-    mediastinum_thickness,
-)
+from xraylab.phantom import anatomy
 from xraylab.phantom.devices import device_attenuation, sample_devices
 from xraylab.phantom.finding import sample_finding, sample_severities
 from xraylab.phantom.finding_models import DRAWING_ORDER, FINDING_MODELS, MODIFICATION_ORDER
@@ -35,7 +29,7 @@ class Scene:
         layers: by name, the layers that add up to ``chest.water``, if requested.
     """
 
-    chest: Chest
+    chest: anatomy.Chest
     attenuation: np.ndarray
     devices: np.ndarray
     findings: dict
@@ -43,10 +37,10 @@ class Scene:
     layers: dict
 
 
-def build_scene(indices, size, seed, present, config, *, keep_layers=False):
+def build_scene(indices, size, seed, present, config, *, keep_layers=False) -> Scene:
     """Build the :class:`Scene` of images with the findings ``present``, (n, 14) zeros and ones."""
 
-    def forced(cue):
+    def forced(cue: str) -> np.ndarray:
         return confounded_cue(config.confounder, cue, present, indices, seed)
 
     portable = forced("projection")
@@ -72,7 +66,7 @@ def build_scene(indices, size, seed, present, config, *, keep_layers=False):
             for attribute, values in vars(selected).items():
                 getattr(patients, attribute)[rows] = values
 
-    chest = build_chest(patients, indices, seed, size)
+    chest = anatomy.build_chest(patients, indices, seed, size)
     layers, soft_masks = {}, {}
 
     def add_layer(name, thickness):
@@ -80,9 +74,9 @@ def build_scene(indices, size, seed, present, config, *, keep_layers=False):
         if keep_layers:
             layers[name] = thickness
 
-    add_layer("body", body_thickness(chest))
-    add_layer("mediastinum", mediastinum_thickness(chest))
-    add_layer("bones", bone_thickness(chest))
+    add_layer("body", anatomy.body_thickness(chest))
+    add_layer("mediastinum", anatomy.mediastinum_thickness(chest))
+    add_layer("bones", anatomy.bone_thickness(chest))
     vessels = vessel_thickness(chest)
     add_layer("vessels", vessels)
     chest.vessels += vessels  # findings hide some of these; the layer contains all of them
@@ -108,7 +102,7 @@ def build_scene(indices, size, seed, present, config, *, keep_layers=False):
     return Scene(chest, attenuation, devices, findings, soft_masks, layers)
 
 
-def confounded_cue(confounder, cue, present, indices, seed):
+def confounded_cue(confounder, cue, present, indices, seed) -> np.ndarray:
     """Return on which images a confounder decides about a cue, and how.
 
     Shapes:

@@ -12,13 +12,8 @@ from xraylab.phantom.config import PhantomConfig
 from xraylab.phantom.devices import DEVICES
 from xraylab.phantom.exposure import expose
 from xraylab.phantom.finding_models import FINDING_MODELS
-from xraylab.phantom.labels import (
-    MAX_SEED,
-    apply_label_noise,
-    check_indices,
-    check_labels,
-    sample_labels,
-)
+from xraylab.phantom.labels import apply_label_noise, check_indices, check_labels, sample_labels
+from xraylab.phantom.rng import MAX_SEED
 from xraylab.phantom.scene import build_scene
 
 VERSION = 6
@@ -27,13 +22,8 @@ VERSION = 6
 MIN_SIZE, MAX_SIZE = 28, 1024
 """Bounds of the image size in pixels."""
 
-BOX_DTYPE = np.dtype(
-    [
-        ("image", np.int64),
-        ("finding", np.int64),
-        *((name, np.float32) for name in ("x_min", "y_min", "x_max", "y_max")),
-    ]
-)
+_SIDES = [(name, np.float32) for name in ("x_min", "y_min", "x_max", "y_max")]
+BOX_DTYPE = np.dtype([("image", np.int64), ("finding", np.int64), *_SIDES])
 """One box: row of the image, column of the label, sides as fractions of the image's side."""
 
 FACT_DTYPE = np.dtype(
@@ -174,7 +164,9 @@ def _simulate_batch(indices, size, seed, findings, with_masks, config):
     masks = np.zeros((len(indices), len(FINDINGS) if with_masks else 0, size, size), bool)
     boxes = [np.zeros(0, BOX_DTYPE)]
     for column, (rows, soft_mask) in scene.soft_masks.items():
-        mask = _threshold(soft_mask)
+        maximum = soft_mask.max(axis=(1, 2), keepdims=True)
+        # Above 0.5, or the maximum if no pixel is.
+        mask = (soft_mask > 0) & (soft_mask >= np.minimum(maximum, 0.5))
         boxes.append(_boxes(mask, rows, column))
         if with_masks:
             masks[rows, column] = mask
@@ -183,12 +175,6 @@ def _simulate_batch(indices, size, seed, findings, with_masks, config):
     grey = expose(scene.chest, scene.attenuation, config.exposure)
     images = np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)
     return images, masks, boxes, _facts(scene, findings)
-
-
-def _threshold(soft_mask):
-    """Return the pixels of a finding: those above 0.5, or its maximum if none are."""
-    maximum = soft_mask.max(axis=(1, 2), keepdims=True)
-    return (soft_mask > 0) & (soft_mask >= np.minimum(maximum, 0.5))
 
 
 def _boxes(mask, rows, column):

@@ -1,11 +1,13 @@
 """The pulmonary vessels: trunks from each hilum that branch twice, wider at the bases."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from xraylab.phantom.patient import LEFT, RIGHT
+from xraylab.phantom.anatomy import Chest
+from xraylab.phantom.patient import LEFT, RIGHT, Patient
 from xraylab.phantom.rasterize import gaussian_blur, rasterize_tubes, sample_arc
 from xraylab.phantom.rng import uniform
-from xraylab.phantom.shapes import per_image, squared_radius
+from xraylab.phantom.shapes import per_image
 
 TRUNKS = 9
 """Trunks of one hilum."""
@@ -14,14 +16,14 @@ TYPICAL_FIELD = 37.0
 """Side of a typical image in cm, which determines the blur of vessels in all images of a batch."""
 
 
-def hilum_position(patient, side):
+def hilum_position(patient: Patient, side: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return x and y, (n,), of the hilum on a side, -1 or 1; the left one is slightly higher."""
     right = np.less(side, 0)
     shift = patient.mediastinal_shift + 0.45 * patient.rotation
     return np.where(right, -3.6, 3.7) + shift, patient.carina_y + np.where(right, 2.2, 1.2)
 
 
-def vessel_thickness(chest):
+def vessel_thickness(chest: Chest) -> np.ndarray:
     """Return the water in the vessels, (n, size, size) in cm."""
     p = chest.patient
     # Each generation adds its blur; wide vessels are blurred by all of them.
@@ -32,7 +34,7 @@ def vessel_thickness(chest):
     hila = 0.0  # structures that are too fine or too deep to be drawn individually
     for side in (RIGHT, LEFT):
         x, y = map(per_image, hilum_position(p, side))
-        hila = hila + 1.6 * np.exp(-squared_radius(chest.x, chest.y, x, y, 2.6, 3.6))
+        hila = hila + 1.6 * np.exp(-chest.squared_radius(x, y, 2.6, 3.6))
     return per_image(p.vascularity * p.air_fraction) * (total + hila) * np.sqrt(chest.lung)
 
 

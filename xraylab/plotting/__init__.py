@@ -7,7 +7,7 @@ their pixels. Every figure has a text alternative (``alt``).
 """
 
 from xraylab.plotting import style
-from xraylab.plotting.charts import bar_chart, matrix, score_plot
+from xraylab.plotting.charts import bar_chart, matrix, pareto_front, score_plot, trade_off
 from xraylab.plotting.curves import curves, history
 from xraylab.plotting.heatmaps import (
     colormap_colors,
@@ -18,7 +18,6 @@ from xraylab.plotting.heatmaps import (
 from xraylab.plotting.images import data_uri, draw_image, image_grid, mark_boundaries
 from xraylab.plotting.probabilities import reliability, threshold_histogram
 from xraylab.plotting.style import ACCENT, COLORMAP, FINDING_COLORS, FOREGROUND, Figure, figure
-from xraylab.plotting.trade_offs import pareto_front, trade_off
 
 __all__ = [
     "ACCENT",

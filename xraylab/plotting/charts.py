@@ -1,13 +1,14 @@
-"""Charts: one value per finding, and a matrix of findings."""
+"""Charts: a value per finding, a matrix of findings, and scores over costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
-from xraylab.plotting.style import Figure
+
+Pairs = Mapping[str, tuple[float, float]]
 
 
 @style.context()
@@ -18,7 +19,7 @@ def bar_chart(
     names: Sequence[str] = FINDINGS,
     title: str = "",
     value_format: str = "{:,.0f}",
-) -> Figure:
+) -> style.Figure:
     """Draw horizontal bars, one per finding, each labelled with its value.
 
     Args:
@@ -54,7 +55,7 @@ def score_plot(
     xlabel: str = "AUC",
     title: str = "",
     limits: tuple[float, float] | None = None,
-) -> Figure:
+) -> style.Figure:
     """Draw one score per finding as a point with its interval and its distance from a baseline.
 
     Shapes:
@@ -115,7 +116,7 @@ def matrix(
     title: str = "",
     value_format: str = "{:.2g}",
     alt: str,
-) -> Figure:
+) -> style.Figure:
     """Draw a matrix, such as findings by findings, with the value in each cell.
 
     Shapes:
@@ -154,6 +155,66 @@ def matrix(
             axes.text(column, row, value_format.format(value), color=color, **text)
     fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.8, fraction=0.06)
     return fig
+
+
+@style.context()
+def trade_off(
+    points: Pairs, *, xlabel: str, ylabel: str, intervals: Pairs | None = None, title: str = ""
+) -> style.Figure:
+    """Draw scores over costs; points on the Pareto front are filled and connected.
+
+    Args:
+        points: ``(cost, score)`` by name; positive costs, on a logarithmic axis.
+        xlabel: the cost and its unit.
+        ylabel: name of the score.
+        intervals: lower and upper bounds of scores by name.
+        title: short text above the chart.
+
+    Raises:
+        ValueError: if there is no point, a cost is not positive, a score is not finite, or an
+            interval has no point or is not finite.
+    """
+    intervals = dict(intervals or {})
+    if not points:
+        raise style.invalid("points", "at least one point", "none")
+    for name, (cost, score) in points.items():
+        if not (0 < cost < np.inf and np.isfinite(score)):
+            expected = "a positive cost and a finite score"
+            raise style.invalid(f"points[{name!r}]", expected, f"{cost}, {score}")
+    for name, ends in intervals.items():
+        if name not in points or not np.isfinite(np.array(ends, float)).all():
+            expected = "two finite bounds, and a point of that name"
+            raise style.invalid(f"intervals[{name!r}]", expected, tuple(ends))
+    front = pareto_front(points)
+    values = "; ".join(
+        f"{name} {score:.3f} at {cost:.3g}" for name, (cost, score) in points.items()
+    )
+    description = f"{ylabel} over {xlabel}: {values}. Pareto front: {', '.join(front)}."
+    fig, axes = style.figure(4.8, 3.4, alt=style.with_title(title, description))
+    axes.set_xscale("log")
+    x, y = np.array([points[name] for name in front]).T
+    axes.step(x, y, where="post", color=style.ACCENT, linewidth=1.2, alpha=0.5)
+    for name, (cost, score) in points.items():
+        if name in intervals:
+            line = {"color": style.FOREGROUND, "linewidth": 1, "alpha": 0.5}
+            axes.plot([cost, cost], intervals[name], **line)
+        fill = style.ACCENT if name in front else "none"
+        axes.plot(cost, score, "o", color=style.ACCENT, markerfacecolor=fill, markersize=6)
+    axes.grid(axis="y")
+    style.label_axes(axes, xlabel, ylabel, title)
+    leaders = [("-", style.FOREGROUND)] * len(points)
+    style.label_ends(axes, points, points.values(), leaders, 0.06)
+    return fig
+
+
+def pareto_front(points: Pairs) -> list[str]:
+    """Return the names of the points that no other point dominates, in order of cost."""
+    front, best = [], -np.inf
+    for name, (_, score) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):
+        if score > best:
+            front.append(name)
+            best = score
+    return front
 
 
 def _format(value_format: str, value: float) -> str:

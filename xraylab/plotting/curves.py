@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from xraylab.plotting import style
-from xraylab.plotting.style import Figure
 
 History = Mapping[str, Sequence[float]] | Sequence[Mapping[str, float]]
 
@@ -26,7 +25,7 @@ def curves(
     title: str = "",
     value_format: str = "{:.2g}",
     ticks: Sequence[float] | None = None,
-) -> Figure:
+) -> style.Figure:
     """Draw one curve per name over the same positions, each labelled at its end.
 
     Shapes:
@@ -75,7 +74,7 @@ def curves(
 
 
 @style.context()
-def history(history: History, *, title: str = "") -> Figure:
+def history(history: History, *, title: str = "") -> style.Figure:
     """Draw the history of a training run: losses and scores by epoch.
 
     Args:
@@ -136,20 +135,7 @@ def _draw_curves(axes, x, curves, lines, gap=0.08, value_format=""):
         line = {"linestyle": linestyle, "color": color, "linewidth": 1.6}
         axes.plot(x, curve, marker=marker, markersize=3.5, **line)
     last = [np.flatnonzero(np.isfinite(curve))[-1] for curve in curves.values()]
-    ends = [curve[row] for curve, row in zip(curves.values(), last, strict=True)]
-    low, high = axes.get_ylim()
-    heights = style.spread_labels(ends, gap * (high - low), top=high)
-    for name, row, end, height, line in zip(curves, last, ends, heights, lines, strict=True):
-        # The leader has the style of its curve, because not all 14 colors are legible as text.
-        leader = {"linestyle": line[0], "color": line[1], "linewidth": 1, "relpos": (0, 0.5)}
-        axes.annotate(
-            name + value_format.format(end),
-            (x[row], end),
-            (22, height),
-            fontsize=8,
-            va="center",
-            textcoords=("offset points", "data"),
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "shrinkA": 1, "shrinkB": 4, **leader},
-        )
+    ends = [(x[row], curve[row]) for curve, row in zip(curves.values(), last, strict=True)]
+    names = [name + value_format.format(y) for name, (_, y) in zip(curves, ends, strict=True)]
+    style.label_ends(axes, names, ends, lines, gap)
     axes.grid(axis="y")

@@ -9,7 +9,6 @@ from matplotlib.colors import to_hex
 
 from xraylab.plotting import style
 from xraylab.plotting.images import draw_image, mark_simulated, to_rgb
-from xraylab.plotting.style import Figure
 
 OPACITY = 0.45
 """Opacity of a heatmap over an image."""
@@ -23,10 +22,9 @@ def heatmap(
     title: str = "",
     xlabel: str = "",
     ylabel: str = "",
-    limits: tuple[float, float] | None = None,
     simulated: bool = False,
     alt: str = "",
-) -> Figure:
+) -> style.Figure:
     """Draw a heatmap of a quantity with a colorbar.
 
     Shapes:
@@ -38,7 +36,6 @@ def heatmap(
         title: short text above the heatmap.
         xlabel: meaning of the columns.
         ylabel: meaning of the rows.
-        limits: values at the ends of the colorbar; by default the minimum and the maximum.
         simulated: mark the heatmap as simulated.
         alt: text alternative; by default the range of the values.
 
@@ -46,13 +43,10 @@ def heatmap(
         ValueError: if the values are not a matrix of finite numbers.
     """
     values = _finite_matrix(values)
-    low, high = limits or (values.min(), values.max())
-    alt = alt or (
-        f"{title or 'Map'}{', simulated' if simulated else ''}: {colorbar_label}, from "
-        f"{values.min():.3g} to {values.max():.3g}."
-    )
-    fig, axes = style.figure(3.4, 2.8, alt=alt)
-    mesh = axes.imshow(values, vmin=low, vmax=high, interpolation="none")
+    limits = f"from {values.min():.3g} to {values.max():.3g}"
+    name = f"{title or 'Map'}{', simulated' if simulated else ''}"
+    fig, axes = style.figure(3.4, 2.8, alt=alt or f"{name}: {colorbar_label}, {limits}.")
+    mesh = axes.imshow(values, interpolation="none")
     axes.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
     axes.spines[:].set_visible(False)
     axes.set_title(title, fontsize=8.5)
@@ -72,7 +66,7 @@ def image_with_heatmap(
     limits: tuple[float, float] | None = None,
     alt: str = "",
     **options: Any,
-) -> Figure:
+) -> style.Figure:
     """Draw an image under a transparent heatmap with a colorbar.
 
     Shapes:
@@ -90,17 +84,16 @@ def image_with_heatmap(
     """
     values = np.asarray(values, float)
     low, high = np.nanmin(values), np.nanmax(values)
-    row, column = np.unravel_index(np.nanargmax(values), values.shape)
-    x, y = (column + 0.5) / values.shape[1], (row + 0.5) / values.shape[0]
+    maximum = np.unravel_index(np.nanargmax(values), values.shape)
+    y, x = (np.array(maximum) + 0.5) / values.shape
     alt = alt or (
         f"{title or 'Image'} with a heatmap of {colorbar_label}, from {low:.3g} to {high:.3g}; "
         f"maximum at {x:.0%} from the left and {y:.0%} from the top."
     )
     fig, axes = style.figure(3.4, 2.8, alt=alt)
     draw_image(axes, image, title=title, **options)
-    low, high = limits or (low, high)
-    window = {"vmin": low, "vmax": high, "extent": (*axes.get_xlim(), *axes.get_ylim())}
-    mesh = axes.imshow(values, alpha=OPACITY, interpolation="none", **window)
+    extent = *axes.get_xlim(), *axes.get_ylim()
+    mesh = axes.imshow(values, alpha=OPACITY, interpolation="none", clim=limits, extent=extent)
     # Of an opaque mappable, or its colors would depend on the page behind it.
     opaque = ScalarMappable(mesh.norm, mesh.cmap)
     fig.colorbar(opaque, ax=axes, label=colorbar_label, shrink=0.9)

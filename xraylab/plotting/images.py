@@ -11,7 +11,6 @@ from scipy.ndimage import binary_erosion
 
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
-from xraylab.plotting.style import Figure
 
 
 @style.context()
@@ -72,7 +71,7 @@ def image_grid(
     alt: str = "",
     simulated: bool = False,
     **options: Any,
-) -> Figure:
+) -> style.Figure:
     """Draw a grid of images.
 
     Shapes:
@@ -96,12 +95,12 @@ def image_grid(
     count = len(images)
     if not count:
         raise style.invalid("images", "at least one image", "none")
-    if titles is not None and len(titles) != count:
-        raise style.invalid("titles", f"{count}, one per image", len(titles))
-    kind = "simulated chest X-ray" if simulated else "chest X-ray"
-    names = f": {'; '.join(str(t) for t in titles)}" if titles is not None else ""
-    alt = alt or f"{count} {kind}{'s' if count > 1 else ''}{names}."
     titles = [""] * count if titles is None else [str(title) for title in titles]
+    if len(titles) != count:
+        raise style.invalid("titles", f"{count}, one per image", len(titles))
+    kind = f"{'simulated ' if simulated else ''}chest X-ray{'s' if count > 1 else ''}"
+    names = f": {'; '.join(titles)}" if any(titles) else ""
+    alt = alt or f"{count} {kind}{names}."
     lines = max(title.count("\n") + bool(title) for title in titles)
     fig, axes = style.panels(count, columns, 0.16 * lines, alt=alt)
     for row, (axis, image, title) in enumerate(zip(axes, images, titles, strict=True)):

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from scipy.special import logit
 
 from xraylab.plotting import style
-from xraylab.plotting.style import Figure
 
 _TICKS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 _DASHED = {"color": style.FOREGROUND, "linewidth": 1, "linestyle": (0, (4, 3))}
@@ -17,7 +15,7 @@ _DASHED = {"color": style.FOREGROUND, "linewidth": 1, "linestyle": (0, (4, 3))}
 @style.context()
 def reliability(
     curves: Mapping[str, Any], *, title: str = "", limit: float | None = None
-) -> Figure:
+) -> style.Figure:
     """Draw reliability curves: observed frequency over mean predicted probability.
 
     Args:
@@ -29,11 +27,9 @@ def reliability(
     Raises:
         ValueError: if there is no curve, or a curve has no bin.
     """
-    if not curves:
-        raise style.invalid("curves", "at least one curve", "none")
-    for name, curve in curves.items():
-        if not len(curve.mean_predicted):
-            raise style.invalid(f"curves[{name!r}]", "at least one bin", "none")
+    bins = {name: len(curve.mean_predicted) for name, curve in curves.items()}
+    if not bins or not all(bins.values()):
+        raise style.invalid("curves", "at least one curve, each with at least one bin", bins)
     last_bins = (
         f"{style.display_name(name)}, highest bin: predicted {curve.mean_predicted[-1]:.2g}, "
         f"observed {curve.observed_frequency[-1]:.2g}, interval {curve.low[-1]:.2g} to "
@@ -44,32 +40,25 @@ def reliability(
     fig, axes = style.panels(len(curves), 2, 0.15, alt=alt)
     fig.suptitle(title, fontsize=10, color=style.FOREGROUND)
     for (name, curve), axis in zip(curves.items(), axes, strict=True):
-        _draw_reliability(axis, curve, name, limit)
+        end, color = limit or 1.05 * max(*curve.mean_predicted, *curve.high), style.color_of(name)
+        axis.plot([0, end], [0, end], alpha=0.6, **_DASHED)
+        interval = {"color": color, "linewidth": 2.5, "alpha": 0.5}
+        axis.vlines(curve.mean_predicted, curve.low, curve.high, **interval)
+        line = {"color": color, "marker": "o", "markersize": 3.5, "linewidth": 1}
+        axis.plot(curve.mean_predicted, curve.observed_frequency, **line)
+        axis.set(xlim=(0, end), ylim=(0, end))
+        axis.locator_params(nbins=4)
+        axis.tick_params(labelsize=7.5)
+        axis.set_title(style.display_name(name), fontsize=9)
     fig.supxlabel("mean predicted probability", fontsize=9, color=style.FOREGROUND)
     fig.supylabel("observed frequency", fontsize=9, color=style.FOREGROUND)
     return fig
 
 
-def _draw_reliability(axes: Axes, curve, name: str, limit: float | None) -> None:
-    """Draw one reliability curve with its intervals and the diagonal."""
-    predicted, observed, low, high = (
-        np.asarray(values, float)
-        for values in (curve.mean_predicted, curve.observed_frequency, curve.low, curve.high)
-    )
-    end, color = limit or 1.05 * max(predicted.max(), high.max()), style.color_of(name)
-    axes.plot([0, end], [0, end], alpha=0.6, **_DASHED)
-    axes.vlines(predicted, low, high, color=color, linewidth=2.5, alpha=0.5)
-    axes.plot(predicted, observed, "o-", color=color, markersize=3.5, linewidth=1)
-    axes.set(xlim=(0, end), ylim=(0, end))
-    axes.locator_params(nbins=4)
-    axes.tick_params(labelsize=7.5)
-    axes.set_title(style.display_name(name), fontsize=9)
-
-
 @style.context()
 def threshold_histogram(
     labels: np.ndarray, probabilities: np.ndarray, threshold: float, *, title: str = ""
-) -> Figure:
+) -> style.Figure:
     """Draw histograms of the probabilities of one finding, split at a threshold.
 
     Shapes:
@@ -94,31 +83,27 @@ def threshold_histogram(
     known = ~np.isnan(labels)
     labels, probabilities = labels[known] == 1, probabilities[known]
     positive = probabilities > threshold
-    groups = (("with the finding", labels), ("without the finding", ~labels))
-    counts = [(int((positive & rows).sum()), int((~positive & rows).sum())) for _, rows in groups]
-    (true_positives, false_negatives), (false_positives, true_negatives) = counts
-    alt = style.with_title(
-        title,
-        f"Threshold {threshold:.3g}. With the finding: {true_positives:,} true positives, "
-        f"{false_negatives:,} false negatives. Without the finding: {false_positives:,} false "
-        f"positives, {true_negatives:,} true negatives.",
-    )
+    groups = {
+        f"{name} the finding: {(positive & rows).sum():,} above the threshold, "
+        f"{(~positive & rows).sum():,} not": rows
+        for name, rows in (("with", labels), ("without", ~labels))
+    }
+    alt = style.with_title(title, f"Threshold {threshold:.3g}; {'; '.join(groups)}.")
     log_odds = logit(np.clip(probabilities, 1e-6, 1 - 1e-6))
     cut = logit(threshold)
     # The threshold is one of the edges, so that no bin is divided.
     first, last = min(log_odds.min(), cut - 0.1), max(log_odds.max(), cut + 0.1)
     width = (last - first) / 30
-    below = cut - width * np.arange(np.ceil((cut - first) / width), -1, -1)
-    edges = np.append(below, cut + width * np.arange(1, np.ceil((last - cut) / width) + 1))
+    steps = np.arange(np.floor((first - cut) / width), np.ceil((last - cut) / width) + 1)
+    edges = cut + width * steps
     ticks = [tick for tick in _TICKS if first < logit(tick) < last]
     fig, axes = style.figure(4.8, 3.2, alt=alt, rows=2)
-    for axis, (name, rows), (above, not_above) in zip(axes, groups, counts, strict=True):
+    for axis, (label, rows) in zip(axes, groups.items(), strict=True):
         bars = (positive, style.ACCENT, 1.0), (~positive, style.FOREGROUND, 0.3)
         for selected, color, alpha in bars:
             heights = np.histogram(log_odds[rows & selected], edges)[0]
             axis.stairs(heights, edges, fill=True, color=color, alpha=alpha)
         axis.axvline(cut, **_DASHED)
-        label = f"{name}: {above:,} above the threshold, {not_above:,} not"
         axis.set_title(label, fontsize=9, loc="left")
         tick_labels = [f"{tick:g}" if axis is axes[-1] else "" for tick in ticks]
         axis.set_xticks([logit(tick) for tick in ticks], tick_labels)

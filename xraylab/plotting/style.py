@@ -28,16 +28,11 @@ FOREGROUND = "#15171a"
 ACCENT = "#2f80d8"
 """Color of a series that is not a finding."""
 
-FINDING_COLORS: dict[str, str] = dict(
-    zip(
-        FINDINGS,
-        (
-            *("#0c67ba", "#d70b01", "#08ac0d", "#b900b0", "#f35975", "#4e7107", "#5d91fa"),
-            *("#b15093", "#0c97cc", "#f841de", "#46935e", "#613efc", "#b079a2", "#63686d"),
-        ),
-        strict=True,
-    )
+_COLORS = (
+    *("#0c67ba", "#d70b01", "#08ac0d", "#b900b0", "#f35975", "#4e7107", "#5d91fa"),
+    *("#b15093", "#0c97cc", "#f841de", "#46935e", "#613efc", "#b079a2", "#63686d"),
 )
+FINDING_COLORS: dict[str, str] = dict(zip(FINDINGS, _COLORS, strict=True))
 """One color per finding: contrast of at least 3:1 on white and on dark pages, with the largest
 distances between 14 colors for normal, protanopic and deuteranopic vision. Color is never the only
 distinction: the name is always beside it."""
@@ -61,7 +56,6 @@ _STYLE: dict[Any, Any] = {
     "grid.color": FOREGROUND,
     "image.cmap": COLORMAP,
     "image.composite_image": False,  # images keep their pixels inside the vector drawing
-    "legend.frameon": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "xraylab",  # the same figure has the same bytes
     "text.color": FOREGROUND,
@@ -182,6 +176,23 @@ def spread_labels(heights: ArrayLike, gap: float, top: float = np.inf) -> np.nda
     for upper, lower in pairwise(order[::-1]):
         spread[lower] = min(spread[lower], spread[upper] - gap)
     return spread
+
+
+def label_ends(axes: Axes, names, points, lines, gap: float) -> None:
+    """Label points by names beside them, at least a fraction ``gap`` of the axes apart.
+
+    Args:
+        points: x and y of each point.
+        lines: line style and color of each leader. The text has the color of the axes, because not
+            all 14 colors of the findings are legible as text.
+    """
+    low, high = axes.get_ylim()
+    heights = spread_labels([y for _, y in points], gap * (high - low), top=high)
+    for name, point, height, (linestyle, color) in zip(names, points, heights, lines, strict=True):
+        leader = {"linestyle": linestyle, "color": color, "linewidth": 1, "relpos": (0, 0.5)}
+        arrow = {"arrowstyle": "-", "shrinkA": 1, "shrinkB": 4, **leader}
+        beside = {"textcoords": ("offset points", "data"), "annotation_clip": False}
+        label_point(axes, name, point, (22, height), arrowprops=arrow, **beside)
 
 
 def encode_image(pixels: np.ndarray) -> str:

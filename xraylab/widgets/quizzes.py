@@ -29,9 +29,7 @@ def quiz(questions: Sequence[Mapping], *, title: str = "Check yourself") -> Html
         right = sum(bool(choice.get("right")) for choice in choices)
         complete = all(choice.get("text") and choice.get("why") for choice in choices)
         if not question.get("question") or len(choices) < 2 or right != 1 or not complete:
-            expected = (
-                "a question, and two or more choices with 'text' and 'why', one of them right"
-            )
+            expected = "a question, and at least two choices with 'text' and 'why', one right"
             received = f"{len(choices)} choices, {right} right: {question}"
             raise invalid_argument(f"questions[{number - 1}]", expected, received)
         prefix = f"{number}. " if len(questions) > 1 else ""

@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import io
 import textwrap
 import tokenize
 from collections.abc import Callable
@@ -61,27 +60,23 @@ def code(
         lines = lines[: _find(lines, stop, "stop", 1)]
     while lines and not lines[-1][1].strip():
         lines.pop()
-    _require_whole_statements([line for _, line in lines])
+    _require_whole_statements(source, lines[0][0], lines[-1][0])
     span = f"lines {first + lines[0][0] - 1} to {first + lines[-1][0] - 1}"
     location = f"{_relative(file)}, {span}{'' if docstrings else ', without docstrings'}"
     return Listing(textwrap.dedent("".join(line for _, line in lines)).rstrip(), location)
 
 
-def _require_whole_statements(lines: list[str]) -> None:
-    """Refuse an excerpt with unbalanced brackets."""
-    depth = 0
-    try:  # without indentation: an excerpt may end at a lower level than it begins
-        text = "\n".join(line.strip() for line in lines)
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.OP and depth >= 0:
-                depth += (token.string in "([{") - (token.string in ")]}")
-    except tokenize.TokenError:  # the excerpt ends within brackets
-        depth = -1
-    if depth:
-        raise ValueError(
-            f"The excerpt from {lines[0].strip()!r} to {lines[-1].strip()!r} is cut off in the "
-            "middle of a statement. Choose another start or stop."
-        )
+def _require_whole_statements(source: list[str], first: int, last: int) -> None:
+    """Refuse an excerpt, from one line to another, that begins or ends within brackets."""
+    depth, depths = 0, {}  # number of open brackets after each line
+    for token in tokenize.generate_tokens(iter(source).__next__):
+        if token.type == tokenize.OP:
+            depth += (token.string in "([{") - (token.string in ")]}")
+        depths[token.end[0]] = depth
+    if depths.get(first - 1) or depths.get(last):
+        ends = f"{source[first - 1].strip()!r} to {source[last - 1].strip()!r}"
+        expected, received = "whole statements", f"{ends}, cut off in the middle of a statement"
+        raise invalid_argument("start or stop", expected, received)
 
 
 def _find(lines, text: str, name: str, after: int) -> int:
