@@ -44,10 +44,8 @@ def main():
         return found["macro_auc"]
 
     def loop(replicates):
-        drawn = next(
-            resamples(options.images, replicates, np.random.default_rng(0), chunk=replicates)
-        )
-        images = [np.repeat(np.arange(options.images), counts) for counts in drawn]
+        drawn = resamples(options.images, replicates, np.random.default_rng(0))
+        images = [np.repeat(np.arange(options.images), row) for rows in drawn for row in rows]
         return [
             roc_auc_score(y_true[rows], probabilities[rows], average="macro") for rows in images
         ]

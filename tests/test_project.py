@@ -1,6 +1,7 @@
 """Consistency of the project's metadata files, imports and citations."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def test_imports_of_the_tests_are_declared(project):
     """A dependency of a dependency may disappear with its next version."""
     named = {canonicalize_name(requirement.name) for requirement in requirements(project)}
     # Dependencies of dependencies that will not disappear.
-    named |= {"xraylab", "pillow", "packaging", "h5py", "nbformat", "sphinx"}
+    named |= {"xraylab", "pillow", "packaging", "h5py", "ipython", "nbformat", "sphinx"}
     titles = {"sklearn": "scikit-learn", "yaml": "pyyaml", "pil": "pillow"}
     local = {path.stem for folder in ("tests", "tools") for path in (ROOT / folder).rglob("*.py")}
     undeclared = set()
@@ -94,8 +95,7 @@ def test_environment_yml_installs_the_same(project, constraints):
     assert extras <= project["optional-dependencies"].keys()
     named = {entry for entry in pip if not entry.startswith("--")}
     known = {canonicalize_name(requirement.name) for requirement in requirements(project)}
-    assert named <= known
-    assert named <= constraints.keys()
+    assert named - {"keras-cv"} <= known & constraints.keys()
 
 
 def test_workflows_use_existing_targets_and_supported_versions():
@@ -126,9 +126,11 @@ def test_version_is_the_same_everywhere(project):
     assert f"## {xraylab.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def run_python(code):
+def run_python(code, **environment):
     """Run code in a fresh process and return what it prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    options = {"env": os.environ | environment, "capture_output": True, "text": True}
+    done = subprocess.run(command, **options)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -136,7 +138,7 @@ def run_python(code):
 def test_importing_xraylab_is_light():
     code = (
         "import sys, xraylab; "
-        "from xraylab import data, models, phantom, metrics, findings; "
+        "from xraylab import data, evaluation, models, phantom, metrics, results, findings; "
         "models.list_models(); "
         "heavy = {'tensorflow', 'jax', 'keras', 'matplotlib', 'requests', 'ipywidgets'}; "
         "print(sorted(heavy & set(sys.modules)))"
@@ -157,7 +159,8 @@ def test_every_subpackage_is_an_attribute_of_the_package():
 
 @pytest.mark.parametrize("code", ["import xraylab, keras", "import xraylab.layers as l, keras"])
 def test_importing_xraylab_registers_its_models_with_keras(code):
-    found = run_python(f"{code}; print(keras.saving.get_registered_object('xraylab>DBCT'))")
+    code += "; print(keras.saving.get_registered_object('xraylab>DBCT'))"
+    found = run_python(code, KERAS_BACKEND="numpy")  # the fastest to start
     assert found == "<class 'xraylab.models.dbct.DBCT'>"
 
 

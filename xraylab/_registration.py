@@ -31,41 +31,33 @@ def register() -> None:
                 importlib.import_module(f"xraylab.{name}.{module.name}")
 
 
-class _Hook(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _Hook(importlib.abc.MetaPathFinder):
     """Runs :func:`register` after the outermost import during which Keras was imported.
 
     Keras may be imported by a module of xraylab. That module is then incomplete, and others that
     import it would fail: registration waits until no import of xraylab is in progress.
     """
 
-    def __init__(self):
-        self.loaders, self.depth = {}, 0
+    depth = 0
 
     def find_spec(self, fullname, path=None, target=None):
-        """Wrap the loaders of Keras and of the modules of xraylab."""
+        """Count the imports of Keras and of modules of xraylab that are in progress."""
         if fullname != "keras" and not fullname.startswith("xraylab."):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.loader is None:
             return spec
-        self.loaders[fullname], spec.loader = spec.loader, self
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            self.depth += 1
+            try:
+                execute(module)
+            finally:
+                self.depth -= 1
+            if self.depth == 0 and "keras" in sys.modules and self in sys.meta_path:
+                sys.meta_path.remove(self)
+                register()
+
+        spec.loader.exec_module = exec_module
         return spec
-
-    def create_module(self, spec):
-        """Create the module with the original loader."""
-        return self.loaders[spec.name].create_module(spec)
-
-    def exec_module(self, module):
-        """Execute the module with the original loader, then register if this was the outermost."""
-        loader = self.loaders.pop(module.__name__)
-        module.__loader__ = loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = loader
-        self.depth += 1
-        try:
-            loader.exec_module(module)
-        finally:
-            self.depth -= 1
-        if self.depth == 0 and "keras" in sys.modules and self in sys.meta_path:
-            sys.meta_path.remove(self)
-            register()

@@ -1,8 +1,9 @@
 """Checks of arguments."""
 
+import math
 import numbers
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from xraylab.suggest import did_you_mean
 
@@ -20,10 +21,18 @@ def invalid_argument(
     return ValueError(f"{text} {hint or ''}".rstrip())
 
 
-def require_int(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
+def require(
+    holds: Any, name: str, expected: str, received: object, hint: str | None = None
+) -> None:
+    """Raise the ValueError of :func:`invalid_argument` unless a condition holds."""
+    if not holds:
+        raise invalid_argument(name, expected, received, hint)
+
+
+def require_int(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
     """Return ``value`` as an int; raise a ValueError unless it is an integer within the bounds."""
     integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not integer or value < minimum or (maximum is not None and value > maximum):
+    if not integer or not minimum <= int(value) <= (math.inf if maximum is None else maximum):
         bounds = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
         raise invalid_argument(name, f"an integer {bounds}", repr(value))
     return int(value)
@@ -33,7 +42,6 @@ def require_choice(name: str, value: T, choices: Iterable[T]) -> T:
     """Return ``value``; raise a ValueError that suggests a name unless it is one of ``choices``."""
     choices = tuple(choices)
     if value not in choices:
-        expected = f"one of {', '.join(map(repr, choices))}"
-        hint = did_you_mean(value, map(str, choices))
-        raise invalid_argument(name, expected, repr(value), hint)
+        expected, hint = ", ".join(map(repr, choices)), did_you_mean(value, map(str, choices))
+        raise invalid_argument(name, f"one of {expected}", repr(value), hint)
     return value

@@ -10,10 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-MEMORY_ON_DEMAND = {
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-}
+MEMORY_ON_DEMAND = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 """Environment variables that make a backend allocate GPU memory on demand, not all at the start.
 
 They take effect only if they are set before the backend starts."""

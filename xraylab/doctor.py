@@ -19,7 +19,6 @@ PACKAGES = (
     "numpy",
     "matplotlib",
     "ipywidgets",
-    "keras-cv",
     "medmnist",
     "jupyter-book",
 )
@@ -32,13 +31,11 @@ def examine() -> dict[str, list[str]]:
     The accelerator is tested with a convolution: a GPU may be listed although the installed
     libraries do not support it.
     """
+    python = f"Python {platform.python_version()}, {os.cpu_count()} CPU cores, {memory()} of memory"
+    versions = [f"{name} {installed_version(name) or '- not installed'}" for name in PACKAGES]
     return {
-        "Platform": [
-            f"{host()}: {platform.platform()}",
-            f"Python {platform.python_version()}, {os.cpu_count()} CPU cores, {memory()} of memory",
-        ],
-        "Versions": [f"xraylab {__version__}"]
-        + [f"{name} {installed_version(name) or '- not installed'}" for name in PACKAGES],
+        "Platform": [f"{host()}: {platform.platform()}", python],
+        "Versions": [f"xraylab {__version__}", *versions],
         "Backend": _test_backend(),
         "Disk": [disk(data_root())],
         "Data": [f"{source.name}: {source.state}" for source in sources()],

@@ -6,22 +6,25 @@ ChestMNIST's order is that of the label columns in ``chestmnist.npz``
 
 from xraylab.arguments import require_choice
 
-FINDINGS = (
-    "atelectasis",
-    "cardiomegaly",
-    "effusion",
-    "infiltration",
-    "mass",
-    "nodule",
-    "pneumonia",
-    "pneumothorax",
-    "consolidation",
-    "edema",
-    "emphysema",
-    "fibrosis",
-    "pleural_thickening",
-    "hernia",
-)
+SHORT_NAMES = {
+    "atelectasis": "Atel",
+    "cardiomegaly": "Card",
+    "effusion": "Effu",
+    "infiltration": "Infi",
+    "mass": "Mass",
+    "nodule": "Nodu",
+    "pneumonia": "Pnmn",
+    "pneumothorax": "Pntx",
+    "consolidation": "Cons",
+    "edema": "Edem",
+    "emphysema": "Emph",
+    "fibrosis": "Fibr",
+    "pleural_thickening": "PlTh",
+    "hernia": "Hern",
+}
+"""Short names of the findings, for the axes of narrow plots, in ChestMNIST's order."""
+
+FINDINGS = tuple(SHORT_NAMES)
 """Names of the 14 findings in ChestMNIST's order: the index of a name is its label column."""
 
 CHEXPERT_FINDINGS = (
@@ -41,24 +44,6 @@ CHEXPERT_FINDINGS = (
     "support_devices",
 )
 """Names of CheXpert's 14 observations (``irvin2019``, Table 1), in the order of its CSV columns."""
-
-SHORT_NAMES = {
-    "atelectasis": "Atel",
-    "cardiomegaly": "Card",
-    "effusion": "Effu",
-    "infiltration": "Infi",
-    "mass": "Mass",
-    "nodule": "Nodu",
-    "pneumonia": "Pnmn",
-    "pneumothorax": "Pntx",
-    "consolidation": "Cons",
-    "edema": "Edem",
-    "emphysema": "Emph",
-    "fibrosis": "Fibr",
-    "pleural_thickening": "PlTh",
-    "hernia": "Hern",
-}
-"""Short names of the findings, for the axes of narrow plots."""
 
 
 def title(finding: str) -> str:

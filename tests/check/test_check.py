@@ -115,12 +115,12 @@ def score_solutions():
         np.diff(losses.binary_focal_crossentropy([[y]] * 2, near, alpha=0.5, gamma=1.0), axis=0)[0]
         for y in (1.0, 0.0)
     )
-    shares = np.linspace(0, 1, 100_001)
+    fractions = np.linspace(0, 1, 100_001)
     return {
         "04.empty": accuracy_score(images, np.zeros_like(images)),
         "04.pairs": roc_auc_score(y, scores),
         "04.interval": 42 * (0.05 / 0.01) ** 2,
-        "04.focal": shares[np.argmin(np.abs(shares * there + (1 - shares) * absent))],
+        "04.focal": fractions[np.argmin(np.abs(fractions * there + (1 - fractions) * absent))],
     }
 
 

@@ -52,9 +52,9 @@ def test_tied_probabilities_share_a_bin():
 def test_bounds_match_wilson_score_interval():
     """Wilson 1927, Eq. 4."""
     found = evaluation.reliability([0, 1, 1, 0, 0], [0.4] * 5, bins=1)
-    z, n, share = stats.norm.ppf(0.975), 5, 2 / 5
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    z, n, fraction = stats.norm.ppf(0.975), 5, 2 / 5
+    centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
     assert (found.low[0], found.high[0]) == pytest.approx((centre - half, centre + half))
 
 
@@ -172,7 +172,7 @@ def test_negative_slopes_are_reported():
             "argument strategy",
         ),
         (lambda: evaluation.reliability([0, 1], [-3.0, 2.0]), "look like logits"),
-        (lambda: evaluation.fit_temperature([[0], [1]], [[1.0]]), "of one shape"),
+        (lambda: evaluation.fit_temperature([[0], [1]], [[1.0]]), "non-empty arrays of shape"),
         (lambda: evaluation.fit_temperature([[0], [1]], [[1.0], [np.inf]]), "1 NaN or infinite"),
         (lambda: evaluation.fit_platt([[0], [0]], [[1.0], [2.0]]), "both 0 and 1"),
         (lambda: evaluation.Calibration((1.0,), (0.0,), "platt")([[1.0, 2.0]]), r"\(num_images, 1"),
@@ -230,6 +230,6 @@ def test_interval_covers_the_true_calibration_error():
     covered = 0
     for _ in range(25):
         y_true, probabilities, _ = simulate_miscalibration(2000, rng)
-        found = evaluation.calibration_intervals(y_true, probabilities, 200)["calibration_error"]
+        found = evaluation.calibration_intervals(y_true, probabilities, 100)["calibration_error"]
         covered += found.low <= np.mean(gap) <= found.high
     assert covered >= 20  # 93 of 100 in a long simulation

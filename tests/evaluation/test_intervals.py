@@ -181,11 +181,11 @@ def test_width_of_a_difference_matches_delong():
     ("options", "message"),
     [
         ({"patients": [1]}, r"patients\. Expected: shape \(3,\)"),
-        ({"patients": [1, np.nan, 2]}, "1 images without one, the first at row 1"),
-        ({"patients": ["a", "b", ""]}, "the first at row 2"),
+        ({"patients": [1, np.nan, 2]}, r"1 images without one, at rows \[1\]"),
+        ({"patients": ["a", "b", ""]}, r"at rows \[2\]"),
         (
             {"label_names": ["accuracy"]},
-            r"label_names\. Expected: names other than .* Received: 'accuracy'",
+            r"label_names\. Expected: names other than .* Received: accuracy",
         ),
         ({"scores": ["auc"]}, r"scores\. Expected: names from macro_auc"),
         ({"scores": []}, r"scores\. Expected"),

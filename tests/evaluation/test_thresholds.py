@@ -31,14 +31,14 @@ def test_threshold_is_optimal(rule):
         )
 
 
-@pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
-def test_highest_threshold_with_the_required_sensitivity(share):
+@pytest.mark.parametrize("sensitivity", [0.5, 0.9, 1.0])
+def test_highest_threshold_with_the_required_sensitivity(sensitivity):
     y_true, probabilities = make_images()
-    chosen = evaluation.choose_thresholds(y_true, probabilities, "sensitivity", share)
+    chosen = evaluation.choose_thresholds(y_true, probabilities, "sensitivity", sensitivity)
     for truth, chances, threshold in zip(y_true.T, probabilities.T, chosen, strict=True):
-        assert recall_score(truth, chances > threshold) >= share
+        assert recall_score(truth, chances > threshold) >= sensitivity
         next_one = chances[chances > threshold].min()
-        assert recall_score(truth, chances > next_one) < share
+        assert recall_score(truth, chances > next_one) < sensitivity
 
 
 def test_adjacent_floats_are_separated():

@@ -30,6 +30,7 @@ def runs(image_file, tmp_path_factory):
         batch_size=16,
         learning_rate=3e-3,
         label_names=LABELS,
+        xla=False,
     )
     root = tmp_path_factory.mktemp("runs")
     return [
@@ -181,6 +182,7 @@ def test_predictions_on_simulated_images_are_always_stored(tmp_path):
         size=32,
         epochs=1,
         batch_size=16,
+        xla=False,
     )
     run = training.fit(recipe, tmp_path / "run", progress=False)
     made = results.record(run.path, tmp_path / "records", replicates=5, progress=False)
@@ -364,7 +366,7 @@ def test_table_shows_scores_and_intervals(recorded, result):
     made = results.table(records, ("macro_auc", "micro_baseline", "parameters", "latency"))
     assert list(made.frame.columns) == [
         "run",
-        "macro AUC [95 %]",
+        "macro AUC",
         "prevalence baseline",
         "parameters",
         "latency (ms)",
@@ -379,7 +381,7 @@ def test_table_shows_scores_and_intervals(recorded, result):
     assert made.best == {
         (row, 1) for row, end in enumerate(ends) if end.low <= max(aucs) <= end.high
     }
-    assert "bold: the best of a column" in made.caption
+    assert "; 95 % intervals by bootstrap over images; bold: the best of a column" in made.caption
     accuracies = results.table(records, ("accuracy", "exact_match"))
     assert not accuracies.best
     assert "bold" not in accuracies.caption
@@ -393,7 +395,7 @@ def test_tables_are_written_in_four_formats(recorded):
     assert f"**{best}**" in markdown
     assert markdown.endswith(f"*{made.caption}.*")
     assert rf"\textbf{{{best}}}" in made.to_latex()
-    assert r"[95 \%]" in made.to_latex()
+    assert r"95 \% intervals" in made.to_latex()
     assert f"<b>{best}</b>" in made.to_html() == made._repr_html_()
     first, *rest = made.to_csv().splitlines()
     assert first == f"# {made.caption}"

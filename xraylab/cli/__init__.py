@@ -9,7 +9,7 @@ import sys
 import typer
 
 from xraylab import __version__
-from xraylab.cli.console import say
+from xraylab.cli.console import show
 from xraylab.cli.evaluation import bench, calibrate, evaluate
 from xraylab.cli.listing import data, doctor, models, recipes
 from xraylab.cli.results import results
@@ -63,11 +63,11 @@ def main() -> None:
         if "--debug" in sys.argv[1:2]:
             raise
         if type(error).__name__ != "TrainingInterrupted":  # importing it would import Keras
-            say(f"Error: {error}", stderr=True)
-            say("xraylab --debug … shows the traceback", stderr=True)
+            show(f"Error: {error}", stderr=True)
+            show("xraylab --debug … shows the traceback", stderr=True)
             sys.exit(1)
         new = "train" in sys.argv and "--resume" not in sys.argv
         again = shlex.join(["xraylab", *sys.argv[1:], *(["--resume"] if new else [])])
-        say(f"\n{error}", stderr=True)
-        say(f"The same command{' with --resume' if new else ''} continues:\n{again}", stderr=True)
+        show(f"\n{error}", stderr=True)
+        show(f"The same command{' with --resume' if new else ''} continues:\n{again}", stderr=True)
         sys.exit(OUT_OF_TIME if getattr(error, "out_of_time", False) else 130)

@@ -32,7 +32,7 @@ def command(*arguments: Any) -> str:
     return shlex.join(["xraylab", *map(str, arguments)])
 
 
-def say(text: Any, *, bold: bool = False, stderr: bool = False) -> None:
+def show(text: Any, *, bold: bool = False, stderr: bool = False) -> None:
     """Print text; long lines are not broken, so that commands and paths can be copied."""
     console = Console(stderr=stderr, soft_wrap=True, highlight=False)
     console.print(as_text(text), style="bold" if bold else None)

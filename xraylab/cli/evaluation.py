@@ -10,7 +10,7 @@ from rich.console import Console
 from typer import Argument, Option
 
 from xraylab.backend import MEMORY_ON_DEMAND, start_keras
-from xraylab.cli.console import RunFolder, Table, say
+from xraylab.cli.console import RunFolder, Table, show
 from xraylab.cli.training import Source
 from xraylab.findings import title
 
@@ -58,7 +58,7 @@ def _print_evaluation(result):
     score = result.score
     images = f"{score.num_images:,} {'SIMULATED ' if result.simulated else ''}images"
     source = f"{result.split} split of {result.source}: {images}"
-    say(f"{source} · {result.weights} weights of {result.run}", bold=True)
+    show(f"{source} · {result.weights} weights of {result.run}", bold=True)
     table = Table("Score", "Model", "95 % interval", "All negative", "Prevalence", right=1)
     for label, name in OVERALL.items():
         value, *baselines = (_number(getattr(x, name), 4) for x in (score, *score.baselines))
@@ -77,16 +77,16 @@ def _print_evaluation(result):
     table.show()
     few = [title(row.label) for row in score.per_finding if 0 < row.positives < FEW_POSITIVES]
     if few:
-        say(f"Unreliable interval, fewer than {FEW_POSITIVES} positives: {', '.join(few)}")
+        show(f"Unreliable interval, fewer than {FEW_POSITIVES} positives: {', '.join(few)}")
     if score.undefined:
-        say(f"Undefined, excluded from the macro AUC: {', '.join(map(title, score.undefined))}")
-    say(
+        show(f"Undefined, excluded from the macro AUC: {', '.join(map(title, score.undefined))}")
+    show(
         "AP: average precision. Overall scores are means over the labels, except the micro AUC. "
         "Baselines: 'All negative' predicts no finding, 'Prevalence' predicts each label's "
         "prevalence in the training images. An accuracy near its baseline shows no skill."
     )
     if result.simulated:
-        say("Simulated images: these scores say nothing about patients.", bold=True)
+        show("Simulated images: these scores say nothing about patients.", bold=True)
 
 
 def _number(value, digits=3):
@@ -118,19 +118,19 @@ def calibrate(run: RunFolder):
         table.add_row(name, f"{slope:.2f}", f"{offset:+.2f}", *cells)
     table.show()
     value = "undefined" if temperature is None else f"{1 / temperature.slope[0]:.2f}"
-    say(
+    show(
         "Slope and offset: Platt scaling of the logits. Thresholds apply to the uncalibrated "
         "probabilities: highest F1, highest sensitivity + specificity (youden), and sensitivity "
         f"0.9. Temperature for all labels: {value}."
     )
     if platt.negative_slopes:
-        say(
+        show(
             f"Warning: negative slope for {', '.join(names[k] for k in platt.negative_slopes)}. On "
             "the validation images the model ranks these findings worse than chance, and "
             "calibration reverses its ranking. Do not rely on their calibrated probabilities.",
             bold=True,
         )
-    say(f"Written: {run / 'calibration.json'}")
+    show(f"Written: {run / 'calibration.json'}")
 
 
 def bench(

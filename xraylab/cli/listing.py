@@ -7,13 +7,9 @@ from rich.console import Console
 from typer import Argument, Option, echo
 
 from xraylab.backend import start_keras
-from xraylab.cli.console import Table, say
+from xraylab.cli.console import Table, show
 
-TARGETS = {
-    "classification": "labels",
-    "distillation": "teacher",
-    "masked_reconstruction": "images",
-}
+TARGETS = {"classification": "labels", "distillation": "teacher", "masked_reconstruction": "images"}
 
 
 def doctor():
@@ -21,9 +17,9 @@ def doctor():
     from xraylab.doctor import examine
 
     for topic, lines in examine().items():
-        say(topic, bold=True)
+        show(topic, bold=True)
         for line in lines:
-            say(f"  {line}")
+            show(f"  {line}")
 
 
 def data():
@@ -41,7 +37,7 @@ def data():
         table.add_row(source.name, source.size, state, source.how)
     table.add_row("any .npz", "any", "", 'data.load("PATH.npz"), in the layout of MedMNIST')
     table.show()
-    say(f"Downloads and caches: {data_root()} (set XRAYLAB_DATA to change it)")
+    show(f"Downloads and caches: {data_root()} (set XRAYLAB_DATA to change it)")
 
 
 def models(
@@ -57,9 +53,9 @@ def models(
     found = spec(name)
     start_keras()
     build(name, size).summary(print_fn=echo)
-    say(f"{found.summary}; source {found.source}")
+    show(f"{found.summary}; source {found.source}")
     if found.reconstructed:
-        say(f"Not specified in the source: {found.reconstructed}")
+        show(f"Not specified in the source: {found.reconstructed}")
 
 
 def _list_models(size):
@@ -85,10 +81,10 @@ def _list_models(size):
                 if spec.reconstructed:
                     unspecified.setdefault(spec.reconstructed, []).append(spec.name)
     table.show()
-    say("Not specified in the sources, chosen for xraylab:", bold=True)
+    show("Not specified in the sources, chosen for xraylab:", bold=True)
     for text, names in unspecified.items():
-        say(f"  {', '.join(names)}: {text}")
-    say(
+        show(f"  {', '.join(names)}: {text}")
+    show(
         "A multiply-add is one multiplication and addition, for one image. Tokens: sequence length "
         "of the first attention. Layers: xraylab models NAME --size 128. Build: "
         "models.build(NAME, image_size=64). Train: xraylab train NAME."
@@ -134,7 +130,7 @@ def recipes(name: Annotated[str | None, Argument(help="A recipe, to show it in f
         loss = "L1" if masked else short.get(recipe.loss, recipe.loss)
         table.add_row(named.name, recipe.data, TARGETS[recipe.objective], loss)
     table.show()
-    say(
+    show(
         "Target: labels; labels and a teacher's predictions; or the images themselves. "
         "One of them: xraylab recipes NAME. Train: xraylab train NAME --out FOLDER; try it on "
         "simulated images with --data phantom --num-images 512 --epochs 1."
@@ -143,7 +139,7 @@ def recipes(name: Annotated[str | None, Argument(help="A recipe, to show it in f
 
 def _show_recipe(named):
     """Print a recipe's description, changes and settings."""
-    say(named.describe())
+    show(named.describe())
     if named.parent is not None:
         table = Table("Setting", named.parent, named.name, title="Changes")
         for field, (parent, own) in named.changes.items():

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option, Typer, echo
 
 from xraylab.backend import start_keras
-from xraylab.cli.console import RunFolder, Table, plain, say
+from xraylab.cli.console import RunFolder, Table, plain, show
 
 results = Typer(
     name="results",
@@ -50,7 +50,7 @@ def record(
     options = {"cost": cost, "keep": keep, "replace": replace, "replicates": replicates}
     result = _store().record(run, folder, name=name, recipe_name=recipe, **options)
     kind = " on SIMULATED images" if result.simulated else ""
-    say(f"{result.path}: test macro AUC {_auc(result)}{kind}")
+    show(f"{result.path}: test macro AUC {_auc(result)}{kind}")
 
 
 @results.command("list")
@@ -67,7 +67,7 @@ def list_results(
         recorded = result.recorded[:10]
         table.add_row(result.name, result.recipe["size"], scored, _auc(result), recorded)
     table.show()
-    say(f"records in {folder}: {len(found)}")
+    show(f"records in {folder}: {len(found)}")
 
 
 @results.command()
@@ -96,7 +96,7 @@ def compare(
         table.add_row(name, interval, *p_values)
     table.show()
     kind = "SIMULATED test" if pair[0].simulated else "Test"
-    say(
+    show(
         f"{kind} images, paired bootstrap over {comparison.unit}. The test does not cover the "
         "variation between seeds."
     )
@@ -107,11 +107,11 @@ def check(folder: Folder = FOLDER):
     """Validate every record, and recompute its scores where predictions are stored."""
     checked, unchecked = _store().check(folder)
     if not checked and not unchecked:
-        say(f"no records in {folder}")
+        show(f"no records in {folder}")
         return
-    say(f"scores recomputed from stored predictions, all agree: {', '.join(checked) or 'none'}")
+    show(f"scores recomputed from stored predictions, all agree: {', '.join(checked) or 'none'}")
     if unchecked:
-        say(f"without stored predictions, schema only: {', '.join(unchecked)}")
+        show(f"without stored predictions, schema only: {', '.join(unchecked)}")
 
 
 @results.command()

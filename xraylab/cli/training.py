@@ -12,7 +12,7 @@ import typer
 from typer import Argument, BadParameter, Option
 
 from xraylab.backend import start_keras
-from xraylab.cli.console import RunFolder, Table, command, plain, say
+from xraylab.cli.console import RunFolder, Table, command, plain, show
 
 SET = "Any field of the recipe, such as ema=0.999 or data_options.root=images; repeatable."
 Settings = Annotated[list[str] | None, Option("--set", metavar="FIELD=VALUE", help=SET)]
@@ -58,7 +58,7 @@ def train(
     Training can be interrupted at any time; the same command with --resume continues it.
     """
     start_keras()
-    from xraylab import training
+    from xraylab import losses, training
     from xraylab.training import recipes
 
     recipe = recipes.find(name)
@@ -70,6 +70,8 @@ def train(
         for field, value in context.params.items()
         if field in training.Recipe.model_fields and value is not None
     }
+    if loss is not None:
+        changes["loss"] = losses.resolve_name(loss)
     if label_names is not None:
         changes["label_names"] = tuple(label_names.split(","))
     recipe = recipe.replace(**changes)
@@ -106,7 +108,7 @@ def print_outcome(run):
         options = ("--set", f"start_from={run.path}", "--out", "FOLDER")
         following = command("train", recipe.model, "--size", recipe.size, *options)
     simulated = " on SIMULATED images" if report["simulated_images"] else ""
-    say(
+    show(
         f"finished {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} in "
         f"{report['seconds']:.0f} s; best epoch {report['best_epoch']}, {score}{simulated}\n"
         f"weights, history and report: {run.path}\nnext: {following}"
@@ -120,7 +122,7 @@ def runs(folder: Annotated[Path, Argument(help="Folder to search.")] = Path("run
 
     paths = sorted(path.parent for path in folder.rglob("run.json"))
     if not paths:
-        say(f"no runs in {folder}; train one with: xraylab train rr_vit --out runs/first")
+        show(f"no runs in {folder}; train one with: xraylab train rr_vit --out runs/first")
         return
     table = Table("Run", "Model", "Data", "Size", "Epochs", "Best", "State")
     unfinished = []
@@ -140,7 +142,7 @@ def runs(folder: Annotated[Path, Argument(help="Folder to search.")] = Path("run
             unfinished.append(path)
     table.show()
     for path in unfinished:
-        say(f"continue with: {command('resume', path)}")
+        show(f"continue with: {command('resume', path)}")
 
 
 def _best(history: list[dict]) -> str:
@@ -167,7 +169,7 @@ def delete(
     deleted = run.with_name(f".{run.name}.{uuid.uuid4().hex[:8]}.deleted")
     run.rename(deleted)
     shutil.rmtree(deleted)
-    say(f"deleted {run}")
+    show(f"deleted {run}")
 
 
 def _recipe_of(path: Path) -> dict:

@@ -11,8 +11,9 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 from xraylab import io
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import require
 from xraylab.evaluation.thresholds import RULES, choose_thresholds
+from xraylab.metrics import check_predictions
 
 FILE = "calibration.json"
 """File name in a run's folder."""
@@ -43,9 +44,8 @@ class Calibration:
             ValueError: for another number of labels.
         """
         logits = np.asarray(logits, dtype=np.float64)
-        if logits.ndim != 2 or logits.shape[1] != len(self.slope):
-            expected = f"shape (num_images, {len(self.slope)})"
-            raise invalid_argument("logits", expected, f"shape {logits.shape}")
+        fits = logits.ndim == 2 and logits.shape[1] == len(self.slope)
+        require(fits, "logits", f"shape (num_images, {len(self.slope)})", f"shape {logits.shape}")
         return expit(logits * np.array(self.slope) + np.array(self.offset))
 
     @property
@@ -172,8 +172,7 @@ def fit_temperature(y_true: ArrayLike, logits: ArrayLike) -> Calibration:
 
     References: ``guo2017``, Sect. 4.2, with sigmoids.
     """
-    y_true, logits = _check_logits(y_true, logits)
-    known = ~np.isnan(y_true)
+    y_true, known, logits = _check_logits(y_true, logits)
     targets, z = y_true[known], logits[known]
 
     def loss(log_temperature):
@@ -187,7 +186,7 @@ def fit_temperature(y_true: ArrayLike, logits: ArrayLike) -> Calibration:
             "No temperature between 1/1000 and 1000 maximises the likelihood: the logits do not "
             "correlate with these labels, or separate them perfectly"
         )
-    num_labels = y_true.shape[1]
+    num_labels = logits.shape[1]
     return Calibration((float(np.exp(-found.x)),) * num_labels, (0.0,) * num_labels, "temperature")
 
 
@@ -206,17 +205,15 @@ def fit_platt(y_true: ArrayLike, logits: ArrayLike) -> Calibration:
 
     References: ``platt1999``, with its softened targets.
     """
-    y_true, logits = _check_logits(y_true, logits)
-    fitted = []
-    for labels, z in zip(y_true.T, logits.T, strict=True):
-        labels, z = labels[~np.isnan(labels)], z[~np.isnan(labels)]
-        positives, negatives = (labels == 1).sum(), (labels == 0).sum()
-        if not positives or not negatives:
-            fitted.append((1.0, 0.0))
-            continue
-        targets = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-        fitted.append(_fit_logistic(targets, z))
-    slope, offset = np.transpose(fitted).tolist()
+    y_true, known, logits = _check_logits(y_true, logits)
+    fitted = np.tile([1.0, 0.0], (logits.shape[1], 1))
+    for k, rows in enumerate(known.T):
+        positive = y_true[rows, k]
+        positives, negatives = positive.sum(), (~positive).sum()
+        if positives and negatives:
+            targets = np.where(positive, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+            fitted[k] = _fit_logistic(targets, logits[rows, k])
+    slope, offset = fitted.T.tolist()
     platt = Calibration(tuple(slope), tuple(offset), "platt")
     if platt.negative_slopes:
         warnings.warn(
@@ -241,17 +238,11 @@ def _fit_logistic(targets, logits):
 
 
 def _check_logits(y_true, logits):
-    """Convert labels and logits to float64, or raise ValueError."""
-    y_true, logits = (np.asarray(x, dtype=np.float64) for x in (y_true, logits))
-    if y_true.ndim != 2 or y_true.shape != logits.shape or not y_true.size:
-        expected = "arrays of one shape (num_images, num_labels), not empty"
-        received = f"{y_true.shape} and {logits.shape}"
-        raise invalid_argument("y_true or logits", expected, received)
-    if not np.isfinite(logits).all():
-        bad = int((~np.isfinite(logits)).sum())
-        raise invalid_argument("logits", "finite values", f"{bad} NaN or infinite values")
-    values = np.unique(y_true[~np.isnan(y_true)])
-    if values.tolist() != [0, 1]:
-        received = f"known values {values[:5].tolist()}"
-        raise invalid_argument("y_true", "both 0 and 1, and NaN where unknown", received)
-    return y_true, logits
+    """Return labels and which are known, both bool, and logits as float64; or raise ValueError."""
+    logits = np.asarray(logits, dtype=np.float64)
+    bad = (~np.isfinite(logits)).sum()
+    require(not bad, "logits", "finite values", f"{bad} NaN or infinite values")
+    y_true, known, _ = check_predictions(y_true, expit(logits))
+    prevalence = y_true[known].mean()
+    require(0 < prevalence < 1, "y_true", "both 0 and 1", f"only {prevalence:g}")
+    return y_true, known, logits

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument, require_int
+from xraylab.arguments import require, require_int
 from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_predictions, name_labels
 from xraylab.metrics.ranking import divide, mean_of_defined
@@ -16,6 +16,9 @@ from xraylab.workers import in_order
 
 SCORES = ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match")
 """Scores over all labels that have intervals."""
+
+CHUNK = 64
+"""Resamples that are drawn and scored at a time."""
 
 
 @dataclass(frozen=True)
@@ -148,13 +151,13 @@ class _ScoresByWeight:
         y_true, known, probabilities = check_predictions(y_true, probabilities)
         self.num_images, num_labels = y_true.shape
         labels = name_labels(label_names, num_labels)
-        if clash := sorted(set(labels) & set(SCORES)):
-            expected, hint = "names other than those of scores", "Rename the label."
-            raise invalid_argument("label_names", expected, repr(clash[0]), hint)
+        clash = sorted(set(labels) & set(SCORES))
+        expected = "names other than those of scores"
+        require(not clash, "label_names", expected, ", ".join(clash), "Rename the label.")
         choices = (*SCORES, *labels)
         self.names = choices if scores is None else tuple(scores)
-        if not self.names or not set(self.names) <= set(choices):
-            raise invalid_argument("scores", f"names from {', '.join(choices)}", list(self.names))
+        known_names = self.names and set(self.names) <= set(choices)
+        require(known_names, "scores", f"names from {', '.join(choices)}", list(self.names))
         self._rankings = {}  # name: (rows with a known label, their ranking)
         for k, name in enumerate(labels):
             if {"macro_auc", "average_precision", name} & set(self.names):
@@ -186,18 +189,13 @@ class _ScoresByWeight:
 
 
 def resamples(
-    num_images: int,
-    replicates: int,
-    rng: np.random.Generator,
-    *,
-    patients: ArrayLike | None = None,
-    chunk: int = 64,
+    num_images: int, replicates: int, rng: np.random.Generator, patients: ArrayLike | None = None
 ) -> Iterator[np.ndarray]:
-    """Draw resamples of images or patients with replacement, ``chunk`` at a time.
+    """Draw resamples of images or patients with replacement, :data:`CHUNK` at a time.
 
     Shapes:
         patients: (num_images,), anything sortable.
-        yields: (up to ``chunk``, num_images) int16, how often each image was drawn.
+        yields: (up to :data:`CHUNK`, num_images) int16, how often each image was drawn.
 
     Args:
         patients: the patient of each image; patients are drawn, each with all their images. None
@@ -209,17 +207,15 @@ def resamples(
     num_units, unit_of_image = num_images, np.arange(num_images)
     if patients is not None:
         unknown = [i for i, p in enumerate(np.asarray(patients, dtype=object)) if is_unknown(p)]
-        if unknown:
-            received = f"{len(unknown)} images without one, the first at row {unknown[0]}"
-            hint = "Leave these images out, or give each a patient of its own."
-            raise invalid_argument("patients", "a patient for each image", received, hint)
-        if np.shape(patients) != (num_images,):
-            received = f"shape {np.shape(patients)}"
-            raise invalid_argument("patients", f"shape ({num_images},)", received)
+        received = f"{len(unknown)} images without one, at rows {unknown[:5]}"
+        hint = "Leave these images out, or give each a patient of its own."
+        require(not unknown, "patients", "a patient for each image", received, hint)
+        shape = np.shape(patients)
+        require(shape == (num_images,), "patients", f"shape ({num_images},)", f"shape {shape}")
         known, unit_of_image = np.unique(np.asarray(patients), return_inverse=True)
         num_units = len(known)
-    for start in range(0, replicates, chunk):
-        rows = min(chunk, replicates - start)
+    for start in range(0, replicates, CHUNK):
+        rows = min(CHUNK, replicates - start)
         drawn = rng.integers(0, num_units, (rows, num_units))
         drawn += np.arange(rows)[:, np.newaxis] * num_units
         counts = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
@@ -232,27 +228,21 @@ def is_unknown(value: object) -> bool:
 
 
 def score_resamples(
-    scorers: Sequence[Any],
-    replicates: int,
-    level: float,
-    *,
-    seed: int = 0,
-    patients: ArrayLike | None = None,
-    progress: bool = False,
+    scorers: Sequence[Any], replicates: int, level: float, **options: Unpack[Resampling]
 ) -> list[np.ndarray]:
     """Score the original images (row 0) and the same resamples with every scorer."""
     require_int("replicates", replicates, 1)
-    if not 0 < level < 1:
-        raise invalid_argument("level", "in (0, 1)", level)
+    require(0 < level < 1, "level", "in (0, 1)", level)
     num_images = scorers[0].num_images
-    rng = np.random.default_rng(seed)
-    drawn = resamples(num_images, replicates, rng, patients=patients)
+    rng = np.random.default_rng(options.get("seed", 0))
+    drawn = resamples(num_images, replicates, rng, options.get("patients"))
     tables = [[scorer.score(np.ones((1, num_images), dtype=np.int16))] for scorer in scorers]
 
     def score(weights):
         return [scorer.score(weights) for scorer in scorers]
 
-    with progress_bar(progress, total=replicates, desc="bootstrap", unit="replicate") as bar:
+    show = options.get("progress", False)
+    with progress_bar(show, total=replicates, desc="bootstrap", unit="replicate") as bar:
         for scored in in_order(score, drawn, min(8, os.cpu_count() or 1)):
             for table, rows in zip(tables, scored, strict=True):
                 table.append(rows)

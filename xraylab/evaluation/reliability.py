@@ -72,9 +72,7 @@ def reliability(
     return Reliability(mean_predicted, positives / count, count, *np.transpose(bounds))
 
 
-def calibration_error(
-    y_true: ArrayLike, probabilities: ArrayLike, bins: int = 15, strategy: str = "quantile"
-) -> float:
+def calibration_error(y_true: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:
     """Compute the expected calibration error, averaged over the labels with known images.
 
     A perfectly calibrated model scores above 0 too, because frequencies are counted on finitely
@@ -85,7 +83,7 @@ def calibration_error(
         probabilities: (num_images, num_labels), in [0, 1].
 
     Args:
-        bins, strategy: as :func:`reliability`.
+        bins: number of quantile bins, as :func:`reliability`.
 
     Returns:
         The error, in [0, 1].
@@ -95,17 +93,12 @@ def calibration_error(
 
     References: ``guo2017``, Sect. 2.
     """
-    scorer = _CalibrationByWeight(y_true, probabilities, bins, strategy)
+    scorer = _CalibrationByWeight(y_true, probabilities, bins)
     return float(scorer.score(np.ones((1, scorer.num_images)))[0, 0])
 
 
 def null_calibration_error(
-    probabilities: ArrayLike,
-    known: ArrayLike | None = None,
-    bins: int = 15,
-    strategy: str = "quantile",
-    draws: int = 20,
-    seed: int = 0,
+    probabilities: ArrayLike, known: ArrayLike | None = None, bins: int = 15, draws: int = 20
 ) -> float:
     """Estimate the calibration error that a perfectly calibrated model would have.
 
@@ -116,18 +109,17 @@ def null_calibration_error(
         known: (num_images, num_labels) bool, whether a label is known; None if all are.
 
     Args:
-        bins, strategy: as :func:`reliability`.
-        draws: number of label draws; the mean error is returned.
-        seed: seed of the draws.
+        bins: number of quantile bins, as :func:`reliability`.
+        draws: number of label draws, from a generator with seed 0; the mean error is returned.
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     errors = []
     for _ in range(draws):
         drawn = (rng.random(probabilities.shape) < probabilities).astype(np.float64)
         if known is not None:
             drawn[~np.asarray(known, dtype=bool)] = np.nan
-        errors.append(calibration_error(drawn, probabilities, bins, strategy))
+        errors.append(calibration_error(drawn, probabilities, bins))
     return float(np.mean(errors))
 
 
@@ -200,7 +192,7 @@ def calibration_intervals(
 class _CalibrationByWeight:
     """Gaps between probabilities and labels, to be summed under many weights of the images."""
 
-    def __init__(self, y_true, probabilities, bins, strategy="quantile"):
+    def __init__(self, y_true, probabilities, bins):
         y_true, known, probabilities = check_predictions(y_true, probabilities)
         self.num_images = len(y_true)
         self._known = known.astype(np.float64)
@@ -210,7 +202,7 @@ class _CalibrationByWeight:
         self._gaps_by_bin = np.zeros((self.num_images, len(self._labels), bins))
         for j, k in enumerate(self._labels):
             rows = np.flatnonzero(known[:, k])
-            bin_index = _bin_index(probabilities[rows, k], bins, strategy)
+            bin_index = _bin_index(probabilities[rows, k], bins, "quantile")
             self._gaps_by_bin[rows, j, bin_index] = gaps[rows, k]
 
     def score(self, weights):

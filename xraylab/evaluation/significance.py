@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import require
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class DeLong:
     @property
     def difference(self) -> float:
         """AUC of the second model minus AUC of the first."""
-        if len(self.areas) != 2:
-            raise invalid_argument("scores", "those of two models", f"{len(self.areas)} models")
+        num_models = len(self.areas)
+        require(num_models == 2, "scores", "those of two models", f"{num_models} models")
         return float(self.areas[1] - self.areas[0])
 
     @property
@@ -65,18 +65,18 @@ def delong(y_true: ArrayLike, *scores: ArrayLike) -> DeLong:
     """
     y_true = np.asarray(y_true)
     models = [np.asarray(model, dtype=np.float64) for model in scores]
-    if not models or y_true.ndim != 1 or any(model.shape != y_true.shape for model in models):
-        expected = "y_true and the scores of each model of shape (num_images,)"
-        received = f"{y_true.shape} and {[model.shape for model in models]}"
-        raise invalid_argument("y_true or scores", expected, received)
-    if not np.isin(y_true, (0, 1)).all() or not all(np.isfinite(m).all() for m in models):
-        expected, hint = "0 and 1 only, and finite scores", "Leave out images of unknown label."
-        raise invalid_argument("y_true or scores", expected, "other values", hint)
+    shapes = [model.shape for model in models]
+    expected = "y_true and the scores of each model of shape (num_images,)"
+    fits = y_true.ndim == 1 and set(shapes) == {y_true.shape}
+    require(fits, "y_true or scores", expected, f"{y_true.shape} and {shapes}")
+    valid = np.isin(y_true, (0, 1)).all() and np.isfinite(models).all()
+    expected, hint = "0 and 1 only, and finite scores", "Leave out images of unknown label."
+    require(valid, "y_true or scores", expected, "other values", hint)
     positive = y_true.astype(bool)
     num_positives, num_negatives = positive.sum(), (~positive).sum()
-    if min(num_positives, num_negatives) < 2:
-        received = f"{num_positives} positive and {num_negatives} negative"
-        raise invalid_argument("y_true", "at least two images of each class", received)
+    enough = min(num_positives, num_negatives) >= 2
+    received = f"{num_positives} positive and {num_negatives} negative"
+    require(enough, "y_true", "at least two images of each class", received)
     # For each positive, the fraction of negatives ranked below it; and the reverse.
     of_positives, of_negatives = [], []
     for model in models:
@@ -104,8 +104,8 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     """
     p_values = np.asarray(p_values, dtype=np.float64)
     tested = ~np.isnan(p_values)
-    if p_values.ndim != 1 or ((p_values[tested] < 0) | (p_values[tested] > 1)).any():
-        raise invalid_argument("p_values", "(k,) in [0, 1], or NaN", p_values)
+    in_range = (p_values[tested] >= 0) & (p_values[tested] <= 1)
+    require(p_values.ndim == 1 and in_range.all(), "p_values", "(k,) in [0, 1] or NaN", p_values)
     adjusted = np.full_like(p_values, np.nan)
     rows = np.flatnonzero(tested)[np.argsort(p_values[tested], kind="stable")]
     factors = np.arange(len(rows), 0, -1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import require
 from xraylab.evaluation.intervals import Interval, bootstrap, is_unknown
 from xraylab.metrics import name_labels
 
@@ -67,13 +67,11 @@ def by_group(
     """
     y_true, probabilities = np.asarray(y_true, dtype=np.float64), np.asarray(probabilities)
     names = np.array([_group_name(value) for value in np.asarray(groups, dtype=object).ravel()])
-    if len(names) != len(y_true):
-        raise invalid_argument("groups", f"{len(y_true)} values", len(names))
+    require(len(names) == len(y_true), "groups", f"{len(y_true)} values", len(names))
     masks = {name: names == name for name in np.unique(names).tolist() if name}
     masks = {name: mask for name, mask in masks.items() if mask.sum() >= min_images}
-    if not masks:
-        expected = f"a group of at least {min_images} images"
-        raise invalid_argument("groups", expected, f"none, of {len(names)} images")
+    expected = f"a group of at least {min_images} images"
+    require(masks, "groups", expected, f"none, of {len(names)} images")
     labels = name_labels(label_names, y_true.shape[1])
     columns = np.arange(len(labels))
     if score in LABEL_AVERAGES:

@@ -1,11 +1,12 @@
 """Decision thresholds, and sensitivity, specificity and precision at them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument, require_choice
+from xraylab.arguments import require, require_choice
 from xraylab.metrics import check_predictions
 from xraylab.metrics.ranking import divide
 
@@ -57,8 +58,7 @@ def choose_thresholds(
     References: ``youden1950``.
     """
     require_choice("rule", rule, RULES)
-    if not 0 < sensitivity <= 1:
-        raise invalid_argument("sensitivity", "in (0, 1]", sensitivity)
+    require(0 < sensitivity <= 1, "sensitivity", "in (0, 1]", sensitivity)
     y_true, known, probabilities = check_predictions(y_true, probabilities)
     return np.array(
         [
@@ -69,23 +69,22 @@ def choose_thresholds(
 
 
 def operating_points(
-    y_true: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike
+    y_true: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike | Sequence[float | None]
 ) -> list[OperatingPoint]:
     """Compute the :class:`OperatingPoint` of each label at its threshold.
 
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
         probabilities: (num_images, num_labels), in [0, 1].
-        thresholds: (num_labels,); NaN classifies no image as positive.
+        thresholds: (num_labels,); NaN and None classify no image as positive.
 
     Raises:
         ValueError: as :func:`xraylab.metrics.score`, or for another number of thresholds.
     """
     y_true, known, probabilities = check_predictions(y_true, probabilities)
     thresholds = np.asarray(thresholds, dtype=np.float64)
-    if thresholds.shape != y_true.shape[1:]:
-        expected = f"shape {y_true.shape[1:]}"
-        raise invalid_argument("thresholds", expected, f"shape {thresholds.shape}")
+    expected, received = y_true.shape[1:], thresholds.shape
+    require(received == expected, "thresholds", f"shape {expected}", f"shape {received}")
     predicted = probabilities > thresholds  # False for NaN
     true_positive = (y_true & predicted & known).sum(axis=0)
     true_negative = (~y_true & ~predicted & known).sum(axis=0)

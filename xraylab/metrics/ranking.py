@@ -8,7 +8,7 @@ one sort; this is some hundred times as fast as scikit-learn in a loop (benchmar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import require
 
 
 class Ranking:
@@ -24,9 +24,8 @@ class Ranking:
 
     def __init__(self, y_true: ArrayLike, scores: ArrayLike):
         scores = np.asarray(scores, dtype=np.float64)  # unsigned integers have no negative
-        if np.isnan(scores).any():
-            received = f"{np.isnan(scores).sum()} NaN among {len(scores)}"
-            raise invalid_argument("scores", "numbers", received)
+        num_nan = np.isnan(scores).sum()
+        require(not num_nan, "scores", "numbers", f"{num_nan} NaN among {len(scores)}")
         order = np.argsort(-scores, kind="stable")
         ordered, positive = scores[order], np.asarray(y_true, dtype=bool)[order]
         starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(order)])
@@ -54,8 +53,7 @@ class Ranking:
         References: Hanley and McNeil 1982 (``hanley1982``).
         """
         weights = np.asarray(weights)
-        if weights.dtype.kind not in "bui":
-            raise invalid_argument("weights", "integers", weights.dtype)
+        require(weights.dtype.kind in "bui", "weights", "integers", weights.dtype)
         shape = (len(weights), len(self._starts))
         # For each group: weight of its positives, of all images above it, and of all in it.
         positives, above, within = (np.zeros(shape, dtype=np.int64) for _ in range(3))

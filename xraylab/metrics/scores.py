@@ -1,12 +1,12 @@
 """Scores of a multi-label classifier, with those of two baselines that use no image."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import invalid_argument, require
 from xraylab.findings import FINDINGS
 from xraylab.io import to_plain
 from xraylab.metrics.ranking import areas, mean_of_defined, roc_auc
@@ -64,7 +64,7 @@ class Score:
 
     def to_dict(self) -> dict:
         """Return the scores as plain numbers and lists, NaN as None, ready for JSON."""
-        return to_plain(asdict(self))
+        return to_plain(self)
 
 
 def score(
@@ -121,10 +121,8 @@ def _baselines(y_true, known, prevalence):
     measured = np.array([_mean(y[k]) for y, k in zip(y_true.T, known.T, strict=True)])
     source = "these images" if prevalence is None else "the training images"
     prevalence = np.nan_to_num(measured) if prevalence is None else np.asarray(prevalence, float)
-    if prevalence.shape != measured.shape or not ((prevalence >= 0) & (prevalence <= 1)).all():
-        shape, low, high = prevalence.shape, prevalence.min(), prevalence.max()
-        received = f"shape {shape} with values from {low} to {high}"
-        raise invalid_argument("prevalence", f"{len(measured)} numbers in [0, 1]", received)
+    valid = prevalence.shape == measured.shape and ((prevalence >= 0) & (prevalence <= 1)).all()
+    require(valid, "prevalence", f"{len(measured)} numbers in [0, 1]", prevalence)
     # A constant ranks nothing: ROC AUC is 1/2, average precision the prevalence.
     constants = {
         "macro_auc": _mean(np.where((measured > 0) & (measured < 1), 0.5, np.nan)),
@@ -153,17 +151,15 @@ def check_predictions(
         ValueError: as :func:`score`.
     """
     y_true, probabilities = np.asarray(y_true), np.asarray(probabilities, dtype=np.float64)
-    if y_true.ndim != 2 or y_true.shape != probabilities.shape or y_true.size == 0:
-        expected = "two non-empty arrays of shape (num_images, num_labels)"
-        received = f"{y_true.shape} and {probabilities.shape}"
-        raise invalid_argument("y_true or probabilities", expected, received)
+    fits = y_true.ndim == 2 and y_true.shape == probabilities.shape and y_true.size
+    expected = "two non-empty arrays of shape (num_images, num_labels)"
+    received = f"{y_true.shape} and {probabilities.shape}"
+    require(fits, "y_true or probabilities", expected, received)
     unknown = np.isnan(y_true) if y_true.dtype.kind == "f" else np.zeros(y_true.shape, dtype=bool)
     others = np.setdiff1d(y_true[~unknown], (0, 1))[:5].tolist()
-    if others:
-        hint = "Decide first what uncertain labels count as."
-        raise invalid_argument("y_true", "0, 1 or NaN (unknown)", f"also {others}", hint)
-    if unknown.all():
-        raise invalid_argument("y_true", "a label that is 0 or 1", "all NaN")
+    hint = "Decide first what uncertain labels count as."
+    require(not others, "y_true", "0, 1 or NaN (unknown)", f"also {others}", hint)
+    require(not unknown.all(), "y_true", "a label that is 0 or 1", "all NaN")
     low, high = float(probabilities.min()), float(probabilities.max())
     if not 0 <= low <= high <= 1:  # also if one is NaN
         hint = "These look like logits: apply a sigmoid first."
@@ -185,9 +181,9 @@ def name_labels(label_names: Sequence[str] | None, num_labels: int) -> tuple[str
     if label_names is None:
         is_findings = num_labels == len(FINDINGS)
         return FINDINGS if is_findings else tuple(f"label_{k}" for k in range(num_labels))
-    if len(label_names) != num_labels or len(set(label_names)) < num_labels:
-        received = ", ".join(map(str, label_names))
-        raise invalid_argument("label_names", f"{num_labels} different names", received)
+    fits = len(label_names) == len(set(label_names)) == num_labels
+    received = ", ".join(map(str, label_names))
+    require(fits, "label_names", f"{num_labels} different names", received)
     return tuple(label_names)
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from xraylab import evaluation
 from xraylab.arguments import invalid_argument
 from xraylab.results.schema import Result, ResultError
@@ -69,19 +71,10 @@ def compare(first: Result, second: Result, replicates: int = 1000, **options: An
 
 def differences(first: Result, second: Result) -> dict[str, tuple[Any, Any]]:
     """Collect what differs in recipe, images, initial weights and software: ``{name: (a, b)}``."""
-    sides = [_settings(result) for result in (first, second)]
-    pairs = {name: (sides[0].get(name), sides[1].get(name)) for name in sides[0] | sides[1]}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _settings(result):
-    """Flatten the settings of a record."""
-    settings = {f"recipe: {field}": value for field, value in result.recipe.items()}
-    for split, images in result.data.items():
-        described = f"{images.num_images:,} of {images.source} ({images.fingerprint[:12]})"
-        settings[f"{split} images"] = described
-    settings["initial weights"] = result.initial_weights
-    for step in ("trained_by", "recorded_by"):
-        for name, value in result.software[step].items():
-            settings[f"{step.replace('_', ' ')} {name}"] = value
-    return settings | {"environment": result.software["environment"]}
+    fields = {"recipe", "data", "initial_weights", "software"}
+    former, other = (
+        pd.json_normalize(result.model_dump(include=fields), sep=": ").to_dict("records")[0]
+        for result in (first, second)
+    )
+    pairs = {name: (former.get(name), other.get(name)) for name in former | other}
+    return {str(name): pair for name, pair in pairs.items() if pair[0] != pair[1]}

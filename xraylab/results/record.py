@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xraylab import __version__, evaluation, io
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import require
 from xraylab.evaluation.evaluate import patients_of
 from xraylab.results.predictions import SPLITS, Predictions, save
 from xraylab.results.schema import Images, Protocol, Result, ResultError, Training
@@ -64,8 +64,8 @@ def record(
 
     run, folder = Run(path), Path(folder)
     name = run.path.resolve().name if name is None else name
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
-        raise invalid_argument("name", "lower-case letters, digits, '_', '.' and '-'", repr(name))
+    valid = re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name)
+    require(valid, "name", "lower-case letters, digits, '_', '.' and '-'", repr(name))
     file = folder / f"{name}.json"
     if file.exists() and not replace:
         raise FileExistsError(

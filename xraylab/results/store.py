@@ -111,7 +111,7 @@ def score_predictions(
         ),
         calibration=calibration,
         operating_points={
-            rule: evaluation.operating_points(test.y_true, test.probabilities, thresholds)
+            rule: tuple(evaluation.operating_points(test.y_true, test.probabilities, thresholds))
             for rule, thresholds in fitted.thresholds.items()
         },
     )

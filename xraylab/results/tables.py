@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from xraylab import evaluation
-from xraylab.arguments import invalid_argument, require_choice
+from xraylab.arguments import invalid_argument, require, require_choice
 from xraylab.results.schema import Result
 from xraylab.results.writing import Table
 
@@ -143,13 +143,9 @@ def table(
         best |= {(i, j) for i in column.best_rows([result for _, result in rows])}
     caption = _describe_images(results)
     if "macro_auc" in columns:
-        levels = {result.protocol.level for result in results}
-        if len(levels) > 1:
-            raise invalid_argument("results", "intervals of one level", sorted(levels))
-        heading = COLUMNS["macro_auc"].heading
-        frame = frame.rename(columns={heading: f"{heading} [{100 * levels.pop():g} %]"})
+        levels = sorted({f"{100 * result.protocol.level:g} %" for result in results})
         units = sorted({result.protocol.unit for result in results})
-        caption += f"; intervals by bootstrap over {', '.join(units)}"
+        caption += f"; {', '.join(levels)} intervals by bootstrap over {', '.join(units)}"
     if best:
         caption += "; bold: the best of a column, and those whose interval contains it"
     return Table(caption, frame, frozenset(best))
@@ -238,8 +234,7 @@ def _require_same_images(results):
 
     Images have other fingerprints at another size; equal labels show that they are the same.
     """
-    if not results:
-        raise invalid_argument("results", "at least one record", "none")
+    require(results, "results", "at least one record", "none")
     first_at_size = {}
     for result in results:
         first = first_at_size.setdefault(result.recipe["size"], result)
