@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import subprocess
 import sys
 from unittest import mock
 
@@ -32,15 +31,3 @@ def xraylab(*arguments, expect=0):
             status = done.code or 0
     assert status == expect, output.getvalue()
     return output.getvalue()
-
-
-def xraylab_process(*arguments, **options):
-    """Start a command in a new process."""
-    return subprocess.Popen(
-        [sys.executable, "-c", "from xraylab.cli import main; main()", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"COLUMNS": "160"},
-        **options,
-    )

@@ -3,11 +3,12 @@
 import dataclasses
 import inspect
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 
@@ -15,7 +16,7 @@ from xraylab import evaluation, models, training
 from xraylab.cli import app, console
 from xraylab.cli.training import train
 
-from .command import LABELS, TRAIN, xraylab, xraylab_process
+from .command import LABELS, TRAIN, xraylab
 
 COMMANDS = {command.callback.__name__ for command in app.registered_commands}
 
@@ -195,17 +196,24 @@ def test_names_are_printed_as_text(run, tmp_path):
 
 
 def test_ctrl_c_leaves_a_checkpoint(image_file, tmp_path):
-    out = tmp_path / "run"
-    arguments = [*TRAIN, "--data", image_file, "--out", out, "--epochs", 5000]
-    process = xraylab_process(*arguments)
-    deadline = time.monotonic() + 120
-    while not (out / "history.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "--resume continues" in errors
-    assert "Traceback" not in errors
+    out, ended = tmp_path / "run", threading.Event()
+
+    def interrupt():
+        while not (out / "history.json").exists() and not ended.wait(0.05):
+            pass
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        arguments = (*TRAIN, "--data", image_file, "--out", out, "--epochs", 5000)
+        text = xraylab(*arguments, expect=130)
+    finally:
+        ended.set()
+        thread.join()
+    assert "--resume continues" in text
+    assert "Traceback" not in text
 
 
 def test_calibrate_reports_negative_slopes(run, tmp_path, monkeypatch):
