@@ -363,14 +363,14 @@ def test_options_are_passed_on():
         (("bce", {"alpha": 1.0}), "Expected: no option. Received: 'alpha'."),
         (
             ("focal", {"alpha": -0.1}),
-            r"alpha is out of range. Expected: .*\[0, 1\]. Received: -0.1",
+            r"argument alpha. Expected: .*\[0, 1\]. Received: -0.1",
         ),
         (("focal", {"alpha": float("nan")}), "Received: nan"),
-        (("focal", {"gamma": -1.0}), "gamma is out of range"),
-        (("focal", {"gamma": float("inf")}), "gamma is out of range"),
-        (("asymmetric", {"margin": 1.0}), "margin is out of range"),
-        (("asymmetric", {"gamma_negative": -1.0}), "gamma_negative is out of range"),
-        (("asymmetric", {"gamma_positive": float("nan")}), "gamma_positive is out of range"),
+        (("focal", {"gamma": -1.0}), "argument gamma. Expected: a"),
+        (("focal", {"gamma": float("inf")}), "argument gamma. Expected: a"),
+        (("asymmetric", {"margin": 1.0}), "argument margin. Expected: a"),
+        (("asymmetric", {"gamma_negative": -1.0}), "argument gamma_negative. Expected: a"),
+        (("asymmetric", {"gamma_positive": float("nan")}), "argument gamma_positive. Expected: a"),
         (("weighted", {"prevalence": [0.5, 0.0]}), r"numbers in \(0, 1\).*Received: \[0.5, 0.0\]"),
     ],
 )
@@ -381,7 +381,7 @@ def test_invalid_names_and_options(arguments, message):
 
 
 def test_invalid_temperature():
-    with pytest.raises(ValueError, match="temperature is out of range"):
+    with pytest.raises(ValueError, match="argument temperature"):
         losses.Distillation(0.0)
 
 

@@ -7,12 +7,14 @@ that is NaN is unknown: it costs nothing and does not count in a mean. Predictio
 """
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
+from xraylab.arguments import invalid_argument
 from xraylab.suggest import did_you_mean
 
 Tensor = Any
@@ -33,7 +35,7 @@ def binary_crossentropy(y_true: Tensor, y_pred: Tensor, from_logits: bool = True
         returns: (batch, num_labels), in nats; 0 where the label is unknown.
 
     Raises:
-        ValueError: if the shapes differ; or if ``y_pred`` is seen to be the output of a sigmoid
+        ValueError: if the shapes differ; or if ``y_pred`` is the output of a sigmoid in a graph
             while ``from_logits`` is true.
 
     References: Goodfellow et al. 2016 (``goodfellow2016``), Sect. 6.2.2.2.
@@ -64,11 +66,11 @@ def weighted_binary_crossentropy(
     References: Wang et al. 2017 (``wang2017``), Eq. 1, with the counts of the whole training set
     instead of those of a batch, and halved.
     """
-    _check_prevalence(prevalence)
+    _check_options(prevalence=prevalence)
     y_true, known, logits = prepare(y_true, y_pred, from_logits)
-    prevalence = ops.convert_to_tensor(prevalence, dtype=logits.dtype)
-    positive = ops.softplus(-logits) / (2 * prevalence)
-    negative = ops.softplus(logits) / (2 * (1 - prevalence))
+    rate = ops.convert_to_tensor(prevalence, dtype=logits.dtype)
+    positive = ops.softplus(-logits) / (2 * rate)
+    negative = ops.softplus(logits) / (2 * (1 - rate))
     return (y_true * positive + (1 - y_true) * negative) * known
 
 
@@ -99,7 +101,7 @@ def binary_focal_crossentropy(
     References: Lin et al. 2017 (``lin2017``), Eq. 5; ``pham2026``, slide "DBCT", whose printed
     equation lacks the parentheses around the two terms.
     """
-    _check_focal(alpha, gamma)
+    _check_options(alpha=alpha, gamma=gamma)
     y_true, known, logits = prepare(y_true, y_pred, from_logits)
     positive_nll, negative_nll = ops.softplus(-logits), ops.softplus(logits)
     positive = alpha * ops.exp(-gamma * negative_nll) * positive_nll
@@ -135,7 +137,8 @@ def asymmetric(
 
     References: Ridnik et al. 2021 (``ridnik2021``), Eqs. 4 to 7; defaults from its Sect. 3.
     """
-    _check_asymmetric(gamma_positive, gamma_negative, margin)
+    exponents = {"gamma_positive": gamma_positive, "gamma_negative": gamma_negative}
+    _check_options(**exponents, margin=margin)
     y_true, known, logits = prepare(y_true, y_pred, from_logits)
     positive_nll, negative_nll = ops.softplus(-logits), ops.softplus(logits)
     positive = ops.exp(-gamma_positive * negative_nll) * positive_nll
@@ -197,7 +200,7 @@ def distillation(
     References: Rand et al. 2025 (``rand2025``), section "Knowledge distillation"; τ²: Hinton et
     al. 2015 (``hinton2015``), Sect. 2.
     """
-    _check_temperature(temperature)
+    _check_options(temperature=temperature)
     target, known, logits = prepare(teacher_probabilities, student_logits, from_logits)
     weights = known
     if weight_labels:
@@ -266,6 +269,10 @@ class LabelLoss(keras.losses.Loss):
     function: ClassVar[Callable[..., Tensor]]
     sums_over_labels: ClassVar[bool] = False
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        _register(cls)
+
     def __init__(
         self,
         from_logits: bool = True,
@@ -276,6 +283,7 @@ class LabelLoss(keras.losses.Loss):
     ):
         super().__init__(name=name or self.function.__name__, reduction=reduction, dtype=dtype)
         inspect.signature(self.function).bind(None, None, **options)  # TypeError if unknown
+        _check_options(**options)
         self.from_logits = from_logits
         self.options = options
 
@@ -305,25 +313,21 @@ class LabelLoss(keras.losses.Loss):
         return {**super().get_config(), "from_logits": self.from_logits, **self.options}
 
 
-@_register
 class BinaryCrossentropy(LabelLoss):
     """Binary cross-entropy; see :func:`binary_crossentropy` and :class:`LabelLoss`."""
 
     function = staticmethod(binary_crossentropy)
 
 
-@_register
 class WeightedBinaryCrossentropy(LabelLoss):
     """Cross-entropy that weights both classes equally; see :func:`weighted_binary_crossentropy`."""
 
     function = staticmethod(weighted_binary_crossentropy)
 
     def __init__(self, prevalence: Sequence[float], **kwargs):
-        _check_prevalence(prevalence)
         super().__init__(prevalence=[float(p) for p in prevalence], **kwargs)
 
 
-@_register
 class BinaryFocalCrossentropy(LabelLoss):
     """Focal loss, sum over labels and mean over images; see :func:`binary_focal_crossentropy`."""
 
@@ -331,11 +335,9 @@ class BinaryFocalCrossentropy(LabelLoss):
     sums_over_labels = True
 
     def __init__(self, alpha: float = 0.25, gamma: float = 2.0, **kwargs):
-        _check_focal(alpha, gamma)
         super().__init__(alpha=alpha, gamma=gamma, **kwargs)
 
 
-@_register
 class AsymmetricLoss(LabelLoss):
     """Asymmetric loss, sum over labels and mean over images; see :func:`asymmetric`."""
 
@@ -343,26 +345,22 @@ class AsymmetricLoss(LabelLoss):
     sums_over_labels = True
 
     def __init__(self, gamma_positive=0.0, gamma_negative=4.0, margin=0.05, **kwargs):
-        _check_asymmetric(gamma_positive, gamma_negative, margin)
         exponents = {"gamma_positive": gamma_positive, "gamma_negative": gamma_negative}
         super().__init__(**exponents, margin=margin, **kwargs)
 
 
-@_register
 class DoubleSigmoidCrossentropy(LabelLoss):
     """A common mistake, for demonstration; see :func:`double_sigmoid_crossentropy`."""
 
     function = staticmethod(double_sigmoid_crossentropy)
 
 
-@_register
 class Distillation(LabelLoss):
     """Cross-entropy with a teacher's probabilities; see :func:`distillation`."""
 
     function = staticmethod(distillation)
 
     def __init__(self, temperature: float = 1.0, weight_labels: bool = True, **kwargs):
-        _check_temperature(temperature)
         super().__init__(temperature=temperature, weight_labels=weight_labels, **kwargs)
 
 
@@ -405,7 +403,7 @@ def get(name: str, **options: Any) -> LabelLoss:
     if unknown:
         raise ValueError(
             f"The loss {name} has no such option. Expected: {', '.join(accepted) or 'no option'}. "
-            f"Received: {min(unknown)!r}.{_suggestion(min(unknown), accepted)}"
+            f"Received: {min(unknown)!r}. {did_you_mean(min(unknown), accepted) or ''}"
         )
     return LOSSES[name](**options)
 
@@ -418,10 +416,8 @@ def resolve_name(name: str) -> str:
     """
     full = ALIASES.get(str(name).lower(), str(name).lower())
     if full not in LOSSES:
-        raise ValueError(
-            f"Unknown loss. Expected: {', '.join(LOSSES)}. Received: {name!r}."
-            f"{_suggestion(name, [*LOSSES, *ALIASES])}"
-        )
+        hint = did_you_mean(name, [*LOSSES, *ALIASES])
+        raise invalid_argument("loss", ", ".join(LOSSES), repr(name), hint)
     return full
 
 
@@ -473,7 +469,7 @@ def _refuse_sigmoid(logits):
     """Refuse the output of a sigmoid in a TensorFlow graph, which records the last operation."""
     if keras.backend.backend() != "tensorflow" or not hasattr(logits, "graph"):
         return
-    operation = getattr(logits, "op", None)
+    operation: Any = getattr(logits, "op", None)
     while getattr(operation, "type", None) in ("Cast", "Identity"):
         operation = operation.inputs[0].op
     if getattr(operation, "type", None) == "Sigmoid":
@@ -484,35 +480,27 @@ def _refuse_sigmoid(logits):
         )
 
 
-def _check(name, value, is_valid, expected):
-    """Raise a ValueError unless an argument is valid."""
-    if not is_valid:
-        raise ValueError(f"{name} is out of range. Expected: {expected}. Received: {value}.")
-
-
-def _check_prevalence(prevalence):
-    _check(
-        "prevalence",
-        list(prevalence),
-        all(0 < p < 1 for p in prevalence),
-        "numbers in (0, 1), for their reciprocals are weights; leave out labels that no training "
-        "image, or every one, has",
-    )
-
-
-def _check_focal(alpha, gamma):
-    _check("alpha", alpha, 0 <= alpha <= 1, "a number in [0, 1]")
-    _check("gamma", gamma, 0 <= gamma < float("inf"), "a finite number of at least 0")
-
-
-def _check_asymmetric(gamma_positive, gamma_negative, margin):
-    for name, value in (("gamma_positive", gamma_positive), ("gamma_negative", gamma_negative)):
-        _check(name, value, 0 <= value < float("inf"), "a finite number of at least 0")
-    _check("margin", margin, 0 <= margin < 1, "a number in [0, 1)")
-
-
-def _check_temperature(temperature):
-    _check("temperature", temperature, 0 < temperature < float("inf"), "a finite number above 0")
+def _check_options(**options):
+    """Raise a ValueError if an option of a loss is out of range."""
+    for name, value in options.items():
+        if name == "prevalence":
+            valid = all(0 < p < 1 for p in value)
+            expected = (
+                "numbers in (0, 1), for their reciprocals are weights; leave out labels that no "
+                "training image, or every one, has"
+            )
+        elif name == "alpha":
+            valid, expected = 0 <= value <= 1, "a number in [0, 1]"
+        elif name == "margin":
+            valid, expected = 0 <= value < 1, "a number in [0, 1)"
+        elif name == "temperature":
+            valid, expected = 0 < value < math.inf, "a finite number above 0"
+        elif name.startswith("gamma"):
+            valid, expected = 0 <= value < math.inf, "a finite number of at least 0"
+        else:
+            continue
+        if not valid:
+            raise invalid_argument(name, expected, value)
 
 
 def _check_same_shape(**tensors):
@@ -525,9 +513,3 @@ def _check_same_shape(**tensors):
     raise ValueError(
         f"The shapes of {', '.join(tensors)} differ. Expected: one shape. Received: {received}."
     )
-
-
-def _suggestion(name, names):
-    """Return "Did you mean …?" as the last sentence of an error, or nothing."""
-    hint = did_you_mean(name, names)
-    return f" {hint}" if hint else ""
