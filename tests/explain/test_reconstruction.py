@@ -59,8 +59,9 @@ def test_a_disabled_head_contributes_nothing(toy, images):
     attention = model.blocks[0].attention
     heads = attention.num_heads
     tokens = np.random.default_rng(0).normal(size=(1, 17, model.embed_dim)).astype(np.float32)
-    _, maps = attention(tokens, return_attention=True)
-    maps = np.asarray(maps)
+    maps = []
+    attention(tokens, attention_transform=lambda attention: maps.append(attention) or attention)
+    maps = np.asarray(maps[0])
     value = np.asarray(attention.value(tokens)).reshape(1, 17, heads, -1).transpose(0, 2, 1, 3)
     read = maps @ value
     read[:, 1] = 0

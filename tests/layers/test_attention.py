@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from xraylab.layers import MultiHeadAttention, attend, attention, scaled_dot_product_attention
+from xraylab.layers.transformer import recorder
 
 
 def reference(tokens, layer):
@@ -26,6 +27,13 @@ def reference(tokens, layer):
     return joined @ next(weights) + next(weights), maps
 
 
+def attend_and_record(layer, *inputs):
+    """Return the output of a layer and its attention map."""
+    maps = {}
+    output = layer(*inputs, attention_transform=recorder("map", None, maps))
+    return output, maps["map"]
+
+
 @pytest.mark.parametrize("num_heads", [1, 4])
 def test_against_plain_loops(num_heads):
     rng = np.random.default_rng(0)
@@ -33,7 +41,7 @@ def test_against_plain_loops(num_heads):
     layer = MultiHeadAttention(num_heads)
     layer.build(tokens.shape)
     layer.set_weights([rng.normal(0, 0.3, w.shape) for w in layer.get_weights()])
-    output, attention = layer(tokens.astype(np.float32), return_attention=True)
+    output, attention = attend_and_record(layer, tokens.astype(np.float32))
     for image in range(2):
         expected, maps = reference(tokens[image], layer)
         np.testing.assert_allclose(ops.convert_to_numpy(output)[image], expected, atol=1e-5)
@@ -51,7 +59,7 @@ def test_permuted_tokens_give_permuted_outputs():
 
 
 def test_heads_that_do_not_divide_the_width():
-    with pytest.raises(ValueError, match=r"a divisor of 10\. Received: num_heads=4"):
+    with pytest.raises(ValueError, match=r"num_heads\. Expected: a divisor of 10\. Received: 4"):
         MultiHeadAttention(4).build((None, 5, 10))
 
 
@@ -60,7 +68,7 @@ def test_tokens_read_from_a_context():
     rng = np.random.default_rng(3)
     tokens, context = (rng.normal(size=(1, n, 8)).astype(np.float32) for n in (3, 5))
     layer = MultiHeadAttention(2)
-    output, weights = layer(tokens, context, return_attention=True)
+    output, weights = attend_and_record(layer, tokens, context)
     assert tuple(weights.shape) == (1, 2, 3, 5)
     joint, joint_weights = reference(np.concatenate([tokens, context], axis=1)[0], layer)
     # The reference attends to everything: keep the context's columns, and let each row sum to 1.
@@ -70,14 +78,12 @@ def test_tokens_read_from_a_context():
     assert not np.allclose(ops.convert_to_numpy(output)[0], joint[:3], atol=1e-3)
 
 
-def test_a_context_in_parts_is_read_as_one():
+def test_a_context_in_parts_equals_their_concatenation():
     rng = np.random.default_rng(5)
     tokens, *parts = (rng.normal(size=(2, n, 8)).astype(np.float32) for n in (3, 5, 4))
     layer = MultiHeadAttention(2)
-    whole = layer(tokens, np.concatenate(parts, axis=1), return_attention=True)
-    for found, expected in zip(
-        layer(tokens, tuple(parts), return_attention=True), whole, strict=True
-    ):
+    whole = attend_and_record(layer, tokens, np.concatenate(parts, axis=1))
+    for found, expected in zip(attend_and_record(layer, tokens, tuple(parts)), whole, strict=True):
         np.testing.assert_allclose(ops.convert_to_numpy(found), expected, atol=1e-6)
 
 

@@ -16,7 +16,7 @@ def randomise(layer, seed=0):
 
 
 def plain_convolution(x, kernel, strides, margin):
-    """A (height, width, in) picture, padded evenly, against (k, k, in, out)."""
+    """Convolve (height, width, in), padded evenly, with (k, k, in, out)."""
     x = np.pad(x, ((margin, margin), (margin, margin), (0, 0)))
     size = kernel.shape[0]
     rows = [

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from xraylab.layers import TransformerBlock
+from xraylab.layers.transformer import recorder
 
 
 def reference(x, weights, num_heads):
@@ -36,8 +37,9 @@ def test_block_against_numpy():
     block = TransformerBlock(num_heads=3, mlp_ratio=2)
     block.build(x.shape)
     block.set_weights([rng.normal(0, 0.3, w.shape) for w in block.get_weights()])
-    output, attention = block(x.astype(np.float32), return_attention=True)
-    assert tuple(attention.shape) == (2, 3, 5, 5)
+    maps = {}
+    output = block(x.astype(np.float32), attention_transform=recorder("map", None, maps))
+    assert tuple(maps["map"].shape) == (2, 3, 5, 5)
     for image in range(2):
         expected = reference(x[image], block.get_weights(), 3)
         np.testing.assert_allclose(ops.convert_to_numpy(output)[image], expected, atol=1e-5)

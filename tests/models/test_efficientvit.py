@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from xraylab import losses, models
+from xraylab.layers.transformer import recorder
 from xraylab.models import efficientvit
 from xraylab.models.convert.timm import load_timm
 from xraylab.models.efficientvit import (
@@ -147,10 +148,17 @@ def checked(layer, shape, reference, **options):
     return got, [reference(image, layer) for image in x]
 
 
+def checked_with_maps(layer, shape, reference):
+    """Compare an attention layer with its reference; return its output and its map as well."""
+    maps = {}
+    got, expected = checked(layer, shape, reference, record=recorder("map", None, maps))
+    return got, maps["map"], expected
+
+
 @pytest.mark.parametrize("num_heads", [1, 2, 4])
 def test_cascaded_groups_against_numpy(num_heads):
     layer = CascadedGroupAttention(num_heads, key_dim=3, kernel_sizes=(5, 3, 3, 1))
-    (got, maps), expected = checked(layer, (2, 4, 4, 8), numpy_attention, return_attention=True)
+    got, maps, expected = checked_with_maps(layer, (2, 4, 4, 8), numpy_attention)
     for image in range(2):
         np.testing.assert_allclose(ops.convert_to_numpy(got)[image], expected[image][0], atol=1e-5)
         np.testing.assert_allclose(ops.convert_to_numpy(maps)[image], expected[image][1], atol=1e-5)
@@ -160,7 +168,7 @@ def test_cascaded_groups_against_numpy(num_heads):
 def test_windows_against_numpy(size, windows):
     """Maps below a window, of one, of several, and filled up."""
     layer = WindowAttention(2, key_dim=3, kernel_sizes=(3, 1), window_size=3)
-    (got, maps), expected = checked(layer, (2, size, size, 4), numpy_windows, return_attention=True)
+    got, maps, expected = checked_with_maps(layer, (2, size, size, 4), numpy_windows)
     assert maps.shape[1] == windows
     for image in range(2):
         np.testing.assert_allclose(ops.convert_to_numpy(got)[image], expected[image][0], atol=1e-5)
@@ -169,7 +177,7 @@ def test_windows_against_numpy(size, windows):
 
 def test_attention_output_is_the_same_without_its_map():
     layer = WindowAttention(2, key_dim=3, kernel_sizes=(3, 1), window_size=3)
-    (got, _), _ = checked(layer, (2, 5, 5, 4), lambda *_: None, return_attention=True)
+    got, _, _ = checked_with_maps(layer, (2, 5, 5, 4), lambda *_: None)
     x = np.random.default_rng(1).normal(size=(2, 5, 5, 4)).astype(np.float32)
     np.testing.assert_allclose(ops.convert_to_numpy(layer(x)), ops.convert_to_numpy(got), atol=1e-6)
 
@@ -285,7 +293,7 @@ def test_recorded_outputs_of_timm(random_weights):
     np.testing.assert_array_equal(ops.convert_to_numpy(model.heads[0].linear.kernel), kernel)
 
 
-def test_a_converter_wants_the_right_model():
+def test_the_converter_requires_its_class():
     with pytest.raises(ValueError, match=r"a model of class EfficientViT\. Received: RRViT"):
         load_timm(models.build("rr_vit_toy"), {})
     two = models.build("efficientvit_toy", distillation=True)
@@ -394,7 +402,10 @@ def test_every_parameter_gets_a_gradient(name):
     ("arguments", "message"),
     [
         ({"image_size": 63}, r"a size of at least 64 px \(a map for each of three stages\)"),
-        ({"num_heads": (5, 3, 4)}, "divisor of 192. Received: 5 heads"),
+        (
+            {"num_heads": (5, 3, 4)},
+            r"num_heads. Expected: divisors of \(192, 288, 384\)",
+        ),
         (
             {"num_heads": (0, 3, 4)},
             r"num_heads\[0\]. Expected: an integer of at least 1",

@@ -214,7 +214,7 @@ def test_in_blocks_the_model_trains_the_same(monkeypatch, policy, tolerance):
     for variable, got, expected in zip(model.trainable_variables, gradients, whole, strict=True):
         assert np.isfinite(got).all(), variable.path
         # A key's bias moves all scores of a row alike, and the normalisation takes a convolution's
-        # bias away: their true gradient is 0, and what comes out is rounding.
+        # bias away: their true gradient is 0, and the computed one is rounding.
         if re.search(r"key/bias|convolution_\d/bias", variable.path):
             continue
         error = np.linalg.norm(got - expected)
@@ -251,11 +251,11 @@ def test_in_blocks_jax_trains_the_same(run_on_jax):
     [
         (
             {"image_size": 62},
-            r"a multiple of 4 \(one token per 4x4 pixels\). Received: image_size=62. "
+            r"a multiple of 4 \(whole patches\). Received: image_size=62. "
             "Choose 60 or 64",
         ),
         ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
-        ({"num_heads": 3}, "Expected: a divisor of 256. Received: num_heads=3"),
+        ({"num_heads": 3}, "num_heads. Expected: a divisor of 256. Received: 3"),
         ({"num_heads": 0}, "num_heads. Expected: an integer of at least 1. Received: 0"),
         ({"embed_dim": 0}, "embed_dim. Expected: an integer of at least 1. Received: 0"),
         ({"depth": -1}, "depth. Expected: an integer of at least 0. Received: -1"),

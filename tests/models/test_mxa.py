@@ -201,8 +201,8 @@ def test_mxa_against_numpy(arrangement, seed):
 
 
 @pytest.mark.parametrize("arrangement", ["paper", "authors"])
-def test_where_mxa_stands_in_a_block(arrangement):
-    """Outputs of the parts, put together as the two sources say."""
+def test_position_of_mxa_in_a_block(arrangement):
+    """Outputs of the parts, combined as in the two sources."""
     attention = {"num_heads": 2, "key_dim": 4, "kernel_sizes": (3, 3), "window_size": 4}
     block = MXABlock(attention, {"arrangement": arrangement, "reduction": 2})
     x = np.random.default_rng(4).normal(size=(2, 6, 6, 8)).astype(np.float32)

@@ -109,7 +109,7 @@ def test_without_positions_the_logits_ignore_patch_order():
         ),
         ({"image_size": 0}, "image_size. Expected: an integer of at least 1. Received: 0"),
         ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
-        ({"num_heads": 3}, "Expected: a divisor of 128. Received: num_heads=3"),
+        ({"num_heads": 3}, "num_heads. Expected: a divisor of 128. Received: 3"),
         ({"num_heads": 0}, "num_heads. Expected: an integer of at least 1. Received: 0"),
         ({"embed_dim": 6.5}, "embed_dim. Expected: an integer of at least 1. Received: 6.5"),
         ({"depth": -1}, "depth. Expected: an integer of at least 0. Received: -1"),

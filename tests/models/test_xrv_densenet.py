@@ -88,7 +88,7 @@ def test_the_head_may_stay(state):
 
 
 def test_operating_points():
-    """With t = 1/5, 1/10 lies half-way to 1/2; 3/5 lies half-way from 1/5 to 1, so at 3/4."""
+    """With t = 1/5, 1/10 maps to 1/4; 3/5 is half-way from 1/5 to 1 and maps to 3/4."""
     chances = np.array([[0.1, 0.2, 0.6, 0.9]])
     logits = np.log(chances / (1 - chances))
     np.testing.assert_allclose(probabilities(logits), chances)

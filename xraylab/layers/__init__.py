@@ -1,15 +1,15 @@
 """Building blocks that more than one architecture uses."""
 
 from xraylab.layers.attention import MultiHeadAttention, attend, scaled_dot_product_attention
-from xraylab.layers.base import Layer
+from xraylab.layers.base import Layer, kernel_initializer
 from xraylab.layers.convolution import ConvNorm, SqueezeExcite, batch_norm, stochastic_depth
-from xraylab.layers.initializers import kernel_initializer
-from xraylab.layers.patches import patchify, unpatchify
 from xraylab.layers.tokens import (
     ClassToken,
     LearnedPositions,
     SinusoidalPositions,
+    patchify,
     sinusoidal_positions,
+    unpatchify,
 )
 from xraylab.layers.transformer import MLP, TransformerBlock
 

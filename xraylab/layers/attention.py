@@ -4,17 +4,24 @@
 computes the same output without storing the map, so that an image of thousands of tokens fits.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import ops
 
-from xraylab.layers.base import Layer
-from xraylab.layers.initializers import kernel_initializer
+from xraylab.arguments import invalid_argument, require_int
+from xraylab.layers.base import Layer, Tensor, kernel_initializer
+
+Transform = Callable[[Tensor], Tensor] | None
 
 LARGEST_MAP = 2**20
 """Largest attention map per image (heads x queries x keys) that is computed in one piece."""
 
 
-def scaled_dot_product_attention(query, key, value, bias=None, transform=None):
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor = None, transform: Transform = None
+) -> tuple[Tensor, Tensor]:
     """Compute softmax(Q·Kᵀ/√d + bias)·V and the attention map.
 
     The softmax is taken in float32, whatever the precision of the inputs.
@@ -45,12 +52,15 @@ def scaled_dot_product_attention(query, key, value, bias=None, transform=None):
     return ops.matmul(attention, value), attention
 
 
-def attend(query, key, value, bias=None):
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor = None, transform: Transform = None
+) -> Tensor:
     """Compute the output of :func:`scaled_dot_product_attention` without storing the map.
 
     Uses the fused attention of the backend where there is one (JAX, PyTorch). Where the map of one
     image would exceed :data:`LARGEST_MAP` entries, the queries are processed in blocks, and the
-    gradient recomputes each block: memory then grows linearly with the number of tokens.
+    gradient recomputes each block: memory then grows linearly with the number of tokens. Only with
+    a ``transform`` is the map stored.
 
     Shapes:
         as in :func:`scaled_dot_product_attention`.
@@ -60,6 +70,8 @@ def attend(query, key, value, bias=None):
 
     References: Rabe and Staats 2021 (``rabe2021``).
     """
+    if transform is not None:
+        return scaled_dot_product_attention(query, key, value, bias, transform)[0]
     heads, num_queries, head_dim = query.shape[1:]
     num_keys = key.shape[2]
     if heads * num_queries * num_keys > LARGEST_MAP:
@@ -77,7 +89,7 @@ def attend(query, key, value, bias=None):
     return scaled_dot_product_attention(query, key, value, bias)[0]
 
 
-def _blockwise(block_size):
+def _blockwise(block_size: int) -> Callable:
     """Create an attention function that holds the map of ``block_size`` queries at a time."""
 
     @ops.custom_gradient
@@ -106,11 +118,8 @@ def _blockwise(block_size):
                 return d_query, d_key, d_value + ops.cast(by_value, "float32")
 
             # Many blocks add up, so totals stay in float32 under mixed precision.
-            zeros = (
-                ops.zeros_like(blocks),
-                ops.zeros_like(key, dtype="float32"),
-                ops.zeros_like(value, dtype="float32"),
-            )
+            totals = [ops.zeros_like(x, dtype="float32") for x in (key, value)]
+            zeros = (ops.zeros_like(blocks), *totals)
             d_query, d_key, d_value = ops.fori_loop(0, blocks.shape[0], add_block, zeros)
             d_key, d_value = ops.cast(d_key, key.dtype), ops.cast(d_value, value.dtype)
             return _from_blocks(d_query, num_queries), d_key, d_value
@@ -137,7 +146,6 @@ def _from_blocks(blocks, num_tokens):
     return ops.reshape(x, (-1, heads, num_blocks * block_size, dim))[:, :, :num_tokens]
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class MultiHeadAttention(Layer):
     """Multi-head attention with biases; embed_dim is split evenly over the heads.
 
@@ -148,8 +156,7 @@ class MultiHeadAttention(Layer):
         tokens: (batch, num_tokens, embed_dim); returned in the same shape.
         context: (batch, num_context, embed_dim), or None, or a tuple of such sequences, which are
         concatenated but projected one by one: a compiler can then reuse a projection.
-        With ``return_attention=True`` also attention
-        (batch, heads, num_tokens, num_context or num_tokens).
+        attention: (batch, heads, num_tokens, num_context or num_tokens).
 
     Args:
         num_heads: number of heads; must divide embed_dim.
@@ -162,42 +169,29 @@ class MultiHeadAttention(Layer):
     References: Vaswani et al. 2017 (``vaswani2017``), Sect. 3.2.2.
     """
 
-    def __init__(self, num_heads, stddev=None, **kwargs):
+    def __init__(self, num_heads: int, stddev: float | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.num_heads, self.stddev = num_heads, stddev
+        self.num_heads, self.stddev = require_int("num_heads", num_heads, 1), stddev
 
-    def build(self, input_shape):
+    def create(self, embed_dim: int) -> None:
         """Create the query, key, value and output projections."""
-        embed_dim = input_shape[-1]
         if embed_dim % self.num_heads:
-            raise ValueError(
-                "num_heads must divide embed_dim. Expected: a divisor of "
-                f"{embed_dim}. Received: num_heads={self.num_heads}"
-            )
+            raise invalid_argument("num_heads", f"a divisor of {embed_dim}", self.num_heads)
         for name in ("query", "key", "value", "projection"):
-            dense = keras.layers.Dense(
-                embed_dim,
-                kernel_initializer=kernel_initializer(self.stddev),
-                dtype=self.dtype_policy,
-                name=name,
-            )
-            setattr(self, name, dense)
-        super().build(input_shape)
+            options = {"kernel_initializer": kernel_initializer(self.stddev), **self.policy}
+            setattr(self, name, keras.layers.Dense(embed_dim, name=name, **options))
 
-    def call(self, tokens, context=None, return_attention=False, attention_transform=None):
+    def call(
+        self, tokens: Tensor, context: Any = None, attention_transform: Transform = None
+    ) -> Tensor:
         """Apply attention; ``attention_transform(attention)`` replaces the attention map."""
         context = tokens if context is None else context
         parts = context if isinstance(context, tuple) else (context,)
         query = self._split_heads(self.query(tokens))  # (batch, heads, num_tokens, head_dim)
         key = ops.concatenate([self._split_heads(self.key(part)) for part in parts], axis=2)
         value = ops.concatenate([self._split_heads(self.value(part)) for part in parts], axis=2)
-        if not return_attention and attention_transform is None:
-            return self.projection(self._join_heads(attend(query, key, value)))
-        x, attention = scaled_dot_product_attention(
-            query, key, value, transform=attention_transform
-        )
-        x = self.projection(self._join_heads(x))
-        return (x, attention) if return_attention else x
+        x = attend(query, key, value, transform=attention_transform)
+        return self.projection(self._join_heads(x))
 
     def _split_heads(self, x):
         """(batch, num_tokens, embed_dim) → (batch, heads, num_tokens, head_dim)."""

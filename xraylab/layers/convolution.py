@@ -1,17 +1,20 @@
 """Blocks of convolutional networks that more than one architecture uses."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from xraylab.layers.base import Layer
-from xraylab.layers.initializers import kernel_initializer
+from xraylab.layers.base import Layer, Shape, Tensor, kernel_initializer
 
 BATCH_NORM_MOMENTUM = 0.9
 """PyTorch's momentum. With the 0.99 of ``keras.applications``, the running statistics need several
 hundred steps to forget the initial weights, and short runs would be evaluated on those."""
 
 
-def batch_norm(name, epsilon=1e-5, dtype=None, **options):
+def batch_norm(
+    name: str, epsilon: float = 1e-5, dtype: Any = None, **options: Any
+) -> keras.layers.Layer:
     """Create batch normalisation with the momentum of all models here (``ioffe2015``).
 
     Args:
@@ -25,22 +28,20 @@ def batch_norm(name, epsilon=1e-5, dtype=None, **options):
     )
 
 
-def strided_shape(input_shape, strides, filters):
-    """Compute the shape of a map after a step of ``strides`` pixels, sides rounded up."""
-    batch, *sides, _ = input_shape
-    return (batch, *(None if n is None else -(-n // strides) for n in sides), filters)
+def convolution(filters: int | None, kernel_size: int, **options: Any) -> keras.layers.Layer:
+    """Create a convolution without bias, depthwise if ``filters`` is None.
+
+    Args:
+        options: arguments of ``keras.layers.Conv2D``.
+    """
+    options["use_bias"] = False
+    if filters is not None:
+        return keras.layers.Conv2D(filters, kernel_size, **options)
+    options["depthwise_initializer"] = options.pop("kernel_initializer")
+    return keras.layers.DepthwiseConv2D(kernel_size, **options)
 
 
-class StridedLayer(Layer):
-    """A layer of maps whose attributes ``strides`` and ``filters`` determine its output shape."""
-
-    def compute_output_shape(self, input_shape):
-        """Return the shape of the output; if ``filters`` is None, the channels stay."""
-        return strided_shape(input_shape, self.strides, self.filters or input_shape[-1])
-
-
-@keras.saving.register_keras_serializable("xraylab")
-class ConvNorm(StridedLayer):
+class ConvNorm(Layer):
     """A convolution without bias, batch normalisation and an optional activation.
 
     Images are padded by ``kernel_size // 2`` on all four sides, as in PyTorch, so that public
@@ -64,12 +65,12 @@ class ConvNorm(StridedLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=1,
-        strides=1,
-        activation=None,
-        gamma=1.0,
-        stddev=None,
+        filters: int | None,
+        kernel_size: int = 1,
+        strides: int = 1,
+        activation: str | None = None,
+        gamma: float = 1.0,
+        stddev: float | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -78,23 +79,17 @@ class ConvNorm(StridedLayer):
         options = {
             "strides": strides,
             "padding": "valid" if strides > 1 else "same",
-            "use_bias": False,
-            "dtype": self.dtype_policy,
+            "kernel_initializer": kernel_initializer(stddev),
             "name": "convolution",
+            **self.policy,
         }
-        if filters is None:
-            options["depthwise_initializer"] = kernel_initializer(stddev)
-            self.convolution = keras.layers.DepthwiseConv2D(kernel_size, **options)
-        else:
-            options["kernel_initializer"] = kernel_initializer(stddev)
-            self.convolution = keras.layers.Conv2D(filters, kernel_size, **options)
-        self.norm = batch_norm(
-            "norm", dtype=self.dtype_policy, gamma_initializer=keras.initializers.Constant(gamma)
-        )
+        self.convolution = convolution(filters, kernel_size, **options)
+        gamma_initializer = keras.initializers.Constant(gamma)
+        self.norm = batch_norm("norm", gamma_initializer=gamma_initializer, **self.policy)
         # A convolution that strides is padded here, any other one by Keras.
         self.padding = kernel_size // 2 if strides > 1 else 0
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Build convolution and normalisation."""
         batch, height, width, channels = input_shape
         # Without the padding, Keras takes a map of 2x2 as too small to stride.
@@ -102,7 +97,7 @@ class ConvNorm(StridedLayer):
         self.convolution.build((batch, *padded, channels))
         self.norm.build(self.compute_output_shape(input_shape))
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Convolve, normalise and apply the activation."""
         if p := self.padding:
             x = ops.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
@@ -110,7 +105,6 @@ class ConvNorm(StridedLayer):
         return keras.activations.get(self.activation)(x)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class SqueezeExcite(Layer):
     """Scale every channel by a gate that is computed from the means of all channels.
 
@@ -128,47 +122,40 @@ class SqueezeExcite(Layer):
 
     def __init__(
         self,
-        squeeze,
-        activation="relu",
-        gate="sigmoid",
-        kernel_initializer="glorot_uniform",
+        squeeze: int,
+        activation: str = "relu",
+        gate: str = "sigmoid",
+        kernel_initializer: Any = "glorot_uniform",
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.squeeze, self.activation, self.gate = squeeze, activation, gate
         self.kernel_initializer = kernel_initializer
 
-    def build(self, input_shape):
+    def create(self, channels: int) -> None:
         """Create the two linear layers."""
-        channels = input_shape[-1]
         initializer = keras.initializers.get(self.kernel_initializer)
 
         def dense(units, activation, name):
-            return keras.layers.Dense(
-                units,
-                activation=activation,
-                kernel_initializer=initializer.clone(),
-                dtype=self.dtype_policy,
-                name=name,
-            )
+            options = {"kernel_initializer": initializer.clone(), "name": name, **self.policy}
+            return keras.layers.Dense(units, activation, **options)
 
         self.reduce = dense(self.squeeze, self.activation, "reduce")
         self.expand = dense(channels, self.gate, "expand")
-        super().build(input_shape)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Scale the channels."""
         weights = self.expand(self.reduce(ops.mean(x, axis=(1, 2))))  # (batch, channels)
         return x * weights[:, None, None, :]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor arguments."""
         initializer = keras.initializers.get(self.kernel_initializer)
         serialized = keras.initializers.serialize(initializer)
         return {**super().get_config(), "kernel_initializer": serialized}
 
 
-def stochastic_depth(rate, name, dtype=None):
+def stochastic_depth(rate: float, name: str, dtype: Any = None) -> keras.layers.Layer:
     """Create stochastic depth: in training, set a residual branch to zero for some images.
 
     The branches of the other images are divided by 1 - rate, which preserves the mean.

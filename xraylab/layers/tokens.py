@@ -1,13 +1,12 @@
-"""Tokens that do not come from the image: the class token and the position embeddings."""
+"""Patches of images, the class token, and position embeddings."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from xraylab.layers.base import Layer
+from xraylab.layers.base import Layer, Shape, Tensor
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class ClassToken(Layer):
     """Prepend one learned [CLS] token to a sequence.
 
@@ -17,7 +16,7 @@ class ClassToken(Layer):
     References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Eq. 1.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the token."""
         self.token = self.add_weight(
             name="token",
@@ -25,18 +24,17 @@ class ClassToken(Layer):
             initializer=keras.initializers.TruncatedNormal(stddev=0.02),
         )
 
-    def call(self, tokens):
+    def call(self, tokens: Tensor) -> Tensor:
         """Prepend the token."""
         token = ops.broadcast_to(self.token, (ops.shape(tokens)[0], 1, tokens.shape[-1]))
         return ops.concatenate([ops.cast(token, tokens.dtype), tokens], axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the longer sequence."""
         batch, num_tokens, embed_dim = input_shape
         return (batch, num_tokens + 1, embed_dim)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class LearnedPositions(Layer):
     """Add a learned one-dimensional position embedding.
 
@@ -50,11 +48,11 @@ class LearnedPositions(Layer):
     References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Eq. 1.
     """
 
-    def __init__(self, stddev=0.02, **kwargs):
+    def __init__(self, stddev: float = 0.02, **kwargs):
         super().__init__(**kwargs)
         self.stddev = stddev
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create one vector per position of the sequence."""
         self.table = self.add_weight(
             name="table",
@@ -62,12 +60,12 @@ class LearnedPositions(Layer):
             initializer=keras.initializers.TruncatedNormal(stddev=self.stddev),
         )
 
-    def call(self, tokens):
+    def call(self, tokens: Tensor) -> Tensor:
         """Add the position embedding."""
         return tokens + ops.cast(self.table, tokens.dtype)
 
 
-def sinusoidal_positions(num_tokens, embed_dim):
+def sinusoidal_positions(num_tokens: int, embed_dim: int) -> np.ndarray:
     """Compute the fixed one-dimensional position embedding.
 
     Position n holds sin(n·ω_i) at 2i and cos(n·ω_i) at 2i + 1, with
@@ -91,7 +89,6 @@ def sinusoidal_positions(num_tokens, embed_dim):
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(num_tokens, embed_dim)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class SinusoidalPositions(Layer):
     """Add :func:`sinusoidal_positions`, which have no weights.
 
@@ -105,10 +102,54 @@ class SinusoidalPositions(Layer):
         ValueError: when built, if embed_dim is odd.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Compute one vector per position of the sequence."""
         self.table = sinusoidal_positions(*input_shape[1:])
 
-    def call(self, tokens):
+    def call(self, tokens: Tensor) -> Tensor:
         """Add the position embedding."""
         return tokens + ops.cast(self.table, tokens.dtype)
+
+
+def patchify(images: Tensor, patch_size: int) -> Tensor:
+    """Cut images into non-overlapping square patches, in raster order.
+
+    Shapes:
+        images: (batch, height, width, channels), height and width multiples of ``patch_size``.
+        returns: (batch, num_patches, patch_size * patch_size * channels).
+
+    Raises:
+        ValueError: if the image does not divide into whole patches.
+    """
+    _, height, width, channels = images.shape
+    if height % patch_size or width % patch_size:
+        raise ValueError(
+            "The image does not divide into whole patches. Expected: sides that are multiples of "
+            f"{patch_size} px. Received: {height}x{width} px"
+        )
+    rows, columns = height // patch_size, width // patch_size
+    x = ops.reshape(images, (-1, rows, patch_size, columns, patch_size, channels))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))  # (batch, rows, columns, patch, patch, channels)
+    return ops.reshape(x, (-1, rows * columns, patch_size * patch_size * channels))
+
+
+def unpatchify(patches: Tensor, patch_size: int, height: int, width: int) -> Tensor:
+    """Assemble images from their patches.
+
+    Shapes:
+        patches: (batch, num_patches, patch_size * patch_size * channels), raster order.
+        returns: (batch, height, width, channels).
+
+    Raises:
+        ValueError: if the number of patches is not that of a ``height`` x ``width`` image.
+    """
+    rows, columns = height // patch_size, width // patch_size
+    if patches.shape[1] != rows * columns:
+        raise ValueError(
+            f"Wrong number of patches. Expected: {rows * columns} patches of {patch_size} px for "
+            f"an image of {height}x{width} px. Received: {patches.shape[1]}"
+        )
+    channels = patches.shape[2] // (patch_size * patch_size)
+    x = ops.reshape(patches, (-1, rows, columns, patch_size, patch_size, channels))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))  # (batch, rows, patch, columns, patch, channels)
+    return ops.reshape(x, (-1, height, width, channels))

@@ -1,28 +1,56 @@
 """The standard pre-norm transformer block and its parts."""
 
-from functools import partial
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 from keras import ops
 
-from xraylab.layers.attention import MultiHeadAttention
-from xraylab.layers.base import Layer
+from xraylab.layers.attention import MultiHeadAttention, Transform
+from xraylab.layers.base import Layer, Tensor
+
+NamedTransform = Callable[[str, Tensor], Tensor] | None
+"""A function of the name of an attention map and the map, whose return value replaces the map."""
 
 EPSILON = 1e-6
 """Added to the variance by layer normalisation, as in vision transformers."""
 
 
-def layer_norm(name, dtype=None):
+def layer_norm(name: str, dtype: Any = None) -> keras.layers.Layer:
     """Create layer normalisation with the ε of vision transformers."""
     return keras.layers.LayerNormalization(epsilon=EPSILON, dtype=dtype, name=name)
 
 
-def named_transform(attention_transform, name):
-    """Bind the name of an attention map to a transform; None stays None."""
-    return None if attention_transform is None else partial(attention_transform, name)
+def recorder(
+    name: str, attention_transform: NamedTransform, maps: dict | None, key: str | None = None
+) -> Transform:
+    """Create the transform of one attention map; None if there is nothing to do.
+
+    Args:
+        name: name of the map, which ``attention_transform`` receives.
+        attention_transform: applied to the map, unless None.
+        maps: where the result is stored, unless None.
+        key: under which it is stored, by default its name.
+    """
+    if attention_transform is None and maps is None:
+        return None
+
+    def record(attention):
+        if attention_transform is not None:
+            attention = attention_transform(name, attention)
+        if maps is not None:
+            maps[key or name] = attention
+        return attention
+
+    return record
 
 
-def run_blocks(blocks, tokens, return_attention=False, attention_transform=None):
+def run_blocks(
+    blocks: Iterable[Layer],
+    tokens: Tensor,
+    return_attention: bool = False,
+    attention_transform: NamedTransform = None,
+) -> tuple[Tensor, dict]:
     """Apply transformer blocks in order.
 
     Shapes:
@@ -34,16 +62,13 @@ def run_blocks(blocks, tokens, return_attention=False, attention_transform=None)
         attention_transform: ``f(block_name, attention) -> attention``, applied to each map before
             use.
     """
-    attention = {}
+    maps = {}
     for block in blocks:
-        transform = named_transform(attention_transform, block.name)
-        tokens = block(tokens, return_attention=return_attention, attention_transform=transform)
-        if return_attention:
-            tokens, attention[block.name] = tokens
-    return tokens, attention
+        transform = recorder(block.name, attention_transform, maps if return_attention else None)
+        tokens = block(tokens, attention_transform=transform)
+    return tokens, maps
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class MLP(Layer):
     """Two linear layers with a GELU between them.
 
@@ -56,30 +81,26 @@ class MLP(Layer):
     References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Sect. 3.1.
     """
 
-    def __init__(self, mlp_ratio, **kwargs):
+    def __init__(self, mlp_ratio: float, **kwargs):
         super().__init__(**kwargs)
         self.mlp_ratio = mlp_ratio
 
-    def build(self, input_shape):
+    def create(self, embed_dim: int) -> None:
         """Create the two linear layers."""
-        embed_dim = input_shape[-1]
         width = int(embed_dim * self.mlp_ratio)
-        self.widen = keras.layers.Dense(width, dtype=self.dtype_policy, name="widen")
-        self.narrow = keras.layers.Dense(embed_dim, dtype=self.dtype_policy, name="narrow")
-        super().build(input_shape)
+        self.widen = keras.layers.Dense(width, name="widen", **self.policy)
+        self.narrow = keras.layers.Dense(embed_dim, name="narrow", **self.policy)
 
-    def call(self, tokens):
+    def call(self, tokens: Tensor) -> Tensor:
         """Apply the MLP to every token."""
         return self.narrow(ops.gelu(self.widen(tokens), approximate=False))
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class TransformerBlock(Layer):
     """x + Attention(LayerNorm(x)), then x + MLP(LayerNorm(x)).
 
     Shapes:
-        tokens: (batch, num_tokens, embed_dim), returned in the same shape. With
-        ``return_attention=True`` also attention (batch, heads, num_tokens, num_tokens).
+        tokens: (batch, num_tokens, embed_dim), returned in the same shape.
         context: as for :class:`MultiHeadAttention`, normalised by the caller.
 
     Args:
@@ -89,26 +110,21 @@ class TransformerBlock(Layer):
     References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Eqs. 2 and 3.
     """
 
-    def __init__(self, num_heads, mlp_ratio, **kwargs):
+    def __init__(self, num_heads: int, mlp_ratio: float | None, **kwargs):
         super().__init__(**kwargs)
         self.num_heads, self.mlp_ratio = num_heads, mlp_ratio
-        policy = self.dtype_policy
-        self.attention_norm = layer_norm("attention_norm", policy)
-        self.attention = MultiHeadAttention(num_heads, dtype=policy, name="attention")
+        self.attention_norm = layer_norm("attention_norm", **self.policy)
+        self.attention = MultiHeadAttention(num_heads, name="attention", **self.policy)
         if mlp_ratio is not None:
-            self.mlp_norm = layer_norm("mlp_norm", policy)
-            self.mlp = MLP(mlp_ratio, dtype=policy, name="mlp")
+            self.mlp_norm = layer_norm("mlp_norm", **self.policy)
+            self.mlp = MLP(mlp_ratio, name="mlp", **self.policy)
 
-    def call(self, tokens, context=None, return_attention=False, attention_transform=None):
-        """Return the tokens after one block, and the attention map if requested."""
-        update = self.attention(
-            self.attention_norm(tokens),
-            context=context,
-            return_attention=return_attention,
-            attention_transform=attention_transform,
-        )
-        update, attention = update if return_attention else (update, None)
-        tokens = tokens + update
+    def call(
+        self, tokens: Tensor, context: Any = None, attention_transform: Transform = None
+    ) -> Tensor:
+        """Apply attention, then the MLP; ``attention_transform(attention)`` replaces the map."""
+        normed = self.attention_norm(tokens)
+        tokens = tokens + self.attention(normed, context, attention_transform=attention_transform)
         if self.mlp_ratio is not None:
             tokens = tokens + self.mlp(self.mlp_norm(tokens))
-        return (tokens, attention) if return_attention else tokens
+        return tokens

@@ -3,11 +3,4 @@
 from xraylab.models.predict import predict_logits
 from xraylab.models.registry import ModelSpec, build, build_gmml, list_models, spec
 
-__all__ = [
-    "ModelSpec",
-    "build",
-    "build_gmml",
-    "list_models",
-    "predict_logits",
-    "spec",
-]
+__all__ = ["ModelSpec", "build", "build_gmml", "list_models", "predict_logits", "spec"]

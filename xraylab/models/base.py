@@ -2,13 +2,16 @@
 
 import json
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from xraylab.arguments import require_choice, require_int
-from xraylab.layers.base import ConfigMixin
+from xraylab.layers.base import ConfigMixin, Shape, Tensor
+from xraylab.layers.transformer import NamedTransform
 from xraylab.models.compile_checks import require_matching_outputs
 from xraylab.models.weights import ARCHITECTURE, load_checked
 
@@ -65,7 +68,13 @@ class ImageModel(ConfigMixin, keras.Model):
     output_name = "logits"
     transforms_attention = False
 
-    def __init__(self, image_size, num_labels, classifier_activation=None, **kwargs):
+    def __init__(
+        self,
+        image_size: int,
+        num_labels: int | None,
+        classifier_activation: str | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.image_size = require_int("image_size", image_size, 1)
         self.num_labels = num_labels
@@ -74,7 +83,7 @@ class ImageModel(ConfigMixin, keras.Model):
         require_choice("classifier_activation", classifier_activation, (None, "sigmoid"))
         self.classifier_activation = classifier_activation
 
-    def require_image_size(self, multiple=1, minimum=1, reason=""):
+    def require_image_size(self, multiple: int = 1, minimum: int = 1, reason: str = "") -> None:
         """Raise a ValueError that names the nearest valid sizes if the image size is invalid.
 
         Args:
@@ -96,21 +105,27 @@ class ImageModel(ConfigMixin, keras.Model):
             f"Choose {' or '.join(map(str, nearest))}"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the weights by a call on symbolic images.
 
         The models here build their layers themselves, which is several times faster.
         """
         self.compute_output_spec(keras.KerasTensor(input_shape))
 
-    def __call__(self, images, *args, **kwargs):
+    def __call__(self, images: Tensor, *args, **kwargs) -> Any:
         """Check the images, then compute the output."""
         self.check_images(images)
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
             images = ops.cast(images, "float32")  # Keras converts floats only
         return super().__call__(images, *args, **kwargs)
 
-    def call(self, images, training=None, return_intermediates=False, attention_transform=None):
+    def call(
+        self,
+        images: Tensor,
+        training: bool | None = None,
+        return_intermediates: bool = False,
+        attention_transform: NamedTransform = None,
+    ) -> Any:
         """Compute the output, or the dict of intermediates.
 
         Args:
@@ -134,31 +149,28 @@ class ImageModel(ConfigMixin, keras.Model):
         output = outputs[self.output_name]
         return ops.sigmoid(output) if self.classifier_activation == "sigmoid" else output
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output of a plain call."""
         return (input_shape[0], self.num_labels)
 
-    def compile(self, *args, loss=None, metrics=None, weighted_metrics=None, **kwargs):
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, *args, **kwargs) -> None:
         """Configure training as ``keras.Model.compile`` does.
 
         Raises:
             ValueError: if a loss or metric reads the output as probabilities and it is logits, or
                 the other way round.
         """
-        if len(args) > 1:  # compile("adam", loss)
-            args, loss = (args[0], *args[2:]), args[1]
-        require_matching_outputs(self, loss, metrics, weighted_metrics)
-        super().compile(
-            *args, loss=loss, metrics=metrics, weighted_metrics=weighted_metrics, **kwargs
-        )
+        metrics = (kwargs.get("metrics"), kwargs.get("weighted_metrics"))
+        require_matching_outputs(self, loss, metrics)
+        super().compile(optimizer, loss, *args, **kwargs)
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict) -> None:
         """Compile a loaded model as it was compiled when it was saved."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, *args, class_weight=None, **kwargs):
+    def fit(self, x: Any = None, *args, class_weight: Any = None, **kwargs) -> Any:
         """Check the arguments, then train as ``keras.Model.fit`` does.
 
         Raises:
@@ -174,32 +186,32 @@ class ImageModel(ConfigMixin, keras.Model):
         self._check_grey_levels(x)
         return super().fit(x, *args, class_weight=class_weight, **kwargs)
 
-    def evaluate(self, x=None, *args, **kwargs):
+    def evaluate(self, x: Any = None, *args, **kwargs) -> Any:
         """Check the grey levels, then evaluate as ``keras.Model.evaluate`` does."""
         self._check_grey_levels(x)
         return super().evaluate(x, *args, **kwargs)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x: Any, *args, **kwargs) -> Any:
         """Check the grey levels, then predict as ``keras.Model.predict`` does."""
         self._check_grey_levels(x)
         return super().predict(x, *args, **kwargs)
 
-    def train_on_batch(self, x, *args, **kwargs):
+    def train_on_batch(self, x: Any, *args, **kwargs) -> Any:
         """Check the grey levels, then take one step as ``keras.Model.train_on_batch`` does."""
         self._check_grey_levels(x)
         return super().train_on_batch(x, *args, **kwargs)
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: Any) -> Any:
         """Check the grey levels, then predict as ``keras.Model.predict_on_batch`` does."""
         self._check_grey_levels(x)
         return super().predict_on_batch(x)
 
-    def export(self, filepath, *args, **kwargs):
+    def export(self, filepath: Any, *args, **kwargs) -> Any:
         """Export the model as ``keras.Model.export`` does, which needs one call before."""
         self(np.zeros((1, self.image_size, self.image_size, 1), np.float32), training=False)
         return super().export(filepath, *args, **kwargs)
 
-    def check_images(self, images):
+    def check_images(self, images: Any) -> None:
         """Raise a ValueError for images of another shape; warn of another range."""
         shape = tuple(getattr(images, "shape", ()))
         side = self.image_size
@@ -234,7 +246,7 @@ class ImageModel(ConfigMixin, keras.Model):
                 stacklevel=stacklevel,
             )
 
-    def load_weights(self, filepath, **kwargs):
+    def load_weights(self, filepath: Any, **kwargs) -> None:
         """Load weights of an equal model; if they do not fit, change nothing.
 
         Raises:
@@ -243,45 +255,24 @@ class ImageModel(ConfigMixin, keras.Model):
         """
         load_checked(self, filepath, super().load_weights, **kwargs)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         """Save the weights and the arguments of the architecture."""
         super().save_own_variables(store)
         text = json.dumps(self.architecture(), sort_keys=True)
         store[ARCHITECTURE] = np.frombuffer(text.encode(), dtype=np.uint8)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Load the weights alone; ``load_weights`` has compared the arguments."""
         names = [name for name in store.keys() if name != ARCHITECTURE]  # noqa: SIM118
         super().load_own_variables({name: store[name] for name in names})
 
-    def architecture(self):
+    def architecture(self) -> dict:
         """Return class name and arguments that determine the output for given weights, as JSON."""
         ignored = {"name", "trainable", "dtype", *TRAINING_ONLY}
         config = {name: v for name, v in self.get_config().items() if name not in ignored}
         return json.loads(json.dumps({"architecture": type(self).__name__, **config}))
 
 
-class ReconstructionMixin:
-    """Adds ``reconstruction_weight`` times the reconstruction error to the loss of a model."""
-
-    def add_reconstruction_loss(self, images, reconstruction):
-        """Add the weighted mean squared error to the losses of this call."""
-        if self.reconstruction_weight:
-            errors = reconstruction - ops.cast(images, reconstruction.dtype)
-            self.add_loss(self.reconstruction_weight * ops.mean(ops.square(errors)))
-
-
-def require_heads(embed_dim, num_heads):
-    """Raise a ValueError unless ``num_heads`` divides ``embed_dim``."""
-    require_int("embed_dim", embed_dim, 1)
-    require_int("num_heads", num_heads, 1)
-    if embed_dim % num_heads:
-        raise ValueError(
-            f"num_heads must divide embed_dim. Expected: a divisor of {embed_dim}. Received: "
-            f"num_heads={num_heads}"
-        )
-
-
-def require_ints(name, values, minimum):
+def require_ints(name: str, values: Iterable, minimum: int) -> tuple[int, ...]:
     """Return the values as a tuple of integers of at least ``minimum``."""
     return tuple(require_int(f"{name}[{i}]", value, minimum) for i, value in enumerate(values))

@@ -13,7 +13,7 @@ from keras import ops
 
 from xraylab.arguments import require_choice
 from xraylab.layers import Layer, batch_norm
-from xraylab.layers.base import build_chain
+from xraylab.layers.base import Shape, Tensor, build_chain
 from xraylab.models.base import ImageModel
 
 KERAS_EPSILON = 1.001e-5
@@ -34,7 +34,7 @@ class CNNClassifier(ImageModel):
     Args:
         image_size: side of the image in pixels, at least 32.
         num_labels: number of labels, at least 1.
-        hidden_dim: width of the layer between pooling and logits.
+        hidden_dim: width of the layer between pooling and logits; None omits it.
         pixels: ``"unit"`` passes grey levels in [0, 1] to the trunk; ``"imagenet"`` scales them as
             in the training of the ImageNet weights.
 
@@ -44,52 +44,53 @@ class CNNClassifier(ImageModel):
     References: ``pham2026``, slides "Baselines".
     """
 
+    channels = 3
     imagenet_scale = (1.0, 1.0, 1.0)
     imagenet_offset = (0.0, 0.0, 0.0)
 
-    def __init__(self, image_size=64, num_labels=14, hidden_dim=256, pixels="unit", **kwargs):
+    def __init__(
+        self,
+        image_size: int = 64,
+        num_labels: int = 14,
+        hidden_dim: int | None = 256,
+        pixels: str = "unit",
+        **kwargs,
+    ):
         super().__init__(image_size, num_labels, **kwargs)
         self.require_image_size(minimum=32, reason="it is halved five times")
         self.hidden_dim = hidden_dim
         self.pixels = require_choice("pixels", pixels, ("unit", "imagenet"))
         self.trunk = []
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Build the trunk, then create the head, which follows it in ``summary()``."""
-        shape = build_chain(self.trunk, (*input_shape[:-1], 3))
-        self.hidden = keras.layers.Dense(
-            self.hidden_dim, "relu", dtype=self.dtype_policy, name="hidden"
-        )
+        width = build_chain(self.trunk, (None, *[self.image_size] * 2, self.channels))[-1]
+        self.hidden = None
+        if self.hidden_dim is not None:
+            self.hidden = keras.layers.Dense(self.hidden_dim, "relu", name="hidden", **self.policy)
+            self.hidden.build((None, width))
         self.head = keras.layers.Dense(self.num_labels, dtype="float32", name="head")
-        build_chain([self.hidden, self.head], (shape[0], shape[-1]))
+        self.head.build((None, self.hidden_dim or width))
 
-    def forward(self, images, training, return_intermediates, attention_transform):
-        """Compute the logits."""
+    def prepare(self, images: Tensor) -> Tensor:
+        """Compute the input of the trunk."""
         x = ops.repeat(images, 3, axis=-1)  # (batch, image_size, image_size, 3)
         if self.pixels == "imagenet":
             scale, offset = np.array([self.imagenet_scale, self.imagenet_offset], "float32")
             x = ops.cast(x, "float32") * scale + offset
-        maps = run_trunk(self.trunk, x, training)
-        features = list(maps.values())[-1]
-        return {"logits": self.classify(features, training), "maps": maps, "features": features}
+        return x
 
-    def classify(self, features, training=None):
+    def forward(self, images, training, return_intermediates, attention_transform) -> dict:
+        """Compute the logits."""
+        x, maps = self.prepare(images), {}
+        for layer in self.trunk:
+            maps[layer.name] = x = layer(x, training=training)
+        return {"logits": self.classify(x, training), "maps": maps, "features": x}
+
+    def classify(self, features: Tensor, training: bool | None = None) -> Tensor:
         """Compute the logits from the last feature map."""
-        pooled = ops.mean(features, axis=(1, 2))  # (batch, channels)
-        return self.head(self.hidden(pooled))  # (batch, num_labels)
-
-
-def run_trunk(layers, x, training=None):
-    """Apply layers in order and return the output of each by its name.
-
-    Shapes:
-        x: (batch, image_size, image_size, channels).
-        returns: dict of (batch, height, width, channels).
-    """
-    maps = {}
-    for layer in layers:
-        maps[layer.name] = x = layer(x, training=training)
-    return maps
+        x = ops.mean(features, axis=(1, 2))  # (batch, channels)
+        return self.head(x if self.hidden is None else self.hidden(x))  # (batch, num_labels)
 
 
 class Chain(Layer):
@@ -104,25 +105,24 @@ class Chain(Layer):
         layers: the layers.
     """
 
-    def __init__(self, layers, **kwargs):
+    def __init__(self, layers: list, **kwargs):
         super().__init__(**kwargs)
         self.layers = layers
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Apply the layers."""
         for layer in self.layers:
             is_norm = isinstance(layer, keras.layers.BatchNormalization)
             x = layer(x, training=training) if is_norm else layer(x)
         return x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape after the last layer."""
         for layer in self.layers:
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class Stem(Chain):
     """A 7x7 convolution and a 3x3 maximum pooling, both of stride 2, both padded evenly.
 
@@ -140,15 +140,17 @@ class Stem(Chain):
 
     not_arguments = ("layers",)
 
-    def __init__(self, filters, use_bias=False, epsilon=KERAS_EPSILON, **kwargs):
+    def __init__(
+        self, filters: int, use_bias: bool = False, epsilon: float = KERAS_EPSILON, **kwargs
+    ):
         super().__init__([], **kwargs)
         self.filters, self.use_bias, self.epsilon = filters, use_bias, epsilon
-        policy = {"dtype": self.dtype_policy}
+        options = {"use_bias": use_bias, "name": "conv", **self.policy}
         self.layers += [
-            keras.layers.ZeroPadding2D(3, **policy),
-            keras.layers.Conv2D(filters, 7, strides=2, use_bias=use_bias, name="conv", **policy),
-            batch_norm("bn", epsilon, **policy),
-            keras.layers.ReLU(**policy),
-            keras.layers.ZeroPadding2D(1, **policy),  # no value is below zero after the ReLU
-            keras.layers.MaxPooling2D(3, strides=2, **policy),
+            keras.layers.ZeroPadding2D(3, **self.policy),
+            keras.layers.Conv2D(filters, 7, strides=2, **options),
+            batch_norm("bn", epsilon, **self.policy),
+            keras.layers.ReLU(**self.policy),
+            keras.layers.ZeroPadding2D(1, **self.policy),  # no value is below zero after the ReLU
+            keras.layers.MaxPooling2D(3, strides=2, **self.policy),
         ]

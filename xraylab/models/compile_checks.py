@@ -1,6 +1,7 @@
 """Refuse losses and metrics that mistake logits for probabilities, or the other way round."""
 
 import inspect
+from typing import Any
 
 import keras
 
@@ -8,16 +9,16 @@ RESOLVED_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 """Names that Keras resolves by the shape of the labels, for several labels to a softmax metric."""
 
 
-def require_matching_outputs(model, loss, metrics, weighted_metrics):
+def require_matching_outputs(model: Any, loss: Any, metrics: Any) -> None:
     """Raise a ValueError if a loss or metric contradicts the model's ``classifier_activation``.
 
     Args:
         model: a ``xraylab.models.base.ImageModel``.
-        loss, metrics, weighted_metrics: as for ``keras.Model.compile``.
+        loss, metrics: as for ``keras.Model.compile``, metrics in any nesting.
     """
     if model.num_labels is None:
         return
-    for kind, values in (("loss", loss), ("metric", metrics), ("metric", weighted_metrics)):
+    for kind, values in (("loss", loss), ("metric", metrics)):
         for value in keras.tree.flatten(values):
             if value is not None:
                 _require_match(model, kind, value)

@@ -1,4 +1,4 @@
-"""The cost of a model: parameters, multiply-adds, tokens and output shapes of its layers.
+"""The cost of a model: parameters, multiply-adds and tokens.
 
 Building the largest models takes seconds, so the costs at the sizes of the sources are recorded in
 ``costs.json``. ``tools/make_cost_table.py`` writes it, and the tests compare it with the models.
@@ -10,6 +10,7 @@ import json
 import math
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Cost:
     tokens: int | None
 
 
-def recorded_cost(name, image_size):
+def recorded_cost(name: str, image_size: int) -> Cost | None:
     """Return the recorded :class:`Cost` of a model with 14 labels, or None if there is none."""
     row = _table().get(name, {}).get(str(image_size))
     return Cost(**row) if row else None
@@ -41,7 +42,7 @@ def _table():
     return json.loads(resources.files("xraylab.models").joinpath("costs.json").read_text())
 
 
-def cost(model):
+def cost(model: Any) -> Cost:
     """Compute the :class:`Cost` of a model at its image size.
 
     Raises:
@@ -55,7 +56,7 @@ def cost(model):
     )
 
 
-def num_tokens(model):
+def num_tokens(model: Any) -> int | None:
     """Return the number of queries of the first attention of a model, or None.
 
     A model whose attention is restricted to windows has an attribute ``num_tokens`` instead, since
@@ -70,7 +71,7 @@ def num_tokens(model):
     return next(iter(maps.values())).shape[-2] if maps else None
 
 
-def multiply_adds(model):
+def multiply_adds(model: Any) -> int:
     """Count the multiply-adds of one image in the traced graph.
 
     Raises:
@@ -90,17 +91,6 @@ def multiply_adds(model):
     with _attention_in_one_piece():
         graph = traced.get_concrete_function(image).graph
     return sum(_PRODUCTS[o.type](o) for o in graph.get_operations() if o.type in _PRODUCTS)
-
-
-def layer_shapes(model):
-    """Return ``[(layer, output shape without the batch), …]`` for the layers of a built model.
-
-    A layer with several outputs is listed with the first one's shape.
-    """
-    return [
-        (layer, layer.compute_output_shape(layer.get_build_config()["input_shape"])[1:])
-        for layer in model.layers
-    ]
 
 
 @contextlib.contextmanager

@@ -11,17 +11,16 @@ import math
 import keras
 from keras import ops
 
-from xraylab.arguments import require_int
+from xraylab.arguments import invalid_argument, require_int
 from xraylab.layers import MultiHeadAttention, SinusoidalPositions, TransformerBlock, patchify
-from xraylab.layers.base import build_chain
-from xraylab.layers.transformer import layer_norm, named_transform, run_blocks
-from xraylab.models.base import ImageModel, require_heads, require_ints
+from xraylab.layers.base import Shape, Sizes, Tensor, build_chain
+from xraylab.layers.transformer import layer_norm, recorder, run_blocks
+from xraylab.models.base import ImageModel, require_ints
 
 LOCAL_STRIDE = 4
 """Side in pixels of the square that one token of the local branch represents."""
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class DBCT(ImageModel):
     """Dual-branch cross-attention transformer.
 
@@ -40,7 +39,7 @@ class DBCT(ImageModel):
     Args:
         image_size: side of the image in pixels, a multiple of ``patch_size`` and of 4.
         num_labels: number of labels, at least 1.
-        patch_size: side of a patch in pixels; None stands for 16 from 224 px up, and 8 below.
+        patch_size: side of a patch in pixels; by default 16 from 224 px up, and 8 below.
         embed_dim: width D of a token, even.
         depth: number of transformer blocks L.
         num_heads: heads of each attention, cross-attention included; must divide ``embed_dim``.
@@ -60,15 +59,15 @@ class DBCT(ImageModel):
 
     def __init__(
         self,
-        image_size=64,
-        num_labels=14,
-        patch_size=None,
-        embed_dim=256,
-        depth=4,
-        num_heads=8,
-        mlp_ratio=2,
-        local_channels=(16, 32),
-        residual=True,
+        image_size: int = 64,
+        num_labels: int = 14,
+        patch_size: int | None = None,
+        embed_dim: int = 256,
+        depth: int = 4,
+        num_heads: int = 8,
+        mlp_ratio: float = 2,
+        local_channels: Sizes = (16, 32),
+        residual: bool = True,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
@@ -76,20 +75,18 @@ class DBCT(ImageModel):
             patch_size = 16 if image_size >= 224 else 8
         self.patch_size = require_int("patch_size", patch_size, 1)
         self.depth = require_int("depth", depth, 0)
-        require_heads(embed_dim, num_heads)
         self.require_image_size(
             math.lcm(patch_size, LOCAL_STRIDE),
             reason=f"whole patches of {patch_size} px, and {LOCAL_STRIDE} px per local token",
         )
         self.local_channels = require_ints("local_channels", local_channels, 1)
         if len(self.local_channels) != 2:
-            raise ValueError(
-                "Invalid local_channels. Expected: the channels after the two convolutions, as "
-                f"(16, 32). Received: {local_channels!r}"
-            )
-        self.embed_dim, self.num_heads, self.mlp_ratio = embed_dim, num_heads, mlp_ratio
+            expected = "the channels after the two convolutions, as (16, 32)"
+            raise invalid_argument("local_channels", expected, local_channels)
+        self.embed_dim = require_int("embed_dim", embed_dim, 1)
+        self.num_heads, self.mlp_ratio = num_heads, mlp_ratio
         self.residual = residual
-        policy = {"dtype": self.dtype_policy}
+        policy = self.policy
 
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
         self.positions = SinusoidalPositions(name="positions", **policy)
@@ -99,28 +96,19 @@ class DBCT(ImageModel):
         ]
         # With Glorot's initializer the local tokens would be thirty times smaller than the patches,
         # and the cross-attention uniform.
+        he_normal = {"kernel_initializer": "he_normal", **policy}
+        options = {"strides": 2, "padding": "same", "activation": "relu", **he_normal}
         self.convolutions = [
-            keras.layers.Conv2D(
-                channels,
-                3,
-                strides=2,
-                padding="same",
-                activation="relu",
-                kernel_initializer="he_normal",
-                name=f"convolution_{i}",
-                **policy,
-            )
+            keras.layers.Conv2D(channels, 3, name=f"convolution_{i}", **options)
             for i, channels in enumerate(self.local_channels)
         ]
-        self.local_projection = keras.layers.Dense(
-            embed_dim, kernel_initializer="he_normal", name="local_projection", **policy
-        )
+        self.local_projection = keras.layers.Dense(embed_dim, name="local_projection", **he_normal)
         self.cross_attention = MultiHeadAttention(num_heads, name="cross_attention", **policy)
-        self.norm = layer_norm("norm", self.dtype_policy)
+        self.norm = layer_norm("norm", **policy)
         # Logits stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the weights; none of them depends on the number of tokens."""
         num_patches = (self.image_size // self.patch_size) ** 2
         encoder = [self.patch_embedding, self.positions, *self.blocks]
@@ -129,7 +117,7 @@ class DBCT(ImageModel):
         build_chain([*self.convolutions, self.local_projection], input_shape)
         self.head.build((None, self.embed_dim))
 
-    def forward(self, images, training, return_intermediates, attention_transform):
+    def forward(self, images, training, return_intermediates, attention_transform) -> dict:
         """Compute the logits."""
         # Centred on zero, images differ more than they have in common. Our choice.
         images = 2.0 * images - 1.0
@@ -148,25 +136,21 @@ class DBCT(ImageModel):
         context = ops.reshape(local, (-1, side * side, self.embed_dim))
 
         # Cross-attention: queries from the patches, keys and values from the local map.
-        fused = self.cross_attention(  # (batch, num_patches, embed_dim)
-            x,
-            context,
-            return_attention=return_intermediates,
-            attention_transform=named_transform(attention_transform, self.cross_attention.name),
-        )
-        fused, cross_attention = fused if return_intermediates else (fused, None)
+        cross_attention = {} if return_intermediates else None
+        transform = recorder("cross_attention", attention_transform, cross_attention)
+        fused = self.cross_attention(x, context, attention_transform=transform)
         fused = self.norm(x + fused if self.residual else fused)
         rows = self.image_size // self.patch_size
         features = ops.reshape(fused, (-1, rows, rows, self.embed_dim))
         return {
             "logits": self.classify(features, training),
             "attention": attention,
-            "cross_attention": {self.cross_attention.name: cross_attention},
+            "cross_attention": cross_attention,
             "tokens": x,
             "local_features": local,
             "features": features,
         }
 
-    def classify(self, features, training=None):
+    def classify(self, features: Tensor, training: bool | None = None) -> Tensor:
         """Compute the logits from the map of fused patches."""
         return self.head(ops.mean(features, axis=(1, 2)))  # (batch, num_labels)

@@ -4,14 +4,16 @@ A layer does not change its input. It computes a few new channels and appends th
 x_l = [x_0, H_1(x_0), …, H_l(x_0, …, x_{l-1})].
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from xraylab.layers import Layer, batch_norm
+from xraylab.layers.base import Shape, Sizes, Tensor
 from xraylab.models.cnn import KERAS_EPSILON, Chain, CNNClassifier, Stem
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class DenseLayer(Layer):
     """[x, H(x)]: append ``growth_rate`` channels, computed from all channels of the input.
 
@@ -26,34 +28,29 @@ class DenseLayer(Layer):
     References: Huang et al. 2017 (``huang2017``), Eq. 2 and "Bottleneck layers".
     """
 
-    def __init__(self, growth_rate, epsilon=KERAS_EPSILON, **kwargs):
+    def __init__(self, growth_rate: int, epsilon: float = KERAS_EPSILON, **kwargs):
         super().__init__(**kwargs)
         self.growth_rate, self.epsilon = growth_rate, epsilon
-        policy = {"dtype": self.dtype_policy}
-        no_bias = {"use_bias": False, "padding": "same", **policy}
-        self.branch = Chain(
-            [
-                batch_norm("0_bn", epsilon, **policy),
-                keras.layers.ReLU(**policy),
-                keras.layers.Conv2D(4 * growth_rate, 1, name="1_conv", **no_bias),
-                batch_norm("1_bn", epsilon, **policy),
-                keras.layers.ReLU(**policy),
-                keras.layers.Conv2D(growth_rate, 3, name="2_conv", **no_bias),
-            ],
-            name="branch",
-            **policy,
-        )
+        no_bias = {"use_bias": False, "padding": "same", **self.policy}
+        branch = [
+            batch_norm("0_bn", epsilon, **self.policy),
+            keras.layers.ReLU(**self.policy),
+            keras.layers.Conv2D(4 * growth_rate, 1, name="1_conv", **no_bias),
+            batch_norm("1_bn", epsilon, **self.policy),
+            keras.layers.ReLU(**self.policy),
+            keras.layers.Conv2D(growth_rate, 3, name="2_conv", **no_bias),
+        ]
+        self.branch = Chain(branch, name="branch", **self.policy)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Append the new channels."""
         return ops.concatenate([x, self.branch(x, training=training)], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output."""
         return (*input_shape[:-1], input_shape[-1] + self.growth_rate)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class Transition(Layer):
     """Between two dense blocks: normalise, halve the channels, halve the map.
 
@@ -67,31 +64,29 @@ class Transition(Layer):
     References: Huang et al. 2017 (``huang2017``), "Pooling layers" and "Compression", θ = 0.5.
     """
 
-    def __init__(self, epsilon=KERAS_EPSILON, **kwargs):
+    def __init__(self, epsilon: float = KERAS_EPSILON, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
-        self.norm = batch_norm("bn", epsilon, dtype=self.dtype_policy)
-        self.relu = keras.layers.ReLU(dtype=self.dtype_policy)
-        self.pool = keras.layers.AveragePooling2D(2, dtype=self.dtype_policy)
+        self.norm = batch_norm("bn", epsilon, **self.policy)
+        self.relu = keras.layers.ReLU(**self.policy)
+        self.pool = keras.layers.AveragePooling2D(2, **self.policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the convolution, which halves the number of channels."""
         self.norm.build(input_shape)
-        self.conv = keras.layers.Conv2D(
-            input_shape[-1] // 2, 1, use_bias=False, dtype=self.dtype_policy, name="conv"
-        )
+        options = {"use_bias": False, "name": "conv", **self.policy}
+        self.conv = keras.layers.Conv2D(input_shape[-1] // 2, 1, **options)
         self.conv.build(input_shape)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Normalise, rectify, halve the channels, average 2x2."""
         return self.pool(self.conv(self.relu(self.norm(x, training=training))))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output."""
         return self.pool.compute_output_shape((*input_shape[:-1], input_shape[-1] // 2))
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class NormReLU(Layer):
     """The normalisation and ReLU after the last dense block.
 
@@ -102,17 +97,23 @@ class NormReLU(Layer):
         epsilon: added to the variance by batch normalisation.
     """
 
-    def __init__(self, epsilon=KERAS_EPSILON, **kwargs):
+    def __init__(self, epsilon: float = KERAS_EPSILON, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
-        self.norm = batch_norm("bn", epsilon, dtype=self.dtype_policy)
+        self.norm = batch_norm("bn", epsilon, **self.policy)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Normalise and rectify."""
         return ops.relu(self.norm(x, training=training))
 
 
-def densenet_trunk(depths, growth_rate, stem_width, epsilon=KERAS_EPSILON, dtype=None):
+def densenet_trunk(
+    depths: Sizes,
+    growth_rate: int,
+    stem_width: int,
+    epsilon: float = KERAS_EPSILON,
+    dtype: Any = None,
+) -> list:
     """Create the layers of a DenseNet, in the order in which they are applied.
 
     Args:
@@ -132,7 +133,6 @@ def densenet_trunk(depths, growth_rate, stem_width, epsilon=KERAS_EPSILON, dtype
     return [*trunk, NormReLU(name="last", **options)]
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class DenseNet(CNNClassifier):
     """Densely connected network; by default DenseNet121.
 
@@ -159,13 +159,13 @@ class DenseNet(CNNClassifier):
 
     def __init__(
         self,
-        image_size=64,
-        num_labels=14,
-        depths=(6, 12, 24, 16),
-        growth_rate=32,
-        stem_width=64,
+        image_size: int = 64,
+        num_labels: int = 14,
+        depths: Sizes = (6, 12, 24, 16),
+        growth_rate: int = 32,
+        stem_width: int = 64,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
         self.depths, self.growth_rate, self.stem_width = tuple(depths), growth_rate, stem_width
-        self.trunk += densenet_trunk(depths, growth_rate, stem_width, dtype=self.dtype_policy)
+        self.trunk += densenet_trunk(depths, growth_rate, stem_width, **self.policy)

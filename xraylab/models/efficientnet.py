@@ -5,12 +5,14 @@ channels (squeeze and excitation) and narrows again: an inverted bottleneck, MBC
 """
 
 import string
+from collections.abc import Iterable
 
 import keras
 from keras import ops
 
 from xraylab.layers import Layer, SqueezeExcite, batch_norm, stochastic_depth
-from xraylab.layers.convolution import StridedLayer
+from xraylab.layers.base import Shape, Sizes, Tensor
+from xraylab.layers.convolution import convolution
 from xraylab.models.cnn import Chain, CNNClassifier
 
 EPSILON = 1e-3
@@ -33,19 +35,16 @@ def _initializer():
     return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
 
-def _conv(filters, kernel_size, name, strides=1, dtype=None):
-    """Create a convolution without bias, depthwise if ``filters`` is None."""
-    options = {"padding": "same", "use_bias": False, "dtype": dtype, "name": name}
-    if filters is None:
-        return keras.layers.DepthwiseConv2D(
-            kernel_size, strides, depthwise_initializer=_initializer(), **options
-        )
-    return keras.layers.Conv2D(
-        filters, kernel_size, strides, kernel_initializer=_initializer(), **options
-    )
+def _conv_norm(filters, kernel_size, names, strides=1, swish=False, **policy):
+    """Create a convolution (depthwise if ``filters`` is None), its normalisation and activation."""
+    options = {"strides": strides, "padding": "same", "kernel_initializer": _initializer()}
+    layers = [
+        convolution(filters, kernel_size, name=names[0], **options, **policy),
+        batch_norm(names[1], EPSILON, **policy),
+    ]
+    return [*layers, keras.layers.Activation("swish", **policy)] if swish else layers
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class ChannelNormalization(Layer):
     """(x - mean) / √variance per channel, with statistics that are loaded with the weights.
 
@@ -56,7 +55,7 @@ class ChannelNormalization(Layer):
         x: (batch, height, width, channels), returned in the same shape.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the statistics."""
         shape = (input_shape[-1],)
         fixed = {"trainable": False, "dtype": "float32", "autocast": False}
@@ -64,14 +63,13 @@ class ChannelNormalization(Layer):
         self.variance = self.add_weight(name="variance", shape=shape, initializer="ones", **fixed)
         self.count = self.add_weight(name="count", shape=(), initializer="zeros", **fixed)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Normalise with the stored statistics."""
         x = ops.cast(x, "float32") - self.mean
         x = x / ops.maximum(ops.sqrt(self.variance), keras.config.epsilon())
         return ops.cast(x, self.compute_dtype)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class ConvNormSwish(Chain):
     """A convolution without bias, batch normalisation, swish: first and last layer of the trunk.
 
@@ -87,19 +85,14 @@ class ConvNormSwish(Chain):
 
     not_arguments = ("layers",)
 
-    def __init__(self, filters, kernel_size=1, strides=1, **kwargs):
+    def __init__(self, filters: int, kernel_size: int = 1, strides: int = 1, **kwargs):
         super().__init__([], **kwargs)
         self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
-        policy = {"dtype": self.dtype_policy}
-        self.layers += [
-            _conv(filters, kernel_size, "conv", strides, **policy),
-            batch_norm("bn", EPSILON, **policy),
-            keras.layers.Activation("swish", **policy),
-        ]
+        names = ("conv", "bn")
+        self.layers += _conv_norm(filters, kernel_size, names, strides, swish=True, **self.policy)
 
 
-@keras.saving.register_keras_serializable("xraylab")
-class MBConv(StridedLayer):
+class MBConv(Layer):
     """Inverted bottleneck: widen, convolve depthwise, reweight the channels, narrow.
 
     The input is added where its shape allows.
@@ -119,30 +112,28 @@ class MBConv(StridedLayer):
         stochastic depth ``huang2016``.
     """
 
-    def __init__(self, filters, kernel_size=3, strides=1, expansion=6, drop_rate=0.0, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        strides: int = 1,
+        expansion: int = 6,
+        drop_rate: float = 0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
         self.expansion, self.drop_rate = expansion, drop_rate
 
-    def build(self, input_shape):
+    def create(self, channels: int) -> None:
         """Create the layers, whose widths depend on the input channels."""
-        channels = input_shape[-1]
-        inside = channels * self.expansion
-        policy = {"dtype": self.dtype_policy}
-        widen = [
-            _conv(inside, 1, "expand_conv", **policy),
-            batch_norm("expand_bn", EPSILON, **policy),
-            keras.layers.Activation("swish", **policy),
-        ]
-        depthwise = [
-            _conv(None, self.kernel_size, "dwconv", self.strides, **policy),
-            batch_norm("bn", EPSILON, **policy),
-            keras.layers.Activation("swish", **policy),
-        ]
-        narrow = [
-            _conv(self.filters, 1, "project_conv", **policy),
-            batch_norm("project_bn", EPSILON, **policy),
-        ]
+        policy = self.policy
+        wide = {"swish": True, **policy}
+        names = ("expand_conv", "expand_bn")
+        widen = _conv_norm(channels * self.expansion, 1, names, **wide)
+        names = ("dwconv", "bn")
+        depthwise = _conv_norm(None, self.kernel_size, names, self.strides, **wide)
+        narrow = _conv_norm(self.filters, 1, ("project_conv", "project_bn"), **policy)
         spatial = widen + depthwise if self.expansion > 1 else depthwise
         self.spatial = Chain(spatial, name="spatial", **policy)
         # The squeeze is a quarter of the input channels, not of those inside.
@@ -150,19 +141,18 @@ class MBConv(StridedLayer):
             max(1, channels // 4), "swish", kernel_initializer=_initializer(), name="se", **policy
         )
         self.narrow = Chain(narrow, name="narrow", **policy)
-        self.skips = self.strides == 1 and channels == self.filters
-        self.drop = stochastic_depth(self.drop_rate, "drop", **policy) if self.skips else None
-        super().build(input_shape)
+        self.drop = None
+        if self.strides == 1 and channels == self.filters:
+            self.drop = stochastic_depth(self.drop_rate, "drop", **policy)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Return the output of the block, added to the input where the shapes agree."""
         update = self.spatial(x, training=training)  # (batch, height, width, expansion * channels)
         update = self.squeeze_excite(update)
         update = self.narrow(update, training=training)  # (batch, height, width, filters)
-        return x + self.drop(update, training=training) if self.skips else update
+        return update if self.drop is None else x + self.drop(update, training=training)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class EfficientNet(CNNClassifier):
     """EfficientNet; by default B0.
 
@@ -191,35 +181,28 @@ class EfficientNet(CNNClassifier):
 
     def __init__(
         self,
-        image_size=64,
-        num_labels=14,
-        stages=B0_STAGES,
-        stem_width=32,
-        top_width=1280,
-        drop_rate=0.2,
+        image_size: int = 64,
+        num_labels: int = 14,
+        stages: Iterable[Sizes] = B0_STAGES,
+        stem_width: int = 32,
+        top_width: int = 1280,
+        drop_rate: float = 0.2,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
         self.stages = tuple(tuple(stage) for stage in stages)
         self.stem_width, self.top_width, self.drop_rate = stem_width, top_width, drop_rate
-        policy = {"dtype": self.dtype_policy}
         blocks = []
         num_blocks = sum(depth for _, depth, *_ in self.stages)
         for stage, (width, depth, strides, kernel_size, expansion) in enumerate(self.stages):
             for i in range(depth):
-                block = MBConv(
-                    width,
-                    kernel_size,
-                    strides=strides if i == 0 else 1,
-                    expansion=expansion,
-                    drop_rate=drop_rate * len(blocks) / num_blocks,
-                    name=f"block{stage + 1}{string.ascii_lowercase[i]}",
-                    **policy,
-                )
-                blocks.append(block)
+                rate = drop_rate * len(blocks) / num_blocks
+                options = {"name": f"block{stage + 1}{string.ascii_lowercase[i]}", **self.policy}
+                step = strides if i == 0 else 1
+                blocks.append(MBConv(width, kernel_size, step, expansion, rate, **options))
         self.trunk += [
-            ChannelNormalization(name="normalization", **policy),
-            ConvNormSwish(stem_width, kernel_size=3, strides=2, name="stem", **policy),
+            ChannelNormalization(name="normalization", **self.policy),
+            ConvNormSwish(stem_width, kernel_size=3, strides=2, name="stem", **self.policy),
             *blocks,
-            ConvNormSwish(top_width, name="top", **policy),
+            ConvNormSwish(top_width, name="top", **self.policy),
         ]

@@ -5,9 +5,13 @@ the image. Only the encoder is used further: :func:`load_encoder` copies it into
 label tokens are then trained with labels.
 """
 
+from pathlib import Path
+from typing import Any
+
 import keras
 from keras import ops
 
+from xraylab.layers.base import Shape
 from xraylab.models.base import ImageModel
 from xraylab.models.convert.state_dict import require_model
 from xraylab.models.lt_vit import LTViT
@@ -17,7 +21,6 @@ ENCODER_ARGUMENTS = ("image_size", "patch_size", "embed_dim", "depth", "num_head
 """The arguments of LT-ViT that determine its image tokens."""
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class GMML(ImageModel):
     """The image encoder of LT-ViT and a light decoder that reconstructs the image.
 
@@ -52,59 +55,41 @@ class GMML(ImageModel):
 
     def __init__(
         self,
-        image_size=64,
-        patch_size=None,
-        embed_dim=192,
-        depth=12,
-        num_heads=3,
-        mlp_ratio=4,
+        image_size: int = 64,
+        patch_size: int | None = None,
+        embed_dim: int = 192,
+        depth: int = 12,
+        num_heads: int = 3,
+        mlp_ratio: float = 4,
         **kwargs,
     ):
         super().__init__(image_size, num_labels=None, **kwargs)
-        policy = {"dtype": self.dtype_policy}
+        policy = self.policy
         # An LT-ViT needs a label; its token and head stay untrained and unused.
-        self.encoder = LTViT(
-            image_size,
-            1,
-            patch_size,
-            embed_dim,
-            depth,
-            num_heads,
-            mlp_ratio,
-            num_label_blocks=1,
-            name="encoder",
-            **policy,
-        )
+        sizes = (patch_size, embed_dim, depth, num_heads, mlp_ratio)
+        options = {"num_label_blocks": 1, "name": "encoder", **policy}
+        self.encoder = LTViT(image_size, 1, *sizes, **options)
         self.encoder.label_tokens.trainable = self.encoder.head.trainable = False
         for name, value in _arguments(self.encoder).items():
             setattr(self, name, value)
         side = image_size // self.patch_size
-        linear = [
+        decoder = [
             keras.layers.Dense(embed_dim, "gelu", name=f"linear_{i}", **policy) for i in range(3)
         ]
-        self.decoder = keras.Sequential(
-            [
-                *linear,
-                keras.layers.Reshape((side, side, embed_dim), name="to_map", **policy),
-                # The output stays in float32 under mixed precision, so that the loss does.
-                keras.layers.Conv2DTranspose(
-                    1,
-                    kernel_size=self.patch_size,
-                    strides=self.patch_size,
-                    bias_initializer=keras.initializers.Constant(0.5),
-                    dtype="float32",
-                    name="to_pixels",
-                ),
-            ],
-            name="decoder",
-        )
+        decoder.append(keras.layers.Reshape((side, side, embed_dim), name="to_map", **policy))
+        # The output stays in float32 under mixed precision, so that the loss does.
+        grey = keras.initializers.Constant(0.5)
+        options = {"bias_initializer": grey, "dtype": "float32", "name": "to_pixels"}
+        patch = self.patch_size
+        decoder.append(keras.layers.Conv2DTranspose(1, patch, strides=patch, **options))
+        self.decoder = keras.Sequential(decoder, name="decoder")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the weights; they depend on ``image_size``, not on the batch."""
         self.encoder.build(input_shape)
         self.decoder.build((None, *self.encoder.positions.table.shape[1:]))
 
-    def forward(self, images, training, return_intermediates, attention_transform):
+    def forward(self, images, training, return_intermediates, attention_transform) -> dict:
         """Compute the reconstruction."""
         if not return_intermediates and attention_transform is None:
             return {"reconstruction": self.decoder(self.encoder.encode(images))}
@@ -119,12 +104,12 @@ class GMML(ImageModel):
             "features": ops.reshape(encoded, (-1, *inside["features"].shape[1:])),
         }
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the reconstruction."""
         return input_shape
 
 
-def load_encoder(model, source):
+def load_encoder(model: LTViT, source: GMML | str | Path) -> LTViT:
     """Copy a pre-trained encoder into an LT-ViT that is to be fine-tuned.
 
     Patch embedding, positions, blocks and their last normalisation are copied; label tokens and
@@ -143,41 +128,25 @@ def load_encoder(model, source):
             names those that differ, and the model is unchanged.
     """
     require_model(model, LTViT)
-    if isinstance(source, keras.Model):
-        require_model(source, GMML)
-        _require_same(model, _arguments(source.encoder), source.name)
-        pretrained = source
+    if from_file := isinstance(source, str | Path):
+        theirs, name = recorded_architecture(source), source
     else:
-        pretrained = _read(source, model)
+        require_model(source, GMML)
+        theirs, name = source.architecture(), source.name
+    expected = {"architecture": "GMML", **_arguments(model)}
+    if different := differences({key: theirs.get(key) for key in expected}, expected):
+        raise ValueError(
+            f"The encoder of {name} does not fit into {model.name}: {different}. "
+            "Build the LT-ViT with the sizes of the pre-training"
+        )
+    pretrained: Any = GMML(**_arguments(model)) if from_file else source
+    if from_file:
+        pretrained.build((None, model.image_size, model.image_size, 1))
+        pretrained.load_weights(source)
     pairs = zip(_variables(model), _variables(pretrained.encoder), strict=True)
     for variable, value in pairs:
         variable.assign(value)
     return model
-
-
-def _read(path, model):
-    """Load the GMML of a file, if its encoder has the sizes of the model's."""
-    arguments = recorded_architecture(path)
-    architecture = arguments.pop("architecture")
-    if architecture != GMML.__name__:
-        raise ValueError(
-            f"Wrong weights in {path}. Expected: those of a GMML. Received: those of a "
-            f"{architecture}. Load whole models with load_weights"
-        )
-    _require_same(model, arguments, path)
-    pretrained = GMML(**arguments)
-    pretrained.build((None, model.image_size, model.image_size, 1))
-    pretrained.load_weights(path)
-    return pretrained
-
-
-def _require_same(model, theirs, source):
-    """Raise a ValueError if an encoder differs in size from the model's."""
-    if different := differences(theirs, _arguments(model)):
-        raise ValueError(
-            f"The encoder of {source} does not fit into {model.name}: {different}. "
-            "Build the LT-ViT with the sizes of the pre-training"
-        )
 
 
 def _arguments(encoder):

@@ -11,25 +11,15 @@ no result beyond 128 px; :func:`xraylab.layers.attend` holds only a slice of the
 import keras
 from keras import ops
 
-from xraylab.arguments import require_int
-from xraylab.layers import (
-    ClassToken,
-    Layer,
-    LearnedPositions,
-    TransformerBlock,
-    batch_norm,
-    unpatchify,
-)
-from xraylab.layers.base import build_chain
-from xraylab.layers.convolution import strided_shape
-from xraylab.layers.transformer import layer_norm, run_blocks
-from xraylab.models.base import ImageModel, ReconstructionMixin, require_heads, require_ints
+from xraylab.layers import Layer, batch_norm
+from xraylab.layers.base import Shape, Sizes, Tensor, build_chain
+from xraylab.models.base import require_ints
+from xraylab.models.rr_vit import RRViT
 
 STRIDE = 4
 """Side in pixels of the square that one token represents."""
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class ConvolutionalStem(Layer):
     """Three 3x3 convolutions with bias, each followed by batch normalisation and ReLU.
 
@@ -48,7 +38,7 @@ class ConvolutionalStem(Layer):
     References: ``pham2026``, slides "Hybrid RR-ViT". Strides, ReLU, momentum and ε are our choice.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters: Sizes, **kwargs):
         super().__init__(**kwargs)
         self.filters = require_ints("filters", filters, 1)
         if len(self.filters) != 3:
@@ -56,33 +46,32 @@ class ConvolutionalStem(Layer):
                 "The stem has three convolutions. Expected: three widths, as (32, 64, 256). "
                 f"Received: {filters!r}"
             )
-        policy = {"dtype": self.dtype_policy}
+        options = {"padding": "same", **self.policy}
         self.convolutions = [
-            keras.layers.Conv2D(
-                width, 3, strides=strides, padding="same", name=f"convolution_{i}", **policy
-            )
+            keras.layers.Conv2D(width, 3, strides=strides, name=f"convolution_{i}", **options)
             for i, (width, strides) in enumerate(zip(self.filters, (2, 2, 1), strict=True))
         ]
-        self.norms = [batch_norm(f"norm_{i}", **policy) for i in range(3)]
+        self.norms = [batch_norm(f"norm_{i}", **self.policy) for i in range(3)]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Build the convolutions and their normalisations."""
         for stage in zip(self.convolutions, self.norms, strict=True):
             input_shape = build_chain(stage, input_shape)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Compute the map of tokens."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = ops.relu(norm(convolution(x), training=training))
         return x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the map of tokens."""
-        return strided_shape(input_shape, STRIDE, self.filters[-1])
+        for convolution in self.convolutions:
+            input_shape = convolution.compute_output_shape(input_shape)
+        return input_shape
 
 
-@keras.saving.register_keras_serializable("xraylab")
-class HybridRRViT(ReconstructionMixin, ImageModel):
+class HybridRRViT(RRViT):
     """Reconstruction-regularised vision transformer with a convolutional stem.
 
     Shapes:
@@ -113,74 +102,36 @@ class HybridRRViT(ReconstructionMixin, ImageModel):
     References: ``pham2026``, slides "Hybrid RR-ViT".
     """
 
-    transforms_attention = True
+    not_arguments = ("patch_size",)
+    final_norm = True
+    # As large as the tokens of the initial stem, whose standard deviation over the positions of an
+    # image is 0.55.
+    position_stddev = 0.5
 
     def __init__(
         self,
-        image_size=64,
-        num_labels=14,
-        stem_filters=(32, 64),
-        embed_dim=256,
-        depth=8,
-        num_heads=8,
-        mlp_ratio=2,
-        dropout=0.1,
-        reconstruction_weight=1.0,
+        image_size: int = 64,
+        num_labels: int = 14,
+        stem_filters: Sizes = (32, 64),
+        embed_dim: int = 256,
+        depth: int = 8,
+        num_heads: int = 8,
+        mlp_ratio: float = 2,
         **kwargs,
     ):
-        super().__init__(image_size, num_labels, **kwargs)
-        self.depth = require_int("depth", depth, 0)
-        require_heads(embed_dim, num_heads)
-        self.require_image_size(STRIDE, reason="one token per 4x4 pixels")
-        self.stem_filters = tuple(stem_filters)
-        self.embed_dim, self.num_heads, self.mlp_ratio = embed_dim, num_heads, mlp_ratio
-        self.dropout, self.reconstruction_weight = dropout, reconstruction_weight
-        policy = {"dtype": self.dtype_policy}
+        self.stem_filters, self.mlp_ratio = tuple(stem_filters), mlp_ratio
+        super().__init__(image_size, num_labels, STRIDE, embed_dim, depth, num_heads, **kwargs)
 
-        self.stem = ConvolutionalStem((*self.stem_filters, embed_dim), name="stem", **policy)
-        self.class_token = ClassToken(name="class_token", **policy)
-        # As large as the tokens of the initial stem, whose standard deviation over the positions of
-        # an image is 0.55.
-        self.positions = LearnedPositions(stddev=0.5, name="positions", **policy)
-        self.blocks = [
-            TransformerBlock(num_heads, mlp_ratio, name=f"block_{i}", **policy)
-            for i in range(depth)
-        ]
-        self.norm = layer_norm("norm", self.dtype_policy)
-        self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout", **policy)
-        # Outputs stay in float32 under mixed precision, so that the loss does.
-        self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
-        self.decoder = keras.layers.Dense(STRIDE**2, dtype="float32", name="decoder")
+    def create_embedding(self) -> None:
+        """Create the stem."""
+        filters = (*self.stem_filters, self.embed_dim)
+        self.stem = ConvolutionalStem(filters, name="stem", **self.policy)
 
-    def build(self, input_shape):
-        """Create the weights; they depend on ``image_size``, not on the batch."""
-        num_tokens = (self.image_size // STRIDE) ** 2
-        token_shape = (None, num_tokens, self.embed_dim)
+    def build_embedding(self, input_shape: Shape) -> None:
+        """Create the weights of the stem."""
         self.stem.build(input_shape)
-        encoder = [self.class_token, self.positions, *self.blocks, self.norm]
-        build_chain(encoder, token_shape)
-        build_chain([self.head_dropout, self.head], (None, self.embed_dim))
-        self.decoder.build(token_shape)
 
-    def forward(self, images, training, return_intermediates, attention_transform):
-        """Compute the logits and the reconstruction."""
-        side = self.image_size // STRIDE
-        stem = self.stem(images, training=training)  # (batch, side, side, embed_dim)
-        x = ops.reshape(stem, (-1, side * side, self.embed_dim))  # (batch, num_tokens, embed_dim)
-        x = self.class_token(x)  # (batch, 1 + num_tokens, embed_dim)
-        x = self.positions(x)
-        x, attention = run_blocks(self.blocks, x, return_intermediates, attention_transform)
-        x = self.norm(x)
-
-        logits = self.head(self.head_dropout(x[:, 0], training=training))  # (batch, num_labels)
-        pixels = self.decoder(x[:, 1:])  # (batch, num_tokens, 16)
-        reconstruction = unpatchify(pixels, STRIDE, self.image_size, self.image_size)
-        self.add_reconstruction_loss(images, reconstruction)
-        return {
-            "logits": logits,
-            "reconstruction": reconstruction,
-            "stem_features": stem,
-            "attention": attention,
-            "tokens": x,
-            "features": ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim)),
-        }
+    def embed(self, images: Tensor, training: bool | None) -> tuple[Tensor, dict]:
+        """Compute the tokens from the last map of the stem."""
+        x = self.stem(images, training=training)  # (batch, side, side, embed_dim)
+        return ops.reshape(x, (-1, self.side**2, self.embed_dim)), {"stem_features": x}

@@ -10,12 +10,12 @@ from keras import ops
 
 from xraylab.arguments import require_int
 from xraylab.layers import Layer, LearnedPositions, TransformerBlock, patchify
-from xraylab.layers.base import build_chain
-from xraylab.layers.transformer import layer_norm, named_transform, run_blocks
-from xraylab.models.base import ImageModel, require_heads
+from xraylab.layers.attention import Transform
+from xraylab.layers.base import Shape, Tensor, build_chain
+from xraylab.layers.transformer import layer_norm, recorder, run_blocks
+from xraylab.models.base import ImageModel
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class LTViTBlock(TransformerBlock):
     """A transformer block that label tokens pass after the image tokens.
 
@@ -27,8 +27,8 @@ class LTViTBlock(TransformerBlock):
         tokens: image tokens (batch, num_patches, embed_dim), or label tokens
         (batch, num_labels, embed_dim); returned in the same shape.
         images: None for image tokens; for label tokens, the image tokens
-        (batch, num_patches, embed_dim) as they *enter* this block. With ``return_attention=True``
-        also attention, (batch, heads, num_patches, num_patches) of image tokens, and
+        (batch, num_patches, embed_dim) as they *enter* this block.
+        attention: (batch, heads, num_patches, num_patches) of image tokens, and
         (batch, heads, num_labels, num_patches + num_labels) of label tokens, the image's columns
         first; without ``self_attention`` there are no others.
 
@@ -37,22 +37,20 @@ class LTViTBlock(TransformerBlock):
 
     def call(
         self,
-        tokens,
-        images=None,
-        self_attention=True,
-        return_attention=False,
-        attention_transform=None,
-    ):
-        """Return the tokens after one block, and the attention map if requested."""
+        tokens: Tensor,
+        images: Tensor | None = None,
+        self_attention: bool = True,
+        attention_transform: Transform = None,
+    ) -> Tensor:
+        """Return the tokens after one block."""
         context = None
         if images is not None:
             context = (self.attention_norm(images),)
             if self_attention:
                 context += (self.attention_norm(tokens),)
-        return super().call(tokens, context, return_attention, attention_transform)
+        return super().call(tokens, context, attention_transform)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class LabelTokens(Layer):
     """One learned token per label, the same for every image.
 
@@ -64,11 +62,11 @@ class LabelTokens(Layer):
         num_labels: number of labels.
     """
 
-    def __init__(self, num_labels, **kwargs):
+    def __init__(self, num_labels: int, **kwargs):
         super().__init__(**kwargs)
         self.num_labels = num_labels
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the tokens."""
         self.tokens = self.add_weight(
             name="tokens",
@@ -76,17 +74,16 @@ class LabelTokens(Layer):
             initializer=keras.initializers.TruncatedNormal(stddev=0.02),
         )
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         """Repeat the tokens for every image."""
         shape = (ops.shape(images)[0], *self.tokens.shape[1:])
         return ops.cast(ops.broadcast_to(self.tokens, shape), images.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the label tokens."""
         return (input_shape[0], self.num_labels, input_shape[-1])
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class PerLabelHead(Layer):
     """Map each label's token to that label's logit, with separate weights and bias per label.
 
@@ -94,22 +91,21 @@ class PerLabelHead(Layer):
         labels: (batch, num_labels, embed_dim); returns (batch, num_labels).
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create one weight vector and one bias per label."""
         _, num_labels, embed_dim = input_shape
         self.kernel = self.add_weight(name="kernel", shape=(embed_dim, num_labels))
         self.bias = self.add_weight(name="bias", shape=(num_labels,), initializer="zeros")
 
-    def call(self, labels):
+    def call(self, labels: Tensor) -> Tensor:
         """Compute the logits."""
         return ops.einsum("bkd,dk->bk", labels, self.kernel) + self.bias
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the logits."""
         return input_shape[:2]
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class LTViT(ImageModel):
     """Vision transformer with one token per label in its last blocks.
 
@@ -161,17 +157,17 @@ class LTViT(ImageModel):
 
     def __init__(
         self,
-        image_size=64,
-        num_labels=14,
-        patch_size=None,
-        embed_dim=192,
-        depth=12,
-        num_heads=3,
-        mlp_ratio=4,
-        num_label_blocks=4,
-        first_label_block=None,
-        label_self_attention=True,
-        stop_gradient_to_image=False,
+        image_size: int = 64,
+        num_labels: int = 14,
+        patch_size: int | None = None,
+        embed_dim: int = 192,
+        depth: int = 12,
+        num_heads: int = 3,
+        mlp_ratio: float = 4,
+        num_label_blocks: int = 4,
+        first_label_block: int | None = None,
+        label_self_attention: bool = True,
+        stop_gradient_to_image: bool = False,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
@@ -179,17 +175,17 @@ class LTViT(ImageModel):
             patch_size = 4 if image_size < 64 else 8 if image_size <= 128 else 16
         self.patch_size = require_int("patch_size", patch_size, 1)
         self.depth = require_int("depth", depth, 1)
-        require_heads(embed_dim, num_heads)
         self.require_image_size(patch_size, reason="whole patches")
         self.num_label_blocks = require_int("num_label_blocks", num_label_blocks, 1, depth)
         most = depth - num_label_blocks
         first_label_block = most if first_label_block is None else first_label_block
         self.first_label_block = require_int("first_label_block", first_label_block, 0, most)
-        self.embed_dim, self.num_heads, self.mlp_ratio = embed_dim, num_heads, mlp_ratio
+        self.embed_dim = require_int("embed_dim", embed_dim, 1)
+        self.num_heads, self.mlp_ratio = num_heads, mlp_ratio
         self.label_self_attention = label_self_attention
         self.stop_gradient_to_image = stop_gradient_to_image
         self.encoded_blocks = sorted({round(depth * part / 6) for part in (3, 4, 5, 6)})
-        policy = {"dtype": self.dtype_policy}
+        policy = self.policy
 
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
         # As large as the embedded patches of an image, whose standard deviation is 0.2 to 0.6.
@@ -198,18 +194,18 @@ class LTViT(ImageModel):
         self.blocks = [
             LTViTBlock(num_heads, mlp_ratio, name=f"block_{i}", **policy) for i in range(depth)
         ]
-        self.norm = layer_norm("norm", self.dtype_policy)
+        self.norm = layer_norm("norm", **policy)
         # Logits stay in float32 under mixed precision, so that the loss does.
         self.head = PerLabelHead(dtype="float32", name="head")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the weights; they depend on ``image_size``, not on the batch."""
         num_patches = (self.image_size // self.patch_size) ** 2
         encoder = [self.patch_embedding, self.positions, *self.blocks]
         image_shape = build_chain(encoder, (None, num_patches, self.patch_size**2))
         build_chain([self.label_tokens, self.norm, self.head], image_shape)
 
-    def forward(self, images, training, return_intermediates, attention_transform):
+    def forward(self, images, training, return_intermediates, attention_transform) -> dict:
         """Compute the logits: first the image tokens, then the label tokens."""
         last = self.first_label_block + self.num_label_blocks - 1
         states, attention = self._image_states(
@@ -218,20 +214,19 @@ class LTViT(ImageModel):
             return_intermediates,
             attention_transform,
         )
-        labels, label_attention = self.label_tokens(states[0]), {}  # (batch, num_labels, embed_dim)
+        labels = self.label_tokens(states[0])  # (batch, num_labels, embed_dim)
+        label_attention = {} if return_intermediates else None
         for i in range(self.first_label_block, last + 1):
             state, block = states[i], self.blocks[i]  # (batch, num_patches, embed_dim)
+            name = f"{block.name}.label_attention"
             labels = block(
                 labels,
                 images=ops.stop_gradient(state) if self.stop_gradient_to_image else state,
                 self_attention=self.label_self_attention,
-                return_attention=return_intermediates,
-                attention_transform=named_transform(
-                    attention_transform, f"{block.name}.label_attention"
+                attention_transform=recorder(
+                    name, attention_transform, label_attention, block.name
                 ),
             )
-            if return_intermediates:
-                labels, label_attention[block.name] = labels
 
         out = {"logits": self.head(self.norm(labels))}  # (batch, num_labels)
         if return_intermediates:
@@ -246,7 +241,7 @@ class LTViT(ImageModel):
             }
         return out
 
-    def encode(self, images):
+    def encode(self, images: Tensor) -> Tensor:
         """Compute the representation that pre-training decodes; label tokens take no part.
 
         It is the mean of the image tokens after blocks 6, 8, 10 and 12 of 12 (at other depths,

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from xraylab.arguments import require_int
+from xraylab.arguments import invalid_argument, require_int
 from xraylab.backend import accelerators
 from xraylab.layers import (
     ConvNorm,
@@ -22,15 +22,16 @@ from xraylab.layers import (
     kernel_initializer,
     stochastic_depth,
 )
-from xraylab.layers.base import build_chain
-from xraylab.layers.convolution import StridedLayer
+from xraylab.layers.attention import Transform
+from xraylab.layers.base import Shape, Sizes, Tensor, build_chain
+from xraylab.layers.convolution import convolution
+from xraylab.layers.transformer import recorder
 from xraylab.models.base import ImageModel, require_ints
 
 STDDEV = 0.02
 """Standard deviation of the initial weights of every convolution and linear layer."""
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class GroupedConvolution(Layer):
     """A 3x3 convolution without bias that does not mix channels of different groups.
 
@@ -49,41 +50,31 @@ class GroupedConvolution(Layer):
 
     use_bias = False
 
-    def __init__(self, group_dim, **kwargs):
+    def __init__(self, group_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.group_dim = group_dim
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the kernel; its last axis runs over the groups, and over outputs within each."""
         channels = input_shape[-1]
         if channels % self.group_dim:
-            raise ValueError(
-                f"Channels do not divide into groups. Expected: a multiple of {self.group_dim}. "
-                f"Received: {channels} channels"
-            )
+            raise invalid_argument("group_dim", f"a divisor of {channels}", self.group_dim)
         self.groups = channels // self.group_dim
         self.in_one_operation = bool(accelerators())
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(3, 3, self.group_dim, channels),
-            initializer=kernel_initializer(STDDEV),
-        )
+        options = {"name": "kernel", "initializer": kernel_initializer(STDDEV)}
+        self.kernel = self.add_weight((3, 3, self.group_dim, channels), **options)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Convolve each group."""
         kernel = ops.cast(self.kernel, x.dtype)
         if self.in_one_operation:  # the backend infers the groups from the kernel's third axis
             return ops.conv(x, kernel, padding="same")
-        groups = zip(
-            ops.split(x, self.groups, axis=-1),
-            ops.split(kernel, self.groups, axis=-1),
-            strict=True,
-        )
+        inputs, kernels = (ops.split(y, self.groups, axis=-1) for y in (x, kernel))
+        groups = zip(inputs, kernels, strict=True)
         return ops.concatenate([ops.conv(x, k, padding="same") for x, k in groups], axis=-1)
 
 
-@keras.saving.register_keras_serializable("xraylab")
-class PatchEmbedding(StridedLayer):
+class PatchEmbedding(Layer):
     """Halve the map by averaging, change the number of channels, or do nothing.
 
     An odd side is rounded up: the last row or column is then averaged over the existing pixels.
@@ -97,29 +88,25 @@ class PatchEmbedding(StridedLayer):
         strides: 1 or 2.
     """
 
-    def __init__(self, filters, strides=1, **kwargs):
+    def __init__(self, filters: int, strides: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.strides = filters, strides
-        self.pool = keras.layers.AveragePooling2D(
-            strides, padding="same", dtype=self.dtype_policy, name="pool"
-        )
+        options = {"padding": "same", "name": "pool", **self.policy}
+        self.pool = keras.layers.AveragePooling2D(strides, **options)
         self.projection = None
 
-    def build(self, input_shape):
+    def create(self, channels: int) -> None:
         """Create the 1x1 convolution, if anything changes."""
-        if self.strides > 1 or input_shape[-1] != self.filters:
-            self.projection = ConvNorm(
-                self.filters, stddev=STDDEV, dtype=self.dtype_policy, name="projection"
-            )
-        super().build(input_shape)
+        if self.strides > 1 or channels != self.filters:
+            options = {"stddev": STDDEV, "name": "projection", **self.policy}
+            self.projection = ConvNorm(self.filters, **options)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Pool and project."""
         x = self.pool(x) if self.strides > 1 else x
         return x if self.projection is None else self.projection(x, training=training)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class MHCA(Layer):
     """Multi-head convolutional attention: a grouped convolution, then a mixture of all channels.
 
@@ -132,30 +119,23 @@ class MHCA(Layer):
         head_dim: channels per head; must divide the channels.
     """
 
-    def __init__(self, head_dim, **kwargs):
+    def __init__(self, head_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.head_dim = head_dim
-        self.mix = GroupedConvolution(head_dim, dtype=self.dtype_policy, name="mix")
-        self.norm = batch_norm("norm", dtype=self.dtype_policy)
+        self.mix = GroupedConvolution(head_dim, name="mix", **self.policy)
+        self.norm = batch_norm("norm", **self.policy)
 
-    def build(self, input_shape):
+    def create(self, channels: int) -> None:
         """Build the convolutions and the normalisation."""
-        self.projection = keras.layers.Conv2D(
-            input_shape[-1],
-            1,
-            use_bias=False,
-            kernel_initializer=kernel_initializer(STDDEV),
-            dtype=self.dtype_policy,
-            name="projection",
-        )
-        super().build(input_shape)
+        options = {"name": "projection", **self.policy}
+        initializer = kernel_initializer(STDDEV)
+        self.projection = convolution(channels, 1, kernel_initializer=initializer, **options)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Compute the update of the map."""
         return self.projection(ops.relu(self.norm(self.mix(x), training=training)))
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class LFFN(Layer):
     """Locality feed-forward network u + f(u): widen, convolve depthwise, reweight, narrow.
 
@@ -169,28 +149,22 @@ class LFFN(Layer):
         ratio: width of the hidden maps in units of channels, an integer.
     """
 
-    def __init__(self, ratio, **kwargs):
+    def __init__(self, ratio: int, **kwargs):
         super().__init__(**kwargs)
         self.ratio = ratio
 
-    def build(self, input_shape):
+    def create(self, channels: int) -> None:
         """Create the four layers of f."""
-        channels = input_shape[-1]
-        options = {"stddev": STDDEV, "dtype": self.dtype_policy}
+        options = {"stddev": STDDEV, **self.policy}
         hard_swish = {"activation": "hard_swish", **options}
         self.widen = ConvNorm(channels * self.ratio, name="widen", **hard_swish)
         self.depthwise = ConvNorm(None, 3, name="depthwise", **hard_swish)
-        self.squeeze_excite = SqueezeExcite(
-            self.ratio,
-            gate="hard_sigmoid",
-            kernel_initializer=kernel_initializer(STDDEV),
-            dtype=self.dtype_policy,
-            name="squeeze_excite",
-        )
+        gate = {"gate": "hard_sigmoid", "kernel_initializer": kernel_initializer(STDDEV)}
+        gate |= {"name": "squeeze_excite", **self.policy}
+        self.squeeze_excite = SqueezeExcite(self.ratio, **gate)
         self.narrow = ConvNorm(channels, name="narrow", **options)
-        super().build(input_shape)
 
-    def call(self, u, training=None):
+    def call(self, u: Tensor, training: bool | None = None) -> Tensor:
         """Compute u + f(u)."""
         x = self.widen(u, training=training)  # (batch, height, width, ratio · channels)
         x = self.depthwise(x, training=training)
@@ -198,7 +172,6 @@ class LFFN(Layer):
         return u + self.narrow(x, training=training)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class EMHSA(Layer):
     """Efficient multi-head self-attention: tokens attend to averages of tokens.
 
@@ -206,9 +179,8 @@ class EMHSA(Layer):
     a square. Surplus tokens at the end are in no key.
 
     Shapes:
-        tokens: (batch, num_tokens, embed_dim), returned in the same shape. With
-        ``return_attention=True`` also attention
-        (batch, heads, num_tokens, num_tokens // sr_ratio²).
+        tokens: (batch, num_tokens, embed_dim), returned in the same shape.
+        attention: (batch, heads, num_tokens, num_tokens // sr_ratio²).
 
     Args:
         head_dim: width of a head; must divide embed_dim.
@@ -218,19 +190,16 @@ class EMHSA(Layer):
         ValueError: when built, if the sizes do not divide, or there are too few tokens for a key.
     """
 
-    def __init__(self, head_dim, sr_ratio=1, **kwargs):
+    def __init__(self, head_dim: int, sr_ratio: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.head_dim, self.sr_ratio = head_dim, sr_ratio
-        self.norm = batch_norm("norm", dtype=self.dtype_policy) if sr_ratio > 1 else None
+        self.norm = batch_norm("norm", **self.policy) if sr_ratio > 1 else None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the projections and the normalisation of the averaged tokens."""
         num_tokens, embed_dim = input_shape[1:]
         if embed_dim % self.head_dim:
-            raise ValueError(
-                f"head_dim must divide embed_dim. Expected: a divisor of {embed_dim}. Received: "
-                f"head_dim={self.head_dim}"
-            )
+            raise invalid_argument("head_dim", f"a divisor of {embed_dim}", self.head_dim)
         if num_tokens < self.sr_ratio**2:
             raise ValueError(
                 f"Too few tokens for one key. Expected: at least {self.sr_ratio**2}. Received: "
@@ -238,12 +207,11 @@ class EMHSA(Layer):
             )
         if self.norm is not None:
             self.norm.build((None, num_tokens // self.sr_ratio**2, embed_dim))
-        self.attention = MultiHeadAttention(
-            embed_dim // self.head_dim, stddev=STDDEV, dtype=self.dtype_policy, name="attention"
-        )
+        options = {"stddev": STDDEV, "name": "attention", **self.policy}
+        self.attention = MultiHeadAttention(embed_dim // self.head_dim, **options)
         self.attention.build(input_shape)
 
-    def pool(self, tokens):
+    def pool(self, tokens: Tensor) -> Tensor:
         """Average each ``sr_ratio²`` consecutive tokens; drop the rest at the end."""
         length = self.sr_ratio**2
         _, num_tokens, embed_dim = tokens.shape
@@ -251,16 +219,17 @@ class EMHSA(Layer):
         whole = tokens[:, : num_keys * length]
         return ops.mean(ops.reshape(whole, (-1, num_keys, length, embed_dim)), axis=2)
 
-    def call(self, tokens, training=None, return_attention=False):
+    def call(
+        self, tokens: Tensor, training: bool | None = None, attention_transform: Transform = None
+    ) -> Tensor:
         """Apply attention from tokens to averages of tokens."""
         context = tokens
         if self.norm is not None:
             context = self.norm(self.pool(tokens), training=training)  # (batch, num_keys, dim)
-        return self.attention(tokens, context, return_attention=return_attention)
+        return self.attention(tokens, context, attention_transform=attention_transform)
 
 
-@keras.saving.register_keras_serializable("xraylab")
-class ECB(StridedLayer):
+class ECB(Layer):
     """Efficient convolution block: x += MHCA(x), then x + LFFN(BatchNorm(x)).
 
     As the LFFN has its own residual connection, the block returns x + n + f(n), where n is the
@@ -277,26 +246,27 @@ class ECB(StridedLayer):
         drop_path: rate of stochastic depth of the MHCA.
     """
 
-    def __init__(self, filters, strides=1, head_dim=32, drop_path=0.0, **kwargs):
+    def __init__(
+        self, filters: int, strides: int = 1, head_dim: int = 32, drop_path: float = 0.0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.filters, self.strides, self.head_dim = filters, strides, head_dim
         self.drop_path = drop_path
-        policy = {"dtype": self.dtype_policy}
+        policy = self.policy
         self.patch_embedding = PatchEmbedding(filters, strides, name="patch_embedding", **policy)
         self.mhca = MHCA(head_dim, name="mhca", **policy)
         self.mhca_path = stochastic_depth(drop_path, "mhca_path", **policy)
         self.norm = batch_norm("norm", **policy)
         self.lffn = LFFN(3, name="lffn", **policy)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Return the map after one block."""
         x = self.patch_embedding(x, training=training)  # (batch, height, width, filters)
         x = x + self.mhca_path(self.mhca(x, training=training), training=training)
         return x + self.lffn(self.norm(x, training=training), training=training)
 
 
-@keras.saving.register_keras_serializable("xraylab")
-class LTB(StridedLayer):
+class LTB(Layer):
     """Local transformer block: attention, then a convolution of its result, concatenated.
 
     Attention computes the first channels x, about ``mix_ratio`` of all. A projection z of them to
@@ -305,9 +275,9 @@ class LTB(StridedLayer):
 
     Shapes:
         x: (batch, height, width, channels); returns
-        (batch, ceil(height / strides), ceil(width / strides), filters). With
-        ``return_attention=True`` also attention (batch, heads, tokens, tokens // sr_ratio²), where
-        tokens are the positions of the output in raster order.
+        (batch, ceil(height / strides), ceil(width / strides), filters).
+        attention: (batch, heads, tokens, tokens // sr_ratio²), where tokens are the positions of
+        the output in raster order.
 
     Args:
         filters: channels of the output, a multiple of ``head_dim``.
@@ -323,18 +293,18 @@ class LTB(StridedLayer):
 
     def __init__(
         self,
-        filters,
-        strides=1,
-        sr_ratio=1,
-        head_dim=32,
-        mix_ratio=0.75,
-        drop_path=0.0,
+        filters: int,
+        strides: int = 1,
+        sr_ratio: int = 1,
+        head_dim: int = 32,
+        mix_ratio: float = 0.75,
+        drop_path: float = 0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.filters, self.strides, self.sr_ratio = filters, strides, sr_ratio
         self.head_dim, self.mix_ratio, self.drop_path = head_dim, mix_ratio, drop_path
-        policy = {"dtype": self.dtype_policy}
+        policy = self.policy
         width = attention_width(filters, mix_ratio, head_dim)
         self.patch_embedding = PatchEmbedding(width, strides, name="patch_embedding", **policy)
         self.attention_norm = batch_norm("attention_norm", **policy)
@@ -346,7 +316,7 @@ class LTB(StridedLayer):
         self.norm = batch_norm("norm", **policy)
         self.lffn = LFFN(2, name="lffn", **policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Build the sub-layers."""
         shape = build_chain([self.patch_embedding, self.attention_norm], input_shape)
         batch, height, width, channels = shape
@@ -354,14 +324,15 @@ class LTB(StridedLayer):
         build_chain([self.projection, self.mhca], shape)
         build_chain([self.norm, self.lffn], (*shape[:-1], self.filters))
 
-    def call(self, x, training=None, return_attention=False):
-        """Return the map after one block, and the attention map if requested."""
+    def call(
+        self, x: Tensor, training: bool | None = None, attention_transform: Transform = None
+    ) -> Tensor:
+        """Return the map after one block."""
         x = self.patch_embedding(x, training=training)  # (batch, height, width, attention width)
         _, height, width, channels = x.shape
         tokens = self.attention_norm(x, training=training)
         tokens = ops.reshape(tokens, (-1, height * width, channels))
-        tokens = self.attention(tokens, training=training, return_attention=return_attention)
-        tokens, attention = tokens if return_attention else (tokens, None)
+        tokens = self.attention(tokens, training=training, attention_transform=attention_transform)
         update = ops.reshape(tokens, (-1, height, width, channels))
         x = x + self.attention_path(update, training=training)
 
@@ -369,11 +340,10 @@ class LTB(StridedLayer):
         z = z + self.mhca_path(self.mhca(z, training=training), training=training)
 
         y = ops.concatenate([x, z], axis=-1)  # (batch, height, width, filters)
-        y = y + self.lffn(self.norm(y, training=training), training=training)
-        return (y, attention) if return_attention else y
+        return y + self.lffn(self.norm(y, training=training), training=training)
 
 
-def attention_width(filters, mix_ratio, head_dim):
+def attention_width(filters: int, mix_ratio: float, head_dim: int) -> int:
     """Compute how many of an LTB's channels attention makes: whole heads, at least 0.9 of its part.
 
     Raises:
@@ -390,7 +360,6 @@ def attention_width(filters, mix_ratio, head_dim):
     return width
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class MedViT(ImageModel):
     """MedViT; the defaults are the large one.
 
@@ -426,17 +395,17 @@ class MedViT(ImageModel):
 
     def __init__(
         self,
-        image_size=64,
-        num_labels=14,
-        stem_widths=(64, 32, 64),
-        ecb_widths=(96, 192, 384, 768),
-        ltb_widths=(0, 256, 512, 1024),
-        ecb_counts=(3, 3, 4, 2),
-        rounds=(1, 1, 6, 1),
-        sr_ratios=(8, 4, 2, 1),
-        head_dim=32,
-        mix_ratio=0.75,
-        drop_path=0.2,
+        image_size: int = 64,
+        num_labels: int = 14,
+        stem_widths: Sizes = (64, 32, 64),
+        ecb_widths: Sizes = (96, 192, 384, 768),
+        ltb_widths: Sizes = (0, 256, 512, 1024),
+        ecb_counts: Sizes = (3, 3, 4, 2),
+        rounds: Sizes = (1, 1, 6, 1),
+        sr_ratios: Sizes = (8, 4, 2, 1),
+        head_dim: int = 32,
+        mix_ratio: float = 0.75,
+        drop_path: float = 0.2,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
@@ -447,22 +416,19 @@ class MedViT(ImageModel):
         self.head_dim = require_int("head_dim", head_dim, 1)
         self.mix_ratio, self.drop_path = mix_ratio, drop_path
         self._require_stages()
-        policy = {"dtype": self.dtype_policy}
-
         stem = zip((*self.stem_widths, self.stem_widths[-1]), (2, 1, 1, 2), strict=True)
+        options = {"activation": "relu", "stddev": STDDEV, **self.policy}
         self.stem = [
-            ConvNorm(
-                filters, 3, strides, activation="relu", stddev=STDDEV, name=f"stem_{i}", **policy
-            )
+            ConvNorm(filters, 3, strides, name=f"stem_{i}", **options)
             for i, (filters, strides) in enumerate(stem)
         ]
         plan = self._plan()
         rates = np.linspace(0, drop_path, len(plan)).tolist()
         self.blocks = [
-            block(head_dim=head_dim, drop_path=rate, name=f"block_{i}", **options, **policy)
+            block(head_dim=head_dim, drop_path=rate, name=f"block_{i}", **options, **self.policy)
             for i, ((block, options), rate) in enumerate(zip(plan, rates, strict=True))
         ]
-        self.norm = batch_norm("norm", dtype=self.dtype_policy)
+        self.norm = batch_norm("norm", **self.policy)
         # Logits stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(
             num_labels, kernel_initializer=kernel_initializer(STDDEV), dtype="float32", name="head"
@@ -491,46 +457,39 @@ class MedViT(ImageModel):
                 f"numbers of values {lengths}"
             )
         if len(self.stem_widths) != 3:
-            raise ValueError(
-                f"Invalid stem_widths. Expected: 3 numbers. Received: {self.stem_widths}"
-            )
+            raise invalid_argument("stem_widths", "3 numbers", self.stem_widths)
         for name in ("ecb_widths", "ltb_widths"):
-            for width in getattr(self, name):
-                if width % self.head_dim:
-                    raise ValueError(
-                        f"Invalid {name}. Expected: multiples of head_dim={self.head_dim}. "
-                        f"Received: {width}"
-                    )
-        key_sides = [
-            sr_ratio if ltb else 1
-            for ltb, sr_ratio in zip(self.ltb_widths, self.sr_ratios, strict=True)
-        ]
+            widths = getattr(self, name)
+            if any(width % self.head_dim for width in widths):
+                raise invalid_argument(name, f"multiples of head_dim={self.head_dim}", widths)
+        pairs = zip(self.ltb_widths, self.sr_ratios, strict=True)
+        key_sides = [sr_ratio if ltb else 1 for ltb, sr_ratio in pairs]
         minimum = max((side - 1) * 2 ** (s + 2) + 1 for s, side in enumerate(key_sides))
         self.require_image_size(minimum=minimum, reason="each stage needs the tokens of one key")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Build stem, blocks and head."""
-        shape = (*input_shape[:-1], 3)
-        shape = build_chain([*self.stem, *self.blocks, self.norm], shape)
-        self.head.build((None, shape[-1]))
+        layers = [*self.stem, *self.blocks, self.norm]
+        width = build_chain(layers, (*input_shape[:-1], 3))[-1]
+        self.head.build((None, width))
 
-    def forward(self, images, training, return_intermediates, attention_transform):
+    def forward(self, images, training, return_intermediates, attention_transform) -> dict:
         """Compute the logits."""
         x = ops.repeat(images, 3, axis=-1)  # (batch, image_size, image_size, 3)
         for layer in self.stem:
             x = layer(x, training=training)  # (batch, image_size / 4, image_size / 4, width)
 
-        attention = {}
+        attention = {} if return_intermediates else None
         for block in self.blocks:
-            if return_intermediates and isinstance(block, LTB):
-                x, attention[block.name] = block(x, training=training, return_attention=True)
-            else:
-                x = block(x, training=training)
+            options = {}
+            if isinstance(block, LTB):
+                options["attention_transform"] = recorder(block.name, None, attention)
+            x = block(x, training=training, **options)
 
         features = self.norm(x, training=training)  # (batch, image_size / 32, …, channels)
         logits = self.classify(features, training)
         return {"logits": logits, "attention": attention, "features": features}
 
-    def classify(self, features, training=None):
+    def classify(self, features: Tensor, training: bool | None = None) -> Tensor:
         """Compute the logits from the last feature map."""
         return self.head(ops.mean(features, axis=(1, 2)))  # (batch, num_labels)

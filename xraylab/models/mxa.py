@@ -5,11 +5,16 @@ The content of the box is enlarged to the whole map, and two gates reweight its 
 positions. The paper and its authors' code arrange this differently; both are implemented.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from xraylab.arguments import require_choice, require_int
 from xraylab.layers import Layer
+from xraylab.layers.base import Shape, Tensor
+from xraylab.layers.convolution import convolution
+from xraylab.layers.transformer import recorder
 from xraylab.models.efficientvit import EfficientViT, EfficientViTBlock
 
 MINIMUM_SIDE = 0.2
@@ -19,7 +24,9 @@ INITIAL_SIDE = 0.75
 """Side of a learned box before training."""
 
 
-def bilinear_sampling_matrix(start, stop, size, clamp_to_box=False):
+def bilinear_sampling_matrix(
+    start: Tensor, stop: Tensor, size: int, clamp_to_box: bool = False
+) -> Tensor:
     """Compute linear interpolation weights that resample an interval to a full axis.
 
     Output position ``i`` lies at ``start + (stop - start) * (i + 0.5) / size``. Positions beyond
@@ -43,7 +50,7 @@ def bilinear_sampling_matrix(start, stop, size, clamp_to_box=False):
     return ops.relu(1.0 - ops.abs(at[:, :, None] - pixels))
 
 
-def crop_and_resize(x, boxes, clamp_to_box=False):
+def crop_and_resize(x: Tensor, boxes: Tensor, clamp_to_box: bool = False) -> Tensor:
     """Enlarge the content of a box to the whole map, by bilinear interpolation.
 
     Shapes:
@@ -62,7 +69,6 @@ def crop_and_resize(x, boxes, clamp_to_box=False):
     return ops.matmul(columns[:, None], x)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class RegionProposal(Layer):
     """Four numbers per map: 3x3 convolution, ReLU, 1x1 convolution, mean over the map.
 
@@ -76,55 +82,41 @@ class RegionProposal(Layer):
     References: ``rand2025``, App. D; kernels and widths from its public code.
     """
 
-    def __init__(self, sigmoid=False, **kwargs):
+    def __init__(self, sigmoid: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.sigmoid = sigmoid
 
-    def build(self, input_shape):
+    def create(self, channels: int) -> None:
         """Create the two convolutions."""
-        half = input_shape[-1] // 2
+        half = channels // 2
 
         def pytorch_default():
             return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
-        self.conv = keras.layers.Conv2D(
-            half,
-            3,
-            padding="same",
-            activation="relu",
-            use_bias=False,
-            kernel_initializer=pytorch_default(),
-            dtype=self.dtype_policy,
-            name="conv",
-        )
+        options = {"kernel_initializer": pytorch_default(), "name": "conv", **self.policy}
+        self.conv = convolution(half, 3, padding="same", activation="relu", **options)
+        # Coordinates stay in float32 under mixed precision.
+        options = {"dtype": "float32", "name": "coordinates"}
         if self.sigmoid:  # PyTorch's initializers
-            initializers = {
+            options |= {
+                "activation": "sigmoid",
                 "kernel_initializer": pytorch_default(),
                 "bias_initializer": keras.initializers.RandomUniform(-(half**-0.5), half**-0.5),
             }
         else:  # near zero, so that the initial box is the same for every image
-            initializers = {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.01)}
-        # Coordinates stay in float32 under mixed precision.
-        self.coordinates = keras.layers.Conv2D(
-            4,
-            1,
-            activation="sigmoid" if self.sigmoid else None,
-            dtype="float32",
-            name="coordinates",
-            **initializers,
-        )
-        super().build(input_shape)
+            options["kernel_initializer"] = keras.initializers.RandomNormal(stddev=0.01)
+        self.coordinates = keras.layers.Conv2D(4, 1, **options)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Compute four numbers per image."""
         return ops.mean(self.coordinates(self.conv(x)), axis=(1, 2))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the four numbers."""
         return (input_shape[0], 4)
 
 
-def learnable_box(numbers):
+def learnable_box(numbers: Tensor) -> Tensor:
     """Compute a box from four unbounded numbers: the position of its centre and its two sides.
 
     For any numbers, the box lies in the image and its sides are between :data:`MINIMUM_SIDE` and 1.
@@ -141,7 +133,7 @@ def learnable_box(numbers):
     return ops.concatenate([lower, lower + sides], axis=1)
 
 
-def round_box_to_grid(boxes, height, width):
+def round_box_to_grid(boxes: Tensor, height: int, width: int) -> Tensor:
     """Round boxes down to whole pixels of a map; an empty box becomes the whole map.
 
     Rounding has no gradient.
@@ -157,7 +149,6 @@ def round_box_to_grid(boxes, height, width):
     return ops.where(empty, whole, pixels / sides)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class ChannelGate(Layer):
     """Compute channel weights by a two-layer perceptron of the channels' means (and maxima).
 
@@ -171,32 +162,29 @@ class ChannelGate(Layer):
     References: Woo et al. 2018 (``woo2018``), Eq. 2; ``rand2025``, App. E.1.
     """
 
-    def __init__(self, reduction=16, use_max=True, **kwargs):
+    def __init__(self, reduction: int = 16, use_max: bool = True, **kwargs):
         super().__init__(**kwargs)
         self.reduction, self.use_max = reduction, use_max
 
-    def build(self, input_shape):
+    def create(self, channels: int) -> None:
         """Create the perceptron, which has no biases."""
-        channels = input_shape[-1]
         width = max(1, channels // self.reduction)
-        options = {"use_bias": False, "dtype": self.dtype_policy}
+        options = {"use_bias": False, **self.policy}
         self.reduce = keras.layers.Dense(width, activation="relu", name="reduce", **options)
         self.expand = keras.layers.Dense(channels, name="expand", **options)
-        super().build(input_shape)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Compute the weight of every channel."""
         scores = self.expand(self.reduce(ops.mean(x, axis=(1, 2))))
         if self.use_max:
             scores = scores + self.expand(self.reduce(ops.max(x, axis=(1, 2))))
         return ops.sigmoid(scores)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the gate."""
         return (input_shape[0], input_shape[-1])
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class SpatialGate(Layer):
     """Compute position weights by a 7x7 convolution of the maximum and mean over channels.
 
@@ -206,24 +194,22 @@ class SpatialGate(Layer):
     References: Woo et al. 2018 (``woo2018``), Eq. 3; ``rand2025``, App. E.2.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the convolution, which has no bias."""
-        self.convolution = keras.layers.Conv2D(
-            1, 7, padding="same", use_bias=False, dtype=self.dtype_policy, name="convolution"
-        )
+        options = {"use_bias": False, "name": "convolution", **self.policy}
+        self.convolution = keras.layers.Conv2D(1, 7, padding="same", **options)
         self.convolution.build((*input_shape[:-1], 2))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Compute the weight of every position."""
         pooled = ops.stack([ops.max(x, axis=-1), ops.mean(x, axis=-1)], axis=-1)
         return ops.sigmoid(self.convolution(pooled)[..., 0])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the gate."""
         return input_shape[:-1]
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class MXA(Layer):
     """Medical X-ray attention: a box, its content enlarged, and two gates.
 
@@ -242,21 +228,21 @@ class MXA(Layer):
     References: ``rand2025``, App. D and E, and its public code.
     """
 
-    def __init__(self, arrangement="paper", reduction=16, **kwargs):
+    def __init__(self, arrangement: str = "paper", reduction: int = 16, **kwargs):
         super().__init__(**kwargs)
         self.arrangement = require_choice("arrangement", arrangement, ("paper", "authors"))
         self.reduction = require_int("reduction", reduction, 1)
-        paper, policy = arrangement == "paper", {"dtype": self.dtype_policy}
+        paper, policy = arrangement == "paper", self.policy
         self.region_proposal = RegionProposal(not paper, name="region_proposal", **policy)
         self.channel_gate = ChannelGate(reduction, use_max=paper, name="channel_gate", **policy)
         self.spatial_gate = SpatialGate(name="spatial_gate", **policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Build the region proposal and the gates."""
         for layer in (self.region_proposal, self.channel_gate, self.spatial_gate):
             layer.build(input_shape)
 
-    def call(self, x, return_intermediates=False):
+    def call(self, x: Tensor, return_intermediates: bool = False) -> Any:
         """Compute the gated crop."""
         _, height, width, _ = x.shape
         paper = self.arrangement == "paper"
@@ -267,16 +253,10 @@ class MXA(Layer):
         x = x * channel_gates[:, None, None, :]
         spatial_gates = self.spatial_gate(x)
         x = x * spatial_gates[..., None]
-        if not return_intermediates:
-            return x
-        return x, {
-            "boxes": boxes,
-            "channel_gates": channel_gates,
-            "spatial_gates": spatial_gates,
-        }
+        gates = {"channel_gates": channel_gates, "spatial_gates": spatial_gates}
+        return (x, {"boxes": boxes, **gates}) if return_intermediates else x
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class MXABlock(EfficientViTBlock):
     """A block of EfficientViT with MXA beside its window attention.
 
@@ -295,34 +275,31 @@ class MXABlock(EfficientViTBlock):
     References: ``rand2025``, Sect. 2.2, and its public code.
     """
 
-    def __init__(self, attention_options, mxa_options, **kwargs):
+    def __init__(self, attention_options: dict, mxa_options: dict, **kwargs):
         super().__init__(attention_options, **kwargs)
         self.mxa_options = dict(mxa_options)
-        self.mxa = MXA(name="mxa", dtype=self.dtype_policy, **mxa_options)
+        self.mxa = MXA(name="mxa", **mxa_options, **self.policy)
 
-    def call(self, x, return_intermediates=False):
+    def call(self, x: Tensor, return_intermediates: bool = False) -> Any:
         """Return the map after one block."""
         if self.mxa.arrangement == "paper":
             return super().call(x, return_intermediates)
-        if not return_intermediates:
-            return super().call(2.0 * x + self.attention(x) + self.mxa(x))
-        update, before = self.attention(x, return_attention=True)
+        maps = {}
+        record = recorder("attention_before", None, maps) if return_intermediates else None
+        update = self.attention(x, record=record)
         crop, of_mxa = self.mxa(x, return_intermediates=True)
         x, of_block = super().call(2.0 * x + update + crop, True)
-        return x, {**of_block, **of_mxa, "attention_before": before}
+        return (x, {**of_block, **of_mxa, **maps}) if return_intermediates else x
 
-    def mix(self, x, return_intermediates):
+    def mix(self, x: Tensor, return_intermediates: bool) -> tuple[Tensor, dict]:
         """Mix positions by attention, and in the paper's arrangement add the MXA."""
         mixed, intermediates = super().mix(x, return_intermediates)
         if self.mxa.arrangement == "authors":
             return mixed, intermediates
-        if not return_intermediates:
-            return mixed + self.mxa(x), {}
         crop, of_mxa = self.mxa(x, return_intermediates=True)
         return mixed + crop, {**intermediates, **of_mxa}
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class EfficientViTMXA(EfficientViT):
     """EfficientViT with MXA in each of its blocks.
 
@@ -344,11 +321,18 @@ class EfficientViTMXA(EfficientViT):
     References: ``rand2025``, Sect. 2.2, App. D, E and O.
     """
 
-    def __init__(self, image_size=224, num_labels=14, arrangement="paper", reduction=16, **kwargs):
+    def __init__(
+        self,
+        image_size: int = 224,
+        num_labels: int = 14,
+        arrangement: str = "paper",
+        reduction: int = 16,
+        **kwargs,
+    ):
         self.mxa_options = {"arrangement": arrangement, "reduction": reduction}
         super().__init__(image_size, num_labels, **kwargs)
         self.arrangement, self.reduction = arrangement, reduction
 
-    def make_block(self, attention, name):
+    def make_block(self, attention: dict, name: str) -> EfficientViTBlock:
         """Create a block with MXA."""
-        return MXABlock(attention, self.mxa_options, name=name, dtype=self.dtype_policy)
+        return MXABlock(attention, self.mxa_options, name=name, **self.policy)

@@ -1,12 +1,16 @@
 """Logits of a model for all images of a split or an array, in batches."""
 
+from typing import Any
+
 import numpy as np
 
 from xraylab.backend import is_out_of_memory
 from xraylab.data import Split
 
 
-def predict_logits(model, images_or_split, batch_size=128):
+def predict_logits(
+    model: Any, images_or_split: Split | np.ndarray, batch_size: int = 128
+) -> np.ndarray:
     """Compute a model's logits for every image, in order.
 
     Shapes:

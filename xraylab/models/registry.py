@@ -9,6 +9,8 @@ import importlib
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 from xraylab.arguments import require_int
 from xraylab.suggest import did_you_mean
@@ -37,13 +39,13 @@ class ModelSpec:
     source_sizes: list[int]
     options: dict
 
-    def architecture(self):
+    def architecture(self) -> Any:
         """Import and return the class of the model."""
         module, class_name = self.builder.split(":")
         return getattr(importlib.import_module(f"xraylab.models.{module}"), class_name)
 
 
-def _read_specs():
+def _read_specs() -> dict[str, ModelSpec]:
     """Read the specifications of ``specs.toml``."""
     specs = {}
     text = resources.files("xraylab.models").joinpath("specs.toml").read_text(encoding="utf-8")
@@ -56,7 +58,7 @@ def _read_specs():
     return specs
 
 
-def _with_tuples(value):
+def _with_tuples(value: Any) -> Any:
     """Turn the lists of TOML into tuples, which no caller can change."""
     if isinstance(value, dict):
         return {name: _with_tuples(each) for name, each in value.items()}
@@ -67,12 +69,12 @@ SPECS = _read_specs()
 """The specifications by name, family after family in the order of the book."""
 
 
-def list_models(pattern="*"):
+def list_models(pattern: str = "*") -> list[str]:
     """Return the sorted names of the models that match a shell pattern."""
     return sorted(fnmatch.filter(SPECS, pattern))
 
 
-def spec(name):
+def spec(name: str) -> ModelSpec:
     """Return the :class:`ModelSpec` of a model.
 
     Raises:
@@ -84,7 +86,14 @@ def spec(name):
     return SPECS[name]
 
 
-def build(name, image_size=64, num_labels=14, weights=None, classifier_activation=None, **options):
+def build(
+    name: str,
+    image_size: int = 64,
+    num_labels: int = 14,
+    weights: str | Path | None = None,
+    classifier_activation: str | None = None,
+    **options: Any,
+) -> Any:
     """Build a model.
 
     Args:
@@ -93,8 +102,8 @@ def build(name, image_size=64, num_labels=14, weights=None, classifier_activatio
         num_labels: number of labels, at least 1.
         weights: None for initial weights, ``"pretrained"`` for weights shipped with the package,
             the path of a ``.weights.h5`` or ``.keras`` file, or the folder of a run. If they were
-            trained on another number of labels, the head keeps its initial weights, and a warning
-            says so.
+            trained on another number of labels, the head keeps its initial weights, with a
+            warning.
         classifier_activation: None for logits or ``"sigmoid"`` for probabilities.
         options: other arguments of the class of the model.
 
@@ -129,7 +138,7 @@ def build(name, image_size=64, num_labels=14, weights=None, classifier_activatio
     return model
 
 
-def build_gmml(name="lt_vit_toy", image_size=64, **options):
+def build_gmml(name: str = "lt_vit_toy", image_size: int = 64, **options: Any) -> Any:
     """Build the masked pre-training model of an LT-ViT.
 
     Args:

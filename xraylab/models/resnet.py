@@ -6,10 +6,10 @@ A block computes not its output but a correction of its input: y = ReLU(x + F(x)
 import keras
 
 from xraylab.layers import Layer, batch_norm
+from xraylab.layers.base import Shape, Sizes, Tensor
 from xraylab.models.cnn import KERAS_EPSILON, Chain, CNNClassifier, Stem
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class ResidualBlock(Layer):
     """ReLU(shortcut(x) + F(x)), where F is a bottleneck of 1x1, 3x3 and 1x1 convolutions.
 
@@ -26,48 +26,41 @@ class ResidualBlock(Layer):
     References: He et al. 2016 (``he2016``), Fig. 5 (right) and Sect. 3.3, option B.
     """
 
-    def __init__(self, filters, strides=1, project=False, residual=True, **kwargs):
+    def __init__(
+        self, filters: int, strides: int = 1, project: bool = False, residual: bool = True, **kwargs
+    ):
         super().__init__(**kwargs)
         self.filters, self.strides = filters, strides
         self.project, self.residual = project, residual
-        policy = {"dtype": self.dtype_policy}
 
-        def conv(channels, size, name, step=1):
+        def conv_norm(number, channels, size, step=1):
             # The biases have no effect before a normalisation; but the source's networks have
             # them, and count them.
-            return keras.layers.Conv2D(
-                channels, size, strides=step, padding="same", name=name, **policy
-            )
+            options = {"padding": "same", "name": f"{number}_conv", **self.policy}
+            convolution = keras.layers.Conv2D(channels, size, strides=step, **options)
+            return [convolution, batch_norm(f"{number}_bn", KERAS_EPSILON, **self.policy)]
 
-        self.branch = Chain(
-            [
-                conv(filters, 1, "1_conv", strides),
-                batch_norm("1_bn", KERAS_EPSILON, **policy),
-                keras.layers.ReLU(**policy),
-                conv(filters, 3, "2_conv"),
-                batch_norm("2_bn", KERAS_EPSILON, **policy),
-                keras.layers.ReLU(**policy),
-                conv(4 * filters, 1, "3_conv"),
-                batch_norm("3_bn", KERAS_EPSILON, **policy),
-            ],
-            name="branch",
-            **policy,
-        )
+        branch = [
+            *conv_norm(1, filters, 1, strides),
+            keras.layers.ReLU(**self.policy),
+            *conv_norm(2, filters, 3),
+            keras.layers.ReLU(**self.policy),
+            *conv_norm(3, 4 * filters, 1),
+        ]
+        self.branch = Chain(branch, name="branch", **self.policy)
         self.shortcut = None
         if project and residual:
-            norm = batch_norm("0_bn", KERAS_EPSILON, **policy)
-            self.shortcut = Chain(
-                [conv(4 * filters, 1, "0_conv", strides), norm], name="shortcut", **policy
-            )
-        self.relu = keras.layers.ReLU(name="relu", **policy)
+            shortcut = conv_norm(0, 4 * filters, 1, strides)
+            self.shortcut = Chain(shortcut, name="shortcut", **self.policy)
+        self.relu = keras.layers.ReLU(name="relu", **self.policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Build the branch, and the shortcut if it has weights."""
         self.branch.build(input_shape)
         if self.shortcut:
             self.shortcut.build(input_shape)
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Add the branch to the shortcut and rectify."""
         update = self.branch(x, training=training)  # (batch, height, width, 4 * filters)
         if not self.residual:
@@ -76,12 +69,11 @@ class ResidualBlock(Layer):
             x = self.shortcut(x, training=training)
         return self.relu(x + update)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output."""
         return self.branch.compute_output_shape(input_shape)
 
 
-@keras.saving.register_keras_serializable("xraylab")
 class ResNet(CNNClassifier):
     """Residual network of bottleneck blocks; by default ResNet50.
 
@@ -110,12 +102,12 @@ class ResNet(CNNClassifier):
 
     def __init__(
         self,
-        image_size=64,
-        num_labels=14,
-        depths=(3, 4, 6, 3),
-        widths=(64, 128, 256, 512),
-        stem_width=64,
-        residual=True,
+        image_size: int = 64,
+        num_labels: int = 14,
+        depths: Sizes = (3, 4, 6, 3),
+        widths: Sizes = (64, 128, 256, 512),
+        stem_width: int = 64,
+        residual: bool = True,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
@@ -126,16 +118,9 @@ class ResNet(CNNClassifier):
             )
         self.depths, self.widths = tuple(depths), tuple(widths)
         self.stem_width, self.residual = stem_width, residual
-        policy = {"dtype": self.dtype_policy}
-        self.trunk.append(Stem(stem_width, use_bias=True, name="conv1", **policy))
+        self.trunk.append(Stem(stem_width, use_bias=True, name="conv1", **self.policy))
         for stage, (depth, width) in enumerate(zip(depths, widths, strict=True), start=2):
             for i in range(depth):
-                block = ResidualBlock(
-                    width,
-                    strides=2 if i == 0 and stage > 2 else 1,
-                    project=i == 0,
-                    residual=residual,
-                    name=f"conv{stage}_block{i + 1}",
-                    **policy,
-                )
-                self.trunk.append(block)
+                strides = 2 if i == 0 and stage > 2 else 1
+                options = {"name": f"conv{stage}_block{i + 1}", **self.policy}
+                self.trunk.append(ResidualBlock(width, strides, i == 0, residual, **options))

@@ -10,13 +10,12 @@ from keras import ops
 
 from xraylab.arguments import require_int
 from xraylab.layers import ClassToken, LearnedPositions, TransformerBlock, patchify, unpatchify
-from xraylab.layers.base import build_chain
-from xraylab.layers.transformer import run_blocks
-from xraylab.models.base import ImageModel, ReconstructionMixin, require_heads
+from xraylab.layers.base import Shape, Tensor, build_chain
+from xraylab.layers.transformer import layer_norm, run_blocks
+from xraylab.models.base import ImageModel
 
 
-@keras.saving.register_keras_serializable("xraylab")
-class RRViT(ReconstructionMixin, ImageModel):
+class RRViT(ImageModel):
     """Reconstruction-regularised vision transformer.
 
     Shapes:
@@ -42,69 +41,99 @@ class RRViT(ReconstructionMixin, ImageModel):
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
 
+    Attributes:
+        mlp_ratio: width of the blocks' MLPs in units of ``embed_dim``; None where there are none.
+        final_norm: whether the tokens are normalised after the last block.
+        position_stddev: standard deviation of the initial position embedding, that of the embedded
+            patches of an image, which is 0.2 to 0.6.
+
     References: ``pham2026``, slides "RR-ViT".
     """
 
     transforms_attention = True
+    mlp_ratio: float | None = None
+    final_norm = False
+    position_stddev = 0.3
 
     def __init__(
         self,
-        image_size=64,
-        num_labels=14,
-        patch_size=8,
-        embed_dim=128,
-        depth=4,
-        num_heads=4,
-        dropout=0.1,
-        reconstruction_weight=1.0,
+        image_size: int = 64,
+        num_labels: int = 14,
+        patch_size: int = 8,
+        embed_dim: int = 128,
+        depth: int = 4,
+        num_heads: int = 4,
+        dropout: float = 0.1,
+        reconstruction_weight: float = 1.0,
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
         self.patch_size = require_int("patch_size", patch_size, 1)
         self.depth = require_int("depth", depth, 0)
-        require_heads(embed_dim, num_heads)
         self.require_image_size(patch_size, reason="whole patches")
-        self.embed_dim, self.num_heads = embed_dim, num_heads
+        self.embed_dim = require_int("embed_dim", embed_dim, 1)
+        self.num_heads = num_heads
         self.dropout, self.reconstruction_weight = dropout, reconstruction_weight
-        policy = {"dtype": self.dtype_policy}
+        self.side = self.image_size // self.patch_size
+        policy = self.policy
 
-        self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
+        self.create_embedding()
         self.class_token = ClassToken(name="class_token", **policy)
-        # As large as the embedded patches of an image, whose standard deviation is 0.2 to 0.6.
-        self.positions = LearnedPositions(stddev=0.3, name="positions", **policy)
+        self.positions = LearnedPositions(self.position_stddev, name="positions", **policy)
         self.blocks = [
-            TransformerBlock(num_heads, None, name=f"block_{i}", **policy) for i in range(depth)
+            TransformerBlock(num_heads, self.mlp_ratio, name=f"block_{i}", **policy)
+            for i in range(depth)
         ]
+        if self.final_norm:
+            self.norm = layer_norm("norm", **policy)
         self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout", **policy)
         # Outputs stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
-        self.decoder = keras.layers.Dense(patch_size**2, dtype="float32", name="decoder")
+        self.decoder = keras.layers.Dense(self.patch_size**2, dtype="float32", name="decoder")
 
-    def build(self, input_shape):
+    def create_embedding(self) -> None:
+        """Create the layer that computes the tokens."""
+        self.patch_embedding = keras.layers.Dense(
+            self.embed_dim, name="patch_embedding", **self.policy
+        )
+
+    def build_embedding(self, input_shape: Shape) -> None:
+        """Create the weights of that layer."""
+        self.patch_embedding.build((None, self.side**2, self.patch_size**2))
+
+    def embed(self, images: Tensor, training: bool | None) -> tuple[Tensor, dict]:
+        """Compute the tokens (batch, num_patches, embed_dim), and the dict of intermediates."""
+        patches = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
+        return self.patch_embedding(patches), {}
+
+    def build(self, input_shape: Shape) -> None:
         """Create the weights; they depend on ``image_size``, not on the batch."""
-        num_patches = (self.image_size // self.patch_size) ** 2
-        encoder = [self.patch_embedding, self.class_token, self.positions, *self.blocks]
-        build_chain(encoder, (None, num_patches, self.patch_size**2))
+        self.build_embedding(input_shape)
+        tokens = (None, self.side**2, self.embed_dim)
+        last = [self.norm] if self.final_norm else []
+        build_chain([self.class_token, self.positions, *self.blocks, *last], tokens)
         build_chain([self.head_dropout, self.head], (None, self.embed_dim))
-        self.decoder.build((None, num_patches, self.embed_dim))
+        self.decoder.build(tokens)
 
-    def forward(self, images, training, return_intermediates, attention_transform):
+    def forward(self, images, training, return_intermediates, attention_transform) -> dict:
         """Compute the logits and the reconstruction."""
-        x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
-        x = self.patch_embedding(x)  # (batch, num_patches, embed_dim)
-        x = self.class_token(x)  # (batch, 1 + num_patches, embed_dim)
-        x = self.positions(x)
+        x, intermediates = self.embed(images, training)  # (batch, num_patches, embed_dim)
+        x = self.positions(self.class_token(x))  # (batch, 1 + num_patches, embed_dim)
         x, attention = run_blocks(self.blocks, x, return_intermediates, attention_transform)
+        x = self.norm(x) if self.final_norm else x
 
         logits = self.head(self.head_dropout(x[:, 0], training=training))  # (batch, num_labels)
         patches = self.decoder(x[:, 1:])  # (batch, num_patches, patch_size²)
         reconstruction = unpatchify(patches, self.patch_size, self.image_size, self.image_size)
-        self.add_reconstruction_loss(images, reconstruction)
-        side = self.image_size // self.patch_size
+        if self.reconstruction_weight:
+            errors = reconstruction - ops.cast(images, reconstruction.dtype)
+            self.add_loss(self.reconstruction_weight * ops.mean(ops.square(errors)))
+        side = self.side
         return {
             "logits": logits,
             "reconstruction": reconstruction,
             "attention": attention,
             "tokens": x,
             "features": ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim)),
+            **intermediates,
         }

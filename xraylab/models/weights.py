@@ -4,8 +4,10 @@ import contextlib
 import json
 import warnings
 import zipfile
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 ARCHITECTURE = "architecture"
 """Name under which weight files store the arguments of their model, as JSON in bytes."""
@@ -13,7 +15,7 @@ ARCHITECTURE = "architecture"
 SUFFIX = ".weights.h5"
 
 
-def load_checked(model, path, load, **kwargs):
+def load_checked(model: Any, path: str | Path, load: Callable, **kwargs: Any) -> None:
     """Load a weight file with ``load``, or leave the model as it was.
 
     Args:
@@ -41,7 +43,7 @@ def load_checked(model, path, load, **kwargs):
         ) from error
 
 
-def differences(received, expected):
+def differences(received: dict, expected: dict) -> str:
     """Describe the arguments in which two models differ, or return an empty string."""
     return "; ".join(
         f"{name} is {received.get(name)!r}, not {expected.get(name)!r}"
@@ -50,7 +52,7 @@ def differences(received, expected):
     )
 
 
-def load_for_model(model, weights):
+def load_for_model(model: Any, weights: str | Path) -> None:
     """Load weights into a model; if the number of labels differs, all but the head.
 
     Args:
@@ -78,7 +80,7 @@ def load_for_model(model, weights):
     )
 
 
-def load_under_new_head(model, path):
+def load_under_new_head(model: Any, path: str | Path) -> list[str]:
     """Load all weights of a file except those that belong to the labels.
 
     Args:
@@ -110,7 +112,7 @@ def load_under_new_head(model, path):
     return replaced
 
 
-def shipped_weights():
+def shipped_weights() -> dict[tuple[str, ...], Path]:
     """Return the paths of the weights shipped with the package by (model name, image size)."""
     folder = Path(str(resources.files("xraylab.models") / "pretrained"))
     files = folder.glob(f"*{SUFFIX}") if folder.is_dir() else ()
@@ -131,7 +133,7 @@ def _pretrained_path(model):
     return shipped[key]
 
 
-def require_file(path):
+def require_file(path: str | Path) -> Path:
     """Return a path, or raise a FileNotFoundError if there is no such file."""
     path = Path(path)
     if not path.exists():
@@ -142,7 +144,7 @@ def require_file(path):
     return path
 
 
-def count_arrays(path):
+def count_arrays(path: Path) -> int:
     """Count the arrays in a weight file, those of an optimizer excluded.
 
     Args:
@@ -160,7 +162,7 @@ def count_arrays(path):
     return len(arrays)
 
 
-def recorded_architecture(path):
+def recorded_architecture(path: str | Path) -> dict:
     """Return the class name and the arguments that a weight file records of its model.
 
     Args:

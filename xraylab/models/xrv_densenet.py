@@ -5,14 +5,13 @@ trained from scratch. Its weights are public; they are read from a file, never d
 (:mod:`xraylab.models.convert.torchxrayvision`).
 """
 
-import keras
+from typing import Any
+
 import numpy as np
-from keras import ops
 from scipy.special import expit
 
-from xraylab.layers.base import build_chain
-from xraylab.models.base import ImageModel
-from xraylab.models.cnn import run_trunk
+from xraylab.layers.base import Tensor
+from xraylab.models.cnn import CNNClassifier
 from xraylab.models.densenet import densenet_trunk
 
 OUTPUTS = (
@@ -38,8 +37,7 @@ OUTPUTS = (
 """The labels of the 18 outputs; which of them were trained depends on the weights."""
 
 
-@keras.saving.register_keras_serializable("xraylab")
-class XRVDenseNet121(ImageModel):
+class XRVDenseNet121(CNNClassifier):
     """DenseNet-121 on one channel with grey levels in [-1024, 1024], 6,966,034 parameters.
 
     Shapes:
@@ -59,30 +57,20 @@ class XRVDenseNet121(ImageModel):
     References: ``cohen2022``; network ``huang2017``.
     """
 
-    def __init__(self, image_size=224, num_labels=18, **kwargs):
-        super().__init__(image_size, num_labels, **kwargs)
-        self.require_image_size(minimum=32, reason="it is halved five times")
+    not_arguments = ("hidden_dim", "pixels")
+    channels = 1
+
+    def __init__(self, image_size: int = 224, num_labels: int = 18, **kwargs):
+        super().__init__(image_size, num_labels, hidden_dim=None, **kwargs)
         # PyTorch's ε; keras.applications has 1.001e-5.
-        self.trunk = densenet_trunk((6, 12, 24, 16), 32, 64, epsilon=1e-5, dtype=self.dtype_policy)
-        self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
+        self.trunk += densenet_trunk((6, 12, 24, 16), 32, 64, epsilon=1e-5, **self.policy)
 
-    def build(self, input_shape=None):
-        """Build the trunk, then the head."""
-        shape = build_chain(self.trunk, (None, self.image_size, self.image_size, 1))
-        self.head.build((None, shape[-1]))
-
-    def forward(self, images, training, return_intermediates, attention_transform):
-        """Compute the logits."""
-        maps = run_trunk(self.trunk, (2 * images - 1) * 1024, training)
-        features = list(maps.values())[-1]
-        return {"logits": self.classify(features, training), "maps": maps, "features": features}
-
-    def classify(self, features, training=None):
-        """Compute the logits from the last feature map."""
-        return self.head(ops.mean(features, axis=(1, 2)))  # (batch, num_labels)
+    def prepare(self, images: Tensor) -> Tensor:
+        """Scale grey levels as the training of the public weights did."""
+        return (2 * images - 1) * 1024
 
 
-def probabilities(logits, thresholds=None):
+def probabilities(logits: Any, thresholds: Any = None) -> np.ndarray:
     """Compute the outputs of TorchXRayVision's model: the sigmoid, rescaled per threshold to 1/2.
 
     Below its threshold t, a probability q becomes q / 2t; above it, 1 - (1 - q) / 2(1 - t).

@@ -4,9 +4,13 @@ Nothing is downloaded. The files are the "no-top" ones that ``keras.applications
 ``resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5``, or those written by its ``save_weights``.
 """
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 
+from xraylab.models.cnn import CNNClassifier
 from xraylab.models.convert.state_dict import require_model
 from xraylab.models.densenet import DenseNet
 from xraylab.models.efficientnet import EfficientNet
@@ -19,29 +23,26 @@ NETWORKS = {ResNet: "ResNet50", DenseNet: "DenseNet121", EfficientNet: "Efficien
 UNNAMED = {"branch", "shortcut", "spatial", "narrow", "last"}
 """Parts of our blocks that have no name in ``keras.applications``."""
 
-IMAGENET_DEVIATION = np.float32([0.229, 0.224, 0.225])
+IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
-def load_imagenet(model, source, head=False):
+def load_imagenet(model: CNNClassifier, source: str | Path) -> CNNClassifier:
     """Load ImageNet weights into the trunk of a model; its head is unchanged.
 
     Args:
         model: ``resnet50``, ``densenet121`` or ``efficientnet_b0`` of
             :func:`xraylab.models.build`, built with ``pixels="imagenet"``.
         source: path of the no-top weight file of the same network of ``keras.applications``.
-        head: only False, because these files have no head; the other converters can load one.
 
     Returns:
         The model.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the model is none of these, the file holds another network's weights, or a
-            head is requested; the model is unchanged.
+        ValueError: if the model is none of these, or the file holds another network's weights; the
+            model is unchanged.
     """
     require_model(model, tuple(NETWORKS))
-    if head:
-        raise ValueError("ImageNet's no-top files hold no head. Pass head=False")
     path = require_file(source)
     network = next(name for cls, name in NETWORKS.items() if isinstance(model, cls))
     if model.pixels != "imagenet":
@@ -68,7 +69,7 @@ def load_imagenet(model, source, head=False):
     return model
 
 
-def copy_trunk(reference, model):
+def copy_trunk(reference: Any, model: CNNClassifier) -> None:
     """Copy the weights of a network of ``keras.applications`` into the trunk of a model.
 
     Raises:

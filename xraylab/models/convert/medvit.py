@@ -1,10 +1,12 @@
 """Public PyTorch weights of MedViT (first version)."""
 
-from xraylab.models.convert.state_dict import StateDict, require_labels, require_model
+from typing import Any
+
+from xraylab.models.convert.state_dict import Source, StateDict, require_labels, require_model
 from xraylab.models.medvit import ECB, MedViT
 
 
-def load_medvit(model, source, head=True):
+def load_medvit(model: MedViT, source: Source, head: bool = True) -> MedViT:
     """Load a state dict of the public code into a MedViT; all of it, or nothing.
 
     Args:
@@ -35,7 +37,7 @@ def load_medvit(model, source, head=True):
     return model
 
 
-def ecb(state, prefix, block):
+def ecb(state: StateDict, prefix: str, block: Any) -> None:
     """Assign an ECB."""
     patch_embedding(state, f"{prefix}.patch_embed", block.patch_embedding)
     mhca(state, f"{prefix}.mhca", block.mhca)
@@ -43,7 +45,7 @@ def ecb(state, prefix, block):
     lffn(state, f"{prefix}.conv.conv", block.lffn)
 
 
-def ltb(state, prefix, block):
+def ltb(state: StateDict, prefix: str, block: Any) -> None:
     """Assign an LTB."""
     patch_embedding(state, f"{prefix}.patch_embed", block.patch_embedding)
     state.norm(f"{prefix}.norm1", block.attention_norm)
@@ -54,20 +56,20 @@ def ltb(state, prefix, block):
     lffn(state, f"{prefix}.conv.conv", block.lffn)
 
 
-def patch_embedding(state, prefix, layer):
+def patch_embedding(state: StateDict, prefix: str, layer: Any) -> None:
     """Assign a patch embedding, which has weights only if it changes the shape."""
     if layer.projection is not None:
         state.conv_norm(f"{prefix}.conv", f"{prefix}.norm", layer.projection)
 
 
-def mhca(state, prefix, layer):
+def mhca(state: StateDict, prefix: str, layer: Any) -> None:
     """Assign an MHCA."""
     state.convolution(f"{prefix}.group_conv3x3", layer.mix)
     state.norm(f"{prefix}.norm", layer.norm)
     state.convolution(f"{prefix}.projection", layer.projection)
 
 
-def emhsa(state, prefix, layer):
+def emhsa(state: StateDict, prefix: str, layer: Any) -> None:
     """Assign an E-MHSA."""
     for name in ("query", "key", "value", "projection"):
         theirs = "proj" if name == "projection" else name[0]
@@ -76,7 +78,7 @@ def emhsa(state, prefix, layer):
         state.norm(f"{prefix}.norm", layer.norm)
 
 
-def lffn(state, prefix, layer):
+def lffn(state: StateDict, prefix: str, layer: Any) -> None:
     """Assign an LFFN; 2 and 5 are activations, which have no weights."""
     state.conv_norm(f"{prefix}.0", f"{prefix}.1", layer.widen)
     state.conv_norm(f"{prefix}.3", f"{prefix}.4", layer.depthwise)

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+Source = Mapping | str | Path
+"""A state dict, or the path of a file of it."""
 
-def require_model(model, cls):
+
+def require_model(model: Any, cls: type | tuple[type, ...]) -> None:
     """Raise a ValueError unless a model is of a class, or of one of a tuple of classes."""
     if not isinstance(model, cls):
         classes = cls if isinstance(cls, tuple) else (cls,)
@@ -17,7 +21,7 @@ def require_model(model, cls):
         )
 
 
-def require_labels(model, count):
+def require_labels(model: Any, count: int) -> None:
     """Raise a ValueError if the head of a file has another number of labels than the model."""
     if count != model.num_labels:
         raise ValueError(
@@ -41,12 +45,12 @@ class StateDict:
         ImportError: for a ``.safetensors`` file, where safetensors is not installed.
     """
 
-    def __init__(self, source):
+    def __init__(self, source: Source):
         self.arrays = {name: np.asarray(value) for name, value in _read(source).items()}
         self.unused = {name for name in self.arrays if not name.endswith("num_batches_tracked")}
         self.assignments = []
 
-    def take(self, name):
+    def take(self, name: str) -> np.ndarray:
         """Return the array of that name and mark it as used."""
         if name not in self.arrays:
             similar = sorted(n for n in self.arrays if n.startswith(name.split(".")[0]))[:3]
@@ -55,7 +59,7 @@ class StateDict:
         self.unused.discard(name)
         return self.arrays[name]
 
-    def put(self, variable, array, name):
+    def put(self, variable: Any, array: np.ndarray, name: str) -> None:
         """Schedule the assignment of an array to a variable of the same shape."""
         if tuple(variable.shape) != array.shape:
             raise ValueError(
@@ -64,11 +68,11 @@ class StateDict:
             )
         self.assignments.append((variable, array))
 
-    def copy(self, name, variable):
+    def copy(self, name: str, variable: Any) -> None:
         """Assign an array that has the same layout in PyTorch."""
         self.put(variable, self.take(name), name)
 
-    def linear(self, prefix, dense):
+    def linear(self, prefix: str, dense: Any) -> None:
         """Assign a linear layer: (out, in) → (in, out). A 1x1 convolution becomes one, too."""
         weight = self.take(f"{prefix}.weight")
         if weight.shape[2:] == (1, 1):
@@ -77,7 +81,7 @@ class StateDict:
         if dense.use_bias:
             self.copy(f"{prefix}.bias", dense.bias)
 
-    def convolution(self, prefix, convolution):
+    def convolution(self, prefix: str, convolution: Any) -> None:
         """Assign a convolution: (out, in, h, w) → (h, w, in, out); depthwise → (h, w, out, 1)."""
         kernel = self.take(f"{prefix}.weight").transpose(2, 3, 1, 0)
         if type(convolution).__name__ == "DepthwiseConv2D":
@@ -86,7 +90,7 @@ class StateDict:
         if convolution.use_bias:
             self.copy(f"{prefix}.bias", convolution.bias)
 
-    def norm(self, prefix, norm):
+    def norm(self, prefix: str, norm: Any) -> None:
         """Assign a batch or layer normalisation."""
         self.copy(f"{prefix}.weight", norm.gamma)
         self.copy(f"{prefix}.bias", norm.beta)
@@ -94,12 +98,12 @@ class StateDict:
             self.copy(f"{prefix}.running_mean", norm.moving_mean)
             self.copy(f"{prefix}.running_var", norm.moving_variance)
 
-    def conv_norm(self, convolution_prefix, norm_prefix, layer):
+    def conv_norm(self, convolution_prefix: str, norm_prefix: str, layer: Any) -> None:
         """Assign a :class:`xraylab.layers.ConvNorm`, whose parts are separate in PyTorch."""
         self.convolution(convolution_prefix, layer.convolution)
         self.norm(norm_prefix, layer.norm)
 
-    def assign(self, ignore=()):
+    def assign(self, ignore: tuple[str, ...] = ()) -> None:
         """Assign all arrays.
 
         Args:
@@ -108,7 +112,7 @@ class StateDict:
         Raises:
             ValueError: if other arrays are unused; nothing is assigned then.
         """
-        unused = sorted(n for n in self.unused if not n.startswith(tuple(ignore)))
+        unused = sorted(n for n in self.unused if not n.startswith(ignore))
         if unused:
             raise ValueError(
                 f"The model has no layer for {len(unused)} arrays of the state dict, the first are "

@@ -1,10 +1,10 @@
 """Weights of timm's public EfficientViT-M models, for :class:`EfficientViT`."""
 
-from xraylab.models.convert.state_dict import StateDict, require_labels, require_model
+from xraylab.models.convert.state_dict import Source, StateDict, require_labels, require_model
 from xraylab.models.efficientvit import Downsampling, EfficientViT, EfficientViTBlock
 
 
-def load_timm(model, source, head=True):
+def load_timm(model: EfficientViT, source: Source, head: bool = True) -> EfficientViT:
     """Load the weights of a timm model ``efficientvit_m0`` … ``efficientvit_m5``.
 
     The public weights were trained on colour photographs, standardised per channel (``timm.data``);

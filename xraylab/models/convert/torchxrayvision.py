@@ -1,11 +1,11 @@
 """Public weights of TorchXRayVision's DenseNet-121, for :class:`XRVDenseNet121`."""
 
-from xraylab.models.convert.state_dict import StateDict, require_labels, require_model
+from xraylab.models.convert.state_dict import Source, StateDict, require_labels, require_model
 from xraylab.models.densenet import DenseLayer, Transition
 from xraylab.models.xrv_densenet import XRVDenseNet121
 
 
-def load_xrv(model, source, head=True):
+def load_xrv(model: XRVDenseNet121, source: Source, head: bool = True) -> XRVDenseNet121:
     """Load the public PyTorch weights into an :class:`XRVDenseNet121`.
 
     The files that TorchXRayVision downloads are pickled models, which are not read here, because
