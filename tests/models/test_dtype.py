@@ -1,7 +1,6 @@
-"""The requested precision: by argument, by policy, from a file."""
+"""The precision of a saved model; ``test_all_models.py`` tests that of all models."""
 
 import keras
-import pytest
 
 from xraylab import models
 
@@ -22,14 +21,6 @@ def under_policy(name):
         return models.build(name)
     finally:
         keras.config.set_dtype_policy(former)
-
-
-@pytest.mark.parametrize("name", models.list_models("*_toy"))
-def test_every_layer_computes_in_the_requested_dtype(name):
-    expected = under_policy(name)
-    assert compute_dtypes(models.build(name, dtype=POLICY)) == compute_dtypes(expected)
-    dtypes = {dtype for _, dtype in compute_dtypes(expected)}
-    assert dtypes == {"bfloat16", "float32"}  # logits are float32
 
 
 def test_a_saved_model_keeps_its_dtype(tmp_path):
