@@ -128,13 +128,13 @@ def test_checksums_are_computed_once_and_again_when_the_file_changes(
     assert len(computed) == 3
 
 
-@pytest.mark.parametrize("harm", ["{", "[]", '{"x": 1}'])
-def test_damaged_checksum_notes_are_rebuilt(published, tmp_path, root, harm):
+@pytest.mark.parametrize("damage", ["{", "[]", '{"x": 1}'])
+def test_damaged_checksum_notes_are_rebuilt(published, tmp_path, root, damage):
     path = write_file(tmp_path / "kaggle", published.body)
     find(28)
     notes = root / "arrays" / "md5_sums.json"
     assert str(path) in "".join(json.loads(notes.read_text()))
-    notes.write_text(harm)
+    notes.write_text(damage)
     assert find(28)[0] == path
     assert str(path) in "".join(json.loads(notes.read_text()))
 

@@ -46,7 +46,7 @@ def part_of(target):
 
 
 def left(target):
-    """What lies in the folder, apart from the lock file."""
+    """Return the names of the files in the folder, apart from the lock file."""
     return sorted(file.name for file in target.parent.iterdir() if not file.name.endswith(".lock"))
 
 

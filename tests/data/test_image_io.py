@@ -74,7 +74,7 @@ def test_shrinking_averages_pixels(tmp_path):
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_images_that_are_not_square(tmp_path, turned):
-    """Four columns dark, eight bright, four dark, eight rows high; then the same lying."""
+    """Four columns dark, eight bright, four dark, eight rows high; then the same turned."""
     levels = np.full((8, 16), 40, np.uint8)
     levels[:, 4:12] = 200
     path = saved(tmp_path, Image.fromarray(levels.T if turned else levels))
@@ -114,7 +114,7 @@ def test_files_that_hold_no_image(tmp_path):
         except UnreadableImage as error:
             assert str(error), what
         else:
-            # Only the end mark is gone: the picture itself may have come whole.
+            # Only the end mark is gone: the picture itself may be complete.
             assert what == "no end"
             np.testing.assert_array_equal(image, noise)
     path = saved(tmp_path, Image.fromarray(np.full((4, 4), np.nan, np.float32)), "image.tif")

@@ -237,9 +237,9 @@ NOT_ARCHIVES = {
 
 @pytest.mark.parametrize("case", NOT_ARCHIVES)
 def test_files_that_are_no_archive(npz, load, cache, expect_error, case):
-    spoil, found = NOT_ARCHIVES[case]
+    damage, found = NOT_ARCHIVES[case]
     path = npz()
-    path.write_bytes(spoil(path.read_bytes()))
+    path.write_bytes(damage(path.read_bytes()))
     error = expect_error(load, path, names=path)
     assert "zip archive" in str(error) and found in str(error)
     assert "Fetch the file again" in str(error)
@@ -257,9 +257,9 @@ def test_damage_is_named_however_the_file_is_packed(
         for name in plain.namelist():
             packed.writestr(name, plain.read(name))
         offset = packed.getinfo("train_images.npy").header_offset
-    spoilt = bytearray(path.read_bytes())
-    spoilt[offset + 3000 : offset + 3100] = bytes(100)
-    path.write_bytes(spoilt)
+    damaged = bytearray(path.read_bytes())
+    damaged[offset + 3000 : offset + 3100] = bytes(100)
+    path.write_bytes(damaged)
     error = expect_error(load, path, names=path)
     assert "damaged" in str(error)
     assert "Fetch the file again" in str(error)
@@ -270,9 +270,9 @@ def test_byte_flipped_in_an_array_is_found_while_unpacking(npz, load, cache, exp
     path = npz(save=np.savez)
     with zipfile.ZipFile(path) as archive:
         offset = archive.getinfo("train_images.npy").header_offset
-    spoilt = bytearray(path.read_bytes())
-    spoilt[offset + 5000] ^= 1
-    path.write_bytes(spoilt)
+    damaged = bytearray(path.read_bytes())
+    damaged[offset + 5000] ^= 1
+    path.write_bytes(damaged)
     error = expect_error(load, path, names=path)
     assert "damaged" in str(error) and "CRC" in str(error)
     assert not any("images" in name or "tmp" in name for name in in_cache(cache))
@@ -286,9 +286,9 @@ def test_cuts_and_flipped_bits_are_detected_or_harmless(npz, arrays, load, save)
     random = np.random.default_rng(2)
     variants = [whole[:cut] for cut in random.integers(0, len(whole), 40)]
     for position in random.integers(0, len(whole), 120):
-        spoilt = bytearray(whole)
-        spoilt[position] ^= 1 << random.integers(8)
-        variants.append(bytes(spoilt))
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << random.integers(8)
+        variants.append(bytes(damaged))
     errors = 0
     for number, variant in enumerate(variants):
         path.write_bytes(variant)
@@ -334,15 +334,15 @@ def test_encrypted_member(npz, load, expect_error):
     assert "encrypted" in str(expect_error(load, path, names=path))
 
 
-@pytest.mark.parametrize("harm", ["cut", "other header", "emptied"])
-def test_damaged_unpacked_array_is_rebuilt(npz, arrays, load, cache, harm):
+@pytest.mark.parametrize("damage", ["cut", "other header", "emptied"])
+def test_damaged_unpacked_array_is_rebuilt(npz, arrays, load, cache, damage):
     path = npz()
     load(path)
     (unpacked,) = cache.rglob("train_images.npy")
     content = bytearray(unpacked.read_bytes())
-    if harm == "cut":
+    if damage == "cut":
         del content[-100:]
-    elif harm == "emptied":
+    elif damage == "emptied":
         content.clear()
     else:
         content[20] ^= 1

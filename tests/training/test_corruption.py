@@ -107,36 +107,21 @@ def test_sides_are_at_most_the_block_size():
         assert len(sides) == 13
 
 
-def test_sides_reach_the_block_size_and_the_last_block_is_cut():
-    for seed in range(50):
-        _, mask = corrupt(make_images(1), seed, noise_coverage=(0.001, 0.001), block_size=0.025)
-        assert mask.sum() == 1
-    # Blocks of one pixel scatter, blocks of 12 px hang together: count the edges between.
-    small, large = (corrupt(make_images(), 0, block_size=b)[1][..., 0] for b in (0.025, 0.3))
-    edges = [(np.diff(masks, axis=1) != 0).mean() for masks in (small, large)]
-    assert edges[1] < edges[0] / 3
-    _, mask = corrupt(make_images(1), 0, noise_coverage=(1.0, 1.0))
-    assert mask.all()
-
-
 def test_the_same_arguments_give_the_same_bytes():
     images = make_images()
     before = images.copy()
-    first, same, other_seed, other_step = (
-        corrupt(images, *key) for key in ((3, 7), (3, 7), (4, 7), (3, 8))
-    )
+    first, same, other = (corrupt(images, seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(images, before)
     for one, two in zip(first, same, strict=True):
         assert one.tobytes() == two.tobytes()
-    for other in (other_seed, other_step):
-        assert (first[1] != other[1]).any(axis=(1, 2, 3)).all()
-    masks = corrupt(images + 0.01, 3, 7)[1]
+    assert (first[1] != other[1]).any(axis=(1, 2, 3)).all()
+    masks = corrupt(images + 0.01, 3)[1]
     np.testing.assert_array_equal(masks, first[1])  # the positions do not depend on the images
 
 
 def test_the_bytes_are_pinned():
     """Training resumed on another machine corrupts images in the same way."""
-    corrupted, mask = corrupt(np.zeros((2, 10, 10, 1), np.float32), seed=0, step=0)
+    corrupted, mask = corrupt(np.zeros((2, 10, 10, 1), np.float32), seed=0)
     assert mask[..., 0].sum(axis=2).tolist() == [
         [4, 5, 3, 1, 2, 5, 3, 2, 2, 3],
         [8, 7, 6, 5, 2, 3, 3, 6, 6, 7],
@@ -160,23 +145,14 @@ def test_a_single_image_gets_noise():
         assert 0.5 <= mask.mean() <= 0.75
 
 
-@pytest.mark.parametrize(("probability", "least"), [(0.0, 0.5), (1.0, 0.3)])
-def test_image_probability_zero_or_one(probability, least):
-    for seed in range(5):
-        _, mask = corrupt(make_images(), seed, image_probability=probability)
-        coverage = mask.mean(axis=(1, 2, 3))
-        assert (coverage >= 0.5).all() if least == 0.5 else (coverage == least).all()
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"seed": -1}, "argument seed"),
         ({"seed": 2**64}, "argument seed"),
-        ({"step": 0.5}, "argument step"),
         (
             {"images": np.zeros((2, 8, 8), np.float32)},
-            r"\(batch, size, size, 1\). Received: \(2, 8, 8\)",
+            r"\(batch, size, size, 1\) of .*Received: \(2, 8, 8\)",
         ),
         ({"images": np.zeros((2, 8, 6, 1), np.float32)}, r"Received: \(2, 8, 6, 1\)"),
         ({"images": np.zeros((2, 8, 8, 3), np.float32)}, r"Received: \(2, 8, 8, 3\)"),
@@ -184,12 +160,7 @@ def test_image_probability_zero_or_one(probability, least):
             {"images": np.zeros((2, 8, 8, 1), np.uint8)},
             "Received: uint8. Divide 8-bit images by 255",
         ),
-        ({"noise_coverage": (0.8, 0.5)}, r"argument noise_coverage\..*Received: \(0.8, 0.5\)"),
-        ({"noise_coverage": (0.5, 1.5)}, r"argument noise_coverage\..*Received: \(0.5, 1.5\)"),
-        ({"image_coverage": -0.1}, r"argument image_coverage\..*Received: -0.1"),
-        ({"image_probability": 2}, r"argument image_probability\..*Received: 2"),
-        ({"block_size": float("nan")}, r"argument block_size\..*Received: nan"),
-        ({"block_size": 0.01}, r"argument block_size\. .*one pixel. Received: 0.01 of 40 px"),
+        ({"images": np.zeros((2, 3, 3, 1), np.float32)}, "at least 4 px"),
     ],
 )
 def test_invalid_arguments(arguments, message):

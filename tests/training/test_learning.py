@@ -51,10 +51,14 @@ def test_the_trained_loss_includes_the_reconstruction(image_file, eager):
     assert loss_of_a_step(recipe, model, images, labels) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.fixture(scope="module")
+def dbct():
+    return models.build("dbct_toy", image_size=16, num_labels=3)
+
+
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_the_trained_loss_is_that_of_the_recipe(image_file, name, eager):
-    recipe = make_recipe(image_file, model="dbct_toy", loss=name)
-    model = models.build("dbct_toy", image_size=16, num_labels=3)
+def test_the_trained_loss_is_that_of_the_recipe(image_file, name, dbct, eager):
+    recipe, model = make_recipe(image_file, model="dbct_toy", loss=name), dbct
     split = data.load(image_file, split="val", label_names=LABELS)
     images, labels = split.to_dataset(16)[0]
     labels = np.where(np.random.default_rng(0).random(labels.shape) < 0.2, np.nan, labels)
@@ -66,7 +70,7 @@ def test_the_trained_loss_is_that_of_the_recipe(image_file, name, eager):
 
 @pytest.mark.parametrize("names", [("other", "second", "third"), ("first", "second")])
 def test_fine_tuning_on_other_labels_starts_with_a_new_classifier(
-    learned, image_file, tmp_path, names, eager
+    plain, image_file, tmp_path, names, tiny
 ):
     with np.load(image_file) as file:
         arrays = dict(file)
@@ -74,12 +78,12 @@ def test_fine_tuning_on_other_labels_starts_with_a_new_classifier(
         arrays[f"{split}_labels"] = arrays[f"{split}_labels"][:, : len(names)]
     np.savez(tmp_path / "images.npz", **arrays)
     recipe = make_recipe(
-        tmp_path / "images.npz", label_names=names, start_from=str(learned.path), epochs=1,
-        learning_rate=1e-12, weight_decay=0.0, model_options={"depth": 1},
+        tmp_path / "images.npz", label_names=names, start_from=str(plain.path), epochs=1,
+        learning_rate=1e-12, weight_decay=0.0,
     )  # fmt: skip
     with pytest.warns(UserWarning, match="except the classifier, which starts at random"):
         run = training.fit(recipe, tmp_path / "run", progress=False)
-    tuned, former = run.load_model("last"), learned.load_model("best")
+    tuned, former = run.load_model("last"), plain.load_model("best")
     changed = [
         mine.path
         for mine, theirs in zip(tuned.weights, former.weights, strict=True)

@@ -49,9 +49,9 @@ def room_for(monkeypatch, images, from_call=0, error=None):
 
 
 @on_tensorflow
-def test_a_batch_that_does_not_fit_is_divided(image_file, tmp_path, monkeypatch, eager, capsys):
+def test_a_batch_that_does_not_fit_is_divided(image_file, tmp_path, monkeypatch, tiny, capsys):
     """Without dropout, which draws other numbers for micro-batches, the step is the same."""
-    options = {"model_options": {"dropout": 0.0, "depth": 1}, "ema": 0.9, "epochs": 1}
+    options = {"model_options": {"dropout": 0.0}, "ema": 0.9, "epochs": 1}
     whole = train(make_recipe(image_file, **options), tmp_path / "whole")
     divided = train(make_recipe(image_file, accumulation=4, **options), tmp_path / "divided")
     recipe, out = make_recipe(image_file, **options), tmp_path / "limited"

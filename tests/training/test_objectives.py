@@ -38,6 +38,8 @@ def make_recipe(image_file, **changes):
     )
 
 
+TWO_HEADS = {"distillation": True, "depths": [1, 1, 1]}
+
 pytestmark = pytest.mark.usefixtures("eager")
 
 
@@ -57,7 +59,9 @@ def pretrained(image_file, tmp_path_factory):
         model="lt_vit_toy",
         model_options={"depth": 2},
         objective="masked_reconstruction",
-        epochs=6,
+        epochs=3,
+        batch_size=48,
+        learning_rate=1e-2,
     )
     with eager_execution():
         out = tmp_path_factory.mktemp("pretrained") / "run"
@@ -71,7 +75,7 @@ def without_some_labels(split, fraction=0.4):
     return SimpleNamespace(labels=labels)
 
 
-def test_the_double_sigmoid_can_be_trained_on_purpose(image_file, tmp_path):
+def test_the_double_sigmoid_can_be_trained_on_purpose(image_file, tmp_path, tiny):
     recipe = make_recipe(image_file, loss="double_sigmoid_crossentropy", epochs=1)
     run = training.fit(recipe, tmp_path / "run", progress=False)
     assert 0.5 < run.history[-1]["loss"] < 1.0
@@ -166,8 +170,6 @@ def test_public_weights_as_a_teacher(public_teacher, random_weights):
     assert not teacher.model.trainable
     with pytest.raises(ValueError, match="one of all, chex, nih"):
         load_teacher(public_teacher, CHEXPERT_FINDINGS, 32, trained="chexpert")
-    with pytest.raises(ValueError, match="indices from 0 to 17"):
-        load_teacher(public_teacher, CHEXPERT_FINDINGS, 32, trained=(3, 18))
 
 
 # Distillation
@@ -192,7 +194,7 @@ def test_the_distillation_loss_is_that_of_the_source(image_file, teacher, tmp_pa
     """(1 - α) · cross-entropy + α · distillation, on one head or on two."""
     changes = {"model": "efficientvit_toy", "size": 16} if two_heads else {}
     if two_heads:
-        changes |= {"model_options": {"distillation": True}}
+        changes |= {"model_options": TWO_HEADS}
     recipe = make_recipe(
         image_file,
         objective="distillation",
@@ -217,7 +219,7 @@ def test_the_distillation_loss_is_that_of_the_source(image_file, teacher, tmp_pa
 
 
 def test_a_teacher_predicts_once_unless_images_are_augmented(
-    image_file, teacher, tmp_path, monkeypatch
+    image_file, plain, tmp_path, tiny, monkeypatch
 ):
     counts = []
 
@@ -227,7 +229,7 @@ def test_a_teacher_predicts_once_unless_images_are_augmented(
 
     monkeypatch.setattr(Teacher, "__call__", predict)
     recipe = make_recipe(
-        image_file, model="rr_vit_toy", objective="distillation", teacher=str(teacher.path)
+        image_file, model="rr_vit_toy", objective="distillation", teacher=str(plain.path)
     )
     run = training.fit(recipe, tmp_path / "still", progress=False)
     assert sum(counts) == 96
@@ -239,11 +241,11 @@ def test_a_teacher_predicts_once_unless_images_are_augmented(
     assert not (run.path / "teacher.npy").exists()
 
 
-def test_a_student_records_its_teacher(image_file, teacher, tmp_path):
-    recipe = make_recipe(image_file, objective="distillation", teacher=str(teacher.path), epochs=1)
+def test_a_student_records_its_teacher(image_file, plain, tmp_path, tiny):
+    recipe = make_recipe(image_file, objective="distillation", teacher=str(plain.path), epochs=1)
     run = training.fit(recipe, tmp_path / "run", progress=False)
     assert len(run.facts["origins"]["teacher"]) == 64
-    assert json.loads((run.path / "run.json").read_text())["recipe"]["teacher"] == str(teacher.path)
+    assert json.loads((run.path / "run.json").read_text())["recipe"]["teacher"] == str(plain.path)
 
 
 def test_distillation_needs_a_teacher(image_file):
@@ -254,7 +256,7 @@ def test_distillation_needs_a_teacher(image_file):
 
 
 def test_a_second_head_is_not_trained_without_a_teacher(image_file):
-    model = models.build("efficientvit_toy", image_size=16, num_labels=3, distillation=True)
+    model = models.build("efficientvit_toy", image_size=16, num_labels=3, **TWO_HEADS)
     with pytest.raises(ValueError, match="distillation head"):
         Classification(make_recipe(image_file)).trained_model(model)
 
@@ -335,7 +337,7 @@ def test_starting_from_another_run_of_the_same_model(image_file, teacher, tmp_pa
         ("classification", {"loss": "focal"}),
         ("distillation", {}),
         ("distillation", {"loss": "asymmetric"}),
-        ("distillation", {"model": "efficientvit_toy", "model_options": {"distillation": True}}),
+        ("distillation", {"model": "efficientvit_toy", "model_options": TWO_HEADS}),
         ("masked_reconstruction", {"model": "lt_vit_toy"}),
     ],
 )
@@ -371,11 +373,11 @@ def test_micro_batches_have_the_loss_of_the_whole_batch(
         assert cost(micro_batches) == pytest.approx(cost(1), rel=1e-5)
 
 
-def test_a_student_trains_with_micro_batches(image_file, teacher, tmp_path):
+def test_a_student_trains_with_micro_batches(image_file, plain, tmp_path, tiny):
     recipe = make_recipe(
         image_file,
         objective="distillation",
-        teacher=str(teacher.path),
+        teacher=str(plain.path),
         accumulation=4,
         epochs=1,
         model="rr_vit_toy",
@@ -404,10 +406,10 @@ def test_public_weights_need_the_trained_outputs(public_teacher):
         load_teacher(public_teacher, CHEXPERT_FINDINGS, 32)
 
 
-def test_a_run_records_the_weights_of_its_teacher(image_file, teacher, tmp_path):
+def test_a_run_records_the_weights_of_its_teacher(image_file, plain, tmp_path, tiny):
     """Here the last weights, which may change while the best stay."""
     path = tmp_path / "teacher"
-    shutil.copytree(teacher.path, path)
+    shutil.copytree(plain.path, path)
     recipe = make_recipe(
         image_file,
         objective="distillation",
@@ -424,10 +426,10 @@ def test_a_run_records_the_weights_of_its_teacher(image_file, teacher, tmp_path)
         training.fit(recipe, tmp_path / "run", resume=True, progress=False)
 
 
-def test_a_teacher_may_move(image_file, teacher, tmp_path):
+def test_a_teacher_may_move(image_file, plain, tmp_path, tiny):
     """With augmentation, the teacher itself is needed, not only its stored predictions."""
     here, there = tmp_path / "here", tmp_path / "there"
-    shutil.copytree(teacher.path, here)
+    shutil.copytree(plain.path, here)
     recipe = make_recipe(
         image_file,
         objective="distillation",

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import keras
 import pytest
 
-from xraylab.training import precision
+from xraylab.training import start as precision
 
 
 @pytest.mark.parametrize(

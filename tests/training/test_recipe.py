@@ -9,7 +9,7 @@ from xraylab.training import Recipe
 
 def test_round_trip_through_json():
     recipe = Recipe(data="images.npz", epochs=3, label_names=("a", "b"))
-    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert Recipe(**json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
 def test_paths_become_absolute(tmp_path, monkeypatch):
@@ -68,9 +68,16 @@ def test_a_changed_copy_is_validated():
         recipe.epochs = 4
 
 
-def test_short_and_former_loss_names():
-    assert Recipe(loss="focal").loss == Recipe(loss="binary_focal").loss
-    assert Recipe(loss="binary_cross_entropy") == Recipe(loss="bce") == Recipe()
+def test_short_loss_names():
+    assert Recipe(loss="focal").loss == "binary_focal_crossentropy"
+    assert Recipe(loss="bce") == Recipe()
+
+
+def test_augmentation_is_checked():
+    assert Recipe(augmentation={"presets": "cxr", "rotate": 2}).augmentation["rotate"] == 2
+    for options in ({"presets": "images"}, {"presets": "cxr", "rotat": 2}, {"rotate": 200}):
+        with pytest.raises(ValueError, match="Invalid recipe field augmentation"):
+            Recipe(augmentation=options)
 
 
 def test_number_of_images_given_twice():

@@ -4,7 +4,6 @@ import pytest
 
 from xraylab.models import spec
 from xraylab.training import Recipe, augmentation, recipes
-from xraylab.training.throughput import MEASURED, images_per_second
 
 
 def test_every_row_of_the_sources_has_two_versions():
@@ -47,22 +46,22 @@ def test_every_recipe_is_complete(name):
     if named.recipe.augmentation:
         kinds = {type(layer).__name__ for layer in augmentation.build(**named.recipe.augmentation)}
         assert name.endswith("_published") or "RandomFlip" not in kinds
-    assert Recipe.from_dict(named.recipe.to_dict()) == named.recipe
+    assert Recipe(**named.recipe.to_dict()) == named.recipe
     text = named.describe()
     for words in (named.command, named.source, "Cost of training", "Expected score"):
         assert words in text
 
 
 def test_cost_is_images_over_speed(monkeypatch):
-    monkeypatch.setattr(recipes, "images_per_second", lambda model, size, machine: 100.0)
+    monkeypatch.setattr(recipes, "THROUGHPUT", {"any": {"rr_vit@64": 100.0}})
     assert recipes.get("rr_vit_64_tuned").hours("any") == pytest.approx(30 * 78_468 / 100 / 3600)
+    assert recipes.get("rr_vit_64_tuned").hours("other") is None
     assert recipes.get("efficientvit_m5_224_tuned").hours("any") is None  # images not counted here
 
 
 def test_speeds_come_from_the_table():
-    assert images_per_second("no_such_model", 64, "no such machine") is None
-    for machine in MEASURED:
-        assert images_per_second("rr_vit", 64, machine) > 0
+    for measured in recipes.THROUGHPUT.values():
+        assert measured["rr_vit@64"] > 0
 
 
 def test_overriding():

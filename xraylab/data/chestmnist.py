@@ -2,7 +2,9 @@
 
 import contextlib
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +81,7 @@ def load_chestmnist(
             download.fetch(release.url, path, release.md5, progress=progress)
         except DataError as error:
             raise DataError(f"{error}. Or {by_hand}") from error
-        _remember(path, release.md5, cache_dir)
+        known_md5(path, cache_dir, lambda: release.md5)
     opened = load_npz(path, split=split, size=size, cache_dir=cache_dir, progress=progress)
     return replace(opened, source="chestmnist")
 
@@ -92,12 +94,12 @@ def candidates(release: Release, root: Path) -> list[Path]:
 
 def find(
     size: int, *, cache_dir: Path | None = None, progress: bool = True
-) -> tuple[Path | None, dict[Path, str]]:
+) -> tuple[Path | None, dict[Path, str | None]]:
     """Search ChestMNIST on this machine; warn about files with another MD5 checksum.
 
     Args:
         size: 28, 64, 128 or 224 pixels.
-        cache_dir: folder of xraylab's downloads; None stands for :func:`data_root`.
+        cache_dir: folder of xraylab's downloads; None means :func:`data_root`.
         progress: whether to show the progress of computing checksums.
 
     Returns:
@@ -109,20 +111,18 @@ def find(
     """
     release = RELEASES[require_choice("size", size, RELEASES)]
     root = cache_dir or data_root()
-    others = {}
+    others: dict[Path, str | None] = {}
     for path in candidates(release, root):
         try:
-            md5 = known_md5(path, root) or _remember(path, io.md5(path, progress), root)
+            md5 = known_md5(path, root, partial(io.md5, path, progress))
         except OSError as error:
             md5 = f"unknown: {error}"
         if md5 == release.md5:
             return path, others
         others[path] = md5
-        warnings.warn(
-            f"{path} is passed over. Expected: the MD5 checksum {release.md5} of ChestMNIST at "
-            f"{size} px. Received: {md5}. To use it as it is, pass its path to xraylab.data.load",
-            stacklevel=2,
-        )
+        text = f"the MD5 checksum {release.md5} of ChestMNIST at {size} px. Received: {md5}"
+        advice = "To use it as it is, pass its path to xraylab.data.load"
+        warnings.warn(f"{path} is passed over. Expected: {text}. {advice}", stacklevel=2)
     return None, others
 
 
@@ -131,24 +131,21 @@ _NOTES = "arrays/md5_sums.json"
 # be read or written, checksums are computed again.
 
 
-def _notes(root: Path) -> dict[str, str]:
+def known_md5(path: Path, root: Path, compute: Callable[[], str] | None = None) -> str | None:
+    """Return a file's MD5 checksum if it was computed before and the file has not changed since.
+
+    Args:
+        path: the file.
+        root: the folder with the notes.
+        compute: computes the checksum if it is not known; None returns None then.
+    """
+    notes, status = {}, path.stat()
+    key = f"{path.absolute()} {status.st_size} {status.st_mtime_ns}"
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return dict(io.read_json(root / _NOTES))
-    return {}
-
-
-def _key(path: Path) -> str:
-    status = path.stat()
-    return f"{path.absolute()} {status.st_size} {status.st_mtime_ns}"
-
-
-def known_md5(path: Path, root: Path) -> str | None:
-    """Return a file's MD5 checksum if it was computed before and the file has not changed since."""
-    return _notes(root).get(_key(path))
-
-
-def _remember(path: Path, md5: str, root: Path) -> str:
-    with contextlib.suppress(OSError):
-        io.make_folder((root / _NOTES).parent, mode=0o700)
-        io.write_json(root / _NOTES, _notes(root) | {_key(path): md5})
-    return md5
+        notes = dict(io.read_json(root / _NOTES))
+    if key not in notes and compute:
+        notes[key] = compute()
+        with contextlib.suppress(OSError):
+            io.make_folder((root / _NOTES).parent, mode=0o700)
+            io.write_json(root / _NOTES, notes)
+    return notes.get(key)

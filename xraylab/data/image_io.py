@@ -5,12 +5,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-SQUARES = ("pad", "crop", "stretch")
-"""Ways to make an image square, see :func:`read_image`."""
+SQUARES = {"pad": ImageOps.pad, "crop": ImageOps.fit, "stretch": Image.Image.resize}
+"""Functions that make an image square, see :func:`read_image`."""
 
-DECODER = 1
+DECODER = 2
 """Version of the rules in this module; it changes whenever the resulting pixels do."""
 
 _DAMAGE = (
@@ -33,7 +33,7 @@ def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
 
     Colour becomes grey by its luma (ITU-R BT.601); transparent pixels become black. An image of
     more than 8 bits is stretched linearly from its darkest to its brightest pixel to 0…255, because
-    the file does not tell how many of its bits are used. Resizing is bicubic and antialiased.
+    how many of its bits are used is unknown. Resizing is bicubic and antialiased.
 
     Shapes:
         returns: (size, size) uint8, 0 to 255.
@@ -51,10 +51,11 @@ def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
     """
     try:
         with Image.open(path) as opened:
-            return _squared(_grey(opened), size, square)
+            bicubic = Image.Resampling.BICUBIC
+            return np.asarray(SQUARES[square](_grey(opened), (size, size), bicubic))
     except (OSError, *_DAMAGE) as error:
         # Pillow reports damage as an OSError without a number. One with a number comes from the
-        # system and tells nothing about the image.
+        # system and does not concern the image.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         unknown = isinstance(error, UnidentifiedImageError)  # its text has the path
@@ -62,7 +63,7 @@ def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
         raise UnreadableImage(reason or type(error).__name__) from error
 
 
-def _grey(image):
+def _grey(image: Image.Image) -> Image.Image:
     """Convert an image to 8-bit grey."""
     if image.mode == "F" or image.mode.startswith("I"):  # 16 or 32 bits
         levels = np.asarray(image, dtype=np.float64)
@@ -76,22 +77,3 @@ def _grey(image):
         black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, picture)
     return image.convert("L")
-
-
-def _squared(image, size, square):
-    """Resize a grey image to a square array."""
-    bicubic = Image.Resampling.BICUBIC
-    width, height = image.size
-    if square == "pad" and width != height:
-        longest = max(width, height)
-        shape = [max(1, round(side * size / longest)) for side in (width, height)]
-        scaled = np.asarray(image.resize(shape, bicubic))
-        before = [(size - side) // 2 for side in scaled.shape]
-        after = np.subtract(size - np.array(scaled.shape), before)
-        return np.pad(scaled, list(zip(before, after, strict=True)))
-    box = (0, 0, width, height)
-    if square == "crop":
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-    return np.asarray(image.resize((size, size), bicubic, box=box))

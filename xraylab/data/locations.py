@@ -1,4 +1,4 @@
-"""Where data lie on this machine."""
+"""Folders of data on this machine."""
 
 import os
 from pathlib import Path

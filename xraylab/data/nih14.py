@@ -36,9 +36,9 @@ def list_nih14(
 ) -> Listing:
     """List one split of NIH ChestX-ray14 from a folder of its PNG files, or JPEG copies of them.
 
-    The images lie in ``root``, in ``images/`` or in ``images_001/images/`` and so on; a part of
-    them is enough. ``Data_Entry_2017*.csv`` (or ``.csv.gz``; of several the last by name) lies in
-    ``root``, as does ``BBox_List_2017.csv`` if the boxes are wanted.
+    The images are in ``root``, in ``images/`` or in ``images_001/images/`` and so on; they need not
+    be complete. ``Data_Entry_2017*.csv`` (or ``.csv.gz``; of several the last by name) is in
+    ``root``, as is ``BBox_List_2017.csv`` if the boxes are wanted.
 
     The labels are those of the table. That of 2020 (``_v2020``) has 188 findings more than
     ChestMNIST, which derives from an earlier one: findings that are boxed but were not in the
@@ -57,7 +57,7 @@ def list_nih14(
             ChestMNIST's split by the lists in ``names``.
         names: for ChestMNIST's split, an ``.npz`` file with the image names ``train_names``,
             ``val_names`` and ``test_names``, or the path of three text files with ``{split}`` for
-            train, val and test, a name per line. None stands for ``chestmnist_all_labels.npz``, or
+            train, val and test, a name per line. None means ``chestmnist_all_labels.npz``, or
             else ``chestmnist_{split}.txt``, in ``root``.
 
     Returns:

@@ -2,7 +2,7 @@
 
 ``np.load(..., mmap_mode="r")`` silently reads a whole ``.npz`` into memory, and the 224-pixel
 images of ChestMNIST are 3.94 GB. So each array is unpacked once into an ``.npy`` file, which can be
-memory-mapped. Everything that the headers tell is checked before a byte is copied.
+memory-mapped. Everything that the headers contain is checked before a byte is copied.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def load_npz(
         path: the ``.npz`` file; it is the split's ``source``.
         split: ``"train"``, ``"val"`` or ``"test"``.
         size: expected side of the images in pixels; None takes the file's own.
-        label_names: names of the labels; None stands for the 14 findings.
+        label_names: names of the labels; None means the 14 findings.
         cache_dir: folder for the unpacked arrays.
         progress: whether to show the progress of unpacking.
 
@@ -68,7 +68,8 @@ def load_npz(
         )
         _check_images(images, size)
         _check_labels(labels, images, names)
-        fingerprint = _fingerprint(images, labels)
+        sums = [f"{i.filename} {i.CRC:08x} {i.file_size}\n" for i in (images.info, labels.info)]
+        fingerprint = hashlib.sha256("".join(sums).encode()).hexdigest()
         folder = cache_dir / "arrays" / fingerprint[:24]
         # The few labels first: their values are checked before gigabytes of images are copied.
         label_array = np.array(_unpacked(archive, labels, folder, progress))
@@ -104,7 +105,7 @@ class _Member(NamedTuple):
 
 
 def check_label_names(label_names: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the label names as a tuple, after a check; None stands for the 14 findings."""
+    """Return the label names as a tuple, after a check; None means the 14 findings."""
     if label_names is None:
         return FINDINGS
     names = () if isinstance(label_names, str) else tuple(label_names)
@@ -185,13 +186,6 @@ def _read_header(path: Path, archive: zipfile.ZipFile, key: str) -> _Member:
     expected = f"{size:,} bytes for shape {shape} and dtype {dtype}"
     member.require(fits, expected, f"{info.file_size:,} bytes in the archive", _WRITE_AGAIN)
     return member
-
-
-def _fingerprint(*members: _Member) -> str:
-    """Compute a digest of the arrays from the checksums in the archive."""
-    infos = (member.info for member in members)
-    lines = (f"{info.filename} {info.CRC:08x} {info.file_size}\n" for info in infos)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _unpacked(

@@ -50,7 +50,7 @@ def load_phantom(
     Args:
         size: side of the images in pixels.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        num_images: number of images; None stands for :data:`DEFAULT_IMAGES`.
+        num_images: number of images; None means :data:`DEFAULT_IMAGES`.
         seed: seed of the population, from 0 to 2**63 - 1.
         parameters: :class:`xraylab.phantom.PhantomConfig`, a mapping of its fields, or None.
         cache_dir: folder of the cache.
@@ -88,10 +88,9 @@ def load_phantom(
         "boxes.npy": phantom.BOX_DTYPE,
         "facts.npy": phantom.FACT_DTYPE,
     }
-    options = {"description": f"simulating {split} images", "progress": progress}
-    arrays, sums = cached_arrays(
-        folder, facts, layout, partial(_batches, facts), count=count, **options
-    )
+    what, batches = f"simulating {split} images", partial(_batches, facts)
+    options = {"count": count, "description": what, "progress": progress}
+    arrays, sums = cached_arrays(folder, facts, layout, batches, **options)
     images, labels, boxes, table = arrays.values()
     # The records of runs hold digests in which the parameters have their former name.
     former = {"knobs" if name == "parameters" else name: v for name, v in facts.items()}

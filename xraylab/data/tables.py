@@ -1,4 +1,4 @@
-"""CSV tables that come with folders of images, and splits that keep patients together."""
+"""CSV tables of folders of images, and splits that keep patients together."""
 
 import csv
 import gzip

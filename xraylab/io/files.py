@@ -198,7 +198,9 @@ def read_chunks(stream: IO[bytes], description: str, size: int, progress: bool) 
 
 
 @contextlib.contextmanager
-def lock(path: StrPath, timeout: float = -1, message: str = "") -> Iterator[None]:
+def lock(
+    path: StrPath, timeout: float = -1, message: str = "", error: type[Exception] = TimeoutError
+) -> Iterator[None]:
     """Hold the lock of a file; the system releases it when the process ends, however it ends.
 
     The file itself stays: removing it would let two processes lock two files of one name.
@@ -207,9 +209,7 @@ def lock(path: StrPath, timeout: float = -1, message: str = "") -> Iterator[None
         path: the lock file; it is created.
         timeout: seconds to wait for another holder; 0 does not wait, -1 waits for ever.
         message: printed before waiting, and the text of the error.
-
-    Raises:
-        TimeoutError: if another process holds the lock for longer than ``timeout``.
+        error: raised if another process holds the lock for longer than ``timeout``.
     """
     file_lock = FileLock(path)
     try:
@@ -219,8 +219,8 @@ def lock(path: StrPath, timeout: float = -1, message: str = "") -> Iterator[None
             print(message, file=sys.stderr)
         try:
             file_lock.acquire(timeout=timeout)
-        except Timeout as error:
-            raise TimeoutError(message or f"Another process holds the lock {path}") from error
+        except Timeout:
+            raise error(message or f"Another process holds the lock {path}") from None
     try:
         yield
     finally:

@@ -28,13 +28,7 @@ from xraylab.arguments import MAX_SEED, require_choice, require_int
 PRESETS: dict[str, dict[str, Any]] = {
     "none": {},
     "slides": {"flip": True, "rotate": 10.0, "zoom": 0.1, "translate": 0.05},
-    "cxr": {
-        "rotate": 5.0,
-        "zoom": 0.06,
-        "translate": 0.04,
-        "brightness": 0.06,
-        "contrast": 0.15,
-    },
+    "cxr": {"rotate": 5.0, "zoom": 0.06, "translate": 0.04, "brightness": 0.06, "contrast": 0.15},
     "randaugment": {"randaugment": 5.0},
     "mixup": {"mixup": 0.2},
     "cutmix": {"cutmix": 1.0},
@@ -79,7 +73,7 @@ class RandAugment(layers.RandAugment):
         self.random_sharpness = layers.RandomSharpness((0.5 - 0.45 * s, 0.5 + 0.45 * s), **_VALUES)
         self.random_posterization = layers.RandomPosterization((4 - int(4 * s), 8), **_VALUES)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments."""
         return {"magnitude": self.magnitude, "name": self.name}
 
@@ -98,11 +92,29 @@ _LAYERS = {
 _LARGEST = {"randaugment": 10, "flip": True, "rotate": 180, "mixup": math.inf}
 
 
+def settings(presets: str = "cxr", **changes: Any) -> dict[str, Any]:
+    """Return the arguments of one or more presets, with some changed; see :func:`build`.
+
+    Raises:
+        ValueError: if a preset or argument is unknown, or an argument is out of range.
+    """
+    values: dict[str, Any] = {}
+    for name in str(presets).split("+"):
+        values |= PRESETS[require_choice("augmentation preset", name.strip(), PRESETS)]
+    for name, value in changes.items():
+        require_choice("augmentation argument", name, _LAYERS)
+        largest = _LARGEST.get(name, 1)
+        if not isinstance(value, bool | int | float) or not 0 <= value <= largest:
+            expected = f"Expected: a number from 0 to {largest}. Received: {value!r}."
+            raise ValueError(f"{name} is out of range. {expected}")
+    return values | changes
+
+
 def build(presets: str = "cxr", **changes: Any) -> list[keras.layers.Layer]:
     """Build the preprocessing layers of one or more presets.
 
-    ``flip`` is off unless requested: a model trained on mirror images cannot tell a heart on the
-    right side (dextrocardia) from a normal one.
+    ``flip`` is off unless requested: a model trained on mirror images cannot distinguish a heart
+    on the right side (dextrocardia) from a normal one.
 
     Args:
         presets: a name of :data:`PRESETS`, or several joined by ``+``, as in ``"cxr+mixup"``;
@@ -123,19 +135,7 @@ def build(presets: str = "cxr", **changes: Any) -> list[keras.layers.Layer]:
 
     References: Zhang et al. 2018 (``zhang2018``); Yun et al. 2019 (``yun2019``).
     """
-    values: dict[str, Any] = {}
-    for name in str(presets).split("+"):
-        require_choice("augmentation preset", name.strip(), PRESETS)
-        values |= PRESETS[name.strip()]
-    for name, value in changes.items():
-        require_choice("augmentation argument", name, _LAYERS)
-        largest = _LARGEST.get(name, 1)
-        if not isinstance(value, bool | int | float) or not 0 <= value <= largest:
-            raise ValueError(
-                f"{name} is out of range. Expected: a number from 0 to {largest}. "
-                f"Received: {value!r}."
-            )
-    values |= changes
+    values = settings(presets, **changes)
     return [make_layer(values[name]) for name, make_layer in _LAYERS.items() if values.get(name)]
 
 

@@ -54,9 +54,9 @@ class TrainingBatches(keras.utils.PyDataset):
         step, part = divmod(index, self.micro_batches)
         batch = self._batch(self.start + step)
         size = self.batch_size // self.micro_batches
-        share = size // self.cluster.num_processes
-        first = part * size + self.cluster.rank * share
-        rows = slice(first, first + share)
+        own = size // self.cluster.num_processes
+        first = part * size + self.cluster.rank * own
+        rows = slice(first, first + own)
         images, targets, weights = keras.tree.map_structure(lambda array: array[rows], batch)
         # Keras takes the mean over micro-batches, but their losses add up to that of the batch.
         scale = np.float32(self.micro_batches)

@@ -20,10 +20,9 @@ from xraylab.training.checkpoint import (
     explain_write_errors,
     restore,
     save_checkpoint,
-    snapshot,
     training_variables,
 )
-from xraylab.training.distribution import Cluster, undistributed
+from xraylab.training.distribution import undistributed
 from xraylab.training.interrupts import Interrupts, TrainingInterrupted
 from xraylab.training.run import Run, build_model, weights_facts, write_weights
 
@@ -70,28 +69,13 @@ class WeightAverage:
         ):
             variable.assign(value)
 
-    @contextlib.contextmanager
-    def in_model(self) -> Iterator[None]:
-        """Exchange the model's weights with the average while a ``with`` block runs."""
-        self._swap()
-        try:
-            yield
-        finally:
-            self._swap()
 
-    def _swap(self):
-        for live, average in zip(self._live, self.variables, strict=True):
-            former = _copy(live)
-            live.assign(average.value)
-            average.assign(former)
-
-
-def _copy(variable):
+def _copy(variable: keras.Variable) -> np.ndarray:
     """Return a variable's values in memory that no training step reuses."""
     return np.array(ops.convert_to_numpy(variable))
 
 
-def _blend(averages, weights, decay):
+def _blend(averages: list, weights: list, decay: Any) -> list:
     return [
         average * ops.cast(decay, average.dtype) + weight * ops.cast(1 - decay, average.dtype)
         for average, weight in zip(averages, weights, strict=True)
@@ -114,15 +98,19 @@ class EvaluatedModel:
     @contextlib.contextmanager
     def weights(self) -> Iterator[keras.Model]:
         """Yield the model with the weights to evaluate."""
-        with self.average.in_model() if self.average else contextlib.nullcontext():
-            if keras.distribution.distribution() is None:
-                yield self.model
-                return
-            weights = [np.asarray(variable.value) for variable in self.model.weights]
-            with undistributed():
-                self._replica = self._replica or build_model(self.run.recipe)
-                self._replica.set_weights(weights)
-                yield self._replica
+        if self.average is None and keras.distribution.distribution() is None:
+            yield self.model
+            return
+        averages = iter(self.average.variables if self.average else ())
+        sources = [
+            next(averages, v) if keras.backend.is_float_dtype(v.dtype) else v
+            for v in self.model.variables
+        ]
+        with undistributed():
+            self._replica = replica = self._replica or build_model(self.run.recipe)
+            for own, source in zip(replica.variables, sources, strict=True):
+                own.assign(np.asarray(ops.convert_to_numpy(source)))
+            yield replica
 
 
 class Validation(keras.callbacks.Callback):
@@ -159,7 +147,8 @@ class Validation(keras.callbacks.Callback):
                 f"{self.evaluated.run.path}: training fits into memory, but validation does not. "
                 "Free some memory, then repeat the command with --resume (resume=True)."
             ) from error
-        logs |= scores
+        if logs is not None:
+            logs |= scores
 
 
 class Checkpointer(keras.callbacks.Callback):
@@ -169,10 +158,8 @@ class Checkpointer(keras.callbacks.Callback):
     and each epoch: writes a checkpoint. After each epoch: writes the history, and the best weights.
 
     Args:
-        run: the run.
         batches: the training batches.
         validation: the callback that validates.
-        cluster: the processes that train together.
         interrupts: signals and the time limit.
         checkpoint_seconds: time between two checkpoints within an epoch.
 
@@ -183,16 +170,14 @@ class Checkpointer(keras.callbacks.Callback):
 
     def __init__(
         self,
-        run: Run,
         batches: TrainingBatches,
         validation: Validation,
-        cluster: Cluster,
         interrupts: Interrupts,
         checkpoint_seconds: float,
     ):
         super().__init__()
-        self.run, self.batches, self.validation = run, batches, validation
-        self.evaluated, self.cluster = validation.evaluated, cluster
+        self.batches, self.validation, self.evaluated = batches, validation, validation.evaluated
+        self.run, self.cluster = self.evaluated.run, batches.cluster
         self.interrupts, self.checkpoint_seconds = interrupts, checkpoint_seconds
         self.state: dict[str, Any] = {
             "step": 0, "epoch_step": 0, "micro_batches": batches.micro_batches,
@@ -212,10 +197,10 @@ class Checkpointer(keras.callbacks.Callback):
                 variable.assign(int(variable) // former * current)
         self.state = checkpoint.state | {"micro_batches": current}
         self.newest = checkpoint.path
-        self._metrics = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
+        self._metrics = [_copy(v) for v in self.model.metrics_variables]
         # After a kill between writing the best weights and the checkpoint.
-        facts, best = weights_facts(self.run.path / "best.weights.h5"), self.state["best"]
-        if facts and (best is None or facts["monitor_value"] > best["monitor_value"]):
+        facts = weights_facts(self.run.path / "best.weights.h5")
+        if facts and self._is_best(facts["monitor_value"]):
             self.state["best"] = facts
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -233,7 +218,7 @@ class Checkpointer(keras.callbacks.Callback):
             return
         self.state["step"] += 1
         self.state["epoch_step"] += 1
-        self._require_finite("loss", logs["loss"])
+        self._require_finite("loss", (logs or {})["loss"])
         if self.evaluated.average:
             self.model  # noqa: B018 - on JAX, this property updates the model's variables
             self.evaluated.average.update(self.state["step"])
@@ -251,11 +236,9 @@ class Checkpointer(keras.callbacks.Callback):
         self._require_finite("validation score", value)
         self._count_seconds()
         self.state["epoch_step"] = 0
-        self.state["history"].append(
-            {"epoch": epoch + 1, "step": self.state["step"], **logs}
-            | {"seconds": self.state["seconds"]}
-        )
-        if self.state["best"] is None or value > self.state["best"]["monitor_value"]:
+        row = {"epoch": epoch + 1, "step": self.state["step"], **(logs or {})}
+        self.state["history"].append(row | {"seconds": self.state["seconds"]})
+        if self._is_best(value):
             self.state["best"] = {"epoch": epoch + 1, "monitor_value": value}
             with self.evaluated.weights() as model:
                 self.write("best.weights.h5", write_weights, model, self.state["best"])
@@ -269,7 +252,8 @@ class Checkpointer(keras.callbacks.Callback):
     def save(self) -> None:
         """Write a checkpoint, provided that all its values are finite."""
         self._saved = time.monotonic()
-        arrays = snapshot(training_variables(self.model, self.evaluated.average))
+        variables = training_variables(self.model, self.evaluated.average)
+        arrays = {name: _copy(variable) for name, variable in variables.items()}
         for name, values in arrays.items():
             self._require_finite(f"state of the {name.split('/')[0]}", values)
         self._count_seconds()
@@ -284,7 +268,10 @@ class Checkpointer(keras.callbacks.Callback):
             with explain_write_errors(path, self.run.checkpoints):
                 write(path, *content)
 
-    def _stop_if_due(self, operation, saved=False):
+    def _is_best(self, monitor_value: float) -> bool:
+        return self.state["best"] is None or monitor_value > self.state["best"]["monitor_value"]
+
+    def _stop_if_due(self, operation: str, saved: bool = False) -> None:
         """Stop with a checkpoint on a signal, or if the next operation may end too late."""
         signaled = self.interrupts.signaled
         if self.cluster.any(signaled or self.interrupts.out_of_time(operation)):
@@ -294,7 +281,7 @@ class Checkpointer(keras.callbacks.Callback):
             self.cluster.wait()
             raise TrainingInterrupted(self.run.path, self.state["step"], not signaled)
 
-    def _require_finite(self, name, values):
+    def _require_finite(self, name: str, values: Any) -> None:
         if not np.isfinite(values).all():
             raise TrainingDiverged(
                 f"{self.run.path}: the {name} is not finite after step {self.state['step']}. "
@@ -302,7 +289,7 @@ class Checkpointer(keras.callbacks.Callback):
                 f"the gradients. The last good checkpoint is {self.newest}"
             )
 
-    def _count_seconds(self):
+    def _count_seconds(self) -> None:
         """Add the time since the last call to the run's seconds."""
         former, self._counted = self._counted, time.monotonic()
         self.state["seconds"] += self._counted - former

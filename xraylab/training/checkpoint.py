@@ -9,7 +9,6 @@ run. Nothing is pickled.
 import contextlib
 import json
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,16 +38,16 @@ class Checkpoint:
     """
 
     path: Path
-    state: dict
-    arrays: dict
+    state: dict[str, Any]
+    arrays: dict[str, np.ndarray]
 
 
-def save_checkpoint(folder: Path, arrays: Mapping[str, np.ndarray], state: dict) -> Path:
+def save_checkpoint(folder: Path, arrays: Mapping[str, np.ndarray], state: dict[str, Any]) -> Path:
     """Write a checkpoint, remove those no longer needed, and return its path.
 
     Args:
         folder: the folder of the run's checkpoints.
-        arrays: the values of the variables, as :func:`snapshot` returns them.
+        arrays: the values of the variables, by name.
         state: JSON values, with ``step``, the number of optimizer steps taken.
 
     Raises:
@@ -59,7 +58,8 @@ def save_checkpoint(folder: Path, arrays: Mapping[str, np.ndarray], state: dict)
         folder.mkdir(parents=True, exist_ok=True)
         with io.atomic_write(path) as stream:
             text = json.dumps(io.to_plain(state | {"arrays": sorted(arrays)}))
-            np.savez(stream, state=np.array(text), **arrays)
+            contents: dict[str, Any] = {"state": np.array(text), **arrays}
+            np.savez(stream, **contents)
         # A checkpoint of a later step is one that could not be read.
         newest = [p for p in list_checkpoints(folder) if p <= path][:NUM_CHECKPOINTS]
         for other in set(list_checkpoints(folder)) - set(newest):
@@ -113,7 +113,7 @@ def read_newest_checkpoint(run: Any) -> Checkpoint | None:
             if sorted(arrays) != state.pop("arrays"):
                 raise ValueError("arrays are missing")
             return Checkpoint(path, state, arrays)
-        except _UNREADABLE as error:
+        except Exception as error:  # a wrong byte may change a flag, a method, a shape …
             warnings.warn(
                 f"{path} is damaged and was skipped. Expected: a complete checkpoint. "
                 f"Received: {error}.",
@@ -126,19 +126,6 @@ def read_newest_checkpoint(run: Any) -> Checkpoint | None:
         f"Received: {len(found)} damaged files. Restore one from a backup, or choose another "
         f"folder to train from the beginning; the history and weights in {run.path} are unchanged."
     )
-
-
-_UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, RuntimeError, SyntaxError,
-    zipfile.BadZipFile,
-)  # fmt: skip
-"""Exceptions of NumPy, zipfile and json on damaged files: a wrong byte may change a compression
-method, an encryption flag or the shape of an array."""
-
-
-def snapshot(variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
-    """Copy the values of variables to NumPy arrays by name."""
-    return {name: np.array(keras.ops.convert_to_numpy(v)) for name, v in variables.items()}
 
 
 def restore(checkpoint: Checkpoint, variables: Mapping[str, keras.Variable]) -> None:

@@ -1,10 +1,23 @@
 """Corruption of images for masked pre-training (``atito2022``)."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from xraylab.arguments import MAX_SEED, invalid_argument, require_int
+
+NOISE_COVERAGE = (0.5, 0.75)
+"""Smallest and largest fraction of an image covered by noise."""
+
+IMAGE_COVERAGE = 0.3
+"""Fraction of an image covered by another image, rounded down to whole pixels."""
+
+IMAGE_PROBABILITY = 0.5
+"""Probability of blocks of another image instead of noise."""
+
+BLOCK_SIZE = 0.3
+"""Longest side of a block as a fraction of the image's side."""
 
 _COUNTER = (0, 0, 0, 1)
 """Start of the random stream, far from the one that shuffles the images of an epoch."""
@@ -12,16 +25,7 @@ _COUNTER = (0, 0, 0, 1)
 _BLOCKS_AT_A_TIME = 256
 
 
-def corrupt(
-    images: np.ndarray,
-    seed: int,
-    step: int = 0,
-    *,
-    noise_coverage: tuple[float, float] = (0.5, 0.75),
-    image_coverage: float = 0.3,
-    image_probability: float = 0.5,
-    block_size: float = 0.3,
-) -> tuple[np.ndarray, np.ndarray]:
+def corrupt(images: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Replace random blocks of each image by noise or by another image.
 
     On average, half of the images get blocks of noise, which cover a fraction drawn between 50 and
@@ -37,55 +41,46 @@ def corrupt(
     images), which keeps images in [0, 1].
 
     Shapes:
-        images: (batch, size, size, 1), float, in [0, 1]; not modified.
+        images: (batch, size, size, 1), float, in [0, 1], of at least 4 px; not modified.
         returns: corrupted images, same shape and dtype; mask (batch, size, size, 1), bool, true in
             blocks.
 
     Args:
-        seed: seed of the run.
-        step: number of the step, from 0; every step draws other blocks.
-        noise_coverage: smallest and largest fraction of the image covered by noise.
-        image_coverage: fraction covered by another image, rounded down to whole pixels.
-        image_probability: probability of blocks of another image instead of noise.
-        block_size: longest side of a block as a fraction of the image's side.
+        seed: seed of this batch, see :func:`xraylab.training.augmentation.step_seed`.
 
     Raises:
-        ValueError: if an argument is out of range or the images have another shape or type.
+        ValueError: if the seed is out of range or the images have another shape or type.
 
     References: Atito et al. 2022 (``atito2022``), public code.
     """
     require_int("seed", seed, 0, MAX_SEED)
-    require_int("step", step, 0, MAX_SEED)
-    fractions = {
-        "noise_coverage": noise_coverage,
-        "image_coverage": (image_coverage,),
-        "image_probability": (image_probability,),
-        "block_size": (block_size,),
-    }
-    for name, values in fractions.items():
-        if not 0 <= values[0] <= values[-1] <= 1:
-            received = values if len(values) > 1 else values[0]
-            raise invalid_argument(name, "fractions in [0, 1], in ascending order", received)
     images = np.asarray(images)
-    longest = _longest_side(images, block_size)
-    num_images, size = images.shape[:2]
+    shape = images.shape
+    if len(shape) != 4 or shape[1] != shape[2] or shape[1] * BLOCK_SIZE < 1 or shape[3] != 1:
+        raise invalid_argument("images", "shape (batch, size, size, 1) of at least 4 px", shape)
+    if not np.issubdtype(images.dtype, np.floating):
+        hint = "Divide 8-bit images by 255."
+        raise invalid_argument("images", "floats in [0, 1]", images.dtype, hint)
+    num_images, size = shape[:2]
 
-    bits = np.random.Philox(key=np.array([seed, step], np.uint64), counter=_COUNTER)
-    coin, share, partner = bits.random_raw((3, num_images))
-    from_image = (coin >> np.uint64(11)) * 2.0**-53 < image_probability
+    bits = np.random.Philox(key=np.array([seed, 0], np.uint64), counter=_COUNTER)
+    coin, coverage, partner = bits.random_raw((3, num_images))
+    from_image = (coin >> np.uint64(11)) * 2.0**-53 < IMAGE_PROBABILITY
     if num_images == 1:
         from_image[:] = False
-    most = math.floor(noise_coverage[1] * size**2)
-    least = min(math.ceil(noise_coverage[0] * size**2), most)
-    pixels = least + share % np.uint64(most - least + 1)
-    pixels[from_image] = math.floor(image_coverage * size**2)
+    least, most = (math.ceil(NOISE_COVERAGE[0] * size**2), math.floor(NOISE_COVERAGE[1] * size**2))
+    pixels = least + coverage % np.uint64(most - least + 1)
+    pixels[from_image] = math.floor(IMAGE_COVERAGE * size**2)
 
-    mask = np.zeros(images.shape, bool)
-    blocks = _blocks(bits, size, longest)
+    mask = np.zeros(shape, bool)
+    blocks = _blocks(bits, size, math.floor(BLOCK_SIZE * size))
     for image_mask, count in zip(mask[..., 0], pixels.tolist(), strict=True):
         _cover(image_mask, count, blocks)
 
-    filling = _noise(bits, images.shape, images.dtype)
+    # Gray levels from 0 to 255 with equal probability, eight per random word.
+    words = bits.random_raw(-(-mask.size // 8))
+    levels = words.astype("<u8").view(np.uint8)[: mask.size].reshape(shape)
+    filling = np.divide(levels, images.dtype.type(255), dtype=images.dtype)
     if from_image.any():
         away = 1 + partner % np.uint64(num_images - 1)  # offset of the other image in the batch
         other = (np.arange(num_images) + away.astype(np.int64)) % num_images
@@ -93,7 +88,7 @@ def corrupt(
     return np.where(mask, filling, images), mask
 
 
-def _blocks(bits, size, longest):
+def _blocks(bits: np.random.Philox, size: int, longest: int) -> Iterator[list[int]]:
     """Yield random blocks endlessly, as top, bottom, left and right, cut at the image's edges."""
     while True:
         words = bits.random_raw((4, _BLOCKS_AT_A_TIME))
@@ -105,7 +100,7 @@ def _blocks(bits, size, longest):
         yield from np.stack([begin[0], end[0], begin[1], end[1]], axis=1).tolist()
 
 
-def _cover(mask, count, blocks):
+def _cover(mask: np.ndarray, count: int, blocks: Iterator[list[int]]) -> None:
     """Mark blocks in one image's mask (size, size) until ``count`` pixels are marked."""
     while count:
         top, bottom, left, right = next(blocks)
@@ -117,26 +112,4 @@ def _cover(mask, count, blocks):
             window[rows[:count], columns[:count]] = True
             return
         window[...] = True
-        count -= fresh
-
-
-def _noise(bits, shape, dtype):
-    """Draw gray levels from 0 to 255 with equal probability, divided by 255."""
-    words = bits.random_raw(-(-math.prod(shape) // 8))  # eight gray levels per word
-    levels = words.astype("<u8").view(np.uint8)[: math.prod(shape)].reshape(shape)
-    return np.divide(levels, dtype.type(255), dtype=dtype)
-
-
-def _longest_side(images, block_size):
-    """Return the longest side of a block in pixels, after checking the images."""
-    shape = images.shape
-    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 1:
-        raise invalid_argument("images", "shape (batch, size, size, 1)", shape)
-    if not np.issubdtype(images.dtype, np.floating):
-        hint = "Divide 8-bit images by 255."
-        raise invalid_argument("images", "floats in [0, 1]", images.dtype, hint)
-    longest = math.floor(block_size * shape[1])
-    if not longest:
-        received = f"{block_size} of {shape[1]} px"
-        raise invalid_argument("block_size", "blocks of at least one pixel", received)
-    return longest
+        count -= int(fresh)

@@ -1,6 +1,6 @@
 """Knowledge distillation: a student trained on labels and on a frozen teacher's predictions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from keras import ops
 from scipy.special import expit
 
 from xraylab.data import Split
-from xraylab.io import atomic_write, progress_bar
+from xraylab.io import progress_bar
 from xraylab.models.convert.torchxrayvision import load_xrv
-from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, probabilities
-from xraylab.training.distribution import undistributed
+from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121
 from xraylab.training.run import Run
 
 TRAINED = {
@@ -71,7 +70,7 @@ class Distiller(keras.Model):
         }
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training: bool = True
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True
     ) -> Any:
         """Compute the total loss of a batch."""
         label = self.label_loss(y["labels"], y_pred["labels"], sample_weight["labels"])
@@ -89,13 +88,11 @@ class Teacher:
         indices: for each label of the student, the index of the teacher's output; None if there is
             none; :data:`NO_FINDING` for the product of 1 - p over the trained outputs.
         trained: indices of the teacher's trained outputs; the others are ignored.
-        thresholds: operating points of TorchXRayVision's outputs; None uses the plain sigmoid.
     """
 
     model: keras.Model
     indices: Sequence[int | str | None]
     trained: Sequence[int]
-    thresholds: Sequence[float] | None = None
 
     def __post_init__(self):
         self.model.trainable = False
@@ -112,7 +109,7 @@ class Teacher:
             images = ops.convert_to_numpy(ops.image.resize(images, (side, side), antialias=True))
             images = np.clip(images, 0.0, 1.0)
         logits = ops.convert_to_numpy(self.model.predict_on_batch(images))
-        return select_outputs(logits, self.indices, self.trained, self.thresholds)
+        return select_outputs(logits, self.indices, self.trained)
 
     def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
         """Predict the probabilities for every image of a split, (num_images, num_labels)."""
@@ -122,10 +119,7 @@ class Teacher:
 
 
 def select_outputs(
-    logits: np.ndarray,
-    indices: Sequence[int | str | None],
-    trained: Sequence[int],
-    thresholds: Sequence[float] | None = None,
+    logits: np.ndarray, indices: Sequence[int | str | None], trained: Sequence[int]
 ) -> np.ndarray:
     """Convert a teacher's logits to probabilities of the student's labels.
 
@@ -134,18 +128,16 @@ def select_outputs(
         returns: (batch, num_labels) float32, NaN where the teacher has no trained output.
 
     Args:
-        indices, trained, thresholds: as for :class:`Teacher`.
+        indices, trained: as for :class:`Teacher`.
     """
     logits = np.asarray(logits, dtype=np.float64)
-    predicted = expit(logits) if thresholds is None else probabilities(logits, thresholds)
     columns = np.full((len(logits), len(indices)), np.nan, dtype=np.float32)
     for column, index in zip(columns.T, indices, strict=True):
         if index == NO_FINDING:
             # The sum of log(1 - p) keeps digits that a product of eighteen factors would lose.
-            log_absent = -np.logaddexp(0, logits) if thresholds is None else np.log1p(-predicted)
-            column[:] = np.exp(log_absent[:, list(trained)].sum(axis=1))
-        elif index in trained:
-            column[:] = predicted[:, index]
+            column[:] = np.exp(-np.logaddexp(0, logits[:, list(trained)]).sum(axis=1))
+        elif isinstance(index, int) and index in trained:
+            column[:] = expit(logits[:, index])
     return columns
 
 
@@ -169,8 +161,7 @@ def load_teacher(
     label_names: Sequence[str],
     size: int,
     *,
-    trained: str | Sequence[int] | None = None,
-    thresholds: Sequence[float] | None = None,
+    trained: str | None = None,
     weights: str = "best",
 ) -> Teacher:
     """Load a frozen teacher from a run or from TorchXRayVision's public weights.
@@ -180,9 +171,8 @@ def load_teacher(
             :func:`xraylab.models.convert.torchxrayvision.load_xrv`.
         label_names: the student's labels.
         size: side of the student's images in pixels; a run must have been trained at this size.
-        trained: the outputs that the public weights trained: a name of :data:`TRAINED`, or indices.
-            The file does not contain this.
-        thresholds: operating points of the public weights, 18 numbers; None uses the sigmoid.
+        trained: which outputs the public weights trained, a name of :data:`TRAINED`. The file does
+            not contain this.
         weights: ``"best"`` or ``"last"`` of a run.
 
     Raises:
@@ -199,10 +189,16 @@ def load_teacher(
                 f"The teacher in {path} was trained at another image size. Expected: {size} px, as "
                 f"the student. Received: {run.recipe.size} px."
             )
-        names, thresholds = run.recipe.label_names, None
-        model, outputs = run.load_model(weights), tuple(range(len(names)))
+        names, model = run.recipe.labels, run.load_model(weights)
+        outputs = tuple(range(len(names)))
     elif path.exists():
-        names, outputs = OUTPUTS, _trained_outputs(trained)
+        if trained not in TRAINED:
+            raise ValueError(
+                "teacher_options: trained is invalid; the weights file does not say which outputs "
+                f"were trained. Expected: one of {', '.join(TRAINED)}, as in the name of the "
+                f"weights. Received: {trained!r}."
+            )
+        names, outputs = OUTPUTS, TRAINED[trained]
         model = XRVDenseNet121(224)
         model.build()
         load_xrv(model, path)
@@ -217,31 +213,4 @@ def load_teacher(
             f"The teacher in {path} predicts none of the student's labels. "
             f"Expected: some of {', '.join(names)}. Received: {', '.join(label_names)}."
         )
-    return Teacher(model, indices, outputs, thresholds)
-
-
-def _trained_outputs(trained):
-    """Return the indices of trained outputs."""
-    if isinstance(trained, str) and trained in TRAINED:
-        return TRAINED[trained]
-    chosen = () if trained is None or isinstance(trained, str) else tuple(trained)
-    if not chosen or not all(isinstance(i, int) and 0 <= i < len(OUTPUTS) for i in chosen):
-        raise ValueError(
-            "teacher_options: trained is invalid; the weights file does not say which outputs were "
-            f"trained. Expected: one of {', '.join(TRAINED)} (as in the name of the weights), or "
-            f"indices from 0 to {len(OUTPUTS) - 1}. Received: {trained!r}."
-        )
-    return chosen
-
-
-def cached_predictions(path: Path, teacher: Callable[[], Teacher], split: Split) -> np.ndarray:
-    """Return a teacher's predictions for a split, computed once and stored in a file."""
-    if path.exists():
-        predictions = np.load(path, allow_pickle=False)
-        if len(predictions) == len(split):
-            return predictions
-    with undistributed():
-        predictions = teacher().predict(split)
-    with atomic_write(path) as stream:
-        np.save(stream, predictions)
-    return predictions
+    return Teacher(model, indices, outputs)

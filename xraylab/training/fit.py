@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -93,28 +94,25 @@ def fit(
                 remove_stale(folder, seconds=0)
         cluster.wait()
         run = run or open_run(recipe, out, splits, resume=True)
+        run.recipe = recipe  # its files may have moved since the run was started
         if not run.report:
             stack.enter_context(interrupts)
-            # The given recipe: its files may have moved since the run was started.
-            _train(
-                run, recipe, model, splits, cluster, interrupts, checkpoint_seconds, callbacks,
-                progress,
-            )  # fmt: skip
+            options = {"callbacks": callbacks, "progress": progress}
+            _train(run, model, splits, cluster, interrupts, checkpoint_seconds, **options)
     return run
 
 
 def _train(
     run: Run,
-    recipe: Recipe,
     model: keras.Model,
     splits: dict[str, Split],
     cluster: Cluster,
     interrupts: Interrupts,
     checkpoint_seconds: float,
-    callbacks: Sequence[keras.callbacks.Callback],
-    progress: bool,
+    **options: Any,
 ) -> None:
     """Train to the end; after running out of memory, continue with smaller micro-batches."""
+    recipe = run.recipe
     micro_batches = recipe.accumulation
     objective = OBJECTIVES[recipe.objective](recipe, splits, run.path)
     while True:
@@ -124,23 +122,22 @@ def _train(
         batches = TrainingBatches(objective, splits["train"], recipe, cluster, micro_batches)
         interrupts.validation_steps = math.ceil(len(splits["val"]) / batches.batch_size)
         validation = Validation(objective, splits["val"], EvaluatedModel(run, model))
-        recorder = Checkpointer(run, batches, validation, cluster, interrupts, checkpoint_seconds)
-        total_steps = recipe.epochs * batches.steps_per_epoch
-        recorder.set_model(
-            compile_for_training(model, recipe, total_steps, objective, batches.micro_batches)
-        )
+        recorder = Checkpointer(batches, validation, interrupts, checkpoint_seconds)
+        steps = recipe.epochs * batches.steps_per_epoch
+        trained = compile_for_training(model, recipe, steps, objective, batches.micro_batches)
+        recorder.set_model(trained)
         if checkpoint:
             recorder.restore(checkpoint)
         else:
             recorder.save()
         del checkpoint  # as large as model and optimizer together
         try:
-            _run_epochs(recorder, callbacks, progress)
+            _run_epochs(recorder, **options)
             break
         except Exception as error:
             if isinstance(error, OutOfMemory) or not is_out_of_memory(error):
                 raise
-            micro_batches = _smaller_micro_batches(run, batches, cluster, error)
+            micro_batches = _smaller_micro_batches(run, batches, error)
         # The failed step may have changed or consumed the weights.
         model = build_model(recipe)
     with recorder.evaluated.weights() as evaluated:
@@ -154,31 +151,28 @@ def _run_epochs(
 ) -> None:
     """Train the epochs that remain."""
     model, batches, epochs = recorder.model, recorder.batches, recorder.run.recipe.epochs
-    callbacks = [recorder.validation, *callbacks, recorder]
+    everyone = [recorder.validation, *callbacks, recorder]
     verbose = 0 if not progress else 1 if sys.stdout.isatty() else 2
     model.stop_training = False
     while (epoch := len(recorder.state["history"])) < epochs and not model.stop_training:
         batches.start = recorder.state["epoch_step"]
         if batches.num_batches:
             # Keras takes the same number of batches in all epochs of a fit.
-            last = epoch + 1 if batches.start else epochs
-            model.fit(
-                batches, initial_epoch=epoch, epochs=last, callbacks=callbacks, shuffle=False,
-                verbose=verbose,
-            )  # fmt: skip
+            options = {"epochs": epoch + 1 if batches.start else epochs, "verbose": verbose}
+            model.fit(batches, initial_epoch=epoch, callbacks=everyone, shuffle=False, **options)
         else:  # the run was stopped between the last step of an epoch and its validation
-            everyone = keras.callbacks.CallbackList(callbacks, model=model)
-            everyone.on_train_begin()
-            everyone.on_epoch_begin(epoch)
-            everyone.on_epoch_end(epoch, model.get_metrics_result())
-            everyone.on_train_end()
+            listed = keras.callbacks.CallbackList(everyone, model=model)
+            listed.on_train_begin()
+            listed.on_epoch_begin(epoch)
+            listed.on_epoch_end(epoch, model.get_metrics_result())
+            listed.on_train_end()
 
 
-def _smaller_micro_batches(run, batches, cluster, error):
+def _smaller_micro_batches(run: Run, batches: TrainingBatches, error: Exception) -> int:
     """Return the next larger number of micro-batches, or raise an OutOfMemory."""
     former, images = batches.micro_batches, batches.images_per_device
     smaller = equal_parts(images, min(2 * former, images))
-    if former >= images or cluster.num_processes > 1:
+    if former >= images or batches.cluster.num_processes > 1:
         raise OutOfMemory(
             f"{run.recipe.model} at {run.recipe.size} px does not fit into memory with "
             f"{max(images // former, 1)} images per device. Use a smaller size or model, "

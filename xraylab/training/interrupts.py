@@ -57,7 +57,7 @@ class Interrupts:
             if handler is not None:  # None: a handler not installed from Python
                 signal.signal(number, handler)
 
-    def _handle(self, number, frame):
+    def _handle(self, number: int, frame: Any) -> None:
         if self.signaled:
             raise KeyboardInterrupt
         self.signaled = True

@@ -8,6 +8,7 @@ Losses are reduced by a weighted sum. The sample weights contain the normalizati
 batch, so that micro-batches add up to it exactly, also where labels are unknown.
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from scipy.special import expit
 
 from xraylab import losses, metrics
 from xraylab.data import Split
+from xraylab.io import atomic_write
 from xraylab.models import predict_logits
 from xraylab.training import augmentation
 from xraylab.training.corruption import corrupt
-from xraylab.training.distillation import Distiller, Teacher, cached_predictions, load_teacher
+from xraylab.training.distillation import Distiller, Teacher, load_teacher
 from xraylab.training.distribution import undistributed
 from xraylab.training.optimizers import make_optimizer
 from xraylab.training.recipe import Recipe
@@ -40,7 +42,7 @@ class Classification:
     def __init__(self, recipe: Recipe, splits: Splits | None = None, folder: Path | None = None):
         self.recipe = recipe
         options = dict(recipe.loss_options)
-        if recipe.loss == "weighted_binary_crossentropy":
+        if recipe.loss == "weighted_binary_crossentropy" and splits:
             options.setdefault("prevalence", prevalence(splits["train"]))
         self.loss = losses.get(recipe.loss, reduction="sum", **options)
         self.augment = augmentation.make(**recipe.augmentation) if recipe.augmentation else None
@@ -78,34 +80,30 @@ class Classification:
         logits = predict_logits(model, split).astype(np.float64)
         bce = float(np.nanmean(np.logaddexp(0.0, logits) - logits * split.labels))
         auc = metrics.score(split.labels, expit(logits), label_names=split.label_names).macro_auc
-        return {
-            "val_binary_crossentropy": bce,
-            "val_macro_auc": auc,
-        }, -bce if np.isnan(auc) else auc
+        scores = {"val_binary_crossentropy": bce, "val_macro_auc": auc}
+        return scores, -bce if np.isnan(auc) else auc
 
 
 class Distillation(Classification):
     """Labels are predicted from images, labels and a frozen teacher; see :class:`Distiller`."""
 
-    def __init__(self, recipe: Recipe, splits: Splits | None = None, folder: Path | None = None):
+    def __init__(self, recipe: Recipe, splits: Splits, folder: Path):
         super().__init__(recipe, splits, folder)
-        self._teacher: Teacher | None = None
-        self._predictions = None
+        # Without augmentation the teacher predicts the same in every epoch.
+        self._predictions: np.ndarray | None = None
         if self.augment is None:
-            # Without augmentation the teacher predicts the same in every epoch.
-            self._predictions = cached_predictions(
-                folder / "teacher.npy", self.teacher, splits["train"]
-            )
+            path = folder / "teacher.npy"
+            if not path.exists():
+                with undistributed(), atomic_write(path) as stream:
+                    np.save(stream, self.teacher.predict(splits["train"]))
+            self._predictions = np.load(path, allow_pickle=False)
 
+    @functools.cached_property
     def teacher(self) -> Teacher:
-        """Return the frozen teacher, loaded at the first call."""
-        if self._teacher is None:
-            recipe = self.recipe
-            with undistributed():
-                self._teacher = load_teacher(
-                    recipe.teacher, recipe.label_names, recipe.size, **recipe.teacher_options
-                )
-        return self._teacher
+        """The frozen teacher."""
+        recipe, options = self.recipe, self.recipe.teacher_options
+        with undistributed():
+            return load_teacher(str(recipe.teacher), recipe.labels, recipe.size, **options)
 
     def trained_model(self, model: keras.Model) -> tuple[keras.Model, Any]:
         """Return the model to compile, and its loss."""
@@ -117,18 +115,13 @@ class Distillation(Classification):
     def batch(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, seed: int) -> tuple:
         """Return ``(inputs, targets, sample_weights)`` of one step."""
         images, labels, weights = super().batch(images, labels, rows, seed)
-        if self._predictions is None:
-            predictions = self.teacher()(images)
-        else:
-            predictions = self._predictions[rows]
+        stored = self._predictions
+        predictions = self.teacher(images) if stored is None else stored[rows]
         known = ~np.isnan(predictions)
         total = np.where(known, predictions, 0.0).sum(axis=0, dtype=np.float64)
         rarity = (1 - total / np.maximum(known.sum(axis=0), 1)).astype(np.float32)
-        return (
-            images,
-            {"labels": labels, "teacher": predictions},
-            {"labels": weights, "teacher": label_weights(predictions) * rarity},
-        )
+        weights = {"labels": weights, "teacher": label_weights(predictions) * rarity}
+        return images, {"labels": labels, "teacher": predictions}, weights
 
 
 class MaskedReconstruction:

@@ -3,12 +3,14 @@
 Global clipping and gradient accumulation are those of the Keras optimizers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
+from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
+from xraylab.layers.base import sublayers
 from xraylab.training.recipe import Recipe
 
 CLIP_EPSILON = 1e-3
@@ -79,7 +81,7 @@ def clip_adaptively(gradient: Any, weights: Any, limit: float, depthwise: bool =
     num_axes = len(weights.shape)
     axes = tuple(range(num_axes - 1 - depthwise)) if num_axes > 1 else None
 
-    def norm(values):
+    def norm(values: Any) -> Any:
         squares = ops.square(ops.cast(values, "float32"))
         return ops.sqrt(ops.sum(squares, axis=axes, keepdims=axes is not None))
 
@@ -89,7 +91,7 @@ def clip_adaptively(gradient: Any, weights: Any, limit: float, depthwise: bool =
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class PerStepSchedule(keras.optimizers.schedules.LearningRateSchedule):
+class PerStepSchedule(LearningRateSchedule):
     """A schedule of optimizer steps, for an optimizer that counts micro-batches.
 
     Args:
@@ -97,7 +99,7 @@ class PerStepSchedule(keras.optimizers.schedules.LearningRateSchedule):
         micro_batches: micro-batches per step.
     """
 
-    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, micro_batches):
+    def __init__(self, schedule: LearningRateSchedule, micro_batches: int):
         super().__init__()
         self.schedule, self.micro_batches = schedule, micro_batches
 
@@ -110,9 +112,7 @@ class PerStepSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"schedule": self.schedule, "micro_batches": self.micro_batches}
 
 
-def learning_rate_schedule(
-    recipe: Recipe, total_steps: int
-) -> keras.optimizers.schedules.CosineDecay:
+def learning_rate_schedule(recipe: Recipe, total_steps: int) -> LearningRateSchedule:
     """Return a recipe's schedule: linear warm-up, half a cosine period, constant cool-down.
 
     Args:
@@ -123,7 +123,7 @@ def learning_rate_schedule(
     """
     warmup_steps = int(recipe.warmup * total_steps)
     cooldown_steps = int(recipe.cooldown * total_steps)
-    return keras.optimizers.schedules.CosineDecay(
+    return CosineDecay(
         initial_learning_rate=0.0 if warmup_steps else recipe.learning_rate,
         decay_steps=max(1, total_steps - warmup_steps - cooldown_steps),
         alpha=recipe.final_learning_rate / recipe.learning_rate,
@@ -144,13 +144,12 @@ def make_optimizer(
         micro_batches: micro-batches per step.
     """
     schedule = learning_rate_schedule(recipe, total_steps)
-    layers = sublayers(model) if recipe.adaptive_clip else ()
     optimizer = AdamW(
         schedule if micro_batches == 1 else PerStepSchedule(schedule, micro_batches),
         weight_decay=recipe.weight_decay,
         global_clipnorm=recipe.global_clip,
         adaptive_clip=recipe.adaptive_clip,
-        depthwise=[x.kernel for x in layers if isinstance(x, keras.layers.DepthwiseConv2D)],
+        depthwise=depthwise_kernels(model) if recipe.adaptive_clip else (),
         gradient_accumulation_steps=micro_batches if micro_batches > 1 else None,
     )
     if recipe.decay_exclusions:
@@ -170,21 +169,9 @@ def is_decayed(variable: keras.Variable) -> bool:
     return variable.path.endswith("kernel")
 
 
-def sublayers(value: Any, visited: set[int] | None = None) -> Iterator[keras.layers.Layer]:
-    """Yield a layer, the layers among its attributes and in lists and dictionaries, and theirs.
-
-    Keras has no public way to list the layers inside a layer that is not a model.
-    """
-    visited = set() if visited is None else visited
-    if id(value) in visited:
-        return
-    if isinstance(value, keras.layers.Layer):
-        visited.add(id(value))
-        yield value
-        value = [*vars(value).values(), *getattr(value, "layers", ())]
-    elif isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list | tuple | set):
-        return
-    for child in value:
-        yield from sublayers(child, visited)
+def depthwise_kernels(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Return the kernels of the depthwise convolutions inside a layer or model."""
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return [layer.kernel]
+    children = layer.layers if isinstance(layer, keras.Model) else sublayers(layer)
+    return [kernel for child in children for kernel in depthwise_kernels(child)]

@@ -5,23 +5,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-    model_validator,
-)
+import pydantic
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
 from xraylab import losses
 from xraylab.data import NAMED_SOURCES
 from xraylab.models import spec
+from xraylab.training import augmentation
 
 
 def _absolute(path: str) -> str:
@@ -41,10 +31,10 @@ def _absolute_root(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"root": _absolute(root)} if isinstance(root, str) else options
 
 
-def _full_loss_name(name: str) -> str:
-    """Return the name of a loss in full, also for the names that xraylab 0.1 used."""
-    former = {"binary_focal": "binary_focal_crossentropy"}
-    return losses.resolve_name(former.get(name, name.replace("cross_entropy", "crossentropy")))
+def _known_augmentation(options: dict[str, Any]) -> dict[str, Any]:
+    if options:
+        augmentation.settings(**options)
+    return options
 
 
 PositiveInt = Annotated[StrictInt, Field(ge=1)]
@@ -52,14 +42,14 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[Finite, Field(gt=0)]
 NonNegative = Annotated[Finite, Field(ge=0)]
 Fraction = Annotated[Finite, Field(ge=0, lt=1)]
-Options = Annotated[dict[str, JsonValue], BeforeValidator(_plain)]
+Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
 AbsolutePath = Annotated[StrictStr, AfterValidator(_absolute)]
 Source = Annotated[StrictStr, AfterValidator(lambda x: x if x in NAMED_SOURCES else _absolute(x))]
 # An unknown name raises a ValueError that suggests one.
 ModelName = Annotated[StrictStr, AfterValidator(lambda name: spec(name).name)]
 
 
-class Recipe(BaseModel):
+class Recipe(pydantic.BaseModel):
     """The model, data, optimization and objective of a training run.
 
     The optimizer is AdamW. Its learning rate rises linearly during the warm-up, then follows half a
@@ -110,7 +100,7 @@ class Recipe(BaseModel):
         ValueError: if a field is invalid or unknown; the message names it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model: ModelName = "rr_vit"
     data: Source = "phantom"
@@ -129,10 +119,10 @@ class Recipe(BaseModel):
     accumulation: PositiveInt = 1
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16", "auto"] = "float32"
     xla: StrictBool | None = None
-    loss: Annotated[StrictStr, AfterValidator(_full_loss_name)] = "binary_crossentropy"
+    loss: Annotated[StrictStr, AfterValidator(losses.resolve_name)] = "binary_crossentropy"
     loss_options: Options = {}
     reconstruction_weight: NonNegative = 1.0
-    augmentation: Options = {}
+    augmentation: Annotated[Options, AfterValidator(_known_augmentation)] = {}
     objective: Literal["classification", "distillation", "masked_reconstruction"] = "classification"
     teacher: AbsolutePath | None = None
     teacher_options: Options = {}
@@ -148,7 +138,7 @@ class Recipe(BaseModel):
     def __init__(self, **values: Any):
         try:
             super().__init__(**values)
-        except ValidationError as error:
+        except pydantic.ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"][:1]))
             expected = first["msg"].removeprefix("Value error, ")
@@ -158,7 +148,7 @@ class Recipe(BaseModel):
                 f"Invalid recipe field {field}. Expected: {expected}. Received: {first['input']!r}."
             ) from None
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _consistent(self) -> "Recipe":
         masked = self.objective == "masked_reconstruction"
         distilled = self.objective == "distillation"
@@ -185,6 +175,11 @@ class Recipe(BaseModel):
                 raise ValueError(f"Invalid recipe. Expected: {rule}. Received: {received}.")
         return self
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels; empty if they are those of the data, which are not loaded yet."""
+        return self.label_names or ()
+
     def replace(self, **changes: Any) -> "Recipe":
         """Return a copy with some fields changed, validated again."""
         return Recipe(**{**dict(self), **changes})
@@ -192,11 +187,6 @@ class Recipe(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values, ready for JSON."""
         return self.model_dump(mode="json")
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
-        """Return the recipe that :meth:`to_dict` saved."""
-        return cls(**values)
 
     def differences(self, other: "Recipe") -> dict[str, tuple]:
         """Return ``{field: (own, other's)}`` for the fields in which two recipes differ."""

@@ -5,10 +5,12 @@ trains the same model with current practice. A tuned recipe is defined by its di
 published one, its parent.
 """
 
+import contextlib
 import fnmatch
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 from xraylab.data import data_root
@@ -16,7 +18,16 @@ from xraylab.models import list_models
 from xraylab.phantom.labels import SPLIT_SIZES
 from xraylab.suggest import did_you_mean
 from xraylab.training.recipe import Recipe
-from xraylab.training.throughput import MEASURED, images_per_second
+
+_THROUGHPUT = resources.files("xraylab.training").joinpath("throughput.json").read_text()
+THROUGHPUT: dict[str, dict[str, float]] = {
+    machine: measured["images_per_second"]
+    for machine, measured in json.loads(_THROUGHPUT)["machines"].items()
+}
+"""Images per second in training by machine and ``model@size``.
+
+Written by ``benchmarks/train_throughput.py --write``.
+"""
 
 SLIDES_NOTE = (
     "The slides specify the network, the loss of the proposed models, training from scratch, and "
@@ -65,24 +76,21 @@ class NamedRecipe:
         return {} if self.parent is None else get(self.parent).recipe.differences(self.recipe)
 
     def hours(self, machine: str) -> float | None:
-        """Estimate the training hours on a machine of :data:`throughput.MEASURED`.
+        """Estimate the training hours on a machine of :data:`THROUGHPUT`.
 
         None unless the recipe trains a classifier on ChestMNIST at a size whose throughput was
         measured.
         """
-        speed = images_per_second(self.recipe.model, self.recipe.size, machine)
-        images = self.recipe.num_images or SPLIT_SIZES["train"]
-        measured = self.recipe.objective == "classification" and self.recipe.data == "chestmnist"
-        if speed is None or not measured:
+        recipe = self.recipe
+        speed = THROUGHPUT.get(machine, {}).get(f"{recipe.model}@{recipe.size}")
+        if speed is None or (recipe.objective, recipe.data) != ("classification", "chestmnist"):
             return None
-        return self.recipe.epochs * images / speed / 3600
+        return recipe.epochs * (recipe.num_images or SPLIT_SIZES["train"]) / speed / 3600
 
     def describe(self) -> str:
         """Return a paragraph: note, command, cost and expected score."""
-        hours = {machine: self.hours(machine) for machine in MEASURED}
-        costs = [
-            f"{number:.1f} h on {name}" for name, number in hours.items() if number is not None
-        ]
+        hours = {machine: self.hours(machine) for machine in THROUGHPUT}
+        costs = [f"{number:.1f} h on {name}" for name, number in hours.items() if number]
         return (
             f"{self.name} (after {self.source})\n{self.note}\nCommand: {self.command}\n"
             f"Cost of training: {', '.join(costs) or 'not measured'}.\n"
@@ -155,17 +163,15 @@ TUNED = {
 }
 """Fields that all tuned recipes share."""
 
-LOSS_NOTES = {
-    "asymmetric": "the asymmetric loss, because findings are rare",
-    "binary_focal_crossentropy": "the focal loss of the model's description",
-    "binary_crossentropy": "cross-entropy, with uncertain labels treated as unknown",
-}
-
 TUNED_NOTES = {
     loss: "Ours: small rotations and translations without mirroring; averaged weights; weight "
     f"decay for kernels only; gradient clipping; {note}. Chosen from common practice, not by a "
     "search."
-    for loss, note in LOSS_NOTES.items()
+    for loss, note in {
+        "asymmetric": "the asymmetric loss, because findings are rare",
+        "binary_focal_crossentropy": "the focal loss of the model's description",
+        "binary_crossentropy": "cross-entropy, with uncertain labels treated as unknown",
+    }.items()
 }
 
 SMALL_NOTE = "The paper trains the largest model, at 224 px. " + TUNED_NOTES["asymmetric"]
@@ -251,15 +257,16 @@ def find(name: str) -> Recipe:
     Raises:
         ValueError: if there is neither; the message suggests names.
     """
-    if name in RECIPES:
-        return RECIPES[name].recipe
     if name in list_models():
         return Recipe(model=name)
-    names = [*RECIPES, *list_models()]
-    raise _unknown("recipe or model", name, names, "xraylab recipes, xraylab models")
+    if name not in RECIPES:
+        names = [*RECIPES, *list_models()]
+        raise _unknown("recipe or model", name, names, "xraylab recipes, xraylab models")
+    return RECIPES[name].recipe
 
 
-def _unknown(kind, name, names, command):
+def _unknown(kind: str, name: str, names: Iterable[str], command: str) -> ValueError:
+    names = list(names)
     hint = did_you_mean(name, names, most=3) or f"List them with: {command}"
     return ValueError(f"Unknown {kind}. Expected: one of {len(names)}. Received: {name!r}. {hint}")
 
@@ -282,7 +289,7 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     Raises:
         ValueError: if a text has no ``=`` or no known field; the message suggests names.
     """
-    changes = {}
+    changes: dict[str, Any] = {}
     for text in settings:
         path, equals, value = text.partition("=")
         name, dot, key = path.strip().partition(".")
@@ -293,16 +300,8 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
                 "Invalid setting of a recipe. Expected: FIELD=VALUE or FIELD.KEY=VALUE, as in "
                 f"epochs=3 or data_options.root=images. Received: {text!r}. {hint}"
             )
-        parsed = _parse(value)
-        if dot:
-            changes[name] = {**changes.get(name, known[name]), key: parsed}
-        else:
-            changes[name] = parsed
+        parsed: Any = value
+        with contextlib.suppress(json.JSONDecodeError):
+            parsed = json.loads(value)
+        changes[name] = {**changes.get(name, known[name]), key: parsed} if dot else parsed
     return recipe.replace(**changes)
-
-
-def _parse(value):
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value

@@ -40,7 +40,7 @@ def commit() -> str | None:
     """
     folder = Path(__file__).resolve().parents[1]
 
-    def git(*words):
+    def git(*words: str) -> str:
         command = ["git", "-C", str(folder), *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
         return done.stdout.strip()
@@ -71,24 +71,21 @@ def write_report(
         validation = metrics.score(
             splits["val"].labels,
             expit(predict_logits(model, splits["val"]).astype(np.float64)),
-            label_names=run.recipe.label_names,
+            label_names=run.recipe.labels,
             prevalence=run.facts["train_prevalence"],
         ).to_dict()
+    facts = ("source", "size", "fingerprint")
+    images = {
+        name: {"images": len(split)} | {fact: getattr(split, fact) for fact in facts}
+        for name, split in splits.items()
+    }
     write_json(
         path,
         {
             "recipe": run.recipe.to_dict(),
             "source": spec(run.recipe.model).source,
             "simulated_images": splits["train"].simulated,
-            "data": {
-                name: {
-                    "source": split.source,
-                    "images": len(split),
-                    "size": split.size,
-                    "fingerprint": split.fingerprint,
-                }
-                for name, split in splits.items()
-            },
+            "data": images,
             "train_prevalence": run.facts["train_prevalence"],
             "parameters": model.count_params(),
             "epochs": len(state["history"]),

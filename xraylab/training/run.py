@@ -17,7 +17,6 @@ import contextlib
 import io as memory
 import json
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ class Run:
                 f"Train one with: xraylab train rr_vit --out {self.path}"
             )
         self.facts: dict[str, Any] = io.read_json(self.path / "run.json")
-        self.recipe = Recipe.from_dict(self.facts["recipe"])
+        self.recipe = Recipe(**self.facts["recipe"])
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -107,27 +106,18 @@ class Run:
             )
         return path
 
-    def _read(self, name):
+    def _read(self, name: str) -> Any:
         path = self.path / name
         return io.read_json(path) if path.exists() else None
 
 
-@contextlib.contextmanager
-def lock_run(path: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder, which one training process at a time can have.
+def lock_run(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Return the lock of a run's folder, which one training process at a time can hold.
 
-    Raises:
-        RunLocked: if another process is training there.
+    Entering it raises a :class:`RunLocked` if another process is training there.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(io.lock(path / ".lock", timeout=0))
-        except TimeoutError:
-            raise RunLocked(
-                f"Another process is training in {path}. Wait for it or stop it, or choose another "
-                "--out."
-            ) from None
-        yield
+    message = f"Another process is training in {path}. Wait for it or stop it, or choose another "
+    return io.lock(path / ".lock", timeout=0, message=message + "--out.", error=RunLocked)
 
 
 def build_model(recipe: Recipe) -> keras.Model:
@@ -139,8 +129,8 @@ def build_model(recipe: Recipe) -> keras.Model:
         return models.build_gmml(recipe.model, image_size=recipe.size, **options)
     if recipe.reconstruction_weight != 1.0:
         options["reconstruction_weight"] = recipe.reconstruction_weight
-    num_labels = len(recipe.label_names)
-    return models.build(recipe.model, image_size=recipe.size, num_labels=num_labels, **options)
+    options |= {"image_size": recipe.size, "num_labels": len(recipe.labels)}
+    return models.build(recipe.model, **options)
 
 
 def load_images(recipe: Recipe, split: str, progress: bool = True) -> data.Split:
@@ -148,10 +138,8 @@ def load_images(recipe: Recipe, split: str, progress: bool = True) -> data.Split
     options = dict(recipe.data_options)
     if split == "train" and recipe.num_images is not None:
         options["num_images"] = recipe.num_images
-    names = recipe.label_names
-    return data.load(
-        recipe.data, recipe.size, split, label_names=names, progress=progress, **options
-    )
+    options |= {"label_names": recipe.label_names, "progress": progress}
+    return data.load(recipe.data, recipe.size, split, **options)
 
 
 def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
@@ -167,22 +155,22 @@ def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
     if recipe.start_from is None:
         return
     former = Run(recipe.start_from)
-    path, names = former.weights_file("best"), former.recipe.label_names
+    path, names = former.weights_file("best"), former.recipe.labels
     if former.recipe.objective == "masked_reconstruction":
         load_encoder(model, path)
-    elif names == recipe.label_names:
+    elif names == recipe.labels:
         model.load_weights(path)
     else:
         load_under_new_head(model, path)
         warnings.warn(
             f"{former.path} was trained for other labels ({', '.join(names)}). Its weights are "
             "loaded, except the classifier, which starts at random for "
-            f"{', '.join(recipe.label_names)}.",
+            f"{', '.join(recipe.labels)}.",
             stacklevel=2,
         )
 
 
-def write_weights(path: Path, model: keras.Model, facts: dict | None = None) -> None:
+def write_weights(path: Path, model: keras.Model, facts: dict[str, Any] | None = None) -> None:
     """Write a model's weights (HDF5) atomically, without its optimizer.
 
     Args:

@@ -1,4 +1,4 @@
-"""Starting and resuming a run: the checks before the first step."""
+"""Starting and resuming a run: the fastest precision, and the checks before the first step."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,18 +9,23 @@ import numpy as np
 
 from xraylab import data, io, losses
 from xraylab.arguments import require_choice
+from xraylab.backend import accelerators
 from xraylab.data import Split
-from xraylab.training import augmentation
 from xraylab.training.checkpoint import explain_write_errors, list_checkpoints
 from xraylab.training.distillation import load_teacher
 from xraylab.training.objectives import prevalence
-from xraylab.training.precision import fastest_precision
 from xraylab.training.recipe import Recipe
 from xraylab.training.report import commit
 from xraylab.training.run import FILES, Run, build_model, load_images, load_initial_weights
 
 LOCATIONS = ("data", "data_options", "teacher", "start_from")
 """Fields of a recipe that may change on another machine: where files are."""
+
+FLOAT16_CAPABILITY = (7, 0)
+"""Lowest compute capability of NVIDIA GPUs with tensor cores for float16 (V100, T4)."""
+
+BFLOAT16_CAPABILITY = (8, 0)
+"""Lowest compute capability with tensor cores for bfloat16 (A100, H100), which cannot overflow."""
 
 
 def prepare(
@@ -35,7 +40,7 @@ def prepare(
         precision = Run(out).recipe.precision if started else fastest_precision()
         recipe = recipe.replace(precision=precision)
     for name in recipe.teacher_options:
-        require_choice("teacher_options", name, load_teacher.__kwdefaults__)
+        require_choice("teacher_options", name, load_teacher.__kwdefaults__ or ())
     for name in recipe.loss_options:
         require_choice("loss_options", name, losses.option_names(recipe.loss))
     keras.utils.set_random_seed(recipe.seed)
@@ -43,20 +48,49 @@ def prepare(
     model = build_model(recipe)
     if not list_checkpoints(out / "checkpoints"):
         load_initial_weights(recipe, model)
-    if recipe.augmentation:
-        augmentation.make(**recipe.augmentation)
     # Without given label names, the loader determines them.
     splits = {name: load_images(given, name, progress) for name in ("train", "val")}
     require_labels(recipe, splits["train"])
     return recipe, model, splits
 
 
+def fastest_precision() -> str:
+    """Return the dtype policy that is fastest on this machine.
+
+    ``"mixed_bfloat16"`` where the GPU has tensor cores for it, ``"mixed_float16"`` where it has
+    them for float16 only, else ``"float32"``: on a P100 half precision saves memory but no time,
+    and on a CPU it is slower.
+    """
+    capability = compute_capability() if accelerators() else None
+    if capability is None or capability < FLOAT16_CAPABILITY:
+        return "float32"
+    return "mixed_bfloat16" if capability >= BFLOAT16_CAPABILITY else "mixed_float16"
+
+
+def compute_capability() -> tuple[int, int] | None:
+    """Return the compute capability of the first NVIDIA GPU, as (8, 0), or None."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
+        return details.get("compute_capability")
+    if keras.backend.backend() == "jax":
+        import jax
+
+        text = getattr(jax.local_devices()[0], "compute_capability", None)
+        if text is not None:
+            major, minor = str(text).split(".")
+            return int(major), int(minor)
+    return None
+
+
 def require_labels(recipe: Recipe, split: Split) -> None:
     """Raise a ValueError for images with other labels than the recipe's, or with an empty one."""
-    if tuple(split.label_names) != recipe.label_names:
+    if tuple(split.label_names) != recipe.labels:
         raise ValueError(
             f"The labels of {recipe.data} differ from the recipe's. "
-            f"Expected: {', '.join(recipe.label_names)}. "
+            f"Expected: {', '.join(recipe.labels)}. "
             f"Received: {', '.join(split.label_names)}. Leave label_names out to use those."
         )
     empty = np.flatnonzero(np.isnan(split.labels).all(axis=0))
@@ -74,7 +108,11 @@ def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) 
     """
     fingerprints = {name: split.fingerprint for name, split in splits.items()}
     if not (out / "run.json").exists():
-        _require_no_remains(out)
+        if left := [name for name in ("checkpoints", *FILES) if (out / name).exists()]:
+            raise FileExistsError(
+                f"{out} holds {', '.join(left)} of a run, but its run.json is missing. Restore "
+                "run.json, remove these files, or choose another --out."
+            )
         facts = {
             "recipe": recipe.to_dict(),
             "data": fingerprints,
@@ -90,12 +128,10 @@ def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) 
             f"{run.path} already holds a run, started {run.facts['begun']}. Add --resume "
             "(resume=True) to continue it, or choose another --out."
         )
-    changes = run.recipe.differences(recipe)
-    changed = {name: values for name, values in changes.items() if name not in LOCATIONS}
     extended = recipe.epochs > run.recipe.epochs
-    if extended:
-        del changed["epochs"]
-    if changed:
+    free = (*LOCATIONS, "epochs") if extended else LOCATIONS
+    differences = run.recipe.differences(recipe)
+    if changed := {name: pair for name, pair in differences.items() if name not in free}:
         listing = "; ".join(f"{name}={old!r}" for name, (old, _) in changed.items())
         received = "; ".join(f"{name}={new!r}" for name, (_, new) in changed.items())
         raise ValueError(
@@ -126,10 +162,8 @@ def _extend(run: Run, epochs: int) -> Run:
         "point than it was."
     )
     facts = run.facts | {"recipe": run.recipe.replace(epochs=epochs).to_dict()}
-    facts["extended"] = [
-        *run.facts.get("extended", ()),
-        {"from": run.recipe.epochs, "to": epochs, "after_epoch": len(run.history)},
-    ]
+    change = {"from": run.recipe.epochs, "to": epochs, "after_epoch": len(run.history)}
+    facts["extended"] = [*run.facts.get("extended", ()), change]
     # The report first: a run that is killed in between must not appear to be finished.
     (run.path / "report.json").unlink(missing_ok=True)
     return _write_facts(run.path, facts)
@@ -140,16 +174,6 @@ def _write_facts(folder: Path, facts: dict[str, Any]) -> Run:
     with explain_write_errors(path, folder / "checkpoints"):
         io.write_json(path, facts)
     return Run(folder)
-
-
-def _require_no_remains(out: Path) -> None:
-    """Raise if a folder without run.json holds other files of a run."""
-    left = [name for name in ("checkpoints", *FILES) if (out / name).exists()]
-    if left:
-        raise FileExistsError(
-            f"{out} holds {', '.join(left)} of a run, but its run.json is missing. Restore "
-            "run.json, remove these files, or choose another --out."
-        )
 
 
 def _checksums(recipe: Recipe, *fields: str) -> dict[str, str]:

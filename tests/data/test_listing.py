@@ -6,9 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from xraylab.data import image_cache
-from xraylab.data.image_cache import decode_images
+from xraylab.data import listing
 from xraylab.data.image_io import read_image
+from xraylab.data.listing import decode_images
 from xraylab.io import ResumableArrays
 
 IMAGES = 75  # two whole batches and part of a third
@@ -50,7 +50,7 @@ def test_parallel_and_serial_give_the_same_bytes(folder, tmp_path):
 
 def test_images_are_decoded_once(folder, tmp_path, monkeypatch):
     first = decode(folder, tmp_path / "cache")
-    monkeypatch.setattr(image_cache, "read_image", None)
+    monkeypatch.setattr(listing, "read_image", None)
     again = decode(folder, tmp_path / "cache")
     assert again.folder == first.folder and again.sha256 == first.sha256
     np.testing.assert_array_equal(again.images, first.images)
@@ -69,13 +69,13 @@ def test_decoding_resumes_after_an_interruption(folder, tmp_path, monkeypatch, s
             raise KeyboardInterrupt
         return read_image(path, size, square)
 
-    monkeypatch.setattr(image_cache, "read_image", interrupted)
+    monkeypatch.setattr(listing, "read_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         decode(folder, tmp_path / "cache", workers=1)
     assert not any(path.name == whole.folder.name for path in (tmp_path / "cache").iterdir())
     read.clear()
     monkeypatch.setattr(
-        image_cache,
+        listing,
         "read_image",
         lambda path, *rest: read.append(path.name) or read_image(path, *rest),
     )
@@ -108,7 +108,7 @@ def test_decoding_resumes_after_a_kill_in_the_middle_of_a_write(folder, tmp_path
 def test_decoding_resumes_after_a_kill_just_before_the_last_step(folder, tmp_path, monkeypatch):
     images = decode(folder, tmp_path / "cache")
     images.folder.rename(images.folder.with_name(f".{images.folder.name}.part"))
-    monkeypatch.setattr(image_cache, "read_image", None)
+    monkeypatch.setattr(listing, "read_image", None)
     assert decode(folder, tmp_path / "cache").sha256 == images.sha256
 
 
@@ -158,10 +158,10 @@ def test_a_disk_error_stops_decoding(folder, tmp_path, monkeypatch, expect_error
     def refused(path, size, square):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(image_cache, "read_image", refused)
+    monkeypatch.setattr(listing, "read_image", refused)
     error = expect_error(decode, folder, tmp_path / "cache", names="000.png")
     assert "Input/output error" in str(error)
-    monkeypatch.setattr(image_cache, "read_image", read_image)
+    monkeypatch.setattr(listing, "read_image", read_image)
     assert len(decode(folder, tmp_path / "cache").images) == IMAGES - 2
 
 
