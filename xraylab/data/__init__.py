@@ -12,9 +12,9 @@
 from typing import TYPE_CHECKING, Any
 
 from xraylab.data.errors import DataError
-from xraylab.data.locations import data_root
 from xraylab.data.registry import DEFAULT_SIZE, NAMED_SOURCES, Source, labels_of, load, sources
 from xraylab.data.split import SPLITS, Split, epoch_order, read_rows, take
+from xraylab.io import data_root
 
 if TYPE_CHECKING:
     from xraylab.data.dataset import SplitDataset

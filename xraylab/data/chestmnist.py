@@ -12,7 +12,6 @@ from xraylab import io
 from xraylab.arguments import require_choice
 from xraylab.data import download
 from xraylab.data.errors import DataError
-from xraylab.data.locations import data_root, search_roots
 from xraylab.data.npz import load_npz
 from xraylab.data.split import Split
 
@@ -88,8 +87,13 @@ def load_chestmnist(
 
 def candidates(release: Release, root: Path) -> list[Path]:
     """Return the files on this machine that have the release's name, unchecked."""
-    folders = search_roots(root)
-    return [p for folder in folders for p in sorted(folder.rglob(release.name)) if p.is_file()]
+    found = (sorted(folder.rglob(release.name)) for folder in search_roots(root))
+    return [path for paths in found for path in paths if path.is_file()]
+
+
+def search_roots(root: Path) -> tuple[Path, ...]:
+    """Return the folders to search: xraylab's, the one of ``medmnist``, and Kaggle's data sets."""
+    return (root / "chestmnist", Path.home() / ".medmnist", Path("/kaggle/input"))
 
 
 def find(
@@ -110,7 +114,7 @@ def find(
         ValueError: if ChestMNIST has no such size.
     """
     release = RELEASES[require_choice("size", size, RELEASES)]
-    root = cache_dir or data_root()
+    root = cache_dir or io.data_root()
     others: dict[Path, str | None] = {}
     for path in candidates(release, root):
         try:

@@ -12,11 +12,11 @@ from xraylab.data.chexpert import list_chexpert
 from xraylab.data.errors import DataError
 from xraylab.data.folder import list_folder
 from xraylab.data.listing import load_listing
-from xraylab.data.locations import data_root
 from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split, evenly_spaced
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
+from xraylab.io import data_root
 from xraylab.phantom import PhantomConfig
 from xraylab.suggest import did_you_mean
 

@@ -5,6 +5,7 @@ Errors of the operating system stay ``OSError``; their message names the path an
 
 from xraylab.io.files import (
     atomic_write,
+    data_root,
     format_bytes,
     lock,
     make_folder,
@@ -24,6 +25,7 @@ __all__ = [
     "atomic_write",
     "byte_bar",
     "cached_arrays",
+    "data_root",
     "format_bytes",
     "lock",
     "make_folder",

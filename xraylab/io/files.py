@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
+import platformdirs
 from filelock import FileLock, Timeout
 
 from xraylab.io.progress import byte_bar
@@ -66,6 +67,17 @@ def format_bytes(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count:.0f} bytes"
+
+
+def data_root() -> Path:
+    """Return the folder in which xraylab keeps downloads and unpacked arrays; it need not exist.
+
+    The environment variable ``XRAYLAB_DATA`` names it; without one it is the platform's folder for
+    caches, such as ``~/.cache/xraylab`` on Linux.
+    """
+    if named := os.environ.get("XRAYLAB_DATA"):
+        return Path(named).expanduser()
+    return platformdirs.user_cache_path("xraylab", appauthor=False)
 
 
 def make_folder(folder: StrPath, mode: int = 0o777) -> Path:
