@@ -219,21 +219,21 @@ def test_a_killed_simulation_resumes(tmp_path, counted):
     assert no_left_overs(tmp_path)
 
 
-def fill_the_disk_after(monkeypatch, calls_left):
-    real, calls = phantom.simulate, []
+def fill_the_disk_after(monkeypatch, images):
+    """Let the simulation of images beyond the first ones fail."""
+    real = phantom.simulate
 
-    def die(*arguments, **options):
-        calls.append(arguments)
-        if len(calls) > calls_left:
+    def die(indices, **options):
+        if indices[0] >= images:
             raise OSError(28, "No space left on device")
-        return real(*arguments, **options)
+        return real(indices, **options)
 
     monkeypatch.setattr(phantom, "simulate", die)
 
 
 def test_a_failed_simulation_leaves_no_result_and_can_resume(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        fill_the_disk_after(patch, 2)  # the first call only tries the arguments
+        fill_the_disk_after(patch, 128)
         with pytest.raises(OSError, match=r"No space left .* Free some disk"):
             load(tmp_path, num_images=300)
     assert [path.name for path in tmp_path.glob("*/*/*.part")] == [".train-300.part"]
@@ -256,7 +256,7 @@ def test_a_failed_simulation_leaves_no_result_and_can_resume(tmp_path, monkeypat
 )
 def test_a_damaged_unfinished_folder_is_started_again(tmp_path, monkeypatch, damage):
     with monkeypatch.context() as patch:
-        fill_the_disk_after(patch, 2)
+        fill_the_disk_after(patch, 128)
         with pytest.raises(OSError):
             load(tmp_path, num_images=300)
     damage(next(tmp_path.glob("*/*/.train-300.part")))
