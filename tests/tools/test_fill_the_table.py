@@ -8,7 +8,6 @@ import keras
 import nbformat
 import numpy as np
 import pytest
-from IPython.core.inputtransformer2 import TransformerManager
 
 from xraylab import data, io, training
 from xraylab.data import chestmnist
@@ -55,7 +54,7 @@ def run_notebook():
     namespace = {"display": lambda *_: None}
     for cell in nbformat.reads(sync.notebook(PAGE), as_version=4).cells:
         if cell.cell_type == "code":
-            exec(TransformerManager().transform_cell(cell.source), namespace)
+            exec(cell.source.replace("%pip", "pass  # %pip"), namespace)
         if "PLAN" in namespace:
             namespace["PLAN"] = PLAN
             namespace["CHANGES"]["epochs"] = 2

@@ -161,6 +161,13 @@ def test_a_mixed_label_is_unknown_if_one_of_the_two_is():
     assert not np.isnan(mixed[:, 1:]).any()
 
 
+def test_color_of_randaugment_leaves_one_channel_as_it_is():
+    # Keras 3.13 fails there: it multiplies the channels by the three weights of luminance.
+    images = np.random.default_rng(0).random((2, 8, 8, 1), np.float32)
+    color = augmentation.RandAugment(5.0).random_color_degeneration
+    np.testing.assert_array_equal(color(images, training=True), images)
+
+
 def test_randaugment_has_the_strengths_of_the_magnitude():
     layer = augmentation.RandAugment(5.0)
     assert layer.random_rotation.factor == pytest.approx((-15 / 360, 15 / 360))

@@ -175,8 +175,9 @@ def _draw_contour(axes: Axes, mask: np.ndarray, color: str) -> None:
     """Draw the outline of a mask, which may touch the border of the image."""
     # The zeros around the mask are drawn on the border of the image.
     y, x = (np.clip(np.arange(-1, side + 1), -0.5, side - 0.5) for side in mask.shape)
-    line = {"colors": [color], "linewidths": 1, "path_effects": _white_rim(2)}
-    axes.contour(x, y, np.pad(np.asarray(mask, float), 1), levels=[0.5], **line)
+    line = {"colors": [color], "linewidths": 1}
+    contour = axes.contour(x, y, np.pad(np.asarray(mask, float), 1), levels=[0.5], **line)
+    contour.set_path_effects(_white_rim(2))  # an argument of contour only from Matplotlib 3.11 on
 
 
 def _draw_box(axes: Axes, box, width: int, height: int, finding: str) -> None:

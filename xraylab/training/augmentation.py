@@ -46,6 +46,16 @@ _VALUES = {"value_range": (0.0, 1.0), "dtype": "float32"}
 _WARP = {"fill_mode": "constant", "dtype": "float32"}  # black, as outside the X-ray beam
 
 
+class _ColorOfOneChannel(layers.RandomColorDegeneration):
+    """The color operation of RandAugment on one channel, where there is none: no change.
+
+    Keras 3.13, which Colab and Kaggle have, multiplies the image by three weights and fails.
+    """
+
+    def transform_images(self, images, transformation=None, training=True):
+        return images
+
+
 class RandAugment(layers.RandAugment):
     """RandAugment of Keras with the strengths of timm's magnitude ``m``, on one-channel images.
 
@@ -68,6 +78,7 @@ class RandAugment(layers.RandAugment):
         self.random_translation = layers.RandomTranslation(0.45 * s, 0.45 * s, **_WARP)
         self.random_rotation = layers.RandomRotation(30 * s / 360, **_WARP)
         self.random_brightness = layers.RandomBrightness(0.9 * s, **_VALUES)
+        self.random_color_degeneration = _ColorOfOneChannel(s, **_VALUES)
         self.random_contrast = layers.RandomContrast((0.9 * s, 0.9 * s), **_VALUES)
         # Keras doubles the factor; 1 leaves the image as it is.
         self.random_sharpness = layers.RandomSharpness((0.5 - 0.45 * s, 0.5 + 0.45 * s), **_VALUES)
