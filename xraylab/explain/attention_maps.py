@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument, require_choice
+from xraylab.arguments import invalid_argument, require, require_choice
 from xraylab.explain.forward import MAX_BYTES, call, check_labels, forward, gradient, in_batches
 
 KINDS = ("attention", "attention_before", "label_attention", "cross_attention")
@@ -42,8 +42,7 @@ def attention(
 
     def select(intermediates):
         maps = _maps(intermediates)
-        if not maps:
-            raise invalid_argument("model", "a transformer", model.name, "Use explain.grad_cam.")
+        require(maps, "model", "a transformer", model.name, "Use explain.grad_cam.")
         selected = maps if names is None else names
         return {name: maps[require_choice("layers", name, maps)] for name in selected}
 
@@ -189,8 +188,7 @@ def regions(model: Any, images: ArrayLike) -> dict[str, Region]:
     names = [field.name for field in fields(Region)]
 
     def select(intermediates):
-        if "boxes" not in intermediates:
-            raise invalid_argument("model", "EfficientViT with MXA", model.name)
+        require("boxes" in intermediates, "model", "EfficientViT with MXA", model.name)
         return {name: intermediates[name] for name in names}
 
     found = forward(model, images, select)

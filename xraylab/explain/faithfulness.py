@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import ndimage, stats
 from scipy.special import expit
 
-from xraylab.arguments import invalid_argument, require_int
+from xraylab.arguments import invalid_argument, require, require_int
 from xraylab.explain.forward import check_images, check_labels
 from xraylab.explain.localization import random_ranks, resize_maps
 from xraylab.models import predict_logits
@@ -114,8 +114,7 @@ def _curve(model, start, end, maps, label, steps):
     if label is None:
         raise invalid_argument("label", "an index, or one for each image", None)
     labels = check_labels(model, label)
-    if not np.isfinite(maps).all():
-        raise invalid_argument("maps", "finite numbers", "NaN or infinity")
+    require(np.isfinite(maps).all(), "maps", "finite numbers", "NaN or infinity")
     maps = resize_maps(maps, size)
     if len(maps) != count or len(labels) not in (1, count):
         received = f"{len(maps)} maps and {len(labels)} labels"

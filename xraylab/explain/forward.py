@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops, tree
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import invalid_argument, require
 from xraylab.backend import compiled
 
 MAX_BYTES = 2**28
@@ -118,9 +118,8 @@ def gradient(function: Callable[[list], Any], inputs: list) -> list:
 def check_images(model: Any, images: ArrayLike) -> np.ndarray:
     """Return images as a float32 array of the shape that the model takes."""
     images = np.asarray(images, dtype=np.float32)
-    if images.ndim != 4 or not len(images):
-        expected, hint = "shape (num_images, size, size, 1)", "images[:1] selects one image."
-        raise invalid_argument("images", expected, f"shape {images.shape}", hint)
+    expected, hint = "shape (num_images, size, size, 1)", "images[:1] selects one image."
+    require(images.ndim == 4 and len(images), "images", expected, f"shape {images.shape}", hint)
     model.check_images(images)
     return images
 
@@ -138,8 +137,7 @@ def check_labels(model: Any, labels: ArrayLike | None) -> list[int]:
 
 def check_fill(fill: float | None) -> None:
     """Raise ValueError if a grey level is neither None nor in [0, 1]."""
-    if fill is not None and not 0 <= fill <= 1:
-        raise invalid_argument("fill", "a grey level in [0, 1]", fill)
+    require(fill is None or 0 <= fill <= 1, "fill", "a grey level in [0, 1]", fill)
 
 
 def _intermediates(model: Any, images: Any) -> dict:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import invalid_argument, require
 from xraylab.evaluation import Interval
 from xraylab.evaluation.intervals import resamples
 
@@ -238,8 +238,7 @@ def _check_maps(maps, masks):
         expected = "(num_images, size, size) for both, masks of bool"
         received = f"shapes {maps.shape} and {masks.shape}, masks of {masks.dtype}"
         raise invalid_argument("maps or masks", expected, received, "See explain.resize_maps.")
-    if not np.isfinite(maps).all():
-        raise invalid_argument("maps", "finite numbers", "NaN or infinity")
+    require(np.isfinite(maps).all(), "maps", "finite numbers", "NaN or infinity")
     covered = masks.mean(axis=(1, 2))
     if covered.min() == 0 or covered.max() == 1:
         image = int(np.flatnonzero((covered == 0) | (covered == 1))[0])

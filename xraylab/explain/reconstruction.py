@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import invalid_argument, require
 from xraylab.explain.forward import call, check_fill, check_images
 
 
@@ -56,8 +56,7 @@ def reconstruct(
             the images do not fit.
     """
     images = check_images(model, images)
-    if not hasattr(model, "decoder"):
-        raise invalid_argument("model", "RR-ViT or Hybrid RR-ViT", model.name)
+    require(hasattr(model, "decoder"), "model", "RR-ViT or Hybrid RR-ViT", model.name)
     inputs = images if masked is None else _cover(images, np.asarray(masked), fill)
     masks = _head_masks(model, heads_off)
     # Compiled from the first call on: an eager call would hold every attention map.

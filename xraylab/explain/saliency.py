@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument, require_choice
+from xraylab.arguments import require, require_choice
 from xraylab.explain.forward import check_fill, check_images, check_labels, forward, gradient
 from xraylab.models import predict_logits
 
@@ -37,9 +37,8 @@ def grad_cam(model: Any, images: ArrayLike, labels: ArrayLike | None = None) -> 
 
     References: Selvaraju et al. 2017 (``selvaraju2017``), Eqs. 1 and 2.
     """
-    if not hasattr(model, "classify"):
-        expected, hint = "a model that classifies a feature map", "Use explain.gradient_attention."
-        raise invalid_argument("model", expected, model.name, hint)
+    expected, hint = "a model that classifies a feature map", "Use explain.gradient_attention."
+    require(hasattr(model, "classify"), "model", expected, model.name, hint)
     indices = check_labels(model, labels)
 
     def select(intermediates):

@@ -175,8 +175,7 @@ def trade_off(
             interval has no point or is not finite.
     """
     intervals = dict(intervals or {})
-    if not points:
-        raise style.invalid("points", "at least one point", "none")
+    style.require(points, "points", "at least one point", "none")
     for name, (cost, score) in points.items():
         if not (0 < cost < np.inf and np.isfinite(score)):
             expected = "a positive cost and a finite score"

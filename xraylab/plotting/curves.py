@@ -48,8 +48,7 @@ def curves(
     """
     arrays = {name: np.asarray(curve, float) for name, curve in values.items()}
     bands = {name: np.asarray(band, float) for name, band in (bands or {}).items()}
-    if not arrays:
-        raise style.invalid("values", "at least one curve", "none")
+    style.require(arrays, "values", "at least one curve", "none")
     for name, curve in arrays.items():
         if curve.shape != (len(x),) or not np.isfinite(curve).any():
             received = f"{curve} of shape {curve.shape}"
@@ -91,8 +90,7 @@ def history(history: History, *, title: str = "") -> style.Figure:
         panel = table.filter(regex=words).astype(float).dropna(axis=1, how="all")
         if len(panel.columns):
             panels[kind] = {_curve_name(name): panel[name].to_numpy() for name in panel}
-    if not panels:
-        raise style.invalid("history", "a loss or a score", ", ".join(table) or "nothing")
+    style.require(panels, "history", "a loss or a score", ", ".join(table) or "nothing")
     ranges = "; ".join(_ranges(panel, "{:.3g}") for panel in panels.values())
     alt = f"Training over {len(table)} epochs: {ranges}."
     fig, axes = style.figure(4.8, 2.2 * len(panels) + 0.2, alt=alt, rows=len(panels))

@@ -126,8 +126,7 @@ def overlay_heatmap(
             or the cell is outside its grid.
     """
     values, (low, high), image = _finite_matrix(values), limits, to_rgb(image)
-    if not low < high:
-        raise style.invalid("limits", "two ascending numbers", limits)
+    style.require(low < high, "limits", "two ascending numbers", limits)
     height, width, _ = image.shape
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width

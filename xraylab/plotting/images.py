@@ -93,11 +93,9 @@ def image_grid(
         ValueError: if there is no image, or the number of titles differs from that of images.
     """
     count = len(images)
-    if not count:
-        raise style.invalid("images", "at least one image", "none")
+    style.require(count, "images", "at least one image", "none")
     titles = [""] * count if titles is None else [str(title) for title in titles]
-    if len(titles) != count:
-        raise style.invalid("titles", f"{count}, one per image", len(titles))
+    style.require(len(titles) == count, "titles", f"{count}, one per image", len(titles))
     kind = f"{'simulated ' if simulated else ''}chest X-ray{'s' if count > 1 else ''}"
     names = f": {'; '.join(titles)}" if any(titles) else ""
     alt = alt or f"{count} {kind}{names}."

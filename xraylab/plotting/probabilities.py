@@ -78,8 +78,7 @@ def threshold_histogram(
     if labels.ndim != 1 or labels.shape != probabilities.shape or np.isnan(labels).all():
         shapes = f"shapes {labels.shape} and {probabilities.shape}"
         raise style.invalid("labels", "one per probability, and at least one known", shapes)
-    if not 0 < threshold < 1:
-        raise style.invalid("threshold", "a number in (0, 1)", threshold)
+    style.require(0 < threshold < 1, "threshold", "a number in (0, 1)", threshold)
     known = ~np.isnan(labels)
     labels, probabilities = labels[known] == 1, probabilities[known]
     positive = probabilities > threshold

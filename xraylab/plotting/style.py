@@ -20,6 +20,7 @@ from PIL import Image
 
 from xraylab import findings
 from xraylab.arguments import invalid_argument as invalid
+from xraylab.arguments import require as require
 from xraylab.findings import FINDINGS
 
 FOREGROUND = "#15171a"

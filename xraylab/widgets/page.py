@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import require
 from xraylab.plotting import Figure, colormap_colors, data_uri
 
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
@@ -61,8 +61,7 @@ def picture(frame: Any, alt: str) -> str:
         ValueError: if the frame is neither, or has no alternative text.
     """
     alt = alt or getattr(frame, "alt", "")
-    if not alt.strip():
-        raise invalid_argument("alt", "what the picture shows", "no alternative text")
+    require(alt.strip(), "alt", "what the picture shows", "no alternative text")
     if isinstance(frame, Figure):
         frame.alt = alt
         return f'<div class="frame">{frame.to_svg()}</div>'

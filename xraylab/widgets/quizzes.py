@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import invalid_argument, require
 from xraylab.widgets.page import Html, widget
 
 
@@ -21,8 +21,7 @@ def quiz(questions: Sequence[Mapping], *, title: str = "Check yourself") -> Html
         ValueError: if there is no question, or a question lacks its text, two choices, exactly
             one right choice, or an explanation.
     """
-    if not questions:
-        raise invalid_argument("questions", "at least one", "none")
+    require(questions, "questions", "at least one", "none")
     parts = []
     for number, question in enumerate(questions, start=1):
         choices = question.get("choices", ())

@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from xraylab.arguments import invalid_argument, require_choice
+from xraylab.arguments import invalid_argument, require, require_choice
 from xraylab.plotting import Figure
 from xraylab.widgets.page import Html, colour_bar, picture, widget
 
@@ -70,16 +70,14 @@ def interactive(
             has more than :data:`LIMIT_FRAMES` frames. Exceptions of ``function`` propagate in
             static rendering and are displayed in live rendering.
     """
-    if not sliders:
-        raise invalid_argument("sliders", "at least one parameter with its values", "none")
+    require(sliders, "sliders", "at least one parameter with its values", "none")
     options = {name: _options(name, values) for name, values in sliders.items()}
     if mode() == "live":
         return _live(function, title, alt, bar, options)
     count = prod(len(values) for values in options.values())
-    if count > LIMIT_FRAMES:
-        factors = " × ".join(f"{len(values)} {name}" for name, values in options.items())
-        expected, received = f"at most {LIMIT_FRAMES} frames", f"{factors} = {count} frames"
-        raise invalid_argument("sliders", expected, received, "Give fewer values.")
+    factors = " × ".join(f"{len(values)} {name}" for name, values in options.items())
+    expected, received = f"at most {LIMIT_FRAMES} frames", f"{factors} = {count} frames"
+    require(count <= LIMIT_FRAMES, "sliders", expected, received, "Give fewer values.")
     frames = [
         function(**dict(zip(options, values, strict=True)))
         for values in product(*(values.values() for values in options.values()))
@@ -120,16 +118,14 @@ def scrubber(
     """
     labels = {slider: [str(label) for label in values] for slider, values in labels.items()}
     expected = max(1, prod(len(values) for values in labels.values()))
-    if len(frames) != expected:
-        raise invalid_argument("frames", f"{expected} frames, one per label", len(frames))
+    require(len(frames) == expected, "frames", f"{expected} frames, one per label", len(frames))
     texts = _alt_texts(frames, labels, alt)
     pictures = [picture(frame, text) for frame, text in zip(frames, texts, strict=True)]
     body = pictures[0] + "".join(p.replace("<div ", "<div hidden ", 1) for p in pictures[1:])
     if pick is not None:
         usable = [slider for slider, values in labels.items() if len(values) > 1]
-        if len({*pick} & {*usable}) != 2:
-            expected = f"two different sliders with several positions out of {usable}"
-            raise invalid_argument("pick", expected, pick)
+        expected = f"two different sliders with several positions out of {usable}"
+        require(len({*pick} & {*usable}) == 2, "pick", expected, pick)
         if any(isinstance(frame, Figure) for frame in frames):
             raise invalid_argument("pick", "frames that are arrays", "figures")
         sliders = f'data-sliders="{html.escape(json.dumps(pick, ensure_ascii=False))}"'
@@ -141,10 +137,9 @@ def scrubber(
     for slider, values in labels.items():
         stride //= len(values)
         body += _slider(slider, values, stride)
-    if len(body) > LIMIT_BYTES:
-        received = f"{len(body):,} bytes in {len(frames)} frames, too large"
-        hint = "Use fewer or smaller frames."
-        raise invalid_argument("frames", f"at most {LIMIT_BYTES:,} bytes", received, hint)
+    received = f"{len(body):,} bytes in {len(frames)} frames, too large"
+    hint = "Use fewer or smaller frames."
+    require(len(body) <= LIMIT_BYTES, "frames", f"at most {LIMIT_BYTES:,} bytes", received, hint)
     return widget("scrubber", title, body)
 
 
@@ -192,8 +187,7 @@ def _options(name: str, values) -> dict[str, object]:
             hint = "Pass a mapping from labels to values."
             raise invalid_argument(name, "values with distinct labels", ", ".join(labels), hint)
         values = dict(zip(labels, values, strict=True))
-    if not values:
-        raise invalid_argument(name, "at least one value", "none")
+    require(values, name, "at least one value", "none")
     return {str(label): value for label, value in values.items()}
 
 

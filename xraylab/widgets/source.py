@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xraylab
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import invalid_argument, require
 
 
 @dataclass(repr=False)
@@ -73,10 +73,9 @@ def _require_whole_statements(source: list[str], first: int, last: int) -> None:
         if token.type == tokenize.OP:
             depth += (token.string in "([{") - (token.string in ")]}")
         depths[token.end[0]] = depth
-    if depths.get(first - 1) or depths.get(last):
-        ends = f"{source[first - 1].strip()!r} to {source[last - 1].strip()!r}"
-        expected, received = "whole statements", f"{ends}, cut off in the middle of a statement"
-        raise invalid_argument("start or stop", expected, received)
+    ends = f"{source[first - 1].strip()!r} to {source[last - 1].strip()!r}"
+    expected, received = "whole statements", f"{ends}, cut off in the middle of a statement"
+    require(not depths.get(first - 1) and not depths.get(last), "start or stop", expected, received)
 
 
 def _find(lines, text: str, name: str, after: int) -> int:
