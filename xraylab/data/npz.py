@@ -68,7 +68,8 @@ def load_npz(
         )
         _check_images(images, size)
         _check_labels(labels, images, names)
-        sums = [f"{i.filename} {i.CRC:08x} {i.file_size}\n" for i in (images.info, labels.info)]
+        infos = (images.info, labels.info)
+        sums = (f"{info.filename} {info.CRC:08x} {info.file_size}\n" for info in infos)
         fingerprint = hashlib.sha256("".join(sums).encode()).hexdigest()
         folder = cache_dir / "arrays" / fingerprint[:24]
         # The few labels first: their values are checked before gigabytes of images are copied.

@@ -44,7 +44,8 @@ class ResumableArrays:
 
     def __init__(self, folder: Path, plan: dict[str, Any], layout: Layout):
         self._folder, self._layout = folder, layout
-        self._plan = to_plain({"plan": plan, "layout": {k: str(v) for k, v in layout.items()}})
+        types = {name: str(dtype) for name, dtype in layout.items()}
+        self._plan = to_plain({"plan": plan, "layout": types})
         if not self._can_resume():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
