@@ -199,7 +199,9 @@ def test_attention_transform_is_applied_to_every_map(name):
     np.testing.assert_allclose(model(images), plain["logits"], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["resnet50_toy", "medvit_toy", "efficientvit_toy"])
+@pytest.mark.parametrize(
+    "name", ["resnet50_toy", *["medvit_toy", "efficientvit_toy"] * EVERY_MODEL]
+)
 def test_attention_transform_is_refused_where_it_has_no_effect(name):
     model = models.build(name, image_size=32)
     with pytest.raises(ValueError, match="no attention that can be transformed"):

@@ -23,7 +23,8 @@ KERAS_EPSILON = 1.001e-5
 class CNNClassifier(ImageModel):
     """A convolutional trunk, global average pooling, Dense(256, ReLU), Dense(num_labels).
 
-    A subclass appends the layers that are applied in order to ``self.trunk``.
+    A subclass appends the layers that are applied in order to ``self.trunk``. Where their input is
+    not the image in three channels, it overrides :meth:`prepare` and :attr:`channels`.
 
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1]; repeated to three channels.
@@ -37,6 +38,10 @@ class CNNClassifier(ImageModel):
         hidden_dim: width of the layer between pooling and logits; None omits it.
         pixels: ``"unit"`` passes grey levels in [0, 1] to the trunk; ``"imagenet"`` scales them as
             in the training of the ImageNet weights.
+
+    Attributes:
+        channels: channels of the input of the trunk.
+        imagenet_scale, imagenet_offset: factor and summand of each channel for ``"imagenet"``.
 
     Raises:
         ValueError: if an argument is out of range.

@@ -129,10 +129,8 @@ class MBConv(Layer):
         """Create the layers, whose widths depend on the input channels."""
         policy = self.policy
         wide = {"swish": True, **policy}
-        names = ("expand_conv", "expand_bn")
-        widen = _conv_norm(channels * self.expansion, 1, names, **wide)
-        names = ("dwconv", "bn")
-        depthwise = _conv_norm(None, self.kernel_size, names, self.strides, **wide)
+        widen = _conv_norm(channels * self.expansion, 1, ("expand_conv", "expand_bn"), **wide)
+        depthwise = _conv_norm(None, self.kernel_size, ("dwconv", "bn"), self.strides, **wide)
         narrow = _conv_norm(self.filters, 1, ("project_conv", "project_bn"), **policy)
         spatial = widen + depthwise if self.expansion > 1 else depthwise
         self.spatial = Chain(spatial, name="spatial", **policy)

@@ -12,7 +12,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from xraylab.arguments import require_int
 from xraylab.suggest import did_you_mean
 
 
@@ -160,9 +159,8 @@ def build_gmml(name: str = "lt_vit_toy", image_size: int = 64, **options: Any) -
         )
     gmml = importlib.import_module("xraylab.models.gmml")
     encoder = {k: v for k, v in spec(name).options.items() if k in gmml.ENCODER_ARGUMENTS}
-    image_size = require_int("image_size", image_size, 1)
     model = gmml.GMML(image_size=image_size, name=f"gmml_{name}", **{**encoder, **options})
-    model.build((None, image_size, image_size, 1))
+    model.build((None, model.image_size, model.image_size, 1))
     return model
 
 
