@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from xraylab.data.listing import load_listing
 from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split, evenly_spaced
+from xraylab.data.tables import read_image_table
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
 from xraylab.io import data_root
 from xraylab.phantom import PhantomConfig
@@ -92,7 +94,9 @@ def load(
         cache_dir: folder for downloads and unpacked arrays; None means :func:`data_root`.
         download: whether ChestMNIST may be downloaded.
         progress: whether to show the progress of long work.
-        options: for folders of image files alone: ``root`` (by default ``nih14`` or ``chexpert`` in
+        options: for an ``.npz`` file: ``table``, a CSV file with the patient, age, sex and view of
+            each image, see ``xraylab.data.tables.read_image_table``; intervals are then by patient.
+            For folders of image files: ``root`` (by default ``nih14`` or ``chexpert`` in
             the data folder); ``square`` and ``workers`` of
             ``xraylab.data.listing.load_listing``; ``protocol`` and ``names`` of
             ``xraylab.data.nih14.list_nih14``; ``uncertain`` and ``frontal_only`` of
@@ -131,6 +135,9 @@ def load(
     common: dict[str, Any] = {"split": split, "cache_dir": root, "progress": progress}
     if name not in NAMED_SOURCES:
         whole = load_npz(_path_of(source), size=size, label_names=label_names, **common)
+        if (path := options.get("table")) is not None:
+            table = read_image_table(path, split, whole.size, len(whole))
+            whole = replace(whole, table=table)
     elif name == "chestmnist":
         whole = load_chestmnist(size or DEFAULT_SIZE, download_missing=download, **common)
     else:
@@ -152,7 +159,9 @@ def load(
 def _check_options(source: str, options: Mapping[str, Any]) -> None:
     """Raise a ValueError for an option that the source does not take."""
     lister = _FOLDERS.get(source)
-    known = {*inspect.signature(lister).parameters, *_DECODING} if lister else set()
+    known = set() if source in NAMED_SOURCES else {"table"}
+    if lister:
+        known = {*inspect.signature(lister).parameters, *_DECODING}
     known = sorted(known - inspect.signature(load).parameters.keys())
     for name, value in options.items():
         if name not in known:

@@ -1,8 +1,9 @@
-"""CSV tables of folders of images, and splits that keep patients together."""
+"""CSV tables of images, and splits that keep patients together."""
 
 import csv
 import gzip
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -79,6 +80,41 @@ def read_rows_of(path: Path) -> tuple[list[str], dict[int, list[str]]]:
         reader = csv.reader(stream)
         header = [cell.strip() for cell in next(reader, [])]
         return header, dict((reader.line_num, row) for row in reader if any(row))
+
+
+def read_image_table(path: str | os.PathLike, split: str, size: int, num_images: int) -> np.ndarray:
+    """Read what is known of the images in an ``.npz`` file from a CSV table.
+
+    Shapes:
+        returns: (num_images,), with ``patient``, ``age`` (years, -1 if missing), ``sex`` and
+        ``view``, in the order of the file.
+
+    Args:
+        path: a table with the columns ``split`` (train, val or test), ``patient``, ``row``, the
+            index of an image in the file, and maybe ``age``, ``sex`` and ``view``. Instead of
+            ``row`` it may have one column per size, as ``row_64``, which is empty for images that
+            are not in the file of that size.
+        split: name of the split.
+        size: side of the images in pixels.
+        num_images: number of images of the split in the file.
+
+    Raises:
+        DataError: if the table lacks an image or a column, or a patient is in two splits.
+    """
+    path = Path(path).expanduser()
+    header, _ = read_rows_of(path)
+    row = f"row_{size}" if f"row_{size}" in header else "row"
+    rows = read_table(path, ("split", row, "patient"), ("age", "sex", "view"))
+    rows = rows[rows[row] != ""]
+    require_one_split(path, rows["patient"], rows["split"])
+    rows = rows[rows["split"] == split]
+    rows = rows.set_index(pd.to_numeric(rows[row], errors="coerce")).sort_index()
+    if rows.index.tolist() != list(range(num_images)):
+        expected = f"each row from 0 to {num_images - 1} once in column {row} for the {split} split"
+        received = f"{len(rows)} rows from {rows.index.min()} to {rows.index.max()}"
+        raise DataError(f"{path} does not fit the images", expected, received)
+    age = pd.to_numeric(rows["age"], errors="coerce").fillna(-1).astype(int)
+    return image_table(patient=rows["patient"], age=age, sex=rows["sex"], view=rows["view"])
 
 
 def map_cells(path: Path, cells: pd.DataFrame, values: Mapping, expected: str) -> pd.DataFrame:
