@@ -8,8 +8,8 @@
 
 Each run trains in a separate process. The same command continues an interrupted run and skips
 finished ones; a run that was trained again is recorded again. Records are written to book/results.
-For real images, records contain neither labels nor predictions, because we may not redistribute
-the labels; their scores cannot be recomputed without the images.
+For real images they contain predictions but no labels, which we may not redistribute; scores are
+recomputed where the images are at hand: ``xraylab results check --data FILE --table FILE``.
 """
 
 import argparse
@@ -100,8 +100,7 @@ def record(plan, runs, records):
         print("already recorded")
         return
     command = [XRAYLAB, "results", "record", runs / plan.name, "--recipe", plan.recipe, "--replace"]
-    command += ["--folder", records, "--no-keep" if plan.real else "--keep"]
-    _run(command + ["--cost"] * cost)
+    _run(command + ["--folder", records] + ["--cost"] * cost)
 
 
 def _is_recorded(path, run, cost):

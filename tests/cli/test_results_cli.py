@@ -19,7 +19,7 @@ def records(run, tmp_path_factory):
     (root / "seed1" / "run.json").write_text(json.dumps(facts))
     folder = root / "records"
     for name in ("seed0", "seed1"):
-        options = ("--folder", folder, "--replicates", 20, "--keep")
+        options = ("--folder", folder, "--replicates", 20, "--keep-labels")
         text = xraylab("results", "record", root / name, *options)
         assert f"{name}.json: test macro AUC 0." in text
         assert "SIMULATED" not in text

@@ -44,7 +44,7 @@ def recorded(runs, tmp_path_factory):
     """Record both runs in one folder."""
     folder = tmp_path_factory.mktemp("records")
     for run in runs:
-        results.record(run.path, folder, replicates=50, keep=True, progress=False)
+        results.record(run.path, folder, replicates=50, keep_labels=True, progress=False)
     return folder
 
 
@@ -152,12 +152,34 @@ def test_load_and_check_all_records(recorded):
     assert results.check(recorded) == (["run0", "run1"], [])
 
 
-def test_without_predictions_only_the_schema_is_checked(runs, tmp_path):
+def test_scores_without_labels_are_recomputed_where_the_images_are_at_hand(
+    runs, image_file, tmp_path
+):
     made = results.record(runs[0].path, tmp_path, replicates=5, progress=False)
-    assert made.predictions is None
-    assert results.check(tmp_path) == ([], ["run0"])
-    with pytest.raises(results.ResultError, match="not stored"):
-        results.compare(made, made)
+    with np.load(tmp_path / "run0.npz") as stored:
+        assert set(stored.files) == {"val_logits", "test_logits"}
+    images = [
+        data.load(image_file, split=split, label_names=LABELS, progress=False)
+        for split in ("val", "test")
+    ]
+    assert results.check(tmp_path, images) == (["run0"], [])
+    loaded = results.load_result(made.path, images)
+    np.testing.assert_array_equal(
+        loaded.predictions["test"].labels, made.predictions["test"].labels
+    )
+
+    others = [split.subset(slice(0, 30)) for split in images]
+    assert results.check(tmp_path, [*others, images[0]]) == ([], ["run0"])
+    without = results.load_result(made.path)
+    assert without.predictions is None
+    with pytest.raises(results.ResultError, match="pass the images"):
+        results.compare(without, without)
+
+    values = json.loads(made.path.read_text())
+    values["scores"]["test"]["macro_auc"] = 0.99
+    made.path.write_text(json.dumps(values))
+    with pytest.raises(results.ResultError, match="scores/test/macro_auc"):
+        results.check(tmp_path, images)
 
 
 def test_changes_of_the_named_recipe_are_recorded(runs, tmp_path):
@@ -166,7 +188,6 @@ def test_changes_of_the_named_recipe_are_recorded(runs, tmp_path):
         tmp_path,
         recipe_name="rr_vit_64_tuned",
         replicates=5,
-        keep=False,
         progress=False,
     )
     assert made.recipe_changes["size"] == (64, 16)
@@ -316,14 +337,10 @@ def test_records_are_overwritten_only_on_request(runs, folder):
     assert (folder / "run0.json").read_bytes() == former
     (folder / "run1.json").unlink()
     made = results.record(
-        runs[1].path, folder, name="run0", replicates=5, keep=True, replace=True, progress=False
-    )
-    assert made.recipe["seed"] == 1
-    made = results.record(
         runs[1].path, folder, name="run0", replicates=5, replace=True, progress=False
     )
-    assert made.predictions is None
-    assert not (folder / "run0.npz").exists()
+    assert made.recipe["seed"] == 1
+    assert results.load_result(made.path).predictions is None  # labels are no longer stored
 
 
 def copy_of(run, folder):
@@ -353,7 +370,7 @@ def test_patients_are_stored_as_text_or_integers(image_file, tmp_path):
     split = data.load(image_file, split="test", label_names=LABELS, progress=False)
     patients = np.array([b"a", b"b"] * (len(split) // 2))
     predictions = Predictions.of(split, np.zeros((len(split), 3), np.float32), patients)
-    save(tmp_path / "x.npz", {"val": predictions, "test": predictions})
+    save(tmp_path / "x.npz", {"val": predictions, "test": predictions}, labels=True)
     with np.load(tmp_path / "x.npz", allow_pickle=False) as stored:
         assert set(stored["test_patients"]) == {"a", "b"}
 

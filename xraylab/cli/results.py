@@ -17,7 +17,9 @@ results = Typer(
 )
 
 FOLDER = Path("book/results")
-KEEP = "Store labels and predictions with the record; always done for simulated images."
+KEEP = "Store labels with the predictions; always done for simulated images."
+DATA = "An .npz file of real images, whose labels records do not hold; repeatable."
+TABLE = "CSV table of their patients."
 
 Folder = Annotated[Path, Option("--folder", help="Folder of the records.")]
 Replicates = Annotated[int, Option(help="Bootstrap resamples for the intervals.")]
@@ -41,14 +43,14 @@ def record(
     name: Annotated[str | None, Option(help="Name; default: that of the run's folder.")] = None,
     recipe: Annotated[str | None, Option(help="The named recipe of the run.")] = None,
     cost: Annotated[bool, Option("--cost", help="Measure time and memory, too.")] = False,
-    keep: Annotated[bool, Option("--keep/--no-keep", help=KEEP)] = False,
+    keep_labels: Annotated[bool, Option("--keep-labels", help=KEEP)] = False,
     replace: Annotated[bool, Option("--replace", help="Overwrite an existing record.")] = False,
     replicates: Replicates = 1000,
 ):
     """Score a finished run on its test images and write its record."""
     start_keras()
-    options = {"cost": cost, "keep": keep, "replace": replace, "replicates": replicates}
-    result = _store().record(run, folder, name=name, recipe_name=recipe, **options)
+    options = {"cost": cost, "keep_labels": keep_labels, "replicates": replicates}
+    result = _store().record(run, folder, name=name, recipe_name=recipe, replace=replace, **options)
     kind = " on SIMULATED images" if result.simulated else ""
     show(f"{result.path}: test macro AUC {_auc(result)}{kind}")
 
@@ -103,15 +105,26 @@ def compare(
 
 
 @results.command()
-def check(folder: Folder = FOLDER):
-    """Validate every record, and recompute its scores where predictions are stored."""
-    checked, unchecked = _store().check(folder)
+def check(
+    folder: Folder = FOLDER,
+    files: Annotated[list[Path] | None, Option("--data", exists=True, help=DATA)] = None,
+    table: Annotated[Path | None, Option(exists=True, help=TABLE)] = None,
+):
+    """Validate every record, and recompute its scores where the labels are at hand."""
+    from xraylab import data
+
+    images = [
+        data.load(path, split=split, table=table)
+        for path in files or ()
+        for split in ("val", "test")
+    ]
+    checked, unchecked = _store().check(folder, images)
     if not checked and not unchecked:
         show(f"no records in {folder}")
         return
-    show(f"scores recomputed from stored predictions, all agree: {', '.join(checked) or 'none'}")
+    show(f"scores recomputed from predictions, all agree: {', '.join(checked) or 'none'}")
     if unchecked:
-        show(f"without stored predictions, schema only: {', '.join(unchecked)}")
+        show(f"without labels, not recomputed (pass --data): {', '.join(unchecked)}")
 
 
 @results.command()

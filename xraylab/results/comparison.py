@@ -37,13 +37,13 @@ def compare(first: Result, second: Result, replicates: int = 1000, **options: An
         replicates, options: as :func:`xraylab.evaluation.compare`.
 
     Raises:
-        ResultError: if predictions of either are not stored, or images or labels differ.
+        ResultError: if labels of either are not at hand, or images or labels differ.
         ValueError: if the replicates are too few for significance after Holm's correction.
     """
     if first.predictions is None or second.predictions is None:
         raise ResultError(
-            f"Predictions of {first.name} or {second.name} are not stored, so scores cannot be "
-            "paired"
+            f"Labels of {first.name} or {second.name} are not stored, so scores cannot be paired. "
+            "Load the records with load_result(path, images) and pass the images"
         )
     same_images = first.data["test"] == second.data["test"]
     if not same_images or first.label_names != second.label_names:

@@ -1,4 +1,8 @@
-"""Labels and logits of a recorded run, stored so that its scores can be recomputed."""
+"""Predictions of a recorded run, stored so that its scores can be recomputed.
+
+Labels and patients are stored beside the logits unless they must not be redistributed. Then scores
+are recomputed where the images are at hand.
+"""
 
 import hashlib
 import zipfile
@@ -12,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from xraylab import data, io
+from xraylab.evaluation.evaluate import patients_of
 
 SPLITS = ("val", "test")
 
@@ -68,19 +73,33 @@ class Predictions:
         return hashlib.sha256(shape.encode() + b";" + self.labels.tobytes()).hexdigest()
 
 
-def save(path: Path, predictions: dict[str, Predictions]) -> None:
-    """Write the predictions of all splits to an ``.npz`` file, whole or not at all."""
+def save(path: Path, predictions: dict[str, Predictions], labels: bool) -> None:
+    """Write the predictions of all splits to an ``.npz`` file, whole or not at all.
+
+    Args:
+        path: the file.
+        predictions: the predictions by split.
+        labels: whether to write labels and patients beside the logits.
+    """
     arrays = {}
     for split, values in predictions.items():
         for name, array in vars(values).items():
-            if array is not None:
+            if array is not None and (labels or name == "logits"):
                 arrays[f"{split}_{name}"] = array
     with io.atomic_write(path) as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
-def load(path: Path) -> dict[str, Predictions]:
+def load(path: Path, images: dict[str, data.Split]) -> dict[str, Predictions] | None:
     """Read the :class:`Predictions` of each split.
+
+    Args:
+        path: the file.
+        images: the images that were predicted, by split, as far as they are at hand: their labels
+            and patients are used if the file has none.
+
+    Returns:
+        The predictions by split; None without labels.
 
     Raises:
         ValueError: naming the file, if it is missing or has other content.
@@ -89,9 +108,14 @@ def load(path: Path) -> dict[str, Predictions]:
         with np.load(path, allow_pickle=False) as stored:
             predictions = {}
             for split in SPLITS:
-                labels, logits = stored[f"{split}_labels"], stored[f"{split}_logits"]
-                predictions[split] = Predictions(labels, logits, stored.get(f"{split}_patients"))
-            return predictions
+                logits, labels = stored[f"{split}_logits"], stored.get(f"{split}_labels")
+                if labels is not None:
+                    patients = stored.get(f"{split}_patients")
+                    predictions[split] = Predictions(labels, logits, patients)
+                elif split in images:
+                    patients = patients_of(images[split])
+                    predictions[split] = Predictions.of(images[split], logits, patients)
+            return predictions if len(predictions) == len(SPLITS) else None
     except FileNotFoundError as error:
         raise ValueError(f"{path}: predictions are missing. Restore the file") from error
     except UNREADABLE as error:

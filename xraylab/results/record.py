@@ -29,7 +29,7 @@ def record(
     name: str | None = None,
     recipe_name: str | None = None,
     cost: bool = False,
-    keep: bool = False,
+    keep_labels: bool = False,
     replace: bool = False,
     progress: bool = True,
     **protocol: Any,
@@ -45,9 +45,9 @@ def record(
         name: name of the record; by default that of the run's folder.
         recipe_name: the named recipe the run is based on; the run's changes to it are recorded.
         cost: whether to measure the model's cost on this device; takes a minute or more.
-        keep: whether to store labels, logits and patients beside the record, so that its scores
-            can be recomputed. Those of simulated images always are. Do not store labels of images
-            that must not be redistributed.
+        keep_labels: whether to store labels and patients beside the logits, so that scores can be
+            recomputed without the images. Those of simulated images always are. Do not store
+            labels of images that must not be redistributed.
         replace: whether to overwrite a record with this name.
         progress: whether to show progress bars.
         protocol: ``replicates``, ``level`` and ``seed`` of the intervals, as
@@ -92,7 +92,6 @@ def record(
     )
     scored = score_predictions(predictions, scoring, progress)
     _require_same_run(run, splits["val"], scored.scores["val"].macro_auc)
-    keep = keep or splits["test"].simulated
     result = Result(
         **dict(scored),
         name=name,
@@ -112,15 +111,12 @@ def record(
         cost=_measure_cost(recipe) if cost else None,
         software=_software(run),
         recorded=datetime.now(UTC).isoformat(timespec="seconds"),
-        predictions_file=f"{name}.npz" if keep else None,
+        predictions_file=f"{name}.npz",
     )
     folder.mkdir(parents=True, exist_ok=True)
-    if keep:
-        save(folder / f"{name}.npz", predictions)
-    else:
-        (folder / f"{name}.npz").unlink(missing_ok=True)
+    save(folder / f"{name}.npz", predictions, keep_labels or splits["test"].simulated)
     io.write_json(file, result)
-    return load_result(file)
+    return load_result(file, splits.values())
 
 
 def _require_same_run(run, images, computed):

@@ -118,10 +118,10 @@ class Result(ScoredPredictions):
         data: images by split.
         software: ``trained_by``, ``recorded_by`` and ``environment``.
         cost: what the model costs on a device, or None.
-        predictions_file: name of the file beside the record, or None if labels and logits were not
-            stored.
-        path, predictions: where the record was read from, and its predictions by split; not in
-            the file.
+        predictions_file: name of the file with the predictions beside the record; None in records
+            of real images from before they were stored.
+        path, predictions: where the record was read from, and its predictions by split, None
+            without labels; not in the file.
     """
 
     schema_version: Literal[2] = 2

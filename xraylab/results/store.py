@@ -10,8 +10,8 @@ import numpy as np
 import pydantic
 from numpy.typing import ArrayLike
 
-from xraylab import evaluation, io, metrics
-from xraylab.results.predictions import Predictions, load
+from xraylab import data, evaluation, io, metrics
+from xraylab.results.predictions import SPLITS, Predictions, load
 from xraylab.results.schema import Protocol, Result, ResultError, ScoredPredictions
 
 TOLERANCES = {"scores": 1e-5, "intervals": 1e-5, "calibration": 1e-4, "operating_points": 2e-4}
@@ -20,10 +20,15 @@ sum in another order and stop optimizers elsewhere; records of 2026 were scored 
 neighbouring logits may share a probability."""
 
 
-def load_result(path: str | Path) -> Result:
-    """Read a record and recompute its scores from its predictions, if they are stored.
+def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
+    """Read a record and recompute its scores from its predictions.
 
     Intervals and calibration take seconds and are left to :func:`check`.
+
+    Args:
+        path: the file.
+        images: splits of real images. Records of real images have no labels; scores are recomputed,
+            and ``predictions`` is set, if the validation and test images are among these.
 
     Raises:
         ResultError: naming the file, if it is not a valid record, has another name than its file,
@@ -45,12 +50,16 @@ def load_result(path: str | Path) -> Result:
         raise ResultError(f"{path}: this is the record of {result.name}. Rename the file")
     predictions = None
     if result.predictions_file is not None:
-        predictions = _load_predictions(path, result)
+        predictions = _load_predictions(path, result, images)
     return result.model_copy(update={"path": path, "predictions": predictions})
 
 
-def load_results(folder: str | Path) -> list[Result]:
+def load_results(folder: str | Path, images: Iterable[data.Split] = ()) -> list[Result]:
     """Read all records of a folder, sorted by name.
+
+    Args:
+        folder: the folder.
+        images: as for :func:`load_result`.
 
     Raises:
         ResultError: for the first invalid record, as :func:`load_result`.
@@ -59,22 +68,30 @@ def load_results(folder: str | Path) -> list[Result]:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: there is no such folder of records")
-    return [load_result(path) for path in sorted(folder.glob("*.json"))]
+    images = list(images)
+    return [load_result(path, images) for path in sorted(folder.glob("*.json"))]
 
 
-def check(folder: str | Path, progress: bool = False) -> tuple[list[str], list[str]]:
+def check(
+    folder: str | Path, images: Iterable[data.Split] = (), progress: bool = False
+) -> tuple[list[str], list[str]]:
     """Read all records of a folder and recompute everything that predictions determine.
+
+    Args:
+        folder: the folder.
+        images: as for :func:`load_result`.
+        progress: whether to show progress bars.
 
     Returns:
         ``(checked, unchecked)``: names of the records whose scores, intervals, calibration and
-        operating points were recomputed, and of those without stored predictions.
+        operating points were recomputed, and of those without labels.
 
     Raises:
         ResultError: naming the file, for the first record that disagrees.
         FileNotFoundError: if there is no such folder.
     """
     checked, unchecked = [], []
-    for result in load_results(folder):
+    for result in load_results(folder, images):
         if result.predictions is None:
             unchecked.append(result.name)
             continue
@@ -176,10 +193,14 @@ def _score_splits(predictions, protocol):
     }
 
 
-def _load_predictions(path, result):
-    """Load the predictions of a record, and check that they belong to it."""
+def _load_predictions(path, result, images):
+    """Load the predictions of a record, and check that they belong to it; None without labels."""
+    fingerprints = {split: result.data[split].fingerprint for split in SPLITS}
+    at_hand = {s.split: s for s in images if s.fingerprint == fingerprints.get(s.split)}
     try:
-        predictions = load(path.with_name(Path(result.predictions_file).name))
+        predictions = load(path.with_name(Path(result.predictions_file).name), at_hand)
+        if predictions is None:
+            return None
         scores = _score_splits(predictions, result.protocol)
     except ValueError as error:
         raise ResultError(f"{path}: {error}") from error
