@@ -25,6 +25,14 @@ def test_values_match_the_scores():
     assert intervals["label_1"].value == pytest.approx(score.per_finding[1].roc_auc, abs=1e-12)
 
 
+def test_exact_match_of_many_images_does_not_overflow():
+    y_true = np.zeros((40_000, 1), np.uint8)  # more than an int16 can count
+    y_true[:10_000] = 1
+    found = evaluation.bootstrap(y_true, np.zeros_like(y_true), 2, scores=["exact_match"])
+    assert found["exact_match"].value == 0.75
+    assert found["exact_match"].low == pytest.approx(0.75, abs=0.02)
+
+
 def test_bounds_match_a_plain_loop():
     """The same resamples, scored with scikit-learn, have the same percentiles."""
     y_true, probabilities = make_images(60)

@@ -167,8 +167,11 @@ class _ScoresByWeight:
         if "micro_auc" in self.names:
             self._pooled = np.nonzero(known)[0], Ranking(y_true[known], probabilities[known])
         correct = ((probabilities > 0.5) == y_true) & known
-        self._correct, self._known = correct.sum(axis=1), known.sum(axis=1)
-        self._all_correct, self._all_known = correct.all(axis=1), known.all(axis=1)
+        # In 64 bits: the product of int16 weights and bool would be int16, which overflows.
+        self._correct, self._known = (x.sum(axis=1, dtype=np.int64) for x in (correct, known))
+        self._all_correct, self._all_known = (
+            x.all(axis=1).astype(np.int64) for x in (correct, known)
+        )
 
     def score(self, weights):
         """Compute the scores under each row of weights: (rows, num_scores)."""
