@@ -111,6 +111,7 @@ def test_evaluate_prints_scores_baselines_and_intervals(run):
         (("train", "rr_vit", "--set", "lss=a", "--out", "x"), "id you mean 'loss"),
         (("train", "rr_vit", "--set", "augmentation.presets=slide", "--out", "x"), "slides"),
         (("bench", "rr_vti"), "rr_vti"),
+        (("bench", "[/x]"), "'[/x]'"),
     ],
 )
 def test_errors_name_the_mistake(arguments, message, tmp_path, monkeypatch):
@@ -184,7 +185,7 @@ def test_delete_refuses_what_is_not_a_run(run, tmp_path):
 
 
 def test_names_are_printed_as_text(run, tmp_path):
-    folder = tmp_path / ("deep" * 40) / "[red]\x1b[31mrun[/]"
+    folder = tmp_path / ("deep" * 40) / "[red]\x1b[31mrun[/] :key:"
     shutil.copytree(run, folder)
     text = xraylab("runs", tmp_path)
     assert "\x1b" not in text
@@ -193,6 +194,27 @@ def test_names_are_printed_as_text(run, tmp_path):
     assert path == str(folder).replace("\x1b", "\\x1b")
     assert "\x1b" not in xraylab("evaluate", tmp_path / "[/]\x1b[31m", expect=2).split("│")[-1]
     assert console.plain("a\u202eb\x9b\n") == "a\\u202eb\\x9b\n"
+
+
+def test_files_of_other_programs_are_listed_as_unreadable(tmp_path):
+    for name, content in (("a", "[]"), ("b", "{}"), ("c", "no JSON")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(content)
+    assert xraylab("runs", tmp_path).count("cannot be read") == 3
+
+
+def test_the_command_that_continues_is_that_of_the_interrupted_one(run, tmp_path, monkeypatch):
+    def fit(recipe, out, **options):
+        raise training.TrainingInterrupted(out, step=3, out_of_time=True)
+
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run, "train")
+    assert xraylab("resume", "train", expect=75).endswith("continues:\nxraylab resume train\n")
+    arguments = ("train", "rr_vit_toy", "--out", "new")
+    continued = "xraylab train rr_vit_toy --out new --resume\n"
+    for options in ((), ("--resume",)):
+        assert xraylab(*arguments, *options, expect=75).endswith(f"continues:\n{continued}")
 
 
 def test_ctrl_c_leaves_a_checkpoint(image_file, tmp_path):

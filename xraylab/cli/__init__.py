@@ -66,7 +66,7 @@ def main() -> None:
             show(f"Error: {error}", stderr=True)
             show("xraylab --debug … shows the traceback", stderr=True)
             sys.exit(1)
-        new = "train" in sys.argv and "--resume" not in sys.argv
+        new = sys.argv[1] == "train" and "--resume" not in sys.argv
         again = shlex.join(["xraylab", *sys.argv[1:], *(["--resume"] if new else [])])
         show(f"\n{error}", stderr=True)
         show(f"The same command{' with --resume' if new else ''} continues:\n{again}", stderr=True)

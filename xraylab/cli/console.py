@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import rich.table
 from rich.console import Console
-from rich.markup import escape
 from typer import Argument
+
+AS_TEXT = {"markup": False, "emoji": False}
+"""Options of a console that interprets neither ``[red]`` nor ``:key:``."""
 
 RunFolder = Annotated[Path, Argument(exists=True, file_okay=False, help="Folder of a run.")]
 
@@ -22,11 +24,6 @@ def plain(text: Any) -> str:
     )
 
 
-def as_text(value: Any) -> str:
-    """Convert a value to text without control characters and without effect as Rich markup."""
-    return escape(plain(value))
-
-
 def command(*arguments: Any) -> str:
     """Return a command line of xraylab with its arguments quoted for the shell."""
     return shlex.join(["xraylab", *map(str, arguments)])
@@ -34,8 +31,8 @@ def command(*arguments: Any) -> str:
 
 def show(text: Any, *, bold: bool = False, stderr: bool = False) -> None:
     """Print text; long lines are not broken, so that commands and paths can be copied."""
-    console = Console(stderr=stderr, soft_wrap=True, highlight=False)
-    console.print(as_text(text), style="bold" if bold else None)
+    console = Console(stderr=stderr, soft_wrap=True, highlight=False, **AS_TEXT)
+    console.print(plain(text), style="bold" if bold else None)
 
 
 class Table(rich.table.Table):
@@ -48,7 +45,7 @@ class Table(rich.table.Table):
     """
 
     def __init__(self, *headers: str, right: int | None = None, title: str | None = None):
-        super().__init__(*map(as_text, headers), title=title and as_text(title))
+        super().__init__(*map(plain, headers), title=title and plain(title))
         for column in self.columns:
             column.overflow = "fold"  # the default cuts long paths off
         for column in self.columns[len(headers) if right is None else right :]:
@@ -56,8 +53,8 @@ class Table(rich.table.Table):
 
     def add_row(self, *cells: Any, **options: Any) -> None:
         """Add a row; None is an empty cell."""
-        super().add_row(*("" if cell is None else as_text(cell) for cell in cells), **options)
+        super().add_row(*("" if cell is None else plain(cell) for cell in cells), **options)
 
     def show(self) -> None:
         """Print the table."""
-        Console().print(self)
+        Console(**AS_TEXT).print(self)

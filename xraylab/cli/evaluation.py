@@ -7,10 +7,11 @@ from math import isnan
 from typing import Annotated
 
 from rich.console import Console
+from rich.text import Text
 from typer import Argument, Option
 
 from xraylab.backend import MEMORY_ON_DEMAND, start_keras
-from xraylab.cli.console import RunFolder, Table, show
+from xraylab.cli.console import RunFolder, Table, plain, show
 from xraylab.cli.training import Source
 from xraylab.findings import title
 
@@ -144,7 +145,7 @@ def bench(
     start_keras()
     from xraylab.evaluation import device_cost
 
-    with Console(stderr=True).status(f"measuring {name} at {size} px …"):
+    with Console(stderr=True).status(Text(f"measuring {plain(name)} at {size} px …")):
         cost = device_cost(name, size, rounds=rounds)
     if json:
         Console().print_json(data=asdict(cost))

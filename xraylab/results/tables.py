@@ -180,7 +180,9 @@ def by_size(
                 "cannot be averaged. Select among them"
             )
         values = [value for r in found if not isnan(value := r.score(score))]
-        text = f"{mean(values):.3f}" if values else NOT_RUN
+        if not values:
+            return "undefined" if found else NOT_RUN
+        text = f"{mean(values):.3f}"
         return f"{text} (mean of {len(values)})" if len(values) > 1 else text
 
     columns = {f"{size} px": [cell(model, size) for model in models] for size in sizes}

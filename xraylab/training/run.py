@@ -57,6 +57,11 @@ class Run:
                 f"Train one with: xraylab train rr_vit --out {self.path}"
             )
         self.facts: dict[str, Any] = io.read_json(self.path / "run.json")
+        if not (isinstance(self.facts, dict) and isinstance(self.facts.get("recipe"), dict)):
+            raise ValueError(
+                f"{self.path / 'run.json'} is damaged. Expected: a run with its recipe. Received: "
+                "other JSON."
+            )
         self.recipe = Recipe(**self.facts["recipe"])
 
     @property
