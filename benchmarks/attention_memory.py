@@ -1,10 +1,10 @@
-"""What attention in blocks saves: memory and seconds of Hybrid RR-ViT, at 64, 128 and 224 px.
+"""Measure memory and time of attention in blocks, for Hybrid RR-ViT at 64, 128 and 224 px.
 
-Every case runs in a process of its own, so that its peak (VmHWM) is its own; about 0.6 GB of each
-is Python and the back end. "blocks" is what the package does, "whole" keeps the map of every block
+Every case runs in a separate process, so that each has its own peak (VmHWM); about 0.6 GB of each
+is Python and the backend. "blocks" is what the package does, "whole" keeps the map of every block
 of the network for the backward pass, as a plain implementation does. Cases whose estimate exceeds
-``--limit`` are skipped by name. Inference is timed at 64 and 128 px, which ``pham2026`` reports as
-1.36 s and 10.33 s, without saying of how many images::
+``--limit`` are skipped. Inference is timed at 64 and 128 px, for which ``pham2026`` reports 1.36 s
+and 10.33 s without the number of images::
 
     python benchmarks/attention_memory.py            # all cases, some minutes
     python benchmarks/attention_memory.py --quick    # batch 1 only, one timed step
@@ -24,11 +24,11 @@ MODEL, HEADS, DEPTH, STRIDE = "hybrid_rr_vit", 8, 8, 4
 TRAINING = [(64, 1), (64, 8), (64, 32), (128, 1), (128, 8), (128, 32), (224, 1), (224, 8)]
 INFERENCE = [(64, 8), (128, 8)]
 CUT = 2**20  # entries of an image's map above which the package takes blocks
-WHOLE = 2**62  # the same, where it shall not
+WHOLE = 2**62  # the same, to take whole maps always
 
 
 def available_gb() -> float:
-    """Return the memory that the machine could still give, in GB."""
+    """Return the memory that is available, in GB."""
     report = Path("/proc/meminfo").read_text()
     return int(report.split("MemAvailable:")[1].split()[0]) * 1024 / 1e9
 
@@ -40,7 +40,7 @@ def map_gb(size: int, batch: int) -> float:
 
 
 def estimate_gb(size: int, batch: int, way: str, training: bool) -> float:
-    """Return roughly what a case will need: to decide, not to report."""
+    """Estimate the memory of a case, to decide whether to skip it."""
     tokens = 1 + (size // STRIDE) ** 2
     kept = DEPTH if training else 0
     maps = (kept + 3) * map_gb(size, batch) if way == "whole" else 0
@@ -80,14 +80,14 @@ def run_case(size: int, batch: int, way: str, training: bool, steps: int) -> dic
 
 
 def in_own_process(*case) -> dict | None:
-    """Measure one case in a fresh process; None if it did not survive."""
+    """Measure one case in a fresh process; return None if it fails."""
     command = [sys.executable, __file__, "--case", json.dumps(case)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 
 
 def report(title: str, cases, steps: int, limit: float, training: bool) -> bool:
-    """Measure and print one table; return whether every case that was tried survived."""
+    """Measure and print one table; return whether no case failed."""
     print(f"\n{title}")
     print("  px  tokens  batch  attention  one map   peak     seconds  seconds/image")
     good = True
@@ -101,7 +101,7 @@ def report(title: str, cases, steps: int, limit: float, training: bool) -> bool:
                 continue
             result = in_own_process(size, batch, way, training, steps)
             if result is None:
-                print(f"{head}  did not survive")
+                print(f"{head}  failed")
                 good = False
                 continue
             seconds = result["seconds"]
@@ -125,7 +125,7 @@ def main() -> int:
     steps = 1 if options.quick else 2
     training = [case for case in TRAINING if case[1] == 1] if options.quick else TRAINING
     print(f"{MODEL}; 'one map' is the attention map of one of its {DEPTH} blocks, whole batch")
-    print(f"at 64 px the package leaves maps whole, too; limit {limit:.1f} GB a case")
+    print(f"at 64 px the package takes whole maps, too; limit {limit:.1f} GB per case")
     good = report("A training step", training, steps, limit, training=True)
     good &= report("Inference", INFERENCE, steps, limit, training=False)
     return 0 if good else 1

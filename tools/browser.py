@@ -186,16 +186,16 @@ class Browser:
 
 def main(page: str, folder: str) -> int:
     name = Path(page).stem
-    for look, width, dark in (("light", 1280, False), ("dark", 1280, True), ("phone", 390, False)):
+    for mode, width, dark in (("light", 1280, False), ("dark", 1280, True), ("phone", 390, False)):
         with Browser(width, 900, dark) as browser:
             browser.open(page, wait=2)
             height = browser.run("document.documentElement.scrollHeight")
             browser.size(width, min(height, 12000))
             browser.run("new Promise(done => setTimeout(done, 500))")
-            browser.shot(Path(folder) / f"{name}-{look}.png")
+            browser.shot(Path(folder) / f"{name}-{mode}.png")
             external = [address for address in browser.requests if not address.startswith("file:")]
             wide = browser.run("document.documentElement.scrollWidth")
-            print(f"{look}: {wide} of {width} px wide; requests {external}; {browser.problems}")
+            print(f"{mode}: {wide} of {width} px wide; requests {external}; {browser.problems}")
     return 0
 
 

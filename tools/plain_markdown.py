@@ -277,18 +277,18 @@ class _Page:
         settings = yaml.safe_load((Path(self.book) / "_config.yml").read_text(encoding="utf-8"))
         repository = settings["repository"]
         file = (Path(self.path).parent / target.split("#")[0]).resolve()
-        # Asked of the source, not of the twin: that may not be written yet.
+        # The source decides whether there is a notebook copy: that may not be written yet.
         if (
             file.suffix == ".md"
             and file.exists()
             and "\nkernelspec:" in file.read_text("utf-8")[:500]
         ):
-            file = file.with_suffix(".ipynb")  # a reader on Colab wants the next twin
+            file = file.with_suffix(".ipynb")  # a reader on Colab follows to a notebook
         book = Path(self.book).resolve()
         inside = file.relative_to(book) if file.is_relative_to(book) else Path(target)
-        place = f"{repository['path_to_book']}/{inside.as_posix()}"
+        path = f"{repository['path_to_book']}/{inside.as_posix()}"
         view = "raw" if file.suffix.lower() in (".svg", ".png", ".jpg", ".webp", ".gif") else "blob"
-        return f"{repository['url']}/{view}/{repository['branch']}/{quote(place)}"
+        return f"{repository['url']}/{view}/{repository['branch']}/{quote(path)}"
 
 
 def _heading(text: str) -> str:

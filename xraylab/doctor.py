@@ -100,8 +100,8 @@ def _test_device(name: str) -> str:
             f"{name}: listed, but a convolution fails ({_first_line(error)}). On a Tesla P100: "
             "cuDNN newer than 9.10 does not support it; on Kaggle choose 'GPU T4 x2' instead"
         )
-    verdict = "works" if abs(value - 9) < 1e-3 else f"returns {value} instead of 9"
-    return f"{name}: a convolution {verdict} ({milliseconds:.0f} ms)"
+    outcome = "works" if abs(value - 9) < 1e-3 else f"returns {value} instead of 9"
+    return f"{name}: a convolution {outcome} ({milliseconds:.0f} ms)"
 
 
 def _first_line(error: Exception) -> str:

@@ -40,10 +40,10 @@ def quiz(questions: Sequence[Mapping], *, title: str = "Check yourself") -> Html
 
 def _choice(choice: Mapping) -> str:
     # <details> works with keyboard and screen reader and needs no script.
-    verdict = "✓ Right." if choice.get("right") else "✗ Not so."
+    outcome = "✓ Right." if choice.get("right") else "✗ Not so."
     return (
         f"<details><summary>{_markup(choice['text'])}</summary>"
-        f"<p><strong>{verdict}</strong> {_markup(choice['why'])}</p></details>"
+        f"<p><strong>{outcome}</strong> {_markup(choice['why'])}</p></details>"
     )
 
 
