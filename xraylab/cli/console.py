@@ -1,6 +1,7 @@
 """Output of the commands: names from files are printed as text, never interpreted."""
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +9,8 @@ import rich.table
 from rich.console import Console
 from typer import Argument
 
-AS_TEXT = {"markup": False, "emoji": False}
-"""Options of a console that interprets neither ``[red]`` nor ``:key:``."""
+TextConsole = partial(Console, markup=False, emoji=False)
+"""A console that interprets neither ``[red]`` nor ``:key:``."""
 
 RunFolder = Annotated[Path, Argument(exists=True, file_okay=False, help="Folder of a run.")]
 
@@ -31,7 +32,7 @@ def command(*arguments: Any) -> str:
 
 def show(text: Any, *, bold: bool = False, stderr: bool = False) -> None:
     """Print text; long lines are not broken, so that commands and paths can be copied."""
-    console = Console(stderr=stderr, soft_wrap=True, highlight=False, **AS_TEXT)
+    console = TextConsole(stderr=stderr, soft_wrap=True, highlight=False)
     console.print(plain(text), style="bold" if bold else None)
 
 
@@ -57,4 +58,4 @@ class Table(rich.table.Table):
 
     def show(self) -> None:
         """Print the table."""
-        Console(**AS_TEXT).print(self)
+        TextConsole().print(self)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xraylab.arguments import invalid_argument, require
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
 
@@ -34,7 +35,7 @@ def bar_chart(
     """
     values = style.per_name("values", values, names)
     if np.nanmin(values, initial=0) < 0:
-        raise style.invalid("values", "non-negative numbers", np.nanmin(values))
+        raise invalid_argument("values", "non-negative numbers", np.nanmin(values))
     fig, axes = _figure_with_rows(names, values, value_format, xlabel, title, "Bars")
     colors = [style.color_of(name) for name in names]
     axes.barh(range(len(names)), np.nan_to_num(values), color=colors, height=0.7)
@@ -82,7 +83,7 @@ def score_plot(
     if intervals is not None:
         intervals = np.asarray(intervals, float)
         if intervals.shape != (len(names), 2):
-            raise style.invalid("intervals", f"shape ({len(names)}, 2)", intervals.shape)
+            raise invalid_argument("intervals", f"shape ({len(names)}, 2)", intervals.shape)
         numbers += [*intervals.T]
         ends = np.fmax(scores, intervals[:, 1])
     low, high = limits or (np.nanmin(numbers), np.nanmax(numbers))
@@ -137,7 +138,7 @@ def matrix(
     values = np.asarray(values, float)
     column_names = names if column_names is None else column_names
     if values.shape != (len(names), len(column_names)):
-        raise style.invalid("values", f"shape ({len(names)}, {len(column_names)})", values.shape)
+        raise invalid_argument("values", f"shape ({len(names)}, {len(column_names)})", values.shape)
     small = len(column_names) <= 10  # enough room for full names and large digits
     aspect = "equal" if len(column_names) == len(names) else "auto"
     fig, axes = style.figure(4.8 if small else 5.4, 4.6, alt=alt)
@@ -175,15 +176,15 @@ def trade_off(
             interval has no point or is not finite.
     """
     intervals = dict(intervals or {})
-    style.require(points, "points", "at least one point", "none")
+    require(points, "points", "at least one point", "none")
     for name, (cost, score) in points.items():
         if not (0 < cost < np.inf and np.isfinite(score)):
             expected = "a positive cost and a finite score"
-            raise style.invalid(f"points[{name!r}]", expected, f"{cost}, {score}")
+            raise invalid_argument(f"points[{name!r}]", expected, f"{cost}, {score}")
     for name, ends in intervals.items():
         if name not in points or not np.isfinite(np.array(ends, float)).all():
             expected = "two finite bounds, and a point of that name"
-            raise style.invalid(f"intervals[{name!r}]", expected, tuple(ends))
+            raise invalid_argument(f"intervals[{name!r}]", expected, tuple(ends))
     front = pareto_front(points)
     values = "; ".join(
         f"{name} {score:.3f} at {cost:.3g}" for name, (cost, score) in points.items()

@@ -6,6 +6,7 @@ from itertools import cycle, product
 import numpy as np
 import pandas as pd
 
+from xraylab.arguments import invalid_argument, require
 from xraylab.plotting import style
 
 History = Mapping[str, Sequence[float]] | Sequence[Mapping[str, float]]
@@ -48,15 +49,15 @@ def curves(
     """
     arrays = {name: np.asarray(curve, float) for name, curve in values.items()}
     bands = {name: np.asarray(band, float) for name, band in (bands or {}).items()}
-    style.require(arrays, "values", "at least one curve", "none")
+    require(arrays, "values", "at least one curve", "none")
     for name, curve in arrays.items():
         if curve.shape != (len(x),) or not np.isfinite(curve).any():
             received = f"{curve} of shape {curve.shape}"
-            raise style.invalid(f"values[{name!r}]", f"{len(x)} numbers, not all NaN", received)
+            raise invalid_argument(f"values[{name!r}]", f"{len(x)} numbers, not all NaN", received)
     for name, band in bands.items():
         if name not in arrays or band.shape != (len(x), 2):
             expected = f"shape ({len(x)}, 2), and a curve of that name"
-            raise style.invalid(f"bands[{name!r}]", expected, f"shape {band.shape}")
+            raise invalid_argument(f"bands[{name!r}]", expected, f"shape {band.shape}")
     description = f"{ylabel} over {xlabel}: {_ranges(arrays, value_format)}."
     fig, axes = style.figure(4.8, 2.9, alt=style.with_title(title, description))
     styles = cycle(product(LINE_STYLES, (style.ACCENT, style.FOREGROUND)))
@@ -90,7 +91,7 @@ def history(history: History, *, title: str = "") -> style.Figure:
         panel = table.filter(regex=words).astype(float).dropna(axis=1, how="all")
         if len(panel.columns):
             panels[kind] = {_curve_name(name): panel[name].to_numpy() for name in panel}
-    style.require(panels, "history", "a loss or a score", ", ".join(table) or "nothing")
+    require(panels, "history", "a loss or a score", ", ".join(table) or "nothing")
     ranges = "; ".join(_ranges(panel, "{:.3g}") for panel in panels.values())
     alt = f"Training over {len(table)} epochs: {ranges}."
     fig, axes = style.figure(4.8, 2.2 * len(panels) + 0.2, alt=alt, rows=len(panels))

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_hex
 
+from xraylab.arguments import invalid_argument, require
 from xraylab.plotting import style
 from xraylab.plotting.images import draw_image, mark_simulated, to_rgb
 
@@ -126,7 +127,7 @@ def overlay_heatmap(
             or the cell is outside its grid.
     """
     values, (low, high), image = _finite_matrix(values), limits, to_rgb(image)
-    style.require(low < high, "limits", "two ascending numbers", limits)
+    require(low < high, "limits", "two ascending numbers", limits)
     height, width, _ = image.shape
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width
@@ -138,7 +139,9 @@ def overlay_heatmap(
     if cell is not None:
         row, column, num_rows, num_columns = cell
         if not (0 <= row < num_rows and 0 <= column < num_columns):
-            raise style.invalid("cell", f"a cell of {num_rows} × {num_columns}", f"{row}, {column}")
+            raise invalid_argument(
+                "cell", f"a cell of {num_rows} × {num_columns}", f"{row}, {column}"
+            )
         top, bottom = (round(height * r / num_rows) for r in (row, row + 1))
         left, right = (round(width * c / num_columns) for c in (column, column + 1))
         overlay[top:bottom, [left, right - 1]] = 255
@@ -157,5 +160,5 @@ def _finite_matrix(values):
     values = np.asarray(values, float)
     if values.ndim != 2 or not np.isfinite(values).all():
         received = f"shape {values.shape}, {np.isfinite(values).sum()} finite"
-        raise style.invalid("values", "(rows, columns) finite numbers", received)
+        raise invalid_argument("values", "(rows, columns) finite numbers", received)
     return values

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from scipy.ndimage import binary_erosion
 
+from xraylab.arguments import invalid_argument, require
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
 
@@ -93,9 +94,9 @@ def image_grid(
         ValueError: if there is no image, or the number of titles differs from that of images.
     """
     count = len(images)
-    style.require(count, "images", "at least one image", "none")
+    require(count, "images", "at least one image", "none")
     titles = [""] * count if titles is None else [str(title) for title in titles]
-    style.require(len(titles) == count, "titles", f"{count}, one per image", len(titles))
+    require(len(titles) == count, "titles", f"{count}, one per image", len(titles))
     kind = f"{'simulated ' if simulated else ''}chest X-ray{'s' if count > 1 else ''}"
     names = f": {'; '.join(titles)}" if any(titles) else ""
     alt = alt or f"{count} {kind}{names}."
@@ -148,11 +149,11 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
         image = image[..., np.newaxis]
     if image.ndim != 3 or image.shape[-1] not in (1, 3):
         expected = "(height, width), (height, width, 1) or (height, width, 3)"
-        raise style.invalid("image", expected, f"shape {image.shape}")
+        raise invalid_argument("image", expected, f"shape {image.shape}")
     if image.dtype != np.uint8:
         if not (np.isfinite(image).all() and image.min() >= -1e-3 and image.max() <= 1 + 1e-3):
             received = f"{image.dtype} from {image.min():.3g} to {image.max():.3g}"
-            raise style.invalid("image", "uint8, or values in [0, 1]", received)
+            raise invalid_argument("image", "uint8, or values in [0, 1]", received)
         image = np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
     return np.broadcast_to(image, (*image.shape[:2], 3)).copy()
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
+from xraylab.arguments import invalid_argument, require
 from xraylab.plotting import style
 
 _TICKS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
@@ -29,7 +30,7 @@ def reliability(
     """
     bins = {name: len(curve.mean_predicted) for name, curve in curves.items()}
     if not bins or not all(bins.values()):
-        raise style.invalid("curves", "at least one curve, each with at least one bin", bins)
+        raise invalid_argument("curves", "at least one curve, each with at least one bin", bins)
     last_bins = (
         f"{style.display_name(name)}, highest bin: predicted {curve.mean_predicted[-1]:.2g}, "
         f"observed {curve.observed_frequency[-1]:.2g}, interval {curve.low[-1]:.2g} to "
@@ -77,8 +78,8 @@ def threshold_histogram(
     labels, probabilities = np.asarray(labels, float), np.asarray(probabilities, float)
     if labels.ndim != 1 or labels.shape != probabilities.shape or np.isnan(labels).all():
         shapes = f"shapes {labels.shape} and {probabilities.shape}"
-        raise style.invalid("labels", "one per probability, and at least one known", shapes)
-    style.require(0 < threshold < 1, "threshold", "a number in (0, 1)", threshold)
+        raise invalid_argument("labels", "one per probability, and at least one known", shapes)
+    require(0 < threshold < 1, "threshold", "a number in (0, 1)", threshold)
     known = ~np.isnan(labels)
     labels, probabilities = labels[known] == 1, probabilities[known]
     positive = probabilities > threshold

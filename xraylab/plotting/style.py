@@ -19,8 +19,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from xraylab import findings
-from xraylab.arguments import invalid_argument as invalid
-from xraylab.arguments import require as require
+from xraylab.arguments import invalid_argument
 from xraylab.findings import FINDINGS
 
 FOREGROUND = "#15171a"
@@ -131,7 +130,9 @@ def per_name(argument: str, values: Any, names: Sequence[str]) -> np.ndarray:
     """Return values as floats; raise a ValueError unless there is one per name."""
     values = np.asarray(values, float)
     if values.shape != (len(names),):
-        raise invalid(argument, f"{len(names)} values, one per name", f"shape {values.shape}")
+        raise invalid_argument(
+            argument, f"{len(names)} values, one per name", f"shape {values.shape}"
+        )
     return values
 
 
