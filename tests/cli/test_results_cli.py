@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from .command import xraylab
+from .command import LABELS, xraylab
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,16 @@ def test_records_are_listed_and_checked(records, tmp_path):
     text = xraylab("results", "check", "--folder", records)
     assert "all agree: seed0, seed1" in text
     assert "no records" in xraylab("results", "check", "--folder", tmp_path)
+
+
+def test_records_without_labels_are_checked_with_the_images(run, image_file, tmp_path):
+    xraylab("results", "record", run, "--folder", tmp_path, "--name", "a", "--replicates", 5)
+    assert "not recomputed (pass --data): a" in xraylab("results", "check", "--folder", tmp_path)
+    options = ("--folder", tmp_path, "--data", image_file)
+    assert "--label-names" in xraylab("results", "check", *options, expect=1)
+    text = xraylab("results", "check", *options, "--label-names", LABELS)
+    assert "all agree: a" in text
+    assert "not recomputed" not in text
 
 
 def test_tables_have_three_formats(records):

@@ -52,6 +52,16 @@ def test_run_path_and_named_split_agree(run, split):
     assert (run.path / "scores-test.json").exists()
 
 
+def test_scores_of_other_images_are_not_stored(run):
+    evaluation.evaluate(run, replicates=5, progress=False)
+    file = run.path / "scores-test.json"
+    former = file.read_bytes()
+    options = {"num_images": 20}
+    found = evaluation.evaluate(run, data_options=options, replicates=5, progress=False)
+    assert found.score.num_images == 20
+    assert file.read_bytes() == former
+
+
 def test_plain_keras_model_on_a_split(split):
     model = keras.Sequential(
         [keras.Input((16, 16, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]

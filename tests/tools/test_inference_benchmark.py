@@ -28,7 +28,7 @@ class Fake:
         return self.seconds[function].pop(0)
 
 
-def test_rounds_take_turns_and_the_first_answer_is_not_timed(inference):
+def test_rounds_take_turns_and_the_first_prediction_is_not_timed(inference):
     log = []
     own = Fake(log, graph=[99, 1, 2, 4], xla=[99, 2, 2, 2])
     other = Fake(log, theirs=[99, 2, 2, 2])

@@ -20,6 +20,7 @@ FOLDER = Path("book/results")
 KEEP = "Store labels with the predictions; always done for simulated images."
 DATA = "An .npz file of real images, whose labels records do not hold; repeatable."
 TABLE = "CSV table of their patients."
+LABELS = "Their label columns, separated by commas; default: the 14 findings."
 
 Folder = Annotated[Path, Option("--folder", help="Folder of the records.")]
 Replicates = Annotated[int, Option(help="Bootstrap resamples for the intervals.")]
@@ -109,12 +110,14 @@ def check(
     folder: Folder = FOLDER,
     files: Annotated[list[Path] | None, Option("--data", exists=True, help=DATA)] = None,
     table: Annotated[Path | None, Option(exists=True, help=TABLE)] = None,
+    label_names: Annotated[str | None, Option(help=LABELS)] = None,
 ):
     """Validate every record, and recompute its scores where the labels are at hand."""
     from xraylab import data
 
+    names = None if label_names is None else label_names.split(",")
     images = [
-        data.load(path, split=split, table=table)
+        data.load(path, split=split, table=table, label_names=names)
         for path in files or ()
         for split in ("val", "test")
     ]

@@ -94,7 +94,7 @@ def evaluate(
         progress: whether to show progress bars.
 
     Returns:
-        :class:`Evaluation`. For a run's own data and best weights it is also written to
+        :class:`Evaluation`. For a run's own images and best weights it is also written to
         ``scores-SPLIT.json`` in the run's folder.
 
     Raises:
@@ -114,7 +114,8 @@ def evaluate(
         if not isinstance(split, data.Split):
             recipe = run.recipe
             source = recipe.data if source is None else str(source)
-            stored = source == recipe.data and weights == "best"
+            own_images = source == recipe.data and {*(data_options or ())} <= {"root"}
+            stored = own_images and weights == "best"
             options = {"size": recipe.size, "label_names": recipe.label_names}
             options |= recipe.data_options if source == recipe.data else {}
             options |= {"split": split, "progress": progress, **(data_options or {})}
