@@ -6,13 +6,16 @@ import os
 import shutil
 import uuid
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, BadParameter, Option
 
 from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, Table, command, plain, show
+
+if TYPE_CHECKING:
+    from xraylab.training import Run
 
 SET = "Any field of the recipe, such as ema=0.999 or data_options.root=images; repeatable."
 Settings = Annotated[list[str] | None, Option("--set", metavar="FIELD=VALUE", help=SET)]
@@ -95,7 +98,7 @@ def resume(
     print_outcome(training.fit(recipe, run, resume=True, max_hours=max_hours))
 
 
-def print_outcome(run):
+def print_outcome(run: "Run") -> None:
     """Print the result of a finished run and the next command."""
     recipe, report = run.recipe, run.report
     scores = report["scores"]["val"]

@@ -62,7 +62,7 @@ class Patient(SimpleNamespace):
         """The attributes as (n, 1, 1) float32, for broadcasting over pixels."""
         return SimpleNamespace(**{name: per_image(values) for name, values in vars(self).items()})
 
-    def take(self, rows) -> "Patient":
+    def take(self, rows: np.ndarray) -> "Patient":
         """Return the patients of some rows."""
         return Patient(**{name: values[rows] for name, values in vars(self).items()})
 

@@ -109,7 +109,9 @@ def image_grid(
     return fig
 
 
-def mark_boundaries(image: np.ndarray, mask: np.ndarray, box=None, *, finding: str) -> np.ndarray:
+def mark_boundaries(
+    image: np.ndarray, mask: np.ndarray, box: np.void | None = None, *, finding: str
+) -> np.ndarray:
     """Return an RGB image with the outline of a mask and of a box, for interactive figures.
 
     Shapes:

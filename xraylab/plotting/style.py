@@ -5,7 +5,7 @@ import hashlib
 import html
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -39,6 +39,9 @@ distinction: the name is always beside it."""
 
 COLORMAP = "viridis"
 """The perceptually uniform colormap of overlays and matrices."""
+
+Point = tuple[float, float]
+"""Two coordinates."""
 
 _STYLE: dict[Any, Any] = {
     "axes.edgecolor": FOREGROUND,
@@ -162,7 +165,7 @@ def label_axes(axes: Axes, xlabel: str = "", ylabel: str = "", title: str = "") 
     axes.set_title(title, loc="left")
 
 
-def label_point(axes: Axes, text: str, xy, offset, **options: Any) -> Annotation:
+def label_point(axes: Axes, text: str, xy: Point, offset: Point, **options: Any) -> Annotation:
     """Write a small label at an offset, in points, from a point."""
     defaults = {"fontsize": 8, "va": "center", "textcoords": "offset points"}
     return axes.annotate(text, xy, offset, **defaults | options)
@@ -180,7 +183,9 @@ def spread_labels(heights: ArrayLike, gap: float, top: float = np.inf) -> np.nda
     return spread
 
 
-def label_ends(axes: Axes, names, points, lines, gap: float) -> None:
+def label_ends(
+    axes: Axes, names: Iterable[str], points: Iterable[Point], lines: Iterable[tuple], gap: float
+) -> None:
     """Label points by names beside them, at least a fraction ``gap`` of the axes apart.
 
     Args:
