@@ -13,8 +13,9 @@ import pytest
 
 from xraylab import io
 from xraylab.data import chestmnist, load, sources
-from xraylab.data.chestmnist import MEDMNIST_NAMES, NUM_IMAGES, RELEASES, Release, find
+from xraylab.data.chestmnist import RELEASES, Release, find
 from xraylab.findings import FINDINGS
+from xraylab.phantom import SPLIT_SIZES
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ def test_facts_are_those_of_medmnist():
         assert release.url == info[f"url{suffix}"]
         assert release.md5 == info[f"MD5{suffix}"]
         assert release.name == f"chestmnist{suffix}.npz"
-    assert info["n_samples"] == NUM_IMAGES
-    names = [MEDMNIST_NAMES.get(finding, finding) for finding in FINDINGS]
+    assert info["n_samples"] == SPLIT_SIZES
+    names = ["pleural" if name == "pleural_thickening" else name for name in FINDINGS]
     assert names == [info["label"][str(column)] for column in range(14)]
     assert {key for key in info if key.startswith("MD5")} == {"MD5", "MD5_64", "MD5_128", "MD5_224"}
 

@@ -16,6 +16,7 @@ import sync
 
 from xraylab import check
 from xraylab.data import chestmnist
+from xraylab.phantom import SPLIT_SIZES
 
 BOOK = sync.BOOK
 GUIDE = (BOOK / "appendix" / "instructors.md").read_text(encoding="utf-8")
@@ -60,7 +61,7 @@ def test_sizes_of_unpacked_files():
     table = re.findall(r"^\| (\d+) px \| `(.+)` \| ([\d.]+) GB \|$", SERVICES, re.M)
     assert len(table) == len(chestmnist.RELEASES)
     for size, name, gigabytes in table:
-        num_bytes = sum(chestmnist.NUM_IMAGES.values()) * int(size) ** 2
+        num_bytes = sum(SPLIT_SIZES.values()) * int(size) ** 2
         assert name == chestmnist.RELEASES[int(size)].name
         assert gigabytes == f"{num_bytes / 1e9:.2f}"
 

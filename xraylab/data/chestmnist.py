@@ -15,9 +15,6 @@ from xraylab.data.errors import DataError
 from xraylab.data.npz import load_npz
 from xraylab.data.split import Split
 
-NUM_IMAGES = {"train": 78468, "val": 11219, "test": 22433}
-"""Images in each split; no patient is in more than one."""
-
 
 class Release(NamedTuple):
     """One published file: its name, address and MD5 checksum (32 hex digits)."""
@@ -37,9 +34,6 @@ _NAMES = {size: f"chestmnist_{size}.npz" for size in _MD5} | {28: "chestmnist.np
 _URL = "https://zenodo.org/records/10519652/files/{}?download=1"
 RELEASES = {size: Release(_NAMES[size], _URL.format(_NAMES[size]), _MD5[size]) for size in _MD5}
 """The file for each size in pixels, as in ``medmnist.INFO["chestmnist"]``."""
-
-MEDMNIST_NAMES = {"pleural_thickening": "pleural"}
-"""MedMNIST's names of the findings that :data:`xraylab.findings.FINDINGS` names differently."""
 
 
 def load_chestmnist(

@@ -123,14 +123,14 @@ def _measure(task):
         return {"training_bytes": peak_bytes()}
     forward = backend.compiled(lambda images: model(images, training=False))
 
-    def time_calls(batch_size, rounds, warm_up=3):
+    def time_calls(batch_size, rounds):
         images = rng.random((batch_size, size, size, 1), dtype=np.float32)
         seconds = []
-        for _ in range(warm_up + rounds):
+        for _ in range(3 + rounds):  # the first three warm up
             start = time.perf_counter()
             np.asarray(forward(images))  # copying to the host waits for the result
             seconds.append(time.perf_counter() - start)
-        return seconds[warm_up:]
+        return seconds[3:]
 
     time_calls(32, 3)
     inference_bytes = peak_bytes()
