@@ -39,8 +39,8 @@ def choose_thresholds(
     Thresholds lie midway between neighbouring probabilities of these images. Ties go to the
     highest threshold, which has the fewest positive images. Choose on validation images: a
     threshold chosen on test images makes scores at it optimistic. :data:`ALL_POSITIVE` is chosen
-    if even images with probability 0 must be positive, :data:`ALL_NEGATIVE` if no positive image
-    is at least as good as any other choice.
+    if even images with probability 0 must be positive, :data:`ALL_NEGATIVE` if classifying no image
+    as positive is at least as good as any other choice.
 
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
