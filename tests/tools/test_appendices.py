@@ -3,14 +3,9 @@
 import ast
 import json
 import re
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-
 import reading_times
 import sync
 

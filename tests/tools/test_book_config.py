@@ -1,15 +1,11 @@
 """Consistency of the badges and the table of contents with the configuration of the book."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-
 import sync
+import yaml
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
 CONFIG = yaml.safe_load((BOOK / "_config.yml").read_text(encoding="utf-8"))

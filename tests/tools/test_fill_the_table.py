@@ -1,20 +1,15 @@
 """The notebook that fills the results table: an interrupted session, continued in the next."""
 
 import signal
-import sys
-from pathlib import Path
 
 import keras
 import nbformat
 import numpy as np
 import pytest
+import sync
 
 from xraylab import data, io, training
 from xraylab.data import chestmnist
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-
-import sync
 
 PAGE = sync.BOOK / "appendix" / "fill_the_table.md"
 PLAN = training.list_recipes("rr_vit_64_*")
