@@ -73,6 +73,12 @@ def test_plain_keras_model_on_a_split(split):
     assert set(LABELS) < set(found.intervals)
 
 
+def test_plain_keras_model_that_returns_probabilities_is_refused(split):
+    layers = [keras.layers.Flatten(), keras.layers.Dense(3, "sigmoid")]
+    with pytest.raises(ValueError, match=r"Expected: a model that returns logits.*activation"):
+        evaluation.evaluate(keras.Sequential(layers), split, replicates=5, progress=False)
+
+
 def test_neighboring_logits_keep_different_probabilities(split):
     logits = np.nextafter(np.float32(6), np.float32([5, 7]))
 

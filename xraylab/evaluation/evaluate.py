@@ -54,16 +54,22 @@ def predict(model: "keras.Model", split: data.Split, batch_size: int = 128) -> n
         neighboring logits could share a probability, which changes AUC.
 
     Args:
-        model: a model of :func:`xraylab.models.build`.
+        model: a model of :func:`xraylab.models.build`, or another Keras model that returns logits.
         split: a :class:`xraylab.data.Split` with the model's image size.
         batch_size: images per step; it does not change the result.
 
     Raises:
-        ValueError: if the images do not have the model's size.
+        ValueError: if the images do not have the model's size, or another Keras model returns
+            probabilities.
     """
     from xraylab.models import predict_logits
 
-    return expit(predict_logits(model, split, batch_size).astype(np.float64))
+    logits = predict_logits(model, split, batch_size).astype(np.float64)
+    if not hasattr(model, "classifier_activation") and 0 <= logits.min() <= logits.max() <= 1:
+        received = f"values from {logits.min():.3g} to {logits.max():.3g}"
+        hint = "These look like probabilities: leave out the activation of the last layer."
+        raise invalid_argument("model", "a model that returns logits", received, hint)
+    return expit(logits)
 
 
 def evaluate(
@@ -80,8 +86,8 @@ def evaluate(
     """Score a model or a run on a split, with bootstrap intervals and baselines.
 
     Args:
-        model: a model of :func:`xraylab.models.build`, a :class:`xraylab.training.Run`, or the
-            path of a run's folder.
+        model: a model as for :func:`predict`, a :class:`xraylab.training.Run`, or the path of a
+            run's folder.
         split: a :class:`xraylab.data.Split`; for a run also ``"train"``, ``"val"`` or ``"test"``,
             which is loaded by the run's recipe.
         source: data set to load the named split from, instead of the recipe's.
