@@ -6,16 +6,13 @@ import os
 import shutil
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer import Argument, BadParameter, Option
 
 from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, Table, command, plain, show
-
-if TYPE_CHECKING:
-    from xraylab.training import Run
 
 SET = "Any field of the recipe, such as ema=0.999 or data_options.root=images; repeatable."
 Settings = Annotated[list[str] | None, Option("--set", metavar="FIELD=VALUE", help=SET)]
@@ -78,7 +75,7 @@ def train(
     if label_names is not None:
         changes["label_names"] = tuple(label_names.split(","))
     recipe = recipe.replace(**changes)
-    print_outcome(training.fit(recipe, out, resume=resume, max_hours=max_hours))
+    _print_outcome(training.fit(recipe, out, resume=resume, max_hours=max_hours))
 
 
 def resume(
@@ -95,10 +92,10 @@ def resume(
     recipe = recipes.override(training.Run(run).recipe, settings or ())
     if data is not None:
         recipe = recipe.replace(data=data)
-    print_outcome(training.fit(recipe, run, resume=True, max_hours=max_hours))
+    _print_outcome(training.fit(recipe, run, resume=True, max_hours=max_hours))
 
 
-def print_outcome(run: "Run") -> None:
+def _print_outcome(run):
     """Print the result of a finished run and the next command."""
     recipe, report = run.recipe, run.report
     scores = report["scores"]["val"]
