@@ -1,15 +1,17 @@
-"""Train and record the runs of the results chapter; takes hours, resumable.
+"""Train and record the runs of the results chapter; takes about a day, resumable.
 
 ::
 
-    python tools/record_runs.py                                # on simulated images
-    python tools/record_runs.py --sample nih_sample_64.npz     # and on a sample of real images
+    python tools/record_runs.py                          # on simulated images
+    python tools/record_runs.py --real FOLDER            # and on real images
     python tools/record_runs.py --list
 
-Each run trains in a separate process. The same command continues an interrupted run and skips
-finished ones; a run that was trained again is recorded again. Records are written to book/results.
-For real images they contain predictions but no labels, which we may not redistribute; scores are
-recomputed where the images are at hand: ``xraylab results check --data FILE --table FILE``.
+Each run trains in a separate process, the cheapest first. The same command continues an interrupted
+run and skips finished ones; a run that was trained again is recorded again. Records are written to
+book/results. FOLDER holds the NIH subset: nih_64.npz, nih_128.npz and the table of their patients,
+nih_images.csv. Records of real images contain predictions but no labels, which we may not
+redistribute; scores are recomputed where the images are at hand:
+``xraylab results check --data FILE --table FILE``.
 """
 
 import argparse
@@ -27,7 +29,54 @@ XRAYLAB = Path(sys.executable).with_name("xraylab")
 
 PHANTOM_IMAGES = {"train": 20_000, "val": 4_000, "test": 8_000}
 PHANTOM_EPOCHS = 2
-REAL_EPOCHS = 10
+
+SYSTEMS = {
+    "rr_vit": ("rr_vit_64_tuned", ()),
+    "efficientvit_m0": ("efficientvit_m0_64_tuned", ()),
+    "efficientvit_m0_mxa": ("efficientvit_m0_mxa_64_tuned", ()),
+    "dbct": ("dbct_64_tuned", ()),
+    "efficientvit_m5": ("efficientvit_m0_64_tuned", ("model=efficientvit_m5",)),
+    "efficientvit_m5_mxa": ("efficientvit_m0_mxa_64_tuned", ("model=efficientvit_m5_mxa",)),
+    "efficientnet_b0": ("efficientnet_b0_64_tuned", ()),
+    "lt_vit_tiny": ("lt_vit_tiny_64_tuned", ()),
+    "densenet121": ("densenet121_64_tuned", ()),
+    "resnet50": ("resnet50_64_tuned", ()),
+    "medvit_small": ("medvit_large_64_tuned", ("model=medvit_small",)),
+    "hybrid_rr_vit": ("hybrid_rr_vit_64_tuned", ()),
+    "medvit_large": ("medvit_large_64_tuned", ()),
+}
+"""Named recipe and changes to it by system, the cheapest first."""
+
+PHANTOM_SYSTEMS = (
+    "rr_vit",
+    "efficientvit_m0",
+    "efficientvit_m0_mxa",
+    "dbct",
+    "efficientnet_b0",
+    "lt_vit_tiny",
+    "densenet121",
+    "hybrid_rr_vit",
+)
+
+REAL_EPOCHS = {
+    "rr_vit": 30,
+    "efficientvit_m0": 12,
+    "efficientvit_m0_mxa": 12,
+    "dbct": 12,
+    "efficientvit_m5": 10,
+    "efficientvit_m5_mxa": 10,
+    "efficientnet_b0": 10,
+    "lt_vit_tiny": 8,
+    "densenet121": 8,
+    "resnet50": 8,
+    "medvit_small": 4,
+    "hybrid_rr_vit": 3,
+    "medvit_large": 2,
+}
+"""Epochs on real images: enough to pass the best validation score, or what the budget allows."""
+
+SEEDED = ("rr_vit", "efficientvit_m0", "efficientvit_m0_mxa", "dbct", "lt_vit_tiny")
+"""Systems with three seeds on real images; the others have one."""
 
 
 @dataclass(frozen=True)
@@ -39,49 +88,50 @@ class Planned:
         recipe: the named recipe.
         settings: changes to the recipe, as ``xraylab train --set`` takes them.
         start_from: name of the planned run whose weights initialize it, or None.
-        real: whether it trains on the sample of real images.
+        real_file: name of its file of real images; None for simulated ones.
     """
 
     name: str
     recipe: str
     settings: tuple[str, ...]
     start_from: str | None = None
-    real: bool = False
+    real_file: str | None = None
 
 
 def planned():
-    """Yield every :class:`Planned` run, the short ones first."""
+    """Yield every :class:`Planned` run: first simulated, then real images, one seed first."""
     images = f"data_options.num_images={json.dumps(PHANTOM_IMAGES)}"
     phantom = ("data=phantom", f"epochs={PHANTOM_EPOCHS}", images)
-    for model in (
-        "rr_vit",
-        "efficientvit_m0",
-        "efficientvit_m0_mxa",
-        "dbct",
-        "efficientnet_b0",
-        "lt_vit_tiny",
-        "densenet121",
-        "hybrid_rr_vit",
-    ):
-        yield Planned(f"{model}_64_phantom", f"{model}_64_tuned", phantom)
-    for model in ("rr_vit", "efficientvit_m0"):
+    for system in PHANTOM_SYSTEMS:
+        recipe, changes = SYSTEMS[system]
+        yield Planned(f"{system}_64_phantom", recipe, (*changes, *phantom))
+    for system in ("rr_vit", "efficientvit_m0"):
         for seed in (1, 2):
             settings = (*phantom, f"seed={seed}")
-            yield Planned(f"{model}_64_phantom_seed{seed}", f"{model}_64_tuned", settings)
-    real = (f"epochs={REAL_EPOCHS}",)
-    for model in ("rr_vit", "dbct", "densenet121"):
-        recipe = f"{model}_64_tuned"
-        yield Planned(f"{model}_64_nih_scratch", recipe, real, real=True)
-        yield Planned(
-            f"{model}_64_nih_from_phantom", recipe, real, f"{model}_64_phantom", real=True
-        )
+            yield Planned(f"{system}_64_phantom_seed{seed}", SYSTEMS[system][0], settings)
+    for seed in (0, 1, 2):
+        for system in SYSTEMS if seed == 0 else SEEDED:
+            recipe, changes = SYSTEMS[system]
+            settings = (*changes, f"epochs={REAL_EPOCHS[system]}")
+            suffix = ""
+            if seed:
+                settings += (f"seed={seed}",)
+                suffix = f"_seed{seed}"
+            name = f"{system}_64_nih"
+            yield Planned(f"{name}_scratch{suffix}", recipe, settings, None, "nih_64.npz")
+            if system in PHANTOM_SYSTEMS:
+                former = f"{system}_64_phantom"
+                yield Planned(
+                    f"{name}_from_phantom{suffix}", recipe, settings, former, "nih_64.npz"
+                )
 
 
-def train(plan, runs, sample):
+def train(plan, runs, real):
     """Train one run to its end, unless it has finished before."""
     settings = [*plan.settings]
-    if plan.real:
-        settings.append(f"data={sample.resolve()}")
+    if plan.real_file is not None:
+        settings.append(f"data={real / plan.real_file}")
+        settings.append(f"data_options.table={real / 'nih_images.csv'}")
     if plan.start_from is not None:
         settings.append(f"start_from={runs / plan.start_from}")
     command = [XRAYLAB, "train", plan.recipe, "--out", runs / plan.name, "--resume"]
@@ -95,7 +145,7 @@ def record(plan, runs, records):
 
     The cost of inference is measured once per model, not for other seeds and images.
     """
-    cost = not plan.real and "seed" not in plan.name
+    cost = plan.real_file is None and "seed" not in plan.name
     if _is_recorded(records / f"{plan.name}.json", runs / plan.name, cost):
         print("already recorded")
         return
@@ -123,24 +173,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "recorded")
     parser.add_argument("--records", type=Path, default=ROOT / "book" / "results")
-    parser.add_argument("--sample", type=Path, help="real images as a MedMNIST-style .npz file")
+    parser.add_argument("--real", type=Path, help="folder of the real images")
     parser.add_argument("--only", default="*", help="names of runs, as a shell-style pattern")
     parser.add_argument(
         "--train-only", action="store_true", help="do not record, as while the machine is busy"
     )
     parser.add_argument("--list", action="store_true", help="list the runs and train none")
     options = parser.parse_args()
-    if options.sample is not None and not options.sample.is_file():
-        parser.error(f"--sample. Expected: an existing .npz file. Received: {options.sample}")
+    if options.real is not None and not (options.real / "nih_images.csv").is_file():
+        parser.error(f"--real. Expected: a folder with nih_images.csv. Received: {options.real}")
     plans = [plan for plan in planned() if fnmatch.fnmatch(plan.name, options.only)]
     for plan in plans:
         if options.list:
             print(f"{plan.name}: {plan.recipe} with {', '.join(plan.settings)}")
-        elif plan.real and options.sample is None:
-            print(f"{plan.name}: skipped; it needs real images: --sample FILE")
+        elif plan.real_file is not None and options.real is None:
+            print(f"{plan.name}: skipped; it needs real images: --real FOLDER")
         else:
             print(f"== {plan.name}", flush=True)
-            train(plan, options.runs.resolve(), options.sample)
+            train(plan, options.runs.resolve(), options.real and options.real.resolve())
             if not options.train_only:
                 record(plan, options.runs.resolve(), options.records)
 
