@@ -17,6 +17,15 @@ ROOT = Path(__file__).resolve().parents[1]
 REAL_IMAGES = Path(os.environ.get("XRAYLAB_REAL_IMAGES", ROOT.parent / "shared" / "data"))
 
 
+def pytest_collection_modifyitems(items):
+    """Leave tests marked as long to ``make test-all``."""
+    if not os.environ.get("XRAYLAB_EVERY_MODEL"):
+        skip = pytest.mark.skip(reason="long; run by make test-all")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(skip)
+
+
 @pytest.fixture
 def real_images():
     """Return the folder of real images, or skip the test by name where it is absent."""

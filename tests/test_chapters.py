@@ -17,9 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import sync  # noqa: E402
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; run by make test-all"
-)
+pytestmark = pytest.mark.long
 
 
 CONCLUSIONS = sorted((ROOT / "tests" / "conclusions").glob("*.py"))

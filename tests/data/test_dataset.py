@@ -157,9 +157,7 @@ print(keras.backend.backend())
 """
 
 
-long = pytest.mark.skipif(
-    not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-all runs it"
-)
+long = pytest.mark.long
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=long)])

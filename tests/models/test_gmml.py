@@ -200,6 +200,7 @@ np.testing.assert_allclose(gradient, known["gradient"], rtol=1e-6)
 """
 
 
+@pytest.mark.long
 @needs_tape
 def test_jax_agrees(tmp_path, run_on_jax):
     """The same image, loss and gradient of the loss."""

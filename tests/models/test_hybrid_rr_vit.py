@@ -195,7 +195,10 @@ def loss_and_gradients(model, images, labels):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads gradients off a tape")
-@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 0.1)])
+@pytest.mark.parametrize(
+    ("policy", "tolerance"),
+    [("float32", 1e-4), pytest.param("mixed_bfloat16", 0.1, marks=pytest.mark.long)],
+)
 def test_in_blocks_the_model_trains_the_same(monkeypatch, policy, tolerance):
     """With maps cut into slices of 7 queries, loss and gradients are those of whole maps."""
     rng = np.random.default_rng(2)
@@ -242,6 +245,7 @@ np.testing.assert_allclose(weights[1], weights[0], atol=1e-5)
 """
 
 
+@pytest.mark.long
 def test_in_blocks_jax_trains_the_same(run_on_jax):
     run_on_jax(JAX)
 

@@ -266,6 +266,7 @@ np.testing.assert_array_equal(gradient, 0)
 """
 
 
+@pytest.mark.long
 def test_the_same_on_jax(run_on_jax):
     run_on_jax(JAX)
 

@@ -1,6 +1,5 @@
 """The records in the book agree with their predictions."""
 
-import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +59,7 @@ def test_scores_on_real_images_match_the_predictions(records, real_images):
     assert {r.name for r in loaded if not r.simulated and r.predictions} == with_predictions
 
 
-@pytest.mark.skipif(not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-all")
+@pytest.mark.long
 def test_intervals_calibration_and_operating_points_of_all(records):
     checked, unchecked = results.check(FOLDER)
     assert len(checked) + len(unchecked) == len(records)

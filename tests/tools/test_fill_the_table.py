@@ -1,6 +1,7 @@
 """The notebook that fills the results table: an interrupted session, continued in the next."""
 
 import signal
+from functools import partial
 
 import keras
 import nbformat
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import sync
 
-from xraylab import data, io, training
+from xraylab import data, io, results, training
 from xraylab.data import chestmnist
 
 PAGE = sync.BOOK / "appendix" / "fill_the_table.md"
@@ -52,7 +53,7 @@ def run_notebook():
             exec(cell.source.replace("%pip", "pass  # %pip"), namespace)
         if "PLAN" in namespace:
             namespace["PLAN"] = PLAN
-            namespace["CHANGES"]["epochs"] = 2
+            namespace["CHANGES"] |= {"epochs": 2, "xla": False}
     return namespace
 
 
@@ -61,6 +62,7 @@ def test_interrupted_session_continues_in_the_next(
 ):
     monkeypatch.setenv("XRAYLAB_SCALE", "full")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(results, "record", partial(results.record, replicates=5))
     fit = training.fit
     interrupt = InterruptAtStep(3)  # in the second of two epochs of two steps
     monkeypatch.setattr(

@@ -222,7 +222,7 @@ def test_invalid_seed():
         augmentation.make("cxr")(*make_batch(), seed=-1)
 
 
-@pytest.mark.skipif(not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-all runs it")
+@pytest.mark.long
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="runs this file on JAX")
 def test_jax():
     """The same tests pass on JAX."""

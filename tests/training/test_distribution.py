@@ -22,9 +22,7 @@ from xraylab.training.distribution import Cluster
 
 pytest.importorskip("jax", reason="JAX is not installed")
 
-long = pytest.mark.skipif(
-    not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; run by make test-all"
-)
+long = pytest.mark.long
 
 SERVER = Path(__file__).with_name("cluster_server.py")
 

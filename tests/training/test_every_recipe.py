@@ -4,7 +4,6 @@ Long: it runs with ``make test-all``, or where XRAYLAB_EVERY_MODEL is set.
 """
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -14,9 +13,7 @@ from xraylab import phantom
 from xraylab.cli import app
 from xraylab.training import recipes
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-all runs it"
-)
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Real models in training: they learn, with the loss of the recipe, and can be fine-tuned."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -11,9 +9,7 @@ from xraylab.training.run import build_model
 
 from .conftest import LABELS, make_recipe, train
 
-long = pytest.mark.skipif(
-    not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; make test-all runs it"
-)
+long = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -125,7 +125,7 @@ def test_a_killed_run_ends_with_the_same_weights(image_file, tmp_path, begin):
 
 
 @on_tensorflow
-@pytest.mark.skipif(not os.environ.get("XRAYLAB_EVERY_MODEL"), reason="long; run by make test-all")
+@pytest.mark.long
 def test_a_run_killed_twenty_times_ends_with_the_same_weights(image_file, tmp_path, begin):
     options = {"model_options": {"dropout": 0.2, "depth": 1}, "epochs": 9}
     recipe = make_recipe(image_file, **options, **RANDOM_PARTS)
