@@ -88,13 +88,12 @@ class NamedRecipe:
         return recipe.epochs * (recipe.num_images or SPLIT_SIZES["train"]) / speed / 3600
 
     def describe(self) -> str:
-        """Return a paragraph: note, command, cost and expected score."""
+        """Return a paragraph: source, note, command and cost."""
         hours = {machine: self.hours(machine) for machine in THROUGHPUT}
         costs = [f"{number:.1f} h on {name}" for name, number in hours.items() if number]
         return (
             f"{self.name} (after {self.source})\n{self.note}\nCommand: {self.command}\n"
-            f"Cost of training: {', '.join(costs) or 'not measured'}.\n"
-            "Expected score: unknown until a run has been recorded."
+            f"Cost of training: {', '.join(costs) or 'not measured'}."
         )
 
 

@@ -41,7 +41,7 @@ def widget(kind: str, title: str, body: str) -> Html:
 
 
 def colour_bar(unit: str, low: float, high: float) -> str:
-    """Build the colour bar of :func:`overlay_heatmap` with its unit and range."""
+    """Build the colour bar of :func:`xraylab.plotting.overlay_heatmap` with its unit and range."""
     return (
         f'<div class="bar"><span>{low:.3g}</span>'
         f'<i style="background:linear-gradient(to right,{",".join(colormap_colors(9))})"></i>'
