@@ -105,7 +105,7 @@ def card(record: results.Result, shipped: metrics.Score) -> str:
 
 
 def _changes(record):
-    changes = record.recipe_changes or {}
+    changes = {k: v for k, v in (record.recipe_changes or {}).items() if k != "data_options"}
     return ", ".join(f"`{field}={used}`" for field, (_, used) in changes.items()) or "no change"
 
 

@@ -5,7 +5,6 @@ import json
 import warnings
 import zipfile
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +112,14 @@ def load_under_new_head(model: Any, path: str | Path) -> list[str]:
 
 
 def shipped_weights() -> dict[tuple[str, ...], Path]:
-    """Return the paths of the weights shipped with the package by (model name, image size)."""
-    folder = Path(str(resources.files("xraylab.models") / "pretrained"))
-    files = folder.glob(f"*{SUFFIX}") if folder.is_dir() else ()
-    stems = {path.name.removesuffix(SUFFIX): path for path in files}
-    return {tuple(stem.rsplit("_", 1)): path for stem, path in sorted(stems.items())}
+    """Return the paths of the shipped weights by (model name, image size).
+
+    RR-ViT's are part of the package; those of other models are in ``weights/`` of a checkout.
+    """
+    package = Path(__file__).parent / "pretrained"
+    checkout = Path(__file__).parents[2] / "weights"
+    files = sorted(path for folder in (checkout, package) for path in folder.glob(f"*{SUFFIX}"))
+    return {tuple(path.name.removesuffix(SUFFIX).rsplit("_", 1)): path for path in files}
 
 
 def _pretrained_path(model):
@@ -128,7 +130,8 @@ def _pretrained_path(model):
         names = ", ".join(f"{name} at {size} px" for name, size in shipped) or "none yet"
         raise ValueError(
             f"No pretrained weights are shipped for {model.name} at {model.image_size} px. "
-            f"Shipped: {names}. Pass the path of a weight file or of a run instead"
+            f"Shipped: {names}. All but RR-ViT need a checkout of the repository. "
+            "Pass the path of a weight file or of a run instead"
         )
     return shipped[key]
 

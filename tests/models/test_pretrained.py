@@ -1,0 +1,63 @@
+"""Shipped weights: the files of the manifest, and predictions that agree with their records."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xraylab import data, evaluation, io, metrics, models, results
+
+ROOT = Path(__file__).parents[2]
+MANIFEST = json.loads((ROOT / "weights" / "manifest.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", MANIFEST)
+def test_manifest_describes_the_file(name):
+    entry = MANIFEST[name]
+    path = ROOT / entry["file"]
+    assert path.stat().st_size == entry["bytes"]
+    assert io.sha256(path) == entry["sha256"]
+    record = results.load_result(ROOT / "book" / "results" / f"{entry['record']}.json")
+    assert not record.simulated
+    card = (ROOT / "weights" / f"{name}.md").read_text(encoding="utf-8")
+    assert f"{record.score('macro_auc'):.3f}" in card
+    assert record.weights_sha256 in card
+
+
+def test_every_file_is_in_the_manifest():
+    folders = (ROOT / "weights", ROOT / "xraylab" / "models" / "pretrained")
+    files = {path.relative_to(ROOT).as_posix() for f in folders for path in f.glob("*.h5")}
+    assert files == {entry["file"] for entry in MANIFEST.values()}
+    assert sum(entry["bytes"] for entry in MANIFEST.values()) < 60e6
+
+
+@pytest.mark.parametrize("name", MANIFEST)
+def test_predictions_are_those_of_the_record(name, real_images):
+    """Float16 storage hardly moves the logits."""
+    record = results.load_result(ROOT / "book" / "results" / f"{MANIFEST[name]['record']}.json")
+    source = real_images / record.data["test"].source
+    test = data.load(source, split="test", progress=False)
+    assert test.fingerprint == record.data["test"].fingerprint
+    model = models.build(record.recipe["model"], record.recipe["size"], weights="pretrained")
+    with np.load(record.path.with_name(record.predictions_file)) as stored:
+        expected = stored["test_logits"]
+    logits = models.predict_logits(model, test)
+    np.testing.assert_allclose(logits, expected, atol=0.05)
+    probabilities = evaluation.predict(model, test)
+    auc = metrics.score(test.labels, probabilities, label_names=test.label_names).macro_auc
+    assert auc == pytest.approx(record.score("macro_auc"), abs=1e-3)
+    assert auc > 0.65
+
+
+def test_other_labels_get_a_new_head():
+    with pytest.warns(UserWarning, match="holds weights for 14 labels; rr_vit has 3"):
+        model = models.build("rr_vit", 64, num_labels=3, weights="pretrained")
+    trained = models.build("rr_vit", 64, weights="pretrained")
+    assert model.num_labels == 3
+    np.testing.assert_array_equal(model.get_weights()[0], trained.get_weights()[0])
+
+
+def test_other_sizes_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"rr_vit at 128 px. Shipped: .*rr_vit at 64 px"):
+        models.build("rr_vit", 128, weights="pretrained")
