@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -444,6 +444,13 @@ def test_models_without_a_record_are_marked(recorded):
         ["rr_vit_toy", f"{mean:.3f} (mean of 2)", "not run"],
         ["dbct", "not run", "not run"],
     ]
+
+
+def test_an_undefined_score_is_not_a_missing_run(result):
+    score = replace(result.scores["test"], macro_auc=np.nan)
+    undefined = result.model_copy(update={"scores": result.scores | {"test": score}})
+    made = results.by_size([undefined], ("rr_vit_toy",), (16,))
+    assert made.frame.iloc[0, 1] == "undefined"
 
 
 def test_records_on_other_images_are_refused(folder):
