@@ -1,0 +1,87 @@
+"""Search settings of the tuned recipes on validation images; takes hours, resumable.
+
+::
+
+    python tools/search_recipes.py --data nih_64.npz --runs FOLDER
+    python tools/search_recipes.py --data nih_64.npz --runs FOLDER --only 'rr_vit*'
+
+Each variant changes one setting of a model's tuned recipe and trains in a separate process. Its
+validation score is added to book/measured/search.csv; test images are never read. The same command
+continues: variants in the table are not trained again.
+"""
+
+import argparse
+import fnmatch
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from xraylab.io import read_json
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "book" / "measured" / "search.csv"
+XRAYLAB = Path(sys.executable).with_name("xraylab")
+
+EPOCHS = {"rr_vit": 12, "efficientvit_m0": 8, "dbct": 6}
+"""Epochs of each searched model: three to nine minutes per run on two cores."""
+
+CHANGES = {
+    "none": ("rr_vit", "efficientvit_m0", "dbct"),
+    "loss=binary_crossentropy": ("rr_vit", "efficientvit_m0", "dbct"),
+    "ema=0.99": ("rr_vit", "efficientvit_m0", "dbct"),
+    "learning_rate=0.002": ("rr_vit", "efficientvit_m0"),
+    "learning_rate=0.0005": ("rr_vit", "efficientvit_m0"),
+    "learning_rate=0.001": ("dbct",),
+    "augmentation.presets=none": ("rr_vit", "efficientvit_m0"),
+    "augmentation.presets=cxr+mixup": ("rr_vit", "efficientvit_m0", "dbct"),
+    "augmentation.presets=randaugment": ("rr_vit",),
+    "reconstruction_weight=0": ("rr_vit",),
+    "reconstruction_weight=0.1": ("rr_vit",),
+    "reconstruction_weight=10": ("rr_vit",),
+}
+"""Each change of a tuned recipe, and the models that try it, the most informative first."""
+
+
+def train(model: str, change: str, data: Path, run: Path) -> dict:
+    """Train one variant to its end; return its row of the table."""
+    settings = [f"data={data}", f"epochs={EPOCHS[model]}", *([change] if change != "none" else [])]
+    command = [XRAYLAB, "train", f"{model}_64_tuned", "--out", run, "--resume"]
+    for text in settings:
+        command += ["--set", text]
+    if status := subprocess.run(command).returncode:
+        sys.exit(status)
+    report = read_json(run / "report.json")
+    return {
+        "model": model,
+        "change": change,
+        "epochs": report["recipe"]["epochs"],
+        "best_epoch": report["best_epoch"],
+        "val_macro_auc": round(report["scores"]["val"]["macro_auc"], 4),
+        "seconds": round(report["seconds"]),
+        "seed": report["recipe"]["seed"],
+        "commit": read_json(run / "run.json")["commit"],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="images as an .npz file")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--only", default="*", help="names of runs, as a shell-style pattern")
+    options = parser.parse_args()
+    rows = pd.read_csv(TABLE).to_dict("records") if TABLE.exists() else []
+    for change, models in CHANGES.items():
+        for model in models:
+            name = f"{model}_{change}".replace("=", "_").replace("+", "_")
+            known = any((row["model"], row["change"]) == (model, change) for row in rows)
+            if known or not fnmatch.fnmatch(name, options.only):
+                continue
+            print(f"== {name}", flush=True)
+            rows.append(train(model, change, options.data.resolve(), options.runs / name))
+            pd.DataFrame(rows).to_csv(TABLE, index=False)
+
+
+if __name__ == "__main__":
+    main()
