@@ -9,6 +9,7 @@ import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
 from xraylab import losses
+from xraylab.arguments import invalid_argument, require_choice
 from xraylab.data import NAMED_SOURCES
 from xraylab.models import spec
 from xraylab.training import augmentation
@@ -22,8 +23,8 @@ def _plain(options: Any) -> Any:
     """Convert tuples to lists, as a JSON file returns them; refuse what JSON cannot hold."""
     try:
         return json.loads(json.dumps(options, allow_nan=False))
-    except TypeError as error:
-        raise ValueError(f"plain JSON values ({error})") from None
+    except (TypeError, ValueError):
+        raise invalid_argument("options", "plain JSON values", repr(options)) from None
 
 
 def _absolute_root(options: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class Recipe(pydantic.BaseModel):
         warmup: fraction of all steps in the warm-up, in [0, 1).
         final_learning_rate: learning rate at the end of the cosine.
         cooldown: fraction of all steps at that rate after the cosine, in [0, 1).
-        decay_exclusions: whether biases, normalizations, position embeddings and tokens are
+        decay_exclusions: whether biases, normalisations, position embeddings and tokens are
             excluded from weight decay.
         global_clip: maximum norm of the gradient of all weights together, or None.
         adaptive_clip: as in ``xraylab.training.optimizers.AdamW``, or None.
@@ -136,16 +137,19 @@ class Recipe(pydantic.BaseModel):
     label_names: tuple[StrictStr, ...] | None = None
 
     def __init__(self, **values: Any):
+        for name in values:
+            require_choice("recipe field", name, Recipe.model_fields)
         try:
             super().__init__(**values)
         except pydantic.ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(map(str, first["loc"][:1]))
-            expected = first["msg"].removeprefix("Value error, ")
-            if not field:  # a rule about several fields: its message is complete
-                raise ValueError(expected) from None
+            problem = f"Invalid recipe field {first['loc'][0]}" if first["loc"] else ""
+            if first["type"] == "value_error":  # of a validator here: its message is complete
+                reason = first["msg"].removeprefix("Value error, ")
+                raise ValueError(f"{problem}: {reason}" if problem else reason) from None
+            expected = first["msg"].removeprefix("Input should be ")
             raise ValueError(
-                f"Invalid recipe field {field}. Expected: {expected}. Received: {first['input']!r}."
+                f"{problem}. Expected: {expected}. Received: {first['input']!r}."
             ) from None
 
     @pydantic.model_validator(mode="after")
