@@ -78,6 +78,11 @@ def test_accuracy_is_refused_because_keras_takes_an_argmax_of_labels():
             make_toy(activation).compile("sgd", "mse", metrics=["accuracy"])
 
 
+def test_metrics_may_be_positional():
+    with pytest.raises(ValueError, match="classifier_activation='sigmoid'"):
+        make_toy().compile("sgd", "mse", None, [keras.metrics.AUC()])
+
+
 def test_class_weight_is_refused(images, labels):
     model = make_toy()
     model.compile("sgd", "mse")

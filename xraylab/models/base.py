@@ -153,16 +153,24 @@ class ImageModel(ConfigMixin, keras.Model):
         """Return the shape of the output of a plain call."""
         return (input_shape[0], self.num_labels)
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, *args, **kwargs) -> None:
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        *args,
+        **kwargs,
+    ) -> None:
         """Configure training as ``keras.Model.compile`` does.
 
         Raises:
             ValueError: if a loss or metric reads the output as probabilities and it is logits, or
                 the other way round.
         """
-        metrics = (kwargs.get("metrics"), kwargs.get("weighted_metrics"))
-        require_matching_outputs(self, loss, metrics)
-        super().compile(optimizer, loss, *args, **kwargs)
+        require_matching_outputs(self, loss, (metrics, weighted_metrics))
+        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, *args, **kwargs)
 
     def compile_from_config(self, config: dict) -> None:
         """Compile a loaded model as it was compiled when it was saved."""
