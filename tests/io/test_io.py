@@ -41,6 +41,13 @@ def test_a_full_disk_is_reported_with_the_path(tmp_path):
     assert info.value.errno == errno.ENOSPC
 
 
+def test_a_missing_folder_is_reported_with_the_path(tmp_path):
+    path = tmp_path / "missing" / "file.bin"
+    with pytest.raises(FileNotFoundError) as info, io.atomic_write(path):
+        pass
+    assert info.value.filename == str(path)
+
+
 def test_old_temporary_files_are_removed_and_recent_ones_stay(tmp_path):
     old, recent = tmp_path / ".a.1.tmp", tmp_path / ".a.2.tmp"
     for path in (old, recent):

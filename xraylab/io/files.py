@@ -108,7 +108,7 @@ def require_free_disk(folder: StrPath, needed: int, purpose: str) -> None:
 
     Args:
         folder: a folder on the disk.
-        needed: size of the file in bytes; :data:`SPARE_BYTES` shall stay free beside it.
+        needed: size of the file in bytes; :data:`SPARE_BYTES` stay free beside it.
         purpose: what the file is written for, as in ``"downloading a.npz"``.
 
     Raises:
@@ -165,7 +165,8 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.filename is None:  # a full disk does not name the file
+        # A full disk names no file, and the temporary name means nothing to anybody.
+        if error.filename in (None, str(temporary)):
             error.filename = str(path)
         raise
     finally:
