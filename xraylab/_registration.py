@@ -11,7 +11,7 @@ import importlib.machinery
 import pkgutil
 import sys
 
-PACKAGES = ("layers", "losses", "metrics", "models")
+PACKAGES = ("layers", "losses", "metrics", "models", "training")
 
 
 def install() -> None:

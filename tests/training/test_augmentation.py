@@ -140,7 +140,7 @@ def test_what_enters_from_outside_is_black():
 
 
 def test_labels_are_mixed_in_the_proportion_of_the_images():
-    """Each image has its own gray level, so that the mixture can be read off the pixels."""
+    """Each image has its own grey level, so that the mixture can be read off the pixels."""
     levels = np.linspace(0.1, 0.9, 64, dtype=np.float32)
     images = np.broadcast_to(levels[:, None, None, None], (64, 32, 32, 1))
     labels = np.eye(64, dtype=np.float32)

@@ -56,6 +56,7 @@ class _ColorOfOneChannel(layers.RandomColorDegeneration):
         return images
 
 
+@keras.saving.register_keras_serializable("xraylab")
 class RandAugment(layers.RandAugment):
     """RandAugment of Keras with the strengths of timm's magnitude ``m``, on one-channel images.
 
@@ -133,7 +134,7 @@ def build(presets: str = "cxr", **changes: Any) -> list[keras.layers.Layer]:
         changes: arguments that differ from the preset; 0 leaves an operation out. ``flip``: whether
             every second image is mirrored left to right. ``rotate``: largest angle in degrees.
             ``zoom``, ``translate``: largest change as a fraction of the side. ``brightness``:
-            largest change in gray level, of [0, 1]. ``contrast``: largest relative change about the
+            largest change in grey level, of [0, 1]. ``contrast``: largest relative change about the
             image's mean. ``randaugment``: magnitude in [0, 10], see :class:`RandAugment`.
             ``mixup``: α. ``cutmix``: α in [0, 1].
 
@@ -197,7 +198,7 @@ def make(presets: str = "cxr", **changes: Any) -> Augmentation:
 def step_seed(seed: int, step: int) -> int:
     """Return the seed of a training step, in [0, 2**64 - 1].
 
-    Unlike ``seed + step``, runs with neighboring seeds have no steps in common.
+    Unlike ``seed + step``, runs with neighbouring seeds have no steps in common.
 
     Args:
         seed: seed of the run, in [0, 2**64 - 1].

@@ -109,7 +109,14 @@ class PerStepSchedule(LearningRateSchedule):
 
     def get_config(self) -> dict:
         """Return the constructor arguments."""
-        return {"schedule": self.schedule, "micro_batches": self.micro_batches}
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": schedule, "micro_batches": self.micro_batches}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "PerStepSchedule":
+        """Create a schedule from its constructor arguments."""
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(schedule, config["micro_batches"])
 
 
 def learning_rate_schedule(recipe: Recipe, total_steps: int) -> LearningRateSchedule:
@@ -164,7 +171,7 @@ def is_decayed(variable: keras.Variable) -> bool:
     """Return whether weight decay applies to a variable.
 
     It applies to the kernels of linear layers and convolutions, depthwise ones included, but not to
-    biases, scales and shifts of normalizations, position embeddings, tokens and attention biases.
+    biases, scales and shifts of normalisations, position embeddings, tokens and attention biases.
     """
     return variable.path.endswith("kernel")
 
