@@ -8,6 +8,12 @@ import pytest
 from xraylab.backend import process_memory, reset_memory_peak, start_keras
 
 
+def test_a_peak_that_the_system_does_not_report_is_none(monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "Name:\tpython\nVmRSS:\t  2048 kB\n")
+    assert process_memory() == 2048 * 1024
+    assert process_memory(peak=True) is None
+
+
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 def test_memory_peak_is_reset():
     start_keras()  # takes memory, which would count after the reset

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -118,12 +119,16 @@ def reset_memory_peak() -> None:
 
 
 def process_memory(peak: bool = False) -> int | None:
-    """Return this process's present or peak resident memory in bytes; None outside Linux."""
+    """Return this process's present or peak resident memory in bytes; None if unknown.
+
+    Some sandboxes of containers (gVisor) report the present use alone, other systems neither.
+    """
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
         return None
-    return int(status.split("VmHWM:" if peak else "VmRSS:")[1].split()[0]) * 1024
+    found = re.search(rf"{'VmHWM' if peak else 'VmRSS'}:\s*(\d+) kB", status)
+    return int(found[1]) * 1024 if found else None
 
 
 @contextlib.contextmanager
