@@ -217,7 +217,7 @@ def reconstruction_error(images: Tensor, reconstruction: Tensor) -> Tensor:
     """Compute the squared error of each pixel.
 
     Shapes:
-        images, reconstruction, returns: (batch, height, width, 1); gray levels in [0, 1], squared.
+        images, reconstruction, returns: (batch, height, width, 1); grey levels in [0, 1], squared.
 
     References: ``pham2026``, slide "RR-ViT - Joint optimization".
     """
@@ -232,7 +232,7 @@ def masked_reconstruction_error(images: Tensor, reconstruction: Tensor, mask: Te
     masked pre-training is the sum divided by the number of corrupted pixels in the batch.
 
     Shapes:
-        images: (batch, height, width, 1), before corruption; gray levels in [0, 1].
+        images: (batch, height, width, 1), before corruption; grey levels in [0, 1].
         reconstruction: the same shape.
         mask: the same shape, bool or 0 and 1; true where a pixel was corrupted.
         returns: the same shape; 0 where the mask is false.
@@ -344,7 +344,13 @@ class AsymmetricLoss(LabelLoss):
     function = staticmethod(asymmetric)
     sums_over_labels = True
 
-    def __init__(self, gamma_positive=0.0, gamma_negative=4.0, margin=0.05, **kwargs):
+    def __init__(
+        self,
+        gamma_positive: float = 0.0,
+        gamma_negative: float = 4.0,
+        margin: float = 0.05,
+        **kwargs,
+    ):
         exponents = {"gamma_positive": gamma_positive, "gamma_negative": gamma_negative}
         super().__init__(**exponents, margin=margin, **kwargs)
 

@@ -261,7 +261,7 @@ def test_m5_is_table_n1(m5):
 
 
 def test_recorded_outputs_of_timm(random_weights):
-    """Converter and network against stored logits; ``tests/parity`` asks timm itself."""
+    """Converter and network against stored logits; ``tests/parity`` compares with timm itself."""
     with np.load(FIXTURE) as file:
         shapes = {
             str(name): tuple(map(int, shape.split()))

@@ -73,7 +73,7 @@ def test_noise_is_uniform_over_256_levels(many):
     expected = len(noise) / 256
     chi_squared = ((counts - expected) ** 2 / expected).sum()
     assert abs(chi_squared - 255) < 5 * (2 * 255) ** 0.5
-    # Neighbors are uncorrelated.
+    # Neighbours are uncorrelated.
     pairs = noise[: len(noise) // 2 * 2].reshape(-1, 2)
     assert abs(np.corrcoef(pairs.T)[0, 1]) < 0.01
 

@@ -77,14 +77,14 @@ def load(
         source: ``"phantom"`` (simulated, needs no file), ``"chestmnist"`` (found on this machine or
             downloaded), ``"nih14"``, ``"chexpert"`` or ``"folder"`` (image files in the folder
             ``root``) or the path of a MedMNIST-style ``.npz`` file.
-        size: side of an image in pixels; None means 64, or for the size in the file.
+        size: side of an image in pixels; None means 64, or that of the images in a file.
         split: ``"train"``, ``"val"`` or ``"test"``.
         label_names: names of the labels in a file or folder; in a file None means the 14
             findings.
         num_images: number of images, or the numbers of several splits, as
             ``{"train": 20_000, "test": 8_000}``; None, and a split that is not named, takes all.
-            From a file they are evenly spaced and stay memory-mapped; more than half of the images
-            are a run of neighbours. The phantom makes any number: ChestMNIST's own are in
+            From a file they are evenly spaced and stay memory-mapped; if they are more than half of
+            its images, they are consecutive. The phantom makes any number: ChestMNIST's own are in
             :data:`xraylab.phantom.SPLIT_SIZES`, and None means 4,096 for training, 1,024 for
             validation and 2,048 for test.
         seed: determines the phantom images (at most 2**63 - 1), or where an evenly spaced choice

@@ -2,9 +2,10 @@
 
 import os
 import sys
+from typing import Any
 
 
-def progress_bar(show: bool = True, **options):
+def progress_bar(show: bool = True, **options: Any) -> Any:
     """Return a tqdm bar, silent if ``show`` is false or nobody would see it.
 
     It is visible in a terminal and in a live notebook, but not in a log file and not on a page of
@@ -22,7 +23,7 @@ def progress_bar(show: bool = True, **options):
     return tqdm(disable=not (show and visible), leave=False, **options)
 
 
-def byte_bar(description: str, total: int | None, show: bool, start: int = 0):
+def byte_bar(description: str, total: int | None, show: bool, start: int = 0) -> Any:
     """Return a :func:`progress_bar` that counts bytes.
 
     Args:

@@ -1,5 +1,7 @@
 """Scores of multi-label classifiers: exact ones of arrays, and Keras metrics for ``compile``."""
 
+from typing import Any
+
 from xraylab.metrics.ranking import Ranking, average_precision, roc_auc
 from xraylab.metrics.scores import (
     Baseline,
@@ -28,7 +30,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Import the Keras metrics when they are first used, so that scoring arrays needs no Keras."""
     if name in _KERAS:
         from xraylab.metrics import streaming

@@ -126,7 +126,7 @@ class MHCA(Layer):
         self.norm = batch_norm("norm", **self.policy)
 
     def create(self, channels: int) -> None:
-        """Build the convolutions and the normalisation."""
+        """Create the 1x1 convolution that mixes the channels."""
         options = {"name": "projection", **self.policy}
         initializer = kernel_initializer(STDDEV)
         self.projection = convolution(channels, 1, kernel_initializer=initializer, **options)

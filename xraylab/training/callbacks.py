@@ -40,7 +40,7 @@ class WeightAverage:
 
     After each step, average ← d · average + (1 - d) · weights. During the first steps d is at most
     (1 + step) / (10 + step), so that the random initial weights are soon forgotten. The ``use_ema``
-    of Keras' optimizers has no such warm-up, leaves out batch-normalization statistics, and counts
+    of Keras' optimizers has no such warm-up, leaves out batch-normalisation statistics, and counts
     micro-batches as steps.
 
     Args:

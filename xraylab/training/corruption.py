@@ -37,7 +37,7 @@ def corrupt(images: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     Sides are uniform from one pixel to the largest. A block may extend beyond any edge, so that
     every pixel is equally likely to be covered; in the public code, blocks are cut at the right
     and lower edges only, which covers the upper left less often, and coverage is exceeded. Noise
-    is uniform over the 256 gray levels (there: normal, scaled by the standard deviation of the
+    is uniform over the 256 grey levels (there: normal, scaled by the standard deviation of the
     images), which keeps images in [0, 1].
 
     Shapes:
@@ -77,7 +77,7 @@ def corrupt(images: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     for image_mask, count in zip(mask[..., 0], pixels.tolist(), strict=True):
         _cover(image_mask, count, blocks)
 
-    # Gray levels from 0 to 255 with equal probability, eight per random word.
+    # Grey levels from 0 to 255 with equal probability, eight per random word.
     words = bits.random_raw(-(-mask.size // 8))
     levels = words.astype("<u8").view(np.uint8)[: mask.size].reshape(shape)
     filling = np.divide(levels, images.dtype.type(255), dtype=images.dtype)

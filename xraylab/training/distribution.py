@@ -8,7 +8,7 @@ by the environment variables of Keras::
     KERAS_DISTRIBUTION_NUM_PROCESSES=2
     KERAS_DISTRIBUTION_PROCESS_ID=0        # 1 on the second machine
 
-and run the same command as a single process. The gradient, dropout and batch-normalization
+and run the same command as a single process. The gradient, dropout and batch-normalisation
 statistics are those of the whole batch, so that the weights equal those of one process up to
 rounding. Every process prepares the whole batch and validates; the first one writes the run, into a
 folder that all of them can read.

@@ -182,6 +182,6 @@ def _smaller_micro_batches(run: Run, batches: TrainingBatches, error: Exception)
     print(
         f"Out of memory: each batch of {batches.batch_size} images is now processed in {smaller} "
         f"micro-batches of {batches.batch_size // smaller}. The gradient is the same, except "
-        "through batch normalization."
+        "through batch normalisation."
     )
     return smaller

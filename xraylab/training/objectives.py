@@ -4,7 +4,7 @@
 ``objective.batch(images, labels, rows, seed)`` returns inputs, targets and sample weights;
 ``objective.validate(model, split)`` returns validation scores and the value to maximize.
 
-Losses are reduced by a weighted sum. The sample weights contain the normalization by the whole
+Losses are reduced by a weighted sum. The sample weights contain the normalisation by the whole
 batch, so that micro-batches add up to it exactly, also where labels are unknown.
 """
 
