@@ -162,9 +162,10 @@ def test_weights_that_are_not_there_yet(image_file, tmp_path, finished):
     (begun / "run.json").write_bytes((finished.path / "run.json").read_bytes())
     with pytest.raises(FileNotFoundError, match="finished 0 of 4 epochs"):
         training.Run(begun).load_model()
-    (begun / "run.json").write_text("{")
-    with pytest.raises(ValueError, match="Expected: JSON"):
-        training.Run(begun)
+    for text, expected in (("{", "JSON"), ("{}", "a run with its recipe"), ("[]", "a run with")):
+        (begun / "run.json").write_text(text)
+        with pytest.raises(ValueError, match=f"Expected: {expected}"):
+            training.Run(begun)
 
 
 # Folders and data that do not belong to the run
