@@ -15,6 +15,7 @@ import pytest
 from xraylab import evaluation, models, training
 from xraylab.cli import app, console
 from xraylab.cli.training import train
+from xraylab.training.run import lock_run
 
 from .command import LABELS, TRAIN, xraylab
 
@@ -182,6 +183,14 @@ def test_delete_refuses_what_is_not_a_run(run, tmp_path):
         assert "nothing was deleted" in xraylab("delete", path, "--yes", expect=1)
     assert (copy / "run.json").exists()
     assert (other / "thesis.txt").exists()
+
+
+def test_delete_refuses_a_run_that_is_training(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    with lock_run(copy):
+        assert "nothing was deleted" in xraylab("delete", copy, "--yes", expect=1)
+    assert (copy / "run.json").exists()
 
 
 def test_names_are_printed_as_text(run, tmp_path):

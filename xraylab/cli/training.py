@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from typer import Argument, BadParameter, Option
 
+from xraylab import io
 from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, Table, command, plain, show
 
@@ -167,7 +168,9 @@ def delete(
     # Renamed first, so that an interrupted deletion leaves no incomplete run.
     run = run.resolve()
     deleted = run.with_name(f".{run.name}.{uuid.uuid4().hex[:8]}.deleted")
-    run.rename(deleted)
+    message = f"Another process is training in {run}; nothing was deleted. Stop it first."
+    with io.lock(run / ".lock", timeout=0, message=message, error=ValueError):
+        run.rename(deleted)
     shutil.rmtree(deleted)
     show(f"deleted {run}")
 
