@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from xraylab import models
+from xraylab import losses, models
 
 SIZE = 16
 
@@ -125,3 +125,43 @@ def test_weights_that_do_not_exist_are_refused(tmp_path):
 def test_num_classes_is_called_num_labels():
     with pytest.raises(ValueError, match=r"'num_classes'\. Did you mean 'num_labels'"):
         models.build("rr_vit_toy", num_classes=3)
+
+
+def labels_with(value):
+    labels = np.zeros((4, 3), np.float32)
+    labels[1, 2] = value
+    return labels
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+@pytest.mark.parametrize(
+    ("labels", "loss", "message"),
+    [
+        (np.zeros((4, 2)), losses.BinaryCrossentropy, r"Expected: \(num_images, 3\).*\(4, 2\)"),
+        (np.zeros(4), losses.BinaryCrossentropy, r"Received: \(4,\)"),
+        (labels_with(-1), losses.BinaryCrossentropy, "out of range.*Received: -1"),
+        (labels_with(7), losses.BinaryCrossentropy, "out of range.*Received: 7"),
+        (labels_with(np.nan), keras.losses.BinaryCrossentropy, "a loss of xraylab.losses"),
+    ],
+)
+def test_labels_that_the_loss_would_misread_are_refused(method, labels, loss, message):
+    model = make_toy()
+    model.compile("sgd", loss=loss(from_logits=True), run_eagerly=True)
+    images = np.zeros((4, model.image_size, model.image_size, 1), np.float32)
+    with pytest.raises(ValueError, match=message):
+        getattr(model, method)(images, labels)
+
+
+def test_nan_labels_train_with_a_loss_of_xraylab():
+    model = make_toy()
+    model.compile("sgd", loss=losses.BinaryCrossentropy(), run_eagerly=True)
+    images = np.zeros((4, model.image_size, model.image_size, 1), np.float32)
+    history = model.fit(images, labels_with(np.nan), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_single_images_get_the_right_advice():
+    model = make_toy()
+    image = np.zeros((model.image_size, model.image_size, 1), np.float32)
+    with pytest.raises(ValueError, match=r"images\[np\.newaxis\]"):
+        model(image)

@@ -178,11 +178,13 @@ class ImageModel(ConfigMixin, keras.Model):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x: Any = None, *args, class_weight: Any = None, **kwargs) -> Any:
+    def fit(self, x: Any = None, y: Any = None, *args, class_weight: Any = None, **kwargs) -> Any:
         """Check the arguments, then train as ``keras.Model.fit`` does.
 
         Raises:
-            ValueError: if ``class_weight`` is given and there is more than one label.
+            ValueError: if ``class_weight`` is given and there is more than one label, or if labels
+                in an array have another shape, are outside [0, 1], or are NaN (unknown) and the
+                loss does not ignore them.
         """
         if class_weight is not None and self.num_labels != 1:
             raise ValueError(
@@ -192,12 +194,14 @@ class ImageModel(ConfigMixin, keras.Model):
                 "of xraylab.losses, or use xraylab.losses.WeightedBinaryCrossentropy"
             )
         self._check_grey_levels(x)
-        return super().fit(x, *args, class_weight=class_weight, **kwargs)
+        self._check_labels(y)
+        return super().fit(x, y, *args, class_weight=class_weight, **kwargs)
 
-    def evaluate(self, x: Any = None, *args, **kwargs) -> Any:
-        """Check the grey levels, then evaluate as ``keras.Model.evaluate`` does."""
+    def evaluate(self, x: Any = None, y: Any = None, *args, **kwargs) -> Any:
+        """Check grey levels and labels, then evaluate as ``keras.Model.evaluate`` does."""
         self._check_grey_levels(x)
-        return super().evaluate(x, *args, **kwargs)
+        self._check_labels(y)
+        return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x: Any, *args, **kwargs) -> Any:
         """Check the grey levels, then predict as ``keras.Model.predict`` does."""
@@ -226,16 +230,45 @@ class ImageModel(ConfigMixin, keras.Model):
         if len(shape) == 4 and shape[1:] == (side, side, 1):
             self._check_grey_levels(images, stacklevel=4)
             return
-        if len(shape) != 4:
+        if shape == (side, side, 1):
+            advice = "Add the axis of the batch with images[np.newaxis]"
+        elif len(shape) != 4:
             advice = "Add axes with images[..., np.newaxis]"
         elif shape[3] != 1:
             advice = "Pass one channel or the mean of the channels"
+        elif shape[1] is None:
+            advice = f"Pass images of {side} px"
         else:
             advice = f"Build the model with image_size={shape[1]}, or load images of {side} px"
         raise ValueError(
             f"Wrong shape of images for {self.name}. Expected: (batch, {side}, {side}, 1). "
             f"Received: {shape}. {advice}"
         )
+
+    def _check_labels(self, labels):
+        """Refuse labels that the loss would take for others; only NumPy arrays are checked."""
+        if not isinstance(labels, np.ndarray) or self.num_labels is None or not labels.size:
+            return
+        if labels.shape[1:] != (self.num_labels,) and (self.num_labels > 1 or labels.ndim > 1):
+            raise ValueError(
+                f"Wrong shape of labels for {self.name}. Expected: (num_images, "
+                f"{self.num_labels}). Received: {labels.shape}. Build the model with as many "
+                "num_labels as the labels have columns"
+            )
+        unknown = np.isnan(labels)
+        outside = labels[~unknown & ((labels < 0) | (labels > 1))]
+        if outside.size:
+            raise ValueError(
+                "Labels are out of range. Expected: values in [0, 1], or NaN if unknown. Received: "
+                f"{outside[0]:g}. Replace the codes of uncertain labels, such as -1, by 0, 1 or NaN"
+            )
+        ignores_nan = getattr(self.loss, "__module__", "").startswith("xraylab.")
+        if unknown.any() and not ignores_nan:
+            raise ValueError(
+                "Some labels are NaN (unknown), which the loss does not ignore. Expected: a loss "
+                f"of xraylab.losses. Received: {self.loss!r}. Compile with "
+                "loss=xraylab.losses.BinaryCrossentropy()"
+            )
 
     def _check_grey_levels(self, images, stacklevel=3):
         """Warn of grey levels outside [0, 1], refuse NaN; only NumPy arrays are checked."""

@@ -67,7 +67,10 @@ def load_results(folder: str | Path, images: Iterable[data.Split] = ()) -> list[
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: there is no such folder of records")
+        raise FileNotFoundError(
+            f"{folder}: there is no such folder of records. Record a run with: xraylab results "
+            f"record RUN --folder {folder}; or pass another --folder"
+        )
     images = list(images)
     return [load_result(path, images) for path in sorted(folder.glob("*.json"))]
 
