@@ -46,7 +46,7 @@ def corrupt(images: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
             blocks.
 
     Args:
-        seed: seed of this batch, see :func:`xraylab.training.augmentation.step_seed`.
+        seed: seed of this batch, see ``xraylab.training.augmentation.step_seed``.
 
     Raises:
         ValueError: if the seed is out of range or the images have another shape or type.
