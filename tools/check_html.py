@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LIMIT_BYTES = 1_500_000
-"""Largest size of a page with its pictures, without the shared files in ``_static``."""
+"""Largest size of a page with its pictures, without what all pages share: ``_static``, search."""
 
 _GENERATED = ("genindex.html", "search.html", "py-modindex.html")
 _RESOURCES = {
@@ -100,6 +100,10 @@ def _external_in_css(text: str) -> list[str]:
     return re.findall(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')\s]+)", text)
 
 
+def _is_shared(file: Path) -> bool:
+    return "_static" in file.parts or file.name == "searchindex.js"
+
+
 def check(folder: Path) -> tuple[list[str], dict[str, int]]:
     """Return the problems of a rendered book and the size of each page in bytes."""
     folder = folder.resolve()
@@ -113,7 +117,7 @@ def check(folder: Path) -> tuple[list[str], dict[str, int]]:
         problems += _dead_links(page, pages, folder)
         own = [_target(file, address, folder) for address in page.local]
         size = file.stat().st_size
-        size += sum(f.stat().st_size for f in own if f.is_file() and "_static" not in f.parts)
+        size += sum(f.stat().st_size for f in own if f.is_file() and not _is_shared(f))
         sizes[file.relative_to(folder).as_posix()] = size
         if size > LIMIT_BYTES:
             problems.append(f"{file}: {size:,} bytes, more than {LIMIT_BYTES:,}")

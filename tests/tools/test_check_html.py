@@ -66,3 +66,11 @@ def test_external_resources_of_style_sheets_are_found(tmp_path, checked):
 
 def test_an_empty_folder_is_rejected(tmp_path):
     assert check_html.main(str(tmp_path)) == 1
+
+
+def test_size_counts_pictures_of_a_page_but_no_shared_files(tmp_path):
+    page = '<html lang="en"><img src="a.svg" alt="A"><script src="searchindex.js"></script></html>'
+    (tmp_path / "page.html").write_text(page)
+    (tmp_path / "a.svg").write_bytes(b" " * 1_000)
+    (tmp_path / "searchindex.js").write_bytes(b" " * 5_000)
+    assert check_html.check(tmp_path)[1] == {"page.html": len(page) + 1_000}
