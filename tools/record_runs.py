@@ -22,7 +22,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from xraylab.io import sha256
+from xraylab.io import read_json, sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 XRAYLAB = Path(sys.executable).with_name("xraylab")
@@ -126,6 +126,14 @@ def planned():
                 )
 
 
+def train_recipe(recipe, folder, settings):
+    """Train a recipe to its end in a separate process, or continue a run in its folder."""
+    command = [XRAYLAB, "train", recipe, "--out", folder, "--resume"]
+    for text in settings:
+        command += ["--set", text]
+    _run(command)
+
+
 def train(plan, runs, real):
     """Train one run to its end, unless it has finished before."""
     settings = [*plan.settings]
@@ -134,10 +142,7 @@ def train(plan, runs, real):
         settings.append(f"data_options.table={real / 'nih_images.csv'}")
     if plan.start_from is not None:
         settings.append(f"start_from={runs / plan.start_from}")
-    command = [XRAYLAB, "train", plan.recipe, "--out", runs / plan.name, "--resume"]
-    for text in settings:
-        command += ["--set", text]
-    _run(command)
+    train_recipe(plan.recipe, runs / plan.name, settings)
 
 
 def record(plan, runs, records):
@@ -157,7 +162,7 @@ def _is_recorded(path, run, cost):
     """Return whether there is a record of a run's weights, with the cost if it is required."""
     if not path.exists():
         return False
-    values = json.loads(path.read_text(encoding="utf-8"))
+    values = read_json(path)
     same = values["weights_sha256"] == sha256(run / "best.weights.h5")
     return same and (values["cost"] is not None or not cost)
 

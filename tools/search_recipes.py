@@ -12,17 +12,15 @@ continues: variants in the table are not trained again.
 
 import argparse
 import fnmatch
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
+from record_runs import train_recipe
 
 from xraylab.io import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "book" / "measured" / "search.csv"
-XRAYLAB = Path(sys.executable).with_name("xraylab")
 
 EPOCHS = {"rr_vit": 12, "efficientvit_m0": 8, "dbct": 6}
 """Epochs of each searched model: three to nine minutes per run on two cores."""
@@ -47,11 +45,7 @@ CHANGES = {
 def train(model: str, change: str, data: Path, run: Path) -> dict:
     """Train one variant to its end; return its row of the table."""
     settings = [f"data={data}", f"epochs={EPOCHS[model]}", *([change] if change != "none" else [])]
-    command = [XRAYLAB, "train", f"{model}_64_tuned", "--out", run, "--resume"]
-    for text in settings:
-        command += ["--set", text]
-    if status := subprocess.run(command).returncode:
-        sys.exit(status)
+    train_recipe(f"{model}_64_tuned", run, settings)
     report = read_json(run / "report.json")
     return {
         "model": model,

@@ -11,7 +11,6 @@ size and SHA-256 checksum of each file.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import h5py
@@ -153,7 +152,7 @@ def main():
     start_keras()
     FOLDER.mkdir(exist_ok=True)
     manifest = FOLDER / "manifest.json"
-    entries = json.loads(manifest.read_text()) if manifest.exists() else {}
+    entries = io.read_json(manifest) if manifest.exists() else {}
     for name in options.names:
         run = Run(options.runs / name)
         record = results.load_result(ROOT / "book" / "results" / f"{name}.json")

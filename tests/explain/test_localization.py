@@ -16,6 +16,16 @@ def examples():
     return maps, masks  # the third map is zero everywhere
 
 
+def random_squares(num_images, low, high):
+    """Draw masks (num_images, 8, 8), each a square of 2 by 2 with its corner in [low, high)."""
+    rng = np.random.default_rng(0)
+    masks = np.zeros((num_images, 8, 8), bool)
+    for mask in masks:
+        row, column = rng.integers(low, high, 2)
+        mask[row : row + 2, column : column + 2] = True
+    return masks
+
+
 def test_scores_examples():
     found = explain.localization_scores(*examples())
     assert found["pointing"].tolist() == [1, 0.5, 0.25]
@@ -45,11 +55,7 @@ def test_a_map_equal_to_the_mask_scores_one():
 
 def test_the_same_map_for_all_images_has_no_gain():
     """It may match the typical location of the finding, but depends on no image."""
-    rng = np.random.default_rng(0)
-    masks = np.zeros((40, 8, 8), bool)
-    for mask in masks:
-        row, column = rng.integers(2, 5, 2)
-        mask[row : row + 2, column : column + 2] = True
+    masks = random_squares(40, 2, 5)
     same = np.broadcast_to(masks.mean(axis=0), masks.shape)
     for result in explain.localization(same, masks).values():
         assert result.score.value == pytest.approx(result.permutation_baseline)
@@ -116,11 +122,7 @@ def test_permuted_maps_are_of_the_same_finding_and_other_patients():
 
 
 def test_maps_of_the_same_patient_are_not_permuted():
-    rng = np.random.default_rng(0)
-    masks = np.zeros((10, 8, 8), bool)
-    for mask in masks:
-        row, column = rng.integers(0, 7, 2)
-        mask[row : row + 2, column : column + 2] = True
+    masks = random_squares(10, 0, 7)
     once = explain.localization(masks.astype(float), masks)["energy"].gain.value
     four = masks.repeat(4, axis=0)
     patients = np.arange(10).repeat(4)

@@ -48,7 +48,11 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
     Raises:
         DataError: if the file is no table, lacks a column or has no rows, or a row is short.
     """
-    header, rows = read_rows_of(path)
+    return _select(path, *read_rows_of(path), columns, optional)
+
+
+def _select(path, header, rows, columns, optional):
+    """Select columns of the rows of a file, as :func:`read_table` does."""
     if missing := [name for name in columns if name not in header]:
         advice = did_you_mean(missing[0], header) or "Check the spelling, or pass another table"
         received = f"the columns {', '.join(map(repr, header))}"
@@ -102,19 +106,19 @@ def read_image_table(path: str | os.PathLike, split: str, size: int, num_images:
         DataError: if the table lacks an image or a column, or a patient is in two splits.
     """
     path = Path(path).expanduser()
-    header, _ = read_rows_of(path)
+    header, rows = read_rows_of(path)
     row = f"row_{size}" if f"row_{size}" in header else "row"
-    rows = read_table(path, ("split", row, "patient"), ("age", "sex", "view"))
-    rows = rows[rows[row] != ""]
-    require_one_split(path, rows["patient"], rows["split"])
-    rows = rows[rows["split"] == split]
-    rows = rows.set_index(pd.to_numeric(rows[row], errors="coerce")).sort_index()
-    if rows.index.tolist() != list(range(num_images)):
+    table = _select(path, header, rows, ("split", row, "patient"), ("age", "sex", "view"))
+    table = table[table[row] != ""]
+    require_one_split(path, table["patient"], table["split"])
+    table = table[table["split"] == split]
+    table = table.set_index(pd.to_numeric(table[row], errors="coerce")).sort_index()
+    if table.index.tolist() != list(range(num_images)):
         expected = f"each row from 0 to {num_images - 1} once in column {row} for the {split} split"
-        received = f"{len(rows)} rows from {rows.index.min()} to {rows.index.max()}"
+        received = f"{len(table)} rows from {table.index.min()} to {table.index.max()}"
         raise DataError(f"{path} does not fit the images", expected, received)
-    age = pd.to_numeric(rows["age"], errors="coerce").fillna(-1).astype(int)
-    return image_table(patient=rows["patient"], age=age, sex=rows["sex"], view=rows["view"])
+    age = pd.to_numeric(table["age"], errors="coerce").fillna(-1).astype(int)
+    return image_table(patient=table["patient"], age=age, sex=table["sex"], view=table["view"])
 
 
 def map_cells(path: Path, cells: pd.DataFrame, values: Mapping, expected: str) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from xraylab.arguments import require_int
 from xraylab.layers import ClassToken, LearnedPositions, TransformerBlock, patchify, unpatchify
 from xraylab.layers.base import Shape, Tensor, build_chain
 from xraylab.layers.transformer import layer_norm, run_blocks
+from xraylab.losses import reconstruction_error
 from xraylab.models.base import ImageModel
 
 
@@ -126,8 +127,8 @@ class RRViT(ImageModel):
         patches = self.decoder(x[:, 1:])  # (batch, num_patches, patch_size²)
         reconstruction = unpatchify(patches, self.patch_size, self.image_size, self.image_size)
         if self.reconstruction_weight:
-            errors = reconstruction - ops.cast(images, reconstruction.dtype)
-            self.add_loss(self.reconstruction_weight * ops.mean(ops.square(errors)))
+            errors = reconstruction_error(images, reconstruction)
+            self.add_loss(self.reconstruction_weight * ops.mean(errors))
         side = self.side
         return {
             "logits": logits,
