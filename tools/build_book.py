@@ -2,9 +2,9 @@
 
     python tools/build_book.py
 
-Jupyter Book caches executed chapters in ``book/_build/.jupyter_cache`` by their cells. The cache is
-cleared here when the package, its dependencies or the scale change. A second build without changes
-executes nothing.
+Chapters are executed two at a time into ``book/_build/.jupyter_cache``, from which Jupyter Book
+reads them by their cells. The cache is cleared when the package, its dependencies or the scale
+change. A second build without changes executes nothing.
 """
 
 import argparse
@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 import webbrowser
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -24,23 +26,29 @@ sys.path.insert(0, str(Path(__file__).parent))
 import api_reference
 import check_html
 import sync
+import yaml
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
 
 ROOT = Path(__file__).resolve().parents[1]
+
+WORKERS = 2
+"""Chapters executed at a time. More would need more memory than a laptop has."""
 
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "PYTHONHASHSEED": "0",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // WORKERS)),
     "XRAYLAB_WIDGETS": "static",
 }
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_EXECUTED = re.compile(r"([^/\s]+)\.md: Executed notebook in ([\d.]+) seconds")
 _RELEVANT = re.compile(r"WARNING|ERROR|CRITICAL|Exception|Executing notebook|Executed notebook")
 _NOISE = re.compile(r"IPKernelApp\] WARNING \| Kernel is running over TCP|absl::InitializeLog")
 
 
-def stamp(environment: dict[str, str]) -> str:
+def stamp() -> str:
     """Compute a digest of everything but its cells that the output of a chapter depends on."""
     from importlib.metadata import version
 
@@ -48,7 +56,7 @@ def stamp(environment: dict[str, str]) -> str:
     for file in sorted((ROOT / "xraylab").rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:
             digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
-    scale = environment.get("XRAYLAB_SCALE", "laptop")
+    scale = os.environ.get("XRAYLAB_SCALE", "laptop")
     packages = [
         f"{name} {version(name)}" for name in ("keras", "matplotlib", "numpy", "tensorflow")
     ]
@@ -62,16 +70,52 @@ def clear(build: Path, *names: str) -> None:
         shutil.rmtree(build / name, ignore_errors=True)
 
 
-def render(book: Path, environment: dict[str, str]) -> tuple[int, dict[str, float]]:
-    """Run Jupyter Book; return its exit code and the run time of each executed chapter."""
-    seconds = {}
+def log_to(file: Path) -> None:
+    """Append the error output of this process and of the kernels that it starts to a file."""
+    with file.open("a") as stream:
+        os.dup2(stream.fileno(), sys.stderr.fileno())
+
+
+def execute(key: int, cache: Path, timeout: int) -> tuple[str, float, str | None]:
+    """Execute a chapter into the cache; return its name, run time, and traceback if it failed."""
+    begin, project = time.time(), get_cache(cache)
+    executor = load_executor("local-serial", project)
+    done = executor.run_and_cache(filter_pks=[key], timeout=timeout)
+    record = project.get_project_record(key)
+    error = None
+    if done.excepted or done.errored:
+        # Jupyter's own frames come first. A kernel that was killed leaves no traceback.
+        error = _COLOURS.sub("", record.traceback or "The kernel died; see execute.log")
+        error = error.rpartition("while executing the following cell:\n")[2].strip()
+    name, seconds = Path(record.uri).stem, time.time() - begin
+    print(f"  {name}: {seconds:.1f} s", flush=True)
+    return name, seconds, error
+
+
+def execute_changed(book: Path) -> tuple[dict[str, float], dict[str, str]]:
+    """Execute the chapters that the cache lacks; return all run times, and the failures."""
+    cache, log = book / "_build" / ".jupyter_cache", book / "_build" / "execute.log"
+    project = get_cache(cache)
+    pages = [str(page) for page in sync.chapters(book)]
+    for page in pages:
+        project.add_nb_to_project(page, read_data={"name": "myst_nb_md", "type": "plugin"})
+    keys = [record.pk for record in project.list_unexecuted(filter_uris=pages)]
+    timeout = yaml.safe_load((book / "_config.yml").read_text("utf-8"))["execute"]["timeout"]
+    log.write_text("")
+    with ProcessPoolExecutor(WORKERS, initializer=log_to, initargs=(log,)) as pool:
+        done = list(pool.map(execute, keys, repeat(cache), repeat(timeout)))
+    seconds = {name: duration for name, duration, _ in done}
+    return seconds, {name: error for name, _, error in done if error}
+
+
+def render(book: Path) -> int:
+    """Run Jupyter Book and return its exit code."""
     command = [str(Path(sys.executable).parent / "jupyter-book"), "build", str(book)]
     log = book / "_build" / "build.log"
     with (
         log.open("w", encoding="utf-8") as stream,
         subprocess.Popen(
             [*command, "-W", "-n", "--keep-going"],
-            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -81,24 +125,9 @@ def render(book: Path, environment: dict[str, str]) -> tuple[int, dict[str, floa
         for raw in process.stdout:
             line = _COLOURS.sub("", raw.rstrip())
             stream.write(line + "\n")
-            if done := _EXECUTED.search(line):
-                seconds[done[1]] = float(done[2])
             if _RELEVANT.search(line) and "Config(" not in line and not _NOISE.search(line):
                 print(f"  {line}", flush=True)
-    return process.returncode, seconds
-
-
-def failures(html: Path, since: float) -> list[tuple[str, str]]:
-    """Return the chapters that failed in this build, each with the traceback of its cell."""
-    reports = sorted((html / "reports").rglob("*.err.log"))
-    found = []
-    for report in reports:
-        if report.stat().st_mtime >= since:
-            text = _COLOURS.sub("", report.read_text("utf-8"))
-            # Jupyter's own frames come first.
-            _, _, cell = text.partition("while executing the following cell:\n")
-            found.append((report.name.removesuffix(".err.log"), (cell or text).strip()))
-    return found
+    return process.returncode
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -112,8 +141,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     if sync.main(["--check", "--book", str(book)]):
         return 1
-    environment = {**os.environ, **ENVIRONMENT}
-    current, file = stamp(environment), build / "xraylab.stamp"
+    os.environ.update(ENVIRONMENT)
+    current, file = stamp(), build / "xraylab.stamp"
     build.mkdir(exist_ok=True)
     if options.fresh or not file.exists() or file.read_text() != current:
         print("The package or the scale has changed: every chapter is executed.")
@@ -121,12 +150,14 @@ def main(arguments: list[str] | None = None) -> int:
     file.write_text(current)
 
     begin = time.time()
-    code, seconds = render(book, environment)
-    if code:
+    seconds, failures = execute_changed(book)
+    for name, traceback in failures.items():
+        print(f"\n──── {name} failed ────\n{traceback}", file=sys.stderr)
+    if failures:
+        return 1
+    if code := render(book):
         # Otherwise the next build would skip the pages, and with them their warnings.
         clear(build, ".doctrees")
-        for name, traceback in failures(html, begin):
-            print(f"\n──── {name} failed ────\n{traceback}", file=sys.stderr)
         print(f"The book was not built; log: {build / 'build.log'}", file=sys.stderr)
         return code
     times = build / "seconds.json"
