@@ -1,17 +1,22 @@
 """The same weights give the same outputs with TensorFlow and JAX."""
 
+import json
+
 import numpy as np
 from keras import ops
 
 from .conftest import EVERY_MODEL, SIZE, TESTED, fresh, randomise, settle
 
-COMPARED = TESTED if EVERY_MODEL else ["dbct_toy", "efficientvit_mxa_toy"]
-"""By default a transformer and a CNN; ``tests/test_student.py`` trains a third on JAX."""
+SHALLOW = {"dbct_toy": {"depth": 1}, "efficientvit_mxa_toy": {"depths": [1, 1, 1]}}
+
+COMPARED = {name: {} for name in TESTED} if EVERY_MODEL else SHALLOW
+"""Models and their options, by default a transformer and a CNN, with one block of each kind;
+``tests/test_student.py`` trains a third on JAX."""
 
 TRAINED = TESTED if EVERY_MODEL else []
 
 SCRIPT = """
-import sys
+import json, sys
 import keras, numpy as np
 from xraylab import losses, models
 assert keras.backend.backend() == "jax"
@@ -19,11 +24,11 @@ assert keras.backend.backend() == "jax"
 for kind in ("VarianceScaling", "TruncatedNormal", "RandomNormal", "RandomUniform"):
     cls = getattr(keras.initializers, kind)
     cls.__call__ = lambda self, shape, dtype=None, **_: np.zeros(shape, "float32")
-folder, size, trained, *names = sys.argv[1:]
+folder, size, trained, compared = sys.argv[1:]
 images = np.load(f"{folder}/images.npy")
 labels = np.zeros((len(images), 14), np.float32)
-for name in names:
-    model = models.build(name, image_size=int(size))
+for name, options in json.loads(compared).items():
+    model = models.build(name, image_size=int(size), **options)
     model.load_weights(f"{folder}/{name}.weights.h5")
     np.save(f"{folder}/{name}.npy", model.predict_on_batch(images))
     if name not in trained.split(","):
@@ -38,13 +43,13 @@ def test_jax_agrees(tmp_path, run_on_jax):
     images = np.random.default_rng(0).random((2, SIZE, SIZE, 1)).astype(np.float32)
     np.save(tmp_path / "images.npy", images)
     expected = {}
-    for name in COMPARED:
-        model = randomise(fresh(name))
+    for name, options in COMPARED.items():
+        model = randomise(fresh(name, **options))
         if np.abs(model(images)).max() > 1e3:
             settle(model, images)
         model.save_weights(tmp_path / f"{name}.weights.h5")
         expected[name] = ops.convert_to_numpy(model(images))
-    run_on_jax(SCRIPT, tmp_path, SIZE, ",".join(TRAINED), *COMPARED)
+    run_on_jax(SCRIPT, tmp_path, SIZE, ",".join(TRAINED), json.dumps(COMPARED))
     for name, value in expected.items():
         theirs = np.load(tmp_path / f"{name}.npy")
         size = max(1.0, np.abs(value).max())
