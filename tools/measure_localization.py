@@ -25,6 +25,7 @@ from xraylab import data, evaluation, explain
 from xraylab.backend import start_keras
 from xraylab.data.nih14 import read_boxes
 from xraylab.evaluation.intervals import resamples
+from xraylab.explain.localization import permutations
 from xraylab.findings import FINDINGS
 from xraylab.io import read_json, sha256, to_plain, write_json
 from xraylab.models import predict_logits
@@ -203,8 +204,8 @@ def faithfulness(model, explanation, maps, pairs):
     rows = np.concatenate([np.flatnonzero(pairs.findings == k)[:most] for k in findings])
     some = Subset(pairs, rows)
     maps, images = maps[rows], pairs.images[some.rows]
-    permutations = explain.permutations(some.findings, some.patients)
-    other = permutations[len(permutations) // 2]
+    permuted_rows = permutations(some.findings, some.patients)
+    other = permuted_rows[len(permuted_rows) // 2]
     results = {"pairs": len(rows)}
     for name, curve in (("deletion", explain.deletion), ("insertion", explain.insertion)):
         at_random, own, permuted = (

@@ -9,12 +9,12 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from xraylab import check, evaluation, losses, models, phantom
-from xraylab.explain import localization_scores
+from xraylab.explain.localization import _prepare, _scores
 from xraylab.findings import FINDINGS
 from xraylab.models import mxa
 from xraylab.models.medvit import EMHSA, MHCA
 from xraylab.phantom.exposure import WATER_ATTENUATION
-from xraylab.plotting import pareto_front
+from xraylab.plotting.charts import pareto_front
 
 
 def feedback(answer, expected=0.5, mistakes=(), **options):
@@ -52,10 +52,6 @@ def test_a_wrong_number_gets_a_hint(answer, words):
     assert words in found.message
 
 
-def test_a_number_in_millions_gets_a_hint():
-    assert "in millions" in feedback(2.46, 2_455_246).message
-
-
 @pytest.mark.parametrize("answer", [np.float32(0.5), np.array([[0.5]]), "0.5"])
 def test_anything_that_holds_one_number_is_accepted(answer):
     assert feedback(answer)
@@ -65,10 +61,7 @@ def test_arrays_are_compared_by_shape_and_value():
     expected = np.array([[1.0, 2.0], [3.0, np.nan]])
     assert feedback([[1, 2], [3, np.nan]], expected)
     assert "shape (2, 2)" in feedback([1, 2, 3], expected).message
-    found = feedback([[1, 2], [4, 5]], expected)
-    assert "2 of 4 values are wrong" in found.message
-    assert "(1, 0)" in found.message
-    assert "index 1." in feedback([1, 3], [1, 2]).message
+    assert "2 of 4 values are wrong" in feedback([[1, 2], [4, 5]], expected).message
 
 
 def test_a_common_mistake_of_another_shape_is_recognized():
@@ -205,7 +198,7 @@ def solutions():
         "09.width": next(d for d in 2 ** np.arange(12) if 30_000 < (16**2 - 8**2) * d < 50_000),
         "08.grouped": sum(np.prod(v.shape) for v in mhca.trainable_variables),
         "08.keys": EMHSA(8, sr_ratio=4).pool(np.zeros((1, (128 // 8) ** 2, 8))).shape[1],
-        "16.energy": localization_scores(sixteen[None], inside[None])["energy"][0],
+        "16.energy": _scores(_prepare(sixteen[None]), inside[None])["energy"][0],
         "16.rollout": np.linalg.multi_dot([[1, 0], *halves, [0, 1]]),
         "15.front": sum(
             {"A": 1, "B": 2, "C": 5, "D": 9}[name]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from xraylab import explain
+from xraylab.explain.localization import _check_maps, _prepare, _scores, permutations
 from xraylab.phantom.simulator import BOX_DTYPE
 
 
@@ -26,8 +27,14 @@ def random_squares(num_images, low, high):
     return masks
 
 
+def scores(maps, masks):
+    """Score each map against its mask, without baselines."""
+    maps, masks = _check_maps(maps, masks)
+    return _scores(_prepare(maps), masks)
+
+
 def test_scores_examples():
-    found = explain.localization_scores(*examples())
+    found = scores(*examples())
     assert found["pointing"].tolist() == [1, 0.5, 0.25]
     assert found["energy"].tolist() == [0.75, 0.5, 0.25]
     # At least half the maximum: one pixel inside; two, one of them inside; the whole image.
@@ -35,21 +42,19 @@ def test_scores_examples():
     # Of the four highest (0,0) and (3,3) are fixed; two of the 14 zero cells are chosen at random.
     assert found["iou_area"][0] in [inside / (8 - inside) for inside in (1, 2, 3)]
     maps = np.arange(16.0)[::-1].reshape(1, 4, 4)  # the highest are the uppermost row
-    assert explain.localization_scores(maps, examples()[1][:1])["iou_area"] == pytest.approx(
-        [2 / 6]
-    )
+    assert scores(maps, examples()[1][:1])["iou_area"] == pytest.approx([2 / 6])
 
 
 def test_negative_values_count_as_zero():
     maps, masks = examples()
-    expected = explain.localization_scores(maps, masks)["energy"]
+    expected = scores(maps, masks)["energy"]
     maps[maps == 0] = -5
-    assert explain.localization_scores(maps[:2], masks[:2])["energy"] == pytest.approx(expected[:2])
+    assert scores(maps[:2], masks[:2])["energy"] == pytest.approx(expected[:2])
 
 
 def test_a_map_equal_to_the_mask_scores_one():
     masks = examples()[1]
-    for values in explain.localization_scores(masks.astype(float), masks).values():
+    for values in scores(masks.astype(float), masks).values():
         assert values.tolist() == [1, 1, 1]
 
 
@@ -87,7 +92,7 @@ def test_ties_are_broken_at_random():
     maps[:, 4:12, 4:12] = 1
     masks[:100, 4:6, 4:12] = 1  # along the upper edge of the box
     masks[100:, 10:12, 4:12] = 1  # along the lower one
-    found = explain.localization_scores(maps, masks.astype(bool))["iou_area"]
+    found = scores(maps, masks.astype(bool))["iou_area"]
     assert found[:100].mean() == pytest.approx(found[100:].mean(), abs=0.03)
     assert found.mean() == pytest.approx(1 / 7, abs=0.03)  # a quarter of the 16 fall into it
 
@@ -109,16 +114,16 @@ def test_the_interval_of_the_gain_has_its_nominal_coverage():
 def test_permuted_maps_are_of_the_same_finding_and_other_patients():
     groups = np.array(["left", "right", "right"] * 4)
     patients = np.array([0, 1, 1, 2, 1, 3, 4, 5, 6, 7, 8, 9])  # patient 1 has three images
-    found = explain.permutations(groups, patients)
+    found = permutations(groups, patients)
     for row in found:
         assert sorted(row) == list(range(12))
         assert (groups[row] == groups).all()
         assert (patients[row] != patients).all()
-    assert {tuple(row) for row in explain.permutations(np.zeros(4))} == {
+    assert {tuple(row) for row in permutations(np.zeros(4))} == {
         (3, 0, 1, 2), (2, 3, 0, 1), (1, 2, 3, 0)
     }  # fmt: skip
     with pytest.raises(ValueError, match="one of each for each image"):
-        explain.permutations(groups, patients[:5])
+        permutations(groups, patients[:5])
 
 
 def test_maps_of_the_same_patient_are_not_permuted():

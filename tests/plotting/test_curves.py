@@ -36,10 +36,6 @@ def test_curves_with_invalid_lengths():
 def test_curves_with_only_nan_and_bands_without_curves():
     with pytest.raises(ValueError, match="not all NaN"):
         plotting.curves([1, 2], {"a": [np.nan, np.nan]}, xlabel="x", ylabel="y")
-    with pytest.raises(ValueError, match=r"bands\['b'\]. Expected"):
-        plotting.curves([1, 2], {"a": [1, 2]}, xlabel="x", ylabel="y", bands={"b": np.ones((2, 2))})
-    with pytest.raises(ValueError, match=r"bands\['a'\]. Expected: shape \(2, 2\)"):
-        plotting.curves([1, 2], {"a": [1, 2]}, xlabel="x", ylabel="y", bands={"a": np.ones(2)})
 
 
 def test_eight_curves_have_distinct_styles():

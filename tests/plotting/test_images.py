@@ -11,6 +11,7 @@ from PIL import Image
 from xraylab import plotting
 from xraylab.findings import index
 from xraylab.phantom import BOX_DTYPE
+from xraylab.plotting.images import data_uri
 
 IMAGE = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8) // 2
 
@@ -94,7 +95,7 @@ def test_image_with_heatmap_describes_its_maximum_and_unit():
 @pytest.mark.parametrize("shape", [(64, 64), (64, 64, 1), (64, 64, 3)])
 def test_data_uri_is_lossless(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    kind, code = plotting.data_uri(image).removeprefix("data:image/").split(";base64,")
+    kind, code = data_uri(image).removeprefix("data:image/").split(";base64,")
     assert kind == "webp"
     decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(code))).convert("RGB"))
     np.testing.assert_array_equal(decoded, np.broadcast_to(image.reshape(64, 64, -1), (64, 64, 3)))

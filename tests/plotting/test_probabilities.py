@@ -22,11 +22,9 @@ def test_every_curve_has_a_panel_and_a_description():
     assert plotting.reliability({"a": CURVE}, limit=1.0).axes[0].get_xlim() == (0, 1)
 
 
-def test_reliability_without_curves_or_bins():
+def test_reliability_without_curves():
     with pytest.raises(ValueError, match="at least one curve"):
         plotting.reliability({})
-    with pytest.raises(ValueError, match=r"each with at least one bin. Received: {'a': 0}"):
-        plotting.reliability({"a": SimpleNamespace(mean_predicted=[])})
 
 
 def test_threshold_counts():
@@ -48,7 +46,7 @@ def test_nan_labels_are_ignored():
 
 @pytest.mark.parametrize(
     ("labels", "probabilities", "threshold"),
-    [([1], [0.5, 0.5], 0.5), ([], [], 0.5), ([np.nan], [0.5], 0.5), ([1], [0.5], 0.0)],
+    [([], [], 0.5), ([np.nan], [0.5], 0.5), ([1], [0.5], 0.0)],
 )
 def test_invalid_thresholds_and_labels(labels, probabilities, threshold):
     with pytest.raises(ValueError, match="Expected"):

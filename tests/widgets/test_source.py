@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import textwrap
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 from xraylab import check, widgets
 
 
-def test_listing_equals_the_source():
-    listing = widgets.code(check.Exercise.check, docstrings=True)
-    assert listing.text == textwrap.dedent(inspect.getsource(check.Exercise.check)).rstrip()
+def test_listing_equals_the_source_without_docstrings():
+    source = textwrap.dedent(inspect.getsource(check.Exercise.check)).rstrip()
+    listing = widgets.code(check.Exercise.check)
+    assert listing.text == re.sub(r' *""".*?"""\n', "", source)
     assert listing.location.startswith("xraylab/check/grading.py, lines ")
     assert repr(listing).startswith("# xraylab/check/grading.py")
     assert listing._repr_markdown_().endswith(f"```python\n{listing.text}\n```")
@@ -46,16 +48,3 @@ def test_missing_start_or_stop_is_rejected(part):
 def test_objects_without_source_are_rejected():
     with pytest.raises(ValueError, match="no Python source"):
         widgets.code(np.add)
-
-
-def largest(values):
-    return max(
-        values,
-        default=None,
-    )
-
-
-@pytest.mark.parametrize("part", [{"stop": "default="}, {"start": "default="}])
-def test_incomplete_statements_are_rejected(part):
-    with pytest.raises(ValueError, match="cut off in the middle of a statement"):
-        widgets.code(largest, **part)

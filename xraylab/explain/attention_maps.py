@@ -9,7 +9,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument, require, require_choice
-from xraylab.explain.forward import MAX_BYTES, call, check_labels, forward, gradient, in_batches
+from xraylab.explain.forward import call, check_labels, forward, gradient, in_batches
 
 KINDS = ("attention", "attention_before", "label_attention", "cross_attention")
 """Names under which models return attention maps among their intermediates."""
@@ -23,7 +23,7 @@ def attention(
     A map is named after its block: ``block_0``, ``stage_1_block_2``. A further map of the same
     block has its kind as a suffix: ``block_8.label_attention`` of LT-ViT,
     ``stage_0_block_0.attention_before`` of EfficientViT with MXA in the authors' arrangement. The
-    patches of DBCT attend to its convolutional map in ``cross_attention``.
+    patches of DBCT attend to its convolutional map in ``cross_attention``, with both in row order.
 
     Shapes:
         images: (num_images, size, size, 1) float in [0, 1].
@@ -142,24 +142,6 @@ def label_maps(model: Any, images: ArrayLike) -> np.ndarray:
     return mean[..., : side * side].reshape(len(mean), -1, side, side)
 
 
-def cross_attention(model: Any, images: ArrayLike) -> np.ndarray:
-    """Return the attention of each DBCT patch to each position of the convolutional map.
-
-    Shapes:
-        images: (num_images, size, size, 1) float in [0, 1].
-        returns: (num_images, heads, patch rows, patch columns, rows, columns); the sum over the
-        last two axes is 1.
-
-    Raises:
-        ValueError: if the model has no cross-attention, or the images do not fit.
-    """
-    if getattr(model, "cross_attention", None) is None:
-        raise invalid_argument("model", "DBCT, which has cross-attention", model.name)
-    maps = attention(model, images, "cross_attention")["cross_attention"]
-    patches, positions = (round(count**0.5) for count in maps.shape[2:])
-    return maps.reshape(*maps.shape[:2], patches, patches, positions, positions)
-
-
 @dataclass(frozen=True)
 class Region:
     """The region of interest of an MXA block, and the gates on it.
@@ -250,15 +232,11 @@ def propagate(
 
 
 def _slopes(model, images, label, maps):
-    """Compute the derivatives of a label's logit by attention maps, a few maps at a time."""
-    slopes, label = {}, np.asarray(label, "int32")
-    sizes = np.cumsum([values.nbytes for values in maps.values()]) // (MAX_BYTES // 4 + 1)
-    for number in np.unique(sizes):
-        group = [name for name, size in zip(maps, sizes, strict=True) if size == number]
-        zeros = [ops.zeros(maps[name].shape, "float32") for name in group]
-        found = call(model, _logit_slopes, images, label, zeros, static=tuple(group))
-        slopes |= zip(group, map(ops.convert_to_numpy, found), strict=True)
-    return slopes
+    """Compute the derivatives of a label's logit by attention maps."""
+    zeros = [ops.zeros(values.shape, "float32") for values in maps.values()]
+    label = np.asarray(label, "int32")
+    found = call(model, _logit_slopes, images, label, zeros, static=tuple(maps))
+    return dict(zip(maps, map(ops.convert_to_numpy, found), strict=True))
 
 
 def _logit_slopes(model, images, label, zeros, static):

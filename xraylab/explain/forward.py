@@ -65,22 +65,19 @@ def in_batches(
     return tree.map_structure(lambda *parts: np.concatenate(parts), *results)
 
 
-def call(
-    model: Any, function: Callable, *arrays: Any, static: Hashable = (), eager: int | None = None
-) -> Any:
+def call(model: Any, function: Callable, *arrays: Any, static: Hashable = ()) -> Any:
     """Compute ``function(model, *arrays)``; later calls are compiled and use the current weights.
 
     Args:
         model: a model of :func:`xraylab.models.build`.
         function: takes the model, arrays or lists of arrays, and ``static`` as a keyword if it is
             given. It is compiled once for each function, ``static`` and set of shapes.
-        eager: number of calls before the function is compiled, by default :data:`EAGER_CALLS`.
     """
     options = {"static": static} if static else {}
     counts, functions = _CALLS.setdefault(model, (Counter(), {}))
     key = (function, static)
     counts[key] += 1
-    if counts[key] <= (EAGER_CALLS if eager is None else eager):
+    if counts[key] <= EAGER_CALLS:
         return function(model, *arrays, **options)
     if key not in functions:
         reference = weakref.ref(model)  # the cache must not keep the model alive
@@ -133,11 +130,6 @@ def check_labels(model: Any, labels: ArrayLike | None) -> list[int]:
         hint = "FINDINGS.index(name) is the index of a finding."
         raise invalid_argument("labels", expected, repr(labels), hint)
     return indices.tolist()
-
-
-def check_fill(fill: float | None) -> None:
-    """Raise ValueError if a grey level is neither None nor in [0, 1]."""
-    require(fill is None or 0 <= fill <= 1, "fill", "a grey level in [0, 1]", fill)
 
 
 def _intermediates(model: Any, images: Any) -> dict:

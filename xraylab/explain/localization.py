@@ -10,9 +10,6 @@ from xraylab.arguments import invalid_argument, require
 from xraylab.evaluation import Interval
 from xraylab.evaluation.intervals import resamples
 
-MEASURES = ("pointing", "energy", "iou_half", "iou_area")
-"""The scores of :func:`localization`."""
-
 NUM_PERMUTATIONS = 20
 """Number of permutations of the maps that the baseline of :func:`localization` averages."""
 
@@ -64,27 +61,6 @@ def _pixels(low, high, size):
     return slice(first, max(first + 1, int(np.ceil(high * size - 0.5))))
 
 
-def localization_scores(maps: ArrayLike, masks: ArrayLike) -> dict[str, np.ndarray]:
-    """Score each map against its mask. Negative values of a map count as 0.
-
-    Shapes:
-        maps: (num_images, size, size); masks: the same shape, bool, neither empty nor full.
-        returns: dict of (num_images,), each in [0, 1]: ``pointing``, whether the maximum is in the
-        mask (for ties the fraction that is); ``energy``, the fraction of the map's sum in the mask;
-        ``iou_half``, intersection over union of the mask and the pixels of at least half the
-        maximum; ``iou_area``, the same with as many of the highest pixels as the mask has, ties in
-        random order.
-
-    Raises:
-        ValueError: if shapes differ, a mask is empty or full, or a map is not finite.
-
-    References: Pointing game of Zhang et al. 2018 (``zhang2018excitation``), without a margin;
-        energy of Wang et al. 2020 (``wang2020scorecam``).
-    """
-    maps, masks = _check_maps(maps, masks)
-    return _scores(_prepare(maps), masks)
-
-
 @dataclass(frozen=True)
 class Localization:
     """One localization measure over a set of images.
@@ -113,8 +89,18 @@ def localization(
 ) -> dict[str, Localization]:
     """Score how well maps localize findings, against a permutation and a uniform baseline.
 
+    Each map is scored against its mask by four measures in [0, 1]. Negative values of a map count
+    as 0.
+
+    * ``pointing``: whether the maximum is in the mask; for ties the fraction that is;
+    * ``energy``: the fraction of the map's sum in the mask;
+    * ``iou_half``: intersection over union of the mask and the pixels of at least half the maximum;
+    * ``iou_area``: the same with as many of the highest pixels as the mask has, ties in random
+      order.
+
     Shapes:
-        maps: (num_images, size, size), of images with the finding; masks: the same shape, bool.
+        maps: (num_images, size, size), of images with the finding; masks: the same shape, bool,
+            neither empty nor full.
 
     Args:
         groups: (num_images,), the finding of each map and mask: maps are permuted within groups.
@@ -124,17 +110,20 @@ def localization(
         replicates: number of bootstrap replicates.
 
     Returns:
-        dict from :data:`MEASURES` to :class:`Localization`, with intervals of 95 %.
+        :class:`Localization` by measure, with intervals of 95 %.
 
     Raises:
-        ValueError: as :func:`localization_scores`, :func:`permutations` and
-            :func:`xraylab.evaluation.bootstrap`.
+        ValueError: if shapes differ, a mask is empty or full, a map is not finite, a group has
+            fewer than three images or patients, or one of its patients more than half of its
+            images; and as :func:`xraylab.evaluation.bootstrap`.
+
+    References: Pointing game of Zhang et al. 2018 (``zhang2018excitation``), without a margin;
+        energy of Wang et al. 2020 (``wang2020scorecam``).
     """
     maps, masks = _check_maps(maps, masks)
     count = len(maps)
     groups = np.zeros(count) if groups is None else np.asarray(groups)
-    if groups.shape != (count,):
-        raise invalid_argument("groups", f"{count}, one for each image", f"shape {groups.shape}")
+    require(groups.shape == (count,), "groups", f"{count}, one for each image", groups.shape)
     rows = permutations(groups, patients)
     prepared = _prepare(maps)
     own = _scores(prepared, masks)
@@ -143,7 +132,7 @@ def localization(
     weights = np.concatenate([np.ones((1, count)), *drawn])
     area = float(masks.mean())
     results = {}
-    for name in MEASURES:
+    for name in own:
         baseline = np.mean([scores[name] for scores in permuted], axis=0)
         elsewhere = np.zeros(count)  # the score of each map on the masks of other images
         for row, scores in zip(rows, permuted, strict=True):

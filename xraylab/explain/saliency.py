@@ -7,7 +7,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from xraylab.arguments import require, require_choice
-from xraylab.explain.forward import check_fill, check_images, check_labels, forward, gradient
+from xraylab.explain.forward import check_images, check_labels, forward, gradient
 from xraylab.models import predict_logits
 
 BATCH_SIZE = 256
@@ -63,9 +63,10 @@ def occlusion(
     labels: ArrayLike | None = None,
     *,
     side: int | None = None,
-    fill: float | None = None,
 ) -> np.ndarray:
     """Compute the decrease of each label's logit when a square of the image is covered.
+
+    A covered square takes the mean grey level of the image.
 
     Shapes:
         images: (num_images, size, size, 1) float in [0, 1].
@@ -78,7 +79,6 @@ def occlusion(
         labels: indices of the labels; None selects all, at no further cost.
         side: side of the square in pixels, a divisor of the image's size. The default is the
             largest one with at least eight squares in a row.
-        fill: grey level of the square, in [0, 1]; the default is the mean of the image.
 
     Raises:
         ValueError: if an argument is out of range, or the images do not fit.
@@ -86,7 +86,6 @@ def occlusion(
     References: Zeiler and Fergus 2014 (``zeiler2014``), Sect. 4.2.
     """
     images, indices = check_images(model, images), check_labels(model, labels)
-    check_fill(fill)
     size = images.shape[1]
     divisors = [s for s in range(1, size + 1) if size % s == 0]
     if side is None:
@@ -98,8 +97,7 @@ def occlusion(
     logits = predict_logits(model, images)[:, indices]
     decreases = []
     for image, own in zip(images, logits, strict=True):
-        level = image.mean() if fill is None else np.float32(fill)
-        covered = (np.where(cell_of_pixel == batch, level, image) for batch in batches)
+        covered = (np.where(cell_of_pixel == batch, image.mean(), image) for batch in batches)
         predictions = np.concatenate([predict_logits(model, batch) for batch in covered])
         decreases.append((own - predictions[:, indices]).T)
     return np.stack(decreases).reshape(len(images), len(indices), *cells.shape)

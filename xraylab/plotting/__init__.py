@@ -7,15 +7,10 @@ their pixels. Every figure has a text alternative (``alt``).
 """
 
 from xraylab.plotting import style
-from xraylab.plotting.charts import bar_chart, matrix, pareto_front, score_plot, trade_off
+from xraylab.plotting.charts import bar_chart, matrix, score_plot, trade_off
 from xraylab.plotting.curves import curves, history
-from xraylab.plotting.heatmaps import (
-    colormap_colors,
-    heatmap,
-    image_with_heatmap,
-    overlay_heatmap,
-)
-from xraylab.plotting.images import data_uri, draw_image, image_grid, mark_boundaries
+from xraylab.plotting.heatmaps import heatmap, image_with_heatmap, overlay_heatmap
+from xraylab.plotting.images import image_grid, mark_boundaries
 from xraylab.plotting.probabilities import reliability, threshold_histogram
 from xraylab.plotting.style import ACCENT, COLORMAP, FINDING_COLORS, FOREGROUND, Figure, figure
 
@@ -26,10 +21,7 @@ __all__ = [
     "FOREGROUND",
     "Figure",
     "bar_chart",
-    "colormap_colors",
     "curves",
-    "data_uri",
-    "draw_image",
     "figure",
     "heatmap",
     "history",
@@ -38,7 +30,6 @@ __all__ = [
     "mark_boundaries",
     "matrix",
     "overlay_heatmap",
-    "pareto_front",
     "reliability",
     "score_plot",
     "style",

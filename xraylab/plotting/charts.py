@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument, require
+from xraylab.arguments import require
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
 
@@ -31,11 +31,9 @@ def bar_chart(
         value_format: format of the values, such as ``"{:.1%}"``.
 
     Raises:
-        ValueError: if the numbers of values and names differ, or a value is negative.
+        ValueError: if the numbers of values and names differ.
     """
     values = style.per_name("values", values, names)
-    if np.nanmin(values, initial=0) < 0:
-        raise invalid_argument("values", "non-negative numbers", np.nanmin(values))
     fig, axes = _figure_with_rows(names, values, value_format, xlabel, title, "Bars")
     colors = [style.color_of(name) for name in names]
     axes.barh(range(len(names)), np.nan_to_num(values), color=colors, height=0.7)
@@ -82,8 +80,12 @@ def score_plot(
         numbers.append(baseline)
     if intervals is not None:
         intervals = np.asarray(intervals, float)
-        if intervals.shape != (len(names), 2):
-            raise invalid_argument("intervals", f"shape ({len(names)}, 2)", intervals.shape)
+        require(
+            intervals.shape == (len(names), 2),
+            "intervals",
+            f"shape ({len(names)}, 2)",
+            intervals.shape,
+        )
         numbers += [*intervals.T]
         ends = np.fmax(scores, intervals[:, 1])
     low, high = limits or (np.nanmin(numbers), np.nanmax(numbers))
@@ -137,8 +139,8 @@ def matrix(
     """
     values = np.asarray(values, float)
     column_names = names if column_names is None else column_names
-    if values.shape != (len(names), len(column_names)):
-        raise invalid_argument("values", f"shape ({len(names)}, {len(column_names)})", values.shape)
+    shape = (len(names), len(column_names))
+    require(values.shape == shape, "values", f"shape {shape}", values.shape)
     small = len(column_names) <= 10  # enough room for full names and large digits
     aspect = "equal" if len(column_names) == len(names) else "auto"
     fig, axes = style.figure(4.8 if small else 5.4, 4.6, alt=alt)
@@ -168,23 +170,15 @@ def trade_off(
         points: ``(cost, score)`` by name; positive costs, on a logarithmic axis.
         xlabel: the cost and its unit.
         ylabel: name of the score.
-        intervals: lower and upper bounds of scores by name.
+        intervals: lower and upper bounds of the scores by name.
         title: short text above the chart.
 
     Raises:
-        ValueError: if there is no point, a cost is not positive, a score is not finite, or an
-            interval has no point or is not finite.
+        ValueError: if there is no point, a cost is not positive, or a number is not finite.
     """
-    intervals = dict(intervals or {})
-    require(points, "points", "at least one point", "none")
-    for name, (cost, score) in points.items():
-        if not (0 < cost < np.inf and np.isfinite(score)):
-            expected = "a positive cost and a finite score"
-            raise invalid_argument(f"points[{name!r}]", expected, f"{cost}, {score}")
-    for name, ends in intervals.items():
-        if name not in points or not np.isfinite(np.array(ends, float)).all():
-            expected = "two finite bounds, and a point of that name"
-            raise invalid_argument(f"intervals[{name!r}]", expected, tuple(ends))
+    costs, scores = np.array([*points.values()], float).reshape(-1, 2).T
+    valid = len(points) and (costs > 0).all() and np.isfinite([costs, scores]).all()
+    require(valid, "points", "positive costs and finite scores", dict(points))
     front = pareto_front(points)
     values = "; ".join(
         f"{name} {score:.3f} at {cost:.3g}" for name, (cost, score) in points.items()
@@ -195,7 +189,7 @@ def trade_off(
     x, y = np.array([points[name] for name in front]).T
     axes.step(x, y, where="post", color=style.ACCENT, linewidth=1.2, alpha=0.5)
     for name, (cost, score) in points.items():
-        if name in intervals:
+        if intervals and name in intervals:
             line = {"color": style.FOREGROUND, "linewidth": 1, "alpha": 0.5}
             axes.plot([cost, cost], intervals[name], **line)
         fill = style.ACCENT if name in front else "none"

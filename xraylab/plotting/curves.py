@@ -6,7 +6,7 @@ from itertools import cycle, product
 import numpy as np
 import pandas as pd
 
-from xraylab.arguments import invalid_argument, require
+from xraylab.arguments import require
 from xraylab.plotting import style
 
 History = Mapping[str, Sequence[float]] | Sequence[Mapping[str, float]]
@@ -40,24 +40,19 @@ def curves(
         ylabel: quantity and unit of the values.
         bands: intervals, drawn as bands around the curves.
         title: short text above the chart.
-        value_format: format of the values in the default ``alt``.
+        value_format: format of the values in the text alternative.
         ticks: positions of the ticks of the x axis; by default round numbers.
 
     Raises:
-        ValueError: if there is no curve, a curve has another length than ``x`` or no finite value,
-            or a band does not match its curve.
+        ValueError: if there is no curve, or a curve has another length than ``x`` or no finite
+            value.
     """
     arrays = {name: np.asarray(curve, float) for name, curve in values.items()}
     bands = {name: np.asarray(band, float) for name, band in (bands or {}).items()}
     require(arrays, "values", "at least one curve", "none")
     for name, curve in arrays.items():
-        if curve.shape != (len(x),) or not np.isfinite(curve).any():
-            received = f"{curve} of shape {curve.shape}"
-            raise invalid_argument(f"values[{name!r}]", f"{len(x)} numbers, not all NaN", received)
-    for name, band in bands.items():
-        if name not in arrays or band.shape != (len(x), 2):
-            expected = f"shape ({len(x)}, 2), and a curve of that name"
-            raise invalid_argument(f"bands[{name!r}]", expected, f"shape {band.shape}")
+        valid = curve.shape == (len(x),) and np.isfinite(curve).any()
+        require(valid, f"values[{name!r}]", f"{len(x)} numbers, not all NaN", curve)
     description = f"{ylabel} over {xlabel}: {_ranges(arrays, value_format)}."
     fig, axes = style.figure(4.8, 2.9, alt=style.with_title(title, description))
     styles = cycle(product(LINE_STYLES, (style.ACCENT, style.FOREGROUND)))

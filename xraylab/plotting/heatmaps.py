@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_hex
 
-from xraylab.arguments import invalid_argument, require
+from xraylab.arguments import require
 from xraylab.plotting import style
 from xraylab.plotting.images import draw_image, mark_simulated, to_rgb
 
@@ -81,7 +81,8 @@ def image_with_heatmap(
         title: short text above the image.
         limits: values at the ends of the colorbar; by default the minimum and the maximum.
         alt: text alternative; by default the range and the position of the maximum.
-        **options: further arguments of :func:`draw_image`, such as ``boxes`` or ``simulated``.
+        **options: ``boxes`` and ``masks`` of this image and ``simulated``, as in
+            :func:`image_grid`.
     """
     values = np.asarray(values, float)
     low, high = np.nanmin(values), np.nanmax(values)
@@ -123,8 +124,8 @@ def overlay_heatmap(
         cell: (row, column, rows, columns), a cell of a grid that is outlined in white.
 
     Raises:
-        ValueError: if the heatmap is not a matrix of finite numbers, the limits are not ascending,
-            or the cell is outside its grid.
+        ValueError: if the heatmap is not a matrix of finite numbers, or the limits are not
+            ascending.
     """
     values, (low, high), image = _finite_matrix(values), limits, to_rgb(image)
     require(low < high, "limits", "two ascending numbers", limits)
@@ -138,10 +139,6 @@ def overlay_heatmap(
     overlay[colored] = image[colored]
     if cell is not None:
         row, column, num_rows, num_columns = cell
-        if not (0 <= row < num_rows and 0 <= column < num_columns):
-            raise invalid_argument(
-                "cell", f"a cell of {num_rows} × {num_columns}", f"{row}, {column}"
-            )
         top, bottom = (round(height * r / num_rows) for r in (row, row + 1))
         left, right = (round(width * c / num_columns) for c in (column, column + 1))
         overlay[top:bottom, [left, right - 1]] = 255
@@ -158,7 +155,8 @@ def colormap_colors(count: int) -> list[str]:
 def _finite_matrix(values):
     """Return values as floats; raise a ValueError unless they are a finite matrix."""
     values = np.asarray(values, float)
-    if values.ndim != 2 or not np.isfinite(values).all():
-        received = f"shape {values.shape}, {np.isfinite(values).sum()} finite"
-        raise invalid_argument("values", "(rows, columns) finite numbers", received)
+    finite = np.isfinite(values)
+    received = f"shape {values.shape}, {finite.sum()} finite"
+    valid = values.ndim == 2 and finite.all()
+    require(valid, "values", "(rows, columns) finite numbers", received)
     return values

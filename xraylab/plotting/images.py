@@ -1,7 +1,6 @@
 """Images in greyscale with a fixed window and their own pixels; boxes and masks as outlines."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib import patheffects
@@ -22,7 +21,6 @@ def draw_image(
     title: str = "",
     boxes: np.ndarray | None = None,
     masks: np.ndarray | None = None,
-    label_names: Sequence[str] = FINDINGS,
     simulated: bool = False,
 ) -> None:
     """Draw an image in greyscale with a fixed window and no interpolation.
@@ -39,8 +37,7 @@ def draw_image(
         image: the image.
         title: short text above the image.
         boxes: the boxes of this image, drawn as outlines.
-        masks: the masks of this image, in the order of ``label_names``, drawn as outlines.
-        label_names: names of the labels, indexed by ``boxes["finding"]``.
+        masks: the masks of this image, in the order of the findings, drawn as outlines.
         simulated: mark the image as simulated.
 
     Raises:
@@ -54,8 +51,8 @@ def draw_image(
     if title:
         axes.set_title(title, fontsize=8.5)
     for box in () if boxes is None else boxes:
-        _draw_box(axes, box, width, height, label_names[int(box["finding"])])
-    for name, mask in zip(label_names, () if masks is None else masks, strict=False):
+        _draw_box(axes, box, width, height, FINDINGS[int(box["finding"])])
+    for name, mask in zip(FINDINGS, () if masks is None else masks, strict=False):
         if np.any(mask):
             _draw_contour(axes, mask, style.color_of(name))
     if simulated:
@@ -71,7 +68,6 @@ def image_grid(
     columns: int = 4,
     alt: str = "",
     simulated: bool = False,
-    **options: Any,
 ) -> style.Figure:
     """Draw a grid of images.
 
@@ -88,7 +84,6 @@ def image_grid(
         columns: images per row.
         alt: text alternative; by default the titles.
         simulated: mark every image as simulated.
-        **options: further arguments of :func:`draw_image`.
 
     Raises:
         ValueError: if there is no image, or the number of titles differs from that of images.
@@ -105,7 +100,7 @@ def image_grid(
     for row, (axis, image, title) in enumerate(zip(axes, images, titles, strict=True)):
         own_boxes = None if boxes is None else boxes[boxes["image"] == row]
         own = {"boxes": own_boxes, "masks": None if masks is None else masks[row]}
-        draw_image(axis, image, title=title, simulated=simulated, **own, **options)
+        draw_image(axis, image, title=title, simulated=simulated, **own)
     return fig
 
 
@@ -115,7 +110,7 @@ def mark_boundaries(
     """Return an RGB image with the outline of a mask and of a box, for interactive figures.
 
     Shapes:
-        image: (height, width) as for :func:`draw_image`; mask: (height, width) bool.
+        image: (height, width), uint8 in [0, 255] or float in [0, 1]; mask: (height, width) bool.
         returns: (height, width, 3) uint8.
 
     Args:
@@ -139,7 +134,8 @@ def data_uri(image: np.ndarray) -> str:
     """Encode an image losslessly as a ``data:`` URI, for pages without external files.
 
     Shapes:
-        image: as for :func:`draw_image`.
+        image: (height, width), (height, width, 1) or (height, width, 3); uint8 in [0, 255], or
+            float in [0, 1].
     """
     return style.encode_image(to_rgb(image))
 

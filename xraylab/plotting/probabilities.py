@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 
-from xraylab.arguments import invalid_argument, require
+from xraylab.arguments import require
 from xraylab.plotting import style
 
 _TICKS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
@@ -26,11 +26,9 @@ def reliability(
         limit: end of both axes; by default each panel includes its own bins and intervals.
 
     Raises:
-        ValueError: if there is no curve, or a curve has no bin.
+        ValueError: if there is no curve.
     """
-    bins = {name: len(curve.mean_predicted) for name, curve in curves.items()}
-    if not bins or not all(bins.values()):
-        raise invalid_argument("curves", "at least one curve, each with at least one bin", bins)
+    require(curves, "curves", "at least one curve", "none")
     last_bins = (
         f"{style.display_name(name)}, highest bin: predicted {curve.mean_predicted[-1]:.2g}, "
         f"observed {curve.observed_frequency[-1]:.2g}, interval {curve.low[-1]:.2g} to "
@@ -73,14 +71,12 @@ def threshold_histogram(
         title: short text above the chart.
 
     Raises:
-        ValueError: if lengths differ, no label is known, or the threshold is out of range.
+        ValueError: if no label is known, or the threshold is out of range.
     """
     labels, probabilities = np.asarray(labels, float), np.asarray(probabilities, float)
-    if labels.ndim != 1 or labels.shape != probabilities.shape or np.isnan(labels).all():
-        shapes = f"shapes {labels.shape} and {probabilities.shape}"
-        raise invalid_argument("labels", "one per probability, and at least one known", shapes)
     require(0 < threshold < 1, "threshold", "a number in (0, 1)", threshold)
     known = ~np.isnan(labels)
+    require(known.any(), "labels", "at least one known label", "none")
     labels, probabilities = labels[known] == 1, probabilities[known]
     positive = probabilities > threshold
     groups = {
@@ -89,27 +85,23 @@ def threshold_histogram(
         for name, rows in (("with", labels), ("without", ~labels))
     }
     alt = style.with_title(title, f"Threshold {threshold:.3g}; {'; '.join(groups)}.")
-    log_odds = logit(np.clip(probabilities, 1e-6, 1 - 1e-6))
-    cut = logit(threshold)
     # The threshold is one of the edges, so that no bin is divided.
-    first, last = min(log_odds.min(), cut - 0.1), max(log_odds.max(), cut + 0.1)
-    width = (last - first) / 30
-    steps = np.arange(np.floor((first - cut) / width), np.ceil((last - cut) / width) + 1)
-    edges = cut + width * steps
-    ticks = [tick for tick in _TICKS if first < logit(tick) < last]
+    log_odds, cut = logit(np.clip(probabilities, 1e-6, 1 - 1e-6)), logit(threshold)
+    reach = np.abs(log_odds - cut).max() + 0.1
+    edges = expit(np.linspace(cut - reach, cut + reach, 61))
     fig, axes = style.figure(4.8, 3.2, alt=alt, rows=2)
     for axis, (label, rows) in zip(axes, groups.items(), strict=True):
         bars = (positive, style.ACCENT, 1.0), (~positive, style.FOREGROUND, 0.3)
         for selected, color, alpha in bars:
-            heights = np.histogram(log_odds[rows & selected], edges)[0]
+            heights = np.histogram(expit(log_odds[rows & selected]), edges)[0]
             axis.stairs(heights, edges, fill=True, color=color, alpha=alpha)
-        axis.axvline(cut, **_DASHED)
+        axis.axvline(threshold, **_DASHED)
         axis.set_title(label, fontsize=9, loc="left")
-        tick_labels = [f"{tick:g}" if axis is axes[-1] else "" for tick in ticks]
-        axis.set_xticks([logit(tick) for tick in ticks], tick_labels)
-        axis.set_xlim(first - width, last + width)
+        axis.set_xscale("logit")
+        axis.minorticks_off()
+        axis.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
+        axis.set_xlim(expit(log_odds.min() - 0.1), expit(log_odds.max() + 0.1))
         axis.tick_params(labelsize=8)
-        axis.locator_params(axis="y", nbins=3)
         axis.set_ylabel("images", fontsize=8)
     axes[1].set_xlabel("predicted probability", fontsize=9)
     fig.suptitle(title, fontsize=10, color=style.FOREGROUND)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from xraylab import findings
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import require
 from xraylab.findings import FINDINGS
 
 FOREGROUND = "#15171a"
@@ -132,10 +132,8 @@ def panels(count: int, columns: int, margin: float, *, alt: str) -> tuple[Figure
 def per_name(argument: str, values: Any, names: Sequence[str]) -> np.ndarray:
     """Return values as floats; raise a ValueError unless there is one per name."""
     values = np.asarray(values, float)
-    if values.shape != (len(names),):
-        raise invalid_argument(
-            argument, f"{len(names)} values, one per name", f"shape {values.shape}"
-        )
+    expected = f"{len(names)} values, one per name"
+    require(values.shape == (len(names),), argument, expected, f"shape {values.shape}")
     return values
 
 

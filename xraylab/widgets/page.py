@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from xraylab.arguments import require
-from xraylab.plotting import Figure, colormap_colors, data_uri
+from xraylab.plotting import Figure
+from xraylab.plotting.heatmaps import colormap_colors
+from xraylab.plotting.images import data_uri
 
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
@@ -53,14 +55,13 @@ def picture(frame: Any, alt: str) -> str:
     """Render a frame as HTML: an array as an image, a figure as SVG, each with alternative text.
 
     Args:
-        frame: an image as in :func:`xraylab.plotting.data_uri`, or a figure of
+        frame: an image as in :func:`xraylab.plotting.image_grid`, or a figure of
             :mod:`xraylab.plotting`.
-        alt: alternative text; a figure keeps its own if this is empty.
+        alt: alternative text.
 
     Raises:
         ValueError: if the frame is neither, or has no alternative text.
     """
-    alt = alt or getattr(frame, "alt", "")
     require(alt.strip(), "alt", "what the picture shows", "no alternative text")
     if isinstance(frame, Figure):
         frame.alt = alt

@@ -3,13 +3,12 @@
 import ast
 import inspect
 import textwrap
-import tokenize
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import xraylab
-from xraylab.arguments import invalid_argument, require
+from xraylab.arguments import invalid_argument
 
 
 @dataclass(repr=False)
@@ -31,54 +30,38 @@ class Listing:
         return f"*{self.location}*\n\n```python\n{self.text}\n```"
 
 
-def code(
-    obj: Callable | type, *, start: str = "", stop: str = "", docstrings: bool = False
-) -> Listing:
-    """Show the source of a function or class.
+def code(obj: Callable | type, *, start: str = "", stop: str = "") -> Listing:
+    """Show the source of a function or class, without docstrings.
 
     Args:
         obj: the function, class or method.
         start: begin at the first line that contains this text.
         stop: end before the first later line that contains this text.
-        docstrings: include the docstrings.
 
     Raises:
-        ValueError: if ``obj`` has no Python source, ``start`` or ``stop`` is not found, or the
-            excerpt is cut off in the middle of a statement.
+        ValueError: if ``obj`` has no Python source, or ``start`` or ``stop`` is not found.
     """
     obj = inspect.unwrap(obj)
     try:
         source, first = inspect.getsourcelines(obj)
-        file = inspect.getsourcefile(obj)
+        file = Path(inspect.getsourcefile(obj) or "").resolve()
     except (OSError, TypeError) as error:
         raise ValueError(f"{obj!r} has no Python source. Expected: a function or class.") from error
-    omitted = set() if docstrings else _docstring_lines(source)
-    lines = [(n, line) for n, line in enumerate(source, start=1) if n not in omitted]
+    omitted = _docstring_lines(source)
+    lines = [(n, line) for n, line in enumerate(source, first) if n - first + 1 not in omitted]
     if start:
         lines = lines[_find(lines, start, "start", 0) :]
     if stop:
         lines = lines[: _find(lines, stop, "stop", 1)]
-    while lines and not lines[-1][1].strip():
-        lines.pop()
-    _require_whole_statements(source, lines[0][0], lines[-1][0])
-    span = f"lines {first + lines[0][0] - 1} to {first + lines[-1][0] - 1}"
-    location = f"{_relative(file)}, {span}{'' if docstrings else ', without docstrings'}"
-    return Listing(textwrap.dedent("".join(line for _, line in lines)).rstrip(), location)
+    text = "".join(line for _, line in lines).rstrip()
+    last = lines[text.count("\n")][0]
+    root = Path(xraylab.__file__).resolve().parents[1]
+    name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
+    location = f"{name}, lines {lines[0][0]} to {last}, without docstrings"
+    return Listing(textwrap.dedent(text), location)
 
 
-def _require_whole_statements(source: list[str], first: int, last: int) -> None:
-    """Refuse an excerpt, from one line to another, that begins or ends within brackets."""
-    depth, depths = 0, {}  # number of open brackets after each line
-    for token in tokenize.generate_tokens(iter(source).__next__):
-        if token.type == tokenize.OP:
-            depth += (token.string in "([{") - (token.string in ")]}")
-        depths[token.end[0]] = depth
-    ends = f"{source[first - 1].strip()!r} to {source[last - 1].strip()!r}"
-    expected, received = "whole statements", f"{ends}, cut off in the middle of a statement"
-    require(not depths.get(first - 1) and not depths.get(last), "start or stop", expected, received)
-
-
-def _find(lines, text: str, name: str, after: int) -> int:
+def _find(lines: list[tuple[int, str]], text: str, name: str, after: int) -> int:
     for position, (_, line) in enumerate(lines):
         if position >= after and text in line:
             return position
@@ -89,17 +72,9 @@ def _docstring_lines(source: list[str]) -> set[int]:
     """Return the line numbers of docstrings, from 1, and of the blank line after each."""
     found = set()
     for node in ast.walk(ast.parse(textwrap.dedent("".join(source)))):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or not ast.get_docstring(node):
             continue
-        if ast.get_docstring(node) is None or len(node.body) == 1:
-            continue  # without its docstring an otherwise empty body would not be valid code
-        end = node.body[0].end_lineno or node.body[0].lineno
-        blank = end < len(source) and not source[end].strip()
-        found.update(range(node.body[0].lineno, end + 1 + blank))
+        if len(node.body) > 1:  # an otherwise empty body needs its docstring
+            end = node.body[0].end_lineno or node.body[0].lineno
+            found.update(range(node.body[0].lineno, end + 1 + (not source[end].strip())))
     return found
-
-
-def _relative(file: str | None) -> str:
-    root = Path(xraylab.__file__).resolve().parents[1]
-    path = Path(file or "").resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
