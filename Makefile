@@ -11,7 +11,7 @@ PIP := python -m pip install --quiet --disable-pip-version-check
 # One worker per core of a laptop; the tests of one file share their models.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup book serve test test-all coverage parity interactive lint format sync bench records constraints clean
+.PHONY: help setup book serve test pytest test-all coverage parity interactive lint format sync bench records constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets.
@@ -37,7 +37,11 @@ book: $(READY)  ## Run every chapter on simulated images and render the HTML.
 serve: $(READY)  ## Render the book and open it in the browser.
 	$(BIN)/python tools/build_book.py --open
 
-test: $(READY) lint  ## Check the style and run the tests.
+test: $(READY)  ## Check the style and run the tests.
+	@# Side by side, because the check of types uses one core.
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: $(READY)
 	$(PYTEST)
 
 test-all: $(READY)  ## Run the long tests of every model, recipe, backend and chapter; hours.
