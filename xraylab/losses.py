@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import invalid_argument, require
 from xraylab.suggest import did_you_mean
 
 Tensor = Any
@@ -60,13 +60,9 @@ def weighted_binary_crossentropy(
     Args:
         prevalence: fraction of the training images that have each label.
 
-    Raises:
-        ValueError: if a prevalence is not in (0, 1); and as :func:`binary_crossentropy`.
-
     References: Wang et al. 2017 (``wang2017``), Eq. 1, with the counts of the whole training set
     instead of those of a batch, and halved.
     """
-    _check_options(prevalence=prevalence)
     y_true, known, logits = prepare(y_true, y_pred, from_logits)
     rate = ops.convert_to_tensor(prevalence, dtype=logits.dtype)
     positive = ops.softplus(-logits) / (2 * rate)
@@ -95,13 +91,9 @@ def binary_focal_crossentropy(
         alpha: α in [0, 1], the weight of positive labels; negative ones have 1 - α.
         gamma: γ ≥ 0, the focusing exponent; 0 gives a weighted cross-entropy.
 
-    Raises:
-        ValueError: if ``alpha`` or ``gamma`` is out of range; and as :func:`binary_crossentropy`.
-
     References: Lin et al. 2017 (``lin2017``), Eq. 5; ``pham2026``, slide "DBCT", whose printed
     equation lacks the parentheses around the two terms.
     """
-    _check_options(alpha=alpha, gamma=gamma)
     y_true, known, logits = prepare(y_true, y_pred, from_logits)
     positive_nll, negative_nll = ops.softplus(-logits), ops.softplus(logits)
     positive = alpha * ops.exp(-gamma * negative_nll) * positive_nll
@@ -132,13 +124,8 @@ def asymmetric(
         gamma_negative: γ₋ ≥ 0.
         margin: m in [0, 1).
 
-    Raises:
-        ValueError: if an argument is out of range; and as :func:`binary_crossentropy`.
-
     References: Ridnik et al. 2021 (``ridnik2021``), Eqs. 4 to 7; defaults from its Sect. 3.
     """
-    exponents = {"gamma_positive": gamma_positive, "gamma_negative": gamma_negative}
-    _check_options(**exponents, margin=margin)
     y_true, known, logits = prepare(y_true, y_pred, from_logits)
     positive_nll, negative_nll = ops.softplus(-logits), ops.softplus(logits)
     positive = ops.exp(-gamma_positive * negative_nll) * positive_nll
@@ -194,13 +181,9 @@ def distillation(
         weight_labels: whether to apply w_j. Give false if sample weights contain it already.
         from_logits: whether the student's predictions are logits.
 
-    Raises:
-        ValueError: if the temperature is not above 0; and as :func:`binary_crossentropy`.
-
     References: Rand et al. 2025 (``rand2025``), section "Knowledge distillation"; τ²: Hinton et
     al. 2015 (``hinton2015``), Sect. 2.
     """
-    _check_options(temperature=temperature)
     target, known, logits = prepare(teacher_probabilities, student_logits, from_logits)
     weights = known
     if weight_labels:
@@ -222,32 +205,6 @@ def reconstruction_error(images: Tensor, reconstruction: Tensor) -> Tensor:
     References: ``pham2026``, slide "RR-ViT - Joint optimization".
     """
     return ops.square(reconstruction - ops.cast(images, reconstruction.dtype))
-
-
-@_register
-def masked_reconstruction_error(images: Tensor, reconstruction: Tensor, mask: Tensor) -> Tensor:
-    """Compute the absolute error of each corrupted pixel.
-
-    The reconstruction of other pixels has no influence, not even on the gradient. The loss of
-    masked pre-training is the sum divided by the number of corrupted pixels in the batch.
-
-    Shapes:
-        images: (batch, height, width, 1), before corruption; grey levels in [0, 1].
-        reconstruction: the same shape.
-        mask: the same shape, bool or 0 and 1; true where a pixel was corrupted.
-        returns: the same shape; 0 where the mask is false.
-
-    Raises:
-        ValueError: if the shapes differ; they are not broadcast.
-
-    References: Atito et al. 2022 (``atito2022``).
-    """
-    reconstruction = ops.convert_to_tensor(reconstruction)
-    images = ops.cast(images, reconstruction.dtype)
-    mask = ops.cast(mask, "bool")
-    _check_same_shape(images=images, reconstruction=reconstruction, mask=mask)
-    # Zero before the absolute value, so that no gradient passes through clean pixels.
-    return ops.abs(ops.where(mask, reconstruction - images, 0))
 
 
 class LabelLoss(keras.losses.Loss):
@@ -283,7 +240,6 @@ class LabelLoss(keras.losses.Loss):
     ):
         super().__init__(name=name or self.function.__name__, reduction=reduction, dtype=dtype)
         inspect.signature(self.function).bind(None, None, **options)  # TypeError if unknown
-        _check_options(**options)
         self.from_logits = from_logits
         self.options = options
 
@@ -325,6 +281,9 @@ class WeightedBinaryCrossentropy(LabelLoss):
     function = staticmethod(weighted_binary_crossentropy)
 
     def __init__(self, prevalence: Sequence[float], **kwargs):
+        expected = "numbers in (0, 1), for their reciprocals are weights"
+        hint = "Leave out labels that no training image, or every one, has."
+        require(all(0 < p < 1 for p in prevalence), "prevalence", expected, prevalence, hint)
         super().__init__(prevalence=[float(p) for p in prevalence], **kwargs)
 
 
@@ -335,6 +294,8 @@ class BinaryFocalCrossentropy(LabelLoss):
     sums_over_labels = True
 
     def __init__(self, alpha: float = 0.25, gamma: float = 2.0, **kwargs):
+        require(0 <= alpha <= 1, "alpha", "a number in [0, 1]", alpha)
+        _require_exponent("gamma", gamma)
         super().__init__(alpha=alpha, gamma=gamma, **kwargs)
 
 
@@ -352,6 +313,9 @@ class AsymmetricLoss(LabelLoss):
         **kwargs,
     ):
         exponents = {"gamma_positive": gamma_positive, "gamma_negative": gamma_negative}
+        for name, value in exponents.items():
+            _require_exponent(name, value)
+        require(0 <= margin < 1, "margin", "a number in [0, 1)", margin)
         super().__init__(**exponents, margin=margin, **kwargs)
 
 
@@ -367,6 +331,8 @@ class Distillation(LabelLoss):
     function = staticmethod(distillation)
 
     def __init__(self, temperature: float = 1.0, weight_labels: bool = True, **kwargs):
+        valid = 0 < temperature < math.inf
+        require(valid, "temperature", "a finite number above 0", temperature)
         super().__init__(temperature=temperature, weight_labels=weight_labels, **kwargs)
 
 
@@ -390,8 +356,6 @@ ALIASES: dict[str, str] = {
 }
 """Short names that :func:`get` accepts as well."""
 
-_COMMON = (*inspect.signature(LabelLoss.__init__).parameters, "kwargs")
-
 
 def get(name: str, **options: Any) -> LabelLoss:
     """Return a loss of the labels by name.
@@ -401,17 +365,10 @@ def get(name: str, **options: Any) -> LabelLoss:
         options: constructor arguments, as ``gamma=1.0``.
 
     Raises:
-        ValueError: if the name or an option is unknown, with a suggestion.
+        ValueError: if the name is unknown, with a suggestion, or an option is out of range.
+        TypeError: if an option is unknown.
     """
-    name = resolve_name(name)
-    accepted = option_names(name)
-    unknown = options.keys() - {*accepted, *_COMMON}
-    if unknown:
-        raise ValueError(
-            f"The loss {name} has no such option. Expected: {', '.join(accepted) or 'no option'}. "
-            f"Received: {min(unknown)!r}. {did_you_mean(min(unknown), accepted) or ''}"
-        )
-    return LOSSES[name](**options)
+    return LOSSES[resolve_name(name)](**options)
 
 
 def resolve_name(name: str) -> str:
@@ -429,8 +386,9 @@ def resolve_name(name: str) -> str:
 
 def option_names(name: str) -> tuple[str, ...]:
     """Return the arguments particular to one loss, as ``("alpha", "gamma")``."""
+    common = (*inspect.signature(LabelLoss.__init__).parameters, "kwargs")
     parameters = inspect.signature(LOSSES[resolve_name(name)].__init__).parameters
-    return tuple(x for x in parameters if x not in _COMMON)
+    return tuple(x for x in parameters if x not in common)
 
 
 def prepare(
@@ -449,7 +407,7 @@ def prepare(
     if from_logits:
         _refuse_sigmoid(y_pred)
     y_true = match_rank(ops.cast(y_true, y_pred.dtype), y_pred)
-    _check_same_shape(y_true=y_true, y_pred=y_pred)
+    _require_same_shape(y_true, y_pred)
     known = 1 - ops.cast(ops.isnan(y_true), y_pred.dtype)
     y_true = ops.where(ops.isnan(y_true), ops.zeros_like(y_true), y_true)
     return y_true, known, y_pred if from_logits else _to_logits(y_pred, keras.config.epsilon())
@@ -486,36 +444,17 @@ def _refuse_sigmoid(logits):
         )
 
 
-def _check_options(**options):
-    """Raise a ValueError if an option of a loss is out of range."""
-    for name, value in options.items():
-        if name == "prevalence":
-            valid = all(0 < p < 1 for p in value)
-            expected = (
-                "numbers in (0, 1), for their reciprocals are weights; leave out labels that no "
-                "training image, or every one, has"
-            )
-        elif name == "alpha":
-            valid, expected = 0 <= value <= 1, "a number in [0, 1]"
-        elif name == "margin":
-            valid, expected = 0 <= value < 1, "a number in [0, 1)"
-        elif name == "temperature":
-            valid, expected = 0 < value < math.inf, "a finite number above 0"
-        elif name.startswith("gamma"):
-            valid, expected = 0 <= value < math.inf, "a finite number of at least 0"
-        else:
-            continue
-        if not valid:
-            raise invalid_argument(name, expected, value)
+def _require_exponent(name, value):
+    """Raise a ValueError unless a focusing exponent is finite and not negative."""
+    require(0 <= value < math.inf, name, "a finite number of at least 0", value)
 
 
-def _check_same_shape(**tensors):
+def _require_same_shape(y_true, y_pred):
     """Raise a ValueError if static shapes differ; None matches any size."""
-    shapes = [tuple(tensor.shape) for tensor in tensors.values()]
-    equal_rank = len({len(shape) for shape in shapes}) == 1
-    if equal_rank and all(len({*sizes} - {None}) <= 1 for sizes in zip(*shapes, strict=True)):
-        return
-    received = ", ".join(f"{name} {shape}" for name, shape in zip(tensors, shapes, strict=True))
-    raise ValueError(
-        f"The shapes of {', '.join(tensors)} differ. Expected: one shape. Received: {received}."
-    )
+    shapes = tuple(y_true.shape), tuple(y_pred.shape)
+    equal_rank = len(shapes[0]) == len(shapes[1])
+    if not equal_rank or any(n != m for n, m in zip(*shapes, strict=True) if None not in (n, m)):
+        raise ValueError(
+            "The shapes of y_true and y_pred differ. Expected: one shape. Received: "
+            f"y_true {shapes[0]}, y_pred {shapes[1]}."
+        )

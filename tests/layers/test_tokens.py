@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from xraylab.layers import SinusoidalPositions, sinusoidal_positions
+from xraylab.layers.tokens import SinusoidalPositions, sinusoidal_positions
 
 
 def test_positions_by_hand():

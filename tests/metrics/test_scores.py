@@ -164,7 +164,7 @@ def test_fourteen_labels_are_the_findings():
         ([[0, -1]], [[0.1, 0.2]], "uncertain"),
         ([[0, 1]], [[0.1, float("nan")]], "Received: values from nan to nan"),
         ([[0, 1]], [[-3.0, 2.0]], "apply a sigmoid first"),
-        ([[0, 1]], [[0.0, 1.0000001]], "Clip them"),
+        ([[0, 1]], [[0.0, 1.0000001]], "apply a sigmoid first"),
     ],
 )
 def test_bad_input(y_true, probabilities, message):

@@ -198,7 +198,6 @@ def test_patch_content_matters_only_with_the_residual(images, residual, depends)
         ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
         ({"num_heads": 3}, "num_heads. Expected: a divisor of 256. Received: 3"),
         ({"num_heads": 3, "embed_dim": 33}, "even embed_dim. Received: embed_dim=33"),
-        ({"local_channels": (8,)}, r"as \(16, 32\). Received: \(8,\)"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -8,7 +8,6 @@ import pytest
 from keras import ops
 
 from xraylab import losses, models
-from xraylab.layers.transformer import recorder
 from xraylab.models import efficientvit
 from xraylab.models.convert.timm import load_timm
 from xraylab.models.efficientvit import (
@@ -148,17 +147,10 @@ def checked(layer, shape, reference, **options):
     return got, [reference(image, layer) for image in x]
 
 
-def checked_with_maps(layer, shape, reference):
-    """Compare an attention layer with its reference; return its output and its map as well."""
-    maps = {}
-    got, expected = checked(layer, shape, reference, record=recorder("map", None, maps))
-    return got, maps["map"], expected
-
-
 @pytest.mark.parametrize("num_heads", [1, 2, 4])
 def test_cascaded_groups_against_numpy(num_heads):
     layer = CascadedGroupAttention(num_heads, key_dim=3, kernel_sizes=(5, 3, 3, 1))
-    got, maps, expected = checked_with_maps(layer, (2, 4, 4, 8), numpy_attention)
+    (got, maps), expected = checked(layer, (2, 4, 4, 8), numpy_attention)
     for image in range(2):
         np.testing.assert_allclose(ops.convert_to_numpy(got)[image], expected[image][0], atol=1e-5)
         np.testing.assert_allclose(ops.convert_to_numpy(maps)[image], expected[image][1], atol=1e-5)
@@ -168,18 +160,11 @@ def test_cascaded_groups_against_numpy(num_heads):
 def test_windows_against_numpy(size, windows):
     """Maps below a window, of one, of several, and filled up."""
     layer = WindowAttention(2, key_dim=3, kernel_sizes=(3, 1), window_size=3)
-    got, maps, expected = checked_with_maps(layer, (2, size, size, 4), numpy_windows)
+    (got, maps), expected = checked(layer, (2, size, size, 4), numpy_windows)
     assert maps.shape[1] == windows
     for image in range(2):
         np.testing.assert_allclose(ops.convert_to_numpy(got)[image], expected[image][0], atol=1e-5)
         np.testing.assert_allclose(ops.convert_to_numpy(maps)[image], expected[image][1], atol=1e-5)
-
-
-def test_attention_output_is_the_same_without_its_map():
-    layer = WindowAttention(2, key_dim=3, kernel_sizes=(3, 1), window_size=3)
-    got, _, _ = checked_with_maps(layer, (2, 5, 5, 4), lambda *_: None)
-    x = np.random.default_rng(1).normal(size=(2, 5, 5, 4)).astype(np.float32)
-    np.testing.assert_allclose(ops.convert_to_numpy(layer(x)), ops.convert_to_numpy(got), atol=1e-6)
 
 
 def test_bias_depends_only_on_distance():
@@ -287,7 +272,7 @@ def test_recorded_outputs_of_timm(random_weights):
     del state["stages.3.extra"]
     kernel = ops.convert_to_numpy(model.heads[0].linear.kernel)
     state["head.linear.weight"] = np.zeros((1000, 192), np.float32)
-    with pytest.raises(ValueError, match=r"Expected: \d+. Received: 1000. Pass head=False"):
+    with pytest.raises(ValueError, match=r"Received: \(192, 1000\)\. Pass head=False"):
         load_timm(model, state)
     load_timm(model, state, head=False)
     np.testing.assert_array_equal(ops.convert_to_numpy(model.heads[0].linear.kernel), kernel)
@@ -296,9 +281,6 @@ def test_recorded_outputs_of_timm(random_weights):
 def test_the_converter_requires_its_class():
     with pytest.raises(ValueError, match=r"a model of class EfficientViT\. Received: RRViT"):
         load_timm(models.build("rr_vit_toy"), {})
-    two = models.build("efficientvit_toy", distillation=True)
-    with pytest.raises(ValueError, match="one head, this model two"):
-        load_timm(two, {})
 
 
 def test_intermediates():
@@ -413,8 +395,6 @@ def test_every_parameter_gets_a_gradient(name):
         ({"depths": (1, -1, 2)}, r"depths\[1\]. Expected: an integer of at least 0. Received: -1"),
         ({"key_dim": 0}, "key_dim. Expected: an integer of at least 1. Received: 0"),
         ({"window_size": 0}, "window_size. Expected: an integer of at least 1. Received: 0"),
-        ({"depths": (1, 2)}, "three numbers each"),
-        ({"kernel_sizes": (3, 3)}, r"at least 4 values"),
         ({"patch_size": 12}, "a power of two"),
         ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
     ],

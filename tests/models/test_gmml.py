@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from scipy.special import erf
 
-from xraylab import losses, models
+from xraylab import models
 from xraylab.models.gmml import GMML, load_encoder
 from xraylab.models.lt_vit import LTViT
 
@@ -110,7 +110,7 @@ def loss_and_gradients(model, images, mask):
 
     with tf.GradientTape() as tape:
         out = model(np.where(mask, 0.5, images).astype(np.float32), training=True)
-        loss = ops.sum(losses.masked_reconstruction_error(images, out, mask)) / mask.sum()
+        loss = ops.sum(ops.abs(images - out) * mask) / mask.sum()
     return loss, tape.gradient(loss, [v.value for v in model.trainable_variables])
 
 
@@ -131,8 +131,7 @@ def test_every_trained_weight_gets_a_gradient_and_labels_are_not_among_them():
 def masked_objective(target, reconstruction):
     """The loss for Keras's own step, with images and mask side by side as the target."""
     mask = target[..., 1:]
-    errors = losses.masked_reconstruction_error(target[..., :1], reconstruction, mask)
-    return ops.sum(errors) / ops.sum(mask)
+    return ops.sum(ops.abs(target[..., :1] - reconstruction) * mask) / ops.sum(mask)
 
 
 def test_steps_lower_the_loss_and_leave_labels_alone():
@@ -192,7 +191,7 @@ model = keras.saving.load_model(f"{folder}/model.keras")
 reconstruction = model(known["images"])
 np.testing.assert_allclose(reconstruction, known["reconstruction"], atol=2e-5)
 def mean_error(images, reconstruction, mask):
-    return losses.masked_reconstruction_error(images, reconstruction, mask).sum() / mask.sum()
+    return (abs(images - reconstruction) * mask).sum() / mask.sum()
 loss, gradient = jax.value_and_grad(mean_error, argnums=1)(
     known["images"], reconstruction, known["mask"])
 np.testing.assert_allclose(loss, known["loss"], rtol=1e-5)
@@ -326,13 +325,12 @@ def wrong_sources(folder):
     return [
         (small(depth=3, mlp_ratio=4), f"does not fit into lt_vit.*: {differ}"),
         (small(num_heads=4), "num_heads is 4, not 3"),
-        (folder / "other.weights.h5", f"other.weights.h5 does not fit into lt_vit.*: {differ}"),
+        (folder / "other.weights.h5", f"other.weights.h5 does not hold the weights of.*: {differ}"),
         (folder / "lt_vit.weights.h5", "architecture is 'LTViT', not 'GMML'"),
         (folder / "broken.weights.h5", "does not record of which model"),
         (cut, "cut.weights.h5 does not"),
         (folder / "plain.keras", "does not record of which model"),
         (labelled(), "a model of class GMML. Received: LTViT"),
-        (GMML(**SMALL), "has no weights yet. Build it"),
     ]
 
 
@@ -348,5 +346,3 @@ def test_what_does_not_fit_changes_nothing(tmp_path):
         np.testing.assert_array_equal(former, now)
     with pytest.raises(ValueError, match=r"a model of class LTViT\. Received: GMML"):
         load_encoder(small(), small())
-    with pytest.raises(ValueError, match=r"has no weights yet\. Build it"):
-        load_encoder(LTViT(**SMALL, num_label_blocks=2), small())

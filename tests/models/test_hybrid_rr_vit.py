@@ -267,7 +267,6 @@ def test_in_blocks_jax_trains_the_same(run_on_jax):
             {"stem_filters": (32, 0)},
             r"filters\[1\]. Expected: an integer of at least 1",
         ),
-        ({"stem_filters": (32,)}, r"three widths, as \(32, 64, 256\)"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -104,7 +104,7 @@ def test_weights_are_loaded_by_path(images, tmp_path, form):
 def test_another_number_of_labels_gets_a_new_head(name, tmp_path):
     first = models.build(name, 32, num_labels=3)
     first.save_weights(tmp_path / "m.weights.h5")
-    with pytest.warns(UserWarning, match=r"weights for 3 labels; .* has 5.*head/kernel"):
+    with pytest.warns(UserWarning, match=r"weights for 3 labels; .* has 5.*head is new"):
         second = models.build(name, 32, num_labels=5, weights=tmp_path / "m.weights.h5")
     images = np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
     one, other = (m(images, return_intermediates=True)["features"] for m in (first, second))

@@ -15,7 +15,7 @@ from xraylab import models
 from xraylab.layers.transformer import recorder
 from xraylab.models import medvit
 from xraylab.models.convert import medvit as convert_medvit
-from xraylab.models.convert.state_dict import StateDict
+from xraylab.models.convert.state_dict import load_state_dict
 from xraylab.models.medvit import (
     ECB,
     EMHSA,
@@ -317,15 +317,14 @@ def first_axis(x):
     return x.transpose(0, 3, 1, 2)
 
 
-def loaded(layer, shape, take, arrays):
-    """Build a layer and give it the arrays, all of which it must take."""
+def loaded(layer, shape, arrays, *, inside="b", called="b", rules=()):
+    """Build a layer and give it the arrays "b.…", all of which it must take.
+
+    ``inside`` is the path of the layer in a block, ``called`` its name in the public code.
+    """
     layer.build(shape)
-    state = StateDict(arrays)
-    take(state, "b", layer)
-    state.assign()
-    taken = {id(variable) for variable, _ in state.assignments}
-    missed = [v.path for v in layer.variables if id(v) not in taken and "seed" not in v.path]
-    assert not missed, f"without an array: {missed}"
+    rules = [(r"^", f"{inside}/"), *convert_medvit.RULES, (f"^{called}/", "b/"), *rules]
+    load_state_dict(layer, arrays, rules)
     return layer
 
 
@@ -349,7 +348,7 @@ def x():
 def test_groups_do_not_mix(x):
     layer = GroupedConvolution(8)
     weight = draw({"b.weight": (32, 8, 3, 3)})
-    loaded(layer, x.shape, lambda s, p, layer: s.convolution(p, layer), weight)
+    loaded(layer, x.shape, weight)
     compare(layer(np.float32(x)), last_axis(conv(first_axis(x), weight["b.weight"])))
     changed = x.copy()
     changed[..., 8:16] += 1
@@ -378,7 +377,7 @@ def test_grouped_convolution_in_one_operation_agrees_with_the_loop(monkeypatch):
 def test_patch_embedding_rounds_odd_maps_up(x, filters, strides):
     arrays = draw(change_shapes("b", 32, filters, strides))
     layer = PatchEmbedding(filters, strides)
-    loaded(layer, x.shape, convert_medvit.patch_embedding, arrays)
+    loaded(layer, x.shape, arrays, inside="patch_embedding", called="patch_embed")
     expected = last_axis(change(arrays, "b", first_axis(x), strides))
     compare(layer(np.float32(x), training=False), expected)
     assert layer.compute_output_shape(x.shape) == expected.shape
@@ -386,14 +385,14 @@ def test_patch_embedding_rounds_odd_maps_up(x, filters, strides):
 
 def test_mhca(x):
     arrays = draw(mhca_shapes("b", 32, 16))
-    layer = loaded(MHCA(16), x.shape, convert_medvit.mhca, arrays)
+    layer = loaded(MHCA(16), x.shape, arrays, inside="mhca", called="mhca")
     compare(layer(np.float32(x), training=False), last_axis(mhca(arrays, "b", first_axis(x))))
 
 
 @pytest.mark.parametrize("ratio", [2, 3])
 def test_lffn(x, ratio):
     arrays = draw(lffn_shapes("b", 32, ratio))
-    layer = loaded(LFFN(ratio), x.shape, convert_medvit.lffn, arrays)
+    layer = loaded(LFFN(ratio), x.shape, arrays, inside="lffn", called="conv/conv")
     compare(layer(np.float32(x), training=False), last_axis(lffn(arrays, "b", first_axis(x))))
 
 
@@ -401,7 +400,8 @@ def test_lffn(x, ratio):
 def test_emhsa_pools_the_keys_and_drops_the_rest(x, sr_ratio, num_keys):
     tokens = x.reshape(2, 35, 32)
     arrays = draw(emhsa_shapes("b", 32, sr_ratio))
-    layer = loaded(EMHSA(16, sr_ratio), tokens.shape, convert_medvit.emhsa, arrays)
+    layer = EMHSA(16, sr_ratio)
+    loaded(layer, tokens.shape, arrays, inside="attention", called="e_mhsa")
     expected, maps = emhsa(arrays, "b", tokens, sr_ratio, 16)
     assert maps.shape == (2, 2, 35, num_keys)
     compare(layer(np.float32(tokens), training=False), expected)
@@ -420,7 +420,7 @@ def test_a_key_is_a_strip_and_not_a_square():
 @pytest.mark.parametrize(("filters", "strides"), [(32, 1), (48, 1), (48, 2)])
 def test_ecb(x, filters, strides):
     arrays = draw(ecb_shapes("b", 32, filters, strides, 16))
-    layer = loaded(ECB(filters, strides, head_dim=16), x.shape, convert_medvit.ecb, arrays)
+    layer = loaded(ECB(filters, strides, head_dim=16), x.shape, arrays)
     expected = last_axis(ecb(arrays, "b", first_axis(x), strides))
     compare(layer(np.float32(x), training=False), expected)
 
@@ -429,7 +429,7 @@ def test_ecb(x, filters, strides):
 def test_ltb(x, strides, sr_ratio):
     arrays = draw(ltb_shapes("b", 32, 64, strides, sr_ratio, 16))
     layer = LTB(64, strides, sr_ratio, head_dim=16)
-    loaded(layer, x.shape, convert_medvit.ltb, arrays)
+    loaded(layer, x.shape, arrays, rules=[("^b/norm/", "b/norm2/")])
     expected, maps = ltb(arrays, "b", first_axis(x), strides, sr_ratio, 16)
     got, attention = with_attention(layer, np.float32(x))
     compare(got, last_axis(expected))
@@ -507,7 +507,7 @@ def test_models_have_the_published_size():
     one_round = sum(trainable(block) for block in large.blocks[12:17])
     for name, rounds, drop_path in (("medvit_small", 2, 0.1), ("medvit_base", 4, 0.2)):
         options = {"drop_path": 0.2} | models.spec(name).options
-        assert options == {"rounds": (1, 1, rounds, 1), "drop_path": drop_path}
+        assert options == {"rounds": [1, 1, rounds, 1], "drop_path": drop_path}
         expected = num_trainable(model_shapes(published(rounds), 14))
         assert trainable(large) - (6 - rounds) * one_round == expected
     rates = [block.drop_path for block in large.blocks]
@@ -527,7 +527,7 @@ def test_a_state_dict_with_another_head():
     arrays = draw(model_shapes(TOY, 1000))
     model = models.build("medvit_toy", 64, num_labels=4)
     before = model.get_weights()
-    with pytest.raises(ValueError, match=r"Expected: 4\. Received: 1000\. Pass head=False"):
+    with pytest.raises(ValueError, match=r"Received: \(80, 1000\)\. Pass head=False"):
         convert_medvit.load_medvit(model, arrays)
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     head = ops.convert_to_numpy(model.head.kernel)
@@ -556,7 +556,7 @@ def test_a_state_dict_of_another_size_is_refused(toy):
         convert_medvit.load_medvit(
             model, {k: v for k, v in arrays.items() if "features.8" not in k}
         )
-    with pytest.raises(ValueError, match=r"has no layer for 1 arrays of the state dict"):
+    with pytest.raises(ValueError, match=r"has no layer for 1 arrays"):
         convert_medvit.load_medvit(model, arrays | {"features.9.norm.weight": np.zeros(3)})
 
 
@@ -568,15 +568,8 @@ def test_a_state_dict_of_another_size_is_refused(toy):
             r"at least 25 px \(each stage needs the tokens of one key\)\. Received: image_size=24",
         ),
         ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),
-        ({"rounds": (1, 1)}, "one value per stage"),
-        ({"stem_widths": (8, 8)}, r"stem_widths. Expected: 3 numbers. Received: \(8, 8\)"),
-        (
-            {"ecb_widths": (32, 32, 40, 48)},
-            r"ecb_widths. Expected: multiples of head_dim=16. Received: \(32, 32, 40, 48\)",
-        ),
         ({"head_dim": 0}, "head_dim. Expected: an integer of at least 1. Received: 0"),
         ({"sr_ratios": (0, 1, 1, 1)}, r"sr_ratios\[0\]. Expected: an integer"),
-        ({"mix_ratio": 1.0}, "No channel is left for the convolution"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -584,13 +577,9 @@ def test_bad_arguments(arguments, message):
         models.build("medvit_toy", **arguments)
 
 
-def test_layers_refuse_what_does_not_divide():
+def test_groups_must_divide_the_channels():
     with pytest.raises(ValueError, match=r"group_dim\. Expected: a divisor of 30\. Received: 16"):
         MHCA(16).build((None, 4, 4, 30))
-    with pytest.raises(ValueError, match=r"head_dim\. Expected: a divisor of 30\. Received: 16"):
-        EMHSA(16).build((None, 16, 30))
-    with pytest.raises(ValueError, match=r"at least 16\. Received: 15"):
-        EMHSA(16, 4).build((None, 15, 32))
 
 
 def test_any_size_from_25_px_up():

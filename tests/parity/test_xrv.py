@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from xraylab.models.convert.torchxrayvision import load_xrv
-from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121, probabilities
+from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +34,6 @@ def test_logits(torch, xrv, random_weights, side):
     logits = ops.convert_to_numpy(ours(images, training=False))
     assert expected.std() > 0.1
     np.testing.assert_allclose(logits, expected, atol=1e-4)
-
-
-def test_operating_points(torch, xrv):
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 3, (50, 18)).astype(np.float32)
-    thresholds = rng.uniform(0.01, 0.9, 18).astype(np.float32)
-    thresholds[[3, 9]] = np.nan
-    expected = xrv.models.op_norm(torch.sigmoid(torch.tensor(logits)), torch.tensor(thresholds))
-    np.testing.assert_allclose(probabilities(logits, thresholds), expected.numpy(), atol=1e-5)
 
 
 def test_outputs_are_in_their_order(xrv):

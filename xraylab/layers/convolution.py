@@ -148,12 +148,6 @@ class SqueezeExcite(Layer):
         weights = self.expand(self.reduce(ops.mean(x, axis=(1, 2))))  # (batch, channels)
         return x * weights[:, None, None, :]
 
-    def get_config(self) -> dict:
-        """Return the constructor arguments."""
-        initializer = keras.initializers.get(self.kernel_initializer)
-        serialized = keras.initializers.serialize(initializer)
-        return {**super().get_config(), "kernel_initializer": serialized}
-
 
 def stochastic_depth(rate: float, name: str, dtype: Any = None) -> keras.layers.Layer:
     """Create stochastic depth: in training, set a residual branch to zero for some images.

@@ -1,4 +1,4 @@
-"""Patches of images, the class token, and position embeddings."""
+"""Patches of images, learned tokens, and position embeddings."""
 
 import keras
 import numpy as np
@@ -7,32 +7,39 @@ from keras import ops
 from xraylab.layers.base import Layer, Shape, Tensor
 
 
-class ClassToken(Layer):
-    """Prepend one learned [CLS] token to a sequence.
+class LearnedTokens(Layer):
+    """Learned tokens, the same for every image: [CLS], or one per label.
 
     Shapes:
-        tokens: (batch, num_tokens, embed_dim); returns (batch, 1 + num_tokens, embed_dim).
+        tokens: other tokens (batch, any number, embed_dim), which determine batch and width.
+        returns: (batch, num_tokens, embed_dim).
+
+    Args:
+        num_tokens: number of learned tokens.
 
     References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Eq. 1.
     """
 
+    def __init__(self, num_tokens: int, **kwargs):
+        super().__init__(**kwargs)
+        self.num_tokens = num_tokens
+
     def build(self, input_shape: Shape) -> None:
-        """Create the token."""
-        self.token = self.add_weight(
-            name="token",
-            shape=(1, 1, input_shape[-1]),
+        """Create the tokens."""
+        self.tokens = self.add_weight(
+            name="tokens",
+            shape=(1, self.num_tokens, input_shape[-1]),
             initializer=keras.initializers.TruncatedNormal(stddev=0.02),
         )
 
     def call(self, tokens: Tensor) -> Tensor:
-        """Prepend the token."""
-        token = ops.broadcast_to(self.token, (ops.shape(tokens)[0], 1, tokens.shape[-1]))
-        return ops.concatenate([ops.cast(token, tokens.dtype), tokens], axis=1)
+        """Repeat the learned tokens for every image."""
+        shape = (ops.shape(tokens)[0], *self.tokens.shape[1:])
+        return ops.cast(ops.broadcast_to(self.tokens, shape), tokens.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of the longer sequence."""
-        batch, num_tokens, embed_dim = input_shape
-        return (batch, num_tokens + 1, embed_dim)
+        """Return the shape of the learned tokens."""
+        return (input_shape[0], self.num_tokens, input_shape[-1])
 
 
 class LearnedPositions(Layer):

@@ -165,8 +165,6 @@ def check_predictions(
         hint = "These look like logits: apply a sigmoid first."
         if not np.isfinite([low, high]).all():
             hint = "Find out why the model does not predict numbers."
-        elif low > -1e-3 and high < 1 + 1e-3:  # by rounding
-            hint = "Clip them."
         received = f"values from {low:.9g} to {high:.9g}"
         raise invalid_argument("probabilities", "numbers in [0, 1]", received, hint)
     return np.where(unknown, 0, y_true).astype(bool), ~unknown, probabilities

@@ -6,9 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from xraylab.losses import match_rank, prepare
-
-Tensor = Any
+from xraylab.losses import Tensor, match_rank, prepare
 
 _register = keras.saving.register_keras_serializable(package="xraylab")
 

@@ -208,16 +208,6 @@ class ImageModel(ConfigMixin, keras.Model):
         self._check_grey_levels(x)
         return super().predict(x, *args, **kwargs)
 
-    def train_on_batch(self, x: Any, *args, **kwargs) -> Any:
-        """Check the grey levels, then take one step as ``keras.Model.train_on_batch`` does."""
-        self._check_grey_levels(x)
-        return super().train_on_batch(x, *args, **kwargs)
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """Check the grey levels, then predict as ``keras.Model.predict_on_batch`` does."""
-        self._check_grey_levels(x)
-        return super().predict_on_batch(x)
-
     def export(self, filepath: Any, *args, **kwargs) -> Any:
         """Export the model as ``keras.Model.export`` does, which needs one call before."""
         self(np.zeros((1, self.image_size, self.image_size, 1), np.float32), training=False)
@@ -230,14 +220,10 @@ class ImageModel(ConfigMixin, keras.Model):
         if len(shape) == 4 and shape[1:] == (side, side, 1):
             self._check_grey_levels(images, stacklevel=4)
             return
-        if shape == (side, side, 1):
-            advice = "Add the axis of the batch with images[np.newaxis]"
-        elif len(shape) != 4:
-            advice = "Add axes with images[..., np.newaxis]"
+        if len(shape) != 4:
+            advice = "Add axes: images[np.newaxis] for the batch, images[..., np.newaxis] for grey"
         elif shape[3] != 1:
             advice = "Pass one channel or the mean of the channels"
-        elif shape[1] is None:
-            advice = f"Pass images of {side} px"
         else:
             advice = f"Build the model with image_size={shape[1]}, or load images of {side} px"
         raise ValueError(

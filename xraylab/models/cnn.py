@@ -12,8 +12,8 @@ import numpy as np
 from keras import ops
 
 from xraylab.arguments import require_choice
-from xraylab.layers import Layer, batch_norm
-from xraylab.layers.base import Shape, Tensor, build_chain
+from xraylab.layers.base import Layer, Shape, Tensor, build_chain
+from xraylab.layers.convolution import batch_norm
 from xraylab.models.base import ImageModel
 
 KERAS_EPSILON = 1.001e-5

@@ -11,10 +11,11 @@ import math
 import keras
 from keras import ops
 
-from xraylab.arguments import invalid_argument, require_int
-from xraylab.layers import MultiHeadAttention, SinusoidalPositions, TransformerBlock, patchify
+from xraylab.arguments import require_int
+from xraylab.layers.attention import MultiHeadAttention
 from xraylab.layers.base import Shape, Sizes, Tensor, build_chain
-from xraylab.layers.transformer import layer_norm, recorder, run_blocks
+from xraylab.layers.tokens import SinusoidalPositions, patchify
+from xraylab.layers.transformer import TransformerBlock, layer_norm, recorder, run_blocks
 from xraylab.models.base import ImageModel, require_ints
 
 LOCAL_STRIDE = 4
@@ -80,9 +81,6 @@ class DBCT(ImageModel):
             reason=f"whole patches of {patch_size} px, and {LOCAL_STRIDE} px per local token",
         )
         self.local_channels = require_ints("local_channels", local_channels, 1)
-        if len(self.local_channels) != 2:
-            expected = "the channels after the two convolutions, as (16, 32)"
-            raise invalid_argument("local_channels", expected, local_channels)
         self.embed_dim = require_int("embed_dim", embed_dim, 1)
         self.num_heads, self.mlp_ratio = num_heads, mlp_ratio
         self.residual = residual

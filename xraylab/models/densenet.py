@@ -9,8 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from xraylab.layers import Layer, batch_norm
-from xraylab.layers.base import Shape, Sizes, Tensor
+from xraylab.layers.base import Layer, Shape, Sizes, Tensor
+from xraylab.layers.convolution import batch_norm
 from xraylab.models.cnn import KERAS_EPSILON, Chain, CNNClassifier, Stem
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 import keras
 from keras import ops
 
-from xraylab.layers import Layer, SqueezeExcite, batch_norm, stochastic_depth
-from xraylab.layers.base import Shape, Sizes, Tensor
-from xraylab.layers.convolution import convolution
+from xraylab.layers.base import Layer, Shape, Sizes, Tensor
+from xraylab.layers.convolution import SqueezeExcite, batch_norm, convolution, stochastic_depth
 from xraylab.models.cnn import Chain, CNNClassifier
 
 EPSILON = 1e-3

@@ -14,10 +14,9 @@ from keras import ops
 
 from xraylab.arguments import invalid_argument, require_int
 from xraylab.backend import accelerators
-from xraylab.layers import ConvNorm, Layer, SqueezeExcite, attend, batch_norm, kernel_initializer
-from xraylab.layers.attention import Transform
-from xraylab.layers.base import Shape, Sizes, Tensor, build_chain
-from xraylab.layers.transformer import recorder
+from xraylab.layers.attention import scaled_dot_product_attention
+from xraylab.layers.base import Layer, Shape, Sizes, Tensor, build_chain, kernel_initializer
+from xraylab.layers.convolution import ConvNorm, SqueezeExcite, batch_norm
 from xraylab.models.base import ImageModel, require_ints
 
 
@@ -45,8 +44,9 @@ class CascadedGroupAttention(Layer):
     a learned bias that depends only on the distances |dy| and |dx| of query and key.
 
     Shapes:
-        windows: (num_windows, side, side, channels), returned in the same shape, initially zero.
-        attention: (num_windows, num_heads, side², side²), rows of which sum to 1.
+        windows: (num_windows, side, side, channels).
+        returns: the output, shaped as ``windows`` and initially zero, and the attention
+        (num_windows, num_heads, side², side²), rows of which sum to 1.
 
     Args:
         num_heads: number of heads; must divide channels.
@@ -80,13 +80,13 @@ class CascadedGroupAttention(Layer):
         distances = np.abs(rows[:, None] - rows) * side + np.abs(columns[:, None] - columns)
         self.bias_indices = distances.astype("int32")  # (side², side²), into the table of biases
 
-    def call(self, windows: Tensor, record: Transform = None) -> Tensor:
-        """Apply the heads in sequence; ``record(attention)`` receives their attention maps."""
+    def call(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply the heads in sequence."""
         _, side, _, channels = windows.shape
         key_dim, value_dim = self.key_dim, channels // self.num_heads
         bias = ops.take(self.attention_bias, self.bias_indices, axis=1)  # (num_heads, side², side²)
         groups = ops.split(windows, self.num_heads, axis=-1)
-        outputs, maps = [], {}
+        outputs, maps = [], []
         output = 0.0
         for head, group in enumerate(groups):
             x = self.projections[head](group + output)  # (num_windows, side, side, 2·16 + value)
@@ -95,13 +95,13 @@ class CascadedGroupAttention(Layer):
             query, key, value = (
                 ops.reshape(part, (-1, 1, side**2, part.shape[-1])) for part in (query, key, value)
             )  # (num_windows, 1, side², width)
-            keep = None if record is None else recorder(f"head_{head}", None, maps)
-            x = attend(query, key, value, bias[None, head, None], keep)
+            head_bias = bias[None, head, None]
+            x, attention = scaled_dot_product_attention(query, key, value, head_bias)
             output = ops.reshape(x, (-1, side, side, value_dim))
             outputs.append(output)
-        if record is not None:
-            record(ops.concatenate(list(maps.values()), axis=1))
-        return self.join(ops.relu(ops.concatenate(outputs, axis=-1)))
+            maps.append(attention)
+        joined = self.join(ops.relu(ops.concatenate(outputs, axis=-1)))
+        return joined, ops.concatenate(maps, axis=1)
 
 
 class WindowAttention(CascadedGroupAttention):
@@ -111,8 +111,9 @@ class WindowAttention(CascadedGroupAttention):
     windows.
 
     Shapes:
-        x: (batch, height, width, channels), returned in the same shape, height equal to width.
-        attention: (batch, windows, num_heads, side², side²), windows in raster order.
+        x: (batch, height, width, channels), height equal to width.
+        returns: the output, shaped as ``x``, and the attention
+        (batch, windows, num_heads, side², side²), windows in raster order.
 
     Args:
         window_size: largest side of a window.
@@ -131,7 +132,7 @@ class WindowAttention(CascadedGroupAttention):
         side = min(self.window_size, input_shape[1])
         super().build((None, side, side, input_shape[-1]))
 
-    def call(self, x: Tensor, record: Transform = None) -> Tensor:
+    def call(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Split into windows, attend, and merge the windows."""
         _, size, _, channels = x.shape
         side = min(self.window_size, size)
@@ -141,14 +142,12 @@ class WindowAttention(CascadedGroupAttention):
         x = ops.reshape(x, (-1, count, side, count, side, channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))  # (batch, count, count, side, side, channels)
         windows = ops.reshape(x, (-1, side, side, channels))
-        maps = {}
-        x = super().call(windows, None if record is None else recorder("attention", None, maps))
-        if record is not None:
-            shape = (-1, count**2, self.num_heads, side**2, side**2)
-            record(ops.reshape(maps["attention"], shape))
+        x, attention = super().call(windows)
+        attention = ops.reshape(attention, (-1, count**2, *attention.shape[1:]))
         x = ops.reshape(x, (-1, count, count, side, side, channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))  # (batch, count, side, count, side, channels)
-        return ops.reshape(x, (-1, count * side, count * side, channels))[:, :size, :size]
+        x = ops.reshape(x, (-1, count * side, count * side, channels))
+        return x[:, :size, :size], attention
 
 
 class EfficientViTBlock(Layer):
@@ -179,16 +178,15 @@ class EfficientViTBlock(Layer):
         """Return the map after one block."""
         x = x + self.convolution_before(x)
         x = x + self.feed_forward_before(x)
-        x, intermediates = self.mix(x, return_intermediates)
+        x, intermediates = self.mix(x)
         x = x + self.convolution_after(x)
         x = x + self.feed_forward_after(x)
         return (x, intermediates) if return_intermediates else x
 
-    def mix(self, x: Tensor, return_intermediates: bool) -> tuple[Tensor, dict]:
+    def mix(self, x: Tensor) -> tuple[Tensor, dict]:
         """Mix positions; return the map and the dict of intermediates."""
-        maps = {}
-        record = recorder("attention", None, maps) if return_intermediates else None
-        return x + self.attention(x, record=record), maps
+        update, attention = self.attention(x)
+        return x + update, {"attention": attention}
 
 
 class Downsampling(Layer):
@@ -287,16 +285,8 @@ class EfficientViT(ImageModel):
         self.depths = require_ints("depths", depths, 0)
         self.num_heads = require_ints("num_heads", num_heads, 1)
         self.kernel_sizes = require_ints("kernel_sizes", kernel_sizes, 1)
-        if not len(embed_dims) == len(depths) == len(num_heads) == 3:
-            raise ValueError(
-                "embed_dims, depths and num_heads describe three stages. Expected: three numbers "
-                f"each. Received: {embed_dims}, {depths} and {num_heads}"
-            )
         if any(channels % heads for channels, heads in zip(embed_dims, num_heads, strict=True)):
             raise invalid_argument("num_heads", f"divisors of {self.embed_dims}", self.num_heads)
-        if len(kernel_sizes) < max(num_heads):
-            expected = f"at least {max(num_heads)} values, one per head"
-            raise invalid_argument("kernel_sizes", expected, self.kernel_sizes)
         self.key_dim = require_int("key_dim", key_dim, 1)
         self.window_size = require_int("window_size", window_size, 1)
         self.patch_size = require_int("patch_size", patch_size, 1)
@@ -349,12 +339,12 @@ class EfficientViT(ImageModel):
 
         intermediates = {}
         for layer in self.trunk:
-            if not (return_intermediates and isinstance(layer, EfficientViTBlock)):
+            if isinstance(layer, EfficientViTBlock):
+                x, of_block = layer(x, return_intermediates=True)
+                for kind, value in of_block.items():
+                    intermediates.setdefault(kind, {})[layer.name] = value
+            else:
                 x = layer(x)
-                continue
-            x, of_block = layer(x, return_intermediates=True)
-            for kind, value in of_block.items():
-                intermediates.setdefault(kind, {})[layer.name] = value
 
         logits = self._head_logits(x, training)
         intermediates |= {"logits": sum(logits) / len(logits), "features": x}
@@ -385,7 +375,7 @@ class NormLinear(Layer):
 
     def __init__(self, num_labels: int, **kwargs):
         super().__init__(**kwargs)
-        self.num_labels = num_labels
+        self.num_labels = self.filters = num_labels
         self.norm = batch_norm("norm", **self.policy)
         options = {"kernel_initializer": kernel_initializer(0.02), **self.policy}
         self.linear = keras.layers.Dense(num_labels, name="linear", **options)
@@ -393,7 +383,3 @@ class NormLinear(Layer):
     def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Compute the logits."""
         return self.linear(self.norm(x, training=training))
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of the logits."""
-        return (input_shape[0], self.num_labels)

@@ -6,7 +6,6 @@ label tokens are then trained with labels.
 """
 
 from pathlib import Path
-from typing import Any
 
 import keras
 from keras import ops
@@ -15,7 +14,7 @@ from xraylab.layers.base import Shape
 from xraylab.models.base import ImageModel
 from xraylab.models.convert.state_dict import require_model
 from xraylab.models.lt_vit import LTViT
-from xraylab.models.weights import differences, recorded_architecture
+from xraylab.models.weights import differences
 
 ENCODER_ARGUMENTS = ("image_size", "patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio")
 """The arguments of LT-ViT that determine its image tokens."""
@@ -128,23 +127,18 @@ def load_encoder(model: LTViT, source: GMML | str | Path) -> LTViT:
             names those that differ, and the model is unchanged.
     """
     require_model(model, LTViT)
-    if from_file := isinstance(source, str | Path):
-        theirs, name = recorded_architecture(source), source
-    else:
-        require_model(source, GMML)
-        theirs, name = source.architecture(), source.name
+    if isinstance(source, str | Path):
+        path, source = source, GMML(**_arguments(model), name="gmml")
+        source.build((None, model.image_size, model.image_size, 1))
+        source.load_weights(path)
+    require_model(source, GMML)
     expected = {"architecture": "GMML", **_arguments(model)}
-    if different := differences({key: theirs.get(key) for key in expected}, expected):
+    if different := differences(source.architecture(), expected):
         raise ValueError(
-            f"The encoder of {name} does not fit into {model.name}: {different}. "
+            f"The encoder of {source.name} does not fit into {model.name}: {different}. "
             "Build the LT-ViT with the sizes of the pre-training"
         )
-    pretrained: Any = GMML(**_arguments(model)) if from_file else source
-    if from_file:
-        pretrained.build((None, model.image_size, model.image_size, 1))
-        pretrained.load_weights(source)
-    pairs = zip(_variables(model), _variables(pretrained.encoder), strict=True)
-    for variable, value in pairs:
+    for variable, value in zip(_variables(model), _variables(source.encoder), strict=True):
         variable.assign(value)
     return model
 
@@ -156,7 +150,5 @@ def _arguments(encoder):
 
 def _variables(encoder):
     """Return the weights of the image part of an LT-ViT."""
-    if not encoder.built:
-        raise ValueError(f"{encoder.name} has no weights yet. Build it, as models.build does")
     layers = [encoder.patch_embedding, encoder.positions, *encoder.blocks, encoder.norm]
     return [variable for layer in layers for variable in layer.variables]

@@ -11,8 +11,8 @@ no result beyond 128 px; :func:`xraylab.layers.attend` holds only a slice of the
 import keras
 from keras import ops
 
-from xraylab.layers import Layer, batch_norm
-from xraylab.layers.base import Shape, Sizes, Tensor, build_chain
+from xraylab.layers.base import Layer, Shape, Sizes, Tensor, build_chain
+from xraylab.layers.convolution import batch_norm
 from xraylab.models.base import require_ints
 from xraylab.models.rr_vit import RRViT
 
@@ -32,20 +32,12 @@ class ConvolutionalStem(Layer):
     Args:
         filters: channels after each of the three convolutions.
 
-    Raises:
-        ValueError: if there are not three.
-
     References: ``pham2026``, slides "Hybrid RR-ViT". Strides, ReLU, momentum and ε are our choice.
     """
 
     def __init__(self, filters: Sizes, **kwargs):
         super().__init__(**kwargs)
         self.filters = require_ints("filters", filters, 1)
-        if len(self.filters) != 3:
-            raise ValueError(
-                "The stem has three convolutions. Expected: three widths, as (32, 64, 256). "
-                f"Received: {filters!r}"
-            )
         options = {"padding": "same", **self.policy}
         self.convolutions = [
             keras.layers.Conv2D(width, 3, strides=strides, name=f"convolution_{i}", **options)

@@ -9,10 +9,10 @@ import keras
 from keras import ops
 
 from xraylab.arguments import require_int
-from xraylab.layers import Layer, LearnedPositions, TransformerBlock, patchify
 from xraylab.layers.attention import Transform
-from xraylab.layers.base import Shape, Tensor, build_chain
-from xraylab.layers.transformer import layer_norm, recorder, run_blocks
+from xraylab.layers.base import Layer, Shape, Tensor, build_chain
+from xraylab.layers.tokens import LearnedPositions, LearnedTokens, patchify
+from xraylab.layers.transformer import TransformerBlock, layer_norm, recorder, run_blocks
 from xraylab.models.base import ImageModel
 
 
@@ -49,39 +49,6 @@ class LTViTBlock(TransformerBlock):
             if self_attention:
                 context += (self.attention_norm(tokens),)
         return super().call(tokens, context, attention_transform)
-
-
-class LabelTokens(Layer):
-    """One learned token per label, the same for every image.
-
-    Shapes:
-        images: image tokens (batch, num_patches, embed_dim), which determine batch and width.
-        returns: (batch, num_labels, embed_dim).
-
-    Args:
-        num_labels: number of labels.
-    """
-
-    def __init__(self, num_labels: int, **kwargs):
-        super().__init__(**kwargs)
-        self.num_labels = num_labels
-
-    def build(self, input_shape: Shape) -> None:
-        """Create the tokens."""
-        self.tokens = self.add_weight(
-            name="tokens",
-            shape=(1, self.num_labels, input_shape[-1]),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
-        )
-
-    def call(self, images: Tensor) -> Tensor:
-        """Repeat the tokens for every image."""
-        shape = (ops.shape(images)[0], *self.tokens.shape[1:])
-        return ops.cast(ops.broadcast_to(self.tokens, shape), images.dtype)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of the label tokens."""
-        return (input_shape[0], self.num_labels, input_shape[-1])
 
 
 class PerLabelHead(Layer):
@@ -190,7 +157,7 @@ class LTViT(ImageModel):
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
         # As large as the embedded patches of an image, whose standard deviation is 0.2 to 0.6.
         self.positions = LearnedPositions(stddev=0.3, name="positions", **policy)
-        self.label_tokens = LabelTokens(num_labels, name="label_tokens", **policy)
+        self.label_tokens = LearnedTokens(num_labels, name="label_tokens", **policy)
         self.blocks = [
             LTViTBlock(num_heads, mlp_ratio, name=f"block_{i}", **policy) for i in range(depth)
         ]

@@ -13,18 +13,15 @@ from keras import ops
 
 from xraylab.arguments import invalid_argument, require_int
 from xraylab.backend import accelerators
-from xraylab.layers import (
+from xraylab.layers.attention import MultiHeadAttention, Transform
+from xraylab.layers.base import Layer, Shape, Sizes, Tensor, build_chain, kernel_initializer
+from xraylab.layers.convolution import (
     ConvNorm,
-    Layer,
-    MultiHeadAttention,
     SqueezeExcite,
     batch_norm,
-    kernel_initializer,
+    convolution,
     stochastic_depth,
 )
-from xraylab.layers.attention import Transform
-from xraylab.layers.base import Shape, Sizes, Tensor, build_chain
-from xraylab.layers.convolution import convolution
 from xraylab.layers.transformer import recorder
 from xraylab.models.base import ImageModel, require_ints
 
@@ -185,9 +182,6 @@ class EMHSA(Layer):
     Args:
         head_dim: width of a head; must divide embed_dim.
         sr_ratio: square root of the number of tokens in a key; with 1, keys are tokens.
-
-    Raises:
-        ValueError: when built, if the sizes do not divide, or there are too few tokens for a key.
     """
 
     def __init__(self, head_dim: int, sr_ratio: int = 1, **kwargs):
@@ -198,13 +192,6 @@ class EMHSA(Layer):
     def build(self, input_shape: Shape) -> None:
         """Create the projections and the normalisation of the averaged tokens."""
         num_tokens, embed_dim = input_shape[1:]
-        if embed_dim % self.head_dim:
-            raise invalid_argument("head_dim", f"a divisor of {embed_dim}", self.head_dim)
-        if num_tokens < self.sr_ratio**2:
-            raise ValueError(
-                f"Too few tokens for one key. Expected: at least {self.sr_ratio**2}. Received: "
-                f"{num_tokens}. Choose a larger image or a smaller sr_ratio"
-            )
         if self.norm is not None:
             self.norm.build((None, num_tokens // self.sr_ratio**2, embed_dim))
         options = {"stddev": STDDEV, "name": "attention", **self.policy}
@@ -286,9 +273,6 @@ class LTB(Layer):
         head_dim: channels per head, of attention and of convolution.
         mix_ratio: fraction of the channels that attention computes.
         drop_path: rate of stochastic depth; ``mix_ratio`` of it for attention, the rest for MHCA.
-
-    Raises:
-        ValueError: if no channel is left for the convolution.
     """
 
     def __init__(
@@ -344,20 +328,10 @@ class LTB(Layer):
 
 
 def attention_width(filters: int, mix_ratio: float, head_dim: int) -> int:
-    """Compute how many of an LTB's channels attention makes: whole heads, at least 0.9 of its part.
-
-    Raises:
-        ValueError: if no channel is left for the convolution.
-    """
+    """Compute how many channels of an LTB attention makes: whole heads, 0.9 of its part or more."""
     target = int(filters * mix_ratio)
     width = max(head_dim, int(target + head_dim / 2) // head_dim * head_dim)
-    width += head_dim if width < 0.9 * target else 0
-    if width >= filters:
-        raise ValueError(
-            "No channel is left for the convolution of an LTB. Expected: a larger width or smaller "
-            f"heads. Received: {filters} channels, mix_ratio={mix_ratio}, head_dim={head_dim}"
-        )
-    return width
+    return width + head_dim if width < 0.9 * target else width
 
 
 class MedViT(ImageModel):
@@ -415,7 +389,11 @@ class MedViT(ImageModel):
         self.sr_ratios = require_ints("sr_ratios", sr_ratios, 1)
         self.head_dim = require_int("head_dim", head_dim, 1)
         self.mix_ratio, self.drop_path = mix_ratio, drop_path
-        self._require_stages()
+        # Each stage needs the tokens of one key; without LTBs, one position.
+        pairs = zip(self.ltb_widths, self.sr_ratios, strict=True)
+        sides = [sr_ratio if ltb else 1 for ltb, sr_ratio in pairs]
+        minimum = max((side - 1) * 2 ** (s + 2) + 1 for s, side in enumerate(sides))
+        self.require_image_size(minimum=minimum, reason="each stage needs the tokens of one key")
         stem = zip((*self.stem_widths, self.stem_widths[-1]), (2, 1, 1, 2), strict=True)
         options = {"activation": "relu", "stddev": STDDEV, **self.policy}
         self.stem = [
@@ -446,26 +424,6 @@ class MedViT(ImageModel):
             for i, (block, options) in enumerate(one_round * rounds):
                 plan.append((block, options | {"strides": 2 if stage > 0 and i == 0 else 1}))
         return plan
-
-    def _require_stages(self):
-        """Raise a ValueError for arguments that do not match, or a too small image."""
-        names = ("ecb_widths", "ltb_widths", "ecb_counts", "rounds", "sr_ratios")
-        lengths = {name: len(getattr(self, name)) for name in names}
-        if len(set(lengths.values())) > 1 or not self.rounds:
-            raise ValueError(
-                "Stages do not match. Expected: one value per stage in each argument. Received: "
-                f"numbers of values {lengths}"
-            )
-        if len(self.stem_widths) != 3:
-            raise invalid_argument("stem_widths", "3 numbers", self.stem_widths)
-        for name in ("ecb_widths", "ltb_widths"):
-            widths = getattr(self, name)
-            if any(width % self.head_dim for width in widths):
-                raise invalid_argument(name, f"multiples of head_dim={self.head_dim}", widths)
-        pairs = zip(self.ltb_widths, self.sr_ratios, strict=True)
-        key_sides = [sr_ratio if ltb else 1 for ltb, sr_ratio in pairs]
-        minimum = max((side - 1) * 2 ** (s + 2) + 1 for s, side in enumerate(key_sides))
-        self.require_image_size(minimum=minimum, reason="each stage needs the tokens of one key")
 
     def build(self, input_shape: Shape) -> None:
         """Build stem, blocks and head."""

@@ -11,10 +11,8 @@ import keras
 from keras import ops
 
 from xraylab.arguments import require_choice, require_int
-from xraylab.layers import Layer
-from xraylab.layers.base import Shape, Tensor
+from xraylab.layers.base import Layer, Shape, Tensor
 from xraylab.layers.convolution import convolution
-from xraylab.layers.transformer import recorder
 from xraylab.models.efficientvit import EfficientViT, EfficientViTBlock
 
 MINIMUM_SIDE = 0.2
@@ -284,16 +282,15 @@ class MXABlock(EfficientViTBlock):
         """Return the map after one block."""
         if self.mxa.arrangement == "paper":
             return super().call(x, return_intermediates)
-        maps = {}
-        record = recorder("attention_before", None, maps) if return_intermediates else None
-        update = self.attention(x, record=record)
+        update, attention = self.attention(x)
         crop, of_mxa = self.mxa(x, return_intermediates=True)
         x, of_block = super().call(2.0 * x + update + crop, True)
-        return (x, {**of_block, **of_mxa, **maps}) if return_intermediates else x
+        intermediates = {**of_block, **of_mxa, "attention_before": attention}
+        return (x, intermediates) if return_intermediates else x
 
-    def mix(self, x: Tensor, return_intermediates: bool) -> tuple[Tensor, dict]:
+    def mix(self, x: Tensor) -> tuple[Tensor, dict]:
         """Mix positions by attention, and in the paper's arrangement add the MXA."""
-        mixed, intermediates = super().mix(x, return_intermediates)
+        mixed, intermediates = super().mix(x)
         if self.mxa.arrangement == "authors":
             return mixed, intermediates
         crop, of_mxa = self.mxa(x, return_intermediates=True)

@@ -52,16 +52,9 @@ def _read_specs() -> dict[str, ModelSpec]:
         models = family.pop("models")
         for name, row in models.items():
             inherited = specs[row.pop("options_of")].options if "options_of" in row else {}
-            options = {**inherited, **_with_tuples(row.pop("options", {}))}
+            options = {**inherited, **row.pop("options", {})}
             specs[name] = ModelSpec(name=name, options=options, **family, **row)
     return specs
-
-
-def _with_tuples(value: Any) -> Any:
-    """Turn the lists of TOML into tuples, which no caller can change."""
-    if isinstance(value, dict):
-        return {name: _with_tuples(each) for name, each in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 SPECS = _read_specs()

@@ -5,8 +5,8 @@ A block computes not its output but a correction of its input: y = ReLU(x + F(x)
 
 import keras
 
-from xraylab.layers import Layer, batch_norm
-from xraylab.layers.base import Shape, Sizes, Tensor
+from xraylab.layers.base import Layer, Shape, Sizes, Tensor
+from xraylab.layers.convolution import batch_norm
 from xraylab.models.cnn import KERAS_EPSILON, Chain, CNNClassifier, Stem
 
 
@@ -111,11 +111,6 @@ class ResNet(CNNClassifier):
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
-        if len(depths) != len(widths):
-            raise ValueError(
-                "depths and widths must have one value per stage. Expected: the same number of "
-                f"values. Received: depths={depths}, widths={widths}"
-            )
         self.depths, self.widths = tuple(depths), tuple(widths)
         self.stem_width, self.residual = stem_width, residual
         self.trunk.append(Stem(stem_width, use_bias=True, name="conv1", **self.policy))

@@ -9,9 +9,9 @@ import keras
 from keras import ops
 
 from xraylab.arguments import require_int
-from xraylab.layers import ClassToken, LearnedPositions, TransformerBlock, patchify, unpatchify
 from xraylab.layers.base import Shape, Tensor, build_chain
-from xraylab.layers.transformer import layer_norm, run_blocks
+from xraylab.layers.tokens import LearnedPositions, LearnedTokens, patchify, unpatchify
+from xraylab.layers.transformer import TransformerBlock, layer_norm, run_blocks
 from xraylab.losses import reconstruction_error
 from xraylab.models.base import ImageModel
 
@@ -79,7 +79,7 @@ class RRViT(ImageModel):
         policy = self.policy
 
         self.create_embedding()
-        self.class_token = ClassToken(name="class_token", **policy)
+        self.class_token = LearnedTokens(1, name="class_token", **policy)
         self.positions = LearnedPositions(self.position_stddev, name="positions", **policy)
         self.blocks = [
             TransformerBlock(num_heads, self.mlp_ratio, name=f"block_{i}", **policy)
@@ -110,16 +110,18 @@ class RRViT(ImageModel):
     def build(self, input_shape: Shape) -> None:
         """Create the weights; they depend on ``image_size``, not on the batch."""
         self.build_embedding(input_shape)
-        tokens = (None, self.side**2, self.embed_dim)
+        tokens = (None, self.side**2 + 1, self.embed_dim)
+        self.class_token.build(tokens)
         last = [self.norm] if self.final_norm else []
-        build_chain([self.class_token, self.positions, *self.blocks, *last], tokens)
+        build_chain([self.positions, *self.blocks, *last], tokens)
         build_chain([self.head_dropout, self.head], (None, self.embed_dim))
         self.decoder.build(tokens)
 
     def forward(self, images, training, return_intermediates, attention_transform) -> dict:
         """Compute the logits and the reconstruction."""
         x, intermediates = self.embed(images, training)  # (batch, num_patches, embed_dim)
-        x = self.positions(self.class_token(x))  # (batch, 1 + num_patches, embed_dim)
+        x = ops.concatenate([self.class_token(x), x], axis=1)  # (batch, 1 + num_patches, embed_dim)
+        x = self.positions(x)
         x, attention = run_blocks(self.blocks, x, return_intermediates, attention_transform)
         x = self.norm(x) if self.final_norm else x
 

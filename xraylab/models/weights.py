@@ -20,7 +20,8 @@ def load_checked(model: Any, path: str | Path, load: Callable, **kwargs: Any) ->
     Args:
         model: a built Keras model.
         path: ``.weights.h5`` or ``.keras`` file.
-        load: function of the path and ``kwargs``, as ``keras.Model.load_weights``.
+        load: function of the path and ``kwargs``, as ``keras.Model.load_weights``. With
+            ``skip_mismatch=True`` the number of labels may differ.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -29,7 +30,10 @@ def load_checked(model: Any, path: str | Path, load: Callable, **kwargs: Any) ->
     path = require_file(path)
     before = model.get_weights()
     try:
-        if different := differences(recorded_architecture(path), model.architecture()):
+        recorded, expected = recorded_architecture(path), model.architecture()
+        if kwargs.get("skip_mismatch"):  # the layers that depend on the labels are skipped
+            expected["num_labels"] = recorded.get("num_labels")
+        if different := differences(recorded, expected):
             raise ValueError(different)
         load(path, **kwargs)
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
@@ -66,65 +70,43 @@ def load_for_model(model: Any, weights: str | Path) -> None:
     path = _pretrained_path(model) if weights == "pretrained" else Path(weights)
     if path.is_dir():
         path = path / "best.weights.h5"
-    recorded = recorded_architecture(path)
-    num_labels = recorded.get("num_labels", model.num_labels)
-    if recorded["architecture"] != type(model).__name__ or num_labels == model.num_labels:
+    num_labels = recorded_architecture(path).get("num_labels", model.num_labels)
+    if num_labels == model.num_labels:
         model.load_weights(path)
         return
-    replaced = load_under_new_head(model, path)
+    load_under_new_head(model, path)
     warnings.warn(
         f"{path} holds weights for {num_labels} labels; {model.name} has {model.num_labels}. "
-        f"Newly initialized: {', '.join(replaced)}. Train the model before you use it",
+        "Its head is new: train the model before you use it",
         stacklevel=3,
     )
 
 
-def load_under_new_head(model: Any, path: str | Path) -> list[str]:
-    """Load all weights of a file except those that belong to the labels.
+def load_under_new_head(model: Any, path: str | Path) -> None:
+    """Load all weights of a file except those of layers that depend on the number of labels.
 
     Args:
         model: a built ``xraylab.models.base.ImageModel``.
         path: weights of the same architecture, trained for any labels.
 
-    Returns:
-        Names of the weights that were not loaded.
-
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the weights are those of another model.
     """
-    num_labels = recorded_architecture(path).get("num_labels", model.num_labels)
-    # The same model with one label more shows which weights belong to the labels.
-    donor, larger = (
-        type(model).from_config({**model.get_config(), "num_labels": number})
-        for number in (num_labels, num_labels + 1)
-    )
-    for built in (donor, larger):
-        built.build((None, model.image_size, model.image_size, 1))
-    donor.load_weights(path)
-    replaced = []
-    for variable, value, other in zip(model.weights, donor.weights, larger.weights, strict=True):
-        if value.shape == other.shape:
-            variable.assign(value)
-        else:
-            replaced.append(variable.path.split("/", 1)[1])
-    return replaced
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A total of .* objects could not be loaded")
+        model.load_weights(path, skip_mismatch=True)
 
 
-def shipped_weights() -> dict[tuple[str, ...], Path]:
-    """Return the paths of the shipped weights by (model name, image size).
+def _pretrained_path(model):
+    """Return the path of the shipped weights ``<name>_<image_size>.weights.h5``.
 
     RR-ViT's are part of the package; those of other models are in ``weights/`` of a checkout.
     """
     package = Path(__file__).parent / "pretrained"
     checkout = Path(__file__).parents[2] / "weights"
     files = sorted(path for folder in (checkout, package) for path in folder.glob(f"*{SUFFIX}"))
-    return {tuple(path.name.removesuffix(SUFFIX).rsplit("_", 1)): path for path in files}
-
-
-def _pretrained_path(model):
-    """Return the path of the shipped weights ``<name>_<image_size>.weights.h5``."""
-    shipped = shipped_weights()
+    shipped = {tuple(path.name.removesuffix(SUFFIX).rsplit("_", 1)): path for path in files}
     key = (model.name, str(model.image_size))
     if key not in shipped:
         names = ", ".join(f"{name} at {size} px" for name, size in shipped) or "none yet"
@@ -147,29 +129,11 @@ def require_file(path: str | Path) -> Path:
     return path
 
 
-def count_arrays(path: Path) -> int:
-    """Count the arrays in a weight file, those of an optimizer excluded.
-
-    Args:
-        path: an HDF5 file, or a ``.keras`` archive that contains one.
-    """
-    arrays = []
-
-    def visit(name, item):
-        of_model = not name.startswith("optimizer/") and not name.endswith(f"/{ARCHITECTURE}")
-        if hasattr(item, "dtype") and of_model:
-            arrays.append(name)
-
-    with _opened(path) as file:
-        file.visititems(visit)
-    return len(arrays)
-
-
 def recorded_architecture(path: str | Path) -> dict:
     """Return the class name and the arguments that a weight file records of its model.
 
     Args:
-        path: as for :func:`count_arrays`.
+        path: an HDF5 file, or a ``.keras`` archive that contains one.
 
     Returns:
         A dict of ``architecture``, the name of the class, and its arguments by name.

@@ -5,11 +5,6 @@ trained from scratch. Its weights are public; they are read from a file, never d
 (:mod:`xraylab.models.convert.torchxrayvision`).
 """
 
-from typing import Any
-
-import numpy as np
-from scipy.special import expit
-
 from xraylab.layers.base import Tensor
 from xraylab.models.cnn import CNNClassifier
 from xraylab.models.densenet import densenet_trunk
@@ -68,37 +63,3 @@ class XRVDenseNet121(CNNClassifier):
     def prepare(self, images: Tensor) -> Tensor:
         """Scale grey levels as the training of the public weights did."""
         return (2 * images - 1) * 1024
-
-
-def probabilities(logits: Any, thresholds: Any = None) -> np.ndarray:
-    """Compute the outputs of TorchXRayVision's model: the sigmoid, rescaled per threshold to 1/2.
-
-    Below its threshold t, a probability q becomes q / 2t; above it, 1 - (1 - q) / 2(1 - t).
-    Outputs without a threshold (NaN), which were not trained, become 1/2.
-
-    Shapes:
-        logits: (…, num_labels). thresholds: (num_labels,) in (0, 1), or None for the sigmoid alone.
-        returns: as ``logits``, in [0, 1].
-
-    Args:
-        logits: before the sigmoid.
-        thresholds: operating points of the public weights.
-
-    Raises:
-        ValueError: if the number of thresholds differs from that of outputs, or one is out of
-            range.
-
-    References: ``cohen2022``.
-    """
-    logits = np.asarray(logits)
-    q = expit(logits)
-    if thresholds is None:
-        return q
-    t = np.asarray(thresholds, logits.dtype)
-    if t.shape != logits.shape[-1:] or not ((t > 0) & (t < 1) | np.isnan(t)).all():
-        raise ValueError(
-            f"Invalid thresholds. Expected: {logits.shape[-1]} numbers in (0, 1), NaN where there "
-            f"is none. Received: {t}"
-        )
-    rescaled = np.where(q < t, q / (2 * t), 1 - (1 - q) / (2 * (1 - t)))
-    return np.where(np.isnan(t), logits.dtype.type(0.5), rescaled)

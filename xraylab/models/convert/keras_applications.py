@@ -11,11 +11,10 @@ import keras
 import numpy as np
 
 from xraylab.models.cnn import CNNClassifier
-from xraylab.models.convert.state_dict import require_model
+from xraylab.models.convert.state_dict import assign_arrays, require_model
 from xraylab.models.densenet import DenseNet
 from xraylab.models.efficientnet import EfficientNet
 from xraylab.models.resnet import ResNet
-from xraylab.models.weights import count_arrays, require_file
 
 NETWORKS = {ResNet: "ResNet50", DenseNet: "DenseNet121", EfficientNet: "EfficientNetB0"}
 """Our classes and their names in ``keras.applications``."""
@@ -38,12 +37,11 @@ def load_imagenet(model: CNNClassifier, source: str | Path) -> CNNClassifier:
         The model.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        OSError: if there is no such file, or it is no weight file.
         ValueError: if the model is none of these, or the file holds another network's weights; the
             model is unchanged.
     """
     require_model(model, tuple(NETWORKS))
-    path = require_file(source)
     network = next(name for cls, name in NETWORKS.items() if isinstance(model, cls))
     if model.pixels != "imagenet":
         raise ValueError(
@@ -54,17 +52,7 @@ def load_imagenet(model: CNNClassifier, source: str | Path) -> CNNClassifier:
     reference = getattr(keras.applications, network)(
         weights=None, include_top=False, input_shape=(32, 32, 3)
     )
-    try:
-        count, expected = count_arrays(path), len(reference.weights)
-        if count != expected:
-            raise ValueError(f"it holds {count} arrays, {network} has {expected}")
-        reference.load_weights(path)
-    except (ValueError, KeyError, OSError) as error:
-        detail = str(error).strip().split("\n")[0]
-        raise ValueError(
-            f"{path} does not hold the weights of {network} without its top: {detail}. "
-            f"{model.name} is unchanged"
-        ) from error
+    reference.load_weights(source)
     copy_trunk(reference, model)
     return model
 
@@ -75,32 +63,19 @@ def copy_trunk(reference: Any, model: CNNClassifier) -> None:
     Raises:
         ValueError: if a layer is missing or has another shape; the model is unchanged.
     """
-    theirs = {}
+    arrays = {}
     for layer in reference.layers:
         is_statistics = isinstance(layer, keras.layers.Normalization)
         name = "normalization" if is_statistics else layer.name
-        theirs |= {f"{name}/{v.path.split('/')[-1]}": v.numpy() for v in layer.weights}
-    assignments = []
+        arrays |= {f"{name}/{v.path.split('/')[-1]}": v.numpy() for v in layer.weights}
+    # With its ImageNet weights, and only then, keras.applications divides by the root of the
+    # deviation once more after EfficientNet's normalisation.
+    if model.pixels == "imagenet" and "normalization/variance" in arrays:
+        arrays["normalization/variance"] = arrays["normalization/variance"] * IMAGENET_DEVIATION
+    variables = {}
     for variable in model.weights:
         *parts, kind = variable.path.split("/")[1:]
-        if parts[0] in ("hidden", "head"):
-            continue
-        name = "_".join(part for part in parts if part not in UNNAMED) + f"/{kind}"
-        value = theirs.pop(name, None)
-        if value is not None and value.shape[:2] == (1, 1) and len(variable.shape) == 2:
-            value = value[0, 0]  # squeeze and excitation: a 1x1 convolution of one pixel is Dense
-        if value is None or value.shape != tuple(variable.shape):
-            raise ValueError(
-                f"Only the full-size network takes these weights. Expected: {name} of shape "
-                f"{tuple(variable.shape)}. Received: "
-                f"{'no such array' if value is None else value.shape} in {reference.name}"
-            )
-        assignments.append((variable, value))
-    if theirs:
-        raise ValueError(f"{model.name} has no layer for {sorted(theirs)[:3]} of {reference.name}")
-    for variable, value in assignments:
-        # With its ImageNet weights, and only then, keras.applications divides by the root of the
-        # deviation once more after EfficientNet's normalisation.
-        if variable.path.endswith("normalization/variance") and model.pixels == "imagenet":
-            value = value * IMAGENET_DEVIATION
-        variable.assign(value)
+        if parts[0] not in ("hidden", "head"):
+            name = "_".join(part for part in parts if part not in UNNAMED)
+            variables[f"{name}/{kind}"] = variable
+    assign_arrays(variables, arrays, hint="Only the full-size network takes these weights")

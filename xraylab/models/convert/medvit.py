@@ -1,9 +1,32 @@
 """Public PyTorch weights of MedViT (first version)."""
 
-from typing import Any
+from xraylab.models.convert.state_dict import Source, load_state_dict, require_model
+from xraylab.models.medvit import LTB, MedViT
 
-from xraylab.models.convert.state_dict import Source, StateDict, require_labels, require_model
-from xraylab.models.medvit import ECB, MedViT
+RULES = (
+    (r"^head", "proj_head/0"),
+    (r"^stem_(\d+)/convolution", r"stem/\1/conv"),
+    (r"^stem_(\d+)", r"stem/\1"),
+    (r"^block_(\d+)", r"features/\1"),
+    (r"patch_embedding/projection/convolution", "patch_embed/conv"),
+    (r"patch_embedding/projection", "patch_embed"),
+    (r"projection/projection/convolution", "projection/conv"),
+    (r"projection/projection", "projection"),
+    (r"mhca/mix", "mhca/group_conv3x3"),
+    (r"attention/attention/(q|k|v)(uery|ey|alue)", r"e_mhsa/\1"),
+    (r"attention/attention/projection", "e_mhsa/proj"),
+    (r"attention/norm", "e_mhsa/norm"),
+    (r"attention_norm", "norm1"),
+    (r"lffn/widen/convolution", "conv/conv/0"),
+    (r"lffn/widen/norm", "conv/conv/1"),
+    (r"lffn/depthwise/convolution", "conv/conv/3"),
+    (r"lffn/depthwise/norm", "conv/conv/4"),
+    (r"lffn/squeeze_excite/reduce", "conv/conv/6/fc/0"),
+    (r"lffn/squeeze_excite/expand", "conv/conv/6/fc/2"),
+    (r"lffn/narrow/convolution", "conv/conv/7"),
+    (r"lffn/narrow/norm", "conv/conv/8"),
+)
+"""The names of our layers and their names in the public code."""
 
 
 def load_medvit(model: MedViT, source: Source, head: bool = True) -> MedViT:
@@ -11,7 +34,7 @@ def load_medvit(model: MedViT, source: Source, head: bool = True) -> MedViT:
 
     Args:
         model: a built :class:`xraylab.models.medvit.MedViT` of the same widths and depths.
-        source: as for :class:`xraylab.models.convert.state_dict.StateDict`.
+        source: the state dict, or the path of a ``.safetensors`` or ``.npz`` file of it.
         head: whether to load the last layer. Pass False for weights of other labels, such as the
             1000 classes of ImageNet: the model keeps its own head.
 
@@ -23,65 +46,8 @@ def load_medvit(model: MedViT, source: Source, head: bool = True) -> MedViT:
             model is unchanged.
     """
     require_model(model, MedViT)
-    state = StateDict(source)
-    for i, layer in enumerate(model.stem):
-        state.conv_norm(f"stem.{i}.conv", f"stem.{i}.norm", layer)
-    for i, block in enumerate(model.blocks):
-        load_block = ecb if isinstance(block, ECB) else ltb
-        load_block(state, f"features.{i}", block)
-    state.norm("norm", model.norm)
-    if head:
-        require_labels(model, len(state.take("proj_head.0.weight")))
-        state.linear("proj_head.0", model.head)
-    state.assign(ignore=() if head else ("proj_head.",))
+    ltbs = [i for i, block in enumerate(model.blocks) if isinstance(block, LTB)]
+    second_norms = [(f"^features/{i}/norm/", f"features/{i}/norm2/") for i in ltbs]
+    rules = (*RULES, *second_norms)
+    load_state_dict(model, source, rules, head=None if head else "proj_head.")
     return model
-
-
-def ecb(state: StateDict, prefix: str, block: Any) -> None:
-    """Assign an ECB."""
-    patch_embedding(state, f"{prefix}.patch_embed", block.patch_embedding)
-    mhca(state, f"{prefix}.mhca", block.mhca)
-    state.norm(f"{prefix}.norm", block.norm)
-    lffn(state, f"{prefix}.conv.conv", block.lffn)
-
-
-def ltb(state: StateDict, prefix: str, block: Any) -> None:
-    """Assign an LTB."""
-    patch_embedding(state, f"{prefix}.patch_embed", block.patch_embedding)
-    state.norm(f"{prefix}.norm1", block.attention_norm)
-    emhsa(state, f"{prefix}.e_mhsa", block.attention)
-    patch_embedding(state, f"{prefix}.projection", block.projection)
-    mhca(state, f"{prefix}.mhca", block.mhca)
-    state.norm(f"{prefix}.norm2", block.norm)
-    lffn(state, f"{prefix}.conv.conv", block.lffn)
-
-
-def patch_embedding(state: StateDict, prefix: str, layer: Any) -> None:
-    """Assign a patch embedding, which has weights only if it changes the shape."""
-    if layer.projection is not None:
-        state.conv_norm(f"{prefix}.conv", f"{prefix}.norm", layer.projection)
-
-
-def mhca(state: StateDict, prefix: str, layer: Any) -> None:
-    """Assign an MHCA."""
-    state.convolution(f"{prefix}.group_conv3x3", layer.mix)
-    state.norm(f"{prefix}.norm", layer.norm)
-    state.convolution(f"{prefix}.projection", layer.projection)
-
-
-def emhsa(state: StateDict, prefix: str, layer: Any) -> None:
-    """Assign an E-MHSA."""
-    for name in ("query", "key", "value", "projection"):
-        theirs = "proj" if name == "projection" else name[0]
-        state.linear(f"{prefix}.{theirs}", getattr(layer.attention, name))
-    if layer.norm is not None:
-        state.norm(f"{prefix}.norm", layer.norm)
-
-
-def lffn(state: StateDict, prefix: str, layer: Any) -> None:
-    """Assign an LFFN; 2 and 5 are activations, which have no weights."""
-    state.conv_norm(f"{prefix}.0", f"{prefix}.1", layer.widen)
-    state.conv_norm(f"{prefix}.3", f"{prefix}.4", layer.depthwise)
-    state.linear(f"{prefix}.6.fc.0", layer.squeeze_excite.reduce)
-    state.linear(f"{prefix}.6.fc.2", layer.squeeze_excite.expand)
-    state.conv_norm(f"{prefix}.7", f"{prefix}.8", layer.narrow)

@@ -1,7 +1,35 @@
 """Weights of timm's public EfficientViT-M models, for :class:`EfficientViT`."""
 
-from xraylab.models.convert.state_dict import Source, StateDict, require_labels, require_model
-from xraylab.models.efficientvit import Downsampling, EfficientViT, EfficientViTBlock
+from xraylab.models.convert.state_dict import Source, load_state_dict, require_model
+from xraylab.models.efficientvit import EfficientViT
+
+RULES = (
+    (r"/convolution/", "/conv/"),
+    (r"/norm/", "/bn/"),
+    (r"^stem_(\d+)", lambda match: f"patch_embed/conv{int(match[1]) + 1}"),
+    (r"^downsampling_(\d+)", r"stages/\1/downsample"),
+    (r"downsample/convolution_before", "downsample/res1/0/m"),
+    (r"downsample/feed_forward_before", "downsample/res1/1/m"),
+    (r"downsample/widen", "downsample/patchmerge/conv1"),
+    (r"downsample/halve", "downsample/patchmerge/conv2"),
+    (r"downsample/squeeze_excite/reduce", "downsample/patchmerge/se/fc1"),
+    (r"downsample/squeeze_excite/expand", "downsample/patchmerge/se/fc2"),
+    (r"downsample/narrow", "downsample/patchmerge/conv3"),
+    (r"downsample/convolution_after", "downsample/res2/0/m"),
+    (r"downsample/feed_forward_after", "downsample/res2/1/m"),
+    (r"^stage_(\d+)_block_(\d+)", r"stages/\1/blocks/\2"),
+    (r"convolution_before", "dw0/m"),
+    (r"feed_forward_before", "ffn0/m"),
+    (r"attention/projection_(\d+)", r"mixer/m/attn/qkvs/\1"),
+    (r"attention/query_convolution_(\d+)", r"mixer/m/attn/dws/\1"),
+    (r"attention/join", "mixer/m/attn/proj/1"),
+    (r"attention/attention_bias", "mixer/m/attn/attention_biases"),
+    (r"convolution_after", "dw1/m"),
+    (r"feed_forward_after", "ffn1/m"),
+    (r"/widen/", "/pw1/"),
+    (r"/narrow/", "/pw2/"),
+)
+"""The names of our layers and their names in timm."""
 
 
 def load_timm(model: EfficientViT, source: Source, head: bool = True) -> EfficientViT:
@@ -13,7 +41,8 @@ def load_timm(model: EfficientViT, source: Source, head: bool = True) -> Efficie
     Args:
         model: a built EfficientViT of the same widths, depths, heads and window sizes.
         source: timm's state dict, or the path of a ``.safetensors`` or ``.npz`` file of it.
-        head: whether to load the classifier. Public weights have 1000 classes: pass False.
+        head: whether to load the classifier, which requires ``distillation=False``. Public weights
+            have 1000 classes: pass False.
 
     Returns:
         The model.
@@ -22,65 +51,5 @@ def load_timm(model: EfficientViT, source: Source, head: bool = True) -> Efficie
         ValueError: if the weights are those of another model; the model is unchanged.
     """
     require_model(model, EfficientViT)
-    if head and model.distillation:
-        raise ValueError(
-            "timm's EfficientViT has one head, this model two (distillation=True). Pass "
-            "head=False, or build the model with distillation=False"
-        )
-    state = StateDict(source)
-    for i, layer in enumerate(model.stem):
-        _conv_norm(state, f"patch_embed.conv{i + 1}", layer)
-    stage, block = 0, 0
-    for layer in model.trunk:
-        if isinstance(layer, Downsampling):
-            stage, block = stage + 1, 0
-            _downsampling(state, f"stages.{stage}.downsample", layer)
-        elif isinstance(layer, EfficientViTBlock):
-            _block(state, f"stages.{stage}.blocks.{block}", layer)
-            block += 1
-    if head:
-        require_labels(model, len(state.take("head.linear.weight")))
-        state.norm("head.bn", model.heads[0].norm)
-        state.linear("head.linear", model.heads[0].linear)
-    # Old files contain the table of distances, which follows from the side of a window.
-    state.unused = {name for name in state.unused if not name.endswith("attention_bias_idxs")}
-    state.assign(ignore=() if head else ("head.",))
+    load_state_dict(model, source, RULES, head=None if head else "head.", keep="/mxa/")
     return model
-
-
-def _conv_norm(state, prefix, layer):
-    """Assign a convolution and its normalisation."""
-    state.conv_norm(f"{prefix}.conv", f"{prefix}.bn", layer)
-
-
-def _feed_forward(state, prefix, layer):
-    """Assign the two 1x1 convolutions of a perceptron."""
-    _conv_norm(state, f"{prefix}.pw1", layer.widen)
-    _conv_norm(state, f"{prefix}.pw2", layer.narrow)
-
-
-def _downsampling(state, prefix, layer):
-    """Assign the layers between two stages."""
-    _conv_norm(state, f"{prefix}.res1.0.m", layer.convolution_before)
-    _feed_forward(state, f"{prefix}.res1.1.m", layer.feed_forward_before)
-    _conv_norm(state, f"{prefix}.patchmerge.conv1", layer.widen)
-    _conv_norm(state, f"{prefix}.patchmerge.conv2", layer.halve)
-    _conv_norm(state, f"{prefix}.patchmerge.conv3", layer.narrow)
-    state.linear(f"{prefix}.patchmerge.se.fc1", layer.squeeze_excite.reduce)
-    state.linear(f"{prefix}.patchmerge.se.fc2", layer.squeeze_excite.expand)
-    _conv_norm(state, f"{prefix}.res2.0.m", layer.convolution_after)
-    _feed_forward(state, f"{prefix}.res2.1.m", layer.feed_forward_after)
-
-
-def _block(state, prefix, layer):
-    """Assign one block of a stage."""
-    _conv_norm(state, f"{prefix}.dw0.m", layer.convolution_before)
-    _feed_forward(state, f"{prefix}.ffn0.m", layer.feed_forward_before)
-    attention, mixer = layer.attention, f"{prefix}.mixer.m.attn"
-    for i, projection in enumerate(attention.projections):
-        _conv_norm(state, f"{mixer}.qkvs.{i}", projection)
-        _conv_norm(state, f"{mixer}.dws.{i}", attention.query_convolutions[i])
-    _conv_norm(state, f"{mixer}.proj.1", attention.join)
-    state.copy(f"{mixer}.attention_biases", attention.attention_bias)
-    _conv_norm(state, f"{prefix}.dw1.m", layer.convolution_after)
-    _feed_forward(state, f"{prefix}.ffn1.m", layer.feed_forward_after)

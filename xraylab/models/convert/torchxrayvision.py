@@ -1,8 +1,22 @@
 """Public weights of TorchXRayVision's DenseNet-121, for :class:`XRVDenseNet121`."""
 
-from xraylab.models.convert.state_dict import Source, StateDict, require_labels, require_model
-from xraylab.models.densenet import DenseLayer, Transition
+from xraylab.models.convert.state_dict import Source, load_state_dict, require_model
 from xraylab.models.xrv_densenet import XRVDenseNet121
+
+RULES = (
+    (r"^conv1/conv", "features/conv0"),
+    (r"^conv1/bn", "features/norm0"),
+    (r"^conv(\d)_block(\d+)", lambda m: f"features/denseblock{int(m[1]) - 1}/denselayer{m[2]}"),
+    (r"branch/0_bn", "norm1"),
+    (r"branch/1_conv", "conv1"),
+    (r"branch/1_bn", "norm2"),
+    (r"branch/2_conv", "conv2"),
+    (r"^pool(\d)/bn", lambda m: f"features/transition{int(m[1]) - 1}/norm"),
+    (r"^pool(\d)/conv", lambda m: f"features/transition{int(m[1]) - 1}/conv"),
+    (r"^last/bn", "features/norm5"),
+    (r"^head", "classifier"),
+)
+"""The names of our layers and their names in TorchXRayVision."""
 
 
 def load_xrv(model: XRVDenseNet121, source: Source, head: bool = True) -> XRVDenseNet121:
@@ -21,8 +35,8 @@ def load_xrv(model: XRVDenseNet121, source: Source, head: bool = True) -> XRVDen
 
     Args:
         model: a built :class:`XRVDenseNet121`.
-        source: as for :class:`xraylab.models.convert.state_dict.StateDict`. ``op_threshs``, if
-            present, are ignored; :func:`xraylab.models.xrv_densenet.probabilities` takes them.
+        source: the state dict, or the path of a ``.safetensors`` or ``.npz`` file of it. Its
+            operating points (``op_threshs``) are ignored.
         head: whether to load the last layer. With False, the model keeps its own head.
 
     Returns:
@@ -32,27 +46,5 @@ def load_xrv(model: XRVDenseNet121, source: Source, head: bool = True) -> XRVDen
         ValueError: if the model or the weights are another network's; the model is unchanged.
     """
     require_model(model, XRVDenseNet121)
-    state = StateDict(source)
-    stem, *layers, last = model.trunk
-    state.convolution("features.conv0", stem.layers[1])
-    state.norm("features.norm0", stem.layers[2])
-    block, number = 1, 0
-    for layer in layers:
-        if isinstance(layer, Transition):
-            state.norm(f"features.transition{block}.norm", layer.norm)
-            state.convolution(f"features.transition{block}.conv", layer.conv)
-            block, number = block + 1, 0
-        elif isinstance(layer, DenseLayer):
-            number += 1
-            prefix = f"features.denseblock{block}.denselayer{number}"
-            norm_1, _, conv_1, norm_2, _, conv_2 = layer.branch.layers
-            state.norm(f"{prefix}.norm1", norm_1)
-            state.convolution(f"{prefix}.conv1", conv_1)
-            state.norm(f"{prefix}.norm2", norm_2)
-            state.convolution(f"{prefix}.conv2", conv_2)
-    state.norm("features.norm5", last.norm)
-    if head:
-        require_labels(model, len(state.take("classifier.weight")))
-        state.linear("classifier", model.head)
-    state.assign(ignore=("op_threshs",) if head else ("op_threshs", "classifier."))
+    load_state_dict(model, source, RULES, head=None if head else "classifier.")
     return model
