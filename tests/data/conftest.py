@@ -92,7 +92,7 @@ class Behaviour:
         _send(handler, 200, {"Content-Length": len(server.body)}, server.body)
 
     @staticmethod
-    def ranged(handler, server, cut=None, content_range=None):
+    def ranged(handler, server, cut=None):
         """Follow the standard: 206 to a range, else 200."""
         requested = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
         headers, body, status = {}, server.body, 200
@@ -101,7 +101,7 @@ class Behaviour:
             if first >= total:
                 return _send(handler, 416, {"Content-Range": f"bytes */{total}"}, b"")
             body, status = body[first:], 206
-            headers["Content-Range"] = content_range or f"bytes {first}-{total - 1}/{total}"
+            headers["Content-Range"] = f"bytes {first}-{total - 1}/{total}"
         _send(handler, status, headers | {"Content-Length": len(body)}, body[:cut])
 
     @staticmethod
@@ -111,12 +111,6 @@ class Behaviour:
             return lambda handler, server: Behaviour.ranged(handler, server, cut=after)
         return lambda handler, server: _send(
             handler, 200, {"Content-Length": len(server.body)}, server.body[:after]
-        )
-
-    @staticmethod
-    def wrong_range(content_range):
-        return lambda handler, server: Behaviour.ranged(
-            handler, server, content_range=content_range
         )
 
     @staticmethod

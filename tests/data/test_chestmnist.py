@@ -1,11 +1,8 @@
 """ChestMNIST: the published files, their search, and their download."""
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,7 @@ import pytest
 
 from xraylab import io
 from xraylab.data import chestmnist, load, sources
-from xraylab.data.chestmnist import RELEASES, Release, find
+from xraylab.data.chestmnist import RELEASES, Release
 from xraylab.findings import FINDINGS
 from xraylab.phantom import SPLIT_SIZES
 
@@ -95,82 +92,35 @@ def test_another_file_of_that_name_is_passed_over_with_a_warning(published, tmp_
     assert other.read_bytes() == b"something else"
 
 
-def test_the_final_error_names_the_files_passed_over(published, behaviour, tmp_path, expect_error):
-    other = write_file(tmp_path / "kaggle", b"something else")
+def test_errors_say_how_to_fetch_the_file_by_hand(published, behaviour, root, expect_error):
     published.behaviours[:] = [behaviour.status(404)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        error = expect_error(load, "chestmnist", 28, progress=False, names=published.url)
-        assert "404" in str(error)
-        assert str(other) in str(error)
-        assert hashlib.md5(b"something else").hexdigest() in str(error)
-        assert "pass its path" in str(error) and "save it as" in str(error)
-
-        error = expect_error(load, "chestmnist", 28, download=False, names="chestmnist.npz")
-        assert str(other) in str(error)
-    assert "download=False" in str(error) and published.url in str(error)
+    for options in ({}, {"download": False}):
+        error = expect_error(load, "chestmnist", 28, **options, names="chestmnist.npz")
+        advice = f"save it as {root / 'chestmnist' / 'chestmnist.npz'}"
+        assert published.url in str(error) and advice in str(error)
 
 
 def test_checksums_are_computed_once_and_again_when_the_file_changes(
     published, tmp_path, root, monkeypatch
 ):
     path = write_file(tmp_path / "kaggle", published.body)
-    computed = []
-    plain = io.md5
-    monkeypatch.setattr(io, "md5", lambda *args: computed.append(args) or plain(*args))
+    computed, plain = [], io.md5
+    monkeypatch.setattr(io, "md5", lambda path: computed.append(path) or plain(path))
     for _ in range(3):
-        assert find(28)[0] == path
+        assert load("chestmnist", 28, progress=False).path == path
     assert len(computed) == 1
     os.utime(path, (1, 1))
-    assert find(28)[0] == path and len(computed) == 2
-    path.write_bytes(published.body[:-1])
-    with pytest.warns(UserWarning, match="passed over"):
-        assert find(28)[0] is None
-    assert len(computed) == 3
+    assert load("chestmnist", 28, progress=False).path == path and len(computed) == 2
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"x": 1}'])
-def test_damaged_checksum_notes_are_rebuilt(published, tmp_path, root, damage):
-    path = write_file(tmp_path / "kaggle", published.body)
-    find(28)
-    notes = root / "arrays" / "md5_sums.json"
-    assert str(path) in "".join(json.loads(notes.read_text()))
-    notes.write_text(damage)
-    assert find(28)[0] == path
-    assert str(path) in "".join(json.loads(notes.read_text()))
-
-
-def test_checksum_notes_that_cannot_be_written_are_ignored(published, tmp_path):
-    path = write_file(tmp_path / "kaggle", published.body)
-    (tmp_path / "file").write_text("in the way")
-    assert find(28, cache_dir=tmp_path / "file")[0] == path
-
-
-def test_unreadable_file_is_passed_over(published, tmp_path, monkeypatch):
-    write_file(tmp_path / "kaggle", published.body)
-
-    def refuse(path, progress=False):
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(io, "md5", refuse)
-    with pytest.warns(UserWarning, match="Permission denied"):
-        assert find(28)[0] is None
-
-
-def test_sources_list_the_state_of_each_file(published, tmp_path, root):
+def test_sources_list_the_state_of_each_file(published, tmp_path):
     def state():
         (listed,) = [s for s in sources() if (s.name, s.size) == ("chestmnist", "28")]
         return listed.state, listed.path
 
     assert state() == ("not here", None)
     path = write_file(tmp_path / "kaggle", published.body)
-    assert state() == ("found, not checked yet", path)
-    find(28)
-    assert state() == ("ready", path)
-    path.write_bytes(b"something else")
-    with pytest.warns(UserWarning):
-        find(28)
-    assert state() == ("another file of that name", path)
+    assert state() == ("found", path)
     assert sources()[0].name == "phantom" and len(sources()) == 8
 
 

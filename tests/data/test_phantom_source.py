@@ -1,7 +1,6 @@
 """The phantom as a source: cached on disk, resumed after a kill, never incomplete."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -133,11 +132,6 @@ def cut(folder):
         stream.truncate(5000)
 
 
-def change_manifest(folder, **changes):
-    path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -148,19 +142,14 @@ def change_manifest(folder, **changes):
         lambda folder: (folder / "manifest.json").unlink(),
         lambda folder: (folder / "manifest.json").write_text("{"),
         lambda folder: (folder / "manifest.json").write_text("[]"),
-        lambda folder: change_manifest(folder, version=0),
-        lambda folder: change_manifest(folder, num_images=21),
-        lambda folder: change_manifest(folder, parameters={"exposure": 0.5}),
-        lambda folder: change_manifest(folder, sha256={}),
     ],
 )
-def test_a_damaged_cache_is_moved_aside_and_rebuilt(tmp_path, damage):
+def test_a_damaged_cache_is_rebuilt(tmp_path, damage):
     good = load(tmp_path)
     damage(good.path)
-    with pytest.warns(UserWarning, match="does not match its manifest"):
+    with pytest.warns(UserWarning, match="is damaged"):
         again = load(tmp_path)
     np.testing.assert_array_equal(again.images, make_images(np.arange(20)).images)
-    assert list(good.path.parent.glob("*.damaged-*"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load(tmp_path)
@@ -188,7 +177,7 @@ def kill_midway(tmp_path, batches):
     def finished():
         try:
             (counter,) = tmp_path.rglob(resumable.COUNTER)
-            return counter.parent, json.loads(counter.read_text())["rows"]["images.npy"]
+            return counter.parent, json.loads(counter.read_text())["images.npy"]
         except (ValueError, OSError):
             return None, 0
 
@@ -234,7 +223,7 @@ def fill_the_disk_after(monkeypatch, images):
 def test_a_failed_simulation_leaves_no_result_and_can_resume(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         fill_the_disk_after(patch, 128)
-        with pytest.raises(OSError, match=r"No space left .* Free some disk"):
+        with pytest.raises(OSError, match=r"No space left"):
             load(tmp_path, num_images=300)
     assert [path.name for path in tmp_path.glob("*/*/*.part")] == [".train-300.part"]
     np.testing.assert_array_equal(
@@ -273,22 +262,10 @@ def test_concurrent_loads_simulate_once(tmp_path, counted):
     assert no_left_overs(tmp_path)
 
 
-def test_stale_unfinished_folders_are_removed(tmp_path):
-    forgotten, recent = (tmp_path / "phantom" / "v0-seed0-32px" / f".{n}.part" for n in "ab")
-    for part in (forgotten, recent):
-        part.mkdir(parents=True)
-        (part / "images.npy").write_bytes(b"images")
-    long_ago = time.time() - resumable.STALE_SECONDS - 60
-    os.utime(forgotten, (long_ago, long_ago))
-    load(tmp_path)
-    assert not forgotten.exists() and recent.exists()
-
-
 def test_arguments_out_of_range_are_refused(tmp_path, expect_error):
     load(tmp_path, seed=2**63 - 1, num_images=2)
     error = expect_error(load, tmp_path, seed=2**63, names="argument seed")
     assert str(2**63 - 1) in str(error)
-    expect_error(load, tmp_path, num_images=10**9 + 1, names="argument num_images")
 
 
 def test_bad_sizes_are_refused_before_anything_is_written(tmp_path):

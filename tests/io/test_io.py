@@ -107,14 +107,13 @@ def test_checksums(tmp_path):
     assert io.md5(path) == hashlib.md5(b"xraylab" * 1000).hexdigest()
 
 
-def test_folders_are_created_with_their_permissions(tmp_path):
-    folder = io.make_folder(tmp_path / "a" / "b", mode=0o700)
+def test_folders_are_private_to_the_user(tmp_path):
+    folder = io.make_folder(tmp_path / "a" / "b")
     assert folder.is_dir()
     assert [path.stat().st_mode & 0o777 for path in (folder, folder.parent)] == [0o700, 0o700]
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OSError, match="file") as info:
+    with pytest.raises(OSError, match="file"):
         io.make_folder(tmp_path / "file" / "c")
-    assert "Remove the file" in str(info.value)
 
 
 def test_too_little_disk_is_reported_before_writing(tmp_path):
@@ -122,14 +121,6 @@ def test_too_little_disk_is_reported_before_writing(tmp_path):
     with pytest.raises(OSError, match=r"Expected: 1e\+09 GB.*Received:.*XRAYLAB_DATA") as info:
         io.require_free_disk(tmp_path, 10**18, "a large file")
     assert info.value.errno == errno.ENOSPC
-
-
-def test_os_errors_keep_their_type_and_gain_path_and_advice():
-    with (
-        pytest.raises(PermissionError, match=r"reading x\. Change the permissions.*'a\.npz'"),
-        io.wrap_os_error("a.npz", "reading x"),
-    ):
-        raise PermissionError(errno.EACCES, "Permission denied")
 
 
 def _hold(path, held, release):

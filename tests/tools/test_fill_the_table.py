@@ -40,7 +40,7 @@ def file_like_chestmnist(tmp_path, monkeypatch):
     path = tmp_path / "data" / "chestmnist" / "chestmnist_64.npz"
     path.parent.mkdir(parents=True)
     np.savez_compressed(path, **arrays)
-    release = chestmnist.RELEASES[64]._replace(md5=io.md5(path, progress=False))
+    release = chestmnist.RELEASES[64]._replace(md5=io.md5(path))
     monkeypatch.setitem(chestmnist.RELEASES, 64, release)
     monkeypatch.setenv("XRAYLAB_DATA", str(tmp_path / "data"))
 
@@ -53,7 +53,7 @@ def run_notebook():
             exec(cell.source.replace("%pip", "pass  # %pip"), namespace)
         if "PLAN" in namespace:
             namespace["PLAN"] = PLAN
-            namespace["CHANGES"] |= {"epochs": 2, "xla": False}
+            namespace["CHANGES"] |= {"epochs": 2, "xla": False, "model_options": {"depth": 1}}
     return namespace
 
 

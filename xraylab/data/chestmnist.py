@@ -1,10 +1,8 @@
 """ChestMNIST at its four sizes: the published files, their search on this machine and download."""
 
-import contextlib
+import functools
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,23 +56,16 @@ def load_chestmnist(
         ValueError: if ChestMNIST has no such size.
         DataError: if the file is neither here nor can be downloaded.
     """
-    path, others = find(size, cache_dir=cache_dir, progress=progress)
+    release = RELEASES[require_choice("size", size, RELEASES)]
+    path = find(release, cache_dir)
     if path is None:
-        release = RELEASES[size]
         path = cache_dir / "chestmnist" / release.name
-        by_hand = f"fetch {release.url} elsewhere and save it as {path}"
-        for other, md5 in others.items():
-            by_hand += f". {other} has the MD5 checksum {md5}: pass its path to load it as it is"
         if not download_missing:
             problem = f"{release.name} is not on this machine, and download=False"
             folders = ", ".join(map(str, search_roots(cache_dir)))
-            advice = f"Load with download=True, or {by_hand}"
+            advice = f"Load with download=True, or fetch {release.url} and save it as {path}"
             raise DataError(problem, f"it in one of {folders}", "no such file", advice)
-        try:
-            download.fetch(release.url, path, release.md5, progress=progress)
-        except DataError as error:
-            raise DataError(f"{error}. Or {by_hand}") from error
-        known_md5(path, cache_dir, lambda: release.md5)
+        download.fetch(release.url, path, release.md5, progress=progress)
     opened = load_npz(path, split=split, size=size, cache_dir=cache_dir, progress=progress)
     return replace(opened, source="chestmnist")
 
@@ -90,60 +81,24 @@ def search_roots(root: Path) -> tuple[Path, ...]:
     return (root / "chestmnist", Path.home() / ".medmnist", Path("/kaggle/input"))
 
 
-def find(
-    size: int, *, cache_dir: Path | None = None, progress: bool = True
-) -> tuple[Path | None, dict[Path, str | None]]:
-    """Search ChestMNIST on this machine; warn about files with another MD5 checksum.
+def find(release: Release, root: Path) -> Path | None:
+    """Return the first file on this machine whose MD5 checksum is right; warn about others.
 
     Args:
-        size: 28, 64, 128 or 224 pixels.
-        cache_dir: folder of xraylab's downloads; None means :func:`data_root`.
-        progress: whether to show the progress of computing checksums.
-
-    Returns:
-        The first file whose MD5 checksum is right, or None; and those passed over, with the MD5
-        checksum of each.
-
-    Raises:
-        ValueError: if ChestMNIST has no such size.
+        release: the published file.
+        root: folder of xraylab's downloads.
     """
-    release = RELEASES[require_choice("size", size, RELEASES)]
-    root = cache_dir or io.data_root()
-    others: dict[Path, str | None] = {}
     for path in candidates(release, root):
-        try:
-            md5 = known_md5(path, root, partial(io.md5, path, progress))
-        except OSError as error:
-            md5 = f"unknown: {error}"
+        md5 = _md5(path, path.stat().st_mtime_ns)
         if md5 == release.md5:
-            return path, others
-        others[path] = md5
-        text = f"the MD5 checksum {release.md5} of ChestMNIST at {size} px. Received: {md5}"
+            return path
+        text = f"the MD5 checksum {release.md5} of {release.name}. Received: {md5}"
         advice = "To use it as it is, pass its path to xraylab.data.load"
         warnings.warn(f"{path} is passed over. Expected: {text}. {advice}", stacklevel=2)
-    return None, others
+    return None
 
 
-_NOTES = "arrays/md5_sums.json"
-# Checksums already computed, so that 4 GB are not read again at every load. Where the notes cannot
-# be read or written, checksums are computed again.
-
-
-def known_md5(path: Path, root: Path, compute: Callable[[], str] | None = None) -> str | None:
-    """Return a file's MD5 checksum if it was computed before and the file has not changed since.
-
-    Args:
-        path: the file.
-        root: the folder with the notes.
-        compute: computes the checksum if it is not known; None returns None then.
-    """
-    notes, status = {}, path.stat()
-    key = f"{path.absolute()} {status.st_size} {status.st_mtime_ns}"
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        notes = dict(io.read_json(root / _NOTES))
-    if key not in notes and compute:
-        notes[key] = compute()
-        with contextlib.suppress(OSError):
-            io.make_folder((root / _NOTES).parent, mode=0o700)
-            io.write_json(root / _NOTES, notes)
-    return notes.get(key)
+@functools.cache
+def _md5(path: Path, time_of_change: int) -> str:
+    """Compute the MD5 checksum of a file once in each process."""
+    return io.md5(path)

@@ -21,7 +21,6 @@ VAL_FRACTION = 0.1
 _COLUMNS = [name.replace("_", " ").title() for name in CHEXPERT_FINDINGS]
 _FACTS = ("Sex", "Age", "Frontal/Lateral", "AP/PA")
 _VALUES = {"": 0.0, "0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0}
-_RELEASES = ("CheXpert-v1.0-small", "CheXpert-v1.0")
 
 
 def list_chexpert(
@@ -61,8 +60,8 @@ def list_chexpert(
     require_choice("uncertain", uncertain, UNCERTAIN)
     require_choice("frontal_only", frontal_only, (True, False))
     root = Path(root).expanduser()
-    within = (root / release for release in _RELEASES)
-    folder = next((path for path in (root, *within) if (path / "train.csv").is_file()), root)
+    folders = (root, *root.glob("CheXpert-v1.0*"))
+    folder = next((path for path in folders if (path / "train.csv").is_file()), root)
     train, valid = (
         tables.find_file(folder, [f"{kind}.csv"], "CheXpert's table") for kind in ("train", "valid")
     )

@@ -14,8 +14,7 @@ class SplitDataset(keras.utils.PyDataset):
     """Batches of a split for ``Model.fit``, ``evaluate`` and ``predict``, on every backend.
 
     The images of a batch and their augmentation depend on ``(seed, epoch, index)`` alone.
-    ``Model.fit`` and ``evaluate`` raise ``epoch`` by one at the end of an epoch. (On JAX, Keras
-    reads a batch to build a new model, so that a dataset of one batch is counted once too often.)
+    ``Model.fit`` and ``evaluate`` raise ``epoch`` by one at the end of an epoch.
     ``Model.fit`` also shuffles the order of the batches of any ``PyDataset``, unless it is called
     with ``shuffle=False``.
 
@@ -32,8 +31,6 @@ class SplitDataset(keras.utils.PyDataset):
         augment: function ``augment(images, labels, seed) -> (images, labels)`` of each batch; its
             ``seed`` is an integer from 0 to 2**32 - 1.
         epoch: number of the first epoch, from 0.
-        start: first batch of the first epoch, to resume in the middle of it. ``Model.fit`` keeps
-            the number of batches of the first epoch: call it for one epoch, then for the others.
         options: ``workers``, ``use_multiprocessing`` and ``max_queue_size`` of
             ``keras.utils.PyDataset``.
     """
@@ -48,7 +45,6 @@ class SplitDataset(keras.utils.PyDataset):
         drop_remainder: bool = False,
         augment: Callable[[np.ndarray, np.ndarray, int], tuple] | None = None,
         epoch: int = 0,
-        start: int = 0,
         **options: Any,
     ):
         super().__init__(**options)
@@ -58,24 +54,20 @@ class SplitDataset(keras.utils.PyDataset):
         self.epoch = require_int("epoch", epoch, 0, MAX_SEED)
         full, remainder = divmod(len(split), batch_size)
         self.batches_per_epoch = full + bool(remainder and not drop_remainder)
-        self.start = require_int("start", start, 0, self.batches_per_epoch)
-        self._served: int | None = None  # batches since the epoch began
+        self._begun = False
         self._order: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return self.batches_per_epoch - self.start
+        return self.batches_per_epoch
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= index < len(self):
             raise IndexError(f"Batch {index} does not exist. Expected: 0 to {len(self) - 1}.")
-        if self._served is not None:
-            self._served += 1
-        epoch, number = self.epoch, self.start + index
-        rows = slice(number * self.batch_size, (number + 1) * self.batch_size)
+        epoch, rows = self.epoch, slice(index * self.batch_size, (index + 1) * self.batch_size)
         images, labels = take(self.split, self._order_of(epoch)[rows] if self.shuffle else rows)
         if self.augment is None:
             return images, labels
-        words = np.random.SeedSequence((self.seed, epoch, number)).generate_state(1)
+        words = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)
         return self.augment(images, labels, int(words[0]))
 
     def _order_of(self, epoch: int) -> np.ndarray:
@@ -85,12 +77,10 @@ class SplitDataset(keras.utils.PyDataset):
         return order[1]
 
     def on_epoch_begin(self) -> None:
-        """Start to count the batches of an epoch."""
-        self._served = 0
+        """Note that an epoch has begun."""
+        self._begun = True
 
     def on_epoch_end(self) -> None:
-        """Count the epoch, if it has begun and all of its batches were served."""
-        # Keras calls this before the first epoch, too, on TensorFlow after reading two batches.
-        if self._served is not None and self._served >= len(self) > 0:
-            self.epoch, self.start = self.epoch + 1, 0
-        self._served = None
+        """Count the epoch, if it has begun: Keras calls this before the first one, too."""
+        self.epoch += self._begun
+        self._begun = False

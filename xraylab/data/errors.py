@@ -2,28 +2,33 @@
 
 import contextlib
 import csv
+import tokenize
 import zlib
 from collections.abc import Iterator
 from lzma import LZMAError
 from pathlib import Path
 from zipfile import BadZipFile
 
-from xraylab.io import format_bytes, wrap_os_error
+from xraylab.io import format_bytes
 from xraylab.suggest import did_you_mean
 
-DAMAGE = (ValueError, EOFError, RuntimeError, csv.Error, LZMAError, BadZipFile, zlib.error)
+DAMAGE = (
+    ValueError,
+    SyntaxError,
+    EOFError,
+    RuntimeError,
+    csv.Error,
+    LZMAError,
+    BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+)
 """What readers of text and archives raise for damaged files.
 
 A ValueError is also text that is not UTF-8, or an offset that points outside the file; a
-RuntimeError is an archive that is encrypted, or compressed by a method that zipfile does not know.
+RuntimeError is an archive that is encrypted, or compressed by a method that zipfile does not know;
+a SyntaxError or TokenError is the header of an array.
 """
-
-_KINDS = {
-    b"pk\x03\x04": "a truncated or damaged archive",
-    b"\x93numpy": "a single .npy array",
-    b"<!doctype": "a web page",
-    b"<html": "a web page",
-}
 
 
 class DataError(ValueError):
@@ -47,17 +52,13 @@ class DataError(ValueError):
 def reading(path: Path, expected: str, advice: str) -> Iterator[None]:
     """Raise a :class:`DataError` where the block finds no file, or a damaged one.
 
-    Other errors of the operating system get the path and advice, see
-    :func:`xraylab.io.wrap_os_error`.
-
     Args:
         path: the file that the block reads.
         expected: what the file should be.
         advice: what to do about it, a sentence.
     """
     try:
-        with wrap_os_error(path, "reading the file"):
-            yield
+        yield
     except DataError:
         raise
     except FileNotFoundError as error:
@@ -68,16 +69,8 @@ def reading(path: Path, expected: str, advice: str) -> Iterator[None]:
         # bz2 and gzip report damaged data as an OSError, too, but one without a number.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        received = f"{_describe(path)} ({error})"
+        with path.open("rb") as stream:
+            start = stream.read(16)
+        size = format_bytes(path.stat().st_size)
+        received = f"a file of {size} that begins with {start!r} ({error})"
         raise DataError(f"{path} cannot be read", expected, received, advice) from error
-
-
-def _describe(path: Path) -> str:
-    """Describe the content of a file that cannot be read."""
-    with path.open("rb") as stream:
-        start = stream.read(64).lstrip()
-    if not start:
-        return "an empty file"
-    kinds = (kind for magic, kind in _KINDS.items() if start.lower().startswith(magic))
-    kind = next(kinds, f"data that begin with {start[:8]!r}")
-    return f"{format_bytes(path.stat().st_size)} of {kind}"

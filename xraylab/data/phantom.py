@@ -11,13 +11,10 @@ from typing import Any
 import numpy as np
 
 from xraylab import phantom
-from xraylab.arguments import require_int
 from xraylab.data.split import Split
 from xraylab.findings import FINDINGS
-from xraylab.io import cached_arrays, remove_stale
-from xraylab.io.resumable import STALE_SECONDS
+from xraylab.io import cached_arrays
 from xraylab.phantom import PhantomConfig, sample_labels
-from xraylab.phantom.rng import MAX_SEED
 from xraylab.workers import in_order
 
 FIRST_INDEX = {"train": 0, "val": 10**9, "test": 2 * 10**9}
@@ -25,9 +22,6 @@ FIRST_INDEX = {"train": 0, "val": 10**9, "test": 2 * 10**9}
 
 DEFAULT_IMAGES = {"train": 4096, "val": 1024, "test": 2048}
 """Number of images in each split by default."""
-
-MAX_IMAGES = 10**9
-"""The largest split."""
 
 _BATCH, _BATCH_PIXELS = 128, 1 << 23
 
@@ -61,8 +55,6 @@ def load_phantom(
         OSError: if the cache cannot be written, or the disk is too full.
     """
     count = DEFAULT_IMAGES[split] if num_images is None else num_images
-    seed, size = require_int("seed", seed, 0, MAX_SEED), int(size)
-    count = require_int("num_images", count, 1, MAX_IMAGES)
     if not isinstance(parameters, PhantomConfig):
         parameters = PhantomConfig(**(parameters or {}))
     facts = {
@@ -75,7 +67,6 @@ def load_phantom(
         "parameters": parameters.as_dict(),
     }
     root = cache_dir / "phantom"
-    remove_stale(root, "*/.*.part", STALE_SECONDS)  # of other versions, seeds, sizes and parameters
     name = f"v{phantom.VERSION}-seed{seed}-{size}px"
     if facts["parameters"]:
         name += f"-parameters-{_digest(facts['parameters'])[:10]}"

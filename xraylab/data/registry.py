@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xraylab.arguments import MAX_SEED, invalid_argument, require_choice, require_int
-from xraylab.data.chestmnist import RELEASES, candidates, known_md5, load_chestmnist
+from xraylab.data.chestmnist import RELEASES, candidates, load_chestmnist
 from xraylab.data.chexpert import list_chexpert
 from xraylab.data.errors import DataError
 from xraylab.data.folder import list_folder
@@ -31,12 +31,7 @@ DEFAULT_SIZE = 64
 _FOLDERS = {"nih14": list_nih14, "chexpert": list_chexpert, "folder": list_folder}
 """Sources that are folders of image files, with the functions that list their images."""
 
-_DECODING = ("square", "workers")
-"""Options of ``xraylab.data.listing.load_listing``, which all folders take."""
-
 _SOURCES = f"one of {', '.join(NAMED_SOURCES)}, or the path of an existing .npz file"
-_READY, _UNCHECKED = "ready", "found, not checked yet"
-_OTHER, _MISSING = "another file of that name", "not here"
 
 _LABEL_NAMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("phantom", "chestmnist", "nih14"), FINDINGS),
@@ -97,9 +92,8 @@ def load(
         options: for an ``.npz`` file: ``table``, a CSV file with the patient, age, sex and view of
             each image, see ``xraylab.data.tables.read_image_table``; intervals are then by patient.
             For folders of image files: ``root`` (by default ``nih14`` or ``chexpert`` in
-            the data folder); ``square`` and ``workers`` of
-            ``xraylab.data.listing.load_listing``; ``protocol`` and ``names`` of
-            ``xraylab.data.nih14.list_nih14``; ``uncertain`` and ``frontal_only`` of
+            the data folder); ``square`` of ``xraylab.data.image_io.read_image``; ``uncertain`` and
+            ``frontal_only`` of
             ``xraylab.data.chexpert.list_chexpert``; ``table``, ``image_column``,
             ``label_column``, ``patient_column`` and ``split_column`` of
             ``xraylab.data.folder.list_folder``.
@@ -147,7 +141,8 @@ def load(
             from xraylab.data.phantom import load_phantom
 
             return load_phantom(parameters=parameters, **common)
-        common |= {option: options.pop(option) for option in _DECODING if option in options}
+        if "square" in options:
+            common["square"] = options.pop("square")
         if name == "folder":
             options["label_names"] = label_names
         elif options.get("root") is None:
@@ -161,7 +156,7 @@ def _check_options(source: str, options: Mapping[str, Any]) -> None:
     lister = _FOLDERS.get(source)
     known = set() if source in NAMED_SOURCES else {"table"}
     if lister:
-        known = {*inspect.signature(lister).parameters, *_DECODING}
+        known = {*inspect.signature(lister).parameters, "square"}
     known = sorted(known - inspect.signature(load).parameters.keys())
     for name, value in options.items():
         if name not in known:
@@ -178,8 +173,7 @@ def _path_of(source: str | os.PathLike) -> Path:
     if path.exists():
         return path
     files = [file.name for file in path.parent.glob("*.npz")]
-    hint = did_you_mean(path.name, files) if path.suffix else None
-    hint = hint or did_you_mean(path.stem, NAMED_SOURCES)
+    hint = did_you_mean(path.name, [*files, *NAMED_SOURCES])
     there = f"The files in its folder are {', '.join(sorted(files))}" if files else "Check the path"
     received = f"{str(source)!r}, which is neither a file nor a known data set"
     raise DataError(f"Unknown source {str(source)!r}", _SOURCES, received, hint or there)
@@ -191,9 +185,7 @@ class Source(NamedTuple):
     Args:
         name: its name for :func:`load`.
         size: side of its images in pixels, or the range of sizes.
-        state: ``"built in"``, ``"ready"`` (MD5 checksum known to be right), ``"found, not checked
-            yet"``, ``"another file of that name"`` (MD5 checksum known to be wrong), ``"not here"``
-            or ``"your own"``.
+        state: ``"built in"``, ``"found"``, ``"not here"`` or ``"your own"``.
         path: the file or folder, if there is one.
         how: how to get or use it.
     """
@@ -212,26 +204,22 @@ def sources() -> list[Source]:
         The sources, ChestMNIST once for each size.
     """
     root = data_root()
+
+    def source(name: str, size: str, path: Path | None, how: str, otherwise: str) -> Source:
+        return Source(name, size, "found" if path else "not here", path, how if path else otherwise)
+
     how = 'data.load("phantom", size=64) simulates it'
     listed = [Source("phantom", "28–1024", "built in", None, how)]
     for size, release in RELEASES.items():
-        found: dict[str, Path] = {}  # the first file in each state
-        for path in candidates(release, root):
-            md5 = known_md5(path, root)
-            state = _UNCHECKED if md5 is None else _READY if md5 == release.md5 else _OTHER
-            found.setdefault(state, path)
-        state = next((state for state in (_READY, _UNCHECKED, _OTHER) if state in found), _MISSING)
+        path = next(iter(candidates(release, root)), None)
         how = f'data.load("chestmnist", size={size})'
-        if state in (_OTHER, _MISSING):
-            how += f" downloads it from {release.url}"
-        listed.append(Source("chestmnist", str(size), state, found.get(state), how))
+        otherwise = f"{how} downloads it from {release.url}"
+        listed.append(source("chestmnist", str(size), path, how, otherwise))
     for name in ("nih14", "chexpert"):
         # Their owners give them out on request; the user chooses the folder.
         folder = root / name
-        if folder.is_dir():
-            listed.append(Source(name, "any", _UNCHECKED, folder, f'data.load("{name}")'))
-        else:
-            how = f'data.load("{name}", root="FOLDER"), or link it to {folder}'
-            listed.append(Source(name, "any", _MISSING, None, how))
+        path = folder if folder.is_dir() else None
+        otherwise = f'data.load("{name}", root="FOLDER"), or link it to {folder}'
+        listed.append(source(name, "any", path, f'data.load("{name}")', otherwise))
     how = 'data.load("folder", root="FOLDER", table="labels.csv", label_names=["a", "b"])'
     return [*listed, Source("folder", "any", "your own", None, how)]

@@ -75,9 +75,11 @@ class Split:
         n, k, size = len(self.images), len(self.label_names), self.images.shape[-1]
         self._require("images", f"({n}, {size}, {size}) uint8", _type(self.images))
         self._require("labels", f"({n}, {k}) float32", _type(self.labels))
-        wrong = self.labels[~(np.isnan(self.labels) | np.isin(self.labels, (0, 1)))]
-        if len(wrong):
-            self._require("labels", "0, 1 or NaN (unknown)", str(wrong[0]))
+        wrong = ~(np.isnan(self.labels) | np.isin(self.labels, (0, 1)))
+        if wrong.any():
+            received = f"{wrong.sum():,} other values, such as {self.labels[wrong][0]}"
+            advice = "Class numbers become a column per class with np.eye(k)[classes]"
+            self._require("labels", "0, 1 or NaN (unknown)", received, advice)
         if self.boxes is not None:
             self._require("boxes", str(BOX_DTYPE.names), str(self.boxes.dtype.names))
         if self.table is not None:
@@ -87,10 +89,10 @@ class Split:
             received = len(self.masks) if hasattr(self.masks, "__getitem__") else repr(self.masks)
             self._require("masks", f"{n} masks", f"{received} masks")
 
-    def _require(self, name: str, expected: str, received: str) -> None:
+    def _require(self, name: str, expected: str, received: str, advice: str = "") -> None:
         if received != expected:
             problem = f"{name} of the {self.split} split of {self.source} do not fit"
-            raise DataError(problem, expected, received)
+            raise DataError(problem, expected, received, advice)
 
     @property
     def size(self) -> int:
@@ -134,7 +136,7 @@ class Split:
         Args:
             batch_size: images per batch.
             options: ``shuffle=False``, ``seed=0``, ``drop_remainder=False``, ``augment=None`` and
-                the others of ``xraylab.data.SplitDataset``.
+                the others of ``xraylab.data.dataset.SplitDataset``.
         """
         from xraylab.data.dataset import SplitDataset  # imports Keras
 

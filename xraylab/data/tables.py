@@ -35,45 +35,46 @@ def find_file(root: Path, patterns: Sequence[str], what: str) -> Path:
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
     """Read some columns of a CSV file, plain or gzipped, as text without surrounding blanks.
 
-    pandas' own reader would fill short rows, rename repeated columns and convert cells.
-
     Args:
         path: the file.
         columns: columns that must be there.
         optional: columns that are read if they are there, else empty.
 
     Returns:
-        The columns, as text. The index holds the line numbers.
+        The columns, as text. The index holds the line numbers of a file without blank lines.
 
     Raises:
         DataError: if the file is no table, lacks a column or has no rows, or a row is short.
     """
-    return _select(path, *read_rows_of(path), columns, optional)
+    return _select(path, read_csv(path), columns, optional)
 
 
-def _select(path, header, rows, columns, optional):
-    """Select columns of the rows of a file, as :func:`read_table` does."""
-    if missing := [name for name in columns if name not in header]:
-        advice = did_you_mean(missing[0], header) or "Check the spelling, or pass another table"
-        received = f"the columns {', '.join(map(repr, header))}"
+def _select(
+    path: Path, table: pd.DataFrame, columns: Sequence[str], optional: Sequence[str]
+) -> pd.DataFrame:
+    """Select columns of the table of a file, as :func:`read_table` does."""
+    if missing := [name for name in columns if name not in table]:
+        advice = did_you_mean(missing[0], table) or "Check the spelling, or pass another table"
+        received = f"the columns {', '.join(map(repr, table))}"
         raise DataError(f"{path} lacks a column", repr(missing[0]), received, advice)
-    if not rows:
+    if table.empty:
         raise DataError(f"{path} has no rows", "a row for each image", "nothing below the header")
-    positions = {name: header.index(name) for name in (*columns, *optional) if name in header}
-    for line, row in rows.items():
-        if len(row) <= max(positions.values()):
-            expected, received = f"{len(header)} cells", f"{len(row)} cells"
-            raise DataError(f"{path}, line {line} is too short", expected, received)
-    cells = {n: [row[i].strip() for row in rows.values()] for n, i in positions.items()}
-    table = pd.DataFrame(cells, index=list(rows), dtype=object)
-    return table.reindex(columns=[*columns, *optional], fill_value="")
+    short = table[table.columns.intersection([*columns, *optional])].isna().any(axis=1)
+    if short.any():
+        line = table.index[short][0]
+        received = f"{table.loc[line].count()} cells"
+        raise DataError(f"{path}, line {line} is too short", f"{table.shape[1]} cells", received)
+    return table.reindex(columns=[*columns, *optional], fill_value="").astype(object)
 
 
-def read_rows_of(path: Path) -> tuple[list[str], dict[int, list[str]]]:
-    """Return the first line of a CSV file, and the others that are not empty by line number.
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file, plain or gzipped, as text without surrounding blanks.
+
+    Returns:
+        The table, NaN where a row is too short; the index counts lines from 2.
 
     Raises:
-        DataError: if the file does not exist or is no text.
+        DataError: if the file does not exist or is no table.
     """
     expected = "a CSV table as UTF-8 text, plain or in a .gz file"
     opened = gzip.open if path.suffix == ".gz" else open
@@ -81,9 +82,10 @@ def read_rows_of(path: Path) -> tuple[list[str], dict[int, list[str]]]:
         reading(path, expected, "Check the path, or save the table again as CSV in UTF-8"),
         opened(path, "rt", encoding="utf-8-sig", newline="") as stream,
     ):
-        reader = csv.reader(stream)
-        header = [cell.strip() for cell in next(reader, [])]
-        return header, dict((reader.line_num, row) for row in reader if any(row))
+        rows = csv.DictReader(stream)  # pandas' own reader would fill rows that are too short
+        table = pd.DataFrame(rows, columns=dict.fromkeys(rows.fieldnames or ()), dtype="string")
+    table = table.rename(columns=str.strip).apply(lambda column: column.str.strip())
+    return table.set_index(table.index + 2)
 
 
 def read_image_table(path: str | os.PathLike, split: str, size: int, num_images: int) -> np.ndarray:
@@ -106,9 +108,9 @@ def read_image_table(path: str | os.PathLike, split: str, size: int, num_images:
         DataError: if the table lacks an image or a column, or a patient is in two splits.
     """
     path = Path(path).expanduser()
-    header, rows = read_rows_of(path)
-    row = f"row_{size}" if f"row_{size}" in header else "row"
-    table = _select(path, header, rows, ("split", row, "patient"), ("age", "sex", "view"))
+    table = read_csv(path)
+    row = f"row_{size}" if f"row_{size}" in table else "row"
+    table = _select(path, table, ("split", row, "patient"), ("age", "sex", "view"))
     table = table[table[row] != ""]
     require_one_split(path, table["patient"], table["split"])
     table = table[table["split"] == split]
@@ -170,5 +172,5 @@ def hash_fraction(key: str) -> float:
 def image_table(**columns: Sequence) -> np.ndarray:
     """Return columns of text or integers as one structured array, a row per image."""
     arrays = {name: np.array(list(values)) for name, values in columns.items()}
-    rows = zip(*arrays.values(), strict=True)
-    return np.array(list(rows), [(name, array.dtype) for name, array in arrays.items()])
+    types = [(name, array.dtype) for name, array in arrays.items()]
+    return np.rec.fromarrays(list(arrays.values()), dtype=types)

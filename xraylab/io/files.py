@@ -6,59 +6,23 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 import platformdirs
 from filelock import FileLock, Timeout
 
-from xraylab.io.progress import byte_bar
-
 StrPath = str | os.PathLike[str]
-
-CHUNK = 1 << 20
-"""Bytes read or written at a time."""
 
 SPARE_BYTES = 64 << 20
 """Free disk to keep beside the file to be written."""
 
 STALE_SECONDS = 3600
 """A temporary file that was not written to for this long belongs to a killed process."""
-
-_ADVICE = {
-    (errno.ENOSPC, errno.EDQUOT): "Free some disk space, or set XRAYLAB_DATA to a larger disk",
-    (errno.EACCES, errno.EPERM, errno.EROFS): "Change the permissions, or set XRAYLAB_DATA to a "
-    "writable folder",
-    (errno.ENOTDIR, errno.EEXIST): "Remove the file with the name of a folder, or set XRAYLAB_DATA "
-    "to another folder",
-    (0,): "Check the disk and the path, then try again",  # after any other error
-}
-
-
-@contextlib.contextmanager
-def wrap_os_error(path: StrPath, purpose: str) -> Iterator[None]:
-    """Add a path, a purpose and advice to an ``OSError`` of the block; its type stays.
-
-    Args:
-        path: the file or folder that the block works on.
-        purpose: what the block does, as in ``"writing the download"``.
-    """
-    try:
-        yield
-    except OSError as error:
-        # Not from the system, or explained by a nested block.
-        if error.errno is None or any(advice in str(error) for advice in _ADVICE.values()):
-            raise
-        raise _explained(error.errno, f"{error.strerror} while {purpose}", path) from error
-
-
-def _explained(number: int, reason: str, path: StrPath) -> OSError:
-    advice = next((text for numbers, text in _ADVICE.items() if number in numbers), _ADVICE[0,])
-    return OSError(number, f"{reason}. {advice}", str(path))
 
 
 def format_bytes(count: float) -> str:
@@ -80,26 +44,15 @@ def data_root() -> Path:
     return platformdirs.user_cache_path("xraylab", appauthor=False)
 
 
-def make_folder(folder: StrPath, mode: int = 0o777) -> Path:
-    """Create a folder and its parents, check that it is writable, and return it.
-
-    Args:
-        folder: the folder.
-        mode: permissions of the folders that are created: 0o700 for caches.
-
-    Returns:
-        The folder.
+def make_folder(folder: StrPath) -> Path:
+    """Create a folder and its parents, private to the user (0700), and return it.
 
     Raises:
-        OSError: if it cannot be created or written to.
+        OSError: if it cannot be created.
     """
     folder = Path(folder)
-    with wrap_os_error(folder, "creating the folder"):
-        for path in (*reversed(folder.parents), folder):
-            path.mkdir(mode, exist_ok=True)
-        # Permission bits say little on network disks and to the superuser: try.
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+    for path in (*reversed(folder.parents), folder):
+        path.mkdir(0o700, exist_ok=True)
     return folder
 
 
@@ -116,9 +69,12 @@ def require_free_disk(folder: StrPath, needed: int, purpose: str) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE_BYTES:
-        sizes = f"Expected: {format_bytes(needed + SPARE_BYTES)}. Received: {format_bytes(free)}"
-        reason = f"Not enough free disk for {purpose}; nothing was written. {sizes}"
-        raise _explained(errno.ENOSPC, reason, folder)
+        text = (
+            f"Not enough free disk for {purpose}; nothing was written. Expected: "
+            f"{format_bytes(needed + SPARE_BYTES)}. Received: {format_bytes(free)}. "
+            "Free some disk space, or set XRAYLAB_DATA to a larger disk"
+        )
+        raise OSError(errno.ENOSPC, text, str(folder))
 
 
 def remove_stale(folder: Path, pattern: str = ".*.tmp", seconds: float = STALE_SECONDS) -> None:
@@ -179,35 +135,11 @@ def sha256(path: StrPath) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def md5(path: StrPath, progress: bool = False) -> str:
-    """Compute the MD5 checksum of a file, 32 hex digits.
-
-    It guards against accidents, not against malice.
-
-    Args:
-        path: the file.
-        progress: whether to show a progress bar for large files.
-    """
-    path, digest = Path(path), hashlib.md5(usedforsecurity=False)
-    with wrap_os_error(path, "computing its MD5 checksum"), path.open("rb") as stream:
-        for chunk in read_chunks(stream, f"checking {path.name}", path.stat().st_size, progress):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def read_chunks(stream: IO[bytes], description: str, size: int, progress: bool) -> Iterator[bytes]:
-    """Yield the content of a stream, with a progress bar if it is large.
-
-    Args:
-        stream: the stream.
-        description: what is done, as in ``"unpacking images"``.
-        size: number of bytes in the stream.
-        progress: whether to show a bar at all.
-    """
-    with byte_bar(description, size, progress and size > 100 * CHUNK) as bar:
-        while chunk := stream.read(CHUNK):
-            yield chunk
-            bar.update(len(chunk))
+def md5(path: StrPath) -> str:
+    """Compute the MD5 checksum of a file, 32 hex digits; it guards against accidents only."""
+    with Path(path).open("rb") as stream:
+        digest = partial(hashlib.md5, usedforsecurity=False)
+        return hashlib.file_digest(stream, digest).hexdigest()
 
 
 @contextlib.contextmanager

@@ -21,16 +21,3 @@ def progress_bar(show: bool = True, **options: Any) -> Any:
     static = os.environ.get("XRAYLAB_WIDGETS") == "static"
     visible = not static and (sys.stderr.isatty() or "ipykernel" in sys.modules)
     return tqdm(disable=not (show and visible), leave=False, **options)
-
-
-def byte_bar(description: str, total: int | None, show: bool, start: int = 0) -> Any:
-    """Return a :func:`progress_bar` that counts bytes.
-
-    Args:
-        description: what is done, as in ``"unpacking images"``.
-        total: number of bytes, or None if it is unknown.
-        show: whether to show the bar at all.
-        start: number of bytes done before.
-    """
-    options = {"total": total, "initial": start, "unit": "B", "unit_scale": True}
-    return progress_bar(show, desc=description, **options)

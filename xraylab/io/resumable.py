@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import uuid
 import warnings
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -12,19 +11,20 @@ from typing import Any
 import numpy as np
 
 from xraylab.io import files
-from xraylab.io.plain import read_json, to_plain, write_json
+from xraylab.io.plain import read_json, write_json
 from xraylab.io.progress import progress_bar
 
 Layout = Mapping[str, np.dtype]
 """The type of one row of each array by file name: ``np.dtype((np.uint8, (64, 64)))`` for images."""
 
-Batches = Callable[[int], Generator[Mapping[str, np.ndarray]]]
+Batches = Callable[[int], Generator[Mapping[str, Any]]]
 
 MANIFEST, COUNTER = "manifest.json", "counter.json"
 STALE_SECONDS = 7 * 24 * 3600
 """An unfinished folder that was not written to for this long is removed."""
 
 _HEADER_BYTES = 1024
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError)
 
 
 class ResumableArrays:
@@ -34,55 +34,37 @@ class ResumableArrays:
     counter does not count is cut off, and writing continues there.
 
     Args:
-        folder: the folder; it is created, or emptied if it was begun with another plan.
-        plan: what determines the contents of the arrays, ready for JSON.
+        folder: the folder; it is created, or emptied if it is damaged.
         layout: the type of one row of each array, by file name.
 
     Attributes:
         rows: number of finished rows of each array, by file name.
     """
 
-    def __init__(self, folder: Path, plan: dict[str, Any], layout: Layout):
+    def __init__(self, folder: Path, layout: Layout):
         self._folder, self._layout = folder, layout
-        types = {name: str(dtype) for name, dtype in layout.items()}
-        self._plan = to_plain({"plan": plan, "layout": types})
         if not self._can_resume():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
             self.rows = dict.fromkeys(layout, 0)
-        files.remove_stale(folder, seconds=0)  # of a writer that was killed
         for name in layout:
             with (folder / name).open("ab") as file:
                 file.truncate(self._end(name))  # what follows goes; the header comes last
 
-    def append(self, arrays: Mapping[str, np.ndarray]) -> None:
+    def append(self, arrays: Mapping[str, Any]) -> None:
         """Append a batch, some rows of each array."""
         for name, dtype in self._layout.items():
             self._write(name, "ab", np.asarray(arrays[name], dtype.base).tobytes())
             self.rows[name] += len(arrays[name])
-        write_json(self._folder / COUNTER, self._plan | {"rows": self.rows})
+        write_json(self._folder / COUNTER, self.rows)
         os.utime(self._folder)  # an active folder is not stale
 
-    def fill(self, batches: Batches, count: int, description: str, progress: bool) -> None:
-        """Append the batches that are missing, and finish; arguments as for `cached_arrays`."""
-        done = sum(file.stat().st_size for file in self._folder.glob("*"))
-        needed = count * max(dtype.itemsize for dtype in self._layout.values())
-        files.require_free_disk(self._folder.parent, max(0, needed - done), description)
-        first = next(iter(self._layout))
-        start = self.rows[first]
-        bar = progress_bar(progress, total=count, initial=start, desc=description, unit="image")
-        with bar, contextlib.closing(batches(start)) as missing:
-            for batch in missing:
-                self.append(batch)
-                bar.update(len(batch[first]))
-        self.finish()
-
-    def finish(self) -> None:
+    def finish(self, plan: Mapping[str, Any]) -> None:
         """Complete the files, and write a manifest with the plan and their checksums."""
         for name, dtype in self._layout.items():
             self._write(name, "r+b", _header(dtype, self.rows[name]))
         sums = {name: files.sha256(self._folder / name) for name in self._layout}
-        write_json(self._folder / MANIFEST, self._plan["plan"] | {"sha256": sums})
+        write_json(self._folder / MANIFEST, {**plan, "sha256": sums})
 
     def _write(self, name: str, mode: str, content: bytes) -> None:
         with (self._folder / name).open(mode) as file:
@@ -97,17 +79,16 @@ class ResumableArrays:
         """Read the counted rows, and check that the files have them."""
         try:
             counter = read_json(self._folder / COUNTER)
-            self.rows = {name: int(counter["rows"][name]) for name in self._layout}
-            ends = {self._folder / name: self._end(name) for name in self._layout}
-            long_enough = all(path.stat().st_size >= end for path, end in ends.items())
-            return long_enough and {key: counter[key] for key in self._plan} == self._plan
-        except (OSError, ValueError, KeyError, TypeError):
+            self.rows = {name: int(counter[name]) for name in self._layout}
+            sizes = {name: (self._folder / name).stat().st_size for name in self._layout}
+            return all(sizes[name] >= self._end(name) for name in self._layout)
+        except _DAMAGE:
             return False
 
 
 def cached_arrays(
     folder: Path,
-    plan: dict[str, Any],
+    plan: Mapping[str, Any],
     layout: Layout,
     batches: Batches,
     *,
@@ -117,12 +98,12 @@ def cached_arrays(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return arrays from a cache folder, memory-mapped; compute them first if they are not there.
 
-    One process computes them, others wait. If it is killed, the next one resumes. A folder that
-    does not match its manifest is moved aside with a warning.
+    One process computes them, others wait. If it is killed, the next one resumes. A damaged folder
+    is computed again, with a warning.
 
     Args:
-        folder: the cache folder of these arrays.
-        plan: what determines their contents, ready for JSON.
+        folder: the cache folder of these arrays; its name differs where their contents do.
+        plan: what determines their contents, for the manifest.
         layout: the type of one row of each array, by file name; rows of the first array count the
             progress.
         batches: ``batches(start)`` yields batches of rows from row ``start`` on.
@@ -133,39 +114,37 @@ def cached_arrays(
     Returns:
         The arrays, and their SHA-256 checksums, both by file name.
     """
-    plan = to_plain(plan)
-    parent, part = folder.parent, folder.with_name(f".{folder.name}.part")
+    with contextlib.suppress(*_DAMAGE):
+        return _open(folder, layout)
+    parent, part = files.make_folder(folder.parent), folder.with_name(f".{folder.name}.part")
     message = f"Waiting for another process that is {description} in {folder}" if progress else ""
-    if not is_complete(folder, plan, layout):
-        files.make_folder(parent, mode=0o700)
-        guard = files.lock(parent / f".{folder.name}.lock", message=message)
-        with files.wrap_os_error(folder, description), guard:
-            files.remove_stale(parent)
-            files.remove_stale(parent, ".*.part", STALE_SECONDS)
-            if not is_complete(folder, plan, layout):  # else another process was faster
-                if folder.exists():
-                    aside = folder.rename(f"{folder}.damaged-{uuid.uuid4().hex[:8]}")
-                    text = f"{folder} does not match its manifest; it was moved to {aside}"
-                    warnings.warn(f"{text}, which may be removed", stacklevel=2)
-                if not is_complete(part, plan, layout):  # else killed just before the last step
-                    arrays = ResumableArrays(part, plan, layout)
-                    arrays.fill(batches, count, description, progress)
-                (part / COUNTER).unlink(missing_ok=True)
-                part.rename(folder)
+    with files.lock(parent / f".{folder.name}.lock", message=message):
+        with contextlib.suppress(*_DAMAGE):
+            return _open(folder, layout)  # another process was faster
+        if folder.exists():
+            warnings.warn(f"{folder} is damaged; it is computed again", stacklevel=2)
+            shutil.rmtree(folder)
+        files.remove_stale(parent, ".*.part", STALE_SECONDS)
+        arrays = ResumableArrays(part, layout)
+        first = next(iter(layout))
+        start = arrays.rows[first]
+        needed = (count - start) * max(dtype.itemsize for dtype in layout.values())
+        files.require_free_disk(parent, needed, description)
+        bar = progress_bar(progress, total=count, initial=start, desc=description, unit="image")
+        with bar, contextlib.closing(batches(start)) as missing:
+            for batch in missing:
+                arrays.append(batch)
+                bar.update(len(batch[first]))
+        arrays.finish(plan)
+        part.rename(folder)
+        (folder / COUNTER).unlink()
+        return _open(folder, layout)
+
+
+def _open(folder: Path, layout: Layout) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Memory-map the arrays of a finished folder; an error means that it is missing or damaged."""
     arrays = {name: np.load(folder / name, mmap_mode="r") for name in layout}
     return arrays, read_json(folder / MANIFEST)["sha256"]
-
-
-def is_complete(folder: Path, plan: dict, layout: Layout) -> bool:
-    """Check that a folder has a manifest of this plan, and files of the size in their headers."""
-    try:
-        manifest = read_json(folder / MANIFEST)
-        for name in layout:
-            np.load(folder / name, mmap_mode="r", allow_pickle=False)
-        same = all(manifest[key] == value for key, value in plan.items())
-        return same and manifest["sha256"].keys() == set(layout)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
-        return False
 
 
 def _header(dtype: np.dtype, rows: int) -> bytes:
