@@ -13,6 +13,7 @@ LABELS = "first,second,third"
 TRAIN = (
     "train", "rr_vit_toy", "--size", "16", "--epochs", "2", "--batch-size", "16",
     "--label-names", LABELS, "--set", "xla=false",
+    "--set", "model_options.depth=1",
 )  # fmt: skip
 
 

@@ -174,17 +174,13 @@ def test_every_process_reads_its_rows_of_each_micro_batch():
 
 
 def test_a_batch_that_does_not_divide():
-    with pytest.raises(ValueError, match=r"4 devices. Expected: batch_size=8 or 12. Received: 10"):
+    with pytest.raises(ValueError, match=r"number of devices, 4\. Received: 10"):
         Cluster(0, 2, 4).require_batch(10)
-    with pytest.raises(ValueError, match=r"batch_size=4\. Received: 3"):
-        Cluster(0, 2, 4).require_batch(3)
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="for the other backends")
 def test_other_backends_use_one_device(monkeypatch):
-    monkeypatch.setattr(distribution, "accelerators", lambda: ("gpu:0", "gpu:1"))
-    with pytest.warns(UserWarning, match="one of the 2 accelerators.*KERAS_BACKEND=jax"):
-        assert distribution.join() == Cluster()
+    assert distribution.join() == Cluster()
     monkeypatch.setenv(distribution.NUM_PROCESSES, "2")
     with pytest.raises(RuntimeError, match="Several processes can train on JAX only"):
         distribution.join()

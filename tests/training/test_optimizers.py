@@ -21,7 +21,6 @@ from xraylab.training.checkpoint import (
     training_variables,
 )
 from xraylab.training.optimizers import (
-    PerStepSchedule,
     clip_adaptively,
     depthwise_kernels,
     is_decayed,
@@ -263,7 +262,7 @@ def test_adaptive_clipping_acts_on_each_micro_batch():
 def test_the_schedule_counts_steps_not_micro_batches():
     optimizer = make_optimizer(recipe(warmup=0.5), small_model(), 10, micro_batches=2)
     whole = make_optimizer(recipe(warmup=0.5), small_model(), 10)
-    schedule = PerStepSchedule(learning_rate_schedule(recipe(warmup=0.5), 10), 2)
+    schedule = learning_rate_schedule(recipe(warmup=0.5), 10, micro_batches=2)
     rates = [float(schedule(step)) for step in range(8)]
     assert rates[::2] == rates[1::2] == pytest.approx([0.0, 0.2e-2, 0.4e-2, 0.6e-2])
     for step in range(3):

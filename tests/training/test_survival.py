@@ -221,9 +221,9 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize("seconds", [40, 100, 300])
+@pytest.mark.parametrize("seconds", [1, 40, 100, 300])
 def test_the_time_limit_is_respected(image_file, tmp_path, monkeypatch, tiny, seconds):
-    """Steps of 10 s, a validation of 25 s, checkpoints of 2 s: stop in time, and progress."""
+    """Steps of 10 s, a validation of 25 s, checkpoints of 2 s: stop soon after, and progress."""
     clock = Clock(monkeypatch, step=10.0, validation=25.0, checkpoint=2.0)
     out, steps = tmp_path / "run", []
     for _ in range(20):
@@ -237,7 +237,7 @@ def test_the_time_limit_is_respected(image_file, tmp_path, monkeypatch, tiny, se
         except training.TrainingInterrupted as error:
             assert error.out_of_time
             assert "Time limit reached" in str(error)
-            assert clock.now <= end
+            assert end < clock.now <= end + 10 + 25 + 2
             state = read_newest_checkpoint(training.Run(out)).state
             assert state["step"] == error.step
             steps.append((state["step"], len(state["history"])))
@@ -266,19 +266,6 @@ def test_the_command_line_prints_how_to_continue(monkeypatch, capsys):
         assert "topped after step 12" in printed
         assert ("Time limit reached" in printed) is out_of_time
         assert f"continues:\n{command}{missing}\n" in printed
-
-
-def test_a_run_resumes_only_with_its_teacher(image_file, tmp_path, plain, tiny):
-    teacher, out = tmp_path / "teacher", tmp_path / "run"
-    shutil.copytree(plain.path, teacher)
-    recipe = make_recipe(image_file, objective="distillation", teacher=str(teacher))
-    stop_after(2, signal.SIGINT, recipe, out)
-    with (teacher / "best.weights.h5").open("ab") as stream:
-        stream.write(b"trained further")
-    with pytest.raises(ValueError, match=r"started with another teacher than .* Restore it"):
-        train(recipe, out, resume=True)
-    shutil.copy(plain.path / "best.weights.h5", teacher)
-    assert len(train(recipe, out, resume=True).history) == 2
 
 
 # More epochs, and callbacks of the user
@@ -317,7 +304,7 @@ def test_a_run_killed_while_it_is_extended_is_not_finished(tmp_path, plain, tiny
     out, longer = tmp_path / "run", plain.recipe.replace(epochs=3)
     shutil.copytree(plain.path, out)
     with monkeypatch.context() as patch:
-        patch.setattr(start, "_write_facts", lambda *arguments: 1 / 0)
+        patch.setattr(start.io, "write_json", lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(longer, out, resume=True)
     assert len(train(longer, out, resume=True).history) == 3

@@ -2,23 +2,18 @@
 
 import os
 import warnings
-from dataclasses import asdict
 from math import isnan
 from typing import Annotated
 
-from rich.console import Console
-from rich.text import Text
 from typer import Argument, Option
 
 from xraylab.backend import MEMORY_ON_DEMAND, start_keras
-from xraylab.cli.console import RunFolder, Table, plain, show
+from xraylab.cli.console import RunFolder, Table, show
 from xraylab.cli.training import Source
 from xraylab.findings import title
 
 FEW_POSITIVES = 10
 """Number of positive images below which a bootstrap interval is unreliable."""
-
-SET = "data_options.KEY=VALUE"
 
 OVERALL = {
     "Macro AUC": "macro_auc",
@@ -33,25 +28,15 @@ def evaluate(
     run: RunFolder,
     split: Annotated[str, Option(help="train, val or test.")] = "test",
     data: Source = None,
-    settings: Annotated[list[str] | None, Option("--set", metavar=SET, help="As in train.")] = None,
     weights: Annotated[str, Option(help="best or last.")] = "best",
     replicates: Annotated[int, Option(help="Bootstrap resamples for the intervals.")] = 1000,
 ):
     """Score a run on a split, or on other data, with intervals and baselines."""
     start_keras()
     from xraylab import evaluation
-    from xraylab.training import Recipe, recipes
 
-    default = Recipe()
-    changed = recipes.override(default, settings or ())
-    others = changed.differences(default).keys() - {"data_options"}
-    if others:
-        raise ValueError(
-            "evaluate cannot change how the model was trained. "
-            f"Expected: --set {SET}. Received: --set {min(others)}=…."
-        )
-    options = {"data_options": changed.data_options, "weights": weights, "replicates": replicates}
-    _print_evaluation(evaluation.evaluate(run, split, source=data, **options))
+    options = {"source": data, "weights": weights, "replicates": replicates}
+    _print_evaluation(evaluation.evaluate(run, split, **options))
 
 
 def _print_evaluation(result):
@@ -138,18 +123,13 @@ def bench(
     name: Annotated[str, Argument(help="A model of 'xraylab models'.")],
     size: Annotated[int, Option(help="Side of the images in pixels.")] = 64,
     rounds: Annotated[int, Option(help="Number of timed calls.")] = 50,
-    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ):
     """Measure time and memory of a model on this device, which should be otherwise idle."""
     os.environ.update(MEMORY_ON_DEMAND)  # the memory is measured in child processes
     start_keras()
     from xraylab.evaluation import device_cost
 
-    with Console(stderr=True).status(Text(f"measuring {plain(name)} at {size} px …")):
-        cost = device_cost(name, size, rounds=rounds)
-    if json:
-        Console().print_json(data=asdict(cost))
-        return
+    cost = device_cost(name, size, rounds=rounds)
     backend, devices = cost.environment["backend"], ", ".join(cost.environment["devices"])
     latency = f"{cost.latency_p50:.1f} ms (median), {cost.latency_p95:.1f} ms (95th percentile)"
     rows = {

@@ -3,13 +3,10 @@
 from itertools import groupby
 from typing import Annotated
 
-from rich.console import Console
 from typer import Argument, Option, echo
 
 from xraylab.backend import start_keras
 from xraylab.cli.console import Table, show
-
-TARGETS = {"classification": "labels", "distillation": "teacher", "masked_reconstruction": "images"}
 
 
 def doctor():
@@ -35,7 +32,6 @@ def data():
     for source in sources():
         state = source.state if source.path is None else f"{source.state}\n{source.path}"
         table.add_row(source.name, source.size, state, source.how)
-    table.add_row("any .npz", "any", "", 'data.load("PATH.npz"), in the layout of MedMNIST')
     table.show()
     show(f"Downloads and caches: {data_root()} (set XRAYLAB_DATA to change it)")
 
@@ -59,35 +55,21 @@ def models(
 
 
 def _list_models(size):
-    """Print one row per model, and what the sources do not specify."""
+    """Print one row per model."""
     from xraylab.models.registry import SPECS
 
-    headers = ["Model", "Source", "Parameters", "Multiply-\nadds", "Tokens"]
-    wide = Console().width >= 120
-    headers += ["Source's\nsizes (px)", "Description"] if wide else []
-    table = Table(*headers, title=f"Models at {size}×{size} px, 14 labels")
-    for k, column in enumerate(table.columns[:5]):
-        column.no_wrap = True
-        column.justify = "left" if k < 2 else "right"
-    unspecified = {}
-    with Console().status("building models whose cost is not tabulated …"):
-        for _, family in groupby(SPECS.values(), key=lambda spec: spec.builder):
-            table.add_section()
-            for spec in family:
-                sizes = ", ".join(map(str, spec.source_sizes)) or "not specified"
-                toy = spec.name.endswith("_toy")
-                more = ("" if toy else sizes, spec.summary) if wide else ()
-                table.add_row(spec.name, spec.source, *_cost(spec.name, size), *more)
-                if spec.reconstructed:
-                    unspecified.setdefault(spec.reconstructed, []).append(spec.name)
+    headers = ("Model", "Source", "Parameters", "Multiply-\nadds", "Tokens")
+    table = Table(*headers, right=2, title=f"Models at {size}×{size} px, 14 labels")
+    for _, family in groupby(SPECS.values(), key=lambda spec: spec.builder):
+        table.add_section()
+        for spec in family:
+            table.add_row(spec.name, spec.source, *_cost(spec.name, size))
     table.show()
-    show("Not specified in the sources, chosen for xraylab:", bold=True)
-    for text, names in unspecified.items():
-        show(f"  {', '.join(names)}: {text}")
     show(
         "A multiply-add is one multiplication and addition, for one image. Tokens: sequence length "
-        "of the first attention. Layers: xraylab models NAME --size 128. Build: "
-        "models.build(NAME, image_size=64). Train: xraylab train NAME."
+        "of the first attention. Layers, and what the source does not specify: "
+        "xraylab models NAME --size 128. Build: models.build(NAME, image_size=64). "
+        "Train: xraylab train NAME."
     )
 
 
@@ -116,22 +98,16 @@ def _cost(name, size):
 def recipes(name: Annotated[str | None, Argument(help="A recipe, to show it in full.")] = None):
     """List the recipes, or show one: command, cost, settings and changes against its parent."""
     start_keras()
-    from xraylab.losses import ALIASES
     from xraylab.training.recipes import RECIPES, get
 
     if name is not None:
         _show_recipe(get(name))
         return
-    short = {name: alias for alias, name in ALIASES.items()}
-    table = Table("Recipe", "Data", "Target", "Loss")
+    table = Table("Recipe", "Data", "Objective")
     for named in RECIPES.values():
-        recipe = named.recipe
-        masked = recipe.objective == "masked_reconstruction"
-        loss = "L1" if masked else short.get(recipe.loss, recipe.loss)
-        table.add_row(named.name, recipe.data, TARGETS[recipe.objective], loss)
+        table.add_row(named.name, named.recipe.data, named.recipe.objective)
     table.show()
     show(
-        "Target: labels; labels and a teacher's predictions; or the images themselves. "
         "One of them: xraylab recipes NAME. Train: xraylab train NAME --out FOLDER; try it on "
         "simulated images with --data phantom --num-images 512 --epochs 1."
     )
@@ -147,6 +123,5 @@ def _show_recipe(named):
         table.show()
     table = Table("Setting", "Value", title="All settings")
     for field, value in named.recipe.to_dict().items():
-        if field != "label_names":
-            table.add_row(field, str(value))
+        table.add_row(field, str(value))
     table.show()

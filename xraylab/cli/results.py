@@ -1,12 +1,12 @@
 """``xraylab results``: records of finished runs."""
 
-from enum import StrEnum
 from math import isnan
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option, Typer, echo
 
+from xraylab.arguments import require_choice
 from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, Table, plain, show
 
@@ -27,14 +27,6 @@ Replicates = Annotated[int, Option(help="Bootstrap resamples for the intervals."
 Model = Annotated[str | None, Option(help="Only runs of this model.")]
 Size = Annotated[int | None, Option(help="Only images of this size in pixels.")]
 Data = Annotated[str | None, Option(help="Only images of this source.")]
-
-
-class Format(StrEnum):
-    """Format of a table."""
-
-    markdown = "markdown"
-    latex = "latex"
-    csv = "csv"
 
 
 @results.command()
@@ -133,16 +125,16 @@ def check(
 @results.command()
 def table(
     folder: Folder = FOLDER,
-    form: Annotated[Format, Option("--format", help="Format.")] = Format.markdown,
+    form: Annotated[str, Option("--format", help="markdown, latex or csv.")] = "markdown",
     columns: Annotated[str | None, Option(help="Columns; an unknown one lists them.")] = None,
     model: Model = None,
     size: Size = None,
     data: Data = None,
 ):
     """Print a table of records that were scored on the same images."""
-    store = _store()
+    require_choice("format", form, ("markdown", "latex", "csv"))
     options = {} if columns is None else {"columns": tuple(columns.split(","))}
-    shown = store.table(_select(folder, model, size, data), **options)
+    shown = _store().table(_select(folder, model, size, data), **options)
     echo(plain(getattr(shown, f"to_{form}")()))
 
 

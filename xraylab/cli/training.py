@@ -1,40 +1,21 @@
 """``xraylab train``, ``resume``, ``runs`` and ``delete``."""
 
-import contextlib
-import json
 import os
 import shutil
-import uuid
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import Argument, BadParameter, Option
+from typer import Argument, Option
 
-from xraylab import io
 from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, Table, command, plain, show
 
 SET = "Any field of the recipe, such as ema=0.999 or data_options.root=images; repeatable."
 Settings = Annotated[list[str] | None, Option("--set", metavar="FIELD=VALUE", help=SET)]
-MaxHours = Annotated[float | None, Option(help="Stop with a checkpoint before this time is over.")]
-
-
-def require_source(value: str | None) -> str | None:
-    """Check that ``--data`` names a data set or an existing path."""
-    from xraylab.data import NAMED_SOURCES
-    from xraylab.suggest import did_you_mean
-
-    if value is None or value in NAMED_SOURCES or Path(value).expanduser().exists():
-        return value
-    raise BadParameter(
-        f"Expected: {', '.join(NAMED_SOURCES)}, or an existing .npz file. Received: {value!r}, "
-        f"which is neither. {did_you_mean(value, NAMED_SOURCES) or ''}"
-    )
-
-
+MaxHours = Annotated[float | None, Option(help="Stop with a checkpoint after this time.")]
 SOURCE = "phantom, chestmnist, nih14, chexpert, folder, or the path of an .npz file."
-Source = Annotated[str | None, Option(callback=require_source, help=SOURCE)]
+Source = Annotated[str | None, Option(help=SOURCE)]
 
 
 def train(
@@ -59,20 +40,18 @@ def train(
     Training can be interrupted at any time; the same command with --resume continues it.
     """
     start_keras()
-    from xraylab import losses, training
+    from xraylab import training
     from xraylab.training import recipes
 
     recipe = recipes.find(name)
-    if data is not None:
-        recipe = recipes.on_other_data(recipe, data)
+    if data not in (None, recipe.data):  # its data options and labels are those of other images
+        recipe = recipe.replace(data=data, data_options={}, label_names=None)
     recipe = recipes.override(recipe, settings or ())
     changes = {
         field: value
         for field, value in context.params.items()
         if field in training.Recipe.model_fields and value is not None
     }
-    if loss is not None:
-        changes["loss"] = losses.resolve_name(loss)
     if label_names is not None:
         changes["label_names"] = tuple(label_names.split(","))
     recipe = recipe.replace(**changes)
@@ -137,8 +116,10 @@ def runs(folder: Annotated[Path, Argument(help="Folder to search.")] = Path("run
         recipe = run.recipe
         epochs = f"{len(history)}/{recipe.epochs}"
         source = Path(recipe.data).name
+        aucs = [row["val_macro_auc"] for row in history if row.get("val_macro_auc") is not None]
+        best = f"AUC {max(aucs):.4f}" if aucs else "—"
         state = "finished" if report else "unfinished"
-        table.add_row(path, recipe.model, source, recipe.size, epochs, _best(history), state)
+        table.add_row(path, recipe.model, source, recipe.size, epochs, best, state)
         if not report:
             unfinished.append(path)
     table.show()
@@ -146,47 +127,27 @@ def runs(folder: Annotated[Path, Argument(help="Folder to search.")] = Path("run
         show(f"continue with: {command('resume', path)}")
 
 
-def _best(history: list[dict]) -> str:
-    """Format the best validation score of a history."""
-    aucs = [row["val_macro_auc"] for row in history if row.get("val_macro_auc") is not None]
-    errors = [row["val_masked_error"] for row in history if "val_masked_error" in row]
-    if aucs:
-        return f"AUC {max(aucs):.4f}"
-    return f"error {min(errors):.4f}" if errors else "—"
-
-
 def delete(
     run: RunFolder,
     yes: Annotated[bool, Option("--yes", help="Delete without confirmation.")] = False,
 ):
     """Delete a run: its weights, checkpoints, history and report."""
-    recipe = _recipe_of(run)
-    sizes = [path.lstat().st_size for path in run.rglob("*") if not path.is_dir()]
-    summary = f"{recipe['model']}, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB"
+    start_keras()
+    from xraylab.training import Run
+    from xraylab.training.run import lock_run
+
+    if Path(os.path.normpath(run.absolute())) != run.resolve():
+        raise ValueError(
+            "Nothing was deleted. Expected: the folder of a run, without a symbolic link in its "
+            f"path. Received: {run}, a link to {run.resolve()}."
+        )
+    model = Run(run).recipe.model  # raises an error if the folder is not that of a run
     if not yes:
-        typer.confirm(plain(f"Delete {run} ({summary})?"), abort=True)
-    # Renamed first, so that an interrupted deletion leaves no incomplete run.
+        typer.confirm(plain(f"Delete {run} ({model})?"), abort=True)
     run = run.resolve()
-    deleted = run.with_name(f".{run.name}.{uuid.uuid4().hex[:8]}.deleted")
-    message = f"Another process is training in {run}; nothing was deleted. Stop it first."
-    with io.lock(run / ".lock", timeout=0, message=message, error=ValueError):
+    # Renamed first, so that an interrupted deletion leaves no incomplete run.
+    deleted = run.with_name(f".{run.name}.deleted")
+    with lock_run(run):
         run.rename(deleted)
     shutil.rmtree(deleted)
     show(f"deleted {run}")
-
-
-def _recipe_of(path: Path) -> dict:
-    """Return the recipe in a run's folder; raise a ValueError unless it is one."""
-    facts = path / "run.json"
-    received = "a folder without a valid run.json"
-    if Path(os.path.normpath(path.absolute())) != path.resolve() or facts.is_symlink():
-        received = f"a symbolic link to {path.resolve()}"
-    elif facts.is_file():
-        with contextlib.suppress(ValueError, LookupError, TypeError):
-            recipe = json.loads(facts.read_text(encoding="utf-8"))["recipe"]
-            if "model" in recipe:
-                return recipe
-    raise ValueError(
-        f"{path} is not a run; nothing was deleted. Expected: the folder of a run with its "
-        f"run.json. Received: {received}."
-    )

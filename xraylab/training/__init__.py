@@ -1,9 +1,9 @@
 """Training: recipes, resumable runs around ``keras.Model.fit``, distillation and pre-training."""
 
-from xraylab.training.callbacks import OutOfMemory, TrainingDiverged
+from xraylab.training.callbacks import TrainingDiverged
 from xraylab.training.checkpoint import CheckpointError
 from xraylab.training.corruption import corrupt
-from xraylab.training.fit import fit
+from xraylab.training.fit import OutOfMemory, fit
 from xraylab.training.interrupts import TrainingInterrupted
 from xraylab.training.recipe import Recipe
 from xraylab.training.recipes import list_recipes

@@ -24,22 +24,22 @@ class TrainingBatches(keras.utils.PyDataset):
         split: the training images.
         recipe: the recipe.
         cluster: the processes among which each micro-batch is divided.
-        micro_batches: smallest number of micro-batches per step; they are of equal size.
 
     Attributes:
+        micro_batches: number of micro-batches per step: the smallest, from the ``accumulation`` of
+            the recipe on, that are of equal size.
         epoch: the current epoch, set by :class:`xraylab.training.callbacks.Checkpointer`.
         start: number of steps to skip, in the first epoch after a resumption.
     """
 
-    def __init__(
-        self, objective: Any, split: Split, recipe: Recipe, cluster: Cluster, micro_batches: int = 1
-    ):
+    def __init__(self, objective: Any, split: Split, recipe: Recipe, cluster: Cluster):
         super().__init__()
         self.objective, self.split, self.recipe = objective, split, recipe
         self.cluster, self.batch_size = cluster, min(recipe.batch_size, len(split))
         cluster.require_batch(self.batch_size)
-        self.images_per_device = self.batch_size // cluster.num_devices
-        self.micro_batches = equal_parts(self.images_per_device, micro_batches)
+        images = self.batch_size // cluster.num_devices
+        candidates = range(min(recipe.accumulation, images), images + 1)
+        self.micro_batches = next(number for number in candidates if images % number == 0)
         self.steps_per_epoch = len(split) // self.batch_size
         self.epoch = self.start = 0
         self._prepared: dict[tuple[int, int], Future] = {}
@@ -79,9 +79,3 @@ class TrainingBatches(keras.utils.PyDataset):
         images, labels = take(self.split, rows)
         seed = step_seed(self.recipe.seed, epoch * self.steps_per_epoch + step)
         return self.objective.batch(images, labels, rows, seed)
-
-
-def equal_parts(batch_size: int, minimum: int) -> int:
-    """Return the smallest divisor of a batch size that is at least ``minimum``."""
-    candidates = range(min(minimum, batch_size), batch_size + 1)
-    return next(number for number in candidates if batch_size % number == 0)

@@ -11,28 +11,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from xraylab.backend import compiled, is_out_of_memory
+from xraylab.backend import compiled
 from xraylab.data import Split
 from xraylab.io import write_json
 from xraylab.training.batches import TrainingBatches
-from xraylab.training.checkpoint import (
-    Checkpoint,
-    explain_write_errors,
-    restore,
-    save_checkpoint,
-    training_variables,
-)
+from xraylab.training.checkpoint import Checkpoint, restore, save_checkpoint, training_variables
 from xraylab.training.distribution import undistributed
 from xraylab.training.interrupts import Interrupts, TrainingInterrupted
-from xraylab.training.run import Run, build_model, weights_facts, write_weights
+from xraylab.training.run import Run, build_model, write_weights
 
 
 class TrainingDiverged(RuntimeError):
     """The loss or a weight is no longer finite."""
-
-
-class OutOfMemory(RuntimeError):
-    """Training does not fit into memory with one image per device, or validation does not."""
 
 
 class WeightAverage:
@@ -126,27 +116,17 @@ class Validation(keras.callbacks.Callback):
 
     Attributes:
         monitor_value: the value to maximize, at the end of the last epoch.
-        start: when the last validation started, on ``time.monotonic()``.
     """
 
     def __init__(self, objective: Any, split: Split, evaluated: EvaluatedModel):
         super().__init__()
         self.objective, self.split, self.evaluated = objective, split, evaluated
-        self.monitor_value, self.start = -math.inf, 0.0
+        self.monitor_value = -math.inf
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Validate the model."""
-        self.start = time.monotonic()
-        try:
-            with self.evaluated.weights() as model:
-                scores, self.monitor_value = self.objective.validate(model, self.split)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            raise OutOfMemory(
-                f"{self.evaluated.run.path}: training fits into memory, but validation does not. "
-                "Free some memory, then repeat the command with --resume (resume=True)."
-            ) from error
+        with self.evaluated.weights() as model:
+            scores, self.monitor_value = self.objective.validate(model, self.split)
         if logs is not None:
             logs |= scores
 
@@ -154,8 +134,9 @@ class Validation(keras.callbacks.Callback):
 class Checkpointer(keras.callbacks.Callback):
     """Records a run so that it can stop at any moment and continue exactly.
 
-    After each step: stops on a signal, the time limit or a loss that is not finite. After some time
-    and each epoch: writes a checkpoint. After each epoch: writes the history, and the best weights.
+    After each step: stops on a signal, the time limit or a loss that is not finite; at the end of
+    an epoch, after its validation. After some time and each epoch: writes a checkpoint. After each
+    epoch: writes the history, and the best weights.
 
     Args:
         batches: the training batches.
@@ -180,28 +161,17 @@ class Checkpointer(keras.callbacks.Callback):
         self.run, self.cluster = self.evaluated.run, batches.cluster
         self.interrupts, self.checkpoint_seconds = interrupts, checkpoint_seconds
         self.state: dict[str, Any] = {
-            "step": 0, "epoch_step": 0, "micro_batches": batches.micro_batches,
-            "seconds": 0.0, "history": [], "best": None,
+            "step": 0, "epoch_step": 0, "seconds": 0.0, "history": [], "best": None,
         }  # fmt: skip
         self.newest: Path | None = None
         self._metrics: list[np.ndarray] = []
-        self._step_start = self._counted = self._saved = time.monotonic()
-        self._operation = "first step"  # includes compilation
+        self._counted = self._saved = time.monotonic()
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Continue from a checkpoint, also one written with other micro-batches."""
+        """Continue from a checkpoint."""
         restore(checkpoint, training_variables(self.model, self.evaluated.average))
-        former, current = checkpoint.state["micro_batches"], self.batches.micro_batches
-        for variable in self.model.optimizer.variables:
-            if variable.name == "iteration":  # Keras counts micro-batches
-                variable.assign(int(variable) // former * current)
-        self.state = checkpoint.state | {"micro_batches": current}
-        self.newest = checkpoint.path
+        self.state, self.newest = checkpoint.state, checkpoint.path
         self._metrics = [_copy(v) for v in self.model.metrics_variables]
-        # After a kill between writing the best weights and the checkpoint.
-        facts = weights_facts(self.run.path / "best.weights.h5")
-        if facts and self._is_best(facts["monitor_value"]):
-            self.state["best"] = facts
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Select the epoch's batches; in a resumed epoch, restore the running means."""
@@ -210,7 +180,6 @@ class Checkpointer(keras.callbacks.Callback):
             # Keras resets the metrics before this call.
             for variable, value in zip(self.model.metrics_variables, self._metrics, strict=True):
                 variable.assign(value)
-        self._step_start = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Count a step, check its loss, and save or stop if due."""
@@ -222,13 +191,11 @@ class Checkpointer(keras.callbacks.Callback):
         if self.evaluated.average:
             self.model  # noqa: B018 - on JAX, this property updates the model's variables
             self.evaluated.average.update(self.state["step"])
-        self.interrupts.record(self._operation, self._step_start)
-        self._operation = "step"
-        last = self.state["epoch_step"] == self.batches.steps_per_epoch
-        self._stop_if_due("validation" if last else "step")
+        if self.state["epoch_step"] == self.batches.steps_per_epoch:
+            return  # validation follows, then a checkpoint
+        self._stop_if_due()
         if time.monotonic() - self._saved > self.checkpoint_seconds:
             self.save()
-        self._step_start = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Write the history, the best weights and a checkpoint."""
@@ -238,16 +205,14 @@ class Checkpointer(keras.callbacks.Callback):
         self.state["epoch_step"] = 0
         row = {"epoch": epoch + 1, "step": self.state["step"], **(logs or {})}
         self.state["history"].append(row | {"seconds": self.state["seconds"]})
-        if self._is_best(value):
+        best = self.state["best"]
+        if best is None or value > best["monitor_value"]:
             self.state["best"] = {"epoch": epoch + 1, "monitor_value": value}
             with self.evaluated.weights() as model:
-                self.write("best.weights.h5", write_weights, model, self.state["best"])
+                self.write("best.weights.h5", write_weights, model)
         self.write("history.json", write_json, self.state["history"])
         self.save()
-        self.interrupts.record("validation", self.validation.start)
-        last = epoch + 1 == self.run.recipe.epochs
-        # After the last epoch, the best weights are validated for the report.
-        self._stop_if_due("validation" if last else "step", saved=True)
+        self._stop_if_due(saved=True)
 
     def save(self) -> None:
         """Write a checkpoint, provided that all its values are finite."""
@@ -259,22 +224,16 @@ class Checkpointer(keras.callbacks.Callback):
         self._count_seconds()
         if self.cluster.is_writer:
             self.newest = save_checkpoint(self.run.checkpoints, arrays, self.state)
-        self.interrupts.record("checkpoint", self._saved)
 
     def write(self, name: str, write: Callable[..., None], *content: Any) -> None:
         """Write a file of the run by ``write(path, *content)``, in the process that writes."""
         if self.cluster.is_writer:
-            path = self.run.path / name
-            with explain_write_errors(path, self.run.checkpoints):
-                write(path, *content)
+            write(self.run.path / name, *content)
 
-    def _is_best(self, monitor_value: float) -> bool:
-        return self.state["best"] is None or monitor_value > self.state["best"]["monitor_value"]
-
-    def _stop_if_due(self, operation: str, saved: bool = False) -> None:
-        """Stop with a checkpoint on a signal, or if the next operation may end too late."""
+    def _stop_if_due(self, saved: bool = False) -> None:
+        """Stop with a checkpoint on a signal, or if the time limit has passed."""
         signaled = self.interrupts.signaled
-        if self.cluster.any(signaled or self.interrupts.out_of_time(operation)):
+        if self.cluster.any(signaled or self.interrupts.out_of_time):
             signaled = self.cluster.any(signaled)
             if not saved:
                 self.save()

@@ -6,10 +6,9 @@ history. Files are written atomically. The last two remain, so that a damaged on
 run. Nothing is pickled.
 """
 
-import contextlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ NUM_CHECKPOINTS = 2
 
 
 class CheckpointError(RuntimeError):
-    """A file of the run could not be written, or none of its checkpoints can be read."""
+    """None of a run's checkpoints can be read."""
 
 
 @dataclass(frozen=True)
@@ -51,40 +50,19 @@ def save_checkpoint(folder: Path, arrays: Mapping[str, np.ndarray], state: dict[
         state: JSON values, with ``step``, the number of optimizer steps taken.
 
     Raises:
-        CheckpointError: if it cannot be written; earlier checkpoints are unchanged.
+        OSError: if it cannot be written; earlier checkpoints are unchanged.
     """
     path = folder / f"step-{state['step']:09d}.npz"
-    with explain_write_errors(path, folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with io.atomic_write(path) as stream:
-            text = json.dumps(io.to_plain(state | {"arrays": sorted(arrays)}))
-            contents: dict[str, Any] = {"state": np.array(text), **arrays}
-            np.savez(stream, **contents)
-        # A checkpoint of a later step is one that could not be read.
-        newest = [p for p in list_checkpoints(folder) if p <= path][:NUM_CHECKPOINTS]
-        for other in set(list_checkpoints(folder)) - set(newest):
-            other.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with io.atomic_write(path) as stream:
+        text = json.dumps(io.to_plain(state | {"arrays": sorted(arrays)}))
+        contents: dict[str, Any] = {"state": np.array(text), **arrays}
+        np.savez(stream, **contents)
+    # A checkpoint of a later step is one that could not be read.
+    newest = [p for p in list_checkpoints(folder) if p <= path][:NUM_CHECKPOINTS]
+    for other in set(list_checkpoints(folder)) - set(newest):
+        other.unlink(missing_ok=True)
     return path
-
-
-@contextlib.contextmanager
-def explain_write_errors(path: Path, checkpoints: Path) -> Iterator[None]:
-    """Turn an ``OSError`` while writing a run's file into a :class:`CheckpointError`.
-
-    Args:
-        path: the file.
-        checkpoints: the folder of the run's checkpoints, of which the newest is named.
-    """
-    try:
-        yield
-    except OSError as error:
-        found = list_checkpoints(checkpoints)
-        raise CheckpointError(
-            f"{path} cannot be written: {error.strerror or error}. "
-            + (f"The run can continue from {found[0].name}. " if found else "")
-            + "Free some disk space or correct the permissions, then repeat the command with "
-            "--resume (resume=True)."
-        ) from error
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -137,12 +115,9 @@ def restore(checkpoint: Checkpoint, variables: Mapping[str, keras.Variable]) -> 
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     found = {name: array.shape for name, array in checkpoint.arrays.items()}
     if expected != found:
-        wrong = sorted(n for n in expected.keys() | found if expected.get(n) != found.get(n))
         raise ValueError(
-            f"{checkpoint.path} belongs to another model: {len(wrong)} of {len(expected)} arrays "
-            f"do not fit. Expected: {wrong[0]} of shape {expected.get(wrong[0])}. "
-            f"Received: {found.get(wrong[0])}. Resume with the recipe and the xraylab version that "
-            "started the run."
+            f"{checkpoint.path} belongs to another model. Resume with the versions of xraylab and "
+            "Keras that started the run."
         )
     for name, variable in variables.items():
         variable.assign(checkpoint.arrays[name])

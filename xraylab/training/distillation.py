@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 from scipy.special import expit
 
+from xraylab.arguments import require_choice
 from xraylab.data import Split
 from xraylab.io import progress_bar
 from xraylab.models.convert.torchxrayvision import load_xrv
@@ -159,9 +160,8 @@ def match_labels(
 def load_teacher(
     source: str | Path,
     label_names: Sequence[str],
-    size: int,
     *,
-    trained: str | None = None,
+    trained: str = "",
     weights: str = "best",
 ) -> Teacher:
     """Load a frozen teacher from a run or from TorchXRayVision's public weights.
@@ -170,43 +170,27 @@ def load_teacher(
         source: the folder of a run, or a state dict of TorchXRayVision's DenseNet-121, as read by
             :func:`xraylab.models.convert.torchxrayvision.load_xrv`.
         label_names: the student's labels.
-        size: side of the student's images in pixels; a run must have been trained at this size.
         trained: which outputs the public weights trained, a name of :data:`TRAINED`. The file does
             not contain this.
         weights: ``"best"`` or ``"last"`` of a run.
 
     Raises:
         FileNotFoundError: if there is neither a run nor a file.
-        ValueError: if the teacher predicts none of the labels, a run has another image size or no
-            labels, or ``trained`` is missing for public weights.
+        ValueError: if the teacher predicts none of the labels, or ``trained`` is missing for public
+            weights.
     """
     path = Path(source)
     if path.is_dir():
         run = Run(path)
         run.require_classifier()
-        if run.recipe.size != size:
-            raise ValueError(
-                f"The teacher in {path} was trained at another image size. Expected: {size} px, as "
-                f"the student. Received: {run.recipe.size} px."
-            )
         names, model = run.recipe.labels, run.load_model(weights)
         outputs = tuple(range(len(names)))
-    elif path.exists():
-        if trained not in TRAINED:
-            raise ValueError(
-                "teacher_options: trained is invalid; the weights file does not say which outputs "
-                f"were trained. Expected: one of {', '.join(TRAINED)}, as in the name of the "
-                f"weights. Received: {trained!r}."
-            )
-        names, outputs = OUTPUTS, TRAINED[trained]
+    else:
         model = XRVDenseNet121(224)
         model.build()
         load_xrv(model, path)
-    else:
-        raise FileNotFoundError(
-            f"There is no teacher at {path}. Expected: the folder of a run, or a file of "
-            "TorchXRayVision's weights."
-        )
+        # As in the name of the weights: the file does not say which outputs were trained.
+        names, outputs = OUTPUTS, TRAINED[require_choice("trained", trained, TRAINED)]
     indices = match_labels(label_names, names)
     if not any(isinstance(index, int) and index in outputs for index in indices):
         raise ValueError(

@@ -24,14 +24,13 @@ same commands with ``--resume`` continue from there. On TensorFlow a run uses on
 
 import contextlib
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from xraylab.backend import accelerators
+from xraylab.arguments import require
 
 NUM_PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 """Environment variable with the number of processes of the cluster."""
@@ -60,13 +59,8 @@ class Cluster:
 
     def require_batch(self, batch_size: int) -> None:
         """Raise a ValueError unless a batch divides evenly among the devices."""
-        if batch_size % self.num_devices:
-            below = batch_size // self.num_devices * self.num_devices
-            sizes = " or ".join(str(n) for n in (below, below + self.num_devices) if n)
-            raise ValueError(
-                f"A batch does not divide among {self.num_devices} devices. "
-                f"Expected: batch_size={sizes}. Received: {batch_size}."
-            )
+        expected = f"a multiple of the number of devices, {self.num_devices}"
+        require(batch_size % self.num_devices == 0, "batch_size", expected, batch_size)
 
     def any(self, flag: bool) -> bool:
         """Return whether a flag is set in any process."""
@@ -98,12 +92,6 @@ def join() -> Cluster:
             raise RuntimeError(
                 f"Several processes can train on JAX only. Expected: KERAS_BACKEND=jax. "
                 f"Received: {backend} with {NUM_PROCESSES}={num_processes}."
-            )
-        if len(accelerators()) > 1:
-            warnings.warn(
-                f"{backend} trains on one of the {len(accelerators())} accelerators. "
-                "Set KERAS_BACKEND=jax to use all of them.",
-                stacklevel=3,
             )
         return Cluster()
     import jax

@@ -6,7 +6,6 @@ that was killed and resumed therefore ends with the same weights, bit for bit.
 """
 
 import contextlib
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,24 +13,25 @@ from typing import Any
 
 import keras
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import require
 from xraylab.backend import is_out_of_memory, reset_memory_peak
 from xraylab.data import Split
 from xraylab.io import remove_stale
 from xraylab.training import distribution, recipes
-from xraylab.training.batches import TrainingBatches, equal_parts
-from xraylab.training.callbacks import Checkpointer, EvaluatedModel, OutOfMemory, Validation
-from xraylab.training.checkpoint import explain_write_errors, read_newest_checkpoint
+from xraylab.training.batches import TrainingBatches
+from xraylab.training.callbacks import Checkpointer, EvaluatedModel, Validation
+from xraylab.training.checkpoint import read_newest_checkpoint
 from xraylab.training.distribution import Cluster
 from xraylab.training.interrupts import Interrupts
 from xraylab.training.objectives import OBJECTIVES, compile_for_training
 from xraylab.training.recipe import Recipe
 from xraylab.training.report import write_report
-from xraylab.training.run import Run, build_model, lock_run, write_weights
+from xraylab.training.run import Run, lock_run, write_weights
 from xraylab.training.start import open_run, prepare
 
-CHECKPOINT_SECONDS = 60.0
-"""Time between two checkpoints within an epoch; there is one after every epoch in any case."""
+
+class OutOfMemory(RuntimeError):
+    """A training step or a validation does not fit into memory."""
 
 
 def fit(
@@ -41,7 +41,7 @@ def fit(
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: bool = True,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    checkpoint_seconds: float = 60.0,
     max_hours: float | None = None,
 ) -> Run:
     """Train a model by a recipe, and record everything about the training in one folder.
@@ -58,9 +58,10 @@ def fit(
             epoch that is resumed in the middle is a separate ``Model.fit``. Training that they
             stop counts as finished.
         progress: whether to show progress.
-        checkpoint_seconds: time between two checkpoints within an epoch.
-        max_hours: time limit, counted from this call; training stops with a checkpoint before it
-            is reached. None for no limit.
+        checkpoint_seconds: time between two checkpoints within an epoch; there is one after every
+            epoch in any case.
+        max_hours: time limit, counted from this call; training stops with a checkpoint after the
+            step or the validation in which it passes. None for no limit.
 
     Returns:
         The finished :class:`Run`.
@@ -72,11 +73,11 @@ def fit(
         RunLocked: if another process is training in ``out``.
         TrainingInterrupted: after Ctrl-C, SIGTERM or ``max_hours``, with a checkpoint written.
         TrainingDiverged: if the loss is no longer finite.
-        OutOfMemory: if not even one image per device fits into memory.
-        CheckpointError: if a file cannot be written, or none of the checkpoints can be read.
+        OutOfMemory: if a batch does not fit into memory.
+        CheckpointError: if none of the checkpoints can be read.
+        OSError: if a file of the run cannot be written; the last checkpoint is unchanged.
     """
-    if max_hours is not None and not max_hours > 0:
-        raise invalid_argument("max_hours", "a number above 0, or None for no limit", max_hours)
+    require(max_hours is None or max_hours > 0, "max_hours", "a number above 0", max_hours)
     interrupts = Interrupts(max_hours)
     cluster = distribution.join()
     reset_memory_peak()  # after joining, because it starts the backend
@@ -86,8 +87,7 @@ def fit(
     with contextlib.ExitStack() as stack:
         run = None
         if cluster.is_writer:
-            with explain_write_errors(out / "run.json", out / "checkpoints"):
-                out.mkdir(parents=True, exist_ok=True)
+            out.mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock_run(out))
             run = open_run(recipe, out, splits, resume)
             for folder in (run.path, run.checkpoints):
@@ -111,35 +111,29 @@ def _train(
     checkpoint_seconds: float,
     **options: Any,
 ) -> None:
-    """Train to the end; after running out of memory, continue with smaller micro-batches."""
+    """Train from the newest checkpoint to the end, and write the last weights and the report."""
     recipe = run.recipe
-    micro_batches = recipe.accumulation
-    objective = OBJECTIVES[recipe.objective](recipe, splits, run.path)
-    while True:
-        checkpoint = read_newest_checkpoint(run)
-        if checkpoint:  # with the micro-batches that fitted into memory before
-            micro_batches = max(micro_batches, checkpoint.state["micro_batches"])
-        batches = TrainingBatches(objective, splits["train"], recipe, cluster, micro_batches)
-        interrupts.validation_steps = math.ceil(len(splits["val"]) / batches.batch_size)
-        validation = Validation(objective, splits["val"], EvaluatedModel(run, model))
-        recorder = Checkpointer(batches, validation, interrupts, checkpoint_seconds)
-        steps = recipe.epochs * batches.steps_per_epoch
-        trained = compile_for_training(model, recipe, steps, objective, batches.micro_batches)
-        recorder.set_model(trained)
-        if checkpoint:
-            recorder.restore(checkpoint)
-        else:
-            recorder.save()
-        del checkpoint  # as large as model and optimizer together
-        try:
-            _run_epochs(recorder, **options)
-            break
-        except Exception as error:
-            if isinstance(error, OutOfMemory) or not is_out_of_memory(error):
-                raise
-            micro_batches = _smaller_micro_batches(run, batches, error)
-        # The failed step may have changed or consumed the weights.
-        model = build_model(recipe)
+    objective = OBJECTIVES[recipe.objective](recipe, splits)
+    batches = TrainingBatches(objective, splits["train"], recipe, cluster)
+    validation = Validation(objective, splits["val"], EvaluatedModel(run, model))
+    recorder = Checkpointer(batches, validation, interrupts, checkpoint_seconds)
+    steps = recipe.epochs * batches.steps_per_epoch
+    recorder.set_model(compile_for_training(model, recipe, steps, objective, batches.micro_batches))
+    if checkpoint := read_newest_checkpoint(run):
+        recorder.restore(checkpoint)
+    else:
+        recorder.save()
+    del checkpoint  # as large as model and optimizer together
+    try:
+        _run_epochs(recorder, **options)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            f"{recipe.model} at {recipe.size} px does not fit into memory with "
+            f"{batches.batch_size // batches.micro_batches} images at once. Start a new run with "
+            f"accumulation={2 * batches.micro_batches}, or use a smaller size or model."
+        ) from error
     with recorder.evaluated.weights() as evaluated:
         recorder.write("last.weights.h5", write_weights, evaluated)
     with distribution.undistributed():
@@ -156,32 +150,6 @@ def _run_epochs(
     model.stop_training = False
     while (epoch := len(recorder.state["history"])) < epochs and not model.stop_training:
         batches.start = recorder.state["epoch_step"]
-        if batches.num_batches:
-            # Keras takes the same number of batches in all epochs of a fit.
-            options = {"epochs": epoch + 1 if batches.start else epochs, "verbose": verbose}
-            model.fit(batches, initial_epoch=epoch, callbacks=everyone, shuffle=False, **options)
-        else:  # the run was stopped between the last step of an epoch and its validation
-            listed = keras.callbacks.CallbackList(everyone, model=model)
-            listed.on_train_begin()
-            listed.on_epoch_begin(epoch)
-            listed.on_epoch_end(epoch, model.get_metrics_result())
-            listed.on_train_end()
-
-
-def _smaller_micro_batches(run: Run, batches: TrainingBatches, error: Exception) -> int:
-    """Return the next larger number of micro-batches, or raise an OutOfMemory."""
-    former, images = batches.micro_batches, batches.images_per_device
-    smaller = equal_parts(images, min(2 * former, images))
-    if former >= images or batches.cluster.num_processes > 1:
-        raise OutOfMemory(
-            f"{run.recipe.model} at {run.recipe.size} px does not fit into memory with "
-            f"{max(images // former, 1)} images per device. Use a smaller size or model, "
-            "precision=mixed_float16 if the accelerator has it, or (with several processes) a new "
-            f"run with accumulation={smaller}."
-        ) from error
-    print(
-        f"Out of memory: each batch of {batches.batch_size} images is now processed in {smaller} "
-        f"micro-batches of {batches.batch_size // smaller}. The gradient is the same, except "
-        "through batch normalisation."
-    )
-    return smaller
+        # Keras takes the same number of batches in all epochs of a fit.
+        options = {"epochs": epoch + 1 if batches.start else epochs, "verbose": verbose}
+        model.fit(batches, initial_epoch=epoch, callbacks=everyone, shuffle=False, **options)

@@ -8,8 +8,6 @@ Losses are reduced by a weighted sum. The sample weights contain the normalisati
 batch, so that micro-batches add up to it exactly, also where labels are unknown.
 """
 
-import functools
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,11 +16,10 @@ from scipy.special import expit
 
 from xraylab import losses, metrics
 from xraylab.data import Split
-from xraylab.io import atomic_write
 from xraylab.models import predict_logits
 from xraylab.training import augmentation
 from xraylab.training.corruption import corrupt
-from xraylab.training.distillation import Distiller, Teacher, load_teacher
+from xraylab.training.distillation import Distiller, load_teacher
 from xraylab.training.distribution import undistributed
 from xraylab.training.optimizers import make_optimizer
 from xraylab.training.recipe import Recipe
@@ -36,10 +33,9 @@ class Classification:
     Args:
         recipe: the recipe.
         splits: its images by split; ``"train"`` is needed for the prevalence-weighted loss.
-        folder: the run's folder, for results worth storing.
     """
 
-    def __init__(self, recipe: Recipe, splits: Splits | None = None, folder: Path | None = None):
+    def __init__(self, recipe: Recipe, splits: Splits | None = None):
         self.recipe = recipe
         options = dict(recipe.loss_options)
         if recipe.loss == "weighted_binary_crossentropy" and splits:
@@ -69,7 +65,6 @@ class Classification:
         """
         if self.augment is not None:
             images, labels = self.augment(images, labels, seed)
-        images, labels = np.asarray(images), np.asarray(labels)
         return images, labels, label_weights(labels, self.loss.sums_over_labels)
 
     def validate(self, model: keras.Model, split: Split) -> tuple[dict[str, float], float]:
@@ -87,23 +82,15 @@ class Classification:
 class Distillation(Classification):
     """Labels are predicted from images, labels and a frozen teacher; see :class:`Distiller`."""
 
-    def __init__(self, recipe: Recipe, splits: Splits, folder: Path):
-        super().__init__(recipe, splits, folder)
-        # Without augmentation the teacher predicts the same in every epoch.
-        self._predictions: np.ndarray | None = None
-        if self.augment is None:
-            path = folder / "teacher.npy"
-            if not path.exists():
-                with undistributed(), atomic_write(path) as stream:
-                    np.save(stream, self.teacher.predict(splits["train"]))
-            self._predictions = np.load(path, allow_pickle=False)
-
-    @functools.cached_property
-    def teacher(self) -> Teacher:
-        """The frozen teacher."""
-        recipe, options = self.recipe, self.recipe.teacher_options
+    def __init__(self, recipe: Recipe, splits: Splits):
+        super().__init__(recipe, splits)
         with undistributed():
-            return load_teacher(str(recipe.teacher), recipe.labels, recipe.size, **options)
+            self.teacher = load_teacher(
+                str(recipe.teacher), recipe.labels, **recipe.teacher_options
+            )
+            # Without augmentation the teacher predicts the same in every epoch.
+            unchanged = self.augment is None
+            self._predictions = self.teacher.predict(splits["train"]) if unchanged else None
 
     def trained_model(self, model: keras.Model) -> tuple[keras.Model, Any]:
         """Return the model to compile, and its loss."""
@@ -127,7 +114,7 @@ class Distillation(Classification):
 class MaskedReconstruction:
     """Masked pre-training: the image is reconstructed from a corrupted version; no labels."""
 
-    def __init__(self, recipe: Recipe, splits: Splits | None = None, folder: Path | None = None):
+    def __init__(self, recipe: Recipe, splits: Splits | None = None):
         self.recipe = recipe
 
     def trained_model(self, model: keras.Model) -> tuple[keras.Model, Any]:
@@ -143,12 +130,10 @@ class MaskedReconstruction:
     def validate(self, model: keras.Model, split: Split) -> tuple[dict[str, float], float]:
         """Return ``(scores, monitor_value)``: the mean absolute error on corrupted pixels.
 
-        The first 1,024 images are used, corrupted the same way in every epoch.
+        The images are corrupted the same way in every epoch.
         """
         total, count = 0.0, 0
         for seed, (images, _) in enumerate(split.to_dataset(64)):
-            if seed == 16:
-                break
             corrupted, mask = corrupt(images, seed)
             reconstruction = keras.ops.convert_to_numpy(model.predict_on_batch(corrupted))
             total += float(np.abs(reconstruction - images)[mask].sum(dtype=np.float64))

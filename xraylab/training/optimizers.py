@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
 from xraylab.layers.base import sublayers
 from xraylab.training.recipe import Recipe
@@ -91,40 +90,34 @@ def clip_adaptively(gradient: Any, weights: Any, limit: float, depthwise: bool =
 
 
 @keras.saving.register_keras_serializable("xraylab")
-class PerStepSchedule(LearningRateSchedule):
-    """A schedule of optimizer steps, for an optimizer that counts micro-batches.
+class CosineDecay(keras.optimizers.schedules.CosineDecay):
+    """The schedule of Keras in steps, for an optimizer that counts micro-batches.
 
     Args:
-        schedule: the schedule in steps.
         micro_batches: micro-batches per step.
+        kwargs: arguments of ``keras.optimizers.schedules.CosineDecay``.
     """
 
-    def __init__(self, schedule: LearningRateSchedule, micro_batches: int):
-        super().__init__()
-        self.schedule, self.micro_batches = schedule, micro_batches
+    def __init__(self, *args: Any, micro_batches: int = 1, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.micro_batches = micro_batches
 
     def __call__(self, step: Any) -> Any:
         """Return the learning rate at a count of micro-batches."""
-        return self.schedule(step // self.micro_batches)
+        return super().__call__(step // self.micro_batches)
 
     def get_config(self) -> dict:
         """Return the constructor arguments."""
-        schedule = keras.saving.serialize_keras_object(self.schedule)
-        return {"schedule": schedule, "micro_batches": self.micro_batches}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "PerStepSchedule":
-        """Create a schedule from its constructor arguments."""
-        schedule = keras.saving.deserialize_keras_object(config["schedule"])
-        return cls(schedule, config["micro_batches"])
+        return {**super().get_config(), "micro_batches": self.micro_batches}
 
 
-def learning_rate_schedule(recipe: Recipe, total_steps: int) -> LearningRateSchedule:
+def learning_rate_schedule(recipe: Recipe, total_steps: int, micro_batches: int = 1) -> CosineDecay:
     """Return a recipe's schedule: linear warm-up, half a cosine period, constant cool-down.
 
     Args:
         recipe: the recipe.
         total_steps: optimizer steps of the whole run.
+        micro_batches: micro-batches per step.
 
     References: Loshchilov and Hutter 2017 (``loshchilov2017``), Eq. 5.
     """
@@ -136,6 +129,7 @@ def learning_rate_schedule(recipe: Recipe, total_steps: int) -> LearningRateSche
         alpha=recipe.final_learning_rate / recipe.learning_rate,
         warmup_target=recipe.learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
+        micro_batches=micro_batches,
     )
 
 
@@ -150,9 +144,8 @@ def make_optimizer(
         total_steps: optimizer steps of the whole run.
         micro_batches: micro-batches per step.
     """
-    schedule = learning_rate_schedule(recipe, total_steps)
     optimizer = AdamW(
-        schedule if micro_batches == 1 else PerStepSchedule(schedule, micro_batches),
+        learning_rate_schedule(recipe, total_steps, micro_batches),
         weight_decay=recipe.weight_decay,
         global_clipnorm=recipe.global_clip,
         adaptive_clip=recipe.adaptive_clip,

@@ -9,7 +9,7 @@ import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
 from xraylab import losses
-from xraylab.arguments import invalid_argument, require_choice
+from xraylab.arguments import require_choice
 from xraylab.data import NAMED_SOURCES
 from xraylab.models import spec
 from xraylab.training import augmentation
@@ -21,10 +21,7 @@ def _absolute(path: str) -> str:
 
 def _plain(options: Any) -> Any:
     """Convert tuples to lists, as a JSON file returns them; refuse what JSON cannot hold."""
-    try:
-        return json.loads(json.dumps(options, allow_nan=False))
-    except (TypeError, ValueError):
-        raise invalid_argument("options", "plain JSON values", repr(options)) from None
+    return json.loads(json.dumps(options, allow_nan=False))
 
 
 def _absolute_root(options: dict[str, Any]) -> dict[str, Any]:
@@ -93,8 +90,8 @@ class Recipe(pydantic.BaseModel):
         data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "images"}``.
         reconstruction_weight: λ of the reconstruction error, for models that reconstruct the image.
         seed: determines initial weights, dropout, augmentation and the order of the images.
-        num_images: number of training images; None for all. For other splits, give
-            ``data_options`` a ``num_images`` for each.
+        num_images: number of training images; None for all. For several splits, give
+            ``data_options`` a ``num_images`` instead.
         label_names: names of the labels; None for those of the data.
 
     Raises:
@@ -154,22 +151,16 @@ class Recipe(pydantic.BaseModel):
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> "Recipe":
-        masked = self.objective == "masked_reconstruction"
-        distilled = self.objective == "distillation"
         rules = {
             "final_learning_rate must not exceed learning_rate": (
                 self.final_learning_rate <= self.learning_rate
             ),
             "warmup and cooldown must add up to less than 1": self.warmup + self.cooldown < 1,
-            "accumulation must not exceed batch_size": self.accumulation <= self.batch_size,
             'a teacher with objective="distillation", and with no other objective': (
-                distilled == (self.teacher is not None)
+                (self.objective == "distillation") == (self.teacher is not None)
             ),
             "no augmentation with masked reconstruction, which corrupts the images itself": (
-                not (masked and self.augmentation)
-            ),
-            "num_images either as a field or in data_options": (
-                self.num_images is None or "num_images" not in self.data_options
+                self.objective != "masked_reconstruction" or not self.augmentation
             ),
         }
         for rule, holds in rules.items():

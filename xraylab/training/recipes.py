@@ -270,13 +270,6 @@ def _unknown(kind: str, name: str, names: Iterable[str], command: str) -> ValueE
     return ValueError(f"Unknown {kind}. Expected: one of {len(names)}. Received: {name!r}. {hint}")
 
 
-def on_other_data(recipe: Recipe, data: str) -> Recipe:
-    """Return a recipe with another data source, without data options and label names."""
-    if recipe.data == data:
-        return recipe
-    return recipe.replace(data=data, data_options={}, label_names=None)
-
-
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     """Return a recipe with some fields changed by text, as on the command line.
 

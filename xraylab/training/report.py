@@ -13,7 +13,7 @@ from xraylab import __version__, metrics
 from xraylab.backend import installed_version, memory_peak
 from xraylab.data import Split
 from xraylab.io import write_json
-from xraylab.models import predict_logits, spec
+from xraylab.models import predict_logits
 from xraylab.training.run import Run
 
 REPORTED_PACKAGES = ("keras", "tensorflow", "jax", "numpy")
@@ -83,16 +83,13 @@ def write_report(
         path,
         {
             "recipe": run.recipe.to_dict(),
-            "source": spec(run.recipe.model).source,
             "simulated_images": splits["train"].simulated,
             "data": images,
             "train_prevalence": run.facts["train_prevalence"],
-            "parameters": model.count_params(),
             "epochs": len(state["history"]),
             "steps": state["step"],
             "seconds": state["seconds"],
             "peak_bytes": memory_peak(),
-            "micro_batches": state["micro_batches"],
             "best_epoch": state["best"]["epoch"],
             "scores": {"val": validation},
             "environment": environment(),

@@ -7,7 +7,6 @@
 ``best.weights.h5``     weights of the epoch with the best validation score
 ``last.weights.h5``     weights after the last epoch
 ``report.json``         written when the run has finished
-``teacher.npy``         a teacher's predictions for the training images
 ``scores-SPLIT.json``   written by ``xraylab evaluate``
 ``calibration.json``    written by ``xraylab calibrate``
 ======================  ===============================================================
@@ -15,22 +14,17 @@
 
 import contextlib
 import io as memory
-import json
 import warnings
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 
 from xraylab import data, io, models
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import require_choice
 from xraylab.models.gmml import load_encoder
 from xraylab.models.weights import load_under_new_head
 from xraylab.training.recipe import Recipe
-
-FILES = ("history.json", "best.weights.h5", "last.weights.h5", "report.json", "teacher.npy")
-"""Files of a run beside ``run.json``, which must not exist before it starts."""
 
 
 class RunLocked(RuntimeError):
@@ -101,8 +95,7 @@ class Run:
 
     def weights_file(self, weights: str = "best") -> Path:
         """Return the path of the run's ``"best"`` or ``"last"`` weights; raises as above."""
-        if weights not in ("best", "last"):
-            raise invalid_argument("weights", "'best' or 'last'", repr(weights))
+        require_choice("weights", weights, ("best", "last"))
         path = self.path / f"{weights}.weights.h5"
         if not path.exists():
             raise FileNotFoundError(
@@ -175,30 +168,13 @@ def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
         )
 
 
-def write_weights(path: Path, model: keras.Model, facts: dict[str, Any] | None = None) -> None:
-    """Write a model's weights (HDF5) atomically, without its optimizer.
-
-    Args:
-        path: the file.
-        model: the model.
-        facts: JSON values to store in the file, for :func:`weights_facts`.
-    """
+def write_weights(path: Path, model: keras.Model) -> None:
+    """Write a model's weights (HDF5) atomically, without its optimizer."""
     content = _FileInMemory()
     # Not the optimizer, which is three quarters of the size and part of the checkpoint.
     keras.saving.save_weights(model, content, objects_to_skip=[getattr(model, "optimizer", None)])
-    if facts is not None:
-        with h5py.File(content, "r+") as file:
-            file.attrs["xraylab_facts"] = json.dumps(facts)
     with io.atomic_write(path) as stream:
         stream.write(content.getbuffer())
-
-
-def weights_facts(path: Path) -> dict | None:
-    """Return the facts stored in a file of :func:`write_weights`, or None."""
-    if not path.exists():
-        return None
-    with h5py.File(path) as file:
-        return json.loads(file.attrs.get("xraylab_facts", "null"))
 
 
 class _FileInMemory(memory.BytesIO):

@@ -2,21 +2,19 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from xraylab import data, io, losses
 from xraylab.arguments import require_choice
-from xraylab.backend import accelerators
 from xraylab.data import Split
-from xraylab.training.checkpoint import explain_write_errors, list_checkpoints
+from xraylab.training.checkpoint import list_checkpoints
 from xraylab.training.distillation import load_teacher
 from xraylab.training.objectives import prevalence
 from xraylab.training.recipe import Recipe
 from xraylab.training.report import commit
-from xraylab.training.run import FILES, Run, build_model, load_images, load_initial_weights
+from xraylab.training.run import Run, build_model, load_images, load_initial_weights
 
 LOCATIONS = ("data", "data_options", "teacher", "start_from")
 """Fields of a recipe that may change on another machine: where files are."""
@@ -61,28 +59,21 @@ def fastest_precision() -> str:
     them for float16 only, else ``"float32"``: on a P100 half precision saves memory but no time,
     and on a CPU it is slower.
     """
-    capability = compute_capability() if accelerators() else None
-    if capability is None or capability < FLOAT16_CAPABILITY:
-        return "float32"
-    return "mixed_bfloat16" if capability >= BFLOAT16_CAPABILITY else "mixed_float16"
-
-
-def compute_capability() -> tuple[int, int] | None:
-    """Return the compute capability of the first NVIDIA GPU, as (8, 0), or None."""
+    capability = (0, 0)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        gpus = tf.config.list_physical_devices("GPU")
-        details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
-        return details.get("compute_capability")
-    if keras.backend.backend() == "jax":
+        for gpu in tf.config.list_physical_devices("GPU")[:1]:
+            details = tf.config.experimental.get_device_details(gpu)
+            capability = details.get("compute_capability", capability)
+    elif keras.backend.backend() == "jax":
         import jax
 
-        text = getattr(jax.local_devices()[0], "compute_capability", None)
-        if text is not None:
-            major, minor = str(text).split(".")
-            return int(major), int(minor)
-    return None
+        text = getattr(jax.local_devices()[0], "compute_capability", "0.0")  # such as "8.0"
+        capability = tuple(map(int, text.split(".")))
+    if capability < FLOAT16_CAPABILITY:
+        return "float32"
+    return "mixed_bfloat16" if capability >= BFLOAT16_CAPABILITY else "mixed_float16"
 
 
 def require_labels(recipe: Recipe, split: Split) -> None:
@@ -108,20 +99,20 @@ def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) 
     """
     fingerprints = {name: split.fingerprint for name, split in splits.items()}
     if not (out / "run.json").exists():
-        if left := [name for name in ("checkpoints", *FILES) if (out / name).exists()]:
+        if list_checkpoints(out / "checkpoints"):
             raise FileExistsError(
-                f"{out} holds {', '.join(left)} of a run, but its run.json is missing. Restore "
-                "run.json, remove these files, or choose another --out."
+                f"{out} holds checkpoints, but its run.json is missing. Choose another --out."
             )
         facts = {
             "recipe": recipe.to_dict(),
             "data": fingerprints,
-            "origins": _checksums(recipe, "teacher", "start_from"),
+            "origins": _origins(recipe),
             "train_prevalence": prevalence(splits["train"]),
             "commit": commit(),
             "begun": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        return _write_facts(out, facts)
+        io.write_json(out / "run.json", facts)
+        return Run(out)
     run = Run(out)
     if not resume:
         raise FileExistsError(
@@ -144,13 +135,6 @@ def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) 
             f"{run.path} was started with other images: those of {recipe.data} have changed since "
             f"{run.facts['begun']}. Restore them, or choose another --out."
         )
-    # The initial weights no longer matter; a teacher does until the run has finished.
-    finished = run.report and not extended
-    if not finished and not _checksums(recipe, "teacher").items() <= run.facts["origins"].items():
-        raise ValueError(
-            f"{run.path} was started with another teacher than {recipe.teacher} now is. Restore "
-            "it, or choose another --out."
-        )
     return _extend(run, recipe.epochs) if extended else run
 
 
@@ -166,25 +150,17 @@ def _extend(run: Run, epochs: int) -> Run:
     facts["extended"] = [*run.facts.get("extended", ()), change]
     # The report first: a run that is killed in between must not appear to be finished.
     (run.path / "report.json").unlink(missing_ok=True)
-    return _write_facts(run.path, facts)
+    io.write_json(run.path / "run.json", facts)
+    return Run(run.path)
 
 
-def _write_facts(folder: Path, facts: dict[str, Any]) -> Run:
-    path = folder / "run.json"
-    with explain_write_errors(path, folder / "checkpoints"):
-        io.write_json(path, facts)
-    return Run(folder)
-
-
-def _checksums(recipe: Recipe, *fields: str) -> dict[str, str]:
-    """Return the SHA-256 checksums of the weights that fields of a recipe name."""
+def _origins(recipe: Recipe) -> dict[str, str]:
+    """Return the SHA-256 checksums of the teacher's weights and of the initial ones, if any."""
     chosen = {"teacher": recipe.teacher_options.get("weights", "best"), "start_from": "best"}
     checksums = {}
-    for field in fields:
+    for field, weights in chosen.items():
         if (source := getattr(recipe, field)) is not None:
             path = Path(source)
-            path = Run(path).weights_file(chosen[field]) if path.is_dir() else path
-            if not path.exists():
-                raise FileNotFoundError(f"{path}, the recipe's {field}, does not exist.")
+            path = Run(path).weights_file(weights) if path.is_dir() else path
             checksums[field] = io.sha256(path)
     return checksums
