@@ -14,6 +14,7 @@ LABELS = ("first", "second", "third")
 def run(image_file, tmp_path_factory):
     recipe = training.Recipe(
         model="rr_vit_toy",
+        model_options={"depth": 1},
         data=str(image_file),
         size=16,
         epochs=1,
