@@ -21,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit, logit
 
 from xraylab import evaluation, io, metrics
@@ -119,9 +120,15 @@ def read_table(folder, names):
     found = [rows[name] for name in names]
     return {
         "sex": [row["Patient Gender"] for row in found],
-        "age": evaluation.age_bands([float(row["Patient Age"]) for row in found]),
+        "age": age_bands([float(row["Patient Age"]) for row in found]),
         "projection": [row["View Position"] for row in found],
     }
+
+
+def age_bands(ages):
+    """Name the age band of each patient, as ``"40 to 59"``."""
+    names = ["below 20", "20 to 39", "40 to 59", "60 to 79", "80 and over"]
+    return pd.cut(ages, [0, 20, 40, 60, 80, np.inf], right=False, labels=names)
 
 
 def subgroups(y_true, probabilities, patients, columns):

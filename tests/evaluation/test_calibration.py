@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
 from xraylab import evaluation
+from xraylab.evaluation.calibration import fit_platt, fit_temperature
 
 
 def make_images(num_images=4000, slope=1.0, offset=0.0, seed=0):
@@ -94,7 +95,7 @@ def test_brier_matches_scikit_learn():
 
 def test_temperature_is_recovered():
     y_true, logits = make_images(20_000, slope=0.4)
-    found = evaluation.fit_temperature(y_true, logits)
+    found = fit_temperature(y_true, logits)
     assert found.method == "temperature"
     assert found.slope[0] == pytest.approx(0.4, rel=0.03)
     assert found.offset == (0.0, 0.0)
@@ -103,7 +104,7 @@ def test_temperature_is_recovered():
 
 def test_temperature_maximises_the_likelihood():
     y_true, logits = make_images(500, slope=0.7)
-    found = evaluation.fit_temperature(y_true, logits).slope[0]
+    found = fit_temperature(y_true, logits).slope[0]
 
     def loss(slope):
         z = slope * logits
@@ -116,14 +117,14 @@ def test_temperature_maximises_the_likelihood():
 def test_temperature_is_undefined_without_a_likelihood_maximum():
     y_true, logits = make_images(500)
     with pytest.raises(ValueError, match="do not correlate with these labels, or separate them"):
-        evaluation.fit_temperature(y_true, -logits)
+        fit_temperature(y_true, -logits)
     with pytest.raises(ValueError, match="separate them perfectly"):
-        evaluation.fit_temperature(y_true, y_true - 0.5)
+        fit_temperature(y_true, y_true - 0.5)
 
 
 def test_platt_matches_logistic_regression_on_softened_targets():
     y_true, logits = make_images(800, slope=0.5, offset=0.8)
-    found = evaluation.fit_platt(y_true, logits)
+    found = fit_platt(y_true, logits)
     positives = y_true[:, 0].sum()
     high, low = (positives + 1) / (positives + 2), 1 / (800 - positives + 2)
     soft = np.where(y_true[:, 0] == 1, high, low)
@@ -140,13 +141,13 @@ def test_platt_matches_logistic_regression_on_softened_targets():
 def test_label_with_one_class_is_not_calibrated():
     y_true, logits = make_images(100)
     y_true[:, 1] = 0
-    found = evaluation.fit_platt(y_true, logits)
+    found = fit_platt(y_true, logits)
     assert (found.slope[1], found.offset[1]) == (1.0, 0.0)
     np.testing.assert_allclose(found(logits)[:, 1], expit(logits[:, 1]), atol=1e-12)
 
 
 def test_calibration_survives_json():
-    found = evaluation.fit_platt(*make_images(100))
+    found = fit_platt(*make_images(100))
     content = json.loads(json.dumps(asdict(found)))
     assert TypeAdapter(evaluation.Calibration).validate_python(content) == found
 
@@ -155,7 +156,7 @@ def test_negative_slopes_are_reported():
     y_true, logits = make_images(500)
     logits[:, 1] *= -1
     with pytest.warns(UserWarning, match=r"negative slope for labels \[1\]"):
-        found = evaluation.fit_platt(y_true, logits)
+        found = fit_platt(y_true, logits)
     assert found.negative_slopes == (1,)
 
 
@@ -172,9 +173,9 @@ def test_negative_slopes_are_reported():
             "argument strategy",
         ),
         (lambda: evaluation.reliability([0, 1], [-3.0, 2.0]), "look like logits"),
-        (lambda: evaluation.fit_temperature([[0], [1]], [[1.0]]), "non-empty arrays of shape"),
-        (lambda: evaluation.fit_temperature([[0], [1]], [[1.0], [np.inf]]), "1 NaN or infinite"),
-        (lambda: evaluation.fit_platt([[0], [0]], [[1.0], [2.0]]), "both 0 and 1"),
+        (lambda: fit_temperature([[0], [1]], [[1.0]]), "non-empty arrays of shape"),
+        (lambda: fit_temperature([[0], [1]], [[1.0], [np.inf]]), "1 NaN or infinite"),
+        (lambda: fit_platt([[0], [0]], [[1.0], [2.0]]), "both 0 and 1"),
         (lambda: evaluation.Calibration((1.0,), (0.0,), "platt")([[1.0, 2.0]]), r"\(num_images, 1"),
     ],
 )

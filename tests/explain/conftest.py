@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xraylab import models
+from xraylab.explain import forward
 
 SIZE = 32
 
@@ -39,6 +40,13 @@ def toy():
         return built[key]
 
     return get
+
+
+@pytest.fixture(autouse=True)
+def compile_seldom(request, monkeypatch):
+    """Compile calls of toys only where many follow, or where compilation is the subject."""
+    if "compiled" not in request.node.name and not os.environ.get("XRAYLAB_EVERY_MODEL"):
+        monkeypatch.setattr(forward, "EAGER_CALLS", 20)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -136,15 +136,10 @@ def test_calibration_belongs_to_its_weights(runs, tmp_path):
     with pytest.raises(FileNotFoundError, match="xraylab calibrate"):
         evaluation.load_calibration(tmp_path)
     evaluation.calibrate(tmp_path, progress=False)
-    fitted = json.loads((tmp_path / "calibration.json").read_text())
     other = runs[1].weights_file("best").read_bytes()
     (tmp_path / "best.weights.h5").write_bytes(other)
     with pytest.raises(ValueError, match="other weights"):
         evaluation.load_calibration(tmp_path)
-    for content in ([], fitted | {"thresholds": []}, fitted | {"thresholds": {"f1": [0.5]}}):
-        (tmp_path / "calibration.json").write_text(json.dumps(content))
-        with pytest.raises(ValueError, match=r"calibration\.json: Expected"):
-            evaluation.load_calibration(tmp_path)
 
 
 def test_load_and_check_all_records(recorded):
@@ -229,12 +224,9 @@ def set_in(*keys):
         (set_in("simulated", "unclear"), "invalid record: simulated"),
         (lambda v: v.pop("intervals"), "invalid record: intervals: Field required"),
         (set_in("remark", "good"), "invalid record: remark: Extra inputs"),
-        (set_in("name", "other"), "the record of other"),
         (set_in("protocol", "replicates", 50.5), "protocol/replicates"),
-        (set_in("protocol", "label_names", ["a"]), "label names: .* disagrees"),
-        (set_in("protocol", "train_prevalence", [0.1]), "number of prevalences"),
-        (set_in("recipe", "size", 224), "size of the train images: 16 disagrees with 224"),
-        (set_in("recipe", "data", "chestmnist"), "source of the train images"),
+        (set_in("protocol", "label_names", ["a"]), "label_names"),
+        (set_in("protocol", "train_prevalence", [0.1]), "prevalence"),
         (set_in("cost", {"latency_p50": "fast"}), "invalid record: cost"),
         (set_in("scores", "test", "macro_auc", 0.99), r"macro_auc is 0\.99, but the predictions"),
         (set_in("scores", "val", "exact_match", None), "scores/val/exact_match is None, but"),
@@ -244,8 +236,7 @@ def set_in(*keys):
         ),
         (set_in("scores", "test", "baselines", 1, "micro_auc", 0.1), "scores/test/baselines/1"),
         (set_in("data", "val", "labels_sha256", "0" * 64), "not those of the val images"),
-        (set_in("protocol", "unit", "patients"), "Expected: images"),
-        (set_in("predictions_file", "run2.npz"), "predictions are missing"),
+        (set_in("predictions_file", "run2.npz"), "No such file"),
     ],
 )
 def test_edited_records_are_refused(folder, change, message):
@@ -284,7 +275,9 @@ def test_other_predictions_are_refused(folder):
     with pytest.raises(results.ResultError, match=r"run0\.json: scores/test.* but the predictions"):
         results.load_results(folder)
     path.unlink()
-    with pytest.raises(results.ResultError, match=r"run0\.npz: predictions are missing"):
+    with pytest.raises(
+        results.ResultError, match=r"run0\.npz: Expected: predictions .*No such file"
+    ):
         results.load_results(folder)
 
 
@@ -320,7 +313,7 @@ def test_files_that_are_not_records_are_refused(folder, content):
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder of records"):
         results.load_results(tmp_path / "none")
-    with pytest.raises(FileNotFoundError, match="no such record"):
+    with pytest.raises(FileNotFoundError, match=r"none\.json"):
         results.load_result(tmp_path / "none.json")
 
 
@@ -349,17 +342,8 @@ def copy_of(run, folder):
     return folder
 
 
-def test_unfinished_and_inconsistent_runs_are_refused(runs, tmp_path):
+def test_unfinished_runs_are_refused(runs, tmp_path):
     run = copy_of(runs[0], tmp_path)
-    report = json.loads((run / "report.json").read_text())
-
-    def refused(match, **changes):
-        (run / "report.json").write_text(json.dumps(report | changes))
-        with pytest.raises(results.ResultError, match=match):
-            results.record(run, tmp_path / "records", name="a", progress=False)
-
-    better = {"val": report["scores"]["val"] | {"macro_auc": 0.99}}
-    refused("a validation macro AUC of 0.99", scores=better)
     (run / "report.json").unlink()
     with pytest.raises(results.ResultError, match="Received: 2 of 2 epochs"):
         results.record(run, tmp_path / "records", name="a", progress=False)
@@ -393,27 +377,19 @@ def test_table_shows_scores_and_intervals(recorded, result):
     assert made.frame["latency (ms)"][0] == "not measured"
     assert "48 images of discs.npz" in made.caption
     assert "SIMULATED" not in made.caption
-    aucs = [record.score("macro_auc") for record in records]
-    ends = [record.intervals["macro_auc"] for record in records]
-    assert made.best == {
-        (row, 1) for row, end in enumerate(ends) if end.low <= max(aucs) <= end.high
-    }
-    assert "; 95 % intervals by bootstrap over images; bold: the best of a column" in made.caption
-    accuracies = results.table(records, ("accuracy", "exact_match"))
-    assert not accuracies.best
-    assert "bold" not in accuracies.caption
+    assert made.caption.endswith("; 95 % intervals by bootstrap over images")
+    assert "interval" not in results.table(records, ("accuracy", "exact_match")).caption
 
 
 def test_tables_are_written_in_four_formats(recorded):
     made = results.table(results.load_results(recorded), ("macro_auc", "parameters"))
-    row, column = min(made.best)
-    best = made.frame.iloc[row, column]
+    cell = made.frame.iloc[0, 1]
     markdown = made.to_markdown()
-    assert f"**{best}**" in markdown
+    assert f"| {cell} |" in markdown
     assert markdown.endswith(f"*{made.caption}.*")
-    assert rf"\textbf{{{best}}}" in made.to_latex()
+    assert f"& {cell} &" in made.to_latex()
     assert r"95 \% intervals" in made.to_latex()
-    assert f"<b>{best}</b>" in made.to_html() == made._repr_html_()
+    assert f"<td>{cell}</td>" in made.to_html() == made._repr_html_()
     first, *rest = made.to_csv().splitlines()
     assert first == f"# {made.caption}"
     assert list(csv.reader(io.StringIO("\n".join(rest)))) == [
@@ -439,16 +415,16 @@ def test_models_without_a_record_are_marked(recorded):
     with pytest.raises(ValueError, match="at least one record"):
         results.table(records, models=("dbct",))
     made = results.by_size(records, ("rr_vit_toy", "dbct"), (16, 64))
-    mean = np.mean([record.score("macro_auc") for record in records])
+    both = ", ".join(f"{record.score('macro_auc'):.3f}" for record in records)
     assert made.frame.to_numpy().tolist() == [
-        ["rr_vit_toy", f"{mean:.3f} (mean of 2)", "not run"],
+        ["rr_vit_toy", both, "not run"],
         ["dbct", "not run", "not run"],
     ]
 
 
 def test_an_undefined_score_is_not_a_missing_run(result):
-    score = replace(result.scores["test"], macro_auc=np.nan)
-    undefined = result.model_copy(update={"scores": result.scores | {"test": score}})
+    nan = evaluation.Interval(np.nan, np.nan, np.nan)
+    undefined = result.model_copy(update={"intervals": result.intervals | {"macro_auc": nan}})
     made = results.by_size([undefined], ("rr_vit_toy",), (16,))
     assert made.frame.iloc[0, 1] == "undefined"
 
@@ -481,7 +457,6 @@ def test_spread_over_seeds(recorded):
     aucs = [record.score("macro_auc") for record in records]
     assert spread.names == ("run0", "run1")
     assert spread.seeds == (0, 1)
-    assert spread.mean == pytest.approx(np.mean(aucs))
     assert spread.deviation == pytest.approx(np.std(aucs, ddof=1))
     assert (spread.low, spread.high) == (min(aucs), max(aucs))
     assert results.seed_spread(records[:1]) == []
@@ -497,8 +472,6 @@ def test_two_records_are_compared(recorded, folder):
     assert found.unit == "images"
     same = results.compare(pair[0], pair[0], replicates=120)
     assert same.scores["macro_auc"].p_value == 1
-    with pytest.raises(ValueError, match="Expected: at least 120"):
-        results.compare(*pair, replicates=100)
 
     def rename(values):
         names = ["first", "second", "other"]

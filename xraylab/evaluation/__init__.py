@@ -5,8 +5,6 @@ from xraylab.evaluation.calibration import (
     CalibrationResult,
     calibrate,
     fit_calibration,
-    fit_platt,
-    fit_temperature,
     load_calibration,
 )
 from xraylab.evaluation.device_cost import DeviceCost, device_cost
@@ -15,7 +13,6 @@ from xraylab.evaluation.intervals import (
     SCORES,
     Difference,
     Interval,
-    Resampling,
     bootstrap,
     compare,
 )
@@ -28,7 +25,7 @@ from xraylab.evaluation.reliability import (
     reliability,
 )
 from xraylab.evaluation.significance import DeLong, delong, holm
-from xraylab.evaluation.subgroups import Subgroup, age_bands, by_group
+from xraylab.evaluation.subgroups import Subgroup, by_group
 from xraylab.evaluation.thresholds import OperatingPoint, choose_thresholds, operating_points
 
 __all__ = [
@@ -42,9 +39,7 @@ __all__ = [
     "Interval",
     "OperatingPoint",
     "Reliability",
-    "Resampling",
     "Subgroup",
-    "age_bands",
     "bootstrap",
     "brier",
     "by_group",
@@ -57,8 +52,6 @@ __all__ = [
     "device_cost",
     "evaluate",
     "fit_calibration",
-    "fit_platt",
-    "fit_temperature",
     "holm",
     "load_calibration",
     "null_calibration_error",

@@ -1,4 +1,4 @@
-"""Latency, throughput and memory of a model on this device, each measured in a fresh process."""
+"""Latency, throughput and memory of a model on this device, measured in a fresh process."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,7 @@ class DeviceCost:
         throughput: images per second by batch size.
         inference_bytes: peak memory of inference on 32 images, beyond that of the process before
             the model was built; None where the system does not report it.
-        training_bytes: the same for training steps of 32 images.
+        training_bytes: the same for training steps of 32 images, which follow.
         rounds: number of calls behind the latency.
         environment: platform, versions and devices.
     """
@@ -48,44 +47,27 @@ class DeviceCost:
     environment: dict[str, Any]
 
 
-def device_cost(
-    name: str,
-    image_size: int = 64,
-    *,
-    batch_sizes: Sequence[int] = (32, 128),
-    rounds: int = 50,
-    **options: Any,
-) -> DeviceCost:
+def device_cost(name: str, image_size: int = 64, *, rounds: int = 50, **options: Any) -> DeviceCost:
     """Measure time and memory of a model on this device.
 
-    Inference and training run in two separate processes, so that each has its own peak memory.
-    Every measurement follows a warm-up, which compiles. Run it on an otherwise idle machine.
+    A fresh process measures it, so that the peak memory is that of this model. Every measurement
+    follows a warm-up, which compiles. Run it on an otherwise idle machine.
 
     Args:
         name: a name of :func:`xraylab.models.list_models`.
         image_size: image height and width in pixels.
-        batch_sizes: batch sizes of the throughput.
         rounds: number of calls with one image, at least 1.
         options: further arguments of :func:`xraylab.models.build`, JSON values.
 
     Raises:
         ValueError: if there is no such model, or an argument is out of range.
-        RuntimeError: if a measurement fails, for example for lack of memory.
+        RuntimeError: if the measurement fails, for example for lack of memory.
     """
     from xraylab import models
 
     models.spec(name)
-    for value in (rounds, *batch_sizes):
-        require_int("rounds and batch_sizes", value, 1)
-    task = {"name": name, "image_size": image_size, "options": options}
-    task |= {"batch_sizes": list(batch_sizes), "rounds": rounds}
-    inference = _run_in_process(task | {"mode": "inference"})
-    training = _run_in_process(task | {"mode": "training"})
-    return DeviceCost(model=name, image_size=image_size, rounds=rounds, **inference, **training)
-
-
-def _run_in_process(task):
-    """Measure one mode in a fresh process."""
+    require_int("rounds", rounds, 1)
+    task = {"name": name, "image_size": image_size, "rounds": rounds, "options": options}
     command = [sys.executable, "-m", __spec__.name, json.dumps(task)]
     # Without MEMORY_ON_DEMAND a backend reserves all memory of a GPU, which hides the peak.
     environment = os.environ | backend.MEMORY_ON_DEMAND
@@ -93,14 +75,15 @@ def _run_in_process(task):
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise RuntimeError(
-            f"Measuring {task['mode']} of {task['name']} at {task['image_size']} px failed: "
-            f"{reason}. If memory is short, use a smaller size"
+            f"Measuring {name} at {image_size} px failed: {reason}. If memory is short, use a "
+            "smaller size"
         )
-    return json.loads(done.stdout.splitlines()[-1])
+    measured = json.loads(done.stdout.splitlines()[-1])
+    return DeviceCost(model=name, image_size=image_size, rounds=rounds, **measured)
 
 
 def _measure(task):
-    """Measure one mode in this process."""
+    """Measure in this process."""
     keras = backend.start_keras()
     from xraylab import losses, models
     from xraylab.models.cost import multiply_adds
@@ -114,13 +97,6 @@ def _measure(task):
         peak = backend.memory_peak()
         return peak if peak is None or backend.accelerators() else peak - before
 
-    if task["mode"] == "training":
-        images = rng.random((32, size, size, 1), dtype=np.float32)
-        labels = (rng.random((32, model.num_labels)) < 0.1).astype(np.float32)
-        model.compile(keras.optimizers.AdamW(1e-3), losses.BinaryCrossentropy())
-        for _ in range(3):
-            model.train_on_batch(images, labels)
-        return {"training_bytes": peak_bytes()}
     forward = backend.compiled(lambda images: model(images, training=False))
 
     def time_calls(batch_size, rounds):
@@ -134,18 +110,23 @@ def _measure(task):
 
     time_calls(32, 3)
     inference_bytes = peak_bytes()
-    latency_p50, latency_p95 = (
-        np.percentile(time_calls(1, task["rounds"]), [50, 95]) * 1e3
-    ).tolist()
+    images = rng.random((32, size, size, 1), dtype=np.float32)
+    labels = (rng.random((32, model.num_labels)) < 0.1).astype(np.float32)
+    model.compile(keras.optimizers.AdamW(1e-3), losses.BinaryCrossentropy())
+    for _ in range(3):
+        model.train_on_batch(images, labels)
+    training_bytes = peak_bytes()
+    latency = np.percentile(time_calls(1, task["rounds"]), [50, 95]) * 1e3
     counted = keras.backend.backend() == "tensorflow"  # multiply-adds come from its graph
-    throughput = {n: n / statistics.median(time_calls(n, 7)) for n in task["batch_sizes"]}
+    throughput = {n: n / statistics.median(time_calls(n, 7)) for n in (32, 128)}
     return {
         "parameters": model.count_params(),
         "multiply_adds": multiply_adds(model) if counted else None,
-        "latency_p50": latency_p50,
-        "latency_p95": latency_p95,
+        "latency_p50": float(latency[0]),
+        "latency_p95": float(latency[1]),
         "throughput": throughput,  # JSON makes its keys text
         "inference_bytes": inference_bytes,
+        "training_bytes": training_bytes,
         "environment": environment(),
     }
 

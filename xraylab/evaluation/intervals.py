@@ -151,9 +151,6 @@ class _ScoresByWeight:
         y_true, known, probabilities = check_predictions(y_true, probabilities)
         self.num_images, num_labels = y_true.shape
         labels = name_labels(label_names, num_labels)
-        clash = sorted(set(labels) & set(SCORES))
-        expected = "names other than those of scores"
-        require(not clash, "label_names", expected, ", ".join(clash), "Rename the label.")
         choices = (*SCORES, *labels)
         self.names = choices if scores is None else tuple(scores)
         known_names = self.names and set(self.names) <= set(choices)

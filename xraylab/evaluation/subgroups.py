@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,6 @@ def by_group(
     groups: Sequence[Any] | np.ndarray,
     score: str = "macro_auc",
     *,
-    min_images: int = 1,
     label_names: Sequence[str] | None = None,
     patients: ArrayLike | None = None,
     **options: Any,
@@ -57,31 +55,25 @@ def by_group(
 
     Args:
         score: one of :data:`xraylab.evaluation.SCORES`, or a label name for the label's ROC AUC.
-        min_images: smaller groups are left out.
         label_names: as :func:`xraylab.evaluation.bootstrap`.
         patients, options: further arguments of :func:`xraylab.evaluation.bootstrap`.
 
     Raises:
-        ValueError: if lengths differ, no group has enough images, or no label has both classes in
-            every group; and as :func:`xraylab.evaluation.bootstrap`.
+        ValueError: if lengths differ, there is no group, or no label has both classes in every
+            group; and as :func:`xraylab.evaluation.bootstrap`.
     """
     y_true, probabilities = np.asarray(y_true, dtype=np.float64), np.asarray(probabilities)
-    names = np.array([_group_name(value) for value in np.asarray(groups, dtype=object).ravel()])
+    names = np.array(["" if is_unknown(value) else str(value) for value in groups])
     require(len(names) == len(y_true), "groups", f"{len(y_true)} values", len(names))
     masks = {name: names == name for name in np.unique(names).tolist() if name}
-    masks = {name: mask for name, mask in masks.items() if mask.sum() >= min_images}
-    expected = f"a group of at least {min_images} images"
-    require(masks, "groups", expected, f"none, of {len(names)} images")
+    require(masks, "groups", "at least one group", f"none, of {len(names)} images")
     labels = name_labels(label_names, y_true.shape[1])
     columns = np.arange(len(labels))
     if score in LABEL_AVERAGES:
         defined = [(y_true[m] == 0).any(0) & (y_true[m] == 1).any(0) for m in masks.values()]
         columns = np.flatnonzero(np.all(defined, axis=0))
-        if not len(columns):
-            raise ValueError(
-                "No label has both classes in every group. Increase min_images, or request the "
-                "score of one label"
-            )
+        hint = "Leave out small groups, or request the score of one label."
+        require(len(columns), "groups", "a label with both classes in each of them", "none", hint)
     scored_labels = tuple(labels[k] for k in columns)
     options |= {"scores": [score], "label_names": scored_labels}
     found = []
@@ -93,26 +85,3 @@ def by_group(
             interval = bootstrap(*selected, patients=of_group, **options)[score]
         found.append(Subgroup(name, int(mask.sum()), scored_labels, interval))
     return sorted(found, key=lambda group: (np.isnan(group.score.value), group.score.value))
-
-
-def age_bands(ages: ArrayLike, edges: Sequence[int] = (20, 40, 60, 80)) -> np.ndarray:
-    """Name the age band of each patient, as ``"40 to 59"``; empty where the age is unknown.
-
-    Shapes:
-        ages: (num_images,) in years; NaN or negative where unknown.
-        returns: (num_images,) text.
-    """
-    ages = np.asarray(ages, dtype=np.float64)
-    names = [f"below {edges[0]}"]
-    names += [f"{low} to {high - 1}" for low, high in pairwise(edges)]
-    names += [f"{edges[-1]} and over", ""]
-    band = np.digitize(ages, edges)
-    band[~(ages >= 0)] = len(names) - 1
-    return np.array(names)[band]
-
-
-def _group_name(value):
-    """Convert a group to text; empty where unknown."""
-    if is_unknown(value):
-        return ""
-    return value.decode() if isinstance(value, bytes) else str(value)

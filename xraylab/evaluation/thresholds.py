@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.metrics import roc_curve
 
 from xraylab.arguments import require, require_choice
 from xraylab.metrics import check_predictions
@@ -105,13 +106,10 @@ def _choose_threshold(y_true, probabilities, rule, sensitivity):
     positives, negatives = y_true.sum(), (~y_true).sum()
     if not positives or not negatives:
         return np.nan
-    order = np.argsort(-probabilities, kind="stable")
-    ordered, positive = probabilities[order], y_true[order]
-    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # of tied groups
     # The first threshold has no positive image, each next one adds a group of tied images.
-    true_positives = np.append(0, np.cumsum(positive)[ends])
-    predicted = np.append(0, ends + 1)
-    upper, lower = ordered[ends][:-1], ordered[ends][1:]
+    fpr, tpr, ordered = roc_curve(y_true, probabilities, drop_intermediate=False)
+    true_positives, false_positives = np.rint(tpr * positives), np.rint(fpr * negatives)
+    upper, lower = ordered[1:-1], ordered[2:]
     middle = (upper + lower) / 2
     middle = np.where(middle < upper, middle, lower)  # adjacent floats have no middle
     lowest = ordered[-1] / 2 if ordered[-1] > 0 else ALL_POSITIVE
@@ -119,8 +117,7 @@ def _choose_threshold(y_true, probabilities, rule, sensitivity):
     if rule == "sensitivity":
         return thresholds[np.argmax(true_positives >= sensitivity * positives - 1e-9)]
     if rule == "f1":
-        objective = 2 * true_positives / (predicted + positives)
+        objective = 2 * true_positives / (true_positives + false_positives + positives)
     else:  # in integers, so that ties are exact
-        false_positives = predicted - true_positives
         objective = true_positives * negatives - false_positives * positives
     return thresholds[np.argmax(objective)]

@@ -133,8 +133,8 @@ def label_maps(model: Any, images: ArrayLike) -> np.ndarray:
     Raises:
         ValueError: if the model has no label tokens, or the images do not fit.
     """
-    if not getattr(model, "num_label_blocks", 0):
-        raise invalid_argument("model", "LT-ViT, which has label tokens", model.name)
+    has_labels = getattr(model, "num_label_blocks", 0)
+    require(has_labels, "model", "LT-ViT, which has label tokens", model.name)
     blocks = range(model.first_label_block, model.first_label_block + model.num_label_blocks)
     maps = attention(model, images, [f"block_{i}.label_attention" for i in blocks])
     side = model.image_size // model.patch_size

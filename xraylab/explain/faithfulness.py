@@ -111,8 +111,7 @@ def _curve(model, start, end, maps, label, steps):
     """Compute a label's probability while pixels change from start to end, the highest first."""
     count, size = start.shape[:2]
     require_int("steps", steps, 1)
-    if label is None:
-        raise invalid_argument("label", "an index, or one for each image", None)
+    require(label is not None, "label", "an index, or one for each image", None)
     labels = check_labels(model, label)
     require(np.isfinite(maps).all(), "maps", "finite numbers", "NaN or infinity")
     maps = resize_maps(maps, size)

@@ -12,12 +12,11 @@ from xraylab.results.predictions import Predictions
 from xraylab.results.record import record
 from xraylab.results.schema import Result, ResultError
 from xraylab.results.store import check, load_result, load_results
-from xraylab.results.tables import COLUMNS, NOT_RUN, Spread, by_size, seed_spread, table
+from xraylab.results.tables import COLUMNS, Spread, by_size, seed_spread, table
 from xraylab.results.writing import Table
 
 __all__ = [
     "COLUMNS",
-    "NOT_RUN",
     "Comparison",
     "Predictions",
     "Published",

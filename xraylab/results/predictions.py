@@ -116,8 +116,6 @@ def load(path: Path, images: dict[str, data.Split]) -> dict[str, Predictions] | 
                     patients = patients_of(images[split])
                     predictions[split] = Predictions.of(images[split], logits, patients)
             return predictions if len(predictions) == len(SPLITS) else None
-    except FileNotFoundError as error:
-        raise ValueError(f"{path}: predictions are missing. Restore the file") from error
     except UNREADABLE as error:
         raise ValueError(
             f"{path}: Expected: predictions written by xraylab. Received: {error}. Restore the file"

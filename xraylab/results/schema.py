@@ -1,7 +1,7 @@
 """The content of a record, validated by pydantic."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import BeforeValidator, Field, InstanceOf, PositiveInt
@@ -155,22 +155,3 @@ class Result(ScoredPredictions):
     def score(self, name: str, split: str = "test") -> float:
         """Return a score over all labels; NaN where undefined."""
         return getattr(self.scores[split], name)
-
-    @pydantic.model_validator(mode="after")
-    def _check_consistency(self) -> Self:
-        if set(self.data) != {"train", "val", "test"} or set(self.scores) != {"val", "test"}:
-            raise ValueError("data or scores of a split are missing")
-        labels = tuple(self.recipe["label_names"])
-        pairs = {
-            "label names": (self.label_names, labels),
-            "number of prevalences": (len(self.protocol.train_prevalence), len(labels)),
-        }
-        for split, images in self.data.items():
-            pairs[f"size of the {split} images"] = images.size, self.recipe["size"]
-            pairs[f"source of the {split} images"] = images.source, self.recipe["data"]
-        for what, (value, expected) in pairs.items():
-            if value != expected:
-                raise ValueError(f"{what}: {value} disagrees with {expected}")
-        if self.simulated and self.predictions_file is None:
-            raise ValueError("predictions of simulated images must be stored")
-        return self

@@ -31,13 +31,11 @@ def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
             and ``predictions`` is set, if the validation and test images are among these.
 
     Raises:
-        ResultError: naming the file, if it is not a valid record, has another name than its file,
-            or its scores disagree with its predictions.
+        ResultError: naming the file, if it is not a valid record, or its scores disagree with its
+            predictions.
         FileNotFoundError: if there is no such file.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such record")
     try:
         result = Result.model_validate_json(path.read_bytes())
     except pydantic.ValidationError as error:
@@ -46,8 +44,6 @@ def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
         raise ResultError(
             f"{path}: invalid record: {location}: {first['msg']}. Record the run again"
         ) from error
-    if result.name != path.stem:
-        raise ResultError(f"{path}: this is the record of {result.name}. Rename the file")
     predictions = None
     if result.predictions_file is not None:
         predictions = _load_predictions(path, result, images)
@@ -101,7 +97,8 @@ def check(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # negative slopes are in the record
             computed = score_predictions(result.predictions, result.protocol, progress)
-        require_equal(result.path, result, computed, TOLERANCES)
+        for part in TOLERANCES:
+            require_equal(result.path, part, getattr(result, part), getattr(computed, part))
         checked.append(result.name)
     return checked, unchecked
 
@@ -152,39 +149,34 @@ def calibration_scores(
     }
 
 
-def require_equal(path: Path, recorded: Any, computed: Any, parts: Iterable[str]) -> None:
+def require_equal(path: Path, part: str, recorded: Any, computed: Any) -> None:
     """Raise a ResultError if a number of a record disagrees with the recomputed one.
 
     Args:
         path: file of the record.
-        recorded, computed: objects with the parts as attributes.
-        parts: names of :data:`TOLERANCES`.
+        part: one of :data:`TOLERANCES`.
+        recorded, computed: the values of the part.
     """
-    for part in parts:
-        former, now = (dict(_leaves(getattr(x, part), part)) for x in (recorded, computed))
-        for location in former | now:
-            value, expected = former.get(location), now.get(location)
-            if not _equal(value, expected, TOLERANCES[part]):
-                raise ResultError(
-                    f"{path}: {location} is {value}, but the predictions give {expected}. Record "
-                    "the run again"
-                )
+
+    def compare(location, value, expected):
+        if isinstance(value, list) and isinstance(expected, list):
+            value, expected = dict(enumerate(value)), dict(enumerate(expected))
+        if isinstance(value, dict) and isinstance(expected, dict):
+            for name in value | expected:
+                compare(f"{location}/{name}", value.get(name), expected.get(name))
+        elif not _equal(value, expected, TOLERANCES[part]):
+            raise ResultError(
+                f"{path}: {location} is {value}, but the predictions give {expected}. Record the "
+                "run again"
+            )
+
+    compare(part, io.to_plain(recorded), io.to_plain(computed))
 
 
 def _equal(value, expected, tolerance):
     if isinstance(value, float | int) and isinstance(expected, float | int):
         return math.isclose(value, expected, rel_tol=tolerance, abs_tol=tolerance)
     return value == expected
-
-
-def _leaves(value, location):
-    """Yield ``(location, leaf)`` of nested values."""
-    value = io.to_plain(value)
-    if isinstance(value, dict | list):
-        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(item, f"{location}/{name}")
-    else:
-        yield location, value
 
 
 def _score_splits(predictions, protocol):
@@ -213,8 +205,5 @@ def _load_predictions(path, result, images):
                 f"{path}: the labels in {result.predictions_file} are not those of the {split} "
                 "images. Restore the file"
             )
-    unit = predictions["test"].unit
-    if result.protocol.unit != unit:
-        raise ResultError(f"{path}: protocol/unit: Expected: {unit}")
-    require_equal(path, result, result.model_copy(update={"scores": scores}), ["scores"])
+    require_equal(path, "scores", result.scores, scores)
     return predictions

@@ -20,16 +20,14 @@ class Table:
         caption: what the table shows, with the data set and the number of images; it contains
             SIMULATED for simulated images.
         frame: cells as text.
-        best: (row, column) positions of cells printed in bold.
     """
 
     caption: str
     frame: pd.DataFrame
-    best: frozenset[tuple[int, int]] = frozenset()
 
     def to_html(self) -> str:
         """Format as an HTML figure that scrolls where it is too wide."""
-        table = self._escaped(escape, "<b>{}</b>").to_html(index=False, escape=False, border=0)
+        table = self.frame.to_html(index=False, border=0)
         # The caption is outside the scrolling part, so that a phone does not cut it off.
         return (
             f'<figure style="margin: 0; text-align: left"><figcaption>{escape(self.caption)}.'
@@ -41,14 +39,14 @@ class Table:
 
     def to_markdown(self) -> str:
         """Format as Markdown, with the caption below."""
-        frame = self._escaped(lambda text: text.replace("|", r"\|"), "**{}**")
+        frame = self._escaped(lambda text: text.replace("|", r"\|"))
         align = ("left", *["right"] * (frame.shape[1] - 1))
         text = frame.to_markdown(index=False, disable_numparse=True, colalign=align)
         return f"{text}\n\n*{self.caption}.*"
 
     def to_latex(self) -> str:
         """Format as LaTeX for the booktabs package."""
-        frame = self._escaped(lambda text: text.translate(_LATEX), r"\textbf{{{}}}")
+        frame = self._escaped(lambda text: text.translate(_LATEX))
         return frame.to_latex(
             index=False,
             escape=False,
@@ -61,9 +59,6 @@ class Table:
         """Format as CSV, with the caption in a first line that begins with ``#``."""
         return f"# {self.caption}\n{self.frame.to_csv(index=False, lineterminator=chr(10))}".strip()
 
-    def _escaped(self, escape: Callable[[str], str], bold: str) -> pd.DataFrame:
-        """Escape headings and cells, and mark the best cells."""
-        frame = self.frame.map(escape).rename(columns=escape)
-        for row, column in self.best:
-            frame.iloc[row, column] = bold.format(frame.iloc[row, column])
-        return frame
+    def _escaped(self, escape: Callable[[str], str]) -> pd.DataFrame:
+        """Escape headings and cells."""
+        return self.frame.map(escape).rename(columns=escape)
