@@ -31,7 +31,7 @@ def examine() -> dict[str, list[str]]:
     The accelerator is tested with a convolution: a GPU may be listed although the installed
     libraries do not support it.
     """
-    python = f"Python {platform.python_version()}, {os.cpu_count()} CPU cores, {memory()} of memory"
+    python = f"Python {platform.python_version()}, {os.cpu_count()} CPU cores"
     versions = [f"{name} {installed_version(name) or '- not installed'}" for name in PACKAGES]
     return {
         "Platform": [f"{host()}: {platform.platform()}", python],
@@ -58,14 +58,6 @@ def host() -> str:
     if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
         return "Colab"
     return "this machine"
-
-
-def memory() -> str:
-    """Return the size of the machine's memory as text."""
-    try:
-        return format_bytes(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):  # not a POSIX system
-        return "an unknown amount"
 
 
 def disk(folder: Path) -> str:

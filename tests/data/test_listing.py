@@ -11,7 +11,7 @@ import pytest
 from xraylab.data import listing
 from xraylab.data.image_io import read_image
 from xraylab.data.listing import decode_images
-from xraylab.io import ResumableArrays
+from xraylab.io.resumable import ResumableArrays
 
 IMAGES = 75  # two whole batches and part of a third
 

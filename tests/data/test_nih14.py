@@ -236,8 +236,7 @@ def test_tables_that_cannot_be_used(root, expect_error):
     table.rename(root / "Data_Entry_2017.csv.gz")
     expect_error(open_split, root, names="Data_Entry_2017.csv.gz")
     (root / "Data_Entry_2017.csv.gz").unlink()
-    error = expect_error(open_split, root, names=root)
-    assert "test_list.txt" in str(error)
+    expect_error(open_split, root, names=root)
     expect_error(open_split, root / "elsewhere", names="elsewhere")
     expect_error(load, "nih14", names="nih14")  # nothing in the data folder either
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from xraylab.io import ResumableArrays, cached_arrays
-from xraylab.io.resumable import COUNTER
+from xraylab.io import cached_arrays
+from xraylab.io.resumable import COUNTER, ResumableArrays
 
 PLAN = {"seed": 1}
 LAYOUT = {"a.npy": np.dtype((np.uint8, (2, 3))), "b.npy": np.dtype(np.float32)}

@@ -151,13 +151,10 @@ class Split:
             rows: a slice, row numbers, or one boolean per image.
 
         Raises:
-            DataError: if a row lies outside the split or none is chosen.
+            IndexError: if a row lies outside the split.
+            DataError: if none is chosen.
         """
-        try:
-            numbers = np.atleast_1d(np.arange(len(self))[rows])
-        except IndexError as error:
-            expected = f"a slice, row numbers from 0 to {len(self) - 1}, or {len(self)} booleans"
-            raise DataError("rows lie outside the split", expected, str(error)) from error
+        numbers = np.atleast_1d(np.arange(len(self))[rows])
         if not len(numbers):
             raise DataError("rows choose no image", f"some of {len(self)} images", repr(rows))
         chosen = rows if isinstance(rows, slice) else numbers

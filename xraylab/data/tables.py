@@ -18,18 +18,13 @@ def find_file(root: Path, patterns: Sequence[str], what: str) -> Path:
     """Return the file in ``root`` that matches one of the patterns; of several the last by name.
 
     Raises:
-        DataError: if ``root`` is no folder or has no such file.
+        DataError: if there is no such file.
     """
-    if not root.is_dir():
-        received = "a file" if root.exists() else "no such folder"
-        raise DataError(f"{root} is no folder", f"a folder with {what}", received, "Pass root=…")
     found = [path for pattern in patterns for path in root.glob(pattern) if path.is_file()]
     if found:
         return max(found)
-    there = sorted(path.name for path in root.iterdir() if path.suffix in (".csv", ".txt", ".gz"))
-    received = f"only {', '.join(there)}" if there else "no table at all"
     advice = "Put the file there, or pass the folder that has it as root=…"
-    raise DataError(f"{root} lacks {what}", " or ".join(patterns), received, advice)
+    raise DataError(f"{root} lacks {what}", " or ".join(patterns), "no such file", advice)
 
 
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:

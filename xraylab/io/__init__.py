@@ -13,10 +13,9 @@ from xraylab.io.files import (
 )
 from xraylab.io.plain import read_json, to_plain, write_json
 from xraylab.io.progress import progress_bar
-from xraylab.io.resumable import ResumableArrays, cached_arrays
+from xraylab.io.resumable import cached_arrays
 
 __all__ = [
-    "ResumableArrays",
     "atomic_write",
     "cached_arrays",
     "data_root",

@@ -153,19 +153,18 @@ def lock(
     Args:
         path: the lock file; it is created.
         timeout: seconds to wait for another holder; 0 does not wait, -1 waits for ever.
-        message: printed before waiting, and the text of the error.
-        error: raised if another process holds the lock for longer than ``timeout``.
+        message: printed before waiting, or the text of the error.
+        error: raised if another process holds the lock and ``timeout`` is 0.
     """
     file_lock = FileLock(path)
     try:
         file_lock.acquire(timeout=0)
     except Timeout:
-        if message and timeout:
+        if timeout == 0:
+            raise error(message) from None
+        if message:
             print(message, file=sys.stderr)
-        try:
-            file_lock.acquire(timeout=timeout)
-        except Timeout:
-            raise error(message or f"Another process holds the lock {path}") from None
+        file_lock.acquire(timeout=timeout)
     try:
         yield
     finally:
