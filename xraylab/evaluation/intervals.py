@@ -151,6 +151,8 @@ class _ScoresByWeight:
         y_true, known, probabilities = check_predictions(y_true, probabilities)
         self.num_images, num_labels = y_true.shape
         labels = name_labels(label_names, num_labels)
+        clash = ", ".join({*labels} & {*SCORES})
+        require(not clash, "label_names", "names other than those of scores", clash)
         choices = (*SCORES, *labels)
         self.names = choices if scores is None else tuple(scores)
         known_names = self.names and set(self.names) <= set(choices)
