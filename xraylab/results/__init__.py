@@ -7,7 +7,12 @@ are separate: see :func:`published`.
 """
 
 from xraylab.results.comparison import Comparison, compare, differences
-from xraylab.results.literature import Published, published, published_table
+from xraylab.results.literature import (
+    Published,
+    published,
+    published_by_finding,
+    published_table,
+)
 from xraylab.results.predictions import Predictions
 from xraylab.results.record import record
 from xraylab.results.schema import Result, ResultError
@@ -31,6 +36,7 @@ __all__ = [
     "load_result",
     "load_results",
     "published",
+    "published_by_finding",
     "published_table",
     "record",
     "seed_spread",

@@ -10,8 +10,14 @@ import pydantic
 from xraylab.arguments import invalid_argument
 from xraylab.results.writing import Table
 
-HEADINGS = {"accuracy": "ACC", "macro_auc": "AUC", "micro_auc": "micro AUC"}
-"""Names of the scores in the publications."""
+HEADINGS = {
+    "accuracy": "ACC",
+    "macro_auc": "AUC",
+    "micro_auc": "micro AUC",
+    "f1": "F1",
+    "loss": "loss",
+}
+"""Names of the scores in the publications; the MXA paper does not say which average its F1 is."""
 
 
 class Published(pydantic.BaseModel, frozen=True):
@@ -38,10 +44,26 @@ class Published(pydantic.BaseModel, frozen=True):
 
 
 @cache
+def _file():
+    """Read the file of published figures."""
+    return json.loads((resources.files("xraylab.results") / "published.json").read_text("utf-8"))
+
+
+@cache
 def published() -> tuple[Published, ...]:
     """Return all published results, in the order of their sources."""
-    file = resources.files("xraylab.results") / "published.json"
-    return tuple(Published(**row) for row in json.loads(file.read_text("utf-8"))["figures"])
+    return tuple(Published(**row) for row in _file()["figures"])
+
+
+def published_by_finding() -> pd.DataFrame:
+    """Return the published AUC of each finding of CheXpert (rows) for each model (columns).
+
+    Fracture is missing in the source.
+
+    References: Table K.1 of Rand et al. 2025 (``rand2025``).
+    """
+    table = _file()["per_finding"]
+    return pd.DataFrame.from_dict(table["auc"], orient="index", columns=table["models"])
 
 
 def published_table(data: str, size: int) -> Table:
