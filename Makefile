@@ -62,8 +62,9 @@ $(PARITY)/.ready: pyproject.toml
 	$(PARITY)/bin/$(PIP) --editable '.[parity]'
 	@touch $@
 
-interactive: book  ## Operate all interactive figures of the book in headless Chromium.
+interactive: book  ## Operate all interactive figures of the book in headless Chromium, and chapter 16 live.
 	$(BIN)/python tools/check_interactive.py book/_build/html
+	$(BIN)/python tools/check_interactive_live.py book/chapters/16_where_does_it_look.ipynb
 
 lint: $(READY)  ## Check format, style, types, layers and notebook copies.
 	$(BIN)/ruff format --check

@@ -28,3 +28,16 @@ def browse(tmp_path):
     yield browse
     for browser in opened:
         browser.close()
+
+
+@pytest.fixture
+def static(monkeypatch):
+    """Select static rendering."""
+    monkeypatch.setenv("XRAYLAB_WIDGETS", "static")
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """Select live rendering."""
+    pytest.importorskip("ipywidgets")
+    monkeypatch.setenv("XRAYLAB_WIDGETS", "live")

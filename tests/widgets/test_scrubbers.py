@@ -1,4 +1,4 @@
-"""Interactive figures: frames, and operation by keyboard and mouse in a browser."""
+"""Scrubbers: order of the frames, keyboard and mouse operation in a headless browser."""
 
 import json
 import re
@@ -15,12 +15,6 @@ SIX = {"frame": range(1, 7)}
 GRID = {"row": ["up", "down"], "column": ["x", "y", "z"]}
 
 
-def scrubber(frames, labels, **options):
-    """Show frames as an interactive figure with a slider for each of the labels."""
-    remaining = iter(frames)
-    return widgets.interactive(lambda **_: next(remaining), **options, **labels)
-
-
 def _visible(browser):
     """Return the alternative texts of the visible frames."""
     return browser.run(
@@ -30,7 +24,7 @@ def _visible(browser):
 
 
 def test_every_frame_has_alternative_text_and_one_is_visible():
-    shown = scrubber(IMAGES[:3], ABC, title="Images", alt="An <image>")
+    shown = widgets.scrubber(IMAGES[:3], ABC, title="Images", alt="An <image>")
     assert repr(shown) == "<scrubber: Images>"
     page = shown._repr_html_()
     assert re.findall(r'alt="([^"]*)"', page) == [f"An &lt;image&gt;: frame {c}" for c in "abc"]
@@ -42,40 +36,60 @@ def test_every_frame_has_alternative_text_and_one_is_visible():
 
 def test_figures_supply_their_alternative_text():
     figures = [plotting.bar_chart([n], xlabel="images", names=["all"]) for n in (1, 2)]
-    page = scrubber(figures, {"n": [1, 2]}, title="Bars")._repr_html_()
+    page = widgets.scrubber(figures, {"n": [1, 2]}, title="Bars")._repr_html_()
     assert page.count("<svg") == 2
     assert "Bars, images: all 2" in page
     figures[0].alt = ""
     with pytest.raises(ValueError, match="no alternative text"):
-        scrubber(figures, {"n": [1, 2]}, title="Bars")
+        widgets.scrubber(figures, {"n": [1, 2]}, title="Bars")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"alt": ""}, "no alternative text"), ({"frames": IMAGES * 1.0}, "Expected: uint8")],
+    [
+        ({"frames": []}, "Expected: 6 frames"),
+        ({"labels": {"frame": "ab"}}, "Expected: 2 frames"),
+        ({"labels": {"a": "12", "b": "12"}}, "Expected: 4 frames"),
+        ({"alt": ""}, "no alternative text"),
+        ({"frames": IMAGES * 1.0}, "Expected: uint8"),
+    ],
 )
-def test_pictures_without_text_or_window_are_rejected(arguments, message):
+def test_inconsistent_arguments_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
-        scrubber(**{"frames": IMAGES, "labels": SIX, "title": "Images", "alt": "x"} | arguments)
+        widgets.scrubber(
+            **{"frames": IMAGES, "labels": SIX, "title": "Images", "alt": "x"} | arguments
+        )
 
 
 def test_positions_distinguish_figures_with_equal_texts():
     same = [plotting.figure(alt="Lines.")[0] for _ in range(2)]
-    shown = scrubber(same, {"frame": ["x", "y"]}, title="B").text
-    assert "Lines: frame x" in shown
-    assert "Lines: frame y" in shown
+    shown = widgets.scrubber(same, {"frame": ["x", "y"]}, title="B").text
+    assert "Lines. (frame x)" in shown
+    assert "Lines. (frame y)" in shown
+
+
+@pytest.mark.parametrize("pick", [("row", "image"), ("row", "one"), ("row",), ("row", "row")])
+def test_pick_needs_two_sliders_with_several_positions(pick):
+    with pytest.raises(ValueError, match="Expected: two different sliders"):
+        widgets.scrubber(IMAGES, GRID | {"one": ["a"]}, title="Two", alt="G", pick=pick)
+
+
+def test_pick_does_not_apply_to_figures():
+    figures = [plotting.figure(alt=f"{k}")[0] for k in range(6)]
+    with pytest.raises(ValueError, match="frames that are arrays"):
+        widgets.scrubber(figures, GRID, title="F", pick=("row", "column"))
 
 
 def test_scrubber_size_is_limited(monkeypatch):
     monkeypatch.setattr("xraylab.widgets.sliders.LIMIT_BYTES", 1000)
     with pytest.raises(ValueError, match="too large"):
-        scrubber(IMAGES, SIX, title="Images", alt="An image")
+        widgets.scrubber(IMAGES, SIX, title="Images", alt="An image")
 
 
 def test_keyboard_moves_one_scrubber_only(browse):
-    first = scrubber(IMAGES[:3], ABC, title="One", alt="F")
+    first = widgets.scrubber(IMAGES[:3], ABC, title="One", alt="F")
     grid = {"row": ["up", "down"], "column": ["x", "y", 'z"<']}
-    second = scrubber(IMAGES, grid, title="Two", alt="G")
+    second = widgets.scrubber(IMAGES, grid, title="Two", alt="G")
     browser = browse(first, second, first)  # two copies of one scrubber must work independently
     browser.press("Tab")
     assert _visible(browser) == ["F: frame a", "G: row up, column x", "F: frame a"]
@@ -103,7 +117,7 @@ def test_keyboard_moves_one_scrubber_only(browse):
 
 
 def test_click_on_the_image_sets_two_sliders(browse):
-    browser = browse(scrubber(IMAGES, GRID, title="Two", alt="G", pick=("row", "column")))
+    browser = browse(widgets.scrubber(IMAGES, GRID, title="Two", alt="G", pick=("row", "column")))
     box = json.loads(
         browser.run("JSON.stringify(document.querySelector('img').getBoundingClientRect())")
     )
@@ -120,14 +134,14 @@ def test_click_on_the_image_sets_two_sliders(browse):
 
 
 def test_colour_bar_shows_unit_and_range():
-    shown = scrubber(IMAGES, SIX, title="F", alt="F", bar=("share <%>", 0, 0.25)).text
+    shown = widgets.scrubber(IMAGES, SIX, title="F", alt="F", bar=("share <%>", 0, 0.25)).text
     assert "<span>0</span>" in shown
     assert "<span>0.25</span><b>share &lt;%&gt;</b>" in shown
     assert colormap_colors(9)[-1] in shown
 
 
 def test_no_global_javascript_names_are_added(browse):
-    browser = browse(scrubber(IMAGES[:3], ABC, title="One", alt="F"))
+    browser = browse(widgets.scrubber(IMAGES[:3], ABC, title="One", alt="F"))
     before = browser.run("Object.keys(window).length")
     browser.press("Tab")
     browser.press("ArrowRight")
@@ -139,8 +153,8 @@ def test_scrubbers_fit_a_phone(browse):
     figure = plotting.bar_chart(np.arange(14), xlabel="images")
     long = {"a rather long name of a slider": range(1, 7)}
     browser = browse(
-        scrubber([figure], {"n": [1]}, title="Bars"),
-        scrubber(IMAGES, long, title="Images", alt="F"),
+        widgets.scrubber([figure], {"n": [1]}, title="Bars"),
+        widgets.scrubber(IMAGES, long, title="Images", alt="F"),
         width=390,
     )
     browser.run("document.head.append(Object.assign(document.createElement('meta'), "

@@ -57,11 +57,12 @@ def picture(frame: Any, alt: str) -> str:
     Args:
         frame: an image as in :func:`xraylab.plotting.image_grid`, or a figure of
             :mod:`xraylab.plotting`.
-        alt: alternative text.
+        alt: alternative text; a figure keeps its own if this is empty.
 
     Raises:
         ValueError: if the frame is neither, or has no alternative text.
     """
+    alt = alt or getattr(frame, "alt", "")
     require(alt.strip(), "alt", "what the picture shows", "no alternative text")
     if isinstance(frame, Figure):
         frame.alt = alt
