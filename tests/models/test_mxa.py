@@ -211,10 +211,10 @@ def test_position_of_mxa_in_a_block(arrangement):
     plain, (got, inside) = block(x), block(x, return_intermediates=True)
     expected = x
     if arrangement == "authors":
-        expected = (x + block.attention(x)) + (x + block.mxa(x))
+        expected = (x + block.attention(x)[0]) + (x + block.mxa(x))
     expected = expected + block.convolution_before(expected)
     expected = expected + block.feed_forward_before(expected)
-    both = block.attention(expected)
+    both = block.attention(expected)[0]
     if arrangement == "paper":
         both = both + block.mxa(expected)
     expected = expected + both

@@ -3,10 +3,11 @@
 import keras
 import pytest
 
-from xraylab import training
+from xraylab import data, training
 from xraylab.models.base import ImageModel
+from xraylab.training.objectives import Classification
 
-from .conftest import assert_same_run, make_recipe, train
+from .conftest import make_recipe, train
 
 
 def out_of_memory():
@@ -44,16 +45,19 @@ def test_other_errors_are_passed_on(image_file, tmp_path, monkeypatch, tiny):
         train(make_recipe(image_file), tmp_path / "run")
 
 
-def test_validation_uses_smaller_batches_where_memory_ends(
-    image_file, tmp_path, monkeypatch, plain, tiny
+def test_validation_takes_no_more_images_than_a_training_step(
+    image_file, tmp_path, monkeypatch, tiny
 ):
-    """With room for 10 of the 40 validation images the scores are the same."""
-    predict_on_batch = ImageModel.predict_on_batch
+    predict_on_batch, sizes = ImageModel.predict_on_batch, []
 
-    def limited(model, x):
-        if len(x) > 10:
-            raise MemoryError
+    def recorded(model, x):
+        sizes.append(len(x))
         return predict_on_batch(model, x)
 
-    monkeypatch.setattr(ImageModel, "predict_on_batch", limited)
-    assert_same_run(plain, train(plain.recipe, tmp_path / "run"), exact=False)
+    monkeypatch.setattr(ImageModel, "predict_on_batch", recorded)
+    recipe = make_recipe(image_file, accumulation=4)
+    run = train(recipe, tmp_path / "run")
+    sizes.clear()
+    split = data.load(image_file, split="val", label_names=recipe.labels)
+    Classification(recipe).validate(run.load_model(), split)
+    assert set(sizes) == {4}

@@ -79,7 +79,6 @@ KINDS = {
     "gamma": False,
     "beta": False,
     "table": False,
-    "token": False,
     "tokens": False,
     "attention_bias": False,
 }

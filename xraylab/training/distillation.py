@@ -179,7 +179,7 @@ def load_teacher(
         ValueError: if the teacher predicts none of the labels, or ``trained`` is missing for public
             weights.
     """
-    path = Path(source)
+    path = Path(source).resolve(strict=True)
     if path.is_dir():
         run = Run(path)
         run.require_classifier()

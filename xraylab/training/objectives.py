@@ -72,7 +72,9 @@ class Classification:
 
         The monitored value is the macro AUC; if no label has both classes, the negative loss.
         """
-        logits = predict_logits(model, split).astype(np.float64)
+        # Images that fit into memory in a training step fit here as well.
+        batch_size = max(1, self.recipe.batch_size // self.recipe.accumulation)
+        logits = predict_logits(model, split, batch_size).astype(np.float64)
         bce = float(np.nanmean(np.logaddexp(0.0, logits) - logits * split.labels))
         auc = metrics.score(split.labels, expit(logits), label_names=split.label_names).macro_auc
         scores = {"val_binary_crossentropy": bce, "val_macro_auc": auc}
