@@ -100,9 +100,7 @@ def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) 
     fingerprints = {name: split.fingerprint for name, split in splits.items()}
     if not (out / "run.json").exists():
         if list_checkpoints(out / "checkpoints"):
-            raise FileExistsError(
-                f"{out} holds checkpoints, but its run.json is missing. Choose another --out."
-            )
+            raise FileExistsError(f"{out} holds checkpoints without run.json. Choose another --out")
         facts = {
             "recipe": recipe.to_dict(),
             "data": fingerprints,
