@@ -52,6 +52,9 @@ def test_recipes_are_listed_and_shown_with_their_changes():
     text = xraylab("recipes", "dbct_224_tuned")
     for words in ("xraylab train dbct_224_tuned", "decay_exclusions", "False", "True", "pham2026"):
         assert words in text
+    text = xraylab("recipes", "efficientvit_m5_224_published")
+    for words in ("as the source", "as its public", "assumed", "differs from", "App. P", "ema ="):
+        assert words in text
 
 
 @pytest.fixture

@@ -104,6 +104,17 @@ def test_splits_are_cut_by_patient(root):
     np.testing.assert_array_equal(splits["train"].table["age"], 40 + np.array(found["train"]))
 
 
+def test_the_preset_split_holds_out_no_patients(root):
+    splits = {
+        name: open_split(root, name, preset_split=True, frontal_only=False)
+        for name in ("train", "val", "test")
+    }
+    assert len(splits["train"]) == PATIENTS + PATIENTS // 4
+    assert sorted(set(patients(splits["train"]))) == list(range(1, PATIENTS + 1))
+    assert patients(splits["val"]) == patients(splits["test"]) == [901, 902]
+    np.testing.assert_array_equal(splits["val"].images, splits["test"].images)
+
+
 def test_lateral_images_are_optional(root):
     frontal, every = open_split(root), open_split(root, frontal_only=False)
     assert set(frontal.table["view"]) == {"AP"}
@@ -161,5 +172,6 @@ def test_missing_images(root):
 def test_wrong_options(root, expect_error):
     expect_error(open_split, root, uncertain="perhaps", names="argument uncertain")
     expect_error(open_split, root, frontal_only="false", names="argument frontal_only")
+    expect_error(open_split, root, preset_split=1.5, names="argument preset_split")
     expect_error(open_split, root, label_names=["a"], names="argument label_names")
     assert len(open_split(root, label_names=list(CHEXPERT_FINDINGS)))

@@ -45,6 +45,12 @@ def test_a_recipe_trains_and_is_scored(name, images, public_teacher, tmp_path, u
     ]  # fmt: skip
     if recipe.teacher:
         arguments += ["--set", f"teacher={public_teacher}"]
+    if recipe.start_from:
+        start = tmp_path / "pretraining"
+        before = [*arguments]
+        before[1], before[3] = "lt_vit_tiny_64_pretraining", str(start)
+        assert CliRunner().invoke(app, before, catch_exceptions=False).exit_code == 0
+        arguments += ["--set", f"start_from={start}"]
     trained = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert trained.exit_code == 0, trained.output
     report = json.loads((out / "report.json").read_text())

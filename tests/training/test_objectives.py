@@ -220,6 +220,37 @@ def test_the_distillation_loss_is_that_of_the_source(image_file, teacher, tmp_pa
             Classification(make_recipe(image_file)).trained_model(model)
 
 
+@pytest.mark.parametrize("summed", [False, True])
+def test_the_scale_of_both_losses_by_hand(image_file, teacher, monkeypatch, summed):
+    """Printed: Σ over labels, and 1/C of Σ for the teacher. Otherwise, means over known labels."""
+    given = np.random.default_rng(0).uniform(0.1, 0.9, (96, 3)).astype("float32")
+    given[:, 2] = np.nan  # a label that the teacher does not know
+    monkeypatch.setattr(Teacher, "predict", lambda self, split: given)
+    recipe = make_recipe(
+        image_file,
+        objective="distillation",
+        teacher=str(teacher.path),
+        distillation_weight=0.3,
+        sum_over_labels=summed,
+    )
+    splits = {"train": data.load(image_file, split="train", label_names=LABELS)}
+    objective, model = OBJECTIVES["distillation"](recipe, splits), build_model(recipe)
+    rows = np.arange(16)
+    images, labels = data.take(splits["train"], rows)
+    z = np.asarray(keras.ops.convert_to_numpy(model(images, training=True)), np.float64)
+    p = given[rows].astype(np.float64)[:, :2]
+    label = (np.logaddexp(0, z) - z * labels).mean(axis=0)
+    taught = (np.logaddexp(0, z[:, :2]) - z[:, :2] * p).mean(axis=0) * (1 - p.mean(axis=0))
+    if summed:
+        expected = 0.7 * label.sum() + 0.3 * taught.sum() / 3
+    else:
+        expected = 0.7 * label.mean() + 0.3 * taught.mean()
+    batch = objective.batch(images, labels, rows, seed=1)
+    for micro_batches in (1, 4):
+        got = step_loss(recipe, objective, model, batch, micro_batches)
+        assert got == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_teacher_predicts_once_unless_images_are_augmented(
     image_file, plain, tmp_path, tiny, monkeypatch
 ):

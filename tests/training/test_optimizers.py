@@ -300,11 +300,33 @@ def test_cool_down_by_hand():
     np.testing.assert_allclose(got, [1.0, 0.6, 0.2, 0.2, 0.2], atol=1e-6)
 
 
+def test_a_warmup_within_the_cosine_replaces_its_beginning():
+    """The rates of timm 0.5.4 with 50 epochs, 5 of them warm-up, by its formula."""
+    options = {"warmup": 0.1, "warmup_within_cosine": True, "final_learning_rate": 0.01}
+    steps = np.array([0, 2, 4, 5, 6, 20, 35, 49])
+    cosine = 0.01 + 0.5 * (1 - 0.01) * (1 + np.cos(np.pi * steps / 50))
+    expected = np.where(steps < 5, steps / 5, cosine)
+    np.testing.assert_allclose(rates(50, steps.tolist(), **options), expected, rtol=1e-5, atol=1e-6)
+    after = rates(50, steps.tolist(), **options | {"warmup_within_cosine": False})
+    assert (np.array(after)[4:-1] > expected[4:-1] + 1e-3).all()
+    schedule = learning_rate_schedule(recipe(**options), 50, micro_batches=2)
+    again = type(schedule).from_config(schedule.get_config())
+    assert float(again(40)) == pytest.approx(float(schedule(40))) == float(schedule(41))
+
+
 # Averaged weights
 
 
-def average_by_hand(course, decay):
-    """The average in float64: at first 2/11, 3/12, …, then the decay itself."""
+def plain_average(course, decay):
+    """The average in float64, as one sum: d^t of the initial weights, (1 - d)·d^(t-k) of others."""
+    t = len(course) - 1
+    shares = [decay**t, *((1 - decay) * decay ** (t - k) for k in range(1, t + 1))]
+    assert sum(shares) == pytest.approx(1)
+    return np.tensordot(shares, np.array(course, np.float64), axes=1)
+
+
+def bounded_average(course, decay):
+    """The average in float64 with a warm-up: at first 2/11, 3/12, …, then the decay itself."""
     average = course[0].astype(np.float64)
     for step, weights in enumerate(course[1:], start=1):
         d = min(decay, (1 + step) / (10 + step))
@@ -312,10 +334,18 @@ def average_by_hand(course, decay):
     return average
 
 
-@pytest.mark.parametrize("decay", [0.99996, 0.3])
-def test_the_average_is_its_equation(decay):
+@pytest.mark.parametrize(
+    ("decay", "warmup", "by_hand"),
+    [
+        (0.99996, False, plain_average),
+        (0.7, False, plain_average),
+        (0.99996, True, bounded_average),
+        (0.3, True, bounded_average),
+    ],
+)
+def test_the_average_is_its_equation(decay, warmup, by_hand):
     model = small_model()
-    average = WeightAverage(model, decay)
+    average = WeightAverage(model, decay, warmup)
     course = [values(model.variables)]
     for step in range(1, 11):
         for variable, change in zip(
@@ -328,9 +358,25 @@ def test_the_average_is_its_equation(decay):
     averages = dict(zip(live, map(ops.convert_to_numpy, average.variables), strict=True))
     assert len(averages) == len(model.weights) > len(model.trainable_variables)
     for name, value in averages.items():
-        expected = average_by_hand([moment[name] for moment in course], decay)
+        expected = by_hand([moment[name] for moment in course], decay)
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
         assert not np.allclose(value, live[name], rtol=1e-2)
+
+
+def test_the_average_keeps_initial_weights_without_a_warmup():
+    """From 0 to 1 in one step; 1 - average is what remains of the initial weights."""
+    remains = {}
+    for warmup in (False, True):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+        (kernel,) = model.weights
+        kernel.assign([[0.0]])
+        average = WeightAverage(model, 0.99996, warmup)
+        kernel.assign([[1.0]])
+        for step in range(1, 201):
+            average.update(step)
+        remains[warmup] = 1 - float(ops.convert_to_numpy(average.variables[0])[0, 0])
+    assert remains[False] == pytest.approx(np.exp(-0.00004 * 200), rel=1e-4)
+    assert remains[True] < 1e-6
 
 
 def test_the_average_is_not_the_weights_themselves():

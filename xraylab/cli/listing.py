@@ -114,14 +114,24 @@ def recipes(name: Annotated[str | None, Argument(help="A recipe, to show it in f
 
 
 def _show_recipe(named):
-    """Print a recipe's description, changes and settings."""
+    """Print a recipe's description, changes, and settings with their source."""
+    from xraylab.training.recipes import STATUSES
+
     show(named.describe())
     if named.parent is not None:
         table = Table("Setting", named.parent, named.name, title="Changes")
         for field, (parent, own) in named.changes.items():
             table.add_row(field, parent, own)
         table.show()
-    table = Table("Setting", "Value", title="All settings")
+    reasons = {statement.field: statement for statement in named.statements}
+    if reasons:
+        table = Table("Setting", "Status", "Source", title="Settings and their source")
+        for field, statement in reasons.items():
+            setting, status = f"{field} = {statement.value}", STATUSES[statement.status]
+            table.add_row(setting, status, statement.reason)
+        table.show()
+    table = Table("Setting", "Value", title="Other settings" if reasons else "All settings")
     for field, value in named.recipe.to_dict().items():
-        table.add_row(field, str(value))
+        if field not in {name.partition(".")[0] for name in reasons}:
+            table.add_row(field, str(value))
     table.show()

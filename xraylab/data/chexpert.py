@@ -29,6 +29,7 @@ def list_chexpert(
     split: str = "train",
     uncertain: str = "ones",
     frontal_only: bool = True,
+    preset_split: bool = False,
 ) -> Listing:
     """List one split of CheXpert from the folder in which it was unpacked.
 
@@ -47,6 +48,9 @@ def list_chexpert(
             absent, ``"ignore"`` (U-Ignore) unknown. A blank cell is a finding that the report does
             not mention and always counts as absent.
         frontal_only: whether to leave out lateral images.
+        preset_split: whether the split of the release is kept: all patients of ``train.csv`` train,
+            and ``valid.csv`` is both val and test, so that the best epoch is selected on the images
+            that score it.
 
     Returns:
         The images of the split, before any is opened.
@@ -58,7 +62,8 @@ def list_chexpert(
     References: ``irvin2019``, Sect. "Uncertainty Approaches".
     """
     require_choice("uncertain", uncertain, UNCERTAIN)
-    require_choice("frontal_only", frontal_only, (True, False))
+    for name, option in (("frontal_only", frontal_only), ("preset_split", preset_split)):
+        require_choice(name, option, (True, False))
     root = Path(root).expanduser()
     folders = (root, *root.glob("CheXpert-v1.0*"))
     folder = next((path for path in folders if (path / "train.csv").is_file()), root)
@@ -68,9 +73,9 @@ def list_chexpert(
     lists = {path.stem: _read(path) for path in (train, valid)}
     both = pd.concat(lists, names=["table", "line"]).reset_index("table")
     tables.require_one_split(f"{train} and {valid.name}", both["patient"], both["table"])
-    path = valid if split == "test" else train
+    path = valid if split == "test" or (preset_split and split == "val") else train
     table = lists[path.stem]
-    if split != "test":
+    if path == train and not preset_split:
         val = table["patient"].map(tables.hash_fraction) < VAL_FRACTION
         table = table[val if split == "val" else ~val]
     lateral = table["Frontal/Lateral"] == "Lateral"

@@ -92,8 +92,8 @@ def load(
         options: for an ``.npz`` file: ``table``, a CSV file with the patient, age, sex and view of
             each image, see ``xraylab.data.tables.read_image_table``; intervals are then by patient.
             For folders of image files: ``root`` (by default ``nih14`` or ``chexpert`` in
-            the data folder); ``square`` of ``xraylab.data.image_io.read_image``; ``uncertain`` and
-            ``frontal_only`` of
+            the data folder); ``square`` of ``xraylab.data.image_io.read_image``; ``uncertain``,
+            ``frontal_only`` and ``preset_split`` of
             ``xraylab.data.chexpert.list_chexpert``; ``table``, ``image_column``,
             ``label_column``, ``patient_column`` and ``split_column`` of
             ``xraylab.data.folder.list_folder``.

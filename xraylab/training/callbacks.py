@@ -28,21 +28,22 @@ class TrainingDiverged(RuntimeError):
 class WeightAverage:
     """An exponential moving average of all floating-point variables of a model.
 
-    After each step, average ← d · average + (1 - d) · weights. During the first steps d is at most
-    (1 + step) / (10 + step), so that the random initial weights are soon forgotten. The ``use_ema``
-    of Keras' optimizers has no such warm-up, leaves out batch-normalisation statistics, and counts
-    micro-batches as steps.
+    After each step, average ← d · average + (1 - d) · weights. After t steps it still contains the
+    fraction d^t ≈ exp(-(1 - d)·t) of the initial weights. With a warm-up, d is at most
+    (1 + step) / (10 + step), so that they are soon forgotten. The ``use_ema`` of Keras' optimizers
+    has no warm-up, leaves out batch-normalisation statistics, and counts micro-batches as steps.
 
     Args:
         model: a built model; the average starts at its weights.
         decay: d, in (0, 1).
+        warmup: whether d is bounded during the first steps.
 
     References: Polyak and Juditsky 1992 (``polyak1992``); the bound is that of TensorFlow's
     ``ExponentialMovingAverage``.
     """
 
-    def __init__(self, model: keras.Model, decay: float):
-        self.decay = decay
+    def __init__(self, model: keras.Model, decay: float, warmup: bool = False):
+        self.decay, self.warmup = decay, warmup
         self._live = [v for v in model.variables if keras.backend.is_float_dtype(v.dtype)]
         self.variables = [
             keras.Variable(_copy(v), dtype=v.dtype, trainable=False) for v in self._live
@@ -51,7 +52,8 @@ class WeightAverage:
 
     def update(self, step: int) -> None:
         """Include the weights after a step (from 1) in the average."""
-        decay = np.array(min(self.decay, (1 + step) / (10 + step)), dtype="float32")
+        bound = (1 + step) / (10 + step) if self.warmup else 1.0
+        decay = np.array(min(self.decay, bound), dtype="float32")
         averages = [variable.value for variable in self.variables]
         weights = [variable.value for variable in self._live]
         for variable, value in zip(
@@ -82,7 +84,8 @@ class EvaluatedModel:
 
     def __init__(self, run: Run, model: keras.Model):
         self.run, self.model = run, model
-        self.average = WeightAverage(model, run.recipe.ema) if run.recipe.ema else None
+        decay, warmup = run.recipe.ema, run.recipe.ema_warmup
+        self.average = WeightAverage(model, decay, warmup) if decay else None
         self._replica: keras.Model | None = None
 
     @contextlib.contextmanager

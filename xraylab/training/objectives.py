@@ -65,7 +65,8 @@ class Classification:
         """
         if self.augment is not None:
             images, labels = self.augment(images, labels, seed)
-        return images, labels, label_weights(labels, self.loss.sums_over_labels)
+        summed = self.recipe.sum_over_labels or self.loss.sums_over_labels
+        return images, labels, label_weights(labels, summed)
 
     def validate(self, model: keras.Model, split: Split) -> tuple[dict[str, float], float]:
         """Return ``(scores, monitor_value)`` of a model on the validation images.
@@ -109,7 +110,10 @@ class Distillation(Classification):
         known = ~np.isnan(predictions)
         total = np.where(known, predictions, 0.0).sum(axis=0, dtype=np.float64)
         rarity = (1 - total / np.maximum(known.sum(axis=0), 1)).astype(np.float32)
-        weights = {"labels": weights, "teacher": label_weights(predictions) * rarity}
+        if self.recipe.sum_over_labels:  # Apps. C and H of rand2025: Σ over labels, KD · 1/14
+            rarity /= predictions.shape[1]
+        known_weights = label_weights(predictions, self.recipe.sum_over_labels)
+        weights = {"labels": weights, "teacher": known_weights * rarity}
         return images, {"labels": labels, "teacher": predictions}, weights
 
 

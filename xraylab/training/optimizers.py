@@ -95,20 +95,32 @@ class CosineDecay(keras.optimizers.schedules.CosineDecay):
 
     Args:
         micro_batches: micro-batches per step.
+        warmup_within_cosine: whether the cosine begins with the first step, and the warm-up
+            replaces its beginning.
         kwargs: arguments of ``keras.optimizers.schedules.CosineDecay``.
     """
 
-    def __init__(self, *args: Any, micro_batches: int = 1, **kwargs: Any):
+    def __init__(
+        self,
+        *args: Any,
+        micro_batches: int = 1,
+        warmup_within_cosine: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
-        self.micro_batches = micro_batches
+        self.micro_batches, self.warmup_within_cosine = micro_batches, warmup_within_cosine
 
     def __call__(self, step: Any) -> Any:
         """Return the learning rate at a count of micro-batches."""
-        return super().__call__(step // self.micro_batches)
+        step = step // self.micro_batches
+        if self.warmup_within_cosine:  # Keras counts the cosine from the end of the warm-up
+            step = ops.where(step < self.warmup_steps, step, step + self.warmup_steps)
+        return super().__call__(step)
 
     def get_config(self) -> dict:
         """Return the constructor arguments."""
-        return {**super().get_config(), "micro_batches": self.micro_batches}
+        own = ("micro_batches", "warmup_within_cosine")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 def learning_rate_schedule(recipe: Recipe, total_steps: int, micro_batches: int = 1) -> CosineDecay:
@@ -122,14 +134,17 @@ def learning_rate_schedule(recipe: Recipe, total_steps: int, micro_batches: int 
     References: Loshchilov and Hutter 2017 (``loshchilov2017``), Eq. 5.
     """
     warmup_steps = int(recipe.warmup * total_steps)
-    cooldown_steps = int(recipe.cooldown * total_steps)
+    cosine_steps = total_steps - int(recipe.cooldown * total_steps)
+    if not recipe.warmup_within_cosine:
+        cosine_steps -= warmup_steps
     return CosineDecay(
         initial_learning_rate=0.0 if warmup_steps else recipe.learning_rate,
-        decay_steps=max(1, total_steps - warmup_steps - cooldown_steps),
+        decay_steps=max(1, cosine_steps),
         alpha=recipe.final_learning_rate / recipe.learning_rate,
         warmup_target=recipe.learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
         micro_batches=micro_batches,
+        warmup_within_cosine=recipe.warmup_within_cosine,
     )
 
 

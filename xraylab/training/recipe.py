@@ -51,8 +51,9 @@ class Recipe(pydantic.BaseModel):
     """The model, data, optimization and objective of a training run.
 
     The optimizer is AdamW. Its learning rate rises linearly during the warm-up, then follows half a
-    cosine period (``loshchilov2017``, Eq. 5). A recipe holds plain values only and is saved with
-    the run. It is immutable; :meth:`replace` returns a changed copy.
+    cosine period (``loshchilov2017``, Eq. 5) and stays constant during the cool-down. A recipe
+    holds plain values only and is saved with the run. It is immutable; :meth:`replace` returns a
+    changed copy.
 
     Args:
         model: a name of :func:`xraylab.models.list_models`.
@@ -64,6 +65,8 @@ class Recipe(pydantic.BaseModel):
         learning_rate: maximum learning rate, at the end of the warm-up.
         weight_decay: decoupled weight decay of AdamW.
         warmup: fraction of all steps in the warm-up, in [0, 1).
+        warmup_within_cosine: whether the cosine begins with the first step and the warm-up replaces
+            its beginning, as in timm, instead of preceding it.
         final_learning_rate: learning rate at the end of the cosine.
         cooldown: fraction of all steps at that rate after the cosine, in [0, 1).
         decay_exclusions: whether biases, normalisations, position embeddings and tokens are
@@ -72,11 +75,16 @@ class Recipe(pydantic.BaseModel):
         adaptive_clip: as in ``xraylab.training.optimizers.AdamW``, or None.
         ema: decay of the exponential moving average of the weights, in (0, 1). The average is
             then what is validated and saved. None trains without it.
+        ema_warmup: whether that decay is at most (1 + step) / (10 + step). Without it, the average
+            contains the fraction ``ema``^t of the initial weights after t steps.
         accumulation: number of micro-batches into which a batch is split to save memory.
         precision: dtype policy of the model; ``"auto"`` selects the fastest of the accelerator.
         xla: whether XLA compiles the training step; None leaves it to Keras.
         loss: loss of the labels: a name of :data:`xraylab.losses.LOSSES` or a short form of it.
         loss_options: its arguments, as ``{"gamma": 1.0}``.
+        sum_over_labels: whether the loss of an image is the sum over its labels instead of the mean
+            over known ones, as focal and asymmetric loss always are. The distillation loss is then
+            divided by the number of labels, including those that the teacher does not know.
         augmentation: arguments of ``xraylab.training.augmentation.make``; empty for none.
         objective: ``"classification"``, ``"distillation"`` or ``"masked_reconstruction"``; see
             ``xraylab.training.objectives``.
@@ -108,17 +116,20 @@ class Recipe(pydantic.BaseModel):
     learning_rate: Positive = 4e-3
     weight_decay: NonNegative = 1e-2
     warmup: Fraction = 0.1
+    warmup_within_cosine: StrictBool = False
     final_learning_rate: NonNegative = 0.0
     cooldown: Fraction = 0.0
     decay_exclusions: StrictBool = True
     global_clip: Positive | None = None
     adaptive_clip: Positive | None = None
     ema: Annotated[Finite, Field(gt=0, lt=1)] | None = None
+    ema_warmup: StrictBool = True
     accumulation: PositiveInt = 1
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16", "auto"] = "float32"
     xla: StrictBool | None = None
     loss: Annotated[StrictStr, AfterValidator(losses.resolve_name)] = "binary_crossentropy"
     loss_options: Options = {}
+    sum_over_labels: StrictBool = False
     reconstruction_weight: NonNegative = 1.0
     augmentation: Annotated[Options, AfterValidator(_known_augmentation)] = {}
     objective: Literal["classification", "distillation", "masked_reconstruction"] = "classification"

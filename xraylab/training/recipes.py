@@ -1,13 +1,15 @@
 """Named recipes: every row of the slides and of the MXA paper, in two versions.
 
-``…_published`` follows the source, and its note lists what the source leaves open; ``…_tuned``
-trains the same model with current practice. A tuned recipe is defined by its differences from the
-published one, its parent.
+``…_published`` follows the source; its statements say for each setting whether the source, its
+public code or nobody specifies it. It is ``…_unreported`` where the source reports no result.
+``…_tuned`` trains the same model with current practice. A tuned recipe is defined by its
+differences from the published one, its parent.
 """
 
 import contextlib
 import fnmatch
 import json
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -29,21 +31,48 @@ THROUGHPUT: dict[str, dict[str, float]] = {
 Written by ``benchmarks/train_throughput.py --write``.
 """
 
+_STATEMENTS = tomllib.loads(
+    resources.files("xraylab.training").joinpath("statements.toml").read_text("utf-8")
+)
+
+STATUSES = {
+    "source": "as the source says",
+    "code": "as its public code does",
+    "assumed": "assumed",
+    "differs": "differs from the source",
+}
+"""What a :class:`Statement` says about its setting, by status."""
+
 SLIDES_NOTE = (
-    "The slides specify the network, the loss of the proposed models, training from scratch, and "
-    "augmentation by flips, rotations, zooms and translations. They do not specify the loss of the "
-    "baselines (cross-entropy is assumed), epochs, batch size, optimizer, learning rate, λ, α, γ "
-    "and the strength of the augmentation: these values are ours."
+    "The slides specify networks, data, augmentation and the losses of their own models; they do "
+    "not specify how the models are trained."
 )
 
 PAPER_NOTE = (
-    "Settings of the paper's appendix P; its RandAugment is approximated by that of Keras, see "
-    "xraylab.training.augmentation.RandAugment. The paper's released code differs: a second "
-    "sigmoid before the loss of the baseline, and a region-proposal head without a gradient "
-    "(chapter 18). Download CheXpert from its publishers and set data_options.root to its folder. "
+    "Settings of the paper's appendix P, many of which are the defaults of EfficientViT's training "
+    "script. Download CheXpert from its publishers and set data_options.root to its folder. "
     "The teacher's public weights belong in teachers/ in the data folder of xraylab (chapter 13); "
     "or set teacher to the file."
 )
+
+UNREPORTED_NOTE = "The slides report no result for this model at this size. " + SLIDES_NOTE
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Why a setting of a published recipe has its value.
+
+    Attributes:
+        field: the setting, such as ``"epochs"`` or ``"data_options.uncertain"``.
+        value: its value.
+        status: a key of :data:`STATUSES`.
+        reason: where the source says so, or what it leaves open.
+    """
+
+    field: str
+    value: Any
+    status: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -56,6 +85,7 @@ class NamedRecipe:
         parent: name of the recipe it is derived from, or None.
         source: bibliography key of its source.
         note: what the source leaves open, or what was changed and why.
+        statements: a :class:`Statement` for each setting; empty for recipes of ours.
     """
 
     name: str
@@ -63,12 +93,14 @@ class NamedRecipe:
     parent: str | None
     source: str
     note: str
+    statements: tuple[Statement, ...] = ()
 
     @property
     def command(self) -> str:
         """The command line that trains it."""
         root = " --set data_options.root=FOLDER" if self.recipe.data == "chexpert" else ""
-        return f"xraylab train {self.name} --out runs/{self.name}{root}"
+        start = " --set start_from=RUN" if self.recipe.start_from else ""
+        return f"xraylab train {self.name} --out runs/{self.name}{root}{start}"
 
     @property
     def changes(self) -> dict[str, tuple]:
@@ -97,58 +129,25 @@ class NamedRecipe:
         )
 
 
-SLIDES = {
-    "resnet50": {"learning_rate": 1e-3},
-    "densenet121": {"learning_rate": 1e-3},
-    "efficientnet_b0": {"learning_rate": 1e-3},
-    "medvit_large": {"learning_rate": 5e-4},
-    "dbct": {"learning_rate": 5e-4, "loss": "binary_focal_crossentropy"},
-    "rr_vit": {"learning_rate": 1e-3},
-    "hybrid_rr_vit": {"learning_rate": 5e-4},
-}
-"""Fields of the slides' models; each has three sizes."""
+SIZES = (64, 128, 224)
+"""Sides of the slides' images in pixels."""
 
-SLIDES_COMMON = {
-    "data": "chestmnist",
-    "epochs": 30,
-    "batch_size": 64,
-    "weight_decay": 1e-4,
-    "decay_exclusions": False,
-    "augmentation": {"presets": "slides"},
+SYSTEMS = {
+    "resnet50": ("slides", "resnet50"),
+    "densenet121": ("slides", "densenet121"),
+    "efficientnet_b0": ("slides", "efficientnet_b0"),
+    "medvit_large": ("slides", "medvit_large"),
+    "dbct": ("slides", "dbct"),
+    "rr_vit": ("slides", "rr_vit"),
+    "hybrid_rr_vit": ("slides", "hybrid_rr_vit"),
+    "efficientvit_m5": ("paper", "efficientvit_m5"),
+    "efficientvit_m5_mxa": ("paper", "efficientvit_m5_mxa"),
+    "efficientvit_m5_mxa_kd": ("paper", "efficientvit_m5_mxa", "efficientvit_m5_mxa_kd"),
 }
+"""Tables of ``statements.toml`` by row of the sources' tables of results."""
 
-PAPER_COMMON = {
-    "data": "chexpert",
-    "data_options": {"uncertain": "ones"},
-    "size": 224,
-    "epochs": 50,
-    "batch_size": 512,
-    "learning_rate": 1e-3,
-    "final_learning_rate": 1e-5,
-    "warmup": 0.1,  # 5 of 50 epochs
-    "cooldown": 0.2,  # 10 of 50 epochs
-    "weight_decay": 0.025,
-    "adaptive_clip": 0.02,
-    "ema": 0.99996,
-    "augmentation": {"presets": "randaugment"},
-    "precision": "auto",
-}
-
-MXA = {"model": "efficientvit_m5_mxa", "model_options": {"arrangement": "authors"}}
-
-PAPER = {
-    "efficientvit_m5_224": {"model": "efficientvit_m5"},
-    "efficientvit_m5_mxa_224": MXA,
-    "efficientvit_m5_mxa_kd_224": {
-        **MXA,
-        "objective": "distillation",
-        "teacher": str(data_root() / "teachers" / "densenet121-res224-chex.safetensors"),
-        "teacher_options": {"trained": "chex"},
-        "distillation_weight": 0.5,
-        "temperature": 1.0,
-    },
-}
-"""Fields of the rows of the MXA paper's ablation."""
+UNREPORTED = ("medvit_large_64", "medvit_large_128", "hybrid_rr_vit_224")
+"""Rows for which the slides report no result."""
 
 TUNED = {
     "loss": "asymmetric",
@@ -156,9 +155,13 @@ TUNED = {
     "warmup": 0.1,
     "decay_exclusions": True,
     "global_clip": 1.0,
+    "warmup_within_cosine": False,
     "ema": 0.999,
+    "ema_warmup": True,
+    "sum_over_labels": False,
     "augmentation": {"presets": "cxr"},
     "precision": "auto",
+    "model_options": {},
 }
 """Fields that all tuned recipes share."""
 
@@ -173,6 +176,11 @@ TUNED_NOTES = {
     }.items()
 }
 
+FINE_TUNING_NOTE = (
+    "The source pre-trains on ChestX-ray14 and fine-tunes on it and on CheXpert; its settings are "
+    "not known. Set start_from to your run of lt_vit_tiny_64_pretraining. "
+)
+
 SMALL_NOTE = "The paper trains the largest model, at 224 px. " + TUNED_NOTES["asymmetric"]
 
 OURS_COMMON = {"data": "chestmnist", "size": 64, "epochs": 30, "batch_size": 64}
@@ -180,6 +188,11 @@ OURS_COMMON = {"data": "chestmnist", "size": 64, "epochs": 30, "batch_size": 64}
 SMALL = {"model": "efficientvit_m0", "learning_rate": 1e-3, **TUNED}
 SMALL_MXA = SMALL | {"model": "efficientvit_m0_mxa", "model_options": {"arrangement": "paper"}}
 LT_VIT = {"model": "lt_vit_tiny", "learning_rate": 5e-4, **TUNED}
+FINE_TUNING = LT_VIT | {
+    "learning_rate": 1e-4,
+    "start_from": str(data_root() / "pretrained" / "lt_vit_tiny_64_pretraining"),
+}
+CHEXPERT = {"data": "chexpert", "data_options": {"uncertain": "ignore"}}
 PRETRAINING = {
     "model": "lt_vit_tiny",
     "learning_rate": 5e-4,
@@ -194,6 +207,18 @@ OURS = (
     ("efficientvit_m0_mxa_64_tuned", SMALL_MXA, "rand2025", SMALL_NOTE),
     ("lt_vit_tiny_64_pretraining", PRETRAINING, "marikkar2023", "Everything here is ours."),
     ("lt_vit_tiny_64_tuned", LT_VIT, "marikkar2023", TUNED_NOTES["asymmetric"]),
+    (
+        "lt_vit_tiny_64_from_pretraining",
+        FINE_TUNING,
+        "marikkar2023",
+        FINE_TUNING_NOTE + TUNED_NOTES["asymmetric"],
+    ),
+    (
+        "lt_vit_tiny_64_chexpert_from_pretraining",
+        FINE_TUNING | CHEXPERT | {"loss": "binary_crossentropy"},
+        "marikkar2023",
+        FINE_TUNING_NOTE + TUNED_NOTES["binary_crossentropy"],
+    ),
 )
 """Name, fields, source and note of models whose sources publish no settings at this size."""
 
@@ -205,27 +230,48 @@ def _tuned(published: Recipe) -> Recipe:
         changes["loss"] = published.loss
     if published.data == "chexpert":
         # Findings are common in CheXpert.
-        changes |= {"loss": "binary_crossentropy", "data_options": {"uncertain": "ignore"}}
+        changes |= {"loss": "binary_crossentropy", **CHEXPERT}
         changes |= {"weight_decay": published.weight_decay, "adaptive_clip": None}
     if "arrangement" in published.model_options:
-        changes["model_options"] = {**published.model_options, "arrangement": "paper"}
+        changes["model_options"] = {"arrangement": "paper"}
     return published.replace(**changes)
+
+
+def _published(system: str, size: int) -> NamedRecipe:
+    """Return a source's recipe, made of its statements."""
+    first, *tables = SYSTEMS[system]
+    rows: dict[str, Any] = {"size": [size, "source", "one of three resolutions"]}
+    for table in (first, *tables):
+        rows |= _STATEMENTS[table]
+    fields: dict[str, Any] = {}
+    statements = []
+    order = list(Recipe.model_fields)
+    for field in sorted(rows, key=lambda field: order.index(field.partition(".")[0])):
+        value, status, reason = rows[field]
+        if field == "teacher":
+            value = str(data_root() / value)
+        value = None if value == "none" else value
+        name, dot, key = field.partition(".")
+        fields[name] = fields.get(name, {}) | {key: value} if dot else value
+        statements.append(Statement(field, value, status, reason))
+    stem = f"{system}_{size}"
+    if stem in UNREPORTED:
+        name, note = f"{stem}_unreported", UNREPORTED_NOTE
+    else:
+        name, note = f"{stem}_published", SLIDES_NOTE if first == "slides" else PAPER_NOTE
+    source = "pham2026" if first == "slides" else "rand2025"
+    return NamedRecipe(name, Recipe(**fields), None, source, note, tuple(statements))
 
 
 def _all_recipes() -> Iterator[NamedRecipe]:
     """Yield every recipe."""
-    published = [
-        (f"{model}_{size}", {"model": model, "size": size, **SLIDES_COMMON, **fields})
-        for model, fields in SLIDES.items()
-        for size in (64, 128, 224)
-    ]
-    published += [(stem, PAPER_COMMON | fields) for stem, fields in PAPER.items()]
-    for stem, fields in published:
-        source, note = ("rand2025", PAPER_NOTE) if stem in PAPER else ("pham2026", SLIDES_NOTE)
-        parent = NamedRecipe(f"{stem}_published", Recipe(**fields), None, source, note)
-        tuned = _tuned(parent.recipe)
-        yield parent
-        yield NamedRecipe(f"{stem}_tuned", tuned, parent.name, source, TUNED_NOTES[tuned.loss])
+    for system, (first, *_) in SYSTEMS.items():
+        for size in SIZES if first == "slides" else (224,):
+            parent = _published(system, size)
+            tuned = _tuned(parent.recipe)
+            yield parent
+            name, note = f"{system}_{size}_tuned", TUNED_NOTES[tuned.loss]
+            yield NamedRecipe(name, tuned, parent.name, parent.source, note)
     for name, fields, source, note in OURS:
         yield NamedRecipe(name, Recipe(**OURS_COMMON | fields), None, source, note)
 
