@@ -460,6 +460,10 @@ def test_spread_over_seeds(recorded):
     assert spread.deviation == pytest.approx(np.std(aucs, ddof=1))
     assert (spread.low, spread.high) == (min(aucs), max(aucs))
     assert results.seed_spread(records[:1]) == []
+    older = records[0].model_dump(exclude={"recipe": {"ema_warmup"}}, by_alias=True)
+    assert "ema_warmup" not in older["recipe"]
+    older = type(records[0]).model_validate(older | {"predictions": None})
+    assert older.recipe == records[0].recipe  # a setting that is newer than the record
 
 
 def test_two_records_are_compared(recorded, folder):

@@ -9,6 +9,7 @@ from xraylab import losses
 from xraylab.models import spec
 from xraylab.results import published
 from xraylab.training import Recipe, augmentation, recipes
+from xraylab.training.statements import STATUSES
 
 AS_PUBLISHED = [name for name, named in recipes.RECIPES.items() if named.statements]
 
@@ -60,7 +61,7 @@ def test_statements_describe_the_recipe(name):
         field, _, key = statement.field.partition(".")
         value = fields[field][key] if key else fields[field]
         assert value == statement.value, statement.field
-        assert statement.status in recipes.STATUSES and statement.reason
+        assert statement.status in STATUSES and statement.reason
     stated = {statement.field for statement in statements}
     assert {field.partition(".")[0] for field in stated} == set(fields) - unused(recipe)
     for field in ("data_options", "model_options", "teacher_options"):

@@ -115,7 +115,7 @@ def recipes(name: Annotated[str | None, Argument(help="A recipe, to show it in f
 
 def _show_recipe(named):
     """Print a recipe's description, changes, and settings with their source."""
-    from xraylab.training.recipes import STATUSES
+    from xraylab.training.statements import STATUSES
 
     show(named.describe())
     if named.parent is not None:

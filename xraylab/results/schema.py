@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, InstanceOf, PositiveInt
 
 from xraylab import evaluation, metrics
 from xraylab.results.predictions import Predictions
+from xraylab.training.recipe import Recipe
 
 
 class ResultError(ValueError):
@@ -112,7 +113,8 @@ class Result(ScoredPredictions):
         name: name of the record and of its file.
         recipe_name: the named recipe, or None.
         recipe_changes: ``{field: (named, used)}``.
-        recipe: the recipe that was used; files and folders by name only.
+        recipe: the recipe that was used; files and folders by name only. Settings that are newer
+            than the record have their defaults, which keep the behaviour from before.
         initial_weights: SHA-256 of the weights that training started from, and of the teacher.
         simulated: whether the images are simulated.
         data: images by split.
@@ -141,6 +143,11 @@ class Result(ScoredPredictions):
     predictions_file: str | None
     path: Path = Field(default=Path(), exclude=True)
     predictions: dict[str, InstanceOf[Predictions]] | None = Field(default=None, exclude=True)
+
+    @pydantic.field_validator("recipe")
+    @classmethod
+    def _with_newer_settings(cls, recipe: dict[str, Any]) -> dict[str, Any]:
+        return Recipe().to_dict() | recipe
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -1,15 +1,15 @@
 """Named recipes: every row of the slides and of the MXA paper, in two versions.
 
-``…_published`` follows the source; its statements say for each setting whether the source, its
-public code or nobody specifies it. It is ``…_unreported`` where the source reports no result.
-``…_tuned`` trains the same model with current practice. A tuned recipe is defined by its
-differences from the published one, its parent.
+``…_published`` follows the source; the recipe is made of the statements in
+``xraylab.training.statements``, which say for each setting whether it is the source's, its public
+code's or assumed. It is ``…_unreported`` where the source reports no result. ``…_tuned`` trains the
+same model with current practice; it is defined by its differences from the published one, its
+parent.
 """
 
 import contextlib
 import fnmatch
 import json
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -19,7 +19,9 @@ from xraylab.data import data_root
 from xraylab.models import list_models
 from xraylab.phantom.labels import SPLIT_SIZES
 from xraylab.suggest import did_you_mean
+from xraylab.training import statements
 from xraylab.training.recipe import Recipe
+from xraylab.training.statements import Statement
 
 _THROUGHPUT = resources.files("xraylab.training").joinpath("throughput.json").read_text()
 THROUGHPUT: dict[str, dict[str, float]] = {
@@ -30,18 +32,6 @@ THROUGHPUT: dict[str, dict[str, float]] = {
 
 Written by ``benchmarks/train_throughput.py --write``.
 """
-
-_STATEMENTS = tomllib.loads(
-    resources.files("xraylab.training").joinpath("statements.toml").read_text("utf-8")
-)
-
-STATUSES = {
-    "source": "as the source says",
-    "code": "as its public code does",
-    "assumed": "assumed",
-    "differs": "differs from the source",
-}
-"""What a :class:`Statement` says about its setting, by status."""
 
 SLIDES_NOTE = (
     "The slides specify networks, data, augmentation and the losses of their own models; they do "
@@ -56,23 +46,6 @@ PAPER_NOTE = (
 )
 
 UNREPORTED_NOTE = "The slides report no result for this model at this size. " + SLIDES_NOTE
-
-
-@dataclass(frozen=True)
-class Statement:
-    """Why a setting of a published recipe has its value.
-
-    Attributes:
-        field: the setting, such as ``"epochs"`` or ``"data_options.uncertain"``.
-        value: its value.
-        status: a key of :data:`STATUSES`.
-        reason: where the source says so, or what it leaves open.
-    """
-
-    field: str
-    value: Any
-    status: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -131,20 +104,6 @@ class NamedRecipe:
 
 SIZES = (64, 128, 224)
 """Sides of the slides' images in pixels."""
-
-SYSTEMS = {
-    "resnet50": ("slides", "resnet50"),
-    "densenet121": ("slides", "densenet121"),
-    "efficientnet_b0": ("slides", "efficientnet_b0"),
-    "medvit_large": ("slides", "medvit_large"),
-    "dbct": ("slides", "dbct"),
-    "rr_vit": ("slides", "rr_vit"),
-    "hybrid_rr_vit": ("slides", "hybrid_rr_vit"),
-    "efficientvit_m5": ("paper", "efficientvit_m5"),
-    "efficientvit_m5_mxa": ("paper", "efficientvit_m5_mxa"),
-    "efficientvit_m5_mxa_kd": ("paper", "efficientvit_m5_mxa", "efficientvit_m5_mxa_kd"),
-}
-"""Tables of ``statements.toml`` by row of the sources' tables of results."""
 
 UNREPORTED = ("medvit_large_64", "medvit_large_128", "hybrid_rr_vit_224")
 """Rows for which the slides report no result."""
@@ -238,35 +197,22 @@ def _tuned(published: Recipe) -> Recipe:
 
 
 def _published(system: str, size: int) -> NamedRecipe:
-    """Return a source's recipe, made of its statements."""
-    first, *tables = SYSTEMS[system]
-    rows: dict[str, Any] = {"size": [size, "source", "one of three resolutions"]}
-    for table in (first, *tables):
-        rows |= _STATEMENTS[table]
-    fields: dict[str, Any] = {}
-    statements = []
-    order = list(Recipe.model_fields)
-    for field in sorted(rows, key=lambda field: order.index(field.partition(".")[0])):
-        value, status, reason = rows[field]
-        if field == "teacher":
-            value = str(data_root() / value)
-        value = None if value == "none" else value
-        name, dot, key = field.partition(".")
-        fields[name] = fields.get(name, {}) | {key: value} if dot else value
-        statements.append(Statement(field, value, status, reason))
+    """Return the recipe that a source describes."""
+    stated = statements.statements(system, size)
     stem = f"{system}_{size}"
-    if stem in UNREPORTED:
-        name, note = f"{stem}_unreported", UNREPORTED_NOTE
+    if system not in statements.SLIDES:
+        name, source, note = f"{stem}_published", "rand2025", PAPER_NOTE
+    elif stem in UNREPORTED:
+        name, source, note = f"{stem}_unreported", "pham2026", UNREPORTED_NOTE
     else:
-        name, note = f"{stem}_published", SLIDES_NOTE if first == "slides" else PAPER_NOTE
-    source = "pham2026" if first == "slides" else "rand2025"
-    return NamedRecipe(name, Recipe(**fields), None, source, note, tuple(statements))
+        name, source, note = f"{stem}_published", "pham2026", SLIDES_NOTE
+    return NamedRecipe(name, statements.to_recipe(stated), None, source, note, stated)
 
 
 def _all_recipes() -> Iterator[NamedRecipe]:
     """Yield every recipe."""
-    for system, (first, *_) in SYSTEMS.items():
-        for size in SIZES if first == "slides" else (224,):
+    for system in statements.SYSTEMS:
+        for size in SIZES if system in statements.SLIDES else (224,):
             parent = _published(system, size)
             tuned = _tuned(parent.recipe)
             yield parent
