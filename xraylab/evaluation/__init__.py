@@ -13,6 +13,7 @@ from xraylab.evaluation.intervals import (
     SCORES,
     Difference,
     Interval,
+    Resampling,
     bootstrap,
     compare,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Interval",
     "OperatingPoint",
     "Reliability",
+    "Resampling",
     "Subgroup",
     "bootstrap",
     "brier",

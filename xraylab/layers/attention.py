@@ -161,7 +161,7 @@ class MultiHeadAttention(Layer):
     Args:
         num_heads: number of heads; must divide embed_dim.
         stddev: standard deviation of the initial weights, as for
-            :func:`xraylab.layers.kernel_initializer`.
+            ``xraylab.layers.base.kernel_initializer``.
 
     Raises:
         ValueError: when built, if ``num_heads`` does not divide embed_dim.

@@ -3,12 +3,20 @@
 from typing import Any
 
 from xraylab.metrics.ranking import Ranking, average_precision, roc_auc
-from xraylab.metrics.scores import Baseline, Score, check_predictions, name_labels, score
+from xraylab.metrics.scores import (
+    Baseline,
+    LabelScore,
+    Score,
+    check_predictions,
+    name_labels,
+    score,
+)
 
 _KERAS = ("MacroAUC", "MacroAveragePrecision", "MicroAUC")
 
 __all__ = [
     "Baseline",
+    "LabelScore",
     "MacroAUC",
     "MacroAveragePrecision",
     "MicroAUC",
