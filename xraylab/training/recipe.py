@@ -76,7 +76,7 @@ class Recipe(pydantic.BaseModel):
         ema: decay of the exponential moving average of the weights, in (0, 1). The average is
             then what is validated and saved. None trains without it.
         ema_warmup: whether that decay is at most (1 + step) / (10 + step). Without it, the average
-            contains the fraction ``ema``^t of the initial weights after t steps.
+            contains the fraction ``ema`` to the power of t of the initial weights after t steps.
         accumulation: number of micro-batches into which a batch is split to save memory.
         precision: dtype policy of the model; ``"auto"`` selects the fastest of the accelerator.
         xla: whether XLA compiles the training step; None leaves it to Keras.
