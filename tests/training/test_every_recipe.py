@@ -35,7 +35,7 @@ def images(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", recipes.list_recipes())
-def test_a_recipe_trains_and_is_scored(name, images, public_teacher, tmp_path, untraced):
+def test_a_recipe_trains_and_is_scored(name, images, public_teacher, tmp_path, eager):
     recipe = recipes.get(name).recipe
     out = tmp_path / "run"
     batch_size = 1 if recipe.size == 224 else 2  # two of these tests may run at once
