@@ -8,7 +8,6 @@ from pydantic import BeforeValidator, Field, InstanceOf, PositiveInt
 
 from xraylab import evaluation, metrics
 from xraylab.results.predictions import Predictions
-from xraylab.training.recipe import Recipe
 
 
 class ResultError(ValueError):
@@ -106,6 +105,10 @@ class ScoredPredictions(_Model):
     operating_points: dict[str, tuple[OperatingPoint, ...]]
 
 
+NEWER_SETTINGS = {"warmup_within_cosine": False, "ema_warmup": True, "sum_over_labels": False}
+"""Defaults of a recipe's settings that the first records lack; importing Recipe takes seconds."""
+
+
 class Result(ScoredPredictions):
     """One recorded run.
 
@@ -147,7 +150,7 @@ class Result(ScoredPredictions):
     @pydantic.field_validator("recipe")
     @classmethod
     def _with_newer_settings(cls, recipe: dict[str, Any]) -> dict[str, Any]:
-        return Recipe().to_dict() | recipe
+        return NEWER_SETTINGS | recipe
 
     @property
     def label_names(self) -> tuple[str, ...]:
