@@ -69,7 +69,7 @@ def card(record: results.Result, shipped: metrics.Score) -> str:
         f"{images['test'].num_images:,} test images; 95 % interval by {record.protocol.unit}; one "
         "seed. The prevalence baseline has 0.5.",
         f"* **Micro AUC**: {_interval(record, 'micro_auc')}; the prevalence baseline has "
-        f"{record.scores['test'].baselines[-1].micro_auc:.3f}.",
+        f"{record.scores['test'].baselines[1].micro_auc:.3f}.",
         f"* **Storage**: float16, which changes the test macro AUC by {change:+.5f}.",
         f"* **Calibration**: calibration error "
         f"{record.calibration['uncalibrated'].calibration_error.value:.3f} before and "

@@ -96,7 +96,15 @@ def test_models_and_data_are_listed():
 
 def test_evaluate_prints_scores_baselines_and_intervals(run):
     text = xraylab("evaluate", run, "--split", "test", "--replicates", "50")
-    for word in ("Macro AUC", "All negative", "Prevalence", "95 % interval", "First"):
+    for word in (
+        "Macro AUC",
+        "Micro F1",
+        "All negative",
+        "Prevalence",
+        "Frequent",
+        "95 % interval",
+        "First",
+    ):
         assert word in text
     scores = json.loads((run / "scores-test.json").read_text())
     assert f"{scores['score']['macro_auc']:.4f}" in text

@@ -35,7 +35,7 @@ def test_model_on_a_split(run, split):
     found = evaluation.evaluate(model, split, replicates=20, progress=False)
     probabilities = expit(models.predict_logits(model, split))
     assert found.score == metrics.score(split.labels, probabilities, label_names=LABELS)
-    assert len(found.score.baselines) == 2
+    assert len(found.score.baselines) == 4
     assert found.intervals["macro_auc"].value == pytest.approx(found.score.macro_auc)
     assert (found.split, found.fingerprint) == ("test", split.fingerprint)
     assert found.run is None

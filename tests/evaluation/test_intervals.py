@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
+from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score
 
 from xraylab import evaluation, metrics
 from xraylab.evaluation.intervals import resamples
@@ -48,15 +48,13 @@ def test_bounds_match_a_plain_loop():
                 average_precision_score(y, p, average="macro"),
                 ((p > 0.5) == y).mean(),
                 accuracy_score(y, p > 0.5),
+                f1_score(y, p > 0.5, average="macro"),
+                f1_score(y, p > 0.5, average="micro"),
             ]
         )
     expected = np.percentile(rows, [5, 95], axis=0).T
     intervals = evaluation.bootstrap(y_true, probabilities, 40, level=0.9, seed=3)
-    for name, (low, high) in zip(
-        ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match"),
-        expected,
-        strict=True,
-    ):
+    for name, (low, high) in zip(evaluation.SCORES, expected, strict=True):
         assert (intervals[name].low, intervals[name].high) == pytest.approx((low, high), abs=1e-12)
 
 

@@ -1,5 +1,6 @@
 """Scores against scikit-learn, MedMNIST's evaluator, and numbers computed by hand."""
 
+import itertools
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from xraylab import metrics
-from xraylab.evaluation import bootstrap
+from xraylab.evaluation import SCORES, bootstrap
 from xraylab.findings import FINDINGS
 
 
@@ -113,6 +114,36 @@ def test_random_ties_agree_with_medmnist(seed):
     assert_agrees_with_medmnist(*random_predictions(500, 14, 4, seed))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_f1_agrees_with_scikit_learn(seed):
+    y_true, probabilities = random_predictions(80, 5, 7, seed)
+    y_true[:, 4] = 0  # no positive image: left out of the mean
+    result = metrics.score(y_true, probabilities)
+    predicted = probabilities > 0.5
+    expected = sklearn_metrics.f1_score(y_true[:, :4], predicted[:, :4], average="macro")
+    assert result.macro_f1 == pytest.approx(expected, abs=1e-12)
+    expected = sklearn_metrics.f1_score(y_true, predicted, average="micro")
+    assert result.micro_f1 == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("rates", [(0.9, 0.5, 0.1, 0.02), (0.2, 0.2, 0.2, 0.2), (0.6, 0.05)])
+def test_no_constant_has_a_higher_f1_than_the_baselines(rates):
+    """Of all constant predictions, tried one by one."""
+    y_true = np.random.default_rng(0).random((200, len(rates))) < rates
+    best = {"macro": 0.0, "micro": 0.0}
+    for constant in itertools.product((False, True), repeat=len(rates)):
+        predicted = np.broadcast_to(constant, y_true.shape)
+        for average, value in best.items():
+            found = sklearn_metrics.f1_score(y_true, predicted, average=average, zero_division=0)
+            best[average] = max(value, found)
+    negative, _, positive, frequent = metrics.score(y_true, np.zeros(y_true.shape)).baselines
+    assert negative.macro_f1 == negative.micro_f1 == 0
+    assert positive.macro_f1 == pytest.approx(best["macro"], abs=1e-12)
+    prevalence = y_true.mean(axis=0)
+    assert positive.macro_f1 == pytest.approx(np.mean(2 * prevalence / (1 + prevalence)))
+    assert frequent.micro_f1 == pytest.approx(best["micro"], abs=1e-12)
+
+
 def test_baselines_of_chestmnist(densenet):
     """The all-negative accuracy and exact match of the ChestMNIST test images, and the micro AUC
     of the training prevalence, are known.
@@ -122,12 +153,14 @@ def test_baselines_of_chestmnist(densenet):
         [7996, 1950, 9261, 13914, 3988, 4375, 978, 3705, 3263, 1690, 1799, 1158, 2279, 144]
     )
     result = metrics.score(y_true, probabilities, prevalence=train_positives / 78468)
-    negative, constant = result.baselines
+    negative, constant, positive, frequent = result.baselines
     assert negative.accuracy == pytest.approx(0.947431, abs=5e-7)
     assert negative.exact_match == pytest.approx(0.531717, abs=5e-7)
     assert negative.macro_auc == negative.micro_auc == 0.5
     assert constant.micro_auc == pytest.approx(0.747, abs=5e-4)
     assert constant.macro_auc == 0.5
+    assert frequent.micro_f1 > 2 * positive.micro_f1  # effusion and infiltration are frequent
+    assert "the 2 most frequent labels in the training images" in frequent.description
     assert "training images" in constant.description
 
 
@@ -205,11 +238,18 @@ def test_unknown_labels_are_left_out():
     assert got.exact_match == pytest.approx(
         np.mean(((probabilities > 0.5) == y_true)[whole].all(axis=1))
     )
+    predicted = probabilities > 0.5
+    found = [
+        sklearn_metrics.f1_score(y_true[rows, k], predicted[rows, k])
+        for k, rows in enumerate(known.T)
+    ]
+    assert got.macro_f1 == pytest.approx(np.mean(found))
+    assert got.micro_f1 == pytest.approx(sklearn_metrics.f1_score(y_true[known], predicted[known]))
     assert got.baselines[0].accuracy == pytest.approx(np.mean(y_true[known] == 0))
     # The predictions of unknown labels have no influence.
     assert metrics.score(y_true, np.where(unknown, 0.99, probabilities)) == got
     intervals = bootstrap(y_true, probabilities, 20)
-    for name in ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match"):
+    for name in SCORES:
         assert intervals[name].value == pytest.approx(getattr(got, name), abs=1e-12)
         assert intervals[name].low <= intervals[name].value <= intervals[name].high
     with pytest.raises(ValueError, match="Received: all NaN"):

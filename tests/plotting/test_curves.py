@@ -46,14 +46,15 @@ def test_eight_curves_have_distinct_styles():
 
 def test_history_accepts_rows_or_columns_and_undefined_values():
     rows = [
-        {"epoch": 1, "loss": 2.0, "val_macro_auc": None, "seconds": 1.0},
-        {"epoch": 2, "loss": 1.0, "val_macro_auc": 0.6, "seconds": 2.0},
+        {"epoch": 1, "loss": 2.0, "val_macro_auc": None, "val_macro_f1": 0.1, "seconds": 1.0},
+        {"epoch": 2, "loss": 1.0, "val_macro_auc": 0.6, "val_macro_f1": 0.2, "seconds": 2.0},
     ]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     assert plotting.history(rows).to_svg() == plotting.history(columns).to_svg()
     figure = plotting.history(rows)
     assert "loss from 2 to 1" in figure.alt
     assert "validation macro AUC" in figure.alt
+    assert "validation macro F1 from 0.1 to 0.2" in figure.alt
     assert "seconds" not in figure.alt
     assert len(figure.axes) == 2
 

@@ -248,6 +248,34 @@ def test_edited_records_are_refused(folder, change, message):
     assert str(path) in str(caught.value)
 
 
+def test_records_from_before_f1_was_scored(folder, result):
+    """Its scores are computed from the predictions; its intervals stay without F1."""
+
+    def remove(values):
+        for split in ("val", "test"):
+            scores = values["scores"][split]
+            scores["baselines"] = scores["baselines"][:2]
+            for part in (scores, *scores["baselines"]):
+                del part["macro_f1"], part["micro_f1"]
+        del values["intervals"]["macro_f1"], values["intervals"]["micro_f1"]
+
+    edit(folder / "run0.json", remove)
+    assert results.check(folder) == (["run0", "run1"], [])
+    old = results.load_result(folder / "run0.json")
+    assert old.scores == result.scores and old.score("macro_f1") is not None
+    columns = ("macro_auc", "macro_f1", "micro_f1")
+    made = results.table([old], columns).frame
+    assert made.equals(results.table([result], columns).frame)
+    # Without the labels there is nothing to compute it from.
+    edit(folder / "run0.json", lambda values: values.update(predictions_file=None))
+    old = results.load_result(folder / "run0.json")
+    made = results.table([old], columns).frame
+    assert made.iloc[0, 2:].tolist() == ["not measured", "not measured"]
+    edit(folder / "run1.json", set_in("scores", "test", "micro_f1", 0.99))
+    with pytest.raises(results.ResultError, match=r"micro_f1 is 0\.99"):
+        results.load_results(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "location"),
     [

@@ -21,6 +21,8 @@ OVERALL = {
     "Average precision": "average_precision",
     "Accuracy, per label": "accuracy",
     "Exact match": "exact_match",
+    "Macro F1": "macro_f1",
+    "Micro F1": "micro_f1",
 }
 
 
@@ -45,7 +47,8 @@ def _print_evaluation(result):
     images = f"{score.num_images:,} {'SIMULATED ' if result.simulated else ''}images"
     source = f"{result.split} split of {result.source}: {images}"
     show(f"{source} · {result.weights} weights of {result.run}", bold=True)
-    table = Table("Score", "Model", "95 % interval", "All negative", "Prevalence", right=1)
+    headings = ("All negative", "Prevalence", "All positive", "Frequent")
+    table = Table("Score", "Model", "95 % interval", *headings, right=1)
     for label, name in OVERALL.items():
         value, *baselines = (_number(getattr(x, name), 4) for x in (score, *score.baselines))
         table.add_row(label, value, _interval(result.intervals.get(name)), *baselines)
@@ -67,9 +70,10 @@ def _print_evaluation(result):
     if score.undefined:
         show(f"Undefined, excluded from the macro AUC: {', '.join(map(title, score.undefined))}")
     show(
-        "AP: average precision. Overall scores are means over the labels, except the micro AUC. "
-        "Baselines: 'All negative' predicts no finding, 'Prevalence' predicts each label's "
-        "prevalence in the training images. An accuracy near its baseline shows no skill."
+        "AP: average precision. Overall scores are means over the labels, except micro AUC and F1. "
+        "Baselines: 'All negative' predicts no finding, 'Prevalence' each label's prevalence in "
+        "the training images, 'All positive' every finding, 'Frequent' those findings with which "
+        "a constant has the highest micro F1. A score near its best baseline shows no skill."
     )
     if result.simulated:
         show("Simulated images: these scores say nothing about patients.", bold=True)

@@ -12,9 +12,13 @@ from xraylab.arguments import require, require_int
 from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_predictions, name_labels
 from xraylab.metrics.ranking import divide, mean_of_defined
+from xraylab.metrics.scores import f1
 from xraylab.workers import in_order
 
-SCORES = ("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match")
+SCORES = (
+    *("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match"),
+    *("macro_f1", "micro_f1"),
+)
 """Scores over all labels that have intervals."""
 
 CHUNK = 64
@@ -171,6 +175,9 @@ class _ScoresByWeight:
         self._all_correct, self._all_known = (
             x.all(axis=1).astype(np.int64) for x in (correct, known)
         )
+        predicted = (probabilities > 0.5) & known
+        # In float64, which is exact here, the product of matrices is many times as fast.
+        self._counts = [x.astype(np.float64) for x in (predicted & y_true, predicted, y_true)]
 
     def score(self, weights):
         """Compute the scores under each row of weights: (rows, num_scores)."""
@@ -187,6 +194,10 @@ class _ScoresByWeight:
             found["micro_auc"], _ = ranking.areas(weights[:, rows])
         found["accuracy"] = divide(weights @ self._correct, weights @ self._known)
         found["exact_match"] = divide(weights @ self._all_correct, weights @ self._all_known)
+        if {"macro_f1", "micro_f1"} & set(self.names):
+            counts = [weights.astype(np.float64) @ x for x in self._counts]
+            found["macro_f1"] = mean_of_defined(f1(*counts), axis=1)
+            found["micro_f1"] = f1(*(x.sum(axis=1) for x in counts))
         return np.stack([found[name] for name in self.names], axis=1)
 
 

@@ -11,7 +11,7 @@ from xraylab.arguments import require
 from xraylab.evaluation.intervals import Interval, bootstrap, is_unknown
 from xraylab.metrics import name_labels
 
-LABEL_AVERAGES = ("macro_auc", "average_precision")
+LABEL_AVERAGES = ("macro_auc", "average_precision", "macro_f1")
 """Scores averaged over labels: all groups must be scored on the same labels."""
 
 

@@ -1,4 +1,4 @@
-"""Scores of a multi-label classifier, with those of two baselines that use no image."""
+"""Scores of a multi-label classifier, with those of baselines that use no image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from xraylab.arguments import invalid_argument, require
 from xraylab.findings import FINDINGS
 from xraylab.io import to_plain
-from xraylab.metrics.ranking import areas, mean_of_defined, roc_auc
+from xraylab.metrics.ranking import areas, divide, mean_of_defined, roc_auc
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The scores of a constant prediction, the same for every image."""
+    """The scores of a constant prediction, the same for every image; see :class:`Score`."""
 
     description: str
     macro_auc: float
@@ -34,6 +34,8 @@ class Baseline:
     average_precision: float
     accuracy: float
     exact_match: float
+    macro_f1: float | None = None
+    micro_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,15 @@ class Score:
         average_precision: mean average precision over the labels for which it is defined.
         accuracy: fraction of correct (image, label) pairs at threshold 0.5 (ACC of MedMNIST).
         exact_match: fraction of images with all labels correct at threshold 0.5.
+        macro_f1: mean F1 at threshold 0.5 over the labels with a positive image. None in records
+            from before it was scored, as ``micro_f1``.
+        micro_f1: F1 of all (image, label) pairs together at threshold 0.5.
         per_finding: one :class:`LabelScore` per label, in label order.
         undefined: labels with one class only, left out of ``macro_auc``.
-        baselines: all-negative and constant-prevalence prediction, as :class:`Baseline`.
+        baselines: :class:`Baseline` of four constant predictions, in this order: all negative; the
+            prevalence of each label; all positive, the constant with the highest macro F1; and
+            positive for the most frequent labels only, as many as give the highest micro F1 of all
+            constants at these prevalences. All positive is not the best there.
     """
 
     num_images: int
@@ -61,6 +69,8 @@ class Score:
     per_finding: tuple[LabelScore, ...]
     undefined: tuple[str, ...]
     baselines: tuple[Baseline, ...]
+    macro_f1: float | None = None
+    micro_f1: float | None = None
 
     def to_dict(self) -> dict:
         """Return the scores as plain numbers and lists, NaN as None, ready for JSON."""
@@ -83,7 +93,7 @@ def score(
         y_true: (num_images, num_labels), 0 or 1; NaN where unknown.
         probabilities: (num_images, num_labels), in [0, 1].
         prevalence: (num_labels,), fraction of positives in the *training* images, for the
-            constant-prevalence baseline; by default that of ``y_true`` itself.
+            baselines; by default that of ``y_true`` itself.
 
     Raises:
         ValueError: if shapes disagree, labels are not 0, 1 or NaN, or probabilities are not finite
@@ -108,16 +118,31 @@ def score(
 
 
 def _thresholded(y_true, known, probabilities):
-    """Compute accuracy and exact match at threshold 0.5."""
-    correct = (probabilities > 0.5) == y_true
+    """Compute accuracy, exact match and F1 at threshold 0.5."""
+    predicted = probabilities > 0.5
+    correct = predicted == y_true
+    counts = [x.sum(axis=0) for x in (y_true & predicted, predicted & known, y_true)]
     return {
         "accuracy": _mean(correct[known]),
         "exact_match": _mean(correct[known.all(axis=1)].all(axis=1)),
+        "macro_f1": _mean(f1(*counts)),
+        "micro_f1": float(f1(*map(np.sum, counts))),
     }
 
 
+def f1(true_positives: ArrayLike, predicted: ArrayLike, positives: ArrayLike) -> np.ndarray:
+    """Compute F1, 2 · true positives / (predicted + positives); NaN where no image is positive.
+
+    Shapes:
+        true_positives, predicted, positives: numbers of images, of one shape; returns that shape.
+    """
+    positives = np.asarray(positives)
+    total = np.where(positives > 0, predicted + positives, 0)
+    return divide(2 * np.asarray(true_positives), total)
+
+
 def _baselines(y_true, known, prevalence):
-    """Score the all-negative and the constant-prevalence prediction."""
+    """Score the four constant predictions of :class:`Score`."""
     measured = np.array([_mean(y[k]) for y, k in zip(y_true.T, known.T, strict=True)])
     source = "these images" if prevalence is None else "the training images"
     prevalence = np.nan_to_num(measured) if prevalence is None else np.asarray(prevalence, float)
@@ -129,8 +154,17 @@ def _baselines(y_true, known, prevalence):
         "average_precision": _mean(np.where(measured > 0, measured, np.nan)),
     }
     scores = []
-    descriptions = "all negative", f"constant: prevalence in {source}"
-    for name, constant in zip(descriptions, (np.zeros_like(prevalence), prevalence), strict=True):
+    # Of all choices of m labels, the m most frequent have the most true positives.
+    order = np.argsort(-prevalence, kind="stable")
+    expected = np.cumsum(prevalence[order]) / (1 + np.arange(len(order)) + prevalence.sum())
+    frequent = np.isin(np.arange(len(order)), order[: expected.argmax() + 1])
+    predicted = {
+        "all negative": np.zeros_like(prevalence),
+        f"constant: prevalence in {source}": prevalence,
+        "all positive": np.ones_like(prevalence),
+        f"positive: the {frequent.sum()} most frequent labels in {source}": frequent,
+    }
+    for name, constant in predicted.items():
         predictions = np.broadcast_to(constant, y_true.shape)
         micro_auc = roc_auc(y_true[known], predictions[known])
         thresholded = _thresholded(y_true, known, predictions)

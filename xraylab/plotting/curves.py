@@ -74,15 +74,15 @@ def history(history: History, *, title: str = "") -> style.Figure:
 
     Args:
         history: values by epoch, as ``{"loss": [...], "val_macro_auc": [...]}`` or as one such row
-            per epoch. Names with ``loss``, ``error`` or ``entropy`` are losses, names with ``auc``
-            or ``precision`` are scores; other names (epoch, step, seconds) are not drawn.
+            per epoch. Names with ``loss``, ``error`` or ``entropy`` are losses, names with ``auc``,
+            ``f1`` or ``precision`` are scores; other names (epoch, step, seconds) are not drawn.
         title: short text above the chart.
 
     Raises:
         ValueError: if ``history`` contains no loss and no score.
     """
     table, panels = pd.DataFrame(history), {}
-    for kind, words in (("loss", "loss|error|entropy"), ("score", "auc|precision")):
+    for kind, words in (("loss", "loss|error|entropy"), ("score", "auc|f1|precision")):
         panel = table.filter(regex=words).astype(float).dropna(axis=1, how="all")
         if len(panel.columns):
             panels[kind] = {_curve_name(name): panel[name].to_numpy() for name in panel}
@@ -104,7 +104,7 @@ def history(history: History, *, title: str = "") -> style.Figure:
 
 def _curve_name(name: str) -> str:
     """Return the printed name of a curve: ``"val_macro_auc"`` → ``"validation macro AUC"``."""
-    words = {"val": "validation", "auc": "AUC", "bce": "BCE", "mse": "MSE"}
+    words = {"val": "validation", "auc": "AUC", "f1": "F1", "bce": "BCE", "mse": "MSE"}
     return " ".join(words.get(word, word) for word in name.split("_"))
 
 

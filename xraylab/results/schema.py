@@ -160,7 +160,7 @@ class Result(ScoredPredictions):
     @property
     def prevalence_baseline(self) -> metrics.Baseline:
         """Test scores of predicting each label's prevalence in the training images."""
-        return self.scores["test"].baselines[-1]
+        return self.scores["test"].baselines[1]
 
     def score(self, name: str, split: str = "test") -> float:
         """Return a score over all labels; NaN where undefined."""

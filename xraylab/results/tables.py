@@ -40,7 +40,7 @@ class Column:
         found: Any = result
         for name in self.field:
             if found is not None:
-                found = found[name] if isinstance(found, dict) else getattr(found, name)
+                found = found.get(name) if isinstance(found, dict) else getattr(found, name)
         if found is None:
             return "not measured"
         value = getattr(found, "value", found)
@@ -52,6 +52,7 @@ class Column:
         return text
 
 
+_TEST = ("scores", "test")
 _UNCALIBRATED = ("calibration", "uncalibrated", "calibration_error")
 
 COLUMNS = {
@@ -61,6 +62,8 @@ COLUMNS = {
     "average_precision": Column("average precision", ("intervals", "average_precision")),
     "accuracy": Column("ACC per label", ("intervals", "accuracy")),
     "exact_match": Column("exact match", ("intervals", "exact_match")),
+    "macro_f1": Column("macro F1", (*_TEST, "macro_f1")),
+    "micro_f1": Column("micro F1", (*_TEST, "micro_f1")),
     "calibration_error": Column("calibration error", _UNCALIBRATED),
     "parameters": Column("parameters", ("training", "parameters"), ",.0f"),
     "multiply_adds": Column("multiply-adds (M)", ("cost", "multiply_adds"), ",.1f", 1e6),

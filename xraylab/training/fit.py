@@ -52,11 +52,11 @@ def fit(
         resume: whether to continue the run in ``out``, if there is one. With a larger number of
             ``epochs`` than the run has, also a finished run continues: its learning rate then
             follows the schedule of the larger number, on which it is higher at this point.
-        callbacks: Keras callbacks. Their logs contain the validation scores ``val_macro_auc`` and
-            ``val_binary_crossentropy``, or ``val_masked_error``. They see the weights in training,
-            not the average of ``ema``. Their state is not part of a checkpoint, and the rest of an
-            epoch that is resumed in the middle is a separate ``Model.fit``. Training that they
-            stop counts as finished.
+        callbacks: Keras callbacks. Their logs contain the validation scores
+            ``val_binary_crossentropy``, ``val_macro_auc``, ``val_micro_auc`` and ``val_macro_f1``,
+            or ``val_masked_error``. They see the weights in training, not the average of ``ema``.
+            Their state is not part of a checkpoint, and the rest of an epoch that is resumed in
+            the middle is a separate ``Model.fit``. Training that they stop counts as finished.
         progress: whether to show progress.
         checkpoint_seconds: time between two checkpoints within an epoch; there is one after every
             epoch in any case.

@@ -77,9 +77,11 @@ class Classification:
         batch_size = max(1, self.recipe.batch_size // self.recipe.accumulation)
         logits = predict_logits(model, split, batch_size).astype(np.float64)
         bce = float(np.nanmean(np.logaddexp(0.0, logits) - logits * split.labels))
-        auc = metrics.score(split.labels, expit(logits), label_names=split.label_names).macro_auc
-        scores = {"val_binary_crossentropy": bce, "val_macro_auc": auc}
-        return scores, -bce if np.isnan(auc) else auc
+        found = metrics.score(split.labels, expit(logits), label_names=split.label_names)
+        names = ("macro_auc", "micro_auc", "macro_f1")
+        scores = {f"val_{name}": getattr(found, name) for name in names}
+        auc = found.macro_auc
+        return scores | {"val_binary_crossentropy": bce}, -bce if np.isnan(auc) else auc
 
 
 class Distillation(Classification):
