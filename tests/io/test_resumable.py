@@ -36,8 +36,10 @@ def test_writing_resumes_after_the_counted_rows(tmp_path):
     fill(tmp_path / "arrays", stop=4)
     with (tmp_path / "arrays" / "a.npy").open("ab") as stream:
         stream.write(b"part of a batch")
+    (tmp_path / "arrays" / f".{COUNTER}.0123456789ab.tmp").write_text("[4")
     fill(tmp_path / "arrays", start=4)
     check(tmp_path / "arrays")
+    assert not list((tmp_path / "arrays").glob(".*"))
 
 
 @pytest.mark.parametrize("damage", ["missing", "too short", "no counter", "other counter"])

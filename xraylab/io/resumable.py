@@ -47,6 +47,7 @@ class ResumableArrays:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
             self.rows = dict.fromkeys(layout, 0)
+        files.remove_stale(folder, seconds=-1)  # of a process killed while counting
         for name in layout:
             with (folder / name).open("ab") as file:
                 file.truncate(self._end(name))  # what follows goes; the header comes last
