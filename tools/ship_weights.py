@@ -6,8 +6,9 @@
 
 FOLDER holds the runs of ``tools/record_runs.py``. Weights are stored in float16 and compressed; the
 tool predicts the test images again with them and states on the card how far the macro AUC moved.
-RR-ViT's file goes into the package, so that it predicts without a network. ``manifest.json`` lists
-size and SHA-256 checksum of each file.
+RR-ViT's file goes into the package, so that it predicts without a network. Beside each file is one
+with the calibration and the thresholds of its record, which ``xraylab predict`` uses.
+``manifest.json`` lists size and SHA-256 checksum of each file.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import numpy as np
 
 from xraylab import data, evaluation, io, metrics, models, results
 from xraylab.backend import start_keras
+from xraylab.evaluation.calibration import FILE
 from xraylab.findings import title
 from xraylab.models.weights import SUFFIX
 from xraylab.training import Run
@@ -119,6 +121,22 @@ def _per_finding(record, name):
     return record.scores["test"].per_finding[record.label_names.index(name)]
 
 
+def write_calibration(record: results.Result, weights: Path) -> None:
+    """Write the calibration and the thresholds of a record beside its shipped weights."""
+    fitted = {name: record.calibration[name] for name in ("temperature", "platt")}
+    content = {
+        "label_names": record.label_names,
+        "record": record.name,
+        "weights_sha256": io.sha256(weights),
+        **{name: scores and scores.calibration for name, scores in fitted.items()},
+        "thresholds": {
+            rule: [None if np.isnan(point.threshold) else point.threshold for point in points]
+            for rule, points in record.operating_points.items()
+        },
+    }
+    io.write_json(weights.with_name(f"{weights.name.removesuffix(SUFFIX)}.{FILE}"), content)
+
+
 def ship(run: Run, record: results.Result, real: Path) -> dict:
     """Write the weights and card of a run; return its entry of the manifest."""
     weights = run.weights_file("best")
@@ -128,6 +146,7 @@ def ship(run: Run, record: results.Result, real: Path) -> dict:
     folder = IN_PACKAGE if model in PACKAGED else FOLDER
     target = folder / f"{model}_{size}{SUFFIX}"
     halve(weights, target)
+    write_calibration(record, target)
     test = data.load(real / Path(run.recipe.data).name, split="test")
     options = {"image_size": size, "weights": target, **run.recipe.model_options}
     probabilities = evaluation.predict(models.build(model, **options), test)

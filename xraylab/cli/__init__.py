@@ -12,6 +12,7 @@ from xraylab import __version__
 from xraylab.cli.console import show
 from xraylab.cli.evaluation import bench, calibrate, evaluate
 from xraylab.cli.listing import data, doctor, models, recipes
+from xraylab.cli.predict import predict
 from xraylab.cli.results import results
 from xraylab.cli.training import delete, resume, runs, train
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for function in (
-    doctor, models, data, recipes, train, resume, runs, delete, evaluate, calibrate, bench,
+    doctor, models, data, recipes, train, resume, runs, delete, evaluate, calibrate, predict, bench,
 ):  # fmt: skip
     app.command()(function)
 app.add_typer(results)

@@ -51,8 +51,7 @@ def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
     """
     try:
         with Image.open(path) as opened:
-            bicubic = Image.Resampling.BICUBIC
-            return np.asarray(SQUARES[square](_grey(opened), (size, size), bicubic))
+            return square_image(opened, size, square)
     except (OSError, *_DAMAGE) as error:
         # Pillow reports damage as an OSError without a number. One with a number comes from the
         # system and does not concern the image.
@@ -61,6 +60,15 @@ def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
         unknown = isinstance(error, UnidentifiedImageError)  # its text has the path
         reason = "not an image in a known format" if unknown else str(error)
         raise UnreadableImage(reason or type(error).__name__) from error
+
+
+def square_image(image: Image.Image, size: int, square: str = "pad") -> np.ndarray:
+    """Convert an image to a square grey image by the rules of :func:`read_image`.
+
+    Shapes:
+        returns: (size, size) uint8, 0 to 255.
+    """
+    return np.asarray(SQUARES[square](_grey(image), (size, size), Image.Resampling.BICUBIC))
 
 
 def _grey(image: Image.Image) -> Image.Image:

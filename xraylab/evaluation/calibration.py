@@ -107,21 +107,31 @@ def calibrate(path: str | Path, *, progress: bool = True) -> CalibrationResult:
 
 
 def load_calibration(path: str | Path) -> CalibrationResult:
-    """Load the calibration that :func:`calibrate` stored in a run's folder.
+    """Load the calibration of a run, or of weights that come with xraylab.
+
+    Args:
+        path: a run's folder, in which :func:`calibrate` stored it, or the path of a weight file,
+            beside which it has the same name with the suffix ``.calibration.json``.
 
     Raises:
-        FileNotFoundError: if the run has no calibration yet.
-        ValueError: if the file cannot be read, or was fitted for other weights than the run's.
+        FileNotFoundError: if there is no calibration yet.
+        ValueError: if the file cannot be read, or was fitted for other weights.
     """
+    from xraylab.models.weights import SUFFIX
     from xraylab.training import Run
 
-    run, file = Run(path), Path(path) / FILE
-    command = f"Fit it with: xraylab calibrate {path}"
+    path = Path(path)
+    if path.name.endswith(SUFFIX):
+        weights, file = path, path.with_name(f"{path.name.removesuffix(SUFFIX)}.{FILE}")
+        command = "tools/ship_weights.py writes it"
+    else:
+        weights, file = Run(path).weights_file("best"), path / FILE
+        command = f"Fit it with: xraylab calibrate {path}"
     if not file.exists():
-        raise FileNotFoundError(f"{file}: this run has no calibration yet. {command}")
+        raise FileNotFoundError(f"{file}: there is no calibration yet. {command}")
     content = io.read_json(file)
-    if content["weights_sha256"] != io.sha256(run.weights_file("best")):
-        raise ValueError(f"{file}: fitted for other weights than the run has now. {command}")
+    if content["weights_sha256"] != io.sha256(weights):
+        raise ValueError(f"{file}: fitted for other weights than those there now. {command}")
     return pydantic.TypeAdapter(CalibrationResult).validate_python(content)
 
 

@@ -98,16 +98,23 @@ def load_under_new_head(model: Any, path: str | Path) -> None:
         model.load_weights(path, skip_mismatch=True)
 
 
-def _pretrained_path(model):
-    """Return the path of the shipped weights ``<name>_<image_size>.weights.h5``.
+def shipped_weights() -> dict[tuple[str, int], Path]:
+    """Return the weight files that come with xraylab, by model and image size in pixels.
 
-    RR-ViT's are part of the package; those of other models are in ``weights/`` of a checkout.
+    RR-ViT's are part of the package; those of other models are in ``weights/`` of a checkout. All
+    predict the 14 findings.
     """
     package = Path(__file__).parent / "pretrained"
     checkout = Path(__file__).parents[2] / "weights"
     files = sorted(path for folder in (checkout, package) for path in folder.glob(f"*{SUFFIX}"))
-    shipped = {tuple(path.name.removesuffix(SUFFIX).rsplit("_", 1)): path for path in files}
-    key = (model.name, str(model.image_size))
+    names = [path.name.removesuffix(SUFFIX).rsplit("_", 1) for path in files]
+    return {(name, int(size)): path for (name, size), path in zip(names, files, strict=True)}
+
+
+def _pretrained_path(model):
+    """Return the path of the shipped weights of a model."""
+    shipped = shipped_weights()
+    key = (model.name, model.image_size)
     if key not in shipped:
         names = ", ".join(f"{name} at {size} px" for name, size in shipped) or "none yet"
         raise ValueError(

@@ -1,0 +1,253 @@
+"""``xraylab predict``: the findings of image files."""
+
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from typer import Argument, Exit, Option
+
+from xraylab.arguments import invalid_argument, require_choice
+from xraylab.backend import start_keras
+from xraylab.cli.console import Table, show
+from xraylab.findings import FINDINGS, title
+from xraylab.suggest import did_you_mean
+
+NOTICE = "For teaching and research, not for diagnosis."
+NUM_OVERLAYS = 3
+"""Number of findings, those of highest probability, whose map is drawn over an image."""
+
+FILES = "PNG, JPEG or MedMNIST-style .npz files, or folders of PNG and JPEG files."
+MODEL = "Folder of a run, or a model with shipped weights."
+OVERLAYS = f"Folder for maps of the {NUM_OVERLAYS} highest findings of each image."
+
+
+def predict(
+    files: Annotated[list[Path], Argument(help=FILES)],
+    model: Annotated[str, Option(help=MODEL)] = "rr_vit",
+    rule: Annotated[str, Option(help="Operating point: f1, youden or sensitivity.")] = "f1",
+    split: Annotated[str, Option(help="Split of an .npz file.")] = "test",
+    csv: Annotated[Path | None, Option(help="Write one row per image and finding.")] = None,
+    json: Annotated[Path | None, Option(help="Write the same as JSON.")] = None,
+    save_overlays: Annotated[Path | None, Option(file_okay=False, help=OVERLAYS)] = None,
+):
+    """Predict the findings of images: probability, operating point and decision.
+
+    Images are converted to grey squares of the model's size. Files that cannot be read are named,
+    the others predicted; the exit status is then 1.
+    """
+    start_keras()
+    import pandas as pd
+
+    from xraylab import io, models
+    from xraylab.evaluation.thresholds import RULES
+
+    require_choice("rule", rule, RULES)
+    found = _classifier(model)
+    images, unreadable = read_images(files, found.model.image_size, split, found.square)
+    if images:
+        pixels = np.stack(list(images.values()))[..., np.newaxis] / np.float32(255)
+        logits = models.predict_logits(found.model, pixels).astype(np.float64)
+        probabilities, points, positive = decide(logits, found.calibration, rule)
+        count, names = len(images), found.label_names
+        columns = {"image": np.repeat([*images], len(names)), "finding": [*names] * count}
+        columns |= {"probability": probabilities.ravel(), "operating_point": [*points] * count}
+        frame = pd.DataFrame(columns | {"decision": positive.ravel()})
+        for image, table in frame.groupby("image", sort=False):
+            _print_table(image, table)
+        _print_notes(found, rule)
+        if csv is not None:
+            frame.to_csv(csv, index=False)
+        if json is not None:
+            fitted = found.calibration is not None
+            facts = {"model": found.description, "calibrated": fitted, "rule": rule}
+            rows = frame.replace(np.nan, None).to_dict("records")
+            facts |= {"notice": NOTICE, "predictions": rows, "unreadable": unreadable}
+            io.write_json(json, facts)
+        if save_overlays is not None:
+            _save_overlays(found, [*images], pixels, probabilities, save_overlays)
+    for file, reason in unreadable.items():
+        show(f"Cannot be read: {file}: {reason}", stderr=True)
+    if unreadable:
+        raise Exit(1)
+
+
+class Classifier(NamedTuple):
+    """A trained model and what its probabilities need.
+
+    Args:
+        model: the Keras model.
+        label_names: its labels.
+        calibration: a :class:`xraylab.evaluation.CalibrationResult`, or None.
+        square: how its images became square.
+        description: what it is, for the output.
+        advice: what to do if there is no calibration.
+    """
+
+    model: Any
+    label_names: tuple[str, ...]
+    calibration: Any
+    square: str
+    description: str
+    advice: str
+
+
+def _classifier(name: str) -> Classifier:
+    """Load a run by its folder, or a model by the name of its shipped weights."""
+    from xraylab import models
+    from xraylab.models.weights import recorded_architecture, shipped_weights
+    from xraylab.training import Run
+
+    if Path(name).is_dir():
+        run = Run(name)
+        run.require_classifier()
+        square = run.recipe.data_options.get("square", "pad")
+        simulated = " trained on SIMULATED images" if run.recipe.data == "phantom" else ""
+        described = f"{run.recipe.model} of {name}{simulated}"
+        advice = f"Fit them with: xraylab calibrate {name}"
+        model, labels = run.load_model("best"), run.recipe.labels
+        return Classifier(model, labels, _calibration(Path(name)), square, described, advice)
+    shipped = {model: path for (model, _), path in sorted(shipped_weights().items())}
+    if name not in shipped:
+        expected = f"the folder of a run, or a model with shipped weights: {', '.join(shipped)}"
+        raise invalid_argument("--model", expected, repr(name), did_you_mean(name, shipped))
+    path = shipped[name]  # of several sizes, the largest
+    options = recorded_architecture(path)
+    del options["architecture"]
+    model = models.build(name, weights=path, **options)
+    described = f"{name}, {model.image_size} px, shipped weights"
+    return Classifier(model, FINDINGS, _calibration(path), "pad", described, "None are shipped")
+
+
+def _calibration(path):
+    """Return the calibration of a run or of shipped weights, or None if there is none."""
+    from xraylab import evaluation
+
+    try:
+        return evaluation.load_calibration(path)
+    except FileNotFoundError:
+        return None
+
+
+def decide(logits: np.ndarray, calibration: Any, rule: str) -> tuple[np.ndarray, ...]:
+    """Compute probabilities, operating points on the same scale, and decisions.
+
+    A finding is positive if its uncalibrated probability is above the threshold of the rule. Platt
+    scaling of both preserves their order; labels whose slope is negative stay uncalibrated.
+
+    Shapes:
+        logits: (num_images, num_labels).
+        returns: probabilities, of the same shape; operating points, (num_labels,), NaN where there
+        is none; and decisions, (num_images, num_labels) ``"positive"``, ``"negative"`` or ``""``.
+
+    Args:
+        calibration: a :class:`xraylab.evaluation.CalibrationResult`, or None.
+        rule: name of the rule of the thresholds.
+    """
+    from scipy.special import expit, logit
+
+    if calibration is None:
+        points = np.full(logits.shape[1], np.nan)
+        return expit(logits), points, np.full(logits.shape, "")
+    slope, offset = np.array([calibration.platt.slope, calibration.platt.offset])
+    slope, offset = np.where(slope > 0, [slope, offset], [[1.0], [0.0]])
+    thresholds = np.array(calibration.thresholds[rule], dtype=float)  # None becomes NaN
+    points = expit(slope * logit(np.clip(thresholds, 0, 1)) + offset)
+    decisions = np.where(expit(logits) > thresholds, "positive", "negative")
+    return expit(slope * logits + offset), points, np.where(np.isnan(thresholds), "", decisions)
+
+
+def read_images(
+    files: list[Path], size: int, split: str, square: str = "pad"
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read image files, folders and ``.npz`` files as square grey images.
+
+    Shapes:
+        returns: (size, size) uint8 by name, and the reason why by the name of each unreadable file.
+
+    Args:
+        files: the files and folders.
+        size: side of the images in pixels.
+        split: the split of ``.npz`` files.
+        square: as for ``xraylab.data.image_io.read_image``.
+    """
+    from PIL import Image
+
+    from xraylab.data.image_io import UnreadableImage, read_image, square_image
+    from xraylab.data.listing import SUFFIXES
+
+    images, unreadable = {}, {}
+    for file in files:
+        paths = [file]
+        if file.is_dir():
+            paths = [path for path in sorted(file.rglob("*")) if path.suffix.lower() in SUFFIXES]
+            if not paths:
+                unreadable[str(file)] = f"a folder without {', '.join(SUFFIXES)} files"
+        for path in paths:
+            try:
+                if path.suffix.lower() == ".npz":
+                    arrays = enumerate(_read_npz(path, split))
+                    pictures = ((i, Image.fromarray(array)) for i, array in arrays)
+                    squares = {f"{path}[{i}]": square_image(x, size, square) for i, x in pictures}
+                else:
+                    squares = {str(path): read_image(path, size, square)}
+                images |= squares
+            except (UnreadableImage, ValueError, OSError) as error:
+                unreadable[str(path)] = getattr(error, "strerror", None) or str(error)
+    return images, unreadable
+
+
+def _read_npz(path, split):
+    """Return the images of a MedMNIST-style file, (num_images, height, width) uint8."""
+    from xraylab.data.errors import reading
+
+    expected = f"an array {split}_images of (n, height, width) or (n, height, width, 1) uint8"
+    with reading(path, expected, "Choose another one with --split"):
+        with np.load(path) as archive:
+            name = f"{split}_images"
+            if name not in archive:
+                raise ValueError(f"only {', '.join(archive) or 'nothing'}")
+            array = archive[name]
+        array = array[..., 0] if array.ndim == 4 and array.shape[-1] == 1 else array
+        if array.ndim != 3 or array.dtype != np.uint8:
+            raise ValueError(f"{array.dtype} of shape {array.shape}")
+    return array
+
+
+def _print_table(image, frame):
+    """Print the predictions of one image."""
+    table = Table("Finding", "Probability", "Operating point", "Decision", right=1, title=image)
+    for row in frame.itertuples():
+        point = "none" if np.isnan(row.operating_point) else f"{row.operating_point:.3f}"
+        table.add_row(title(row.finding), f"{row.probability:.3f}", point, row.decision)
+    table.show()
+
+
+def _print_notes(found, rule):
+    """Print what the numbers of the tables are."""
+    if found.calibration is None:
+        show(f"Uncalibrated probabilities, no operating points. {found.advice}.")
+    else:
+        show(f"Probabilities after Platt scaling; operating points of rule {rule}.")
+        if reversed_labels := found.calibration.platt.negative_slopes:
+            names = ", ".join(title(found.label_names[k]) for k in reversed_labels)
+            show(f"Uncalibrated, because on validation images ranked below chance: {names}.")
+    show(f"{found.description}. {NOTICE}", bold=True)
+
+
+def _save_overlays(found, names, images, probabilities, folder):
+    """Draw maps of the highest findings of each image over it."""
+    from xraylab import explain, plotting
+
+    if found.model.transforms_attention:
+        method, label = explain.gradient_attention, "gradient-weighted attention"
+    else:
+        method, label = explain.grad_cam, "Grad-CAM (units of the logit)"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (name, image, row) in enumerate(zip(names, images, probabilities, strict=True), 1):
+        highest = np.argsort(-row)[:NUM_OVERLAYS]
+        for k, values in zip(highest, method(found.model, image[None], highest)[0], strict=True):
+            text = f"{title(found.label_names[k])}, probability {row[k]:.3f}"
+            figure = plotting.image_with_heatmap(image, values, colorbar_label=label, title=text)
+            stem = f"{number:04d}_{Path(name).stem}_{found.label_names[k]}"
+            figure.savefig(folder / f"{stem}.png", dpi=150, facecolor="white")
+    show(f"Overlays: {folder}")
