@@ -1,6 +1,7 @@
 """Explanations of trained models, and tests of whether they are right.
 
 * :func:`attention`, :func:`rollout`, :func:`gradient_attention`: transformers;
+* :func:`received_attention`, :func:`attention_uniformity`: all attention, windows included;
 * :func:`label_maps`, :func:`regions`: LT-ViT, MXA;
 * :func:`grad_cam`: models that classify a feature map; :func:`occlusion`: every model;
 * :func:`reconstruct`: RR-ViT and Hybrid RR-ViT, with covered patches;
@@ -19,6 +20,7 @@ from xraylab.explain.attention_maps import (
     regions,
     rollout,
 )
+from xraylab.explain.attention_statistics import attention_uniformity, received_attention
 from xraylab.explain.faithfulness import (
     area_under_curve,
     deletion,
@@ -41,6 +43,7 @@ __all__ = [
     "Region",
     "area_under_curve",
     "attention",
+    "attention_uniformity",
     "box_masks",
     "deletion",
     "grad_cam",
@@ -50,6 +53,7 @@ __all__ = [
     "localization",
     "occlusion",
     "randomized_parameters",
+    "received_attention",
     "reconstruct",
     "regions",
     "resize_maps",

@@ -41,8 +41,7 @@ def attention(
     names = [layers] if isinstance(layers, str) else layers
 
     def select(intermediates):
-        maps = _maps(intermediates)
-        require(maps, "model", "a transformer", model.name, "Use explain.grad_cam.")
+        maps = attention_by_layer(model, intermediates)
         selected = maps if names is None else names
         return {name: maps[require_choice("layers", name, maps)] for name in selected}
 
@@ -254,13 +253,19 @@ def _logit_slopes(model, images, label, zeros, static):
     return gradient(logit, zeros)
 
 
-def _maps(intermediates):
-    """Return all attention maps among a model's intermediates by their names."""
-    return {
+def attention_by_layer(model: Any, intermediates: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all attention maps among a model's intermediates by their names.
+
+    Raises:
+        ValueError: if the model has no attention.
+    """
+    maps = {
         layer if kind in ("attention", layer) else f"{layer}.{kind}": ops.cast(values, "float32")
         for kind in KINDS
         for layer, values in intermediates.get(kind, {}).items()
     }
+    require(maps, "model", "a transformer", model.name, "Use explain.grad_cam.")
+    return maps
 
 
 def _attention_and_grid(model, images, mean_heads=False):
@@ -268,7 +273,7 @@ def _attention_and_grid(model, images, mean_heads=False):
     _require_transformer(model)
 
     def select(intermediates):
-        maps = _maps(intermediates)
+        maps = attention_by_layer(model, intermediates)
         if mean_heads:
             maps = {name: ops.mean(values, axis=1) for name, values in maps.items()}
         local = intermediates.get("local_features", intermediates["features"])
