@@ -7,6 +7,7 @@ their pixels. Every figure has a text alternative (``alt``).
 """
 
 from xraylab.plotting import style
+from xraylab.plotting.architecture import architecture
 from xraylab.plotting.charts import bar_chart, matrix, score_plot, trade_off
 from xraylab.plotting.curves import curves, history
 from xraylab.plotting.heatmaps import heatmap, image_with_heatmap, overlay_heatmap
@@ -20,6 +21,7 @@ __all__ = [
     "FINDING_COLORS",
     "FOREGROUND",
     "Figure",
+    "architecture",
     "bar_chart",
     "curves",
     "figure",
