@@ -1,5 +1,6 @@
 """``xraylab predict``: image files to findings, in tables, CSV, JSON and overlays."""
 
+import io
 import json
 import math
 import shutil
@@ -127,11 +128,14 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     np.savez(tmp_path / "float.npz", test_images=np.zeros((1, 4, 4)))
     np.savez(tmp_path / "train.npz", train_images=np.zeros((1, 4, 4), np.uint8))
     (tmp_path / "text.npz").write_text("text")
+    np.savez(tmp_path / "none.npz", test_images=np.zeros((0, 4, 4), np.uint8))
     (tmp_path / "empty").mkdir()
-    names = ("float.npz", "train.npz", "text.npz", "empty", "absent.png")
+    (tmp_path / "empty/notes.txt").write_text("text")
+    (tmp_path / "empty/._a.png").write_text("hidden")
+    names = ("float.npz", "train.npz", "text.npz", "none.npz", "empty", "absent.png")
     images, unreadable = read_images([tmp_path / name for name in names], 8, "test")
     assert not images
-    reasons = ("float64", "--split", "begins with b'text'", "without .png", "No such file")
+    reasons = ("float64", "--split", "not an .npz file", "no dimension", "without", "No such file")
     for name, reason in zip(names, reasons, strict=True):
         assert reason in unreadable[str(tmp_path / name)], unreadable
 
@@ -139,3 +143,20 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
 def test_unknown_models_and_rules_are_refused(pictures):
     assert "Did you mean 'rr_vit'?" in xraylab("predict", pictures, "--model", "rr_vti", expect=1)
     assert "youden" in xraylab("predict", pictures, "--rule", "yuden", expect=1)
+
+
+def test_a_dash_prints_only_the_rows(tmp_path):
+    path = tmp_path / "\x1b[31mred.png"
+    Image.new("L", (64, 64), 100).save(path)
+    overlays = tmp_path / "new/overlays"
+    done = invoke(
+        path, "--csv", "-", "--json", tmp_path / "new/o.json", "--save-overlays", overlays
+    )
+    frame = pd.read_csv(io.StringIO(done.stdout))
+    assert frame["finding"].tolist() == [*FINDINGS]
+    assert "\x1b" not in done.stdout and NOTICE in done.stderr
+    written = json.loads((tmp_path / "new/o.json").read_text())
+    assert [row["probability"] for row in written["predictions"]] == frame["probability"].tolist()
+    assert all(file.name.startswith("0001___31mred_") for file in overlays.iterdir())
+    assert json.loads(invoke(path, "--json", "-").stdout) == written
+    assert "one of them" in xraylab("predict", path, "--csv", "-", "--json", "-", expect=1)

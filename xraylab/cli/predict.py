@@ -1,23 +1,28 @@
 """``xraylab predict``: the findings of image files."""
 
+import json as json_text
+import re
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from typer import Argument, Exit, Option
 
-from xraylab.arguments import invalid_argument, require_choice
+from xraylab.arguments import invalid_argument, require, require_choice
 from xraylab.backend import start_keras
-from xraylab.cli.console import Table, show
+from xraylab.cli.console import Table, command, show
 from xraylab.findings import FINDINGS, title
 from xraylab.suggest import did_you_mean
 
 NOTICE = "For teaching and research, not for diagnosis."
+STDOUT = Path("-")
 NUM_OVERLAYS = 3
 """Number of findings, those of highest probability, whose map is drawn over an image."""
 
 FILES = "PNG, JPEG or MedMNIST-style .npz files, or folders of PNG and JPEG files."
 MODEL = "Folder of a run, or a model with shipped weights."
+CSV = "File with one row per image and finding; - prints it instead of the tables."
+JSON = "The same as JSON."
 OVERLAYS = f"Folder for maps of the {NUM_OVERLAYS} highest findings of each image."
 
 
@@ -26,8 +31,8 @@ def predict(
     model: Annotated[str, Option(help=MODEL)] = "rr_vit",
     rule: Annotated[str, Option(help="Operating point: f1, youden or sensitivity.")] = "f1",
     split: Annotated[str, Option(help="Split of an .npz file.")] = "test",
-    csv: Annotated[Path | None, Option(help="Write one row per image and finding.")] = None,
-    json: Annotated[Path | None, Option(help="Write the same as JSON.")] = None,
+    csv: Annotated[Path | None, Option(dir_okay=False, allow_dash=True, help=CSV)] = None,
+    json: Annotated[Path | None, Option(dir_okay=False, allow_dash=True, help=JSON)] = None,
     save_overlays: Annotated[Path | None, Option(file_okay=False, help=OVERLAYS)] = None,
 ):
     """Predict the findings of images: probability, operating point and decision.
@@ -42,6 +47,11 @@ def predict(
     from xraylab.evaluation.thresholds import RULES
 
     require_choice("rule", rule, RULES)
+    printed = [path for path in (csv, json) if path == STDOUT]
+    require(len(printed) < 2, "--csv and --json", "one of them to -", "both")
+    for folder in (csv and csv.parent, json and json.parent, save_overlays):
+        if folder is not None:
+            io.make_folder(folder)
     found = _classifier(model)
     images, unreadable = read_images(files, found.model.image_size, split, found.square)
     if images:
@@ -52,19 +62,25 @@ def predict(
         columns = {"image": np.repeat([*images], len(names)), "finding": [*names] * count}
         columns |= {"probability": probabilities.ravel(), "operating_point": [*points] * count}
         frame = pd.DataFrame(columns | {"decision": positive.ravel()})
-        for image, table in frame.groupby("image", sort=False):
+        for image, table in frame.groupby("image", sort=False) if not printed else ():
             _print_table(image, table)
-        _print_notes(found, rule)
-        if csv is not None:
+        _print_notes(found, rule, stderr=bool(printed))
+        if csv == STDOUT:
+            show(frame.to_csv(index=False).rstrip())
+        elif csv is not None:
             frame.to_csv(csv, index=False)
         if json is not None:
             fitted = found.calibration is not None
             facts = {"model": found.description, "calibrated": fitted, "rule": rule}
             rows = frame.replace(np.nan, None).to_dict("records")
             facts |= {"notice": NOTICE, "predictions": rows, "unreadable": unreadable}
-            io.write_json(json, facts)
+            if json == STDOUT:
+                show(json_text.dumps(facts, indent=2))
+            else:
+                io.write_json(json, facts)
         if save_overlays is not None:
             _save_overlays(found, [*images], pixels, probabilities, save_overlays)
+            show(f"Overlays: {save_overlays}", stderr=bool(printed))
     for file, reason in unreadable.items():
         show(f"Cannot be read: {file}: {reason}", stderr=True)
     if unreadable:
@@ -103,7 +119,7 @@ def _classifier(name: str) -> Classifier:
         square = run.recipe.data_options.get("square", "pad")
         simulated = " trained on SIMULATED images" if run.recipe.data == "phantom" else ""
         described = f"{run.recipe.model} of {name}{simulated}"
-        advice = f"Fit them with: xraylab calibrate {name}"
+        advice = f"Fit them with: {command('calibrate', name)}"
         model, labels = run.load_model("best"), run.recipe.labels
         return Classifier(model, labels, _calibration(Path(name)), square, described, advice)
     shipped = {model: path for (model, _), path in sorted(shipped_weights().items())}
@@ -115,7 +131,9 @@ def _classifier(name: str) -> Classifier:
     del options["architecture"]
     model = models.build(name, weights=path, **options)
     described = f"{name}, {model.image_size} px, shipped weights"
-    return Classifier(model, FINDINGS, _calibration(path), "pad", described, "None are shipped")
+    return Classifier(
+        model, FINDINGS, _calibration(path), "pad", described, "None come with these weights"
+    )
 
 
 def _calibration(path):
@@ -179,7 +197,9 @@ def read_images(
     for file in files:
         paths = [file]
         if file.is_dir():
-            paths = [path for path in sorted(file.rglob("*")) if path.suffix.lower() in SUFFIXES]
+            paths = [
+                path for path in sorted(file.rglob("[!.]*")) if path.suffix.lower() in SUFFIXES
+            ]
             if not paths:
                 unreadable[str(file)] = f"a folder without {', '.join(SUFFIXES)} files"
         for path in paths:
@@ -198,18 +218,22 @@ def read_images(
 
 def _read_npz(path, split):
     """Return the images of a MedMNIST-style file, (num_images, height, width) uint8."""
-    from xraylab.data.errors import reading
+    from xraylab.data.errors import DAMAGE
 
-    expected = f"an array {split}_images of (n, height, width) or (n, height, width, 1) uint8"
-    with reading(path, expected, "Choose another one with --split"):
-        with np.load(path) as archive:
-            name = f"{split}_images"
-            if name not in archive:
-                raise ValueError(f"only {', '.join(archive) or 'nothing'}")
-            array = archive[name]
-        array = array[..., 0] if array.ndim == 4 and array.shape[-1] == 1 else array
-        if array.ndim != 3 or array.dtype != np.uint8:
-            raise ValueError(f"{array.dtype} of shape {array.shape}")
+    name = f"{split}_images"
+    try:
+        with np.lib.npyio.NpzFile(path) as archive:
+            names, array = archive.files, archive.get(name)
+    except DAMAGE as error:
+        raise ValueError("not an .npz file, or a damaged one") from error
+    if array is None:
+        held = f"Received: {', '.join(names) or 'no array'}. Choose another split with --split"
+        raise ValueError(f"no images of the split. Expected: an array {name}. {held}")
+    array = array[..., 0] if array.ndim == 4 and array.shape[-1] == 1 else array
+    if array.ndim != 3 or array.dtype != np.uint8 or not array.size:
+        expected = "(n, height, width) or (n, height, width, 1) uint8, no dimension of 0"
+        received = f"{array.shape} {array.dtype}"
+        raise ValueError(f"{name} are no grey images. Expected: {expected}. Received: {received}")
     return array
 
 
@@ -222,16 +246,20 @@ def _print_table(image, frame):
     table.show()
 
 
-def _print_notes(found, rule):
+def _print_notes(found, rule, stderr):
     """Print what the numbers of the tables are."""
     if found.calibration is None:
-        show(f"Uncalibrated probabilities, no operating points. {found.advice}.")
+        notes = [f"Uncalibrated probabilities, no operating points. {found.advice}"]
     else:
-        show(f"Probabilities after Platt scaling; operating points of rule {rule}.")
+        notes = [f"Probabilities after Platt scaling; operating points of rule {rule}."]
         if reversed_labels := found.calibration.platt.negative_slopes:
             names = ", ".join(title(found.label_names[k]) for k in reversed_labels)
-            show(f"Uncalibrated, because on validation images ranked below chance: {names}.")
-    show(f"{found.description}. {NOTICE}", bold=True)
+            notes.append(
+                f"Uncalibrated, because on validation images ranked below chance: {names}."
+            )
+    for note in notes:
+        show(note, stderr=stderr)
+    show(f"{found.description}. {NOTICE}", bold=True, stderr=stderr)
 
 
 def _save_overlays(found, names, images, probabilities, folder):
@@ -242,12 +270,11 @@ def _save_overlays(found, names, images, probabilities, folder):
         method, label = explain.gradient_attention, "gradient-weighted attention"
     else:
         method, label = explain.grad_cam, "Grad-CAM (units of the logit)"
-    folder.mkdir(parents=True, exist_ok=True)
     for number, (name, image, row) in enumerate(zip(names, images, probabilities, strict=True), 1):
         highest = np.argsort(-row)[:NUM_OVERLAYS]
         for k, values in zip(highest, method(found.model, image[None], highest)[0], strict=True):
             text = f"{title(found.label_names[k])}, probability {row[k]:.3f}"
             figure = plotting.image_with_heatmap(image, values, colorbar_label=label, title=text)
-            stem = f"{number:04d}_{Path(name).stem}_{found.label_names[k]}"
+            short = re.sub(r"[^\w.-]", "_", Path(name).stem)[:80]
+            stem = f"{number:04d}_{short}_{found.label_names[k]}"
             figure.savefig(folder / f"{stem}.png", dpi=150, facecolor="white")
-    show(f"Overlays: {folder}")
