@@ -104,6 +104,14 @@ def test_weights_of_the_same_shapes_but_another_arrangement(tmp_path):
     with_residual.save_weights(tmp_path / "with.weights.h5")
     with pytest.raises(ValueError, match="residual is True, not False"):
         without.load_weights(tmp_path / "with.weights.h5")
+    # A file that is older than an argument was saved with its default.
+    known = with_residual.architecture()
+    with_residual.architecture = lambda: {k: v for k, v in known.items() if k != "fusion"}
+    with_residual.save_weights(tmp_path / "older.weights.h5")
+    models.build("dbct_toy", image_size=32).load_weights(tmp_path / "older.weights.h5")
+    other = models.build("dbct_toy", image_size=32, fusion="concatenation")
+    with pytest.raises(ValueError, match="fusion is 'cross_attention', not 'concatenation'"):
+        other.load_weights(tmp_path / "older.weights.h5")
     # What acts in training only may differ.
     other = models.build("rr_vit_toy", image_size=32, dropout=0.5)
     other.save_weights(tmp_path / "dropout.weights.h5")

@@ -21,7 +21,7 @@ def test_size_is_the_reported_one(image_size, parameters, reported, patch_size):
 
 
 def patches_of(images, size):
-    """Cut images (batch, side, side, 1) into flat patches, one after the other."""
+    """Cut images (batch, side, side, channels) into flat patches, one after the other."""
     count = images.shape[1] // size
     cut = [
         images[:, r * size : (r + 1) * size, c * size : (c + 1) * size].reshape(len(images), -1)
@@ -91,16 +91,24 @@ def reference(images, model):
         used += 2
     kernel, bias = take(model.local_projection)
     local = local @ kernel + bias
-    context = local.reshape(len(images), -1, model.embed_dim)
-
-    fused, cross = attention(x, context, take(model.cross_attention), model.num_heads)
+    out = {}
+    if model.fusion == "cross_attention":
+        context = local.reshape(len(images), -1, model.embed_dim)
+        fused, cross = attention(x, context, take(model.cross_attention), model.num_heads)
+        out["cross_attention"] = cross
+        used += 8
+    else:
+        side = model.patch_size // 4
+        local_tokens = patches_of(local, side).reshape(*x.shape[:2], side**2, model.embed_dim)
+        kernel, bias = take(model.fusion_projection)
+        fused = np.concatenate([x, local_tokens.mean(axis=2)], axis=-1) @ kernel + bias
+        used += 2
     fused = norm(x + fused if model.residual else fused, *take(model.norm))
     kernel, bias = take(model.head)
-    used += 2 + 8 + 2 + 2
+    used += 2 + 2 + 2
     assert used == len(model.get_weights()), "the reference left weights unused"
-    return {
+    return out | {
         "logits": fused.mean(axis=1) @ kernel + bias,
-        "cross_attention": cross,
         "local_features": local,
         "features": fused.reshape(len(images), *(images.shape[1] // model.patch_size,) * 2, -1),
     }
@@ -117,7 +125,18 @@ def images():
     return np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"residual": False}, {"patch_size": 16, "depth": 1}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"residual": False},
+        {"patch_size": 16, "depth": 1},
+        {"fusion": "concatenation"},
+        {"fusion": "concatenation", "residual": False, "patch_size": 4, "depth": 1},
+        {"fusion": "concatenation", "patch_size": 16, "depth": 1},
+    ],
+    ids=str,
+)
 def test_forward_pass_against_numpy(images, arguments):
     model = models.build("dbct_toy", image_size=32, num_labels=5, **arguments)
     rng = np.random.default_rng(1)
@@ -170,6 +189,19 @@ def test_cross_attention_is_independent_of_local_positions(model, images):
     )
 
 
+def test_a_concatenated_patch_reads_local_features_at_its_position_only(images):
+    """Without attention between patches, a changed pixel changes its own patch and neighbours."""
+    model = models.build("dbct_toy", image_size=32, depth=0, fusion="concatenation")
+    changed = images.copy()
+    changed[:, 12, 12] += 0.5  # in patch (1, 1), and in no other's receptive field
+    before, after = (
+        ops.convert_to_numpy(model(x, return_intermediates=True)["features"])
+        for x in (images, changed)
+    )
+    moved = np.abs(after - before).max(axis=(0, 3)) > 1e-6
+    assert moved.sum() == moved[1, 1] == 1
+
+
 @pytest.mark.parametrize(
     ("residual", "depends"), [(False, False), (True, True)], ids=["without", "with"]
 )
@@ -193,6 +225,11 @@ def test_patch_content_matters_only_with_the_residual(images, residual, depends)
         ({"image_size": 0}, "image_size. Expected: an integer of at least 1. Received: 0"),
         ({"patch_size": 0}, "patch_size. Expected: an integer of at least 1. Received: 0"),
         ({"depth": -1}, "depth. Expected: an integer of at least 0. Received: -1"),
+        ({"fusion": "concat"}, "one of 'cross_attention', 'concatenation'. Received: 'concat'"),
+        (
+            {"fusion": "concatenation", "patch_size": 6, "image_size": 60},
+            "patch_size. Expected: a multiple of 4 with fusion='concatenation'. Received: 6",
+        ),
         ({"num_heads": 0}, "num_heads. Expected: an integer of at least 1. Received: 0"),
         ({"local_channels": (8, 0)}, r"local_channels\[1\]. Expected: an integer"),
         ({"num_labels": 0}, "num_labels. Expected: an integer of at least 1. Received: 0"),

@@ -113,6 +113,9 @@ def numpy_learnable_box(numbers):
 
 
 def numpy_mxa(x, layer):
+    if layer.box == "whole":
+        use_max = layer.arrangement == "paper"
+        return (*numpy_gates(x, layer, use_max), np.array([0.0, 0.0, 1.0, 1.0]))
     if layer.arrangement == "paper":
         box = numpy_learnable_box(numpy_box_numbers(x, layer.region_proposal))
         return (*numpy_gates(numpy_roi(x, box), layer, use_max=True), box)
@@ -184,11 +187,13 @@ def test_a_learnable_box_is_never_empty():
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("box", ["predicted", "whole"])
 @pytest.mark.parametrize("arrangement", ["paper", "authors"])
-def test_mxa_against_numpy(arrangement, seed):
+def test_mxa_against_numpy(arrangement, box, seed):
     x = np.random.default_rng(3).normal(size=(3, 6, 5, 8))
-    layer = MXA(arrangement, reduction=2)
+    layer = MXA(arrangement, reduction=2, box=box)
     layer.build(x.shape)
+    assert hasattr(layer, "region_proposal") == (box == "predicted")
     randomise(layer, seed)
     got, inside = layer(x.astype(np.float32), return_intermediates=True)
     plain = layer(x.astype(np.float32))
@@ -386,3 +391,15 @@ def test_bad_arguments():
 def test_configs_make_equal_layers(layer):
     assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
     assert issubclass(MXABlock, EfficientViTBlock)
+
+
+@pytest.mark.parametrize("arrangement", ["paper", "authors"])
+def test_the_whole_box_leaves_out_the_region_proposal_only(arrangement):
+    options = {"image_size": 64, "arrangement": arrangement}
+    model = models.build("efficientvit_mxa_toy", box="whole", **options)
+    other = models.build("efficientvit_mxa_toy", **options)
+    kept = [v.path.split("/", 1)[1] for v in other.weights if "region_proposal" not in v.path]
+    assert [v.path.split("/", 1)[1] for v in model.weights] == kept
+    images = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
+    for boxes in model(images, return_intermediates=True)["boxes"].values():
+        np.testing.assert_array_equal(ops.convert_to_numpy(boxes), [[0, 0, 1, 1]] * 2)

@@ -3,7 +3,7 @@
 Two branches process the image. The global branch is a transformer on patches. The local branch,
 two convolutions and a projection, computes a finer map with a small receptive field. By
 cross-attention each patch then reads from all positions of the local map, and the mean of the fused
-patches predicts the labels.
+patches predicts the labels. For comparison, patches can be concatenated with the local map instead.
 """
 
 import math
@@ -11,7 +11,7 @@ import math
 import keras
 from keras import ops
 
-from xraylab.arguments import require_int
+from xraylab.arguments import invalid_argument, require_choice, require_int
 from xraylab.layers.attention import MultiHeadAttention
 from xraylab.layers.base import Shape, Sizes, Tensor, build_chain
 from xraylab.layers.tokens import SinusoidalPositions, patchify
@@ -31,8 +31,8 @@ class DBCT(ImageModel):
         ``logits``; ``attention``, a dict of the maps of ``block_0`` …
         (batch, num_heads, num_patches, num_patches); ``cross_attention``, a dict of one map,
         ``cross_attention`` (batch, num_heads, num_patches, num_local), from patches to positions of
-        the local map in raster order; ``tokens`` (batch, num_patches, embed_dim), the patches
-        before the cross-attention; ``local_features``
+        the local map in raster order, empty where patches are concatenated; ``tokens``
+        (batch, num_patches, embed_dim), the patches before the fusion; ``local_features``
         (batch, image_size / 4, image_size / 4, embed_dim), the local map; and ``features``
         (batch, rows, columns, embed_dim), the fused patches as a map. Their mean is the input of
         the last layer, so each logit is the mean of a map plus a bias.
@@ -48,7 +48,10 @@ class DBCT(ImageModel):
         local_channels: channels after the two convolutions of the local branch.
         residual: whether the cross-attention is added to the patches. The equation of the source
             replaces the patches, after which the model has no information on positions; the
-            parameter count is the same.
+            parameter count is the same. With concatenation, whether the patches are added to the
+            projection.
+        fusion: ``"cross_attention"``, or ``"concatenation"`` of each patch with the mean of the
+            local tokens at its position, projected to D: a control, not of the source.
 
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
@@ -69,6 +72,7 @@ class DBCT(ImageModel):
         mlp_ratio: float = 2,
         local_channels: Sizes = (16, 32),
         residual: bool = True,
+        fusion: str = "cross_attention",
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
@@ -84,6 +88,10 @@ class DBCT(ImageModel):
         self.embed_dim = require_int("embed_dim", embed_dim, 1)
         self.num_heads, self.mlp_ratio = num_heads, mlp_ratio
         self.residual = residual
+        self.fusion = require_choice("fusion", fusion, ("cross_attention", "concatenation"))
+        if fusion == "concatenation" and patch_size % LOCAL_STRIDE:
+            expected = f"a multiple of {LOCAL_STRIDE} with fusion='concatenation'"
+            raise invalid_argument("patch_size", expected, patch_size)
         policy = self.policy
 
         self.patch_embedding = keras.layers.Dense(embed_dim, name="patch_embedding", **policy)
@@ -101,7 +109,12 @@ class DBCT(ImageModel):
             for i, channels in enumerate(self.local_channels)
         ]
         self.local_projection = keras.layers.Dense(embed_dim, name="local_projection", **he_normal)
-        self.cross_attention = MultiHeadAttention(num_heads, name="cross_attention", **policy)
+        if fusion == "cross_attention":
+            self.cross_attention = MultiHeadAttention(num_heads, name="cross_attention", **policy)
+        else:
+            self.fusion_projection = keras.layers.Dense(
+                embed_dim, name="fusion_projection", **policy
+            )
         self.norm = layer_norm("norm", **policy)
         # Logits stay in float32 under mixed precision, so that the loss does.
         self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
@@ -111,7 +124,11 @@ class DBCT(ImageModel):
         num_patches = (self.image_size // self.patch_size) ** 2
         encoder = [self.patch_embedding, self.positions, *self.blocks]
         tokens = build_chain(encoder, (None, num_patches, self.patch_size**2))
-        build_chain([self.cross_attention, self.norm], tokens)
+        if self.fusion == "cross_attention":
+            self.cross_attention.build(tokens)
+        else:
+            self.fusion_projection.build((*tokens[:-1], 2 * self.embed_dim))
+        self.norm.build(tokens)
         build_chain([*self.convolutions, self.local_projection], input_shape)
         self.head.build((None, self.embed_dim))
 
@@ -130,13 +147,18 @@ class DBCT(ImageModel):
         for convolution in self.convolutions:
             local = convolution(local)  # (batch, size / 2, …), then (batch, size / 4, …)
         local = self.local_projection(local)  # a 1x1 convolution: (…, embed_dim)
-        side = self.image_size // LOCAL_STRIDE
-        context = ops.reshape(local, (-1, side * side, self.embed_dim))
 
-        # Cross-attention: queries from the patches, keys and values from the local map.
         cross_attention = {} if return_intermediates else None
-        transform = recorder("cross_attention", attention_transform, cross_attention)
-        fused = self.cross_attention(x, context, attention_transform=transform)
+        if self.fusion == "cross_attention":
+            # Queries from the patches, keys and values from the local map.
+            side = self.image_size // LOCAL_STRIDE
+            context = ops.reshape(local, (-1, side * side, self.embed_dim))
+            transform = recorder("cross_attention", attention_transform, cross_attention)
+            fused = self.cross_attention(x, context, attention_transform=transform)
+        else:
+            context = ops.average_pool(local, self.patch_size // LOCAL_STRIDE)
+            context = ops.reshape(context, (-1, *x.shape[1:]))  # (batch, num_patches, embed_dim)
+            fused = self.fusion_projection(ops.concatenate([x, context], axis=-1))
         fused = self.norm(x + fused if self.residual else fused)
         rows = self.image_size // self.patch_size
         features = ops.reshape(fused, (-1, rows, rows, self.embed_dim))

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from xraylab.arguments import require_choice, require_int
-from xraylab.layers.base import Layer, Shape, Tensor
+from xraylab.layers.base import Layer, Shape, Tensor, sublayers
 from xraylab.layers.convolution import convolution
 from xraylab.models.efficientvit import EfficientViT, EfficientViTBlock
 
@@ -222,31 +222,41 @@ class MXA(Layer):
             pools channels by mean and maximum. ``"authors"`` is the public code: whole pixels,
             without gradient, the whole map where a box is empty, and means only.
         reduction: channels divided by the width of the channel gate's hidden layer.
+        box: ``"predicted"``, or ``"whole"`` for the whole map, which leaves the two gates: an
+            ablation, not of the source.
 
     References: ``rand2025``, App. D and E, and its public code.
     """
 
-    def __init__(self, arrangement: str = "paper", reduction: int = 16, **kwargs):
+    def __init__(
+        self, arrangement: str = "paper", reduction: int = 16, box: str = "predicted", **kwargs
+    ):
         super().__init__(**kwargs)
         self.arrangement = require_choice("arrangement", arrangement, ("paper", "authors"))
         self.reduction = require_int("reduction", reduction, 1)
+        self.box = require_choice("box", box, ("predicted", "whole"))
         paper, policy = arrangement == "paper", self.policy
-        self.region_proposal = RegionProposal(not paper, name="region_proposal", **policy)
+        if box == "predicted":
+            self.region_proposal = RegionProposal(not paper, name="region_proposal", **policy)
         self.channel_gate = ChannelGate(reduction, use_max=paper, name="channel_gate", **policy)
         self.spatial_gate = SpatialGate(name="spatial_gate", **policy)
 
     def build(self, input_shape: Shape) -> None:
         """Build the region proposal and the gates."""
-        for layer in (self.region_proposal, self.channel_gate, self.spatial_gate):
+        for layer in sublayers(self):
             layer.build(input_shape)
 
     def call(self, x: Tensor, return_intermediates: bool = False) -> Any:
         """Compute the gated crop."""
         _, height, width, _ = x.shape
         paper = self.arrangement == "paper"
-        numbers = self.region_proposal(x)  # (batch, 4)
-        boxes = learnable_box(numbers) if paper else round_box_to_grid(numbers, height, width)
-        x = crop_and_resize(x, boxes, clamp_to_box=not paper)  # (batch, height, width, channels)
+        if self.box == "predicted":
+            numbers = self.region_proposal(x)  # (batch, 4)
+            boxes = learnable_box(numbers) if paper else round_box_to_grid(numbers, height, width)
+            x = crop_and_resize(x, boxes, clamp_to_box=not paper)  # shaped as before
+        else:
+            whole = ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0]], "float32")
+            boxes = ops.broadcast_to(whole, (ops.shape(x)[0], 4))
         channel_gates = self.channel_gate(x)
         x = x * channel_gates[:, None, None, :]
         spatial_gates = self.spatial_gate(x)
@@ -310,6 +320,7 @@ class EfficientViTMXA(EfficientViT):
     Args:
         arrangement: ``"paper"`` or ``"authors"``, see :class:`MXA` and :class:`MXABlock`.
         reduction: channels divided by the width of the channel gate's hidden layer.
+        box: ``"predicted"`` or ``"whole"``, see :class:`MXA`.
         kwargs: arguments of :class:`EfficientViT`.
 
     Raises:
@@ -324,11 +335,12 @@ class EfficientViTMXA(EfficientViT):
         num_labels: int = 14,
         arrangement: str = "paper",
         reduction: int = 16,
+        box: str = "predicted",
         **kwargs,
     ):
-        self.mxa_options = {"arrangement": arrangement, "reduction": reduction}
+        self.mxa_options = {"arrangement": arrangement, "reduction": reduction, "box": box}
         super().__init__(image_size, num_labels, **kwargs)
-        self.arrangement, self.reduction = arrangement, reduction
+        self.arrangement, self.reduction, self.box = arrangement, reduction, box
 
     def make_block(self, attention: dict, name: str) -> EfficientViTBlock:
         """Create a block with MXA."""

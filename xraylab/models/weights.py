@@ -1,6 +1,7 @@
 """Weight files of this package: checked before a model changes, and loaded under a new head."""
 
 import contextlib
+import inspect
 import json
 import warnings
 import zipfile
@@ -31,6 +32,9 @@ def load_checked(model: Any, path: str | Path, load: Callable, **kwargs: Any) ->
     before = model.get_weights()
     try:
         recorded, expected = recorded_architecture(path), model.architecture()
+        # A file that is older than an argument was saved with its default.
+        arguments = inspect.signature(type(model)).parameters
+        recorded = {n: arguments[n].default for n in expected if n in arguments} | recorded
         if kwargs.get("skip_mismatch"):  # the layers that depend on the labels are skipped
             expected["num_labels"] = recorded.get("num_labels")
         if different := differences(recorded, expected):
