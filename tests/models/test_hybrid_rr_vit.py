@@ -43,14 +43,20 @@ def layer_normalised(x, gamma, beta):
     return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6) * gamma + beta
 
 
-def reference(images, layers, *, depth, num_heads):
+def reference(images, layers, *, depth, num_heads, patch_size=4):
     """The forward pass on plain arrays; ``layers`` gives the weights of a layer by its name."""
     x = images
-    stem = layers["stem"]
-    for i, stride in enumerate((2, 2, 1)):
-        kernel, bias, gamma, beta, mean, variance = stem[6 * i : 6 * i + 6]
-        x = convolved(x, kernel, bias, stride)
-        x = np.maximum((x - mean) / np.sqrt(variance + 1e-5) * gamma + beta, 0)
+    if "stem" in layers:
+        for i, stride in enumerate((2, 2, 1)):
+            kernel, bias, gamma, beta, mean, variance = layers["stem"][6 * i : 6 * i + 6]
+            x = convolved(x, kernel, bias, stride)
+            x = np.maximum((x - mean) / np.sqrt(variance + 1e-5) * gamma + beta, 0)
+    else:
+        kernel, bias = layers["patch_embedding"]
+        kernel = kernel.reshape(patch_size, patch_size, -1)
+        side = images.shape[1] // patch_size
+        cut = images.reshape(len(images), side, patch_size, side, patch_size)
+        x = np.einsum("bricj,ijd->brcd", cut, kernel) + bias
     batch, side, _, embed_dim = x.shape
     x = x.reshape(batch, side * side, embed_dim)
     x = np.concatenate([np.repeat(layers["class_token"][0], batch, axis=0), x], axis=1)
@@ -70,20 +76,22 @@ def reference(images, layers, *, depth, num_heads):
             heads.append(of_heads[-1] @ value[..., part])
         maps.append(np.stack(of_heads, axis=1))
         x = x + np.concatenate(heads, axis=-1) @ next(weights) + next(weights)
-        normed = layer_normalised(x, next(weights), next(weights))
-        hidden = normed @ next(weights) + next(weights)
-        hidden = hidden * (1 + erf(hidden / np.sqrt(2))) / 2
-        x = x + hidden @ next(weights) + next(weights)
+        if len(layers[f"block_{i}"]) > 10:
+            normed = layer_normalised(x, next(weights), next(weights))
+            hidden = normed @ next(weights) + next(weights)
+            hidden = hidden * (1 + erf(hidden / np.sqrt(2))) / 2
+            x = x + hidden @ next(weights) + next(weights)
         assert next(weights, None) is None, "the reference left weights unused"
-    x = layer_normalised(x, *layers["norm"])
+    x = layer_normalised(x, *layers["norm"]) if "norm" in layers else x
     kernel, bias = layers["head"]
     logits = x[:, 0] @ kernel + bias
     kernel, bias = layers["decoder"]
     rebuilt = np.empty_like(images)
     for token in range(side * side):
         r, c = divmod(token, side)
-        pixels = (x[:, 1 + token] @ kernel + bias).reshape(batch, 4, 4, 1)
-        rebuilt[:, 4 * r : 4 * r + 4, 4 * c : 4 * c + 4] = pixels
+        p = patch_size
+        pixels = (x[:, 1 + token] @ kernel + bias).reshape(batch, p, p, 1)
+        rebuilt[:, p * r : p * r + p, p * c : p * c + p] = pixels
     return logits, rebuilt, maps
 
 
@@ -110,18 +118,47 @@ def randomised(model, seed=0):
     return named
 
 
-@pytest.mark.parametrize("options", [{}, {"depth": 1, "num_heads": 1, "mlp_ratio": 3}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"depth": 1, "num_heads": 1, "mlp_ratio": 3},
+        {"mlp_ratio": None, "depth": 1},
+        {"stem_filters": None},
+        {"stem_filters": None, "patch_size": 8, "final_norm": False},
+    ],
+    ids=str,
+)
 def test_forward_pass_against_numpy(options):
     model = models.build("hybrid_rr_vit_toy", image_size=32, num_labels=5, **options)
     layers = randomised(model)
     images = np.random.default_rng(1).random((2, 32, 32, 1))
-    logits, rebuilt, maps = reference(images, layers, depth=model.depth, num_heads=model.num_heads)
+    sizes = {name: getattr(model, name) for name in ("depth", "num_heads", "patch_size")}
+    logits, rebuilt, maps = reference(images, layers, **sizes)
     out = model(images.astype(np.float32), return_intermediates=True)
     assert 0.1 < logits.std() < 10  # outputs of unit size, or the tolerance means nothing
     np.testing.assert_allclose(ops.convert_to_numpy(out["logits"]), logits, atol=2e-5)
     np.testing.assert_allclose(ops.convert_to_numpy(out["reconstruction"]), rebuilt, atol=2e-5)
     for got, expected in zip(out["attention"].values(), maps, strict=True):
         np.testing.assert_allclose(ops.convert_to_numpy(got), expected, atol=1e-5)
+
+
+def test_without_its_parts_it_is_rr_vit():
+    """Stem, MLPs, depth and final normalisation lead from RR-ViT to Hybrid RR-ViT, one by one."""
+    rr_vit = models.build("rr_vit_toy", image_size=32)
+    sizes = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8}
+    parts = {"stem_filters": None, "mlp_ratio": None, "final_norm": False}
+    model = models.build("hybrid_rr_vit_toy", image_size=32, **sizes, **parts)
+    model.set_weights(rr_vit.get_weights())
+    images = np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
+    outputs = [m(images, return_intermediates=True) for m in (rr_vit, model)]
+    for name in ("logits", "reconstruction", "tokens"):
+        np.testing.assert_array_equal(*(ops.convert_to_numpy(out[name]) for out in outputs))
+    assert model.positions.stddev == rr_vit.positions.stddev
+    # Added to RR-ViT instead, the same parts have the same parameters as in Hybrid RR-ViT.
+    added = models.build("rr_vit_toy", image_size=32, mlp_ratio=2, final_norm=True, patch_size=4)
+    hybrid = models.build("hybrid_rr_vit_toy", image_size=32, stem_filters=None, embed_dim=32)
+    assert added.count_params() == hybrid.count_params()
 
 
 def test_stem_in_training_normalises_by_the_batch():
@@ -263,6 +300,7 @@ def test_in_blocks_jax_trains_the_same(run_on_jax):
         ({"num_heads": 0}, "num_heads. Expected: an integer of at least 1. Received: 0"),
         ({"embed_dim": 0}, "embed_dim. Expected: an integer of at least 1. Received: 0"),
         ({"depth": -1}, "depth. Expected: an integer of at least 0. Received: -1"),
+        ({"patch_size": 8}, r"Expected: 4, as the stem\. Received: 8\. Pass stem_filters=None"),
         (
             {"stem_filters": (32, 0)},
             r"filters\[1\]. Expected: an integer of at least 1",

@@ -8,15 +8,13 @@ weighted by λ, is added to the loss and regularises the encoder.
 import keras
 from keras import ops
 
-from xraylab.arguments import require_int
-from xraylab.layers.base import Shape, Tensor, build_chain
-from xraylab.layers.tokens import LearnedPositions, LearnedTokens, patchify, unpatchify
-from xraylab.layers.transformer import TransformerBlock, layer_norm, run_blocks
+from xraylab.layers.base import Shape
+from xraylab.layers.tokens import unpatchify
 from xraylab.losses import reconstruction_error
-from xraylab.models.base import ImageModel
+from xraylab.models.vit import ViT
 
 
-class RRViT(ImageModel):
+class RRViT(ViT):
     """Reconstruction-regularised vision transformer.
 
     Shapes:
@@ -38,23 +36,14 @@ class RRViT(ImageModel):
         dropout: rate on the [CLS] token before the last layer. The source gives none.
         reconstruction_weight: factor λ of the mean squared reconstruction error, which the model
             adds to its loss; 0 adds nothing. The source does not give its value.
+        mlp_ratio: width of the blocks' MLPs in units of ``embed_dim``; None for no MLPs.
+        final_norm: whether the tokens are normalised after the last block.
 
     Raises:
         ValueError: if an argument is out of range or the sizes do not divide.
 
-    Attributes:
-        mlp_ratio: width of the blocks' MLPs in units of ``embed_dim``; None where there are none.
-        final_norm: whether the tokens are normalised after the last block.
-        position_stddev: standard deviation of the initial position embedding, that of the embedded
-            patches of an image, which is 0.2 to 0.6.
-
     References: ``pham2026``, slides "RR-ViT".
     """
-
-    transforms_attention = True
-    mlp_ratio: float | None = None
-    final_norm = False
-    position_stddev = 0.3
 
     def __init__(
         self,
@@ -66,77 +55,27 @@ class RRViT(ImageModel):
         num_heads: int = 4,
         dropout: float = 0.1,
         reconstruction_weight: float = 1.0,
+        mlp_ratio: float | None = None,
+        final_norm: bool = False,
         **kwargs,
     ):
-        super().__init__(image_size, num_labels, **kwargs)
-        self.patch_size = require_int("patch_size", patch_size, 1)
-        self.depth = require_int("depth", depth, 0)
-        self.require_image_size(patch_size, reason="whole patches")
-        self.embed_dim = require_int("embed_dim", embed_dim, 1)
-        self.num_heads = num_heads
-        self.dropout, self.reconstruction_weight = dropout, reconstruction_weight
-        self.side = self.image_size // self.patch_size
-        policy = self.policy
-
-        self.create_embedding()
-        self.class_token = LearnedTokens(1, name="class_token", **policy)
-        self.positions = LearnedPositions(self.position_stddev, name="positions", **policy)
-        self.blocks = [
-            TransformerBlock(num_heads, self.mlp_ratio, name=f"block_{i}", **policy)
-            for i in range(depth)
-        ]
-        if self.final_norm:
-            self.norm = layer_norm("norm", **policy)
-        self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout", **policy)
-        # Outputs stay in float32 under mixed precision, so that the loss does.
-        self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
+        self.final_norm, self.reconstruction_weight = final_norm, reconstruction_weight
+        sizes = (patch_size, embed_dim, depth, num_heads, mlp_ratio)
+        super().__init__(image_size, num_labels, *sizes, dropout, **kwargs)
+        # As the head, in float32.
         self.decoder = keras.layers.Dense(self.patch_size**2, dtype="float32", name="decoder")
-
-    def create_embedding(self) -> None:
-        """Create the layer that computes the tokens."""
-        self.patch_embedding = keras.layers.Dense(
-            self.embed_dim, name="patch_embedding", **self.policy
-        )
-
-    def build_embedding(self, input_shape: Shape) -> None:
-        """Create the weights of that layer."""
-        self.patch_embedding.build((None, self.side**2, self.patch_size**2))
-
-    def embed(self, images: Tensor, training: bool | None) -> tuple[Tensor, dict]:
-        """Compute the tokens (batch, num_patches, embed_dim), and the dict of intermediates."""
-        patches = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
-        return self.patch_embedding(patches), {}
 
     def build(self, input_shape: Shape) -> None:
         """Create the weights; they depend on ``image_size``, not on the batch."""
-        self.build_embedding(input_shape)
-        tokens = (None, self.side**2 + 1, self.embed_dim)
-        self.class_token.build(tokens)
-        last = [self.norm] if self.final_norm else []
-        build_chain([self.positions, *self.blocks, *last], tokens)
-        build_chain([self.head_dropout, self.head], (None, self.embed_dim))
-        self.decoder.build(tokens)
+        super().build(input_shape)
+        self.decoder.build((None, self.side**2, self.embed_dim))
 
     def forward(self, images, training, return_intermediates, attention_transform) -> dict:
         """Compute the logits and the reconstruction."""
-        x, intermediates = self.embed(images, training)  # (batch, num_patches, embed_dim)
-        x = ops.concatenate([self.class_token(x), x], axis=1)  # (batch, 1 + num_patches, embed_dim)
-        x = self.positions(x)
-        x, attention = run_blocks(self.blocks, x, return_intermediates, attention_transform)
-        x = self.norm(x) if self.final_norm else x
-
-        logits = self.head(self.head_dropout(x[:, 0], training=training))  # (batch, num_labels)
-        patches = self.decoder(x[:, 1:])  # (batch, num_patches, patch_size²)
+        outputs = super().forward(images, training, return_intermediates, attention_transform)
+        patches = self.decoder(outputs["tokens"][:, 1:])  # (batch, num_patches, patch_size²)
         reconstruction = unpatchify(patches, self.patch_size, self.image_size, self.image_size)
         if self.reconstruction_weight:
             errors = reconstruction_error(images, reconstruction)
             self.add_loss(self.reconstruction_weight * ops.mean(errors))
-        side = self.side
-        return {
-            "logits": logits,
-            "reconstruction": reconstruction,
-            "attention": attention,
-            "tokens": x,
-            "features": ops.reshape(x[:, 1:], (-1, side, side, self.embed_dim)),
-            **intermediates,
-        }
+        return {**outputs, "reconstruction": reconstruction}

@@ -60,7 +60,7 @@ def load_state_dict(
     """
     arrays = {
         name: to_keras(name, np.asarray(array))
-        for name, array in _read(source).items()
+        for name, array in read_arrays(source).items()
         if not name.endswith(NO_WEIGHTS) and not (head and name.startswith(head))
     }
     variables = {}
@@ -112,8 +112,12 @@ def assign_arrays(variables: dict[str, Any], arrays: dict[str, np.ndarray], hint
         variable.assign(arrays[name].reshape(variable.shape))
 
 
-def _read(source):
-    """Return the arrays of a mapping or a file."""
+def read_arrays(source: Source) -> Mapping:
+    """Return the arrays of a state dict by name.
+
+    Raises:
+        ValueError: if the source is neither a mapping nor a ``.safetensors`` or ``.npz`` file.
+    """
     if isinstance(source, Mapping):
         return source
     path = Path(source)
