@@ -17,7 +17,7 @@ from xraylab.explain.forward import _CALLS, _intermediates, call
 
 from .conftest import build_model, some
 
-TRANSFORMERS = ("rr_vit_toy", "hybrid_rr_vit_toy", "dbct_toy", "lt_vit_toy")
+TRANSFORMERS = ("vit_toy", "rr_vit_toy", "hybrid_rr_vit_toy", "dbct_toy", "lt_vit_toy")
 
 
 @pytest.mark.parametrize(
@@ -233,6 +233,35 @@ def test_as_many_labels_as_patches(images):
     assert explain.gradient_attention(model, images[:1], 5).max() > 0
 
 
+@pytest.mark.parametrize("label_attention", ["bidirectional", "late"])
+def test_rollout_with_other_label_attention(images, label_attention):
+    """A product of whole matrices; tokens are three labels, then the patches."""
+    sizes = {"depth": 3, "num_label_blocks": 2}
+    model = build_model("lt_vit_toy", label_attention=label_attention, **sizes)
+    maps = {key: value.mean(axis=1) for key, value in explain.attention(model, images).items()}
+    found = explain.rollout(model, images)
+    for image in range(3):
+        identity = np.eye(3 + maps["block_0"].shape[-1])
+        of_image, of_labels = [], []
+        for i in range(3):
+            step = identity.copy()
+            rows = maps[f"block_{i}"][image]
+            rows = np.pad(rows, ((0, 0), (0, len(identity) - rows.shape[1])))
+            step[3:] = (identity[3:] + np.roll(rows, 3, axis=1)) / 2
+            label_step = step if label_attention == "bidirectional" else identity.copy()
+            if i:
+                rows = np.roll(maps[f"block_{i}.label_attention"][image], 3, axis=1)
+                label_step[:3] = (identity[:3] + rows) / 2
+            of_image.append(step)
+            of_labels.append(label_step)
+        steps = of_image if label_attention == "bidirectional" else of_image + of_labels
+        whole = identity
+        for step in steps:
+            whole = step @ whole
+        np.testing.assert_allclose(found[image].reshape(3, -1), whole[:3, 3:], rtol=1e-4)
+    assert explain.gradient_attention(model, images[:1], 1).max() > 0
+
+
 def test_without_residual_dbct_depends_on_cross_attention_alone(images):
     model = build_model("dbct_toy", residual=False)
     maps = explain.attention(model, images)["cross_attention"].mean(axis=(1, 2))
@@ -347,6 +376,10 @@ def test_boxes_and_gates(toy, images):
             "from 0 to 2. Received: 3",
         ),
         (lambda m, x: explain.gradient_attention(m("rr_vit_toy"), x, []), "one or more indices"),
+        (
+            lambda m, x: explain.rollout(m("dbct_toy", fusion="concatenation"), x),
+            "DBCT with cross-attention. Received: fusion='concatenation'",
+        ),
         (lambda m, x: explain.label_maps(m("rr_vit_toy"), x), "LT-ViT, which has label tokens"),
         (lambda m, x: explain.regions(m("rr_vit_toy"), x), "EfficientViT with MXA"),
     ],

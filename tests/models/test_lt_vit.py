@@ -122,7 +122,9 @@ def masked_block(x, weights, num_heads, mask):
 
 def reference(images, model):
     """The whole forward pass on plain arrays; what it returns is named as in the model."""
-    weights = iter(np.asarray(w, np.float64) for w in model.get_weights())
+    arrays = [np.asarray(w, np.float64) for w in model.get_weights()]
+    weights = iter(arrays[:4])
+    blocks = [arrays[4 + 16 * i : 20 + 16 * i] for i in range(model.depth)]
     batch, side, _, _ = images.shape
     p, count = model.patch_size, side // model.patch_size
     patches = [
@@ -136,32 +138,43 @@ def reference(images, model):
     tokens = np.repeat(next(weights), batch, axis=0)
     # Rows read, columns are read: image tokens read no label.
     mask = np.zeros((num_patches + num_labels,) * 2)
-    mask[:num_patches, num_patches:] = -np.inf
+    two_way, late = (model.label_attention == name for name in ("bidirectional", "late"))
+    if not two_way:
+        mask[:num_patches, num_patches:] = -np.inf
     if not model.label_self_attention:
         mask[num_patches:, num_patches:] = -np.inf
     first, behind = model.first_label_block, model.first_label_block + model.num_label_blocks
-    states, label_attention = [x], {}
+    states, attention, label_attention = [x], {}, {}
+    keys = None if model.label_self_attention else num_patches
     for i in range(model.depth):
-        if i == first:
+        if i == first and not late:
             x = np.concatenate([x, tokens], axis=1)
-        joint = first <= i < behind
+        joint = first <= i < behind and not late
         rows = mask if joint else mask[:num_patches, :num_patches]
-        x, maps = masked_block(x, weights, model.num_heads, rows)
+        x, maps = masked_block(x, iter(blocks[i]), model.num_heads, rows)
         states.append(x[:, :num_patches])
+        attention[f"block_{i}"] = maps[:, :, :num_patches, : None if two_way else num_patches]
         if joint:
-            keys = None if model.label_self_attention else num_patches
             label_attention[f"block_{i}"] = maps[:, :, num_patches:, :keys]
-        if i == behind - 1:
+        if i == behind - 1 and not late:
             x, labels = x[:, :num_patches], x[:, num_patches:]
-    gamma, beta, kernel, bias = weights
+    if late:  # a decoder after the whole encoder
+        labels = tokens
+        for i in range(first, behind):
+            joined = np.concatenate([x, labels], axis=1)
+            joined, maps = masked_block(joined, iter(blocks[i]), model.num_heads, mask)
+            labels = joined[:, num_patches:]
+            label_attention[f"block_{i}"] = maps[:, :, num_patches:, :keys]
+    gamma, beta, kernel, bias = arrays[4 + 16 * model.depth :]
     mean = (states[2] + states[3] + states[4]) / 3
     normed = layer_norm(labels, gamma, beta)
     return {
         "logits": np.stack([normed[:, k] @ kernel[:, k] + bias[k] for k in range(num_labels)], 1),
         "label_tokens": labels,
         "image_tokens": x,
-        "features": states[behind - 1].reshape(batch, count, count, -1),
+        "features": states[-1 if late else behind - 1].reshape(batch, count, count, -1),
         "encoded": layer_norm(mean, gamma, beta),
+        "attention": attention,
         "label_attention": label_attention,
     }
 
@@ -176,6 +189,10 @@ def reference(images, model):
         {"num_label_blocks": 1},
         {"first_label_block": 1},
         {"stop_gradient_to_image": True},
+        {"label_attention": "bidirectional"},
+        {"label_attention": "bidirectional", "label_self_attention": False, "first_label_block": 1},
+        {"label_attention": "late"},
+        {"label_attention": "late", "label_self_attention": False, "first_label_block": 0},
     ],
     ids=str,
 )
@@ -183,16 +200,23 @@ def test_forward_pass_is_a_joint_attention_under_a_mask(options):
     model, images = small(**options)
     expected = reference(images.astype(np.float64), model)
     out = model(images, return_intermediates=True)
-    for name, value in expected.pop("label_attention").items():
-        found = ops.convert_to_numpy(out["label_attention"][name])
-        np.testing.assert_allclose(found, value, atol=1e-5)
+    for kind in ("attention", "label_attention"):
+        maps = expected.pop(kind)
+        assert list(maps) == list(out[kind])
+        for name, value in maps.items():
+            found = ops.convert_to_numpy(out[kind][name])
+            np.testing.assert_allclose(found, value, atol=1e-5)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model(images)), ops.convert_to_numpy(out["logits"]), atol=1e-5
+    )
     for name, value in expected.items():
         scale = max(1, np.abs(value).max())
         np.testing.assert_allclose(
             ops.convert_to_numpy(out[name]) / scale, value / scale, atol=1e-5, err_msg=name
         )
     encoded = ops.convert_to_numpy(model.encode(images))
-    np.testing.assert_allclose(encoded, expected["encoded"], atol=1e-5)
+    same = np.allclose(encoded, expected["encoded"], atol=1e-5)
+    assert same == (model.label_attention != "bidirectional")
 
 
 def test_which_blocks_are_encoded():
@@ -205,9 +229,9 @@ def test_which_blocks_are_encoded():
 # -- What must not depend on what --
 
 
-def three_blocks():
+def three_blocks(**options):
     """The toy with half of its blocks, which compiles in half the time."""
-    model = models.build("lt_vit_toy", depth=3)
+    model = models.build("lt_vit_toy", depth=3, **options)
     return model, np.random.default_rng(0).random((3, 64, 64, 1)).astype(np.float32)
 
 
@@ -222,8 +246,16 @@ def plain_vit(model, images):
 
 
 @needs_tape
-@pytest.mark.parametrize("how", ["eager", *["graph"] * EVERY_MODEL, "compiled"])
-def test_image_tokens_are_those_without_labels_bit_for_bit(how):
+@pytest.mark.parametrize(
+    ("how", "label_attention"),
+    [
+        ("eager", "one_way"),
+        ("compiled", "one_way"),
+        ("eager", "late"),
+        *[("graph", "one_way"), ("graph", "late"), ("compiled", "late")] * EVERY_MODEL,
+    ],
+)
+def test_image_tokens_are_those_without_labels_bit_for_bit(how, label_attention):
     import tensorflow as tf
 
     wrap = {
@@ -231,7 +263,7 @@ def test_image_tokens_are_those_without_labels_bit_for_bit(how):
         "graph": tf.function,
         "compiled": lambda f: tf.function(f, jit_compile=True),
     }[how]
-    model, images = three_blocks()
+    model, images = three_blocks(label_attention=label_attention)
     with_labels = wrap(lambda x: model(x, return_intermediates=True))(images)
     without, maps = wrap(lambda x: plain_vit(model, x))(images)
     np.testing.assert_array_equal(with_labels["image_tokens"], without)
@@ -271,13 +303,15 @@ def test_the_same_on_jax(run_on_jax):
     run_on_jax(JAX)
 
 
-def test_label_tokens_leave_the_image_tokens_alone():
-    model, images = small()
+@pytest.mark.parametrize("label_attention", ["one_way", "bidirectional", "late"])
+def test_label_tokens_leave_the_image_tokens_alone_unless_bidirectional(label_attention):
+    model, images = small(label_attention=label_attention)
     before = model(images, return_intermediates=True)
     model.label_tokens.tokens.assign(ops.ones_like(model.label_tokens.tokens) * 3)
     after = model(images, return_intermediates=True)
     for name in ("image_tokens", "features", "encoded"):
-        np.testing.assert_array_equal(*map(ops.convert_to_numpy, (before[name], after[name])))
+        first, second = map(ops.convert_to_numpy, (before[name], after[name]))
+        assert np.array_equal(first, second) == (label_attention != "bidirectional"), name
     assert np.abs(ops.convert_to_numpy(before["logits"] - after["logits"])).min() > 1e-3
 
 
@@ -395,6 +429,10 @@ def test_image_tokens_pass_the_last_block_only_for_intermediates(monkeypatch):
         (
             {"num_label_blocks": 0},
             "an integer from 1 to 12. Received: 0",
+        ),
+        (
+            {"label_attention": "both"},
+            "one of 'one_way', 'bidirectional', 'late'. Received: 'both'",
         ),
         (
             {"first_label_block": 9},

@@ -62,7 +62,7 @@ def rollout(model: Any, images: ArrayLike) -> np.ndarray:
         1 minus the contribution of [CLS] or label tokens.
 
     Args:
-        model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT of any size.
+        model: ViT, RR-ViT, Hybrid RR-ViT, DBCT with cross-attention or LT-ViT of any size.
         images: the images.
 
     Raises:
@@ -88,8 +88,8 @@ def gradient_attention(
         tokens; for DBCT on that of its convolutional map.
 
     Args:
-        model: RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT of any size. For an LT-ViT with
-            ``stop_gradient_to_image`` only the label blocks contribute.
+        model: ViT, RR-ViT, Hybrid RR-ViT, DBCT with cross-attention or LT-ViT of any size. For
+            an LT-ViT with ``stop_gradient_to_image`` only the label blocks contribute.
         images: the images.
         labels: indices of the labels; None selects all. Each takes one backward pass.
 
@@ -212,13 +212,20 @@ def propagate(
         mean = np.full((1, num_tokens), 1 / num_tokens)
         own, across = (factor, factor) if model.residual else (0.0, 1.0)
         rows, finer = own * mean, across * mean @ maps["cross_attention"]
-    for name in reversed(blocks):
-        rows = factor * (rows + rows @ maps[name])
-        if f"{name}.label_attention" in maps:
-            by_label = factor * labels @ maps[f"{name}.label_attention"]
+    layers = [(name, f"{name}.label_attention") for name in reversed(blocks)]
+    if getattr(model, "label_attention", "") == "late":  # labels read the tokens of the last block
+        layers = [("", name) for _, name in layers] + [(name, "") for name, _ in layers]
+    for name, label_name in layers:
+        if name:
+            by_image = factor * rows @ maps[name]
+            rows = factor * rows + by_image[..., :num_tokens]
+        if label_name in maps:
+            by_label = factor * labels @ maps[label_name]
             rows, labels = rows + by_label[..., :num_tokens], factor * labels
             if model.label_self_attention:
                 labels = labels + by_label[..., num_tokens:]
+            if model.label_attention == "bidirectional":
+                labels = labels + by_image[..., num_tokens:]
     if "cross_attention" in maps:
         # The contribution of a patch is spread evenly over the positions that it covers.
         side = round(num_tokens**0.5)
@@ -271,6 +278,8 @@ def attention_by_layer(model: Any, intermediates: Mapping[str, Any]) -> dict[str
 def _attention_and_grid(model, images, mean_heads=False):
     """Return the attention maps, and the number of rows and columns of positions."""
     _require_transformer(model)
+    fusion = getattr(model, "fusion", "cross_attention")
+    require(fusion == "cross_attention", "model", "DBCT with cross-attention", f"fusion={fusion!r}")
 
     def select(intermediates):
         maps = attention_by_layer(model, intermediates)
@@ -285,5 +294,7 @@ def _attention_and_grid(model, images, mean_heads=False):
 
 def _require_transformer(model):
     if not getattr(model, "transforms_attention", False):
-        expected = "attention over the whole image, as in RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT"
+        expected = (
+            "attention over the whole image, as in ViT, RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT"
+        )
         raise invalid_argument("model", expected, model.name, "Use explain.occlusion.")

@@ -2,18 +2,20 @@
 
 A plain vision transformer processes the image. In its last blocks, one token per label attends to
 the patches and to the other label tokens, with the weights of the block. Patches never attend to
-label tokens: the image tokens are those of the transformer without labels.
+label tokens: the image tokens are those of the transformer without labels. Two other arrangements,
+of C-Tran (``lanchantin2021``) and of Query2Label (``liu2021``), are options for comparison.
 """
 
 import keras
 from keras import ops
 
-from xraylab.arguments import require_int
+from xraylab.arguments import require_choice, require_int
 from xraylab.layers.attention import Transform
 from xraylab.layers.base import Layer, Shape, Tensor, build_chain
 from xraylab.layers.tokens import LearnedPositions, LearnedTokens, patchify
-from xraylab.layers.transformer import TransformerBlock, layer_norm, recorder, run_blocks
+from xraylab.layers.transformer import TransformerBlock, layer_norm, recorder
 from xraylab.models.base import ImageModel
+from xraylab.models.vit import default_patch_size
 
 
 class LTViTBlock(TransformerBlock):
@@ -26,11 +28,10 @@ class LTViTBlock(TransformerBlock):
     Shapes:
         tokens: image tokens (batch, num_patches, embed_dim), or label tokens
         (batch, num_labels, embed_dim); returned in the same shape.
-        images: None for image tokens; for label tokens, the image tokens
-        (batch, num_patches, embed_dim) as they *enter* this block.
-        attention: (batch, heads, num_patches, num_patches) of image tokens, and
-        (batch, heads, num_labels, num_patches + num_labels) of label tokens, the image's columns
-        first; without ``self_attention`` there are no others.
+        context: the sequences that the tokens attend to, each (batch, num_tokens, embed_dim), as
+        they *enter* this block; by default the tokens themselves.
+        attention: (batch, heads, num_tokens, number of tokens in the context), the columns in the
+        order of the context.
 
     References: Marikkar et al. 2023 (``marikkar2023``), Eq. 2.
     """
@@ -38,16 +39,12 @@ class LTViTBlock(TransformerBlock):
     def call(
         self,
         tokens: Tensor,
-        images: Tensor | None = None,
-        self_attention: bool = True,
+        context: tuple[Tensor, ...] | None = None,
         attention_transform: Transform = None,
     ) -> Tensor:
         """Return the tokens after one block."""
-        context = None
-        if images is not None:
-            context = (self.attention_norm(images),)
-            if self_attention:
-                context += (self.attention_norm(tokens),)
+        if context is not None:
+            context = tuple(self.attention_norm(part) for part in context)
         return super().call(tokens, context, attention_transform)
 
 
@@ -82,7 +79,8 @@ class LTViT(ImageModel):
     the whole network through what the label tokens read. This is how we understand the source's
     "one-way flow of information from image to label tokens": as a property of the forward pass.
     Read as a property of gradients, it would leave the backbone to another loss;
-    ``stop_gradient_to_image=True`` builds that.
+    ``stop_gradient_to_image=True`` builds that. With ``label_attention="bidirectional"`` image
+    tokens depend on label tokens in the label blocks and after them.
 
     Label tokens replace [CLS]. For the logits, the image tokens need not pass the last label block,
     and do so only if intermediates are requested.
@@ -91,7 +89,9 @@ class LTViT(ImageModel):
         images: (batch, image_size, image_size, 1) float32 in [0, 1].
         returns: (batch, num_labels) logits. With ``return_intermediates=True`` a dict of
         ``logits``; ``attention``, a dict of the image's own maps in ``block_0`` …
-        (batch, num_heads, num_patches, num_patches); ``label_attention``, a dict of the labels'
+        (batch, num_heads, num_patches, num_patches), in label blocks with bidirectional attention
+        (batch, num_heads, num_patches, num_patches + num_labels); ``label_attention``, a dict of
+        the labels'
         maps in the label blocks (batch, num_heads, num_labels, num_patches + num_labels), the
         image's columns first; ``label_tokens``, the last (batch, num_labels, embed_dim);
         ``image_tokens``, the last (batch, num_patches, embed_dim); ``features``, the image tokens
@@ -109,6 +109,11 @@ class LTViT(ImageModel):
         num_label_blocks: N2, number of blocks with label tokens.
         first_label_block: N1, number of blocks before them; by default
             ``depth - num_label_blocks``. If less, the blocks after them train by another loss only.
+        label_attention: ``"one_way"``: label tokens attend to the image tokens that enter the same
+            block. ``"bidirectional"``: image tokens also attend to label tokens, in one joint
+            attention (``lanchantin2021``). ``"late"``: in every label block, label tokens attend to
+            the image tokens after the last block (``liu2021``). The weights are the same in number;
+            the backbone is that of LT-ViT, not of C-Tran or Query2Label.
         label_self_attention: whether label tokens also attend to label tokens.
         stop_gradient_to_image: if true, no gradient flows from label tokens into image tokens;
             the blocks before the label blocks then train by another loss only.
@@ -135,11 +140,11 @@ class LTViT(ImageModel):
         first_label_block: int | None = None,
         label_self_attention: bool = True,
         stop_gradient_to_image: bool = False,
+        label_attention: str = "one_way",
         **kwargs,
     ):
         super().__init__(image_size, num_labels, **kwargs)
-        if patch_size is None:
-            patch_size = 4 if image_size < 64 else 8 if image_size <= 128 else 16
+        patch_size = default_patch_size(image_size) if patch_size is None else patch_size
         self.patch_size = require_int("patch_size", patch_size, 1)
         self.depth = require_int("depth", depth, 1)
         self.require_image_size(patch_size, reason="whole patches")
@@ -149,6 +154,9 @@ class LTViT(ImageModel):
         self.first_label_block = require_int("first_label_block", first_label_block, 0, most)
         self.embed_dim = require_int("embed_dim", embed_dim, 1)
         self.num_heads, self.mlp_ratio = num_heads, mlp_ratio
+        self.label_attention = require_choice(
+            "label_attention", label_attention, ("one_way", "bidirectional", "late")
+        )
         self.label_self_attention = label_self_attention
         self.stop_gradient_to_image = stop_gradient_to_image
         self.encoded_blocks = sorted({round(depth * part / 6) for part in (3, 4, 5, 6)})
@@ -174,36 +182,36 @@ class LTViT(ImageModel):
 
     def forward(self, images, training, return_intermediates, attention_transform) -> dict:
         """Compute the logits: first the image tokens, then the label tokens."""
-        last = self.first_label_block + self.num_label_blocks - 1
-        states, attention = self._image_states(
-            images,
-            self.depth if return_intermediates else last,
-            return_intermediates,
-            attention_transform,
-        )
+        first, end = self.first_label_block, self.first_label_block + self.num_label_blocks
+        maps, label_maps = ({}, {}) if return_intermediates else (None, None)
+        joint, late = self.label_attention == "bidirectional", self.label_attention == "late"
+        alone = first if joint else self.depth if return_intermediates or late else end - 1
+        states = [self._embed(images)]
+        self._run(states, self.blocks[:alone], maps, attention_transform)
         labels = self.label_tokens(states[0])  # (batch, num_labels, embed_dim)
-        label_attention = {} if return_intermediates else None
-        for i in range(self.first_label_block, last + 1):
-            state, block = states[i], self.blocks[i]  # (batch, num_patches, embed_dim)
-            name = f"{block.name}.label_attention"
+        for i in range(first, end):
+            block, state = self.blocks[i], states[-1 if late else i]
+            read = ops.stop_gradient(state) if self.stop_gradient_to_image else state
+            name, former = f"{block.name}.label_attention", labels
             labels = block(
                 labels,
-                images=ops.stop_gradient(state) if self.stop_gradient_to_image else state,
-                self_attention=self.label_self_attention,
-                attention_transform=recorder(
-                    name, attention_transform, label_attention, block.name
-                ),
+                context=(read, labels) if self.label_self_attention else (read,),
+                attention_transform=recorder(name, attention_transform, label_maps, block.name),
             )
+            if joint and (return_intermediates or i < end - 1):
+                self._run(states, [block], maps, attention_transform, (state, former))
+        if joint and return_intermediates:
+            self._run(states, self.blocks[end:], maps, attention_transform)
 
         out = {"logits": self.head(self.norm(labels))}  # (batch, num_labels)
         if return_intermediates:
             side = self.image_size // self.patch_size
             out |= {
-                "attention": attention,
-                "label_attention": label_attention,
+                "attention": maps,
+                "label_attention": label_maps,
                 "label_tokens": labels,
                 "image_tokens": states[-1],
-                "features": ops.reshape(states[last], (-1, side, side, self.embed_dim)),
+                "features": ops.reshape(state, (-1, side, side, self.embed_dim)),
                 "encoded": self._encoded(states),
             }
         return out
@@ -220,18 +228,20 @@ class LTViT(ImageModel):
             returns: (batch, num_patches, embed_dim).
         """
         self.check_images(images)
-        return self._encoded(self._image_states(images, self.depth)[0])
+        states = [self._embed(images)]
+        self._run(states, self.blocks)
+        return self._encoded(states)
 
-    def _image_states(self, images, num_blocks, return_attention=False, attention_transform=None):
-        """Return the image tokens before every block and after the last, and their maps by name."""
+    def _embed(self, images):
+        """Return the image tokens before the first block."""
         x = patchify(images, self.patch_size)  # (batch, num_patches, patch_size²)
-        x = self.positions(self.patch_embedding(x))  # (batch, num_patches, embed_dim)
-        states, attention = [x], {}
-        for block in self.blocks[:num_blocks]:
-            x, maps = run_blocks([block], x, return_attention, attention_transform)
-            states.append(x)
-            attention |= maps
-        return states, attention
+        return self.positions(self.patch_embedding(x))  # (batch, num_patches, embed_dim)
+
+    def _run(self, states, blocks, maps=None, attention_transform=None, context=None):
+        """Append the image tokens after each block to the states, and their maps by name."""
+        for block in blocks:
+            transform = recorder(block.name, attention_transform, maps)
+            states.append(block(states[-1], context=context, attention_transform=transform))
 
     def _encoded(self, states):
         """Return the normalised mean of the states after the chosen blocks."""
