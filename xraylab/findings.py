@@ -4,7 +4,9 @@ ChestMNIST's order is that of the label columns in ``chestmnist.npz``
 (``medmnist.INFO["chestmnist"]``). Arrays, tables and plots use it everywhere.
 """
 
-from xraylab.arguments import require_choice
+from collections.abc import Sequence
+
+from xraylab.arguments import invalid_argument, require_choice
 
 SHORT_NAMES = {
     "atelectasis": "Atel",
@@ -44,6 +46,47 @@ CHEXPERT_FINDINGS = (
     "support_devices",
 )
 """Names of CheXpert's 14 observations (``irvin2019``, Table 1), in the order of its CSV columns."""
+
+CHEXPERT_COMPETITION = ("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion")
+"""Names of the five observations that CheXpert's competition scores (``irvin2019``).
+
+All but "no finding", 13 observations, are ``CHEXPERT_FINDINGS[1:]``.
+"""
+
+ALIASES = {"pleural_effusion": "effusion"}
+"""Label names of other data sets (CheXpert) and their names in ChestX-ray14."""
+
+
+def check_label_names(label_names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the label names as a tuple, after a check; None means the 14 findings."""
+    if label_names is None:
+        return FINDINGS
+    names = tuple(label_names)
+    if isinstance(label_names, str) or not names or len(set(names)) < len(names):
+        advice = 'Pass names such as label_names=["normal", "pneumonia"]'
+        expected = "a list of different names, one per label column"
+        raise invalid_argument("label_names", expected, repr(label_names), advice)
+    return names
+
+
+def find_labels(label_names: Sequence[str], known: Sequence[str]) -> list[int]:
+    """Return the index in ``known`` of each label; raise a ValueError that suggests a name."""
+    names = check_label_names(label_names)
+    return [known.index(require_choice("label_names", name, known)) for name in names]
+
+
+def match_labels(label_names: Sequence[str], known: Sequence[str]) -> tuple[int | None, ...]:
+    """Find labels among other labels by their names, with :data:`ALIASES` in either direction.
+
+    Args:
+        label_names: the labels to find.
+        known: the labels to find them in.
+
+    Returns:
+        For each of ``label_names`` its index in ``known``; None if it is not there.
+    """
+    indices = {ALIASES.get(name, name): index for index, name in enumerate(known)}
+    return tuple(indices.get(ALIASES.get(name, name)) for name in label_names)
 
 
 def title(finding: str) -> str:

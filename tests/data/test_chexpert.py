@@ -6,7 +6,7 @@ import pytest
 from xraylab.data import load
 from xraylab.data.chexpert import VAL_FRACTION
 from xraylab.data.tables import hash_fraction
-from xraylab.findings import CHEXPERT_FINDINGS
+from xraylab.findings import CHEXPERT_COMPETITION, CHEXPERT_FINDINGS
 
 COLUMNS = (
     "No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,Lung Lesion,Edema,"
@@ -80,6 +80,16 @@ def test_u_ones_is_the_default_and_the_rules_share_the_images(root):
     assert open_split(root).fingerprint == splits[0].fingerprint
     assert len({split.fingerprint for split in splits}) == 3
     assert len({split.images.filename for split in splits}) == 1
+
+
+@pytest.mark.parametrize("names", [CHEXPERT_COMPETITION, CHEXPERT_FINDINGS[1:], CHEXPERT_FINDINGS])
+def test_five_thirteen_or_all_labels(root, names):
+    every, chosen = open_split(root), open_split(root, label_names=list(names))
+    assert chosen.label_names == names and chosen.labels.shape == (len(every), len(names))
+    for column, name in zip(chosen.labels.T, names, strict=True):
+        np.testing.assert_array_equal(column, every.labels[:, CHEXPERT_FINDINGS.index(name)])
+    assert (chosen.fingerprint == every.fingerprint) == (names == CHEXPERT_FINDINGS)
+    assert chosen.images.filename == every.images.filename  # decoded once
 
 
 def test_columns_are_found_by_name(root):
@@ -173,5 +183,6 @@ def test_wrong_options(root, expect_error):
     expect_error(open_split, root, uncertain="perhaps", names="argument uncertain")
     expect_error(open_split, root, frontal_only="false", names="argument frontal_only")
     expect_error(open_split, root, preset_split=1.5, names="argument preset_split")
-    expect_error(open_split, root, label_names=["a"], names="argument label_names")
-    assert len(open_split(root, label_names=list(CHEXPERT_FINDINGS)))
+    error = expect_error(open_split, root, label_names=["cardiomegly"], names="label_names")
+    assert "Did you mean 'cardiomegaly'" in str(error)
+    expect_error(open_split, root, label_names=["edema"] * 2, names="argument label_names")

@@ -61,6 +61,19 @@ def test_subset_selects_table_and_masks(split):
     assert bare.table is None and bare.masks is None and "table" not in repr(bare)
 
 
+def test_labels_are_chosen_with_their_masks(split, expect_error):
+    chosen = split.with_labels(["edema", "effusion"])
+    columns = [FINDINGS.index("edema"), FINDINGS.index("effusion")]
+    np.testing.assert_array_equal(chosen.labels, split.labels[:, columns])
+    np.testing.assert_array_equal(chosen.masks[2], split.masks[2][columns])
+    np.testing.assert_array_equal(chosen.subset([3, 1]).masks[:], split.masks[[3, 1]][:, columns])
+    assert chosen.fingerprint != split.with_labels(["effusion", "edema"]).fingerprint
+    assert split.with_labels(FINDINGS) is split
+    assert "Did you mean 'edema'" in str(
+        expect_error(split.with_labels, ["odema"], names="label_names")
+    )
+
+
 def test_unknown_labels_are_nan(split):
     unknown = np.arange(4 * 14).reshape(4, 14) % 3 == 0
     partly = replace(split, labels=np.where(unknown, np.nan, split.labels))

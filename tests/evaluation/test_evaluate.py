@@ -1,11 +1,14 @@
 """Evaluation of models and runs on splits."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from scipy.special import expit
 
 from xraylab import data, evaluation, metrics, models, training
+from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS, match_labels
 
 LABELS = ("first", "second", "third")
 
@@ -96,3 +99,62 @@ def test_neighboring_logits_keep_different_probabilities(split):
 def test_model_without_a_split_is_refused(run):
     with pytest.raises(ValueError, match=r"Expected: a split of xraylab\.data\.load"):
         evaluation.evaluate(run.load_model("best"), "test")
+
+
+def test_labels_are_matched_by_name(run, split):
+    """The model predicts the images' labels 2 and 0 in other columns; it does not know "other"."""
+    other = replace(split, label_names=("third", "other", "first"))
+    found = evaluation.evaluate(run, other, match="names", replicates=5, progress=False)
+    probabilities = expit(models.predict_logits(run.load_model(), other))[:, [2, 0]]
+    prevalence = np.asarray(run.facts["train_prevalence"])[[2, 0]]
+    names = {"label_names": ("third", "first"), "prevalence": prevalence}
+    assert found.score == metrics.score(other.labels[:, [0, 2]], probabilities, **names)
+    assert found.intervals["first"].value == pytest.approx(found.score.per_finding[1].roc_auc)
+    assert found.unmatched == ("other",)
+    same, alike = (
+        evaluation.evaluate(run, split, match=match, replicates=5, progress=False)
+        for match in ("order", "names")
+    )
+    assert same == alike and same.unmatched == ()
+
+
+def test_other_sources_keep_their_own_labels(run, image_file):
+    options = {"source": image_file.parent / image_file.name, "replicates": 5, "progress": False}
+    names = {"data_options": {"label_names": ["x", "second", "third"]}}
+    found = evaluation.evaluate(run, match="names", **names, **options)
+    assert [row.label for row in found.score.per_finding] == ["second", "third"]
+    with pytest.raises(ValueError, match='Pass match="names"'):
+        evaluation.evaluate(run, **names, **options)
+
+
+def test_chexpert_and_chestx_ray14_share_seven_labels():
+    indices = match_labels(FINDINGS, CHEXPERT_FINDINGS)
+    pairs = {FINDINGS[k]: CHEXPERT_FINDINGS[j] for k, j in enumerate(indices) if j is not None}
+    equal = ["atelectasis", "cardiomegaly", "pneumonia", "pneumothorax", "consolidation", "edema"]
+    assert pairs == {name: name for name in equal} | {"effusion": "pleural_effusion"}
+
+
+@pytest.mark.parametrize(
+    ("known", "match", "message"),
+    [
+        (LABELS[::-1], "order", "Expected: images with the model's labels third, second, first"),
+        (None, "names", r"Expected: a model with label_names.*Set model\.label_names"),
+        (("a", "b", "c"), "names", "Expected: some of these: .* a, b, c. Received: .* first, sec"),
+        (LABELS, "name", "Did you mean 'names'"),
+    ],
+)
+def test_labels_that_do_not_match(run, split, known, match, message):
+    model = run.load_model()
+    model.label_names = known
+    with pytest.raises(ValueError, match=message):
+        evaluation.evaluate(model, split, match=match, replicates=5, progress=False)
+
+
+def test_a_plain_keras_model_can_name_its_labels(split):
+    outputs = keras.layers.Dense(3, bias_initializer=keras.initializers.Constant(-5.0))
+    model = keras.Sequential([keras.layers.Flatten(), outputs])
+    model.label_names = ["second", "first", "third"]
+    logits = model.predict(split.images[..., np.newaxis] / np.float32(255), verbose=0)
+    found = evaluation.evaluate(model, split, match="names", replicates=5, progress=False)
+    auc = metrics.score(split.labels, expit(logits)[:, [1, 0, 2]].astype(float)).macro_auc
+    assert found.score.macro_auc == pytest.approx(auc)

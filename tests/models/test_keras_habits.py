@@ -93,23 +93,29 @@ def test_class_weight_is_refused(images, labels):
 @pytest.mark.parametrize("form", ["weights.h5", "keras", "run"])
 def test_weights_are_loaded_by_path(images, tmp_path, form):
     model = make_toy()
+    model.label_names = [f"label_{k}" for k in range(model.num_labels)]
     expected = ops.convert_to_numpy(model(images))
     path = tmp_path / (f"m.{form}" if form != "run" else "best.weights.h5")
     model.save(path) if form == "keras" else model.save_weights(path)
     again = make_toy(weights=tmp_path if form == "run" else path)
     np.testing.assert_allclose(again(images), expected, atol=1e-6)
+    assert again.label_names == tuple(model.label_names)
+    again.label_names = names = tuple(reversed(again.label_names))
+    again.load_weights(path)
+    assert again.label_names == names  # a model's own names are kept
 
 
 @pytest.mark.parametrize("name", ["rr_vit_toy", "lt_vit_toy", "densenet121_toy"])
 def test_another_number_of_labels_gets_a_new_head(name, tmp_path):
     first = models.build(name, 32, num_labels=3)
+    first.label_names = ("a", "b", "c")
     first.save_weights(tmp_path / "m.weights.h5")
     with pytest.warns(UserWarning, match=r"weights for 3 labels; .* has 5.*head is new"):
         second = models.build(name, 32, num_labels=5, weights=tmp_path / "m.weights.h5")
     images = np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
     one, other = (m(images, return_intermediates=True)["features"] for m in (first, second))
     np.testing.assert_allclose(one, other, atol=1e-6)
-    assert second(images).shape == (2, 5)
+    assert second(images).shape == (2, 5) and second.label_names is None
 
 
 def test_weights_that_do_not_exist_are_refused(tmp_path):

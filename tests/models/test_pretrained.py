@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xraylab import data, evaluation, io, metrics, models, results
+from xraylab.findings import FINDINGS
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = json.loads((ROOT / "weights" / "manifest.json").read_text(encoding="utf-8"))
@@ -54,7 +55,8 @@ def test_other_labels_get_a_new_head():
     with pytest.warns(UserWarning, match="holds weights for 14 labels; rr_vit has 3"):
         model = models.build("rr_vit", 64, num_labels=3, weights="pretrained")
     trained = models.build("rr_vit", 64, weights="pretrained")
-    assert model.num_labels == 3
+    assert (model.num_labels, model.label_names) == (3, None)
+    assert trained.label_names == FINDINGS
     np.testing.assert_array_equal(model.get_weights()[0], trained.get_weights()[0])
 
 

@@ -31,13 +31,16 @@ def evaluate(
     split: Annotated[str, Option(help="train, val or test.")] = "test",
     data: Source = None,
     weights: Annotated[str, Option(help="best or last.")] = "best",
+    match: Annotated[
+        str, Option(help="order, or names: score the labels that both have.")
+    ] = "order",
     replicates: Annotated[int, Option(help="Bootstrap resamples for the intervals.")] = 1000,
 ):
     """Score a run on a split, or on other data, with intervals and baselines."""
     start_keras()
     from xraylab import evaluation
 
-    options = {"source": data, "weights": weights, "replicates": replicates}
+    options = {"source": data, "weights": weights, "match": match, "replicates": replicates}
     _print_evaluation(evaluation.evaluate(run, split, **options))
 
 
@@ -64,6 +67,9 @@ def _print_evaluation(result):
             f"{row.prevalence:.2%}",
         )
     table.show()
+    if result.unmatched:
+        names = ", ".join(map(title, result.unmatched))
+        show(f"Not predicted by the model, so not scored: {names}")
     few = [title(row.label) for row in score.per_finding if 0 < row.positives < FEW_POSITIVES]
     if few:
         show(f"Unreliable interval, fewer than {FEW_POSITIVES} positives: {', '.join(few)}")

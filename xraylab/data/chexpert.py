@@ -44,9 +44,9 @@ def list_chexpert(
     Args:
         root: the folder that has ``train.csv``, or the one above it.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        uncertain: what the label -1 counts as: ``"ones"`` (U-Ones) present, ``"zeros"`` (U-Zeros)
-            absent, ``"ignore"`` (U-Ignore) unknown. A blank cell is a finding that the report does
-            not mention and always counts as absent.
+        uncertain: what the label -1 counts as: ``"ones"`` (U-1) present, as in Appendix B of
+            ``rand2025``; ``"zeros"`` (U-0) absent; ``"ignore"`` (U-Ignore) unknown. A blank cell is
+            a finding that the report does not mention and always counts as absent.
         frontal_only: whether to leave out lateral images.
         preset_split: whether the split of the release is kept: all patients of ``train.csv`` train,
             and ``valid.csv`` is both val and test, so that the best epoch is selected on the images

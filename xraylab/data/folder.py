@@ -11,7 +11,7 @@ from xraylab.arguments import invalid_argument
 from xraylab.data import tables
 from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing, image_path
-from xraylab.data.npz import check_label_names
+from xraylab.findings import check_label_names
 
 VAL_FRACTION, TEST_FRACTION = 0.1, 0.2
 """Fractions of the patients (or images) that validate and test, without a split column."""

@@ -16,10 +16,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from xraylab import io
-from xraylab.arguments import invalid_argument
 from xraylab.data.errors import DataError, reading
 from xraylab.data.split import SPLITS, Split
-from xraylab.findings import FINDINGS
+from xraylab.findings import check_label_names
 
 _CHUNK = 1 << 20
 _WRITE_AGAIN = "Fetch the file again, or write it again with np.savez_compressed"
@@ -95,18 +94,6 @@ class _Member(NamedTuple):
         if not fits:
             problem = f"{self.path}: array {self.info.filename} cannot be used"
             raise DataError(problem, expected, received, advice)
-
-
-def check_label_names(label_names: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the label names as a tuple, after a check; None means the 14 findings."""
-    if label_names is None:
-        return FINDINGS
-    names = tuple(label_names)
-    if isinstance(label_names, str) or not names or len(set(names)) < len(names):
-        advice = 'Pass names such as label_names=["normal", "pneumonia"]'
-        expected = "a list of different names, one per label column"
-        raise invalid_argument("label_names", expected, repr(label_names), advice)
-    return names
 
 
 def _check(images: _Member, labels: _Member, size: int | None, names: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split, evenly_spaced
 from xraylab.data.tables import read_image_table
-from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
+from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS, find_labels
 from xraylab.io import data_root
 from xraylab.phantom import PhantomConfig
 from xraylab.suggest import did_you_mean
@@ -74,8 +74,9 @@ def load(
             ``root``) or the path of a MedMNIST-style ``.npz`` file.
         size: side of an image in pixels; None means 64, or that of the images in a file.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        label_names: names of the labels in a file or folder; in a file None means the 14
-            findings.
+        label_names: of the phantom, ChestMNIST, ChestX-ray14 and CheXpert, the labels to load, such
+            as :data:`xraylab.findings.CHEXPERT_COMPETITION`; None means all. Of a file or folder,
+            the names of its labels; in a file None means the 14 findings.
         num_images: number of images, or the numbers of several splits, as
             ``{"train": 20_000, "test": 8_000}``; None, and a split that is not named, takes all.
             From a file they are evenly spaced and stay memory-mapped; if they are more than half of
@@ -119,10 +120,8 @@ def load(
     count = None if num_images is None else require_int("num_images", num_images, 1)
     require_int("seed", seed, 0, MAX_SEED)
     _check_options(name, options)
-    names = _LABEL_NAMES.get(name)
-    if names and label_names is not None and tuple(label_names) != names:
-        expected = f"None, because the labels of {name} are fixed"
-        raise invalid_argument("label_names", expected, repr(label_names))
+    if name in _LABEL_NAMES and label_names is not None:
+        find_labels(label_names, _LABEL_NAMES[name])  # before any image is read or simulated
     if parameters is not None and name != "phantom":
         raise invalid_argument("parameters", "None: they are of the phantom", repr(parameters))
     root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
@@ -140,15 +139,19 @@ def load(
             # Imported here: the simulator is not needed for real images.
             from xraylab.data.phantom import load_phantom
 
-            return load_phantom(parameters=parameters, **common)
-        if "square" in options:
-            common["square"] = options.pop("square")
-        if name == "folder":
-            options["label_names"] = label_names
-        elif options.get("root") is None:
-            options["root"] = root / name
-        return load_listing(_FOLDERS[name](split=split, **options), source=name, **common)
-    return whole if count is None else whole.subset(evenly_spaced(len(whole), count, seed, split))
+            whole = load_phantom(parameters=parameters, **common)
+        else:
+            if "square" in options:
+                common["square"] = options.pop("square")
+            if name == "folder":
+                options["label_names"] = label_names
+            elif options.get("root") is None:
+                options["root"] = root / name
+            whole = load_listing(_FOLDERS[name](split=split, **options), source=name, **common)
+        count = None  # chosen before any image was made or read
+    if count is not None:
+        whole = whole.subset(evenly_spaced(len(whole), count, seed, split))
+    return whole if label_names is None else whole.with_labels(label_names)
 
 
 def _check_options(source: str, options: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import mmap
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pandas as pd
 
 from xraylab.arguments import MAX_SEED, require_int
 from xraylab.data.errors import DataError
+from xraylab.findings import find_labels
 from xraylab.phantom import BOX_DTYPE
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class Split:
         images: (n, size, size) uint8, 0 to 255; memory-mapped where the source is a file.
         labels: (n, num_labels) float32, 0 or 1, NaN where unknown.
         boxes: structured array of :data:`xraylab.phantom.BOX_DTYPE`, or None; ``x`` runs to the
-            right and ``y`` downwards, both from 0 to 1.
+            right and ``y`` downwards, both from 0 to 1; ``finding`` is an index of the 14 findings,
+            also where the split has other labels.
         table: structured array (n,), what is known of each image, or None.
         masks: ``masks[i]`` is (num_labels, size, size) bool, the pixels of each label in image
             ``i``, and ``masks[rows]`` has an image axis in front; or None. Masks may be computed
@@ -170,6 +173,27 @@ class Split:
             fingerprint=digest.hexdigest(),
         )
 
+    def with_labels(self, label_names: Sequence[str]) -> "Split":
+        """Return the split with some of its labels, in the order given.
+
+        Boxes are not changed: they name findings whatever the labels are.
+
+        Raises:
+            ValueError: if the split has no such label, with a suggestion, or one repeats.
+        """
+        columns = find_labels(label_names, self.label_names)
+        if columns == list(range(len(self.label_names))):
+            return self
+        names = tuple(label_names)
+        rows = np.arange(len(self))
+        return replace(
+            self,
+            labels=self.labels[:, columns],
+            label_names=names,
+            masks=None if self.masks is None else _Rows(self.masks, rows, columns),
+            fingerprint=hashlib.sha256(f"{self.fingerprint} labels {names}".encode()).hexdigest(),
+        )
+
 
 def take(split: Split, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Return some images of a split and their labels as model inputs and targets.
@@ -252,16 +276,17 @@ def read_rows(images: np.ndarray, rows: Rows) -> np.ndarray:
 
 
 class _Rows:
-    """Some rows of masks, which are read only when they are indexed."""
+    """Some rows and labels of masks, which are read only when they are indexed."""
 
-    def __init__(self, masks: Any, rows: np.ndarray):
+    def __init__(self, masks: Any, rows: np.ndarray, columns: list[int] | None = None):
         self._masks, self._rows = masks, rows
+        self._columns = slice(None) if columns is None else columns
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int | Rows) -> np.ndarray:
-        return self._masks[self._rows[index]]
+        return self._masks[self._rows[index]][..., self._columns, :, :]
 
 
 def evenly_spaced(num_images: int, count: int, seed: int, split: str) -> slice:

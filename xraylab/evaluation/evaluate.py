@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from xraylab import data, io, metrics
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import invalid_argument, require, require_choice
 from xraylab.evaluation.intervals import Interval, bootstrap
+from xraylab.findings import match_labels
 
 if TYPE_CHECKING:
     import keras
@@ -30,6 +31,7 @@ class Evaluation:
         score: the :class:`xraylab.metrics.Score`, which includes the baselines.
         intervals: 95 % bootstrap intervals by score name, see :func:`bootstrap`; resampled by
             patient where the source identifies patients.
+        unmatched: labels of the split that the model does not predict, which are not scored.
         run: the run's folder; None for a model that is not from a run.
         weights: ``"best"`` or ``"last"``; None for such a model.
         epochs: epochs the run has finished; None for such a model.
@@ -41,6 +43,7 @@ class Evaluation:
     fingerprint: str
     score: metrics.Score
     intervals: dict[str, Interval]
+    unmatched: tuple[str, ...] = ()
     run: str | None = None
     weights: str | None = None
     epochs: int | None = None
@@ -79,6 +82,7 @@ def evaluate(
     source: str | Path | None = None,
     data_options: dict[str, Any] | None = None,
     weights: str = "best",
+    match: str = "order",
     prevalence: ArrayLike | None = None,
     replicates: int = 1000,
     progress: bool = True,
@@ -94,8 +98,13 @@ def evaluate(
         data_options: further arguments of :func:`xraylab.data.load`, such as ``{"root": "images"}``
             for a folder that has moved; they override those of the recipe.
         weights: which weights of a run, ``"best"`` or ``"last"``.
-        prevalence: (num_labels,) prevalence in the training images, for the constant baseline; by
-            default that of the run's training images, or for a model that of ``split``.
+        match: ``"order"`` if the images have the model's labels in its order; ``"names"`` scores
+            the labels that both have, matched by :func:`xraylab.findings.match_labels`, so that a
+            model of CheXpert is scored on the 7 labels that it shares with ChestX-ray14. A model
+            knows its labels (``model.label_names``) if it or its weights come from a run.
+        prevalence: (num_labels,) prevalence in the training images by label of the model, for the
+            baselines; by default that of the run's training images, or for a model that of
+            ``split``.
         replicates: bootstrap resamples behind the intervals.
         progress: whether to show progress bars.
 
@@ -105,10 +114,12 @@ def evaluate(
 
     Raises:
         FileNotFoundError: if there is no run, or it has no weights yet.
-        ValueError: as :func:`xraylab.data.load`; or for a model without a split.
+        ValueError: as :func:`xraylab.data.load`; for a model without a split; if the images have
+            other labels than the model and ``match`` is ``"order"``; or if there is no match.
     """
     from xraylab.training import Run
 
+    require_choice("match", match, ("order", "names"))
     run = Run(model) if isinstance(model, str | Path) else model
     of_run, stored = {}, False
     if isinstance(run, Run):
@@ -122,15 +133,21 @@ def evaluate(
             source = recipe.data if source is None else str(source)
             own_images = source == recipe.data and {*(data_options or ())} <= {"root"}
             stored = own_images and weights == "best"
-            options = {"size": recipe.size, "label_names": recipe.label_names}
+            options: dict[str, Any] = {"size": recipe.size}
+            named = source in data.NAMED_SOURCES and source != "folder"
+            if source == recipe.data or (match == "order" and not named):
+                options["label_names"] = recipe.label_names
             options |= recipe.data_options if source == recipe.data else {}
             options |= {"split": split, "progress": progress, **(data_options or {})}
             split = data.load(source, **options)
     elif not isinstance(split, data.Split):
         expected = "a split of xraylab.data.load for a model that is not from a run"
         raise invalid_argument("split", expected, repr(split))
-    scored = split.labels, predict(model, split)
-    names = {"label_names": split.label_names}
+    columns, indices = _match_labels(model, split, match)
+    scored = split.labels[:, columns], predict(model, split)[:, indices]
+    if prevalence is not None:
+        prevalence = np.asarray(prevalence)[indices]
+    names = {"label_names": [split.label_names[k] for k in columns]}
     resampling = {"patients": patients_of(split), "progress": progress}
     result = Evaluation(
         source=split.source,
@@ -139,11 +156,31 @@ def evaluate(
         fingerprint=split.fingerprint,
         score=metrics.score(*scored, prevalence=prevalence, **names),
         intervals=bootstrap(*scored, replicates, **names, **resampling),
+        unmatched=tuple(name for name in split.label_names if name not in names["label_names"]),
         **of_run,
     )
     if stored:
         io.write_json(run.path / f"scores-{result.split}.json", result)
     return result
+
+
+def _match_labels(model: Any, split: data.Split, match: str) -> tuple[list[int], Any]:
+    """Return the columns of a split's labels to score, and of the model's outputs for them."""
+    known, found = tuple(getattr(model, "label_names", None) or ()), split.label_names
+    received = f"images with the labels {', '.join(found)}"
+    expected = "images with the model's labels " + ", ".join(known)
+    if match == "order":
+        hint = 'Pass match="names" to score the labels that both have, or, if the model was '
+        hint += "trained for the labels of these images, set model.label_names."
+        require(known in ((), found), "split", expected, received, hint)
+        # Another number of outputs is an error of the scores.
+        return list(range(len(found))), slice(None)
+    hint = "Set model.label_names to the names of its outputs."
+    require(known, "model", "a model with label_names, such as that of a run", "none", hint)
+    indices = match_labels(found, known)
+    columns = [column for column, index in enumerate(indices) if index is not None]
+    require(columns, "split", f"some of these: {expected}", received)
+    return columns, [indices[column] for column in columns]
 
 
 def patients_of(split: data.Split) -> np.ndarray | None:

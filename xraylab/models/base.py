@@ -13,7 +13,7 @@ from xraylab.arguments import require_choice, require_int
 from xraylab.layers.base import ConfigMixin, Shape, Tensor
 from xraylab.layers.transformer import NamedTransform
 from xraylab.models.compile_checks import require_matching_outputs
-from xraylab.models.weights import ARCHITECTURE, load_checked
+from xraylab.models.weights import ARCHITECTURE, LABEL_NAMES, load_checked
 
 TRAINING_ONLY = {
     "dropout",
@@ -57,6 +57,8 @@ class ImageModel(ConfigMixin, keras.Model):
         classifier_activation: None for logits or ``"sigmoid"`` for probabilities.
 
     Attributes:
+        label_names: names of the labels in order, stored with the weights; None if unknown. A run
+            sets them, and they are loaded with its weights; set them for other models.
         output_name: the entry of the dict that a plain call returns.
         transforms_attention: whether ``attention_transform`` is supported.
 
@@ -67,6 +69,7 @@ class ImageModel(ConfigMixin, keras.Model):
 
     output_name = "logits"
     transforms_attention = False
+    label_names: tuple[str, ...] | None = None
 
     def __init__(
         self,
@@ -283,15 +286,26 @@ class ImageModel(ConfigMixin, keras.Model):
         load_checked(self, filepath, super().load_weights, **kwargs)
 
     def save_own_variables(self, store: Any) -> None:
-        """Save the weights and the arguments of the architecture."""
+        """Save the weights, the arguments of the architecture and the label names, if known."""
         super().save_own_variables(store)
-        text = json.dumps(self.architecture(), sort_keys=True)
-        store[ARCHITECTURE] = np.frombuffer(text.encode(), dtype=np.uint8)
+        facts = {ARCHITECTURE: self.architecture(), LABEL_NAMES: self.label_names}
+        for name, value in facts.items():
+            if value is not None:
+                text = json.dumps(value, sort_keys=True)
+                store[name] = np.frombuffer(text.encode(), dtype=np.uint8)
 
     def load_own_variables(self, store: Any) -> None:
-        """Load the weights alone; ``load_weights`` has compared the arguments."""
-        names = [name for name in store.keys() if name != ARCHITECTURE]  # noqa: SIM118
-        super().load_own_variables({name: store[name] for name in names})
+        """Load the weights, and the label names unless the model has some or another number.
+
+        ``load_weights`` has compared the arguments.
+        """
+        stored = {name: store[name] for name in store.keys()}  # noqa: SIM118
+        stored.pop(ARCHITECTURE, None)
+        names = stored.pop(LABEL_NAMES, None)
+        if names is not None and self.label_names is None:
+            names = tuple(json.loads(np.asarray(names).tobytes()))
+            self.label_names = names if len(names) == self.num_labels else None
+        super().load_own_variables(stored)
 
     def architecture(self) -> dict:
         """Return class name and arguments that determine the output for given weights, as JSON."""

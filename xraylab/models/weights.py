@@ -9,8 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from xraylab.findings import FINDINGS
+
 ARCHITECTURE = "architecture"
 """Name under which weight files store the arguments of their model, as JSON in bytes."""
+
+LABEL_NAMES = "label_names"
+"""Name under which they store the names of its labels, where known, as JSON in bytes."""
 
 SUFFIX = ".weights.h5"
 
@@ -77,6 +82,8 @@ def load_for_model(model: Any, weights: str | Path) -> None:
     num_labels = recorded_architecture(path).get("num_labels", model.num_labels)
     if num_labels == model.num_labels:
         model.load_weights(path)
+        if weights == "pretrained" and num_labels == len(FINDINGS):
+            model.label_names = FINDINGS
         return
     load_under_new_head(model, path)
     warnings.warn(

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 from scipy.special import expit
 
+from xraylab import findings
 from xraylab.arguments import require_choice
 from xraylab.data import Split
 from xraylab.io import progress_bar
@@ -23,9 +24,6 @@ TRAINED = {
     "nih": tuple(range(14)),
 }
 """Indices of the outputs that were trained in each public DenseNet-121 of TorchXRayVision."""
-
-ALIASES = {"pleural_effusion": "effusion"}
-"""Names of findings in CheXpert and their names in ChestX-ray14."""
 
 NO_FINDING = "no_finding"
 
@@ -147,10 +145,9 @@ def match_labels(
 ) -> tuple[int | str | None, ...]:
     """Return the index of a teacher's output for each label of a student, for :class:`Teacher`.
 
-    Labels are matched by name, with :data:`ALIASES` in either direction.
+    Labels are matched by name, as by :func:`xraylab.findings.match_labels`.
     """
-    outputs = {ALIASES.get(name, name): index for index, name in enumerate(output_names)}
-    indices = [outputs.get(ALIASES.get(name, name)) for name in label_names]
+    indices = findings.match_labels(label_names, output_names)
     return tuple(
         NO_FINDING if name == NO_FINDING and index is None else index
         for name, index in zip(label_names, indices, strict=True)

@@ -128,7 +128,9 @@ def build_model(recipe: Recipe) -> keras.Model:
     if recipe.reconstruction_weight != 1.0:
         options["reconstruction_weight"] = recipe.reconstruction_weight
     options |= {"image_size": recipe.size, "num_labels": len(recipe.labels)}
-    return models.build(recipe.model, **options)
+    model = models.build(recipe.model, **options)
+    model.label_names = recipe.labels
+    return model
 
 
 def load_images(recipe: Recipe, split: str, progress: bool = True) -> data.Split:
