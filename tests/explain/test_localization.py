@@ -203,3 +203,65 @@ def test_groups_of_another_length_or_too_small():
         explain.localization(maps, masks, groups=[0])
     with pytest.raises(ValueError, match="1 images of 1 patients, 1 of one patient"):
         explain.localization(*(np.repeat(x, 2, 0) for x in (maps, masks)), groups=list("aaaaab"))
+
+
+def brute_force(first, second):
+    """Score two masks by sets of pixels and all pairwise distances."""
+    regions = [{tuple(pixel) for pixel in np.argwhere(mask)} for mask in (first, second)]
+    edges = [
+        np.array([
+            (y, x) for y, x in region
+            if not {(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)} <= region
+        ])
+        for region in regions
+    ]  # fmt: skip
+    pairs = np.sqrt(((edges[0][:, np.newaxis] - edges[1]) ** 2).sum(axis=2))
+    directed = [np.sort(pairs.min(axis=axis)) for axis in (1, 0)]
+    both, sizes = len(regions[0] & regions[1]), [len(region) for region in regions]
+    return {
+        "dice": 2 * both / sum(sizes),
+        "iou": both / len(regions[0] | regions[1]),
+        "hausdorff": max(distances[-1] for distances in directed),
+        "hausdorff_95": max(d[-(-19 * (len(d) - 1) // 20)] for d in directed),
+    }
+
+
+def test_segmentation_scores_agree_with_brute_force():
+    rng = np.random.default_rng(0)
+    maps, masks = rng.random((2, 12, 9, 9)) < np.linspace(0.05, 0.9, 12)[:, np.newaxis, np.newaxis]
+    maps[:, 0, 0] = masks[:, -1, -1] = True
+    found = explain.segmentation_scores(maps, masks)
+    for image in range(12):
+        expected = brute_force(maps[image], masks[image])
+        assert {name: values[image] for name, values in found.items()} == pytest.approx(expected)
+
+
+def test_segmentation_scores_by_hand():
+    masks = np.zeros((4, 24, 24), bool)
+    maps = np.zeros((4, 24, 24))
+    masks[0, 2:4, 2:4], maps[0, 5:7, 6:8] = True, 1  # moved by 3 rows and 4 columns
+    masks[1, 2:6, 2:6], maps[1, 2:6, 4:8] = True, 1  # half of it overlaps
+    masks[2, 0, :20], maps[2, 0, :20], maps[2, 10, 0] = True, 1, 1  # one outlier of 21
+    masks[3, 4:9, 4:9], maps[3, 4:9, 4:9] = True, 1
+    maps[3, 4:9, 10] = 0.4  # below half the maximum
+    found = explain.segmentation_scores(maps, masks)
+    assert found["dice"] == pytest.approx([0, 1 / 2, 40 / 41, 1])
+    assert found["iou"] == pytest.approx([0, 1 / 3, 20 / 21, 1])
+    assert found["hausdorff"] == pytest.approx([5, 2, 10, 0])
+    assert found["hausdorff_95"] == pytest.approx([5, 2, 0, 0])
+    low = explain.segmentation_scores(maps[3:], masks[3:], threshold=0.4)
+    assert low["iou"] == pytest.approx(25 / 30) and low["hausdorff"] == pytest.approx(2)
+
+
+def test_segmentations_of_empty_maps_and_masks():
+    region = np.eye(5, dtype=bool)
+    maps = np.stack([region & False, region & False, region]).astype(float)
+    maps[0] -= 1  # nothing positive
+    found = explain.segmentation_scores(maps, np.stack([region & False, region, region & False]))
+    for name, equal, other in (("dice", 1, 0), ("iou", 1, 0), ("hausdorff", 0, np.inf)):
+        assert found[name].tolist() == [equal, other, other]
+    assert found["hausdorff_95"].tolist() == [0, np.inf, np.inf]
+    with pytest.raises(ValueError, match=r"threshold. Expected: in \(0, 1\]"):
+        explain.segmentation_scores(maps, maps > 0, threshold=0)
+    with pytest.raises(ValueError, match="masks of bool"):
+        explain.segmentation_scores(maps, maps)

@@ -6,6 +6,7 @@
 * :func:`grad_cam`: models that classify a feature map; :func:`occlusion`: every model;
 * :func:`reconstruct`: RR-ViT and Hybrid RR-ViT, with covered patches;
 * :func:`localization`: maps against masks, with a permutation and a uniform baseline;
+* :func:`segmentation_scores`: Dice, IoU and Hausdorff distances of maps;
 * :func:`deletion`, :func:`insertion`, :func:`randomized_parameters`: whether a map depends on the
   model at all.
 
@@ -33,6 +34,7 @@ from xraylab.explain.localization import (
     box_masks,
     localization,
     resize_maps,
+    segmentation_scores,
 )
 from xraylab.explain.reconstruction import Reconstruction, reconstruct
 from xraylab.explain.saliency import grad_cam, occlusion
@@ -58,5 +60,6 @@ __all__ = [
     "regions",
     "resize_maps",
     "rollout",
+    "segmentation_scores",
     "spearman",
 ]
