@@ -8,10 +8,22 @@ their pixels. Every figure has a text alternative (``alt``).
 
 from xraylab.plotting import style
 from xraylab.plotting.architecture import architecture
-from xraylab.plotting.charts import bar_chart, matrix, score_plot, trade_off
+from xraylab.plotting.charts import (
+    bar_chart,
+    matrix,
+    published_and_measured,
+    score_plot,
+    trade_off,
+)
 from xraylab.plotting.curves import curves, history
 from xraylab.plotting.heatmaps import heatmap, image_with_heatmap, overlay_heatmap
 from xraylab.plotting.images import image_grid, mark_boundaries
+from xraylab.plotting.model_figures import (
+    attention_difference,
+    attention_uniformity,
+    processing_pipeline,
+    regions_with_labels,
+)
 from xraylab.plotting.probabilities import reliability, threshold_histogram
 from xraylab.plotting.style import ACCENT, COLORMAP, FINDING_COLORS, FOREGROUND, Figure, figure
 
@@ -22,6 +34,8 @@ __all__ = [
     "FOREGROUND",
     "Figure",
     "architecture",
+    "attention_difference",
+    "attention_uniformity",
     "bar_chart",
     "curves",
     "figure",
@@ -32,6 +46,9 @@ __all__ = [
     "mark_boundaries",
     "matrix",
     "overlay_heatmap",
+    "processing_pipeline",
+    "published_and_measured",
+    "regions_with_labels",
     "reliability",
     "score_plot",
     "style",

@@ -1,10 +1,13 @@
 """Charts: a value per finding, a matrix of findings, and scores over costs."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
+from xraylab import findings
 from xraylab.arguments import require
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
@@ -157,6 +160,49 @@ def matrix(
             color = "black" if mesh.norm(value) > 0.6 else "white"
             axes.text(column, row, value_format.format(value), color=color, **text)
     fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.8, fraction=0.06)
+    return fig
+
+
+def published_and_measured(
+    published: pd.DataFrame,
+    measured: pd.DataFrame,
+    *,
+    published_data: str,
+    measured_data: str,
+    score: str = "AUC",
+    title: str = "",
+) -> style.Figure:
+    """Draw a table of scores by finding, the published one of each model beside the measured one.
+
+    They are comparable only as far as their images and labels are: the headings name both.
+
+    Args:
+        published: one row per finding and one column per model, such as the result of
+            :func:`xraylab.results.published_by_finding`.
+        measured: the same of own experiments; findings or models that it lacks stay empty.
+        published_data: images and number of the published scores.
+        measured_data: images and number of the measured scores.
+        score: name of the score.
+        title: short text above the table.
+
+    Raises:
+        ValueError: if the tables have no finding and model in common.
+    """
+    shared = [name for name in published.index if name in measured.index]
+    models = [name for name in published.columns if name in measured.columns]
+    expected = f"rows among {[*published.index]} and columns among {[*published.columns]}"
+    require(shared and models, "measured", expected, f"{[*measured.index]}, {[*measured.columns]}")
+    rows = published.index.union(measured.index, sort=False)
+    columns = published.columns.union(measured.columns, sort=False)
+    tables = [frame.reindex(index=rows, columns=columns) for frame in (published, measured)]
+    values = np.stack(tables, axis=-1).astype(float).reshape(len(rows), -1)
+    heads = [f"{name}, {kind}" for name in columns for kind in ("published", "measured")]
+    lines = [f"published: {published_data}", f"measured: {measured_data}"]
+    alt = style.with_title(title, f"{score} of {len(rows)} findings. {'; '.join(lines)}.")
+    options = {"names": [*map(findings.title, rows)], "column_names": heads, "alt": alt}
+    fig = matrix(values, colorbar_label=score, value_format="{:.2f}", **options)
+    heading = "\n".join(textwrap.fill(line, 60) for line in (title, *lines) if line)
+    fig.suptitle(heading, x=0.02, ha="left", fontsize=8.5)
     return fig
 
 

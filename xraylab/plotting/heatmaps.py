@@ -4,6 +4,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_hex
 
@@ -94,12 +95,26 @@ def image_with_heatmap(
     )
     fig, axes = style.figure(3.4, 2.8, alt=alt)
     draw_image(axes, image, title=title, **options)
-    extent = *axes.get_xlim(), *axes.get_ylim()
-    mesh = axes.imshow(values, alpha=OPACITY, interpolation="none", clim=limits, extent=extent)
-    # Of an opaque mappable, or its colors would depend on the page behind it.
-    opaque = ScalarMappable(mesh.norm, mesh.cmap)
+    opaque = draw_heatmap(axes, values, clim=limits)
     fig.colorbar(opaque, ax=axes, label=colorbar_label, shrink=0.9)
     return fig
+
+
+def draw_heatmap(
+    axes: Axes, values: np.ndarray, alpha: float = OPACITY, **options: Any
+) -> ScalarMappable:
+    """Draw a transparent heatmap over an image; return what its colorbar shows.
+
+    Args:
+        axes: axes with the image.
+        values: (rows, columns), a grid over the same field of view.
+        alpha: opacity.
+        **options: of :meth:`matplotlib.axes.Axes.imshow`.
+    """
+    extent = *axes.get_xlim(), *axes.get_ylim()
+    mesh = axes.imshow(values, alpha=alpha, interpolation="none", extent=extent, **options)
+    # Opaque, or the colors of the colorbar would depend on the page behind it.
+    return ScalarMappable(mesh.norm, mesh.cmap)
 
 
 def overlay_heatmap(

@@ -179,11 +179,28 @@ def _draw_contour(axes: Axes, mask: np.ndarray, color: str) -> None:
 
 def _draw_box(axes: Axes, box, width: int, height: int, finding: str) -> None:
     """Draw the outline of a box with the short name of its finding."""
-    left, right = (float(box[name]) * width - 0.5 for name in ("x_min", "x_max"))
-    top, bottom = (float(box[name]) * height - 0.5 for name in ("y_min", "y_max"))
-    size = right - left, bottom - top
-    line = {"edgecolor": style.color_of(finding), "linewidth": 1.5, "path_effects": _white_rim(3)}
-    axes.add_patch(Rectangle((left, top), *size, fill=False, **line))
+    edges = [float(box[name]) for name in ("x_min", "y_min", "x_max", "y_max")]
+    left, top, bottom = draw_rectangle(axes, edges, width, height, style.color_of(finding))
     y, alignment = (top, "bottom") if top > 0.12 * height else (bottom, "top")
-    text = {"fontsize": 7, "fontweight": "bold", "color": line["edgecolor"], "va": alignment}
+    text = {"fontsize": 7, "fontweight": "bold", "color": style.color_of(finding), "va": alignment}
     axes.text(left, y, style.short_name(finding), path_effects=_white_rim(2), **text)
+
+
+def draw_rectangle(
+    axes: Axes, edges: Sequence[float], width: int, height: int, color: str
+) -> tuple[float, float, float]:
+    """Draw the outline of a box in an image; return its left, top and bottom in pixels.
+
+    Args:
+        axes: axes with the image.
+        edges: left, top, right and bottom as fractions of width and height.
+        width: width of the image in pixels.
+        height: height of the image in pixels.
+        color: color of the outline.
+    """
+    left, right = (x * width - 0.5 for x in edges[::2])
+    top, bottom = (y * height - 0.5 for y in edges[1::2])
+    size = right - left, bottom - top
+    line = {"edgecolor": color, "linewidth": 1.5, "path_effects": _white_rim(3)}
+    axes.add_patch(Rectangle((left, top), *size, fill=False, **line))
+    return left, top, bottom

@@ -1,0 +1,269 @@
+"""Figures of models on images: the pipeline, attention of two models, regions of MXA."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+from PIL import Image
+from scipy.special import expit
+
+from xraylab.arguments import require
+from xraylab.data.image_io import square_image
+from xraylab.findings import FINDINGS
+from xraylab.metrics import score
+from xraylab.models import predict_logits
+from xraylab.plotting import style
+from xraylab.plotting.curves import curves
+from xraylab.plotting.heatmaps import draw_heatmap
+from xraylab.plotting.images import draw_image, draw_rectangle
+
+DIVERGING = "RdBu"
+"""Colormap of differences: red is less, white is equal, blue is more."""
+
+
+@style.context()
+def attention_difference(
+    image: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    names: Sequence[str],
+    colorbar_label: str = "attention, relative to uniform",
+    simulated: bool = False,
+) -> style.Figure:
+    """Draw the attention of two models on one image, and their difference.
+
+    In the difference, blue is where the second model attends more, and red where it attends less.
+
+    Shapes:
+        image: (height, width), uint8 in [0, 255] or float in [0, 1].
+        first, second: (rows, columns), of the same shape, such as rows of
+            :func:`xraylab.explain.received_attention`.
+
+    Args:
+        image: the image.
+        first: attention of the first model.
+        second: attention of the second model, in the same unit.
+        names: names of the two models.
+        colorbar_label: quantity and unit of the attention.
+        simulated: mark the image as simulated.
+
+    Raises:
+        ValueError: if the shapes differ, or there are not two names.
+
+    References: Figure L.1 of Rand et al. 2025 (``rand2025``).
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    expected = f"shape {first.shape}, as the first"
+    require(
+        first.shape == second.shape, "second", expected, second.shape, "See explain.resize_maps."
+    )
+    require(len(names) == 2, "names", "two names", list(names))
+    change = second - first
+    low, high = min(first.min(), second.min()), max(first.max(), second.max())
+    limit = np.abs(change).max() or 1.0
+    y, x = (np.array(np.unravel_index(change.argmax(), change.shape)) + 0.5) / change.shape
+    alt = (
+        f"Attention of {names[0]} and {names[1]}, from {low:.2g} to {high:.2g}, and the "
+        f"difference, from {change.min():.2g} to {change.max():.2g}; it is greatest at {x:.0%} "
+        f"from the left and {y:.0%} from the top."
+    )
+    fig, axes = style.figure(4.8, 2.5, alt=alt, columns=3)
+    for axis, title in zip(axes, (*names, "difference"), strict=True):
+        draw_image(axis, image, title=title, simulated=simulated)
+    draw_heatmap(axes[0], first, clim=(low, high))
+    both = draw_heatmap(axes[1], second, clim=(low, high))
+    more = draw_heatmap(axes[2], change, 0.7, clim=(-limit, limit), cmap=DIVERGING)
+    bar: dict[str, Any] = {"orientation": "horizontal", "aspect": 14}
+    scale = fig.colorbar(both, ax=[*axes[:2]], ticks=MaxNLocator(4), **bar | {"aspect": 30})
+    scale.set_label(colorbar_label, fontsize=8)
+    scale = fig.colorbar(more, ax=axes[2], ticks=[-limit, 0, limit], format="%.1g", **bar)
+    scale.set_label("red less, blue more", fontsize=8)
+    return fig
+
+
+def attention_uniformity(
+    values: Mapping[str, Mapping[str, ArrayLike]], *, title: str = ""
+) -> style.Figure:
+    """Draw the uniformity of attention by layer: the mean, and the range over heads.
+
+    Shapes:
+        values: (num_images, heads) by layer, by the name of a model.
+
+    Args:
+        values: by model, the result of :func:`xraylab.explain.attention_uniformity`.
+        title: short text above the chart.
+
+    Raises:
+        ValueError: if there is no model, or one without a defined value.
+    """
+    require(values, "values", "at least one model", "none")
+    depth = max(map(len, values.values()))
+    means, ranges = {}, {}
+    for name, layers in values.items():
+        by_head = [np.asarray(layer, float).mean(axis=0) for layer in layers.values()]
+        rows = [(heads.mean(), heads.min(), heads.max()) for heads in by_head]
+        table = np.array(rows + [(np.nan,) * 3] * (depth - len(rows)))
+        means[name], ranges[name] = table[:, 0], table[:, 1:]
+    layers = range(1, depth + 1)
+    label = "entropy of attention,\nrelative to uniform"
+    options = {"xlabel": "layer", "ylabel": label, "bands": ranges, "title": title}
+    return curves(layers, means, ticks=layers, **options)
+
+
+@style.context()
+def regions_with_labels(
+    images: np.ndarray,
+    boxes: np.ndarray,
+    labels: np.ndarray,
+    *,
+    names: Sequence[str] = FINDINGS,
+    simulated: bool = False,
+) -> style.Figure:
+    """Draw the regions that a model selects in several images over a table of their labels.
+
+    Shapes:
+        images: (n, height, width), uint8 in [0, 255] or float in [0, 1].
+        boxes: (n, 4), left, top, right and bottom as fractions, such as those of a
+            :class:`xraylab.explain.Region`.
+        labels: (n, k), 0 or 1; NaN where unknown.
+
+    Args:
+        images: the images, of different patients.
+        boxes: one box per image.
+        labels: their labels.
+        names: names of the labels.
+        simulated: mark the images as simulated.
+
+    Raises:
+        ValueError: if there is no image, or shapes differ.
+
+    References: Figure I.1 and Table I.1 of Rand et al. 2025 (``rand2025``).
+    """
+    boxes, labels, count = np.asarray(boxes, float), np.asarray(labels, float), len(images)
+    require(count, "images", "at least one image", "none")
+    for name, array, shape in (
+        ("boxes", boxes, (count, 4)),
+        ("labels", labels, (count, len(names))),
+    ):
+        require(array.shape == shape, name, f"shape {shape}", f"shape {array.shape}")
+    patients = [f"pt{i + 1}" for i in range(count)]
+    found = [
+        [style.display_name(n) for n, v in zip(names, row, strict=True) if v == 1] for row in labels
+    ]
+    texts = (f"{p}: {', '.join(row) or 'none'}" for p, row in zip(patients, found, strict=True))
+    columns, rows = min(count, 4), -(-count // 4)
+    side, table_height = 4.8 / columns, 0.4 + 0.19 * len(names)
+    alt = f"{count} images with the region that the model selects; labels: {'; '.join(texts)}."
+    fig, whole = style.figure(4.8, rows * (side + 0.16) + table_height, alt=alt)
+    whole.remove()
+    heights = [*[side + 0.16] * rows, table_height]
+    grid = fig.add_gridspec(rows + 1, columns, height_ratios=heights)
+    for i, (image, edges, patient) in enumerate(zip(images, boxes, patients, strict=True)):
+        axis = fig.add_subplot(grid[i // columns, i % columns])
+        draw_image(axis, image, title=patient, simulated=simulated)
+        height, width = np.shape(image)[:2]
+        draw_rectangle(axis, edges, width, height, "#d70b01")
+    axis = fig.add_subplot(grid[rows, :])
+    marks = {1.0: "●", 0.0: "·"}
+    for (i, k), value in np.ndenumerate(labels):
+        axis.text(i, k, marks.get(value, "?"), ha="center", va="center", fontsize=8)
+    axis.set(xlim=(-0.5, count - 0.5), ylim=(len(names) - 0.5, -0.5))
+    axis.set_xticks(range(count), patients, fontsize=8)
+    axis.set_yticks(range(len(names)), map(style.display_name, names), fontsize=8)
+    axis.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+    axis.hlines(
+        np.arange(len(names) - 1) + 0.5,
+        -0.5,
+        count - 0.5,
+        alpha=0.15,
+        linewidth=0.6,
+        color=style.FOREGROUND,
+    )
+    axis.spines[:].set_visible(False)
+    return fig
+
+
+@style.context()
+def processing_pipeline(
+    images: np.ndarray,
+    labels: np.ndarray,
+    model: Any,
+    augment: Callable[[np.ndarray, np.ndarray, int], tuple],
+    *,
+    names: Sequence[str] = FINDINGS,
+    seed: int = 0,
+    simulated: bool = False,
+) -> style.Figure:
+    """Draw what happens to an image, from the file to the measurement, with the package's steps.
+
+    Grey image, rescaling, augmentation (in training only), model, comparison of its probabilities
+    with the labels, and measurement over all images.
+
+    Shapes:
+        images: (n, height, width) uint8 of any size; the first is drawn.
+        labels: (n, k), 0 or 1; NaN where unknown.
+
+    Args:
+        images: the images.
+        labels: their labels, with both values of at least one label.
+        model: a model of :func:`xraylab.models.build` for k labels.
+        augment: ``augment(images, labels, seed)`` of :func:`xraylab.training.augmentation.make`.
+        names: names of the labels.
+        seed: seed of the augmentation.
+        simulated: mark the images as simulated.
+
+    Raises:
+        ValueError: if the shapes do not fit, or no label has both values.
+
+    References: slide "Processing pipeline" of Pham 2026 (``pham2026``).
+    """
+    size = model.image_size
+    squares = [square_image(Image.fromarray(image), size) for image in images]
+    rescaled = np.stack(squares)[..., np.newaxis] / np.float32(255)
+    augmented = np.asarray(augment(rescaled[:1], labels[:1].astype(np.float32), seed)[0])
+    probabilities = expit(predict_logits(model, rescaled).astype(np.float64))
+    measured = score(labels, probabilities, label_names=names)
+    height, width = images.shape[1:3]
+    facts = [
+        f"1  grey image\n{height} × {width}, integers 0 to 255",
+        f"2  rescaling\n{size} × {size}, divided by 255: 0 to 1",
+        "3  augmentation\nin training only",
+        f"4  model: {model.name}\n{model.count_params():,} parameters",
+        "5  comparison\nprobability and label",
+        f"6  measurement\n{len(images)} images",
+    ]
+    results = {
+        "macro AUC": f"{measured.macro_auc:.3f}",
+        "accuracy": f"{measured.accuracy:.3f}",
+        "parameters": f"{model.count_params():,}",
+    }
+    text = ", ".join(f"{name} {value}" for name, value in results.items())
+    steps = "; ".join(fact.replace("\n", ", ") for fact in facts)
+    alt = f"Processing pipeline: {steps}. {text}."
+    fig, axes = style.figure(4.8, 7.2, alt=alt, rows=3, columns=2)
+    axes = axes.ravel()
+    pictures = (images[0], squares[0], np.clip(augmented[0, ..., 0], 0, 1))
+    for axis, fact, image in zip(axes, facts, pictures, strict=False):
+        draw_image(axis, image, title=fact, simulated=simulated)
+    rows = np.arange(len(names))
+    for axis, fact in zip(axes[3:], facts[3:], strict=True):
+        axis.set_title(fact, fontsize=8.5)
+    short = [style.short_name(name) for name in names]
+    for axis in axes[3:5]:
+        axis.barh(rows, probabilities[0], color=style.ACCENT, alpha=0.6)
+        axis.set_yticks(rows, short, fontsize=7)
+        axis.set(xlim=(0, 1.08), ylim=(len(names) - 0.5, -0.5))
+        axis.set_xlabel("probability", fontsize=8)
+    known = ~np.isnan(np.asarray(labels[0], float))
+    axes[4].plot(
+        labels[0][known], rows[known], "o", color=style.FOREGROUND, markersize=4, clip_on=False
+    )
+    axes[4].set_xlabel("bar: probability, dot: label", fontsize=8)
+    axes[5].set_axis_off()
+    for row, (name, value) in enumerate(results.items()):
+        axes[5].text(0.5, 0.8 - 0.3 * row, value, ha="center", fontsize=13)
+        axes[5].text(0.5, 0.7 - 0.3 * row, name, ha="center", fontsize=8)
+    return fig
