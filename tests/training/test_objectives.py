@@ -279,6 +279,55 @@ def test_a_student_records_its_teacher(image_file, plain, tmp_path, tiny):
     assert json.loads((run.path / "run.json").read_text())["recipe"]["teacher"] == str(plain.path)
 
 
+def test_a_hard_teacher_decides_at_one_half(teacher, image_file):
+    """Targets, and through them the label weights, are decisions; unknown labels stay unknown."""
+    names = (*LABELS, "unknown to the teacher")
+    soft, hard = (load_teacher(teacher.path, names, hard=hard) for hard in (False, True))
+    # Centred on zero, the logits decide either way.
+    logits = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    logits[0, 0] = 0.0
+    for each in (soft, hard):
+        each.model.predict_on_batch = lambda images: logits
+    images = np.zeros((8, soft.model.image_size, soft.model.image_size, 1), "float32")
+    decided = hard(images)
+    assert decided.dtype == np.float32
+    np.testing.assert_array_equal(decided[:, :3], logits >= 0)
+    assert 0 < decided[:, :3].mean() < 1
+    assert np.isnan(decided[:, 3]).all()
+    np.testing.assert_allclose(soft(images)[:, :3], 1 / (1 + np.exp(-logits)), rtol=1e-5)
+
+
+def test_the_hard_distillation_loss_is_that_of_deit(image_file, teacher):
+    """Half cross-entropy with the labels, half with the decisions, weighted by label."""
+    options = {"teacher": str(teacher.path), "teacher_options": {"hard": True}}
+    recipe = make_recipe(image_file, objective="distillation", **options)
+    split = data.load(image_file, split="train", label_names=LABELS)
+    made = OBJECTIVES["distillation"](recipe, {"train": split})
+    rng = np.random.default_rng(1)
+    made._predictions = (rng.random((len(split), 3)) < 0.4).astype("float32")
+    rows = np.arange(8)
+    images, labels = data.take(split, rows)
+    inputs, targets, weights = made.batch(images, labels, rows, seed=0)
+    np.testing.assert_array_equal(targets["teacher"], made._predictions[rows])
+    z = rng.normal(size=(8, 3)).astype("float32")
+    trained, _ = made.trained_model(build_model(recipe))
+    found = float(trained.compute_loss(inputs, targets, {"labels": z, "teacher": z}, weights))
+
+    def cross_entropy(target):
+        return np.logaddexp(0, np.float64(z)) - z * target
+
+    rarity = 1 - targets["teacher"].mean(axis=0)
+    expected = (cross_entropy(labels) + rarity * cross_entropy(targets["teacher"])).mean() / 2
+    reconstruction = sum(float(loss) for loss in trained.losses)
+    assert found - reconstruction == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_temperature_has_no_effect_on_decisions(image_file, teacher):
+    options = {"teacher": str(teacher.path), "teacher_options": {"hard": True}}
+    with pytest.raises(ValueError, match=r'temperature=1 with "hard".*temperature=2\.0'):
+        make_recipe(image_file, objective="distillation", temperature=2.0, **options)
+
+
 def test_distillation_needs_a_teacher(image_file):
     with pytest.raises(ValueError, match="a teacher with objective"):
         make_recipe(image_file, objective="distillation")

@@ -87,17 +87,23 @@ class Teacher:
         indices: for each label of the student, the index of the teacher's output; None if there is
             none; :data:`NO_FINDING` for the product of 1 - p over the trained outputs.
         trained: indices of the teacher's trained outputs; the others are ignored.
+        hard: whether it predicts decisions, 1 where a probability is at least 0.5 and 0 elsewhere,
+            instead of probabilities.
+
+    References: decisions as targets Touvron et al. 2021 (``touvron2021``), Eq. 3, there the class
+        with the highest score.
     """
 
     model: keras.Model
     indices: Sequence[int | str | None]
     trained: Sequence[int]
+    hard: bool = False
 
     def __post_init__(self):
         self.model.trainable = False
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Predict the probabilities of the student's labels.
+        """Predict the probabilities of the student's labels, or the decisions.
 
         Shapes:
             images: (batch, size, size, 1) float32 in [0, 1]; resized to the teacher's size.
@@ -108,7 +114,8 @@ class Teacher:
             images = ops.convert_to_numpy(ops.image.resize(images, (side, side), antialias=True))
             images = np.clip(images, 0.0, 1.0)
         logits = ops.convert_to_numpy(self.model.predict_on_batch(images))
-        return select_outputs(logits, self.indices, self.trained)
+        found = select_outputs(logits, self.indices, self.trained)
+        return np.where(np.isnan(found), found, found >= 0.5) if self.hard else found
 
     def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
         """Predict the probabilities for every image of a split, (num_images, num_labels)."""
@@ -160,6 +167,7 @@ def load_teacher(
     *,
     trained: str = "",
     weights: str = "best",
+    hard: bool = False,
 ) -> Teacher:
     """Load a frozen teacher from a run or from TorchXRayVision's public weights.
 
@@ -170,6 +178,7 @@ def load_teacher(
         trained: which outputs the public weights trained, a name of :data:`TRAINED`. The file does
             not contain this.
         weights: ``"best"`` or ``"last"`` of a run.
+        hard: whether it predicts decisions, as for :class:`Teacher`.
 
     Raises:
         FileNotFoundError: if there is neither a run nor a file.
@@ -194,4 +203,4 @@ def load_teacher(
             f"The teacher in {path} predicts none of the student's labels. "
             f"Expected: some of {', '.join(names)}. Received: {', '.join(label_names)}."
         )
-    return Teacher(model, indices, outputs)
+    return Teacher(model, indices, outputs, hard)

@@ -89,7 +89,8 @@ class Recipe(pydantic.BaseModel):
         objective: ``"classification"``, ``"distillation"`` or ``"masked_reconstruction"``; see
             ``xraylab.training.objectives``.
         teacher: for distillation, the folder of a run or the weights file of a public teacher.
-        teacher_options: arguments of ``xraylab.training.distillation.load_teacher``.
+        teacher_options: arguments of ``xraylab.training.distillation.load_teacher``, as
+            ``{"hard": True}`` for hard distillation.
         distillation_weight: α, weight of the distillation loss in the total, in [0, 1].
         temperature: τ of :func:`xraylab.losses.distillation`.
         start_from: folder of a run whose weights initialize this one; None for random weights.
@@ -169,6 +170,9 @@ class Recipe(pydantic.BaseModel):
             "warmup and cooldown must add up to less than 1": self.warmup + self.cooldown < 1,
             'a teacher with objective="distillation", and with no other objective': (
                 (self.objective == "distillation") == (self.teacher is not None)
+            ),
+            'temperature=1 with "hard" in teacher_options': (
+                not self.teacher_options.get("hard") or self.temperature == 1
             ),
             "no augmentation with masked reconstruction, which corrupts the images itself": (
                 self.objective != "masked_reconstruction" or not self.augmentation
