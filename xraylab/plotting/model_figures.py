@@ -76,8 +76,8 @@ def attention_difference(
     draw_heatmap(axes[0], first, clim=(low, high))
     both = draw_heatmap(axes[1], second, clim=(low, high))
     more = draw_heatmap(axes[2], change, 0.7, clim=(-limit, limit), cmap=DIVERGING)
-    bar: dict[str, Any] = {"orientation": "horizontal", "aspect": 14}
-    scale = fig.colorbar(both, ax=[*axes[:2]], ticks=MaxNLocator(4), **bar | {"aspect": 30})
+    bar: dict[str, Any] = {"orientation": "horizontal", "aspect": 20}
+    scale = fig.colorbar(both, ax=[*axes[:2]], ticks=MaxNLocator(4), **bar)
     scale.set_label(colorbar_label, fontsize=8)
     scale = fig.colorbar(more, ax=axes[2], ticks=[-limit, 0, limit], format="%.1g", **bar)
     scale.set_label("red less, blue more", fontsize=8)
@@ -150,10 +150,9 @@ def regions_with_labels(
     ):
         require(array.shape == shape, name, f"shape {shape}", f"shape {array.shape}")
     patients = [f"pt{i + 1}" for i in range(count)]
-    found = [
-        [style.display_name(n) for n, v in zip(names, row, strict=True) if v == 1] for row in labels
-    ]
-    texts = (f"{p}: {', '.join(row) or 'none'}" for p, row in zip(patients, found, strict=True))
+    shown = np.array([style.display_name(name) for name in names])
+    found = (", ".join(shown[row == 1]) or "none" for row in labels)
+    texts = (f"{patient}: {text}" for patient, text in zip(patients, found, strict=True))
     columns, rows = min(count, 4), -(-count // 4)
     side, table_height = 4.8 / columns, 0.4 + 0.19 * len(names)
     alt = f"{count} images with the region that the model selects; labels: {'; '.join(texts)}."
