@@ -10,6 +10,7 @@ from xraylab.plotting import style
 from xraylab.plotting.architecture import architecture
 from xraylab.plotting.charts import (
     bar_chart,
+    box_plot,
     matrix,
     published_and_measured,
     score_plot,
@@ -37,6 +38,7 @@ __all__ = [
     "attention_difference",
     "attention_uniformity",
     "bar_chart",
+    "box_plot",
     "curves",
     "figure",
     "heatmap",

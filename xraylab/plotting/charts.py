@@ -113,6 +113,50 @@ def score_plot(
 
 
 @style.context()
+def box_plot(
+    values: Mapping[str, Sequence[float]], *, xlabel: str, title: str = ""
+) -> style.Figure:
+    """Draw the distribution of a number by group, such as a score over the epochs of runs.
+
+    A box extends from the lower to the upper quartile, with a line at the median, which is printed.
+    Whiskers reach the outermost values within 1.5 box lengths; values beyond them are points.
+
+    Args:
+        values: the numbers by name, as ``{"MXA": [row["val_micro_auc"] for row in run.history]}``;
+            NaN and None are left out.
+        xlabel: quantity and unit of the values.
+        title: short text above the chart.
+
+    Raises:
+        ValueError: if there is no group, or a group has no finite value.
+    """
+    require(values, "values", "at least one group", "none")
+    groups = {name: np.asarray(group, float) for name, group in values.items()}
+    groups = {name: group[np.isfinite(group)] for name, group in groups.items()}
+    for name, group in groups.items():
+        require(group.size, f"values[{name!r}]", "numbers, not all NaN", values[name])
+    quartiles = np.array([np.percentile(group, (25, 50, 75)) for group in groups.values()])
+    kind = "Medians over " + ", ".join(f"{group.size}" for group in groups.values()) + " values"
+    fig, axes = _figure_with_rows(groups, quartiles[:, 1], "{:.3f}", xlabel, title, kind)
+    lines = {"color": style.FOREGROUND, "linewidth": 1.2}
+    axes.boxplot(
+        [*groups.values()],
+        orientation="horizontal",
+        positions=range(len(groups)),
+        widths=0.6,
+        manage_ticks=False,
+        medianprops=lines | {"linewidth": 2},
+        flierprops={"marker": "o", "markersize": 3, "markeredgecolor": style.FOREGROUND},
+        **{part: lines for part in ("boxprops", "whiskerprops", "capprops")},
+    )
+    for row, (group, (_, median, _)) in enumerate(zip(groups.values(), quartiles, strict=True)):
+        style.label_point(axes, f"{median:.3f}", (group.max(), row), (7, 0))
+    axes.margins(x=0.1)
+    axes.grid(axis="x")
+    return fig
+
+
+@style.context()
 def matrix(
     values: np.ndarray,
     *,

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isnan
-from statistics import stdev
+from math import isnan, sqrt
+from statistics import mean, stdev
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from xraylab.arguments import invalid_argument, require, require_choice
+from xraylab.evaluation import Interval
 from xraylab.results.schema import Result
 from xraylab.results.writing import Table
 
@@ -147,15 +149,32 @@ class Spread:
     Attributes:
         names: records of one recipe with different seeds on the same images.
         seeds: their seeds.
+        mean: mean of the score.
         deviation: sample standard deviation of the score.
         low, high: minimum and maximum.
     """
 
     names: tuple[str, ...]
     seeds: tuple[int, ...]
+    mean: float
     deviation: float
     low: float
     high: float
+
+    @property
+    def two_deviations(self) -> Interval:
+        """Mean ± 2 standard deviations: where most single runs lie if scores are normal.
+
+        The MXA paper (``rand2025``, Fig. Q.1) calls it a 95 % confidence interval of the mean.
+        """
+        return Interval(self.mean, self.mean - 2 * self.deviation, self.mean + 2 * self.deviation)
+
+    @property
+    def interval(self) -> Interval:
+        """95 % confidence interval of the mean, by Student's t: seeds vary, test images do not."""
+        count = len(self.seeds)
+        half = float(stats.t.ppf(0.975, count - 1)) * self.deviation / sqrt(count)
+        return Interval(self.mean, self.mean - half, self.mean + half)
 
 
 def seed_spread(results: Iterable[Result], score: str = "macro_auc") -> list[Spread]:
@@ -169,7 +188,9 @@ def seed_spread(results: Iterable[Result], score: str = "macro_auc") -> list[Spr
         seeds = tuple(result.recipe["seed"] for result in group)
         if len(set(seeds)) == len(group) > 1 and not isnan(sum(values)):
             names = tuple(result.name for result in group)
-            spreads.append(Spread(names, seeds, stdev(values), min(values), max(values)))
+            spreads.append(
+                Spread(names, seeds, mean(values), stdev(values), min(values), max(values))
+            )
     return spreads
 
 
