@@ -393,13 +393,12 @@ def test_configs_make_equal_layers(layer):
     assert issubclass(MXABlock, EfficientViTBlock)
 
 
-@pytest.mark.parametrize("arrangement", ["paper", "authors"])
-def test_the_whole_box_leaves_out_the_region_proposal_only(arrangement):
-    options = {"image_size": 64, "arrangement": arrangement}
-    model = models.build("efficientvit_mxa_toy", box="whole", **options)
-    other = models.build("efficientvit_mxa_toy", **options)
+def test_the_whole_box_leaves_out_the_region_proposals_only():
+    model, other = (
+        models.build("efficientvit_mxa_toy", image_size=64, box=box)
+        for box in ("whole", "predicted")
+    )
     kept = [v.path.split("/", 1)[1] for v in other.weights if "region_proposal" not in v.path]
     assert [v.path.split("/", 1)[1] for v in model.weights] == kept
-    images = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
-    for boxes in model(images, return_intermediates=True)["boxes"].values():
-        np.testing.assert_array_equal(ops.convert_to_numpy(boxes), [[0, 0, 1, 1]] * 2)
+    with pytest.raises(ValueError, match=r"one of 'predicted', 'whole'\. Received: 'all'"):
+        models.build("efficientvit_mxa_toy", box="all")
