@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from xraylab.data import load
 from xraylab.data.tables import hash_fraction
@@ -84,7 +85,7 @@ def test_names_without_their_ending_and_a_table_elsewhere(root, tmp_path):
 def test_damaged_and_missing_images(root):
     (root / "images" / "00.jpeg").unlink()
     (root / "images" / "01.jpeg").write_bytes(b"\xff\xd8 no more")
-    with pytest.warns(UserWarning, match="1 have no file and 1 cannot be read"):
+    with pytest.warns(UserWarning, match="1 have no file .*1 cannot be read"):
         split = open_split(root, split_column="set")
     assert numbers(split)[0] == 6 and split.labels[0].tolist() == [0, 0]
 
@@ -115,3 +116,42 @@ def test_patients_in_two_splits_are_refused(root, expect_error):
     )
     assert "patient p0 in both train and val" in str(error)
     assert len(open_split(root, patient_column="who"))  # cut by hash, nobody can be in two
+
+
+def test_suspect_and_equal_images_are_reported_dropped_or_refused(root, expect_error, tmp_path):
+    names = [f"images/{number:02}.jpeg" for number in (0, 1, 6, 7, 12)]
+    Image.new("L", (32, 32), 90).save(root / names[0])
+    Image.new("L", (8, 32), 90).save(root / names[1])
+    (root / names[3]).write_bytes((root / names[2]).read_bytes())
+    (root / names[4]).write_bytes(b"damaged")
+    with pytest.warns(UserWarning) as warned:
+        split = open_split(root, split_column="set")
+    assert split.report == {
+        "unreadable": [f"{root / names[4]} (not an image in a known format)"],
+        "constant": names[:2],
+        "duplicate": [f"{names[3]} = {names[2]} with other labels"],
+    }
+    (text,) = (str(warning.message) for warning in warned)
+    assert "of the 14 images of the train split 1 cannot be read" in text and names[0] in text
+    with pytest.warns(UserWarning, match="suspect ones are left out"):
+        dropped = open_split(root, split_column="set", on_suspect="drop")
+    assert not set(dropped.table["image"]) & set(names) and len(dropped) == len(split) - 4
+    error = expect_error(open_split, root, split_column="set", on_suspect="error", names=root)
+    assert names[3] in str(error)
+    expect_error(open_split, root, on_suspect="skip", names="argument on_suspect")
+
+
+def test_a_file_under_two_names_is_refused(root, expect_error):
+    table = root / "labels.csv"
+    with table.open("a") as stream:
+        stream.write("\nimages/00,p0,1,0,normal,training")
+    error = expect_error(open_split, root, split_column="set", names="00.jpeg")
+    assert "twice" in str(error)
+
+
+def test_control_characters_are_escaped_in_messages(root):
+    (root / "images" / "00.jpeg").unlink()
+    table = root / "labels.csv"
+    table.write_text(table.read_text().replace("images/00", "\x1b[31mimages/00"))
+    with pytest.warns(UserWarning, match=r"\\x1b\[31mimages"):
+        open_split(root, split_column="set")

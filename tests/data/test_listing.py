@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xraylab.data import listing
-from xraylab.data.image_io import read_image
+from xraylab.data.image_io import decode_image, read_image
 from xraylab.data.listing import decode_images
 from xraylab.io.resumable import ResumableArrays
 
@@ -29,12 +29,8 @@ def folder(tmp_path, write_image):
 def decode(folder, cache, **changed):
     options = {"size": 16, "square": "pad"} | changed
     paths = options.pop("paths", sorted(folder.iterdir()))
-    images, reasons, sha256 = decode_images(
-        paths, folder, cache / "test", **options, progress=False
-    )
-    return SimpleNamespace(
-        images=images, reasons=reasons, sha256=sha256, folder=Path(images.filename).parent
-    )
+    decoded = decode_images(paths, folder, cache / "test", **options, progress=False)
+    return SimpleNamespace(**decoded._asdict(), folder=Path(decoded.images.filename).parent)
 
 
 def test_images_are_in_order_without_the_damaged_ones(folder, tmp_path):
@@ -58,7 +54,7 @@ def test_parallel_and_serial_give_the_same_bytes(folder, tmp_path, monkeypatch):
 
 def test_images_are_decoded_once(folder, tmp_path, monkeypatch):
     first = decode(folder, tmp_path / "cache")
-    monkeypatch.setattr(listing, "read_image", None)
+    monkeypatch.setattr(listing, "decode_image", None)
     again = decode(folder, tmp_path / "cache")
     assert again.folder == first.folder and again.sha256 == first.sha256
     np.testing.assert_array_equal(again.images, first.images)
@@ -75,18 +71,18 @@ def test_decoding_resumes_after_an_interruption(folder, tmp_path, monkeypatch, s
         read.append(path.name)
         if path.name == f"{stop:03}.png":
             raise KeyboardInterrupt
-        return read_image(path, size, square)
+        return decode_image(path, size, square)
 
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    monkeypatch.setattr(listing, "read_image", interrupted)
+    monkeypatch.setattr(listing, "decode_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         decode(folder, tmp_path / "cache")
     assert not any(path.name == whole.folder.name for path in (tmp_path / "cache").iterdir())
     read.clear()
     monkeypatch.setattr(
         listing,
-        "read_image",
-        lambda path, *rest: read.append(path.name) or read_image(path, *rest),
+        "decode_image",
+        lambda path, *rest: read.append(path.name) or decode_image(path, *rest),
     )
     images = decode(folder, tmp_path / "cache")
     assert images.sha256 == whole.sha256
@@ -160,10 +156,10 @@ def test_a_disk_error_stops_decoding(folder, tmp_path, monkeypatch, expect_error
     def refused(path, size, square):
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr(listing, "read_image", refused)
+    monkeypatch.setattr(listing, "decode_image", refused)
     error = expect_error(decode, folder, tmp_path / "cache", names="000.png")
     assert "Input/output error" in str(error)
-    monkeypatch.setattr(listing, "read_image", read_image)
+    monkeypatch.setattr(listing, "decode_image", decode_image)
     assert len(decode(folder, tmp_path / "cache").images) == IMAGES - 2
 
 

@@ -173,13 +173,13 @@ def test_damaged_and_missing_images_are_left_out_and_reported(root):
     (root / "images" / TEST[0]).write_bytes(b"damaged")
     (root / "images" / TEST[1]).unlink()
     for _ in range(2):  # the second time from the cache
-        with pytest.warns(UserWarning, match="1 have no file and 1 cannot be read") as warned:
+        with pytest.warns(UserWarning, match="1 have no file .*1 cannot be read") as warned:
             split = open_split(root)
         assert names(split) == TEST[2:] and split.labels[0, FINDINGS.index("effusion")] == 1
         (message,) = (str(warning.message) for warning in warned)
         assert message.endswith(f"{root / 'images' / TEST[0]} (not an image in a known format)")
     (root / "images" / TEST[2]).write_bytes(b"damaged too")
-    with pytest.warns(UserWarning), pytest.raises(ValueError, match="2 that cannot"):
+    with pytest.raises(ValueError, match="2 that cannot"):
         open_split(root)
     for path in (root / "images").iterdir():
         path.unlink()

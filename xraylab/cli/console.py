@@ -9,20 +9,12 @@ import rich.table
 from rich.console import Console
 from typer import Argument
 
+from xraylab.io import printable as plain
+
 TextConsole = partial(Console, markup=False, emoji=False)
 """A console that interprets neither ``[red]`` nor ``:key:``."""
 
 RunFolder = Annotated[Path, Argument(exists=True, file_okay=False, help="Folder of a run.")]
-
-
-def plain(text: Any) -> str:
-    """Replace control characters other than line breaks by their escape sequences."""
-    return "".join(
-        character
-        if character.isprintable() or character == "\n"
-        else character.encode("unicode_escape").decode()
-        for character in str(text)
-    )
 
 
 def command(*arguments: Any) -> str:

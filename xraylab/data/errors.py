@@ -9,7 +9,7 @@ from lzma import LZMAError
 from pathlib import Path
 from zipfile import BadZipFile
 
-from xraylab.io import format_bytes
+from xraylab.io import format_bytes, printable
 from xraylab.suggest import did_you_mean
 
 DAMAGE = (
@@ -45,7 +45,7 @@ class DataError(ValueError):
         # A single argument is a finished message: so exceptions are rebuilt by other processes.
         if expected:
             problem = f"{problem}. Expected: {expected}. Received: {received}. {advice}".strip()
-        super().__init__(problem)
+        super().__init__(printable(problem))
 
 
 @contextlib.contextmanager

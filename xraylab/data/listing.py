@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,8 @@ import numpy as np
 
 from xraylab.arguments import require_choice
 from xraylab.data.errors import DataError
-from xraylab.data.image_io import DECODER, SQUARES, UnreadableImage, read_image
+from xraylab.data.image_io import DECODER, SQUARES, UnreadableImage, decode_image
+from xraylab.data.report import POLICIES, Report
 from xraylab.data.split import Split, evenly_spaced, select_boxes
 from xraylab.io import cached_arrays, progress_bar
 from xraylab.workers import in_order
@@ -21,7 +21,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 """Endings of image files, in lower case, where a table names images without one."""
 
 _BATCH = 32
-_LISTED = 10  # unreadable files that a warning names
 
 
 class Listing(NamedTuple):
@@ -35,6 +34,7 @@ class Listing(NamedTuple):
     Args:
         root: folder that the paths are relative to.
         paths: the file of each image, or None where there is none.
+        report: what the tables have to be warned of.
     """
 
     root: Path
@@ -43,6 +43,7 @@ class Listing(NamedTuple):
     label_names: tuple[str, ...]
     table: np.ndarray
     boxes: np.ndarray | None = None
+    report: Report = Report()
 
 
 def load_listing(
@@ -52,6 +53,7 @@ def load_listing(
     split: str,
     size: int,
     square: str = "pad",
+    on_suspect: str = "warn",
     num_images: int | None,
     seed: int,
     cache_dir: Path,
@@ -59,8 +61,9 @@ def load_listing(
 ) -> Split:
     """Load the split of a listing: its images are decoded once and memory-mapped from then on.
 
-    Images without a file and images that cannot be read are left out; a warning gives their number
-    and names unreadable ones.
+    Images without a file and images that cannot be read are left out. A warning gives their number,
+    and that of images which are suspect (see :func:`xraylab.data.image_io.suspect`), equal to
+    another one or without a known label; the split's ``report`` names them all.
 
     Args:
         listing: the images.
@@ -68,6 +71,8 @@ def load_listing(
         split: name of the split.
         size: side of an image in pixels.
         square: how an image becomes square, see :func:`xraylab.data.image_io.read_image`.
+        on_suspect: whether to warn of suspect and equal images, to leave them out as well
+            (``"drop"``), or to refuse them and unreadable ones (``"error"``).
         num_images: number of images to take of those that have a file, evenly spaced; chosen before
             any is decoded. None takes all.
         seed: determines where an evenly spaced choice begins.
@@ -83,6 +88,7 @@ def load_listing(
         OSError: if a file or the cache cannot be read or written, or the disk is too full.
     """
     require_choice("square", square, SQUARES)
+    require_choice("on_suspect", on_suspect, POLICIES)
     root, what = listing.root, f"images of the {split} split"
     rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], int)
     num_missing = len(listing.paths) - len(rows)
@@ -93,22 +99,27 @@ def load_listing(
         rows = rows[evenly_spaced(len(rows), num_images, seed, split)]
     folder = cache_dir / "images" / f"{source}-{split}"
     paths = [path for row in rows if (path := listing.paths[row])]
-    images, reasons, digest = decode_images(paths, root, folder, size, square, progress)
-    unreadable = {str(path): why for path, why in zip(paths, reasons, strict=True) if why}
-    if num_missing or unreadable:
-        text = f"{root}: of the {len(listing.paths):,} {what} {num_missing:,} have no file and "
-        text += f"{len(unreadable):,} cannot be read; they are left out"
-        named = (f"{path} ({why})" for path, why in [*unreadable.items()][:_LISTED])
-        warnings.warn(": ".join(filter(None, (text, ", ".join(named)))), stacklevel=3)
+    decoded = decode_images(paths, root, folder, size, square, progress)
+    images, reasons, digest = decoded.images, decoded.reasons, decoded.sha256
+    names, report = listing.table["image"], Report({**listing.report})
+    lacking = (name for name, path in zip(names, listing.paths, strict=True) if path is None)
+    report.add("missing", lacking)
+    unreadable = [f"{path} ({why})" for path, why in zip(paths, reasons, strict=True) if why]
+    report.add("unreadable", unreadable)
     if not len(images):
-        received = f"{len(unreadable):,} that cannot, such as {next(iter(unreadable.items()))}"
+        received = f"{len(unreadable):,} that cannot, such as {unreadable[0]}"
         raise DataError(f"{root} is damaged", f"{what} that can be read", received)
     rows = rows[reasons == ""]
     labels, boxes = listing.labels[rows], listing.boxes
     boxes = None if boxes is None else select_boxes(boxes, rows)
+    names, found = names[rows].tolist(), decoded.suspect[reasons == ""]
+    dropped = report.add_suspect(found, names)
+    dropped |= report.add_duplicates(decoded.digests[reasons == ""], names, labels)
+    report.add_labels(labels, listing.label_names, names)
+    report.tell(f"{root}: of the {len(listing.paths):,} {what}", on_suspect)
     fingerprint = hashlib.sha256(digest.encode() + labels.tobytes())
     fingerprint.update(b"none" if boxes is None else boxes.tobytes())
-    return Split(
+    loaded = Split(
         images,
         labels,
         source=source,
@@ -118,21 +129,45 @@ def load_listing(
         table=listing.table[rows],
         fingerprint=fingerprint.hexdigest(),
         path=root.absolute(),
+        report=report,
     )
+    return loaded.subset(~dropped) if on_suspect == "drop" and dropped.any() else loaded
+
+
+class Decoded(NamedTuple):
+    """Decoded image files.
+
+    Shapes:
+        images: the images that could be read, (readable files, size, size) uint8, memory-mapped.
+        reasons: why the others could not, (files,) text, empty for those that could.
+        suspect: (files,) text, see :func:`xraylab.data.image_io.suspect`.
+        digests: (files,) uint64, see :func:`pixel_digest`.
+
+    Args:
+        sha256: a hex digest of the images.
+    """
+
+    images: np.ndarray
+    reasons: np.ndarray
+    suspect: np.ndarray
+    digests: np.ndarray
+    sha256: str
+
+
+def pixel_digest(pixels: np.ndarray) -> int:
+    """Compute a 64-bit digest that is equal for equal images; 0 if an image has one grey level."""
+    if pixels.min() == pixels.max():
+        return 0
+    return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=8).digest(), "little")
 
 
 def decode_images(
     paths: Sequence[Path], root: Path, folder: Path, size: int, square: str, progress: bool
-) -> tuple[np.ndarray, np.ndarray, str]:
+) -> Decoded:
     """Decode image files, or load them from the cache.
 
     The cache key covers the files (name under ``root``, size and time of last change, in their
     order), ``size``, ``square`` and the version of the decoder. Interrupted decoding resumes.
-
-    Shapes:
-        returns: the images that could be read, (readable files, size, size) uint8, memory-mapped;
-        why the others could not, (files,) text, empty for those that could; and a hex digest of
-        the images.
 
     Args:
         paths: the files.
@@ -146,32 +181,49 @@ def decode_images(
     plan["sha256_of_files"] = _digest(paths, root, progress)
     key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     folder = folder.with_name(f"{folder.name}-{size}px-{key}")
-    layout = {"reasons.npy": np.dtype("U80"), "images.npy": np.dtype((np.uint8, (size, size)))}
+    layout = {
+        "reasons.npy": np.dtype("U80"),
+        "suspect.npy": np.dtype("U9"),
+        "digests.npy": np.dtype(np.uint64),
+        "images.npy": np.dtype((np.uint8, (size, size))),
+    }
 
     def decode(first: int) -> dict[str, list]:
         """Decode a few files; return rows by the names of the array files."""
-        images, reasons = [], []
+        rows = []
         for path in paths[first : first + _BATCH]:
             try:
-                images.append(read_image(path, size, square))
-                reasons.append("")
+                image = decode_image(path, size, square)
+                rows.append(("", image.suspect, pixel_digest(image.pixels), image.pixels))
             except UnreadableImage as error:
-                reasons.append(str(error))
-        return {"reasons.npy": reasons, "images.npy": images}
+                rows.append((str(error), "", 0, None))
+        columns = dict(zip(layout, map(list, zip(*rows, strict=True)), strict=True))
+        columns["images.npy"] = [image for image in columns["images.npy"] if image is not None]
+        return columns
 
     def batches(start: int) -> Generator[dict[str, list]]:
         return in_order(decode, range(start, len(paths), _BATCH), os.cpu_count() or 1)
 
     options = {"count": len(paths), "description": "decoding images", "progress": progress}
     arrays, sums = cached_arrays(folder, plan, layout, batches, **options)
-    return arrays["images.npy"], np.array(arrays["reasons.npy"]), sums["images.npy"]
+    reasons, suspect, digests = (np.array(arrays[name]) for name in [*layout][:3])
+    return Decoded(arrays["images.npy"], reasons, suspect, digests, sums["images.npy"])
 
 
 def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
-    """Compute a digest that changes when a file does; the files themselves are not read."""
-    digest = hashlib.sha256()
+    """Compute a digest that changes when a file does; the files themselves are not read.
+
+    Raises:
+        DataError: if two paths lead to the same file.
+    """
+    digest, inodes = hashlib.sha256(), {}
     for path in progress_bar(progress, iterable=paths, desc="checking files", unit="image"):
         status = path.stat()
+        other = inodes.setdefault((status.st_dev, status.st_ino), path)
+        if other is not path and os.path.realpath(other) == os.path.realpath(path):
+            advice = "Correct the table: a file has one row"
+            received = f"{path.name} twice, as {other} and {path}"
+            raise DataError(f"{root} lists a file twice", "each file once", received, advice)
         name = os.path.relpath(path, root)
         digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -93,10 +93,10 @@ def load(
         options: for an ``.npz`` file: ``table``, a CSV file with the patient, age, sex and view of
             each image, see ``xraylab.data.tables.read_image_table``; intervals are then by patient.
             For folders of image files: ``root`` (by default ``nih14`` or ``chexpert`` in
-            the data folder); ``square`` of ``xraylab.data.image_io.read_image``; ``uncertain``,
-            ``frontal_only`` and ``preset_split`` of
-            ``xraylab.data.chexpert.list_chexpert``; ``table``, ``image_column``,
-            ``label_column``, ``patient_column`` and ``split_column`` of
+            the data folder); ``square`` and ``on_suspect`` of
+            ``xraylab.data.listing.load_listing``; ``uncertain``, ``frontal_only`` and
+            ``preset_split`` of ``xraylab.data.chexpert.list_chexpert``; ``table``,
+            ``image_column``, ``label_column``, ``patient_column`` and ``split_column`` of
             ``xraylab.data.folder.list_folder``.
 
     Returns:
@@ -141,8 +141,8 @@ def load(
 
             whole = load_phantom(parameters=parameters, **common)
         else:
-            if "square" in options:
-                common["square"] = options.pop("square")
+            for option in options.keys() & {"square", "on_suspect"}:
+                common[option] = options.pop(option)
             if name == "folder":
                 options["label_names"] = label_names
             elif options.get("root") is None:
@@ -159,7 +159,7 @@ def _check_options(source: str, options: Mapping[str, Any]) -> None:
     lister = _FOLDERS.get(source)
     known = set() if source in NAMED_SOURCES else {"table"}
     if lister:
-        known = {*inspect.signature(lister).parameters, "square"}
+        known = {*inspect.signature(lister).parameters, "square", "on_suspect"}
     known = sorted(known - inspect.signature(load).parameters.keys())
     for name, value in options.items():
         if name not in known:

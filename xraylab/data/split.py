@@ -2,8 +2,8 @@
 
 import hashlib
 import mmap
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,8 @@ class Split:
         simulated: whether the images are simulated; scores on them say nothing about patients.
         fingerprint: hex digest that changes when the images or labels do.
         path: the file or folder the images were read from, if there is one.
+        report: names of the images that were left out or are suspect, by reason: ``"unreadable"``,
+            ``"constant"``, ``"duplicate"`` …, see ``xraylab.data.report.KINDS``.
 
     Raises:
         DataError: if the arrays do not fit each other or the names.
@@ -71,6 +73,7 @@ class Split:
     simulated: bool = False
     fingerprint: str
     path: Path | None = None
+    report: Mapping[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "label_names", tuple(self.label_names))

@@ -11,7 +11,7 @@ from xraylab.io.files import (
     require_free_disk,
     sha256,
 )
-from xraylab.io.plain import read_json, to_plain, write_json
+from xraylab.io.plain import printable, read_json, to_plain, write_json
 from xraylab.io.progress import progress_bar
 from xraylab.io.resumable import cached_arrays
 
@@ -23,6 +23,7 @@ __all__ = [
     "lock",
     "make_folder",
     "md5",
+    "printable",
     "progress_bar",
     "read_json",
     "remove_stale",

@@ -13,6 +13,16 @@ import numpy as np
 from xraylab.io.files import StrPath, atomic_write
 
 
+def printable(text: Any) -> str:
+    """Replace control characters other than line breaks by their escape sequences."""
+    return "".join(
+        character
+        if character.isprintable() or character == "\n"
+        else character.encode("unicode_escape").decode()
+        for character in str(text)
+    )
+
+
 def to_plain(value: Any) -> Any:
     """Convert a value to what JSON can hold: dictionaries, lists, text, numbers, booleans and None.
 
