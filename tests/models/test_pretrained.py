@@ -8,6 +8,7 @@ import pytest
 
 from xraylab import data, evaluation, io, metrics, models, results
 from xraylab.findings import FINDINGS
+from xraylab.models import weights
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = json.loads((ROOT / "weights" / "manifest.json").read_text(encoding="utf-8"))
@@ -63,3 +64,14 @@ def test_other_labels_get_a_new_head():
 def test_other_sizes_are_refused_by_name():
     with pytest.raises(ValueError, match=r"rr_vit at 128 px. Shipped: .*rr_vit at 64 px"):
         models.build("rr_vit", 128, weights="pretrained")
+
+
+def test_weights_of_a_downloaded_checkout_are_found(tmp_path, monkeypatch):
+    folder = tmp_path / "xraylab-book" / "weights"
+    folder.mkdir(parents=True)
+    (folder / "medvit_toy_64.weights.h5").touch()
+    (folder / "rr_vit_64.weights.h5").touch()
+    monkeypatch.chdir(tmp_path)
+    shipped = weights.shipped_weights()
+    assert shipped["medvit_toy", 64].samefile(folder / "medvit_toy_64.weights.h5")
+    assert shipped["rr_vit", 64].parent.name == "pretrained", "the package's own come first"

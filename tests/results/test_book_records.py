@@ -73,3 +73,11 @@ def test_folder_holds_only_records_and_predictions(records):
 def test_captions_of_simulated_images_say_so(records):
     simulated = [result for result in records if result.simulated]
     assert "SIMULATED images of phantom" in results.table(simulated).caption
+
+
+def test_description_has_the_scores_of_the_record(records):
+    result = next(r for r in records if not r.simulated)
+    auc, text = result.intervals["macro_auc"], result.describe()
+    assert f"{auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}]" in text
+    assert f"{result.data['train'].num_images:,} real images" in text
+    assert "SIMULATED" in next(r for r in records if r.simulated).describe()

@@ -112,12 +112,13 @@ def load_under_new_head(model: Any, path: str | Path) -> None:
 def shipped_weights() -> dict[tuple[str, int], Path]:
     """Return the weight files that come with xraylab, by model and image size in pixels.
 
-    RR-ViT's are part of the package; those of other models are in ``weights/`` of a checkout. All
-    predict the 14 findings.
+    RR-ViT's are part of the package; those of other models are in ``weights/`` of a checkout, which
+    ``xraylab.book.folder`` downloads to ``xraylab-book``. All predict the 14 findings.
     """
     package = Path(__file__).parent / "pretrained"
     checkout = Path(__file__).parents[2] / "weights"
-    files = sorted(path for folder in (checkout, package) for path in folder.glob(f"*{SUFFIX}"))
+    folders = (Path("xraylab-book") / "weights", checkout, package)
+    files = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
     names = [path.name.removesuffix(SUFFIX).rsplit("_", 1) for path in files]
     return {(name, int(size)): path for (name, size), path in zip(names, files, strict=True)}
 
@@ -130,7 +131,8 @@ def _pretrained_path(model):
         names = ", ".join(f"{name} at {size} px" for name, size in shipped) or "none yet"
         raise ValueError(
             f"No pretrained weights are shipped for {model.name} at {model.image_size} px. "
-            f"Shipped: {names}. All but RR-ViT need a checkout of the repository. "
+            f"Shipped: {names}. All but RR-ViT need a checkout of the repository: "
+            "xraylab.book.folder() downloads one. "
             "Pass the path of a weight file or of a run instead"
         )
     return shipped[key]

@@ -162,6 +162,17 @@ class Result(ScoredPredictions):
         """Test scores of predicting each label's prevalence in the training images."""
         return self.scores["test"].baselines[1]
 
+    def describe(self) -> str:
+        """Describe the training images, and the test macro AUC with its interval, in a sentence."""
+        train, test, auc = self.data["train"], self.data["test"], self.intervals["macro_auc"]
+        kind = "SIMULATED images" if self.simulated else "real images"
+        return (
+            f"{self.recipe['model']} at {train.size} px, trained on {train.num_images:,} {kind} "
+            f"({train.source}): macro AUC {auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}] on "
+            f"{test.num_images:,} test images, {self.protocol.level:.0%} interval by "
+            f"{self.protocol.unit}."
+        )
+
     def score(self, name: str, split: str = "test") -> float:
         """Return a score over all labels; NaN where undefined."""
         return getattr(self.scores[split], name)
