@@ -22,6 +22,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from xraylab import phantom
 from xraylab.io import read_json, sha256
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +30,8 @@ XRAYLAB = Path(sys.executable).with_name("xraylab")
 
 PHANTOM_IMAGES = {"train": 20_000, "val": 4_000, "test": 8_000}
 PHANTOM_EPOCHS = 2
+PHANTOM = f"phantom{phantom.VERSION}"
+"""Images of different versions of the simulator differ, and so do the names of their runs."""
 
 SYSTEMS = {
     "rr_vit": ("rr_vit_64_tuned", ()),
@@ -101,14 +104,14 @@ class Planned:
 def planned():
     """Yield every :class:`Planned` run: first simulated, then real images, one seed first."""
     images = f"data_options.num_images={json.dumps(PHANTOM_IMAGES)}"
-    phantom = ("data=phantom", f"epochs={PHANTOM_EPOCHS}", images)
+    simulated = ("data=phantom", f"epochs={PHANTOM_EPOCHS}", images)
     for system in PHANTOM_SYSTEMS:
         recipe, changes = SYSTEMS[system]
-        yield Planned(f"{system}_64_phantom", recipe, (*changes, *phantom))
+        yield Planned(f"{system}_64_{PHANTOM}", recipe, (*changes, *simulated))
     for system in ("rr_vit", "efficientvit_m0"):
         for seed in (1, 2):
-            settings = (*phantom, f"seed={seed}")
-            yield Planned(f"{system}_64_phantom_seed{seed}", SYSTEMS[system][0], settings)
+            settings = (*simulated, f"seed={seed}")
+            yield Planned(f"{system}_64_{PHANTOM}_seed{seed}", SYSTEMS[system][0], settings)
     for seed in (0, 1, 2):
         for system in SYSTEMS if seed == 0 else SEEDED:
             recipe, changes = SYSTEMS[system]
@@ -120,9 +123,9 @@ def planned():
             name = f"{system}_64_nih"
             yield Planned(f"{name}_scratch{suffix}", recipe, settings, None, "nih_64.npz")
             if system in PHANTOM_SYSTEMS:
-                former = f"{system}_64_phantom"
+                former = f"{system}_64_{PHANTOM}"
                 yield Planned(
-                    f"{name}_from_phantom{suffix}", recipe, settings, former, "nih_64.npz"
+                    f"{name}_from_{PHANTOM}{suffix}", recipe, settings, former, "nih_64.npz"
                 )
 
 

@@ -2,7 +2,7 @@
 
 ::
 
-    python tools/ship_weights.py --runs FOLDER --real FOLDER rr_vit_64_nih_from_phantom
+    python tools/ship_weights.py --runs FOLDER --real FOLDER rr_vit_64_nih_scratch
 
 FOLDER holds the runs of ``tools/record_runs.py``. Weights are stored in float16 and compressed; the
 tool predicts the test images again with them and states on the card how far the macro AUC moved.

@@ -50,6 +50,7 @@ def deviates(rate, expected, count):
         ({"severity": (0, 0.5, 1)}, "severity. Expected"),
         ({"exposure": -1.1}, "exposure. Expected: .* equal to -1. Received: -1.1"),
         ({"exposure": np.inf}, "exposure. Expected: a finite number. Received: inf"),
+        ({"appearance": "random"}, "one of .physics., .randomised.. Received: .random."),
         ({"projection": "ap"}, "one of 'PA', 'AP', 'NIH'. Received: 'ap'. Did you mean 'AP'"),
         ({"confounder": "marker"}, "confounder. Expected: .* instance of Confounder"),
         ({"confounder": {"cue": "marker"}}, "finding. Expected: a value"),

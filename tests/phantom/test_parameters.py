@@ -112,3 +112,38 @@ def test_label_noise_changes_labels_but_not_images():
     np.testing.assert_array_equal(noisy.images, plain.images)
     np.testing.assert_array_equal(noisy.facts["truth"], plain.labels)
     assert (noisy.labels != plain.labels).any()
+
+
+def test_randomised_appearance_changes_grey_levels_but_not_the_anatomy():
+    plain, randomised = (
+        phantom.simulate(np.arange(24), size=48, masks=True, appearance=appearance)
+        for appearance in ("physics", "randomised")
+    )
+    for name in ("masks", "boxes", "facts", "labels"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(randomised, name))
+    means, spreads = (
+        np.array([statistic(made.images, axis=(1, 2)) for made in (plain, randomised)])
+        for statistic in (np.mean, np.std)
+    )
+    assert (np.abs(np.diff(means, axis=0)) > 1).mean() > 0.8
+    assert means[1].std() > means[0].std() and spreads[1].std() > spreads[0].std()
+
+
+def test_randomised_appearance_is_deterministic_and_independent_of_the_batch():
+    many = phantom.simulate(np.arange(30), size=57, appearance="randomised").images
+    some = phantom.simulate([29, 3, 17], size=57, appearance="randomised").images
+    np.testing.assert_array_equal(some, many[[29, 3, 17]])
+    other = phantom.simulate([3], size=57, seed=1, appearance="randomised").images
+    assert (other[0] != many[3]).any()
+
+
+def test_some_randomised_images_are_inverted():
+    """Inversion makes the lungs brighter than the mediastinum: a negative correlation."""
+    plain, randomised = (
+        phantom.simulate(np.arange(60), size=28, appearance=appearance).images.reshape(60, -1)
+        for appearance in ("physics", "randomised")
+    )
+    correlation = np.array(
+        [np.corrcoef(a, b)[0, 1] for a, b in zip(plain, randomised, strict=True)]
+    )
+    assert 0.05 < (correlation < -0.2).mean() < 0.3

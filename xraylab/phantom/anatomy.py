@@ -100,19 +100,22 @@ def build_chest(patient: Patient, indices: np.ndarray, seed: int, size: int) -> 
     left = smoothstep(chest.x, 3.0)  # the two domes merge behind the heart
     dome = c.right_dome + per_image(p.left_dome - p.right_dome) * left
     # From its top, the diaphragm descends to the costophrenic angle, and less to the heart.
-    dome_x = per_image(p.half_width * 0.45)
+    dome_x = per_image(p.half_width * 0.4)
     descent = (chest.abs_x - dome_x) / (c.half_width - dome_x)
-    descent = np.where(descent > 0, descent, 0.3 * descent)
+    descent = np.where(descent > 0, descent, 0.75 * descent)
     depth = per_image(p.angle_depth * (1 - p.dome_flatness))
     chest.diaphragm_y = dome + depth * np.minimum(descent * descent, 1.2)
     edge = per_image(np.maximum(0.4, 0.8 * p.field_size / size))
     above = smoothstep(chest.diaphragm_y - y, np.maximum(edge, c.dome_blur))
-    cage = smoothstep(chest.rib_x - chest.abs_x, edge) * smoothstep(y - c.lung_top, 0.5)
+    cage = smoothstep(chest.rib_x - chest.abs_x, edge) * smoothstep(y - c.lung_top, 1.2)
     path, longest = cage_path_length(chest)
     solid = mediastinal_depth(chest, path)
     # In front of and behind the dome, the lung extends below its top and is visible through it.
-    recess = 0.30 * np.exp(-np.maximum(y - chest.diaphragm_y, 0.0) / 1.8)
-    chest.air = cage * (path - solid) * np.maximum(above, recess) * c.air_fraction
+    recess = 0.35 * np.exp(-np.maximum(y - chest.diaphragm_y, 0.0) / 2.4)
+    # Rays that pass just above the dome cross less lung, as the dome also curves in depth.
+    thinner = 1 - 0.12 * np.exp(-np.maximum(chest.diaphragm_y - y, 0.0) / 3.0)
+    filled = np.maximum(above * thinner, recess) * c.air_fraction
+    chest.air = cage * (path - solid) * filled
     chest.lung = cage * above * (1 - np.minimum(solid / (0.5 * longest + 1.0), 1.0))
     chest.water, chest.vessels = np.zeros_like(chest.x), np.zeros_like(chest.x)
     return chest
@@ -127,9 +130,8 @@ def lung_contour(patient: Patient, height: np.ndarray) -> np.ndarray:
 def cage_path_length(chest: Chest) -> tuple[np.ndarray, np.ndarray]:
     """Return the path length of each ray in the rib cage, and the longest one at its height."""
     height = np.clip(chest.height, 0.0, 1.0)
-    longest = 2 * chest.patient.columns.half_depth * np.minimum(0.35 + 1.6 * height, 1.0)
+    longest = 2 * chest.patient.columns.half_depth * np.minimum(0.38 + 1.6 * height, 1.0)
     u = chest.abs_x / (1.02 * chest.rib_x + 1e-3)
-    u = u * np.sqrt(u)  # a superellipse
     return longest * half_chord(u * u), longest
 
 
@@ -146,7 +148,8 @@ def mediastinal_borders(patient: Patient, y: np.ndarray) -> tuple[np.ndarray, np
     below_carina = y - per_image(p.carina_y)
     width = per_image(2 * p.half_width * p.cardiothoracic_ratio)
     to_left, to_right = width * c.heart_left, width * per_image(1 - p.heart_left)
-    neck = NECK - 0.3 * smoothstep(c.lung_top + 3 - y, 3.0)
+    # The great vessels of neck and arms widen the mediastinum towards the apices.
+    neck = NECK - 0.3 + 1.1 * smoothstep(c.lung_top + 2.5 - y, 3.5)
     # The left ventricle extends from the hilum to the apex of the heart, near the diaphragm.
     apex = low - 1.2 + 0.12 * (width - 11)
     start = per_image(p.carina_y) + 1.2
@@ -188,30 +191,31 @@ def body_thickness(chest: Chest) -> np.ndarray:
     """Return the anteroposterior thickness of the body minus the air in lungs and stomach."""
     p, c = chest.patient, chest.patient.columns
     abs_x, below_top = chest.abs_x, chest.y - c.lung_top
-    trunk_x = c.half_width + c.wall
+    trunk_x = c.half_width + c.wall + 0.8
     neck_x = 6.0 + 0.35 * c.wall
     waist = 1 - 0.07 * smoothstep(chest.height - 1.0, 0.3)
-    trunk = neck_x + (trunk_x * waist - neck_x) * smoothstep(below_top + 1, 3.5)
-    depth = 9.0 + (c.half_depth + 0.75 * c.wall - 9.0) * smoothstep(below_top - 2, 6.0)
-    u = np.minimum(abs_x / trunk, 1.0) ** 2
+    trunk = neck_x + (trunk_x * waist - neck_x) * smoothstep(below_top, 4.5)
+    depth = 9.0 + (c.half_depth + 0.75 * c.wall - 9.0) * smoothstep(below_top - 3, 7.0)
+    u_trunk = abs_x / trunk
+    u = np.minimum(u_trunk, 1.0) ** 2
     thickness = 2 * depth * half_chord(u * u)
     # The shoulders slope from the neck; the arms hang down or are abducted.
-    shoulder_y = c.lung_top - 6.0 + 0.30 * np.maximum(abs_x - 5.5, 0.0)
-    shoulder = 15.0 * np.sqrt(np.clip((chest.y - shoulder_y) / 5.5, 0.0, 1.0))
-    armpit_y = c.lung_top + 7.5 + 4.0 * c.arm_abduction
-    shoulder_x = trunk_x + 7.5 + 2.5 * c.arm_abduction
-    shoulder = shoulder * smoothstep(armpit_y + 3.0 - chest.y, 5.0)
-    shoulder = shoulder * smoothstep(shoulder_x - abs_x, 1.0)
+    shoulder_y = c.lung_top - 5.0 + c.shoulder_slope * np.maximum(abs_x - 5.5, 0.0)
+    shoulder = (12.0 + c.wall) * np.sqrt(np.clip((chest.y - shoulder_y) / 4.0, 0.0, 1.0))
+    armpit_y = c.lung_top + 8.5 + 4.0 * c.arm_abduction
+    shoulder_x = trunk_x + 8.0 + 2.5 * c.arm_abduction
+    shoulder = shoulder * smoothstep(armpit_y + 2.0 - chest.y, 3.0)
+    shoulder = shoulder * smoothstep(shoulder_x - abs_x, 0.6)
     spread = np.clip(1 + (chest.y - armpit_y) / 12, 0.0, 3.0)
-    arm_x = trunk_x + 4.2 + (1.0 + 3.0 * c.arm_abduction) * spread
+    arm_x = trunk_x + 3.4 + 4.0 * c.arm_abduction**2 * spread
     raised = per_image(np.where(p.portable == 1, 0.0, 40.0 * (p.arm_abduction > 0.65)))
     u = (abs_x - arm_x - raised * smoothstep(chest.y - armpit_y - 1, 4.0)) / 4.4
     arm = 12.0 * half_chord(u * u) * smoothstep(chest.y - armpit_y + 4, 3.0)
     thickness = np.maximum(np.maximum(thickness, shoulder), arm)
-    abdomen = smoothstep(chest.y - chest.diaphragm_y - 2.5, 3.0)
+    abdomen = smoothstep(chest.y - chest.diaphragm_y - 2.5, 3.0) * smoothstep(1.05 - u_trunk, 0.3)
     thickness = thickness + 4.0 * abdomen * (thickness > 0) + c.breast * breast_shape(chest)
     # Texture of muscle, fat and skin.
-    uneven = 0.3 * chest.noise("tissue", 40) + 0.5 * chest.noise("fat", 11)
+    uneven = 0.3 * chest.noise("tissue", 40) + 0.9 * chest.noise("fat", 9)
     thickness = thickness + uneven * np.minimum(thickness * 0.1, 1.0)
     return thickness - chest.air - stomach_air(chest)
 
@@ -239,9 +243,9 @@ def stomach_air(chest: Chest) -> np.ndarray:
 def mediastinum_thickness(chest: Chest) -> np.ndarray:
     """Return the thickness of spine and discs minus the air in the trachea."""
     p, c, x, y = chest.patient, chest.patient.columns, chest.x, chest.y
-    spine = 1.8 * biweight(x, 2.5) * (1 + 0.14 * np.cos(2 * np.pi * y / c.rib_spacing))
-    spine = spine + 0.5 * (biweight(x - 1.9, 0.5) + biweight(x + 1.9, 0.5))  # pedicles
-    trachea = 1.7 * half_chord(((x - per_image(trachea_x(p))) / 0.95) ** 2)
+    spine = 1.6 * biweight(x, 2.3) * (1 + 0.18 * np.cos(2 * np.pi * y / c.rib_spacing))
+    spine = spine + 0.3 * (biweight(x - 1.9, 0.5) + biweight(x + 1.9, 0.5))  # pedicles
+    trachea = 1.2 * half_chord(((x - per_image(trachea_x(p))) / 0.9) ** 2)
     return c.bone_density * spine - trachea * smoothstep(per_image(p.carina_y) - y, 0.8)
 
 
@@ -254,30 +258,34 @@ def bone_thickness(chest: Chest) -> np.ndarray:
     """Return the thickness of posterior and anterior ribs, clavicles, scapulae and humeri."""
     p, c = chest.patient, chest.patient.columns
     abs_x, y, rib_x = chest.abs_x, chest.y, chest.rib_x
-    u = np.minimum(abs_x / (rib_x + 0.5), 1.15)
+    # All ribs bend at the same distances from the midline.
+    u = np.minimum(abs_x / c.half_width, 1.15)
     u2 = u * u
-    start = per_image(p.lung_top + 0.7)
-    # A posterior rib leaves the spine horizontally and descends ever more steeply; an anterior
-    # rib descends towards the sternum.
-    posterior = (y - start - c.rib_slant * (3.2 * u2 * u - 0.4)) / c.rib_spacing
-    anterior = (y - start - 2.2 - c.rib_slant * 6.5 * (1.0 - 0.9 * u2)) / c.rib_spacing
+    start = per_image(p.lung_top + 0.2)
+    # A posterior rib rises a little from the spine and descends ever more steeply towards the
+    # chest wall; an anterior rib descends from there towards the sternum. No two ribs are alike.
+    bent = y - start + 0.45 * chest.noise("ribs", 5)
+    drop = c.rib_slant * (4.6 * u2 * np.sqrt(u) - 1.4 * u)
+    posterior = (bent - drop) / c.rib_spacing
+    anterior = (bent - c.rib_slant * (3.2 + 6.0 * (1.0 - u2))) / c.rib_spacing
     cage = smoothstep(rib_x + 0.7 - abs_x, 0.4) * smoothstep(chest.height + 0.02, 0.03)
     cage = cage * (1 - 0.65 * smoothstep(chest.height - 0.95, 0.15))
-    ribs = 0.8 * rib_profile(posterior) * smoothstep(abs_x - 1.5, 0.5)
-    ribs = ribs + 0.35 * rib_profile(anterior) * smoothstep(u - 0.42, 0.12)
+    spongy = 1 + 0.3 * chest.noise("trabeculae", 48)
+    ribs = 0.85 * rib_profile(posterior) * smoothstep(abs_x - 1.5, 0.5)
+    ribs = ribs + 0.4 * rib_profile(anterior) * smoothstep(u - 0.42, 0.12)
     edge = biweight(rib_x + 0.1 - abs_x, 0.9)  # where the ribs run along the ray
-    total = cage * (ribs * (1 + 0.2 * edge) + 0.5 * edge)
+    total = cage * (ribs * (spongy + 0.4 * edge) + 0.4 * edge)
     inner = np.abs(chest.x - c.rotation) - 1.6
     clavicle_y = c.lung_top + 3.1 - 0.30 * inner + 0.35 * np.sin(inner / 2.1)
     clavicle = biweight(y - clavicle_y + 0.6 * c.arm_abduction, 0.75) * smoothstep(inner, 0.4)
-    total = total + 1.4 * clavicle * smoothstep(14.5 - inner, 0.5)
-    return c.bone_density * (total + shoulder_bones(chest))
+    total = total + 2.4 * clavicle * smoothstep(14.5 - inner, 0.5)
+    return c.bone_density * (0.7 * total + 1.5 * shoulder_bones(chest))
 
 
 def rib_profile(phase: np.ndarray) -> np.ndarray:
     """Return the profile of ribs at unit spacing, with dense cortical edges."""
     distance = np.abs(phase - np.floor(phase) - 0.5)
-    return smoothstep(0.26 - distance, 0.05) * (0.55 + 0.45 * biweight(distance - 0.2, 0.12))
+    return smoothstep(0.25 - distance, 0.09) * (0.75 + 0.5 * biweight(distance - 0.19, 0.09))
 
 
 def shoulder_bones(chest: Chest) -> np.ndarray:
@@ -285,11 +293,15 @@ def shoulder_bones(chest: Chest) -> np.ndarray:
     p, c, abs_x = chest.patient, chest.patient.columns, chest.abs_x
     below_top = chest.y - c.lung_top
     joint_x = per_image(p.half_width + p.wall * 0.5 + 2.6 + 1.4 * p.arm_abduction)
-    slope = per_image(np.where(p.portable == 1, 0.30, 0.12) + 0.12 * p.arm_abduction)
+    slope = per_image(np.where(p.portable == 1, 0.42, 0.12) + 0.12 * p.arm_abduction)
     down = below_top - 4.0
     medial = abs_x - (joint_x - 1.5 - slope * down)
     extent = smoothstep(down + 1.5, 1.2) * smoothstep(11.0 - down, 1.5)
-    scapula = 0.35 * smoothstep(-medial, 0.4) * smoothstep(medial + 8.0 - 0.55 * down, 0.8)
+    scapula = (
+        (0.35 + 0.25 * c.portable)
+        * smoothstep(-medial, 0.4)
+        * smoothstep(medial + 8.0 - 0.55 * down, 0.8)
+    )
     total = extent * (scapula + 0.8 * biweight(medial, 0.55))
     head = squared_radius(abs_x, chest.y, joint_x + 1.6, c.lung_top + 4.3, 2.5, 2.6)
     total = total + 2.6 * half_chord(head)

@@ -27,6 +27,9 @@ there is no device at all."""
 PROJECTIONS = ("PA", "AP", "NIH")
 """Standing, in bed, or AP as often as NIH's images with the same findings are."""
 
+APPEARANCES = ("physics", "randomised")
+"""Grey levels of an exposed X-ray, or domain randomisation."""
+
 
 def _in_order(value):
     """Put the findings of a mapping in the order of ``FINDINGS``."""
@@ -113,6 +116,9 @@ class PhantomConfig(_Parameters, frozen=True):
         projection: ``"PA"`` or ``"AP"`` for all images; ``"NIH"`` samples AP as often as NIH's
             images with the same findings are; None samples it independently of the findings.
         confounder: a :class:`Confounder`, or a mapping of its arguments; None for none.
+        appearance: ``"physics"`` for the grey levels of an exposed X-ray; ``"randomised"`` for
+            domain randomisation: contrasts of the tissues, histogram, blur, noise, boxes and
+            inversion vary far beyond what is realistic, while anatomy and masks stay the same.
 
     Raises:
         ValueError: for an unknown parameter, an invalid value, or a contradiction.
@@ -125,6 +131,7 @@ class PhantomConfig(_Parameters, frozen=True):
     exposure: Annotated[_Number, Field(ge=-1, le=1)] = 0.0
     projection: Annotated[str, _choice("projection", PROJECTIONS)] | None = None
     confounder: Confounder | None = None
+    appearance: Annotated[str, _choice("appearance", APPEARANCES)] = "physics"
 
     @model_validator(mode="after")
     def _one_source_of_projections(self):

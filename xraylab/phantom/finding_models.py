@@ -30,20 +30,20 @@ class FindingModel:
 
 
 FINDING_MODELS = {
-    "atelectasis": FindingModel(lung.draw_atelectasis, lung.modify_for_atelectasis, bilateral=0.3),
+    "atelectasis": FindingModel(lung.draw_atelectasis, lung.modify_for_atelectasis, bilateral=0.45),
     "cardiomegaly": FindingModel(pleura.draw_heart, pleura.modify_for_cardiomegaly, side="M"),
-    "effusion": FindingModel(pleura.draw_effusion, pleura.modify_for_effusion, bilateral=0.35),
-    "infiltration": FindingModel(lung.draw_infiltration, bilateral=0.5),
+    "effusion": FindingModel(pleura.draw_effusion, pleura.modify_for_effusion, bilateral=0.45),
+    "infiltration": FindingModel(lung.draw_infiltration, bilateral=0.6),
     "mass": FindingModel(lung.draw_mass),
     "nodule": FindingModel(lung.draw_nodules, bilateral=0.15),
-    "pneumonia": FindingModel(lung.draw_pneumonia, bilateral=0.25),
+    "pneumonia": FindingModel(lung.draw_pneumonia, bilateral=0.4),
     "pneumothorax": FindingModel(
         pleura.draw_pneumothorax,
         pleura.modify_for_pneumothorax,
         hides_vessels=1.0,
         replaces_lung=True,
     ),
-    "consolidation": FindingModel(lung.draw_consolidation, bilateral=0.3, hides_vessels=0.8),
+    "consolidation": FindingModel(lung.draw_consolidation, bilateral=0.6, hides_vessels=0.8),
     "edema": FindingModel(lung.draw_edema, lung.modify_for_edema, bilateral=1.0),
     "emphysema": FindingModel(pleura.draw_bullae, pleura.modify_for_emphysema, bilateral=1.0),
     "fibrosis": FindingModel(lung.draw_fibrosis, lung.modify_for_fibrosis, bilateral=0.75),

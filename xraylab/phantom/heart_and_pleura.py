@@ -15,7 +15,7 @@ from xraylab.phantom.shapes import biweight, half_chord, per_image, smoothstep
 
 def modify_for_cardiomegaly(patient: Patient, finding: Finding) -> None:
     """The cardiothoracic ratio exceeds one half, the limit on a PA image (``goodman2015``)."""
-    ratio = 0.535 + 0.025 * patient.portable + 0.15 * finding.severity
+    ratio = 0.535 + 0.04 * patient.portable + 0.14 * finding.severity
     patient.cardiothoracic_ratio = np.maximum(patient.cardiothoracic_ratio, ratio)
     patient.left_auricle += 0.6 * finding.u[:, 0]
 
@@ -36,8 +36,8 @@ def modify_for_effusion(patient: Patient, finding: Finding) -> None:
 def draw_effusion(chest: Chest, finding: Finding) -> Layer:
     """Fluid blunts the costophrenic angle and forms a meniscus (``goodman2015``).
 
-    In supine patients, here half of the AP images, it layers behind the lung: a veil that is denser
-    towards the base.
+    In supine patients, here two thirds of the AP images, it layers behind the lung: a veil that is
+    denser towards the base.
     """
     c = chest.patient.columns
     right = chest.x < 0
@@ -49,7 +49,7 @@ def draw_effusion(chest: Chest, finding: Finding) -> Layer:
     depth = np.maximum(chest.y - surface_y, 0.0)
     fluid = chest.air * (1 - np.exp(-depth / 1.1))
     veil = chest.air * finding.by_severity(0.15, 0.6) * np.clip(0.15 + chest.height, 0.0, 1.0)
-    supine = (c.portable == 1) & finding.bernoulli(2, 0.5)
+    supine = (c.portable == 1) & finding.bernoulli(2, 0.65)
     lung = chest.lung_on(finding.sides)
     added = np.where(supine, np.maximum(veil, 0.8 * fluid), fluid)
     mask = np.where(supine, smoothstep(chest.height - 0.3, 0.1), smoothstep(depth - 0.25, 0.3))
@@ -63,8 +63,8 @@ def modify_for_pneumothorax(patient: Patient, finding: Finding) -> None:
 
 def draw_pneumothorax(chest: Chest, finding: Finding) -> Layer:
     """Air outside the visceral pleural line, widest at the apex, without vessels (Fleischner)."""
-    gap = finding.by_severity(1.0, 6.0) * finding.uniform(0, 0.85, 1.15)
-    gap = gap * (1.35 - 0.9 * np.clip(chest.height, 0.0, 1.0))
+    gap = finding.by_severity(0.5, 4.5) * finding.uniform(0, 0.85, 1.15)
+    gap = gap * np.maximum(1.35 - finding.uniform(1, 0.9, 2.0) * chest.height.clip(0.0, 1.0), 0.0)
     top = chest.y - chest.patient.columns.lung_top - 0.9 * gap
     inside = np.minimum(chest.rib_x - chest.abs_x - gap, top)  # distance from the line
     lung = chest.lung_on(finding.sides)
@@ -113,16 +113,16 @@ def draw_bullae(chest: Chest, finding: Finding) -> Layer:
 def draw_pleural_thickening(chest: Chest, finding: Finding) -> Layer:
     """A band of soft tissue inside the ribs, a blunted angle or an apical cap (Fleischner)."""
     kind = finding.u[:, 0, np.newaxis, np.newaxis]
-    is_basal = kind < 0.4
-    center = np.where(is_basal, 0.9, np.where(kind < 0.75, finding.uniform(1, 0.2, 0.8), 0.02))
+    is_basal = kind < 0.55
+    center = np.where(is_basal, 0.9, np.where(kind < 0.8, finding.uniform(1, 0.2, 0.8), 0.02))
     profile = biweight(chest.height - center, finding.uniform(2, 0.2, 0.45))
     below_top = chest.y - chest.patient.columns.lung_top
     to_wall = np.minimum(chest.rib_x - chest.abs_x, below_top * 0.8)
     to_diaphragm = np.where(is_basal, chest.diaphragm_y - chest.y + 0.3, 9.0) * 1.5
-    depth = finding.by_severity(0.5, 2.0) * profile - np.minimum(to_wall, to_diaphragm)
+    depth = finding.by_severity(0.6, 2.6) * profile - np.minimum(to_wall, to_diaphragm)
     mask = chest.lung_on(finding.sides) * smoothstep(depth, chest.edge_width)
     mask = mask * smoothstep(profile - 0.04, 0.04)
-    return chest.airspace_fluid(finding.by_severity(3.0, 7.0)) * mask, mask
+    return chest.airspace_fluid(finding.by_severity(4.0, 8.0)) * mask, mask
 
 
 def draw_hernia(chest: Chest, finding: Finding) -> Layer:
@@ -138,4 +138,4 @@ def draw_hernia(chest: Chest, finding: Finding) -> Layer:
     air = mask * above_fluid * finding.bernoulli(3, 0.8)
     wall = biweight(np.sqrt(r2) - 0.96, 0.12)
     thickness = half_chord(r2) * radius
-    return 1.2 * thickness * (mask - air) - 0.6 * thickness * air + 0.6 * wall, mask
+    return 1.8 * thickness * (mask - air) - 0.9 * thickness * air + 0.9 * wall, mask

@@ -18,7 +18,7 @@ from xraylab.phantom.vessels import hilum_position
 def modify_for_atelectasis(patient: Patient, finding: Finding) -> None:
     """Volume loss shifts the mediastinum to the same side and elevates the hemidiaphragm."""
     loss = 0.3 + 2.4 * finding.severity * (0.5 + 0.5 * finding.u[:, 0])
-    lower_lobe = (finding.u[:, 1] >= 0.4) & (finding.u[:, 1] < 0.88)
+    lower_lobe = (finding.u[:, 1] >= 0.3) & (finding.u[:, 1] < 0.9)
     _elevate_diaphragm(patient, finding, np.where(lower_lobe, loss, 0.4 * loss))
     patient.mediastinal_shift += finding.side * 0.5 * loss
 
@@ -38,7 +38,7 @@ def draw_atelectasis(chest: Chest, finding: Finding) -> Layer:
     """
     y, abs_x, side = chest.y, chest.abs_x, finding.sides
     kind = finding.u[:, 1, np.newaxis, np.newaxis]
-    is_linear, is_lower, is_upper = kind < 0.4, (kind >= 0.4) & (kind < 0.6), kind >= 0.88
+    is_linear, is_lower, is_upper = kind < 0.3, (kind >= 0.3) & (kind < 0.5), kind >= 0.9
 
     slope = finding.uniform(2, -0.12, 0.25) * (abs_x - 6)
     plate_y = chest.diaphragm_y - finding.uniform(3, 1.0, 4.0) - slope
@@ -59,7 +59,7 @@ def draw_atelectasis(chest: Chest, finding: Finding) -> Layer:
     fissure_y = hilum_y - 0.3 - 0.3 * finding.uniform(3, 0.0, 1.0) * (abs_x - 3.5)
     fade = np.where(chest.x > 0, 2.5, 0.3)
     upper = smoothstep(fissure_y - finding.by_severity(0.0, 3.0) - y, fade)
-    base = smoothstep(y - chest.diaphragm_y + finding.by_severity(2.0, 5.0), 1.5)
+    base = smoothstep(y - chest.diaphragm_y + finding.by_severity(2.0, 6.5), 2.5)
 
     shape = np.select([is_linear, is_lower, is_upper], [linear, lower, upper], base)
     linear_thickness = finding.by_severity(1.5, 4.0) * width / drawn
@@ -93,7 +93,7 @@ def _patchy_opacity(chest, finding, name, lesions, radius, thickness, cells, low
 
 def draw_infiltration(chest: Chest, finding: Finding) -> Layer:
     """Ill-defined, patchy opacities; the term is obsolete and nonspecific (Fleischner)."""
-    return _patchy_opacity(chest, finding, "infiltration", 4, (2.5, 5.5), (1.8, 6.5), 16)
+    return _patchy_opacity(chest, finding, "infiltration", 4, (2.5, 5.6), (1.9, 6.8), 16)
 
 
 def draw_pneumonia(chest: Chest, finding: Finding) -> Layer:
@@ -156,7 +156,10 @@ def _round_opacity(chest, finding, lesion, radius, lobulation, density):
     minor = drawn * finding.uniform(slot + 2, 0.75, 1.0)
     tilt = finding.uniform(slot + 3, 0.0, np.pi)
     r2 = chest.squared_radius(x, y, drawn, minor, tilt)
-    r2 = r2 * (1 - lobulation * chest.texture(f"edge {lesion}", 22))
+    rough = 0.7 * chest.texture(f"edge {lesion}", 16) + 0.3 * chest.texture(
+        f"spicules {lesion}", 50
+    )
+    r2 = r2 * (1 - lobulation * rough)
     edge = np.maximum(0.25, per_image(chest.pixel_size) * 0.7 / drawn)
     mask = smoothstep(1 - r2, edge) * ((side * chest.x) > 0)
     mask = mask * smoothstep(chest.diaphragm_y + 0.7 - chest.y, chest.edge_width)
@@ -166,7 +169,7 @@ def _round_opacity(chest, finding, lesion, radius, lobulation, density):
 def draw_mass(chest: Chest, finding: Finding) -> Layer:
     """An opacity of more than 3 cm (Fleischner): half of the longest diameter is 1.6 to 4.4 cm."""
     radius = finding.by_severity(1.6, 3.8) * finding.uniform(8, 1.0, 1.15)
-    return _round_opacity(chest, finding, 0, radius, 0.3, 1.0)
+    return _round_opacity(chest, finding, 0, radius, 0.5, 1.0)
 
 
 def draw_nodules(chest: Chest, finding: Finding) -> Layer:
@@ -177,9 +180,9 @@ def draw_nodules(chest: Chest, finding: Finding) -> Layer:
     radius = finding.by_severity(0.65, 1.4) * finding.uniform(36, 0.92, 1.07)
     added, mask = np.zeros_like(chest.x), np.zeros_like(chest.x)
     for lesion in range(5):
-        present = finding.has_lesion(lesion, 37, 0.35 - 0.05 * lesion)
+        present = finding.has_lesion(lesion, 37, 0.6 - 0.08 * lesion)
         size = radius * (1.0 - 0.1 * lesion)
-        nodule, nodule_mask = _round_opacity(chest, finding, lesion, size, -0.2, 1.5)
+        nodule, nodule_mask = _round_opacity(chest, finding, lesion, size, -0.35, 1.9)
         added, mask = added + present * nodule, np.maximum(mask, present * nodule_mask)
     return added, mask
 
@@ -229,8 +232,8 @@ def draw_fibrosis(chest: Chest, finding: Finding) -> Layer:
     basal = basal * (0.5 + 0.5 * smoothstep(chest.lateral_fraction - 0.6, 0.3))
     apical = smoothstep(finding.uniform(1, 0.25, 0.45) - chest.height, 0.15)
     reticulation = np.zeros_like(chest.x)
-    for cells in (26, 44):
+    for cells in (34, 56):
         field = chest.noise(f"fibrosis {cells}", cells)
         reticulation += np.clip(1 - 4.0 * np.abs(field), 0.0, 1.0)
     mask = np.where(finding.bernoulli(0, 0.65), basal, apical) * chest.lung_on(finding.sides)
-    return chest.airspace_fluid(finding.by_severity(1.5, 4.0) * mask * (0.4 + reticulation)), mask
+    return chest.airspace_fluid(finding.by_severity(1.8, 4.2) * mask * (0.6 + reticulation)), mask

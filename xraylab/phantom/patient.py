@@ -49,7 +49,7 @@ class Patient(SimpleNamespace):
     Positioning:
         field_size: side of the image. tilt: x offset per cm of y. rotation: of the patient about
         the long axis, as the x offset of the anterior chest. offset_x, offset_y: of the patient on
-        the image. arm_abduction: 0 to 1.
+        the image. arm_abduction: 0 to 1. shoulder_slope: descent of the shoulders per cm.
     """
 
     @property
@@ -79,35 +79,39 @@ def sample_patients(indices: np.ndarray, seed: int, portable: np.ndarray) -> Pat
     male = rng.bernoulli(0.56).astype(float)  # as in ChestX-ray14
     age = rng.bates(48, 42)
     obesity = np.clip(rng.bates(0.45, 0.6), 0.0, 1.0)
-    height = rng.bates(1.0, 0.2) * (0.96 + 0.06 * male)
+    height = rng.bates(1.0, 0.26) * (0.96 + 0.06 * male)
     inspiration = rng.bates(0.0, 1.0) - 0.25 * portable  # from shallow to deep
     aging = np.clip((age - 35) / 45, 0.0, 1.0)
-    dome = (8.2 + 3.4 * inspiration - 1.4 * obesity) * height - rng.uniform(0.0, 2.5) * portable
+    dome = (8.2 + 4.6 * inspiration - 1.4 * obesity) * height - rng.uniform(0.0, 1.8) * portable
     heart = (
-        rng.bates(0.455, 0.09) + 0.03 * portable + 0.025 * (aging - 0.5) + 0.03 * (obesity - 0.5)
+        rng.bates(0.455, 0.12) + 0.04 * portable + 0.025 * (aging - 0.5) + 0.03 * (obesity - 0.5)
     )
-    half_width = (11.6 + 1.1 * male + rng.bates(0.0, 2.2)) * (0.6 + 0.4 * height)
+    half_width = (13.0 + 1.1 * male + rng.bates(0.0, 2.6)) * (0.6 + 0.4 * height)
     breast = (1 - male) * (1.2 + 3.4 * obesity) * rng.uniform(0.5, 1.3)
+    # About 1 % of NIH's images are badly positioned: too far from the detector, and askew.
+    unusual = uniform(seed, indices, "positioning", 3)
+    zoom = np.where(unusual[:, 0] < 0.01, 1.05 + 0.3 * unusual[:, 1], 1.0)
+    skew = np.where(unusual[:, 0] < 0.01, 0.6 * (unusual[:, 2] - 0.5), 0.0)
     # The order of the calls below decides which random number each attribute gets.
     return Patient(
         sex=male,
         age=age,
         portable=portable,
-        wall=3.0 + 5.4 * obesity * rng.uniform(0.7, 1.3),
+        wall=3.6 + 5.8 * obesity * rng.uniform(0.7, 1.3),
         half_depth=(7.8 + 0.9 * male + 1.2 * obesity) * rng.uniform(0.9, 1.1),
         half_width=half_width,
         cage_shape=rng.uniform(1.8, 3.4),
-        cage_taper=rng.uniform(0.26, 0.42),
+        cage_taper=rng.uniform(0.26, 0.46),
         lung_top=(-11.4 + rng.bates(0.0, 1.6)) * height,
         right_dome=dome,
         left_dome=dome + rng.bates(1.0, 1.6),
-        angle_depth=rng.uniform(2.4, 5.0),
+        angle_depth=rng.uniform(3.2, 7.0),
         dome_flatness=rng.uniform(0.0, 0.35),
-        dome_blur=0.3 + 0.9 * rng.uniform(0.0, 1.0) ** 2 + 0.3 * portable,
+        dome_blur=0.4 + 1.2 * rng.uniform(0.0, 1.0) ** 2 + 0.4 * portable,
         rib_spacing=rng.uniform(2.35, 3.0) * height,
         rib_slant=rng.uniform(0.7, 1.5),
         bone_density=rng.uniform(0.5, 1.2) * (1.12 - 0.3 * aging * (1 - 0.5 * male)),
-        cardiothoracic_ratio=np.minimum(heart, 0.50 + 0.03 * portable),
+        cardiothoracic_ratio=np.minimum(heart, 0.50 + 0.04 * portable),
         heart_left=rng.bates(0.62, 0.09),
         aortic_knob=0.5 + 0.9 * aging + rng.uniform(0.0, 0.8),
         pulmonary_trunk=rng.uniform(0.1, 0.9),
@@ -116,15 +120,16 @@ def sample_patients(indices: np.ndarray, seed: int, portable: np.ndarray) -> Pat
         mediastinal_shift=rng.bates(0.0, 0.7),
         vascularity=rng.uniform(0.65, 1.35) * (1 - 0.1 * inspiration),
         upper_vascularity=rng.uniform(0.55, 0.85) + 0.2 * portable,
-        air_fraction=0.64 + 0.035 * inspiration + rng.bates(0.0, 0.05),
+        air_fraction=0.65 - 0.02 * portable + 0.035 * inspiration + rng.bates(0.0, 0.05),
         breast=breast + male * 0.6 * obesity,
         gastric_air=rng.uniform(-0.6, 1.0),
-        field_size=rng.bates(34.5, 7.0) + 2.5 * obesity,
-        tilt=rng.bates(0.0, 0.14) * (1 + 0.5 * portable),
+        field_size=(rng.bates(34.5, 7.0) + 2.5 * obesity) * zoom,
+        tilt=rng.bates(0.0, 0.14) * (1 + 0.5 * portable) + skew,
         rotation=rng.bates(0.0, 2.0) * (0.5 + portable),
         offset_x=rng.bates(0.0, 3.4) * (0.6 + 0.6 * portable),
-        offset_y=rng.bates(-3.2, 4.2) * (0.8 + 0.4 * portable) + 0.4 * (10 - dome) * portable,
-        arm_abduction=rng.uniform(0.0, 1.0),
+        offset_y=rng.bates(-3.2, 5.0) * (0.8 + 0.4 * portable) + 0.4 * (10 - dome) * portable,
+        arm_abduction=rng.uniform(0.0, 1.0) * (1 - 0.6 * portable),
+        shoulder_slope=rng.uniform(0.12, 0.5),
     )
 
 

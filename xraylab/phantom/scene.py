@@ -6,6 +6,7 @@ import numpy as np
 
 from xraylab.findings import FINDINGS
 from xraylab.phantom import anatomy
+from xraylab.phantom.appearance import tissue_contrasts
 from xraylab.phantom.devices import device_attenuation, sample_devices
 from xraylab.phantom.finding import sample_finding, sample_severities
 from xraylab.phantom.finding_models import DRAWING_ORDER, FINDING_MODELS, MODIFICATION_ORDER
@@ -68,18 +69,21 @@ def build_scene(indices, size, seed, present, config, *, keep_layers=False) -> S
 
     chest = anatomy.build_chest(patients, indices, seed, size)
     layers, soft_masks = {}, {}
+    random_contrasts = config.appearance == "randomised"
+    contrasts = tissue_contrasts(indices, seed) if random_contrasts else {}
 
     def add_layer(name, thickness):
+        thickness = thickness * contrasts[name] if contrasts else thickness
         chest.water += thickness
         if keep_layers:
             layers[name] = thickness
+        return thickness
 
     add_layer("body", anatomy.body_thickness(chest))
     add_layer("mediastinum", anatomy.mediastinum_thickness(chest))
     add_layer("bones", anatomy.bone_thickness(chest))
-    vessels = vessel_thickness(chest)
-    add_layer("vessels", vessels)
-    chest.vessels += vessels  # findings hide some of these; the layer contains all of them
+    # Findings hide some of the vessels; the layer contains all of them.
+    chest.vessels += add_layer("vessels", vessel_thickness(chest))
     for name in DRAWING_ORDER:
         rows, model = rows_with[name], FINDING_MODELS[name]
         if not len(rows):

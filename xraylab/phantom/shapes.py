@@ -6,8 +6,14 @@ from numpy.typing import ArrayLike
 
 def smoothstep(distance: np.ndarray, half_width: float | np.ndarray) -> np.ndarray:
     """Return a cubic step: 0 below ``-half_width``, 1 above ``half_width``."""
-    t = np.clip(distance / (2 * half_width) + 0.5, 0.0, 1.0)
-    return t * t * (3 - 2 * t)
+    t = distance * (0.5 / half_width)
+    t += 0.5  # in place: this is the most frequent operation of the simulator
+    np.clip(t, 0.0, 1.0, out=t)
+    result = t * t
+    t *= -2
+    t += 3
+    result *= t
+    return result
 
 
 def squared_radius(x, y, center_x, center_y, radius_x, radius_y, tilt=None) -> np.ndarray:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument, require_int
 from xraylab.findings import FINDINGS
+from xraylab.phantom.appearance import randomise
 from xraylab.phantom.config import PhantomConfig
 from xraylab.phantom.devices import DEVICES
 from xraylab.phantom.exposure import expose
@@ -16,7 +17,7 @@ from xraylab.phantom.labels import apply_label_noise, check_indices, check_label
 from xraylab.phantom.rng import MAX_SEED
 from xraylab.phantom.scene import build_scene
 
-VERSION = 6
+VERSION = 7
 """Version of the simulator; it changes whenever the bytes of the images do."""
 
 MIN_SIZE, MAX_SIZE = 28, 1024
@@ -143,7 +144,7 @@ def layers(
     size, seed, findings = _check(indices, size, seed, labels, config)
     scene = build_scene(indices, size, seed, findings, config, keep_layers=True)
     arrays = {**scene.layers, "metal": scene.attenuation}
-    arrays["image"] = expose(scene.chest, scene.attenuation, config.exposure)
+    arrays["image"] = _grey_levels(scene, config)
     return {name: array[0].astype(np.float32) for name, array in arrays.items()}
 
 
@@ -172,9 +173,17 @@ def _simulate_batch(indices, size, seed, findings, with_masks, config):
             masks[rows, column] = mask
     boxes = np.concatenate(boxes)
     boxes = boxes[np.lexsort((boxes["finding"], boxes["image"]))]
-    grey = expose(scene.chest, scene.attenuation, config.exposure)
+    grey = _grey_levels(scene, config)
     images = np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)
     return images, masks, boxes, _facts(scene, findings)
+
+
+def _grey_levels(scene, config):
+    """Return the exposed images of a scene, (n, size, size) from 0 to 1."""
+    grey = expose(scene.chest, scene.attenuation, config.exposure)
+    if config.appearance == "randomised":
+        grey = randomise(grey, scene.chest.indices, scene.chest.seed)
+    return grey
 
 
 def _boxes(mask, rows, column):

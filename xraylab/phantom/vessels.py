@@ -34,8 +34,8 @@ def vessel_thickness(chest: Chest) -> np.ndarray:
     hila = 0.0  # structures that are too fine or too deep to be drawn individually
     for side in (RIGHT, LEFT):
         x, y = map(per_image, hilum_position(p, side))
-        hila = hila + 1.6 * np.exp(-chest.squared_radius(x, y, 2.6, 3.6))
-    return per_image(p.vascularity * p.air_fraction) * (total + hila) * np.sqrt(chest.lung)
+        hila = hila + 3.2 * np.exp(-chest.squared_radius(x, y, 2.2, 3.4))
+    return per_image(1.5 * p.vascularity * p.air_fraction) * (total + hila) * np.sqrt(chest.lung)
 
 
 def _vascular_tree(chest, side):
