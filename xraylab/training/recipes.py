@@ -167,6 +167,12 @@ OURS = (
     ("lt_vit_tiny_64_pretraining", PRETRAINING, "marikkar2023", "Everything here is ours."),
     ("lt_vit_tiny_64_tuned", LT_VIT, "marikkar2023", TUNED_NOTES["asymmetric"]),
     (
+        "vit_tiny_64_tuned",
+        LT_VIT | {"model": "vit_tiny"},
+        "marikkar2023",
+        "The source compares LT-ViT with it. " + TUNED_NOTES["asymmetric"],
+    ),
+    (
         "lt_vit_tiny_64_from_pretraining",
         FINE_TUNING,
         "marikkar2023",
