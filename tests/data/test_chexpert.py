@@ -186,3 +186,37 @@ def test_wrong_options(root, expect_error):
     error = expect_error(open_split, root, label_names=["cardiomegly"], names="label_names")
     assert "Did you mean 'cardiomegaly'" in str(error)
     expect_error(open_split, root, label_names=["edema"] * 2, names="argument label_names")
+
+
+@pytest.mark.parametrize("layout", ["as published", "batches", "no prefix", "backslashes"])
+def test_images_are_found_by_the_end_of_their_path(root, layout):
+    expected = open_split(root)
+    folder = root / "CheXpert-v1.0-small"
+    if layout == "batches":
+        for patient in sorted((folder / "train").iterdir()):
+            number = 2 + int(patient.name[-1]) % 2
+            batch = folder / f"CheXpert-v1.0 batch {number} (train {number - 1})"
+            batch.mkdir(exist_ok=True)
+            patient.rename(batch / patient.name)
+    path = folder / "train.csv"
+    text = path.read_text()
+    if layout == "no prefix":
+        path.write_text(text.replace("CheXpert-v1.0-small/", ""))
+    if layout == "backslashes":
+        path.write_text(text.replace("CheXpert-v1.0-small/", "C:/data/").replace("/", "\\"))
+        path.write_text(
+            path.read_text().replace("Frontal\\Lateral,AP\\PA", "Frontal/Lateral,AP/PA")
+        )
+    split = open_split(root)
+    np.testing.assert_array_equal(split.images, expected.images)
+    np.testing.assert_array_equal(split.labels, expected.labels)
+
+
+def test_views_that_are_not_known_and_contradictory_labels_are_reported(root):
+    path = root / "CheXpert-v1.0-small" / "valid.csv"
+    path.write_text(path.read_text().replace(",70,Frontal,", ",70.0,,"))
+    with pytest.warns(UserWarning, match=r"2 are kept although Frontal/Lateral .*1 have No Find"):
+        split = open_split(root, "test")
+    assert split.report["no view"] == split.table["image"].tolist()
+    assert split.report["contradictory"] == [image_name("valid", 902)]
+    assert split.table["age"].tolist() == [70, 70]

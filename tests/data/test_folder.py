@@ -155,3 +155,78 @@ def test_control_characters_are_escaped_in_messages(root):
     table.write_text(table.read_text().replace("images/00", "\x1b[31mimages/00"))
     with pytest.warns(UserWarning, match=r"\\x1b\[31mimages"):
         open_split(root, split_column="set")
+
+
+def test_a_patient_column_is_found_and_named(root):
+    table = root / "labels.csv"
+    table.write_text(table.read_text().replace(",who,", ",PatientID,"))
+    with pytest.warns(UserWarning, match="column 'PatientID' of labels.csv keeps patients in one"):
+        split = open_split(root)
+    assert split.fingerprint == open_split(root, patient_column="PatientID").fingerprint
+    text = table.read_text().replace(",p0,", ",,")
+    table.write_text(text)
+    with pytest.warns(UserWarning, match="2 have no patient"):
+        open_split(root)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["Effusion|Old fracture", "old_fracture; EFFUSION", "effusion,old fracture", "['effusion ', "
+     "'Old  Fracture']", '["old fracture", "effusion"]', "[effusion, old fracture]"],
+)  # fmt: skip
+def test_lists_of_labels_in_one_cell(root, cell):
+    table = root / "labels.csv"
+    quoted = '"' + cell.replace('"', '""') + '"'
+    text = table.read_text().replace("effusion|old fracture", quoted).replace(",normal,", ",,")
+    table.write_text(text.replace(",effusion,", ",[],").replace("file,who,[]", "file,who,effusion"))
+    split = open_split(root, label_column="class")
+    kind = np.array(numbers(split)) % 3
+    assert {*kind} == {0, 1, 2} and np.isnan(split.labels[kind == 0]).all()
+    assert (split.labels[kind == 2] == 1).all() and not split.labels[kind == 1].any()
+
+
+def test_no_finding_beside_a_finding_is_counted(root):
+    table = root / "labels.csv"
+    table.write_text(table.read_text().replace("effusion|old", "No Finding|effusion|old"))
+    with pytest.warns(UserWarning, match="have No Finding beside another finding"):
+        split = open_split(root, "val", split_column="set", label_column="class")
+    expected = [f"images/{number:02}.jpeg" for number in numbers(split) if number % 3 == 2]
+    assert split.report["contradictory"] == expected
+
+
+def test_a_warning_where_no_label_is_known(root):
+    table = root / "labels.csv"
+    lines = table.read_text().splitlines()
+    blank = [",".join([*line.split(",")[:2], "", "", *line.split(",")[4:]]) for line in lines[1:]]
+    table.write_text("\n".join([lines[0], *blank]))
+    with pytest.warns(UserWarning, match="14 have no known label"):
+        open_split(root, split_column="set")
+
+
+def test_rows_of_several_readers_are_joined_or_refused(root, expect_error):
+    """Image 00: three readers, of whom one has two rows; image 01: a tie; 06: one unknown."""
+    rows = ["image,reader,effusion,set"]
+    rows += [
+        f"images/00,{reader},{value},train" for reader, value in zip("aabc", "1100", strict=True)
+    ]
+    rows += [
+        "images/01,a,1,train",
+        "images/01,b,0,train",
+        "images/06,a,,train",
+        "images/06,b,1,train",
+    ]
+    (root / "labels.csv").write_text("\n".join(rows))
+    options = {"image_column": "image", "label_names": ["effusion"], "split_column": "set"}
+    error = expect_error(open_split, root, **options, names="labels.csv")
+    assert "readers='majority'" in str(error)
+    joined = {
+        "any": [1, 1, 1],
+        "majority": [np.nan, np.nan, 1],  # of rows
+    }
+    for rule, expected in joined.items():
+        split = open_split(root, **options, readers=rule)
+        assert numbers(split) == [0, 1, 6]
+        np.testing.assert_array_equal(split.labels[:, 0], expected)
+    split = open_split(root, **options, readers="majority", reader_column="reader")
+    np.testing.assert_array_equal(split.labels[:, 0], [0, np.nan, 1])
+    expect_error(open_split, root, **options, readers="first", names="argument readers")

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_images_labels_and_table(root):
     found = [{FINDINGS[j] for j in np.flatnonzero(row)} for row in split.labels]
     assert found == [{"infiltration"}, {"mass"}, {"effusion", "nodule"}]
     assert split.table["patient"].tolist() == ["4", "5", "5"]
-    assert split.table["age"].tolist() == [414, 60, 61]
+    assert split.table["age"].tolist() == [-1, 60, 61]  # 414 years are none
     assert split.table["sex"].tolist() == ["M", "F", "F"]
     assert split.table["view"].tolist() == ["AP", "PA", "PA"]
     assert split.boxes is None and split.path == root
@@ -72,7 +73,7 @@ def test_images_labels_and_table(root):
 def test_table_as_older_releases_write_it(root):
     images, labels, table = read_entries(root / "Data_Entry_2017.csv")
     assert images == list(IMAGES)
-    assert table["age"].tolist() == [57, 58, 81, 0, 414, 60, 61]
+    assert table["age"].tolist() == [57, 58, 81, 0, -1, 60, 61]
     assert [FINDINGS[j] for j in np.flatnonzero(labels[3])] == [
         "edema",
         "pleural_thickening",
@@ -109,7 +110,8 @@ def test_newest_table_is_taken_also_gzipped(root):
     changed = IMAGES | {TEST[0]: ("Hernia", "4", "41", "M", "AP")}
     with gzip.open(root / "Data_Entry_2017_v2020.csv.gz", "wt") as stream:
         stream.write(entries(changed))
-    split = open_split(root)
+    with pytest.warns(UserWarning, match="Data_Entry_2017_v2020.csv.gz is used, not Data_Entry"):
+        split = open_split(root)
     assert split.labels[0, FINDINGS.index("hernia")] == 1 and split.table["age"][0] == 41
 
 
@@ -157,6 +159,28 @@ def test_boxes_are_fractions_of_the_image(root):
     np.testing.assert_allclose(
         sides, [[0, 0, 1, 1], [0.1, 0.2, 0.4, 0.6], [0.5, 0.25, 0.625, 0.3125]], atol=1e-7
     )
+
+
+@pytest.mark.parametrize("box", ["nan,1,2,3", "1,1,inf,3", "1,1,-5,3", "900,1,300,3", "a,1,2,3"])
+def test_boxes_that_are_none_are_refused(root, expect_error, box):
+    header, row = "Image Index,Finding Label,Bbox [x,y,w,h],,,", f"{TEST[0]},Mass,{box}"
+    (root / "BBox_List_2017.csv").write_text(f"{header}\n{row}\n")
+    assert "line 2 is no box" in str(expect_error(open_split, root, names="BBox_List_2017.csv"))
+
+
+def test_other_spellings_of_the_table_and_lists(root):
+    """Synonyms, another delimiter and case, lists without endings, images in no list."""
+    expected = open_split(root)
+    table = root / "Data_Entry_2017.csv"
+    text = table.read_text().replace("Patient Gender", "Patient Sex").replace(",M,", ",male,")
+    text = text.replace("Effusion|Nodule", "nodule; effusion").replace(",60,", ",60.0,")
+    table.write_bytes(text.replace(";", "|").replace(",", ";").encode("utf-16"))
+    (root / "test_list.txt").write_text("\n".join(Path(name).stem for name in TEST[:2]))
+    with pytest.warns(UserWarning, match=f"1 are in no split list.*: {TEST[2]}"):
+        split = open_split(root)
+    assert split.report == {"no split": [TEST[2]]}
+    np.testing.assert_array_equal(split.labels, expected.labels[:2])
+    np.testing.assert_array_equal(split.table, expected.table[:2])
 
 
 def test_boxes_keep_to_their_images_when_others_are_left_out(root):
@@ -221,7 +245,8 @@ def test_tables_that_cannot_be_used(root, expect_error):
     table = root / "Data_Entry_2017.csv"
     good = table.read_text()
     breaches = {
-        "Patient ID": good.replace("Patient ID", "Patient"),
+        "Patient ID": good.replace("Patient ID", "Who"),
+        "contradicts itself": good.replace("Mass,", "No Finding|Mass,"),
         "Hernja": good.replace("Hernia", "Hernja"),
         "more than once": good + good.splitlines()[1] + "\n",
         "2 cells": good + "00000009_000.png,Mass\n",

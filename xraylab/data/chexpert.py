@@ -9,7 +9,8 @@ import pandas as pd
 from xraylab.arguments import require_choice
 from xraylab.data import tables
 from xraylab.data.errors import DataError
-from xraylab.data.listing import Listing, image_path
+from xraylab.data.listing import Listing, image_paths
+from xraylab.data.report import Report
 from xraylab.findings import CHEXPERT_FINDINGS
 
 UNCERTAIN = {"ones": 1.0, "zeros": 0.0, "ignore": np.nan}
@@ -19,8 +20,8 @@ VAL_FRACTION = 0.1
 """Fraction of the patients of ``train.csv`` that validate."""
 
 _COLUMNS = [name.replace("_", " ").title() for name in CHEXPERT_FINDINGS]
-_FACTS = ("Sex", "Age", "Frontal/Lateral", "AP/PA")
-_VALUES = {"": 0.0, "0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0}
+_FACTS = ("sex", "age", "view", "Frontal/Lateral")
+_VALUES = {"": 0.0, "nan": 0.0, "0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0}
 
 
 def list_chexpert(
@@ -78,33 +79,37 @@ def list_chexpert(
     if path == train and not preset_split:
         val = table["patient"].map(tables.hash_fraction) < VAL_FRACTION
         table = table[val if split == "val" else ~val]
-    lateral = table["Frontal/Lateral"] == "Lateral"
+    report = Report()
+    side = table["Frontal/Lateral"].str.lower()
+    lateral = side == "lateral"
     if frontal_only:
-        table, lateral = table[~lateral], lateral[~lateral]
+        table, lateral, side = table[~lateral], lateral[~lateral], side[~lateral]
+        report.add("no view", table["image"][side != "frontal"])
     expected = "1.0 (present), 0.0 (absent), -1.0 (uncertain) or nothing"
     values = _VALUES | dict.fromkeys(("-1", "-1.0"), UNCERTAIN[uncertain])
     labels = tables.map_cells(path, table[_COLUMNS], values, expected)
-    names = table["Path"].tolist()
     facts = tables.image_table(
-        image=names,
+        image=table["image"],
         patient=table["patient"],
-        age=[int(text) if text.isdecimal() else -1 for text in table["Age"]],
-        sex=[text[:1] if text in ("Female", "Male") else "" for text in table["Sex"]],
-        view=table["AP/PA"].mask(lateral, "Lateral"),
+        age=tables.ages(table["age"]),
+        sex=tables.sexes(table["sex"]),
+        view=table["view"].mask(lateral, "Lateral"),
     )
-    # Each path in the table begins with the release's folder.
-    paths = [image_path(folder, name.split("/", 1)[-1]) for name in names]
-    return Listing(folder, paths, labels.to_numpy(np.float32), CHEXPERT_FINDINGS, facts)
+    # The whole release has its images in "CheXpert-v1.0 batch 1 (validate & csv)" and so on.
+    paths = image_paths([folder, *sorted(folder.glob("CheXpert-v1.0*"))], table["image"].tolist())
+    values = labels.to_numpy(np.float32)
+    return Listing(folder, paths, values, CHEXPERT_FINDINGS, facts, report=report)
 
 
 def _read(path: Path) -> pd.DataFrame:
     """Read ``train.csv`` or ``valid.csv``, with a column ``patient``."""
-    table = tables.read_table(path, ("Path", *_FACTS, *_COLUMNS))
-    tables.require_unique(path, table["Path"])
-    patients = table["Path"].str.extract(r"(?:^|/)(patient\d+)/", expand=False)
+    table = tables.read_table(path, ("image", *_FACTS, *_COLUMNS))
+    table["image"] = table["image"].str.replace("\\", "/")
+    tables.require_unique(path, table["image"])
+    patients = table["image"].str.extract(r"(?:^|/)(patient\d+)/", expand=False)
     if patients.isna().any():
         expected = "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg"
-        received = repr(table["Path"][patients.isna()].iloc[0])
+        received = repr(table["image"][patients.isna()].iloc[0])
         advice = "Load other tables with data.load('folder', …)"
         raise DataError(f"{path} has other paths", f"paths like {expected}", received, advice)
     return table.assign(patient=patients)

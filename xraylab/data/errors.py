@@ -57,6 +57,9 @@ def reading(path: Path, expected: str, advice: str) -> Iterator[None]:
         expected: what the file should be.
         advice: what to do about it, a sentence.
     """
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise DataError(f"{path} cannot be read", expected, kind, advice)
     try:
         yield
     except DataError:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xraylab.arguments import invalid_argument
+from xraylab.arguments import invalid_argument, require_choice
 from xraylab.data import tables
 from xraylab.data.errors import DataError
-from xraylab.data.listing import Listing, image_path
+from xraylab.data.listing import Listing, image_paths
+from xraylab.data.report import Report
 from xraylab.findings import check_label_names
 
 VAL_FRACTION, TEST_FRACTION = 0.1, 0.2
@@ -31,6 +32,8 @@ def list_folder(
     label_column: str | None = None,
     patient_column: str | None = None,
     split_column: str | None = None,
+    reader_column: str | None = None,
+    readers: str | None = None,
     split: str = "train",
 ) -> Listing:
     """List one split of images in a folder, with labels from a CSV table.
@@ -46,12 +49,17 @@ def list_folder(
         table: the CSV file, plain or gzipped; its path is relative to ``root``.
         image_column: column with the path of each image from ``root``; ``.png``, ``.jpg`` or
             ``.jpeg`` at its end may be missing.
-        label_column: a single column that holds the names of an image's labels instead, with ``|``
-            between several; an image with none of the ``label_names`` in it has no label.
-        patient_column: column that identifies the patient.
+        label_column: a single column that holds the names of an image's labels instead, as
+            ``a|b``, ``a; b``, ``A, b`` or ``['a', 'b']``; labels that are not named are absent, and
+            all are unknown where the cell is empty.
+        patient_column: column that identifies the patient; None takes a column ``patient``,
+            ``Patient ID``, ``PatientID`` or ``subject_id``, if there is one.
         split_column: column with train, val (or valid, validation) or test. Without one, a stable
             hash of the patient puts a tenth of the patients into val and a fifth into test; without
             patients, the images, and then images of one patient may fall into two splits.
+        reader_column: column that identifies the reader, where an image has several rows.
+        readers: how several rows of an image are joined, ``"any"`` or ``"majority"``, see
+            :func:`xraylab.data.tables.join_rows`; None refuses them.
         split: ``"train"``, ``"val"`` or ``"test"``.
 
     Returns:
@@ -66,13 +74,23 @@ def list_folder(
         name = "root" if root is None else "label_names"
         raise invalid_argument(name, f"a value, as in {example}", "None")
     label_names = check_label_names(label_names)
-    root = Path(root).expanduser()
+    if readers is not None:
+        require_choice("readers", readers, ("any", "majority"))
+    root, report = Path(root).expanduser(), Report()
     path = root / table
+    cells = tables.read_csv(path)
+    if patient_column is None:
+        patient_column = tables.find_column(cells, "patient")
+        if patient_column and split_column is None:
+            note = f"the column {patient_column!r} of {path.name} keeps patients in one split"
+            report.add("note", [f"{note} (patient_column)"])
     label_columns = label_names if label_column is None else (label_column,)
-    columns = (image_column, *label_columns, patient_column, split_column)
-    rows = tables.read_table(path, [*dict.fromkeys(filter(None, columns))])
-    tables.require_unique(path, rows[image_column])
+    columns = (image_column, *label_columns, patient_column, split_column, reader_column)
+    rows = tables.select(path, cells, [*dict.fromkeys(filter(None, columns))])
+    images = rows[image_column]
     patients = rows[patient_column or image_column]
+    report.add("no patient", images[patients == ""])
+    patients = patients.mask(patients == "", images)
     if split_column is None:
         splits = patients.map(_split_by_hash)
     else:
@@ -83,23 +101,33 @@ def list_folder(
         expected = "0, 1, or nothing where the label is unknown; else pass label_column=…"
         labels = tables.map_cells(path, rows[list(label_names)], _VALUES, expected)
     else:
-        labels = _named_labels(path, rows[label_column], label_names)
-    chosen = splits == split
-    images = rows[image_column][chosen].tolist()
-    facts = {} if patient_column is None else {"patient": patients[chosen]}
-    paths = [image_path(root, image) for image in images]
-    labels = labels[chosen].to_numpy(np.float32)
-    return Listing(root, paths, labels, label_names, tables.image_table(image=images, **facts))
+        labels, contradictory = _named_labels(path, rows[label_column], label_names)
+        report.add("contradictory", images[contradictory & (splits == split)])
+    by_reader = None if reader_column is None else rows[reader_column]
+    labels = tables.join_rows(path, images, labels, readers, by_reader)
+    labels = labels[splits[labels.index] == split]
+    images = images[labels.index].tolist()
+    facts = {} if patient_column is None else {"patient": patients[labels.index]}
+    found, values = image_paths([root], images), labels.to_numpy(np.float32)
+    facts = tables.image_table(image=images, **facts)
+    return Listing(root, found, values, label_names, facts, report=report)
 
 
-def _named_labels(path: Path, cells: pd.Series, label_names: tuple[str, ...]) -> pd.DataFrame:
-    """Return the labels from one column of names with ``|`` between them."""
-    present = cells.str.get_dummies().rename(columns=str.strip).T.groupby(level=0).max().T
+def _named_labels(
+    path: Path, cells: pd.Series, label_names: tuple[str, ...]
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Return the labels from one column of names, and where No Finding is beside another one."""
+    named = tables.named_labels(cells, keep="".join(label_names))
+    every = sorted(set().union(*named))
     for name in label_names:
-        if name not in present:
-            expected = f"one of {', '.join(present.columns[:20])}"
+        if tables.label_key(name) not in every:
+            expected = f"one of {', '.join(every[:20])}"
             raise DataError(f"{path} has no label {name!r} (argument label_names)", expected, name)
-    return present[list(label_names)]
+    labels = [[tables.label_key(name) in names for name in label_names] for names in named]
+    frame = pd.DataFrame(labels, cells.index, label_names, float)
+    frame[cells == ""] = np.nan
+    wrong = [len(names) > 1 and bool(names & {"no_finding", "normal"}) for names in named]
+    return frame, pd.Series(wrong, cells.index)
 
 
 def _split_by_hash(patient: str) -> str:

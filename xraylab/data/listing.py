@@ -93,7 +93,9 @@ def load_listing(
     rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], int)
     num_missing = len(listing.paths) - len(rows)
     if not len(rows):
-        expected, received = f"files of the {num_missing:,} {what} in its tables", "none of them"
+        first = root / str(next(iter(listing.table["image"]), ""))
+        expected = f"files of the {num_missing:,} {what} in its tables"
+        received = f"none of them; the first would be {first}"
         raise DataError(f"{root} lacks files", expected, received, "Pass their folder as root=…")
     if num_images is not None:
         rows = rows[evenly_spaced(len(rows), num_images, seed, split)]
@@ -229,11 +231,29 @@ def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:
     return digest.hexdigest()
 
 
-def image_path(folder: Path, name: str) -> Path | None:
-    """Return the file of an image, whose name may lack its ending; None if there is none."""
+def image_paths(folders: Sequence[Path], names: Sequence[str]) -> list[Path | None]:
+    """Return the files of images, None where there is none.
+
+    Names may lack their ending, and all may begin with folders that are not there: the fewest
+    leading folders are left out with which any of the names has a file.
+
+    Args:
+        folders: where the images may be, in this order.
+        names: paths from there.
+    """
     endings = ("", *SUFFIXES, *(ending.upper() for ending in SUFFIXES))
-    candidates = (folder / f"{name}{ending}" for ending in endings)
-    return next((path for path in candidates if path.is_file()), None)
+
+    def find(name: str, depth: int) -> Path | None:
+        tail = name.replace("\\", "/").split("/", depth)[-1]
+        candidates = (os.path.join(folder, tail) for folder in folders)  # noqa: PTH118
+        files = (f"{path}{ending}" for path in candidates for ending in endings)
+        return next((Path(file) for file in files if os.path.isfile(file)), None)  # noqa: PTH113
+
+    sample = names[:: max(1, len(names) // 1000)]
+    most = max((name.count("/") + name.count("\\") for name in sample), default=0)
+    depths = (d for d in range(most + 1) if any(find(name, d) for name in sample))
+    depth = next(depths, 0)
+    return [find(name, depth) for name in names]
 
 
 def paths_by_stem(folders: list[Path]) -> dict[str, Path]:

@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from xraylab.data import tables
 from xraylab.data.errors import DataError, reading
 from xraylab.data.listing import Listing, paths_by_stem
+from xraylab.data.report import Report
 from xraylab.findings import FINDINGS
 from xraylab.phantom import BOX_DTYPE
 
@@ -16,9 +18,10 @@ VAL_FRACTION = 0.1
 
 _ENTRIES = ("Data_Entry_2017*.csv", "Data_Entry_2017*.csv.gz")
 _BOXES = ("BBox_List_2017*.csv", "BBox_List_2017*.csv.gz")
-_BOX_COLUMNS = ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]")
-_NO_FINDING = "No Finding"
+_BOX_COLUMNS = ("image", "finding", "Bbox [x", "y", "w", "h]")
+_NO_FINDING = "no_finding"
 _OTHER_NAMES = {"infiltrate": "infiltration"}  # its name in the list of boxes
+_BOX_MARGIN = 0.01
 _BOX_PIXELS = 1024.0  # side of the published images, in whose pixels the boxes are given
 
 
@@ -37,7 +40,7 @@ def list_nih14(root: str | os.PathLike, *, split: str = "train") -> Listing:
 
     Shapes:
         labels: (n, 14) float32; boxes as fractions of the image's side; table: (n,) with ``image``,
-        ``patient``, ``age`` (years as in the table, -1 if missing; some are impossible), ``sex``
+        ``patient``, ``age`` (years, -1 if missing or above 120), ``sex``
         and ``view``.
 
     Args:
@@ -53,27 +56,32 @@ def list_nih14(root: str | os.PathLike, *, split: str = "train") -> Listing:
     References: ``wang2017`` and ``nihcc2017``.
     """
     root = Path(root).expanduser()
-    entries = tables.find_file(root, _ENTRIES, "NIH's table of images")
+    report = Report()
+    entries = tables.find_file(root, _ENTRIES, "NIH's table of images", report)
     images, labels, table = read_entries(entries)
-    patients = dict(zip(images, table["patient"].tolist(), strict=True))
+    # The lists may name images with or without .png.
+    stems = [Path(name).stem for name in images]
+    patients = dict(zip(stems, table["patient"].tolist(), strict=True))
     listed = []
     for kind in ("test", "train_val"):
         path = tables.find_file(root, [f"*{kind}_list*.txt"], f"NIH's list of {kind} images")
         with reading(path, "a text file with an image name per line", "Fetch the list again"):
-            names = path.read_text(encoding="utf-8-sig").split()
+            names = [Path(n).stem for n in path.read_text(encoding="utf-8-sig").split()]
         listed += [(name, patients[name], kind) for name in names if name in patients]
     tables.require_one_split(root, [row[1] for row in listed], [row[2] for row in listed])
     splits = {}
     for name, patient, kind in listed:
         val = tables.hash_fraction(patient) < VAL_FRACTION
         splits[name] = "test" if kind == "test" else "val" if val else "train"
-    rows = np.array([row for row, name in enumerate(images) if splits.get(name) == split], int)
+    rows = np.array([row for row, name in enumerate(stems) if splits.get(name) == split], int)
+    report.add("no split", (n for n, stem in zip(images, stems, strict=True) if stem not in splits))
     chosen = [images[row] for row in rows]
     parts = sorted(root.glob("images_[0-9]*"))
     folders = [root, root / "images", *parts, *(part / "images" for part in parts)]
     files = paths_by_stem([folder for folder in folders if folder.is_dir()])
     paths = [files.get(Path(name).stem) for name in chosen]
-    return Listing(root, paths, labels[rows], FINDINGS, table[rows], read_boxes(root, chosen))
+    boxes = read_boxes(root, chosen)
+    return Listing(root, paths, labels[rows], FINDINGS, table[rows], boxes, report)
 
 
 def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -89,41 +97,37 @@ def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     Raises:
         DataError: if the file is not that table, or lists an image twice.
     """
-    needed = ("Image Index", "Finding Labels", "Patient ID")
-    rows = tables.read_table(path, needed, ("Patient Age", "Patient Gender", "View Position"))
-    images = rows["Image Index"].tolist()
-    tables.require_unique(path, rows["Image Index"])
-    columns = np.arange(len(FINDINGS))
-    vectors = {_NO_FINDING: np.zeros(len(FINDINGS), bool)}
-    for text in set(rows["Finding Labels"]) - vectors.keys():
-        vectors[text] = np.isin(columns, [_finding(path, name) for name in text.split("|")])
+    rows = tables.read_table(path, ("image", "finding", "patient"), ("age", "sex", "view"))
+    tables.require_unique(path, rows["image"])
+    labels = np.zeros((len(rows), len(FINDINGS)), np.float32)
+    named = tables.named_labels(rows["finding"])
+    for row, (line, names) in enumerate(zip(rows.index, named, strict=True)):
+        if not names or (_NO_FINDING in names and len(names) > 1):
+            problem = f"{path}, line {line} ({rows['image'].iloc[row]}) contradicts itself"
+            received = repr(rows["finding"].iloc[row])
+            raise DataError(problem, "No Finding, or findings without it", received)
+        for name in names - {_NO_FINDING}:
+            labels[row, _finding(path, name)] = 1
     table = tables.image_table(
-        image=images,
-        patient=rows["Patient ID"],
-        age=rows["Patient Age"].map(_years),
-        sex=rows["Patient Gender"],
-        view=rows["View Position"],
+        image=rows["image"],
+        patient=rows["patient"],
+        age=tables.ages(rows["age"]),
+        sex=tables.sexes(rows["sex"]),
+        view=rows["view"],
     )
-    return images, np.array([vectors[t] for t in rows["Finding Labels"]], np.float32), table
+    return rows["image"].tolist(), labels, table
 
 
 def _finding(path: Path, text: str) -> int:
     """Return the label column of a finding as NIH writes it."""
-    name = text.strip().lower().replace(" ", "_")
+    name = tables.label_key(text)
     name = _OTHER_NAMES.get(name, name)
     if name not in FINDINGS:
-        expected = f"{_NO_FINDING}, or some of the 14 findings with | between them"
+        expected = "No Finding, or some of the 14 findings with | between them"
         advice = "Load other labels with data.load('folder', …)"
-        raise DataError(f"{path} has an unknown finding", expected, repr(text), advice)
+        received = repr(text.replace("_", " ").title())
+        raise DataError(f"{path} has an unknown finding", expected, received, advice)
     return FINDINGS.index(name)
-
-
-def _years(text: str) -> int:
-    """Return an age in years: ``58``, or as older tables have it ``058Y``, ``011M`` or ``003D``."""
-    digits = text.rstrip("YMD")
-    if not digits.isdecimal():
-        return -1
-    return int(digits) // {"M": 12, "D": 365}.get(text[-1], 1)
 
 
 def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
@@ -143,12 +147,17 @@ def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
     boxes = []
     # The header has one name, "Bbox [x,y,w,h]", for four columns.
     for line, name, finding, *cells in tables.read_table(path, _BOX_COLUMNS).itertuples():
-        try:
-            x, y, width, height = map(float, cells)
-        except ValueError as error:
-            expected = "x, y, width and height in pixels"
-            raise DataError(f"{path}, line {line} is no box", expected, str(cells)) from error
+        x, y, width, height = pd.to_numeric(pd.Series(cells), errors="coerce")
+        sides = np.array([x, y, x + width, y + height]) / _BOX_PIXELS
+        # A few published boxes pass the edge by a pixel or two.
+        if (
+            not (sides >= -_BOX_MARGIN).all()
+            or sides.max() > 1 + _BOX_MARGIN
+            or min(width, height) <= 0
+        ):
+            expected = "x, y, width and height in pixels, inside the image"
+            raise DataError(f"{path}, line {line} is no box", expected, str(cells))
         if name in index:
-            sides = np.clip(np.array([x, y, x + width, y + height]) / _BOX_PIXELS, 0, 1)
+            sides = np.clip(sides, 0, 1)
             boxes.append((index[name], _finding(path, finding), *sides))
     return np.array(sorted(boxes), BOX_DTYPE)

@@ -96,8 +96,8 @@ def load(
             the data folder); ``square`` and ``on_suspect`` of
             ``xraylab.data.listing.load_listing``; ``uncertain``, ``frontal_only`` and
             ``preset_split`` of ``xraylab.data.chexpert.list_chexpert``; ``table``,
-            ``image_column``, ``label_column``, ``patient_column`` and ``split_column`` of
-            ``xraylab.data.folder.list_folder``.
+            ``image_column``, ``label_column``, ``patient_column``, ``split_column``,
+            ``reader_column`` and ``readers`` of ``xraylab.data.folder.list_folder``.
 
     Returns:
         The split.

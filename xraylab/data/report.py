@@ -99,8 +99,8 @@ class Report(dict[str, list[str]]):
         parts = []
         for kind, names in self.items():
             more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-            count = f"{len(names):,} {KINDS[kind]}: " if kind in KINDS else ""
-            parts.append(f"{count}{', '.join(names[:_NAMED])}{more}")
+            count = f"{len(names):,} {KINDS[kind]}" if kind in KINDS else kind
+            parts.append(f"{count}: {', '.join(names[:_NAMED])}{more}")
         return printable("; ".join(parts))
 
     def tell(self, subject: str, policy: str = "warn") -> None:
