@@ -145,6 +145,12 @@ def test_a_damaged_array_is_decoded_again(folder, tmp_path):
     with pytest.warns(UserWarning, match="is damaged"):
         again = decode(folder, tmp_path / "cache")
     np.testing.assert_array_equal(again.images, expected)
+    content = bytearray((again.folder / "images.npy").read_bytes())
+    content[-1] ^= 1
+    (again.folder / "images.npy").write_bytes(content)
+    with pytest.warns(UserWarning, match="is damaged"):
+        again = decode(folder, tmp_path / "cache")
+    np.testing.assert_array_equal(again.images, expected)
     (again.folder / "manifest.json").write_text(json.dumps({"size": 16}))
     with pytest.warns(UserWarning, match="is damaged"):
         decode(folder, tmp_path / "cache")

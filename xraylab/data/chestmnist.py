@@ -64,9 +64,11 @@ def load_chestmnist(
             problem = f"{release.name} is not on this machine, and download=False"
             folders = ", ".join(map(str, search_roots(cache_dir)))
             advice = f"Load with download=True, or fetch {release.url} and save it as {path}"
-            raise DataError(problem, f"it in one of {folders}", "no such file", advice)
+            expected = f"it in one of {folders}, with the MD5 checksum {release.md5}"
+            raise DataError(problem, expected, "no such file", advice)
         download.fetch(release.url, path, release.md5, progress=progress)
-    opened = load_npz(path, split=split, size=size, cache_dir=cache_dir, progress=progress)
+    options = {"on_suspect": None, "cache_dir": cache_dir, "progress": progress}  # known images
+    opened = load_npz(path, split=split, size=size, **options)
     return replace(opened, source="chestmnist")
 
 

@@ -15,6 +15,8 @@ from xraylab.suggest import did_you_mean
 DAMAGE = (
     ValueError,
     SyntaxError,
+    NotImplementedError,
+    RecursionError,
     EOFError,
     RuntimeError,
     csv.Error,
@@ -75,5 +77,6 @@ def reading(path: Path, expected: str, advice: str) -> Iterator[None]:
         with path.open("rb") as stream:
             start = stream.read(16)
         size = format_bytes(path.stat().st_size)
-        received = f"a file of {size} that begins with {start!r} ({error})"
+        page = "a web page: " if start.lstrip().lower().startswith((b"<!doctype", b"<html")) else ""
+        received = f"{page}a file of {size} that begins with {start!r} ({error})"
         raise DataError(f"{path} cannot be read", expected, received, advice) from error

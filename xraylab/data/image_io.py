@@ -1,5 +1,6 @@
 """One image from an image file: any format, depth and shape to square 8-bit grey."""
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,6 +145,13 @@ def suspect(pixels: np.ndarray, shape: tuple[int, int] | None = None) -> str:
         return "negative"
     sideways = max(turned) > max(_MIN_SIDEWAYS, upright + _MIN_GAIN)
     return "sideways" if sideways else ""
+
+
+def pixel_digest(pixels: np.ndarray) -> int:
+    """Compute a 64-bit digest that is equal for equal images; 0 if an image has one grey level."""
+    if pixels.min() == pixels.max():
+        return 0
+    return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=8).digest(), "little")
 
 
 def _read_grey(path: Path) -> Image.Image:

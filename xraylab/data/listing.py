@@ -11,7 +11,7 @@ import numpy as np
 
 from xraylab.arguments import require_choice
 from xraylab.data.errors import DataError
-from xraylab.data.image_io import DECODER, SQUARES, UnreadableImage, decode_image
+from xraylab.data.image_io import DECODER, SQUARES, UnreadableImage, decode_image, pixel_digest
 from xraylab.data.report import POLICIES, Report
 from xraylab.data.split import Split, evenly_spaced, select_boxes
 from xraylab.io import cached_arrays, progress_bar
@@ -143,7 +143,7 @@ class Decoded(NamedTuple):
         images: the images that could be read, (readable files, size, size) uint8, memory-mapped.
         reasons: why the others could not, (files,) text, empty for those that could.
         suspect: (files,) text, see :func:`xraylab.data.image_io.suspect`.
-        digests: (files,) uint64, see :func:`pixel_digest`.
+        digests: (files,) uint64, see :func:`xraylab.data.image_io.pixel_digest`.
 
     Args:
         sha256: a hex digest of the images.
@@ -154,13 +154,6 @@ class Decoded(NamedTuple):
     suspect: np.ndarray
     digests: np.ndarray
     sha256: str
-
-
-def pixel_digest(pixels: np.ndarray) -> int:
-    """Compute a 64-bit digest that is equal for equal images; 0 if an image has one grey level."""
-    if pixels.min() == pixels.max():
-        return 0
-    return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=8).digest(), "little")
 
 
 def decode_images(

@@ -6,9 +6,11 @@ memory-mapped. Types and shapes are checked before a byte is copied.
 """
 
 import hashlib
+import math
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +18,17 @@ import numpy as np
 from numpy.lib import format as npy
 
 from xraylab import io
+from xraylab.arguments import require_choice
 from xraylab.data.errors import DataError, reading
+from xraylab.data.image_io import pixel_digest, suspect
+from xraylab.data.report import POLICIES, Report
 from xraylab.data.split import SPLITS, Split
 from xraylab.findings import check_label_names
 
 _CHUNK = 1 << 20
+_MAX_HEADER, _MAX_BYTES = 1024, 64 << 30  # of one array, in bytes
+_CHECKS = np.dtype([("digest", np.uint64), ("suspect", "U9")])
+_DEFLATE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _WRITE_AGAIN = "Fetch the file again, or write it again with np.savez_compressed"
 
 
@@ -30,10 +38,14 @@ def load_npz(
     split: str = "train",
     size: int | None = None,
     label_names: Sequence[str] | None = None,
+    on_suspect: str | None = "warn",
     cache_dir: Path,
     progress: bool = True,
 ) -> Split:
     """Load one split of a MedMNIST-style file, its images memory-mapped.
+
+    A warning, and the split's ``report``, name images that are suspect, equal to another one of the
+    split, or to one of a split before it (train, val, test).
 
     Shapes:
         in the file: ``{split}_images`` (n, size, size) or (n, size, size, 1) uint8,
@@ -44,6 +56,8 @@ def load_npz(
         split: ``"train"``, ``"val"`` or ``"test"``.
         size: expected side of the images in pixels; None takes the file's own.
         label_names: names of the labels; None means the 14 findings.
+        on_suspect: whether to warn of suspect and equal images, to leave them out as well
+            (``"drop"``), or to refuse them (``"error"``); None does not check the images.
         cache_dir: folder for the unpacked arrays.
         progress: whether to show the progress of unpacking.
 
@@ -57,6 +71,8 @@ def load_npz(
     """
     path = Path(path)
     names = check_label_names(label_names)
+    if on_suspect is not None:
+        require_choice("on_suspect", on_suspect, POLICIES)
     expected = "a MedMNIST-style .npz file (a zip archive of arrays)"
     with reading(path, expected, _WRITE_AGAIN), zipfile.ZipFile(path) as archive:
         images, labels = (
@@ -66,19 +82,72 @@ def load_npz(
         infos = (images.info, labels.info)
         sums = (f"{info.filename} {info.CRC:08x} {info.file_size}\n" for info in infos)
         fingerprint = hashlib.sha256("".join(sums).encode()).hexdigest()
-        folder = cache_dir / "arrays" / fingerprint[:24]
+        # Archives with other bytes may have these checksums, too.
+        status = path.stat()
+        stamp = f"{path.resolve()} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+        folder = cache_dir / "arrays" / hashlib.sha256(stamp.encode()).hexdigest()[:24]
         label_array, image_array = (
             _unpacked(archive, member, folder, progress) for member in (labels, images)
         )
-    return Split(
-        image_array if image_array.ndim == 3 else image_array[..., 0],
-        label_array,
-        source=str(path),
-        split=split,
-        label_names=names,
-        fingerprint=fingerprint,
-        path=path.absolute(),
-    )
+        loaded = Split(
+            image_array if image_array.ndim == 3 else image_array[..., 0],
+            label_array,
+            source=str(path),
+            split=split,
+            label_names=names,
+            fingerprint=fingerprint,
+            path=path.absolute(),
+        )
+        if on_suspect is None:
+            return loaded
+        checks, others = _checks(loaded.images, folder / f"{split}_checks.npy"), {}
+        for other in SPLITS[: SPLITS.index(split)]:
+            if f"{other}_images.npy" in archive.namelist():
+                member = _read_header(path, archive, f"{other}_images")
+                if (
+                    member.dtype == np.uint8
+                    and not member.fortran
+                    and member.shape[1:3] == loaded.images.shape[1:]
+                ):
+                    member_checks = _checks(_rows(archive, member), folder / f"{other}_checks.npy")
+                    others |= {
+                        int(d): f"{other}[{i}]" for i, d in enumerate(member_checks["digest"]) if d
+                    }
+    return _report(loaded, checks, others, on_suspect)
+
+
+def _report(split: Split, checks: np.ndarray, others: dict[int, str], on_suspect: str) -> Split:
+    """Return the split with its report, after :func:`load_npz`'s ``on_suspect``."""
+    report, names = Report(), [f"{split.split}[{row}]" for row in range(len(split))]
+    dropped = report.add_suspect(checks["suspect"], names)
+    dropped |= report.add_duplicates(checks["digest"], names, split.labels, others)
+    report.add_labels(split.labels, split.label_names, names)
+    subject = f"{split.source}: of the {len(split):,} images of the {split.split} split"
+    report.tell(subject, on_suspect)
+    split = replace(split, report=report)
+    return split.subset(~dropped) if on_suspect == "drop" and dropped.any() else split
+
+
+def _checks(images: Iterable[np.ndarray], path: Path) -> np.ndarray:
+    """Return what is checked of each image, from the cache if it is there.
+
+    Shapes:
+        images: (height, width) uint8 each; returns: (n,) of :data:`_CHECKS`.
+    """
+    if not path.exists():
+        rows = [(pixel_digest(image), suspect(image)) for image in images]
+        with io.atomic_write(path) as stream:
+            np.save(stream, np.array(rows, _CHECKS))
+    return np.load(path)
+
+
+def _rows(archive: zipfile.ZipFile, member: "_Member") -> Iterator[np.ndarray]:
+    """Yield the images of an array, without unpacking it."""
+    shape = member.shape[1:3]
+    with archive.open(member.info) as stream:
+        stream.read(member.info.file_size - math.prod(member.shape))
+        for _ in range(member.shape[0]):
+            yield np.frombuffer(stream.read(math.prod(shape)), np.uint8).reshape(shape)
 
 
 class _Member(NamedTuple):
@@ -88,6 +157,7 @@ class _Member(NamedTuple):
     info: zipfile.ZipInfo
     shape: tuple[int, ...]
     dtype: np.dtype
+    fortran: bool
 
     def require(self, fits: bool, expected: str, received: str, advice: str) -> None:
         """Raise a :class:`DataError` that names the array unless it fits."""
@@ -100,7 +170,8 @@ def _check(images: _Member, labels: _Member, size: int | None, names: tuple[str,
     """Raise a :class:`DataError` unless the arrays have the types and shapes that are needed."""
     shape, dtype = images.shape, images.dtype
     advice = "Scale the images to 0…255 and write them again as .astype(np.uint8)"
-    images.require(dtype == np.uint8, "dtype uint8", f"dtype {dtype}", advice)
+    received = f"dtype {dtype}{' (pickled)' if dtype.hasobject else ''}"
+    images.require(dtype == np.uint8, "dtype uint8", received, advice)
     square = len(shape) in (3, 4) and shape[1] == shape[2] and shape[3:] in ((), (1,))
     expected = "some square images, (n, size, size) or (n, size, size, 1)"
     advice = "Write square images with one grey channel, or load another split"
@@ -129,11 +200,19 @@ def _read_header(path: Path, archive: zipfile.ZipFile, key: str) -> _Member:
         advice = f"Load a split that is there: {', '.join(complete)}" if complete else _WRITE_AGAIN
         raise DataError(f"{path} has no array {key}", expected, received or "no array", advice)
     info = archive.getinfo(f"{key}.npy")
+    if info.compress_type not in _DEFLATE:
+        raise ValueError(f"array {key} is compressed by a method other than deflate")
+    if info.file_size > _MAX_BYTES:
+        raise ValueError(f"array {key} of {io.format_bytes(info.file_size)} is larger than allowed")
     with archive.open(info) as stream:
         if npy.read_magic(stream) != (1, 0):
             raise ValueError(f"unknown format of array {key}")
-        shape, _, dtype = npy.read_array_header_1_0(stream)
-    return _Member(path, info, shape, dtype)
+        shape, fortran, dtype = npy.read_array_header_1_0(stream, max_header_size=_MAX_HEADER)
+        header = stream.tell()
+    if not dtype.hasobject and info.file_size - header != math.prod(shape) * dtype.itemsize:
+        sizes = f"{math.prod(shape) * dtype.itemsize:,} bytes, not {info.file_size - header:,}"
+        raise ValueError(f"array {key} of shape {shape} has {sizes}")
+    return _Member(path, info, shape, dtype, fortran)
 
 
 def _unpacked(
@@ -142,9 +221,11 @@ def _unpacked(
     """Return an array memory-mapped from the cache, after unpacking it there if necessary."""
     name, size = member.info.filename, member.info.file_size
     path = io.make_folder(folder) / name
-    if not path.exists() or path.stat().st_size != size:
+    recorded = path.with_suffix(".sha256")
+    if not _is_whole(path, size, recorded):
         io.require_free_disk(folder, size, f"unpacking {name} of {member.path}")
         options = {"total": size, "unit": "B", "unit_scale": True}
+        digest = hashlib.sha256()
         with (
             io.atomic_write(path) as target,
             archive.open(member.info) as stream,
@@ -153,5 +234,18 @@ def _unpacked(
             # zipfile compares the checksum at the last byte, before the file gets its name.
             while chunk := stream.read(_CHUNK):
                 target.write(chunk)
+                digest.update(chunk)
                 bar.update(len(chunk))
+        io.write_json(recorded, digest.hexdigest())
     return np.load(path, mmap_mode="r")
+
+
+def _is_whole(path: Path, size: int, recorded: Path) -> bool:
+    """Return whether an unpacked array is there, and as it was written if it changed later."""
+    try:
+        status = path.stat()
+        changed = status.st_mtime_ns > recorded.stat().st_mtime_ns
+        sha256 = io.read_json(recorded)
+        return status.st_size == size and not (changed and io.sha256(path) != sha256)
+    except (OSError, ValueError):
+        return False

@@ -90,8 +90,9 @@ def load(
         cache_dir: folder for downloads and unpacked arrays; None means :func:`data_root`.
         download: whether ChestMNIST may be downloaded.
         progress: whether to show the progress of long work.
-        options: for an ``.npz`` file: ``table``, a CSV file with the patient, age, sex and view of
-            each image, see ``xraylab.data.tables.read_image_table``; intervals are then by patient.
+        options: for an ``.npz`` file: ``on_suspect`` of ``xraylab.data.npz.load_npz``, and
+            ``table``, a CSV file with the patient, age, sex and view of each image, see
+            ``xraylab.data.tables.read_image_table``; intervals are then by patient.
             For folders of image files: ``root`` (by default ``nih14`` or ``chexpert`` in
             the data folder); ``square`` and ``on_suspect`` of
             ``xraylab.data.listing.load_listing``; ``uncertain``, ``frontal_only`` and
@@ -127,6 +128,7 @@ def load(
     root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
     common: dict[str, Any] = {"split": split, "cache_dir": root, "progress": progress}
     if name not in NAMED_SOURCES:
+        common["on_suspect"] = options.get("on_suspect", "warn")
         whole = load_npz(_path_of(source), size=size, label_names=label_names, **common)
         if (path := options.get("table")) is not None:
             table = read_image_table(path, split, whole.size, len(whole))
@@ -157,7 +159,7 @@ def load(
 def _check_options(source: str, options: Mapping[str, Any]) -> None:
     """Raise a ValueError for an option that the source does not take."""
     lister = _FOLDERS.get(source)
-    known = set() if source in NAMED_SOURCES else {"table"}
+    known = set() if source in NAMED_SOURCES else {"table", "on_suspect"}
     if lister:
         known = {*inspect.signature(lister).parameters, "square", "on_suspect"}
     known = sorted(known - inspect.signature(load).parameters.keys())
