@@ -7,9 +7,11 @@ import multiprocessing
 import os
 import time
 from collections import namedtuple
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from xraylab import io
@@ -144,3 +146,31 @@ def test_a_lock_keeps_other_processes_out_until_it_is_released(tmp_path):
     holder.join()
     with io.lock(path, timeout=5):
         pass
+
+
+def test_cells_of_a_csv_file_are_no_formulas():
+    cells = [
+        "=1+1",
+        "+cmd",
+        "-2+3|x",
+        "@SUM(A1)",
+        "\t=1",
+        "-0.5",
+        "+3",
+        "–",
+        "a=b",
+        -1.5,
+        "-0.1 (-0.2 to 0.3)",
+    ]
+    text = io.csv_text(pd.DataFrame({"=name": cells}))
+    read = pd.read_csv(StringIO(text), dtype=str)
+    assert read.columns.tolist() == ["'=name"]
+    expected = [f"'{cell}" for cell in cells[:5]] + [*map(str, cells[5:])]
+    assert read["'=name"].tolist() == expected
+
+
+def test_locks_do_not_follow_symbolic_links(tmp_path):
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError), io.lock(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

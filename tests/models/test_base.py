@@ -1,5 +1,6 @@
 """The base class: inputs, errors, weight files, attention transforms, activation."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -270,3 +271,24 @@ def test_the_reconstruction_error_is_added_to_the_loss(name):
     error = model(images, return_intermediates=True)["reconstruction"] - images
     expected = 2 * float(ops.mean(ops.square(error)))
     assert losses[2.0] - losses[0.0] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("form", ["external link", "soft link", "external data", "virtual data"])
+def test_weights_that_lead_out_of_their_file_are_refused(toy, tmp_path, form):
+    path, secret = tmp_path / "toy.weights.h5", tmp_path / "secret"
+    toy.save_weights(path)
+    with h5py.File(secret, "w") as file:
+        file["data"] = np.zeros(4, np.float32)
+    with h5py.File(path, "r+") as file:
+        if form == "external link":
+            file["more"] = h5py.ExternalLink(str(secret), "data")
+        elif form == "soft link":
+            file["more"] = h5py.SoftLink("/vars")
+        elif form == "external data":
+            file.create_dataset("more", (4,), "f4", external=[(str(secret), 0, 16)])
+        else:
+            layout = h5py.VirtualLayout((4,), "f4")
+            layout[:] = h5py.VirtualSource(str(secret), "data", (4,))
+            file.create_virtual_dataset("more", layout)
+    with pytest.raises(ValueError, match="more leads out of the file"):
+        toy.load_weights(path)

@@ -1,12 +1,16 @@
 """``xraylab doctor``, ``data``, ``models`` and ``recipes``: what there is."""
 
+import json as json_text
 from itertools import groupby
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from typer import Argument, Option, echo
 
+from xraylab.arguments import require, require_choice
 from xraylab.backend import start_keras
 from xraylab.cli.console import Table, show
+from xraylab.io import to_plain
 
 
 def doctor():
@@ -19,13 +23,29 @@ def doctor():
             show(f"  {line}")
 
 
-def data():
-    """List the data sources and their state on this machine.
+def data(
+    action: Annotated[str | None, Argument(help="check, to examine PATH.")] = None,
+    path: Annotated[Path | None, Argument(help="A folder of images, or an .npz file.")] = None,
+    label_names: Annotated[str | None, Option(help="Labels, as a,b,c.")] = None,
+    option: Annotated[list[str] | None, Option(help="As split_column=set; repeatable.")] = None,
+    size: Annotated[int | None, Option(help="Side of the images in pixels.")] = None,
+    json: Annotated[bool, Option("--json", help="Print the report as JSON.")] = False,
+):
+    """List the data sources, or check your own: xraylab data check PATH.
 
     phantom is simulated; chestmnist is downloaded; nih14 (ChestX-ray14) and chexpert are folders of
     image files from their publishers; folder is any other folder of images with a CSV table of
     labels. The path of an .npz file in MedMNIST's layout is a source, too.
+
+    The check loads every split and prints counts, labels, files that are missing, unreadable or
+    suspect, and images that are equal or nearly equal, also across splits.
     """
+    if action is not None:
+        require_choice("action", action, ("check",))
+        require(path is not None, "PATH", "a folder or an .npz file", "nothing")
+        options: dict[str, Any] = dict(text.split("=", 1) for text in option or () if "=" in text)
+        options |= {"size": size, "label_names": label_names and label_names.split(",")}
+        return _check_data(path, options, json)
     from xraylab.data import data_root, sources
 
     table = Table("Source", "Size (px)", "State", "How", title="Data sources")
@@ -34,6 +54,38 @@ def data():
         table.add_row(source.name, source.size, state, source.how)
     table.show()
     show(f"Downloads and caches: {data_root()} (set XRAYLAB_DATA to change it)")
+
+
+def _check_data(path, options, json):
+    """Print what is found in a folder or archive."""
+    from xraylab.data.check import check_data
+
+    found = check_data(path, **options)
+    if json:
+        show(json_text.dumps(to_plain(found), indent=2))
+        return
+    show(f"{path} as {found['source']}", bold=True)
+    labels = Table("Label", *found["splits"], title="Present / absent / unknown")
+    rows = {}
+    for name, split in found["splits"].items():
+        if "error" in split:
+            show(f"{name}: {split['error']}")
+            continue
+        patients = f" of {split['patients']:,} patients" if split["patients"] else ""
+        show(f"{name}: {split['images']:,} images{patients}")
+        for kind, names in (split["report"] | {"nearly equal": split["near_equal"]}).items():
+            if names:
+                show(f"  {len(names):,} {kind}: {', '.join(names[:5])}")
+        for label, counts in split["labels"].items():
+            rows.setdefault(label, {})[name] = " / ".join(map(str, counts.values()))
+    for label, cells in rows.items():
+        labels.add_row(label, *(cells.get(name) for name in found["splits"]))
+    labels.show()
+    across = found["near_equal_across"]
+    show(
+        f"{len(across):,} equal or nearly equal pairs across splits{': ' if across else ''}"
+        f"{', '.join(across[:5])}"
+    )
 
 
 def models(

@@ -66,9 +66,9 @@ def predict(
             _print_table(image, table)
         _print_notes(found, rule, stderr=bool(printed))
         if csv == STDOUT:
-            show(frame.to_csv(index=False).rstrip())
+            show(io.csv_text(frame).rstrip())
         elif csv is not None:
-            frame.to_csv(csv, index=False)
+            csv.write_text(io.csv_text(frame), encoding="utf-8")
         if json is not None:
             fitted = found.calibration is not None
             facts = {"model": found.description, "calibrated": fitted, "rule": rule}

@@ -11,13 +11,14 @@ from xraylab.io.files import (
     require_free_disk,
     sha256,
 )
-from xraylab.io.plain import printable, read_json, to_plain, write_json
+from xraylab.io.plain import csv_text, printable, read_json, to_plain, write_json
 from xraylab.io.progress import progress_bar
 from xraylab.io.resumable import cached_arrays
 
 __all__ = [
     "atomic_write",
     "cached_arrays",
+    "csv_text",
     "data_root",
     "format_bytes",
     "lock",

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,19 @@ def printable(text: Any) -> str:
         else character.encode("unicode_escape").decode()
         for character in str(text)
     )
+
+
+def csv_text(frame: Any) -> str:
+    """Format a pandas table as CSV whose cells a spreadsheet does not take for formulas.
+
+    Text that begins with ``=``, ``+``, ``-`` or ``@`` and is no number gets an apostrophe in front.
+    """
+
+    def quoted(cell: Any) -> Any:
+        formula = isinstance(cell, str) and re.match(r"[=+@\t\r-]", cell)
+        return f"'{cell}" if formula and not re.fullmatch(r"[-+\d.,%()–± to]+", cell) else cell
+
+    return frame.map(quoted).rename(columns=quoted).to_csv(index=False, lineterminator="\n")
 
 
 def to_plain(value: Any) -> Any:

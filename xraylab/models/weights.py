@@ -182,4 +182,18 @@ def _opened(path):
         if path.suffix == ".keras":
             archive = stack.enter_context(zipfile.ZipFile(path))
             path = stack.enter_context(archive.open("model.weights.h5"))
-        yield stack.enter_context(h5py.File(path, "r"))
+        file = stack.enter_context(h5py.File(path, "r"))
+        # Such links and data would be read from any other file of the machine.
+        links = file.visititems_links(
+            lambda name, link: None if isinstance(link, h5py.HardLink) else name
+        )
+        outside = links or file.visititems(
+            lambda name, item: (
+                name
+                if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
+                else None
+            )
+        )
+        if outside:
+            raise ValueError(f"{outside} leads out of the file")
+        yield file

@@ -6,6 +6,8 @@ from html import escape
 
 import pandas as pd
 
+from xraylab.io import csv_text
+
 _LATEX = str.maketrans(
     {sign: f"\\{sign}" for sign in "_%&#${}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -57,7 +59,7 @@ class Table:
 
     def to_csv(self) -> str:
         """Format as CSV, with the caption in a first line that begins with ``#``."""
-        return f"# {self.caption}\n{self.frame.to_csv(index=False, lineterminator=chr(10))}".strip()
+        return f"# {self.caption}\n{csv_text(self.frame)}".strip()
 
     def _escaped(self, escape: Callable[[str], str]) -> pd.DataFrame:
         """Escape headings and cells."""
