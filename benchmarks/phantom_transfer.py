@@ -180,16 +180,6 @@ def train(options, seed, arrays):
     return model, {**best, "seed": seed, "images_per_second": speed, "history": history}
 
 
-def adapt(model, images):
-    """Replace the statistics of batch normalization by those of real images, without labels.
-
-    This is adaptive batch normalization (``li2018``).
-    """
-    for step in range(100):
-        batch = images[256 * step % len(images) :][:256]
-        model(batch, training=True)
-
-
 def score(model, images, labels, patients=None):
     """Return macro AUC and AUC by finding with their bounds, (15, 3); NaN where undefined."""
     from xraylab import evaluation
@@ -256,7 +246,6 @@ def parse_arguments():
     parser.add_argument("--appearance", choices=APPEARANCES, default="physics")
     parser.add_argument("--projection", choices=("PA", "AP", "NIH"), default="NIH")
     parser.add_argument("--histogram", choices=HISTOGRAMS, default="original")
-    parser.add_argument("--adapt", action=switch, default=False, help="batch normalization to real")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED")
     parser.add_argument(
         "--split",
@@ -300,8 +289,6 @@ def main():
         runs.append(run)
         simulated_scores.append(score(model, *arrays["test"]))
         if real:
-            if options.adapt:
-                adapt(model, real[0])
             real_scores.append(score(model, *real))
         print(f"seed {seed}: weights of epoch {run['epoch']}, the best on simulated images")
     results = {"options": facts, "phantom_version": phantom.VERSION, "training": runs}
