@@ -179,30 +179,32 @@ def _require_pixels(width: int, height: int) -> None:
 def _read_dicom(path: Path) -> Image.Image:
     """Read a DICOM file: rescale slope, then the window, then the inversion of MONOCHROME1."""
     try:
-        import pydicom  # pyright: ignore[reportMissingImports]
-        from pydicom import pixels as decoding  # pyright: ignore[reportMissingImports]
+        from pydicom import dcmread
+        from pydicom.pixels.processing import apply_rescale, apply_voi, apply_windowing
+        from pydicom.pixels.utils import pixel_array
+        from pydicom.uid import DeflatedExplicitVRLittleEndian
     except ImportError as error:
         text = "a DICOM file, which needs pydicom: pip install 'xraylab[dicom]'"
         raise UnreadableImage(text) from error
-    syntax = pydicom.dcmread(path, specific_tags=[], stop_before_pixels=True).file_meta
-    if syntax.get("TransferSyntaxUID") == pydicom.uid.DeflatedExplicitVRLittleEndian:
+    syntax = dcmread(path, specific_tags=[], stop_before_pixels=True).file_meta
+    if syntax.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
         raise UnreadableImage("a DICOM file that is deflated as a whole")
-    header = pydicom.dcmread(path, stop_before_pixels=True)
+    header = dcmread(path, stop_before_pixels=True)
     _require_pixels(int(header.Columns), int(header.Rows))
     kind = header.PhotometricInterpretation
-    raw = decoding.pixel_array(path, index=0)
+    raw = pixel_array(path, index=0)
     if raw.ndim == 3 and raw.dtype == np.uint8:
         return Image.fromarray(raw).convert("L")
     if kind not in ("MONOCHROME1", "MONOCHROME2"):
         raise UnreadableImage(f"a DICOM file with colours as {kind}")
-    levels, limits = decoding.apply_rescale(raw, header).astype(np.float64), None
+    levels, limits = apply_rescale(raw, header).astype(np.float64), None
     if "VOILUTSequence" in header:
-        levels = decoding.apply_voi(levels.astype(np.int64), header).astype(np.float64)
+        levels = apply_voi(levels.astype(np.int64), header).astype(np.float64)
     elif header.get("WindowWidth"):
-        levels = decoding.apply_windowing(levels, header)
-        limits = decoding.apply_windowing(np.array([-1e9, 1e9]), header)  # the ends of the window
+        levels = apply_windowing(levels, header)
+        limits = apply_windowing(np.array([-1e9, 1e9]), header)  # the ends of the window
     elif header.BitsStored == 8:
-        limits = decoding.apply_rescale(np.array([0, 255]), header)
+        limits = apply_rescale(np.array([0, 255]), header)
     grey = _to_8_bits(levels, limits)
     inverse = header.get("PresentationLUTShape") == "INVERSE" or kind == "MONOCHROME1"
     return ImageOps.invert(grey) if inverse else grey

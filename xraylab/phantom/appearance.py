@@ -80,7 +80,7 @@ def _pool(images, k):
     size = images.shape[-1]
     block = max(2, round((k + 2) * size / 96))
     starts = np.arange(0, size, block)
-    widths = np.diff(np.append(starts, size))
+    widths = np.diff(np.append(starts, size)).astype(int)
     for axis in (1, 2):
         shape = [1, 1, 1]
         shape[axis] = -1
