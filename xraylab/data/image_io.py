@@ -23,7 +23,7 @@ MAX_BYTES, MAX_PIXELS = 256 << 20, 64 << 20
 
 _PERCENTILES = (0.5, 99.5)
 _MAX_ASPECT = 3
-# The mean of phantom images, 8×8 px: its correlation with a frontal image is about 0.7.
+# The mean of images of ChestPhantom 6, 8×8 px: its correlation with a frontal image is about 0.7.
 _CHEST = np.array(
     [
         [-28, -22, -12, -3, -3, -12, -22, -28],
