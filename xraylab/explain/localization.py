@@ -163,7 +163,8 @@ def segmentation_scores(
     a positive value segments none, and a map of bool segments its own pixels. With A the segmented
     pixels and B the mask:
 
-    * ``dice``: 2 |A ∩ B| / (|A| + |B|), and ``iou``: |A ∩ B| / |A ∪ B|; 1 if both are empty;
+    * ``dice``: ``2 |A ∩ B| / (|A| + |B|)``, and ``iou``: ``|A ∩ B| / |A ∪ B|``; 1 if both are
+      empty;
     * ``hausdorff``: the largest distance from a boundary pixel of A or B to the nearest boundary
       pixel of the other, in pixels; 0 if both are empty, infinite if one is;
     * ``hausdorff_95``: the same with the 95th percentile of the distances in each direction (an

@@ -209,7 +209,7 @@ def processing_pipeline(
         images: the images.
         labels: their labels, with both values of at least one label.
         model: a model of :func:`xraylab.models.build` for k labels.
-        augment: ``augment(images, labels, seed)`` of :func:`xraylab.training.augmentation.make`.
+        augment: ``augment(images, labels, seed)`` of ``xraylab.training.augmentation.make``.
         names: names of the labels.
         seed: seed of the augmentation.
         simulated: mark the images as simulated.
