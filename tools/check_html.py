@@ -83,12 +83,12 @@ class Page(HTMLParser):
     in_error_stream = False
 
     def handle_data(self, data):
+        """Check text, scripts and styles."""
         # TensorFlow logs some lines before its log level applies.
         if self.in_error_stream and data.strip():
             self.in_error_stream = False
             if not data.lstrip().startswith("WARNING: All log messages before absl"):
                 self.report("a cell wrote to its error stream")
-        """Check text, scripts and styles."""
         if "Traceback (most recent call last)" in data:
             self.report("a traceback")
         if self._inside == "script":
