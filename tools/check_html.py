@@ -67,7 +67,7 @@ class Page(HTMLParser):
             self.links.append((self.getpos()[0], attributes["href"]))
         classes = attributes.get("class", "").split()
         if "stderr" in classes:
-            self.in_error_stream = True
+            self.report("a cell wrote to its error stream")
         if "problematic" in classes or "system-message" in classes:
             self.report("an unknown directive or role")
 
@@ -80,15 +80,8 @@ class Page(HTMLParser):
         ):
             self.report(f"{what} {source} has no alternative text, but {text!r}")
 
-    in_error_stream = False
-
     def handle_data(self, data):
         """Check text, scripts and styles."""
-        # TensorFlow logs some lines before its log level applies.
-        if self.in_error_stream and data.strip():
-            self.in_error_stream = False
-            if not data.lstrip().startswith("WARNING: All log messages before absl"):
-                self.report("a cell wrote to its error stream")
         if "Traceback (most recent call last)" in data:
             self.report("a traceback")
         if self._inside == "script":

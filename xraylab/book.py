@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import warnings
 from pathlib import Path
 
 from xraylab import __version__, doctor
@@ -27,8 +26,6 @@ def setup(backend: bool = True) -> str:
     Raises:
         ValueError: if ``XRAYLAB_SCALE`` is not one of :data:`SCALES`.
     """
-    # Simulated images are inverted now and then, as real ones are.
-    warnings.filterwarnings("ignore", ".*(look like negatives|seem to lie on their side)")
     scale = require_choice("XRAYLAB_SCALE", os.environ.get("XRAYLAB_SCALE", "laptop"), SCALES)
     banner = doctor.banner() if backend else f"xraylab {__version__} on {doctor.host()}"
     print(f"{banner}; scale {scale}")

@@ -80,6 +80,12 @@ def test_importing_the_package_imports_no_matplotlib():
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+def test_importing_figures_imports_no_keras():
+    """In chapters without a model, TensorFlow would take seconds and print its log on the page."""
+    script = "import sys; from xraylab import plotting, widgets; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
 def test_plotting_changes_no_global_state():
     script = (
         "import sys, matplotlib; before = dict(matplotlib.rcParams)\n"

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-import keras
 from matplotlib.patches import FancyBboxPatch
 
 from xraylab.arguments import require
-from xraylab.layers.base import Shape, sublayers
 from xraylab.plotting import style
 
 _BESIDE: dict[str, dict[tuple[str, ...], tuple[str, ...]]] = {
@@ -42,7 +40,7 @@ class Stage:
     name: str
     title: str
     kind: str
-    shape: Shape
+    shape: tuple[int | None, ...]
     parameters: int
 
     @property
@@ -61,6 +59,11 @@ def stages(model: Any) -> list[Stage]:
     Raises:
         ValueError: if it is not built, or has no layers.
     """
+    # Imported here: other figures do not need Keras, which takes seconds to import.
+    import keras
+
+    from xraylab.layers.base import sublayers
+
     layers = [x for x in sublayers(model) if not isinstance(x, keras.layers.Dropout)]
     valid = layers and all(layer.built for layer in layers)
     require(valid, "model", "a built model, or one of its blocks", model)
