@@ -52,13 +52,13 @@ def check_data(path: str | os.PathLike, source: str | None = None, **options: An
             errors.append(error)
             continue
         loaded[name] = split
-        patients = _column(split, "patient")
+        patients = split.column("patient")
         known = {"present": 1, "absent": 0}
         counts = {key: (split.labels == value).sum(0) for key, value in known.items()}
         counts["unknown"] = np.isnan(split.labels).sum(0)
         facts[name] = {
             "images": len(split),
-            "patients": None if patients is None else len(set(patients)),
+            "patients": None if patients is None else len(np.unique(patients)),
             "labels": {
                 label: {key: int(values[j]) for key, values in counts.items()}
                 for j, label in enumerate(split.label_names)
@@ -108,18 +108,11 @@ def _differences(images: np.ndarray) -> np.ndarray:
     return steps / np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-6)
 
 
-def _column(split: Split, name: str) -> list[str] | None:
-    """Return a column of a split's table, None if there is none."""
-    if split.table is None or name not in (split.table.dtype.names or ()):
-        return None
-    return split.table[name].tolist()
-
-
 def _named(pairs: list[tuple[int, int]], one: Split, other: Split) -> list[str]:
     """Name the images of pairs."""
 
     def name(split: Split, row: int) -> str:
-        names = _column(split, "image")
+        names = split.column("image")
         return f"{split.split}[{row}]" if names is None else f"{split.split}: {names[row]}"
 
     return [f"{name(one, i)} = {name(other, j)}" for i, j in pairs]

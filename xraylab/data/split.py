@@ -176,6 +176,12 @@ class Split:
             fingerprint=digest.hexdigest(),
         )
 
+    def column(self, name: str) -> np.ndarray | None:
+        """Return a column of the table, (n,), such as ``"patient"``; None if there is none."""
+        if self.table is None or name not in (self.table.dtype.names or ()):
+            return None
+        return self.table[name]
+
     def with_labels(self, label_names: Sequence[str]) -> "Split":
         """Return the split with some of its labels, in the order given.
 

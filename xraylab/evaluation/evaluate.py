@@ -148,7 +148,7 @@ def evaluate(
     if prevalence is not None:
         prevalence = np.asarray(prevalence)[indices]
     names = {"label_names": [split.label_names[k] for k in columns]}
-    resampling = {"patients": patients_of(split), "progress": progress}
+    resampling = {"patients": split.column("patient"), "progress": progress}
     result = Evaluation(
         source=split.source,
         split=split.split,
@@ -181,9 +181,3 @@ def _match_labels(model: Any, split: data.Split, match: str) -> tuple[list[int],
     columns = [column for column, index in enumerate(indices) if index is not None]
     require(columns, "split", f"some of these: {expected}", received)
     return columns, [indices[column] for column in columns]
-
-
-def patients_of(split: data.Split) -> np.ndarray | None:
-    """Return the patient of each image, (num_images,), or None if unknown."""
-    table = split.table
-    return None if table is None or "patient" not in (table.dtype.names or ()) else table["patient"]

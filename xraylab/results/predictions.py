@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from xraylab import data, io
-from xraylab.evaluation.evaluate import patients_of
 
 SPLITS = ("val", "test")
 
@@ -113,7 +112,7 @@ def load(path: Path, images: dict[str, data.Split]) -> dict[str, Predictions] | 
                     patients = stored.get(f"{split}_patients")
                     predictions[split] = Predictions(labels, logits, patients)
                 elif split in images:
-                    patients = patients_of(images[split])
+                    patients = images[split].column("patient")
                     predictions[split] = Predictions.of(images[split], logits, patients)
             return predictions if len(predictions) == len(SPLITS) else None
     except UNREADABLE as error:

@@ -7,7 +7,6 @@ from typing import Any
 
 from xraylab import __version__, evaluation, io
 from xraylab.arguments import require
-from xraylab.evaluation.evaluate import patients_of
 from xraylab.results.predictions import SPLITS, Predictions, save
 from xraylab.results.schema import Images, Protocol, Result, ResultError, Training
 from xraylab.results.store import load_result, score_predictions
@@ -80,7 +79,7 @@ def record(
             "trained. Restore them"
         )
     predictions = {
-        split: Predictions.of(images, predict_logits(model, images), patients_of(images))
+        split: Predictions.of(images, predict_logits(model, images), images.column("patient"))
         for split, images in splits.items()
     }
     scoring = Protocol(
