@@ -18,11 +18,7 @@ REAL_IMAGES = Path(os.environ.get("XRAYLAB_REAL_IMAGES", ROOT.parent / "shared" 
 
 
 def pytest_collection_modifyitems(items):
-    """Leave tests marked as long to ``make test-all``; some real images lie on their side."""
-    side = pytest.mark.filterwarnings("ignore:.*seem to lie on their side:UserWarning")
-    for item in items:
-        if "real_images" in item.fixturenames:
-            item.add_marker(side)
+    """Leave tests marked as long to ``make test-all``."""
     if not os.environ.get("XRAYLAB_EVERY_MODEL"):
         skip = pytest.mark.skip(reason="long; run by make test-all")
         for item in items:

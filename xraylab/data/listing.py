@@ -12,7 +12,7 @@ import numpy as np
 from xraylab.arguments import require_choice
 from xraylab.data.errors import DataError
 from xraylab.data.image_io import DECODER, SQUARES, UnreadableImage, decode_image, pixel_digest
-from xraylab.data.report import POLICIES, Report
+from xraylab.data.report import POLICIES, Report, examined
 from xraylab.data.split import Split, evenly_spaced, select_boxes
 from xraylab.io import cached_arrays, progress_bar
 from xraylab.workers import in_order
@@ -114,11 +114,6 @@ def load_listing(
     rows = rows[reasons == ""]
     labels, boxes = listing.labels[rows], listing.boxes
     boxes = None if boxes is None else select_boxes(boxes, rows)
-    names, found = names[rows].tolist(), decoded.suspect[reasons == ""]
-    dropped = report.add_suspect(found, names)
-    dropped |= report.add_duplicates(decoded.digests[reasons == ""], names, labels)
-    report.add_labels(labels, listing.label_names, names)
-    report.tell(f"{root}: of the {len(listing.paths):,} {what}", on_suspect)
     fingerprint = hashlib.sha256(digest.encode() + labels.tobytes())
     fingerprint.update(b"none" if boxes is None else boxes.tobytes())
     loaded = Split(
@@ -131,9 +126,10 @@ def load_listing(
         table=listing.table[rows],
         fingerprint=fingerprint.hexdigest(),
         path=root.absolute(),
-        report=report,
     )
-    return loaded.subset(~dropped) if on_suspect == "drop" and dropped.any() else loaded
+    read, subject = reasons == "", f"{root}: of the {len(listing.paths):,} {what}"
+    suspect, digests = decoded.suspect[read], decoded.digests[read]
+    return examined(loaded, report, names[rows].tolist(), suspect, digests, subject, on_suspect)
 
 
 class Decoded(NamedTuple):

@@ -10,7 +10,6 @@ import math
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from xraylab import io
 from xraylab.arguments import require_choice
 from xraylab.data.errors import DataError, reading
 from xraylab.data.image_io import pixel_digest, suspect
-from xraylab.data.report import POLICIES, Report
+from xraylab.data.report import POLICIES, Report, examined
 from xraylab.data.split import SPLITS, Split
 from xraylab.findings import check_label_names
 
@@ -100,32 +99,29 @@ def load_npz(
         )
         if on_suspect is None:
             return loaded
-        checks, others = _checks(loaded.images, folder / f"{split}_checks.npy"), {}
-        for other in SPLITS[: SPLITS.index(split)]:
-            if f"{other}_images.npy" in archive.namelist():
-                member = _read_header(path, archive, f"{other}_images")
-                if (
-                    member.dtype == np.uint8
-                    and not member.fortran
-                    and member.shape[1:3] == loaded.images.shape[1:]
-                ):
-                    member_checks = _checks(_rows(archive, member), folder / f"{other}_checks.npy")
-                    others |= {
-                        int(d): f"{other}[{i}]" for i, d in enumerate(member_checks["digest"]) if d
-                    }
-    return _report(loaded, checks, others, on_suspect)
+        checks = _checks(loaded.images, folder / f"{split}_checks.npy")
+        others = _digests_of_splits_before(archive, loaded, folder)
+    names = [f"{split}[{row}]" for row in range(len(loaded))]
+    subject = f"{path}: of the {len(loaded):,} images of the {split} split"
+    return examined(
+        loaded, Report(), names, checks["suspect"], checks["digest"], subject, on_suspect, others
+    )
 
 
-def _report(split: Split, checks: np.ndarray, others: dict[int, str], on_suspect: str) -> Split:
-    """Return the split with its report, after :func:`load_npz`'s ``on_suspect``."""
-    report, names = Report(), [f"{split.split}[{row}]" for row in range(len(split))]
-    dropped = report.add_suspect(checks["suspect"], names)
-    dropped |= report.add_duplicates(checks["digest"], names, split.labels, others)
-    report.add_labels(split.labels, split.label_names, names)
-    subject = f"{split.source}: of the {len(split):,} images of the {split.split} split"
-    report.tell(subject, on_suspect)
-    split = replace(split, report=report)
-    return split.subset(~dropped) if on_suspect == "drop" and dropped.any() else split
+def _digests_of_splits_before(
+    archive: zipfile.ZipFile, split: Split, folder: Path
+) -> dict[int, str]:
+    """Return the names of the images of earlier splits of the same size by their digests."""
+    named = {}
+    for other in SPLITS[: SPLITS.index(split.split)]:
+        if f"{other}_images.npy" not in archive.namelist():
+            continue
+        member = _read_header(Path(split.source), archive, f"{other}_images")
+        same_size = member.shape[1:3] == split.images.shape[1:]
+        if member.dtype == np.uint8 and not member.fortran and same_size:
+            checks = _checks(_rows(archive, member), folder / f"{other}_checks.npy")
+            named |= {int(d): f"{other}[{i}]" for i, d in enumerate(checks["digest"]) if d}
+    return named
 
 
 def _checks(images: Iterable[np.ndarray], path: Path) -> np.ndarray:
@@ -243,9 +239,7 @@ def _unpacked(
 def _is_whole(path: Path, size: int, recorded: Path) -> bool:
     """Return whether an unpacked array is there, and as it was written if it changed later."""
     try:
-        status = path.stat()
-        changed = status.st_mtime_ns > recorded.stat().st_mtime_ns
-        sha256 = io.read_json(recorded)
-        return status.st_size == size and not (changed and io.sha256(path) != sha256)
+        whole = path.stat().st_size == size
+        return whole and io.is_unaltered(path, io.read_json(recorded), recorded)
     except (OSError, ValueError):
         return False

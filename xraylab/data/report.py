@@ -2,10 +2,12 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from xraylab.data.errors import DataError
+from xraylab.data.split import Split
 from xraylab.io import printable
 
 POLICIES = ("warn", "drop", "error")
@@ -119,4 +121,37 @@ class Report(dict[str, list[str]]):
             raise DataError(subject, "images without defects", refused.text(), advice)
         if self:
             dropped = ", suspect ones are left out" if policy == "drop" and refused else ""
-            warnings.warn(f"{printable(subject)} {self.text()}{dropped}", stacklevel=4)
+            warnings.warn(f"{printable(subject)} {self.text()}{dropped}", stacklevel=5)
+
+
+def examined(
+    split: Split,
+    report: Report,
+    names: Sequence[str],
+    suspect: np.ndarray,
+    digests: np.ndarray,
+    subject: str,
+    policy: str,
+    others: dict[int, str] | None = None,
+) -> Split:
+    """Return a loaded split with its report, after warning of suspect and equal images.
+
+    Args:
+        split: the split.
+        report: what was found before the images were read; it is completed.
+        names: names of the images.
+        suspect: as for :meth:`Report.add_suspect`.
+        digests: as for :meth:`Report.add_duplicates`.
+        subject: as for :meth:`Report.tell`.
+        policy: one of :data:`POLICIES`.
+        others: as for :meth:`Report.add_duplicates`.
+
+    Raises:
+        DataError: as :meth:`Report.tell`.
+    """
+    dropped = report.add_suspect(suspect, names)
+    dropped |= report.add_duplicates(digests, names, split.labels, others)
+    report.add_labels(split.labels, split.label_names, names)
+    report.tell(subject, policy)
+    split = replace(split, report=report)
+    return split.subset(~dropped) if policy == "drop" and dropped.any() else split

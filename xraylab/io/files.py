@@ -135,6 +135,19 @@ def sha256(path: StrPath) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def is_unaltered(path: Path, checksum: str, recorded: Path) -> bool:
+    """Return whether a file still has its SHA-256 checksum.
+
+    The checksum is computed only if the file changed after ``recorded``, the file that holds the
+    expected one: for large files it takes long.
+
+    Raises:
+        OSError: if one of the files does not exist.
+    """
+    changed = path.stat().st_mtime_ns > recorded.stat().st_mtime_ns
+    return not changed or sha256(path) == checksum
+
+
 def md5(path: StrPath) -> str:
     """Compute the MD5 checksum of a file, 32 hex digits; it guards against accidents only."""
     with Path(path).open("rb") as stream:

@@ -144,11 +144,9 @@ def cached_arrays(
 
 def _open(folder: Path, layout: Layout) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Memory-map the arrays of a finished folder; an error means that it is missing or damaged."""
-    sums, finished = read_json(folder / MANIFEST)["sha256"], (folder / MANIFEST).stat().st_mtime_ns
-    for name in layout:  # compared only if written after the manifest: it takes long
-        if (folder / name).stat().st_mtime_ns > finished and files.sha256(folder / name) != sums[
-            name
-        ]:
+    sums = read_json(folder / MANIFEST)["sha256"]
+    for name in layout:
+        if not files.is_unaltered(folder / name, sums[name], folder / MANIFEST):
             raise ValueError(f"{name} was altered")
     return {name: np.load(folder / name, mmap_mode="r") for name in layout}, sums
 
