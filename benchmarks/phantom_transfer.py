@@ -26,7 +26,6 @@ written.
 """
 
 import argparse
-import csv
 import json
 import math
 import os
@@ -89,15 +88,15 @@ def real_images(options):
     if not path.is_file():
         print(f"Transfer is skipped: {path} does not exist; see --real and XRAYLAB_REAL_IMAGES")
         return None
-    table = path.with_name("nih_images.csv").read_text(encoding="utf-8").splitlines()
-    rows = list(csv.DictReader(table))
-    patients = [row["patient"] for split in options.split for row in rows if row["split"] == split]
-    with np.load(path) as file:
-        images, labels = (
-            np.concatenate([file[f"{split}_{name}"] for split in options.split])
-            for name in ("images", "labels")
-        )
-    return *as_arrays(images, labels, options), np.array(patients)
+    from xraylab import data
+
+    arguments = {"table": path.with_name("nih_images.csv"), "on_suspect": None}
+    splits = [data.load(path, split=name, **arguments) for name in options.split]
+    images, labels, patients = map(
+        np.concatenate,
+        zip(*((x.images, x.labels, x.column("patient")) for x in splits), strict=True),
+    )
+    return *as_arrays(images, labels, options), patients
 
 
 def augmentation():
