@@ -69,7 +69,7 @@ def select(
         optional: columns that are selected if they are there, else empty.
 
     Returns:
-        The columns by the names that were asked for. The index holds line numbers.
+        The columns by the names that were requested. The index holds line numbers.
 
     Raises:
         DataError: if the table lacks a column or has no rows, or a row is short.
