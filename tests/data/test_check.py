@@ -72,3 +72,10 @@ def test_command(folder, capsys):
     assert "7 images of 4 patients" in text and "1 unreadable" in text and "4 / 2 / 1" in text
     data("check", folder, **options, json=True)
     assert json.loads(capsys.readouterr().out)["near_equal_across"]
+
+
+def test_an_option_without_a_value_is_refused(folder):
+    from xraylab.cli.listing import data
+
+    with pytest.raises(ValueError, match=r"--option. Expected: NAME=VALUE.* Received: 'split'"):
+        data("check", folder, option=["split"])

@@ -43,7 +43,9 @@ def data(
     if action is not None:
         require_choice("action", action, ("check",))
         require(path is not None, "PATH", "a folder or an .npz file", "nothing")
-        options: dict[str, Any] = dict(text.split("=", 1) for text in option or () if "=" in text)
+        for text in option or ():
+            require("=" in text, "--option", "NAME=VALUE, as split_column=set", repr(text))
+        options: dict[str, Any] = dict(text.split("=", 1) for text in option or ())
         options |= {"size": size, "label_names": label_names and label_names.split(",")}
         return _check_data(path, options, json)
     from xraylab.data import data_root, sources
