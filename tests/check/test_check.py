@@ -70,6 +70,69 @@ def test_a_common_mistake_of_another_shape_is_recognized():
     assert feedback(expected.T, expected, [(expected.T, hint)]).message == hint
 
 
+def rms(x, axis):
+    """Return the root mean square along an axis."""
+    return np.sqrt(np.mean(np.square(x), axis=axis))
+
+
+def code_feedback(answer):
+    """Return the feedback on a function that is to compute the root mean square."""
+    exercise = check.CodeExercise(
+        rms,
+        [(np.arange(6.0).reshape(2, 3), axis) for axis in (0, 1)],
+        success="Root, mean, square.",
+    )
+    exercise.mistake(lambda x, axis: np.mean(np.square(x), axis=axis), "Take the root.")
+    return exercise.check(answer)
+
+
+def test_code_that_computes_the_same_is_accepted():
+    found = code_feedback(lambda x, axis: np.linalg.norm(x, axis=axis) / np.sqrt(x.shape[axis]))
+    assert found
+    assert found.message == "Root, mean, square."
+    assert code_feedback(lambda x, axis: keras.ops.sqrt(keras.ops.mean(x**2, axis=axis)))
+
+
+def spoil(x, axis):
+    """Change the argument before it is used."""
+    x *= 0
+    return rms(x, axis)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x, axis: np.mean(x**2, axis=axis), "Take the root"),
+        (lambda x, axis: rms(x, 0), "shape or value (2, 3), 1: expected shape (2,), received (3,)"),
+        (lambda x, axis: np.std(x, axis=axis), "shape or value (2, 3), 0: 3 of 3 values are wrong"),
+        (lambda x, axis: None if axis else rms(x, 0), "expected numbers, received array(None"),
+        (lambda x: x, "raises TypeError"),
+        (lambda x, axis: 1 / 0, "raises ZeroDivisionError: division by zero"),
+        (spoil, "3 of 3 values are wrong"),
+        (0.5, "Expected: a function; pass its name. Received: a float"),
+    ],
+)
+def test_wrong_code_gets_a_hint(answer, words):
+    found = code_feedback(answer)
+    assert not found
+    assert found.attempted
+    assert words in found.message
+
+
+def test_hidden_arguments_survive_an_answer_that_changes_them():
+    arguments = [(np.arange(6.0),)]
+    exercise = check.CodeExercise(np.sum, arguments)
+    assert not exercise.check(lambda x: np.sum(np.multiply(x, 0, out=x)))
+    assert exercise.check(np.sum)
+
+
+@pytest.mark.parametrize("answer", [None, ..., lambda x, axis: None, lambda x, axis: ...])
+def test_code_that_is_still_to_be_written_is_not_wrong(answer):
+    found = code_feedback(answer)
+    assert not found
+    assert not found.attempted
+
+
 def test_long_feedback_is_wrapped():
     assert max(map(len, repr(check.Feedback(False, "word " * 60)).splitlines())) <= 72
 
@@ -240,7 +303,12 @@ def test_every_exercise_has_an_independent_solution():
 def test_only_the_solution_is_accepted(name):
     solution = solutions()[name]
     assert check.exercise(name, solution), check.exercise(name, solution)
-    for wrong in (solution * 1.01, solution + 1, 1 - solution, 100 * solution):
+    changes = (lambda x: x * 1.01, lambda x: x + 1, lambda x: 1 - x, lambda x: 100 * x)
+    for change in changes:
+        if callable(solution):
+            wrong = lambda *arguments: change(np.asarray(solution(*arguments)))  # noqa: B023, E731
+        else:
+            wrong = change(solution)
         assert not check.exercise(name, wrong)
 
 

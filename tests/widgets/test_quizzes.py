@@ -24,6 +24,16 @@ def test_every_choice_is_explained_and_text_is_escaped():
     assert "1. What" in widgets.quiz([QUESTION, QUESTION])._repr_html_()
 
 
+def test_choices_are_shuffled_the_same_way_on_every_run():
+    names = [f"Choice {letter}" for letter in "ABCDEFGH"]
+    choices = [{"text": name, "why": "Because.", "right": name[-1] == "A"} for name in names]
+    page = widgets.quiz([{"question": "Which?", "choices": choices}])._repr_html_()
+    order = sorted(names, key=page.index)
+    assert order != names
+    reverse = widgets.quiz([{"question": "Which?", "choices": choices[::-1]}])._repr_html_()
+    assert sorted(names, key=reverse.index) == order
+
+
 @pytest.mark.parametrize(
     "questions",
     [

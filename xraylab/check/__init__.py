@@ -16,9 +16,9 @@ import pkgutil
 from typing import Any
 
 from xraylab.arguments import require_choice
-from xraylab.check.grading import Exercise, Feedback
+from xraylab.check.grading import CodeExercise, Exercise, Feedback
 
-__all__ = ["Exercise", "Feedback", "exercise", "exercises"]
+__all__ = ["CodeExercise", "Exercise", "Feedback", "exercise", "exercises"]
 
 
 def exercises() -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def exercise(name: str, answer: Any) -> Feedback:
 
     Args:
         name: chapter and name of the exercise, for example ``"01.all_negative"``.
-        answer: a number or an array of numbers.
+        answer: a number, an array of numbers, or a function if the exercise asks for code.
 
     Raises:
         ValueError: if there is no such exercise.

@@ -1,6 +1,8 @@
 """Compare the answer to an exercise with the solution and with common mistakes."""
 
+import copy
 import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,3 +88,70 @@ class Exercise:
         if 0 < expected < 1 and self._matches(value / 100, expected):
             return "Correct as a percentage; give a fraction between 0 and 1."
         return f"{value:.6g} is too {'large' if value > expected else 'small'}."
+
+
+class CodeExercise(Exercise):
+    """An exercise whose answer is a function, compared with a solution on hidden arguments.
+
+    Args:
+        solution: the function that answers the exercise; it returns a number or an array.
+        cases: arguments of the calls that are compared, a tuple for each call.
+        success, tolerance: see :class:`Exercise`.
+    """
+
+    def __init__(
+        self,
+        solution: Callable[..., ArrayLike],
+        cases: Sequence[tuple],
+        success: str = "",
+        tolerance: float = 1e-5,
+    ):
+        super().__init__(np.nan, success, tolerance)
+        self.cases = cases
+        self.solutions = self._call(solution)
+        self.wrong: list[tuple[list[np.ndarray], str]] = []
+
+    def mistake(self, value: Callable[..., ArrayLike], hint: str) -> None:
+        """Add a function that is a common wrong answer, and the hint to give for it."""
+        self.wrong.append((self._call(value), hint))
+
+    def check(self, answer: Any) -> Feedback:
+        """Return the feedback on an answer, a function with the arguments of the solution."""
+        if answer is None or answer is Ellipsis:
+            return super().check(None)
+        if not callable(answer):
+            kind = type(answer).__name__
+            return Feedback(False, f"Expected: a function; pass its name. Received: a {kind}.")
+        try:
+            values = self._call(answer)
+        except Exception as error:  # whatever the code of a student raises
+            return Feedback(False, f"Your function raises {type(error).__name__}: {error}")
+        if all(value.dtype == object and value.item(0) in (None, ...) for value in values):
+            text = "Your function returns nothing yet: complete it and run the cell."
+            return Feedback(False, text, attempted=False)
+        for results, message in [(self.solutions, self.success), *self.wrong]:
+            if all(map(self._matches, values, results)):
+                return Feedback(results is self.solutions, message)
+        return Feedback(False, self._first_difference(values))
+
+    def _call(self, function: Callable[..., ArrayLike]) -> list[np.ndarray]:
+        """Return the results of the function on copies of the arguments of every case."""
+        return [np.asarray(function(*copy.deepcopy(case))) for case in self.cases]
+
+    def _matches(self, value: np.ndarray, target: np.ndarray) -> bool:
+        return value.dtype != object and super()._matches(value, target)
+
+    def _first_difference(self, values: list[np.ndarray]) -> str:
+        """Describe the first call whose result differs from that of the solution."""
+        for case, value, target in zip(self.cases, values, self.solutions, strict=True):
+            if self._matches(value, target):
+                continue
+            sizes = ", ".join(str(np.shape(argument) or argument) for argument in case)
+            call = f"For arguments of shape or value {sizes}: "
+            if value.dtype == object:
+                return f"{call}expected numbers, received {value!r:.60}."
+            if value.shape != target.shape:
+                return f"{call}expected shape {target.shape}, received {value.shape}."
+            near = np.isclose(value, target, rtol=0, atol=self.tolerance, equal_nan=True)
+            return f"{call}{(~near).sum()} of {near.size} values are wrong."
+        raise AssertionError("no difference")

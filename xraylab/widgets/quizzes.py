@@ -1,5 +1,6 @@
 """Multiple-choice quizzes that explain every choice; they need no script."""
 
+import hashlib
 import html
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,9 @@ from xraylab.widgets.page import Html, widget
 
 def quiz(questions: Sequence[Mapping], *, title: str = "Check yourself") -> Html:
     """Render questions whose choices unfold to an explanation.
+
+    The choices of a question appear in a shuffled order, the same on every run, so that the
+    position of the right one reveals nothing.
 
     Args:
         questions: each ``{"question": text, "choices": [choice, …]}`` with choices
@@ -31,8 +35,13 @@ def quiz(questions: Sequence[Mapping], *, title: str = "Check yourself") -> Html
         prefix = f"{number}. " if len(questions) > 1 else ""
         text = prefix + _markup(question["question"])
         parts.append(f'<p class="question"><strong>{text}</strong></p>')
-        parts += [_choice(choice) for choice in choices]
+        parts += [_choice(choice) for choice in sorted(choices, key=_order)]
     return widget("quiz", title, "".join(parts))
+
+
+def _order(choice: Mapping) -> bytes:
+    """Return a sort key of a choice that has nothing to do with its meaning."""
+    return hashlib.sha256(choice["text"].encode()).digest()
 
 
 def _choice(choice: Mapping) -> str:
