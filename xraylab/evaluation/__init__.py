@@ -7,6 +7,7 @@ from xraylab.evaluation.calibration import (
     fit_calibration,
     load_calibration,
 )
+from xraylab.evaluation.corruptions import CORRUPTIONS, balanced_error, corrupt_images
 from xraylab.evaluation.device_cost import DeviceCost, device_cost
 from xraylab.evaluation.evaluate import Evaluation, evaluate, predict
 from xraylab.evaluation.intervals import (
@@ -30,6 +31,7 @@ from xraylab.evaluation.subgroups import Subgroup, by_group
 from xraylab.evaluation.thresholds import OperatingPoint, choose_thresholds, operating_points
 
 __all__ = [
+    "CORRUPTIONS",
     "SCORES",
     "Calibration",
     "CalibrationResult",
@@ -42,6 +44,7 @@ __all__ = [
     "Reliability",
     "Resampling",
     "Subgroup",
+    "balanced_error",
     "bootstrap",
     "brier",
     "by_group",
@@ -50,6 +53,7 @@ __all__ = [
     "calibration_intervals",
     "choose_thresholds",
     "compare",
+    "corrupt_images",
     "delong",
     "device_cost",
     "evaluate",
