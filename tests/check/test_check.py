@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from scipy.stats import norm
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from xraylab import check, evaluation, losses, models, phantom
 from xraylab.explain.localization import _prepare, _scores
@@ -250,6 +250,9 @@ def solutions():
     return {
         "01.all_negative": accuracy_score(test.ravel(), np.zeros(test.size)),
         "01.edema_effusion": effusion[edema].mean(),
+        "01.balanced_accuracy": lambda y_true, y_pred: np.mean(
+            [balanced_accuracy_score(*columns) for columns in zip(y_true.T, y_pred.T, strict=True)]
+        ),
         **score_solutions(),
         "02.two_rays": np.exp(WATER_ATTENUATION) ** 10,
         "02.noisy_reader": rates.mean(),
