@@ -315,6 +315,9 @@ def solutions():
                 {"A": (1, 0.7), "B": (2, 0.69), "C": (5, 0.74), "D": (9, 0.74)}
             )
         ),
+        "15.paired": lambda first, second, rows: np.percentile(
+            [np.mean(second[row]) - np.mean(first[row]) for row in rows], [2.5, 97.5]
+        ),
         "15.spread": (0.747 - np.mean([0.731, 0.742, 0.736]))
         / np.hypot(*[np.std([0.731, 0.742, 0.736], ddof=1)] * 2),
         "05.idle": sum(
