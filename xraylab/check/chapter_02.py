@@ -1,9 +1,9 @@
-"""Exercises of chapter 2, ChestPhantom."""
+"""Exercises of chapter 2, Simulating chest radiographs."""
 
 import numpy as np
 
 from xraylab import phantom
-from xraylab.check.grading import Exercise
+from xraylab.check.grading import CodeExercise, Exercise
 from xraylab.findings import index
 from xraylab.phantom.exposure import WATER_ATTENUATION
 
@@ -20,46 +20,75 @@ two_rays.mistake(WATER_ATTENUATION * 10, "That is the exponent; raise e to it.")
 two_rays.mistake(10 ** (WATER_ATTENUATION * 10), "The base is e, not ten.")
 
 
-def _labelled(prevalence, sensitivity=0.80, specificity=0.98):
-    """Compute the fraction of images that a noisy reader labels as positive."""
-    return prevalence * sensitivity + (1 - prevalence) * (1 - specificity)
-
-
+_SENSITIVITY, _RIGHT = 0.80, 0.90
 _VECTORS, _COUNTS = phantom.label_counts()
 _PNEUMONIA = _VECTORS[:, index("pneumonia")] @ _COUNTS  # images in each split
 _RARE, _OVERALL = (_PNEUMONIA / _COUNTS.sum(axis=0))[0], _PNEUMONIA.sum() / _COUNTS.sum()
-_TRUE = _RARE * 0.80
-_PRECISION = _TRUE / _labelled(_RARE)
 
-noisy_reader = Exercise(
-    _labelled(_RARE),
-    f"Only {_RARE:.1%} have pneumonia, so {_PRECISION:.0%} of these labels are right.",
-    tolerance=2e-5,
+
+def _specificity(prevalence, sensitivity=_SENSITIVITY, right=_RIGHT):
+    """Compute the specificity at which a fraction ``right`` of the positive labels is right."""
+    return 1 - prevalence * sensitivity * (1 / right - 1) / (1 - prevalence)
+
+
+specificity = Exercise(
+    _specificity(_RARE),
+    f"At most 1 of {1 / (1 - _specificity(_RARE)):,.0f} negative images may be labelled.",
+    tolerance=1e-5,
 )
-noisy_reader.mistake(_RARE, "That is the fraction that has pneumonia, not that is labelled.")
-noisy_reader.mistake(_TRUE, "Images without pneumonia are sometimes labelled, too.")
-noisy_reader.mistake(_TRUE + 0.02, "Only images without pneumonia can be false positives.")
-noisy_reader.mistake(_PRECISION, "That is the precision of the labels, not how many there are.")
-noisy_reader.mistake(_labelled(_RARE, 0.98, 0.80), "Sensitivity and specificity are swapped.")
-noisy_reader.mistake(_TRUE + (1 - _RARE) * 0.98, "The false-positive rate is 1 - specificity.")
-noisy_reader.mistake(_labelled(_OVERALL), "Use the training images only.")
-
-_LABELS = np.eye(14, dtype=np.uint8)[[index("cardiomegaly"), index("emphysema")]]
-_PATIENT = {"labels": _LABELS, "projection": "PA", "severity": (0.7, 0.7)}
-_MASKS = np.asarray(phantom.simulate([14, 14], 128, masks=True, **_PATIENT).masks)
-_HEART, _LUNGS = _MASKS[0, index("cardiomegaly")], _MASKS[1, index("emphysema")]
-_COLUMNS = np.flatnonzero(_LUNGS.any(axis=0))
-_WIDTH, _CHEST = np.ptp(np.flatnonzero(_HEART.any(axis=0))) + 1, np.ptp(_COLUMNS) + 1
-_HEIGHTS = _HEART.any(axis=1).sum() / _LUNGS.any(axis=1).sum()
-
-cardiothoracic = Exercise(
-    _WIDTH / _CHEST,
-    f"{_WIDTH} of {_CHEST} columns: on a PA image, more than one half is an enlarged heart.",
+specificity.mistake(1 - _specificity(_RARE), "That is the false-positive rate; subtract it from 1.")
+specificity.mistake(_specificity(_RARE, 1.0), "The report finds only 80 % of the cases.")
+specificity.mistake(_specificity(_RARE, right=0.1), "90 % of the labels are to be right, not 10 %.")
+specificity.mistake(_specificity(_OVERALL), "Use the training images only.")
+specificity.mistake(0.98, "At that specificity fewer than half of the labels are right.")
+specificity.mistake(
+    1 - _RARE * _SENSITIVITY / 9, "Only images without pneumonia, 1 - p, can be false positives."
 )
-cardiothoracic.mistake(_WIDTH / len(_COLUMNS), "The mediastinum is part of the chest's width.")
-cardiothoracic.mistake((_WIDTH - 1) / (_CHEST - 1), "Count the first and the last column, too.")
-cardiothoracic.mistake(_HEIGHTS, "That is the ratio of the heights; use the columns.")
-cardiothoracic.mistake(_HEART.sum() / _LUNGS.sum(), "That is the ratio of areas, not of widths.")
-cardiothoracic.mistake(len(_COLUMNS) / 128, "Divide by the chest's width, not by the image's.")
-cardiothoracic.mistake(_CHEST / _WIDTH, "The inverse: divide the heart's width by the chest's.")
-cardiothoracic.mistake(_WIDTH, "That is the heart's width in pixels; divide by the chest's.")
+
+
+def _width(mask):
+    columns = np.flatnonzero(mask.any(axis=0))
+    return columns[-1] - columns[0] + 1
+
+
+def _ratio(heart, lungs):
+    """Compute the cardiothoracic ratio of two masks."""
+    return _width(heart) / _width(lungs)
+
+
+def _ellipse(x, y, half_width, half_height):
+    """Return the mask of an ellipse in an image of 64×64 pixels."""
+    row, column = np.mgrid[:64, :64]
+    return ((column - x) / half_width) ** 2 + ((row - y) / half_height) ** 2 < 1
+
+
+_LUNGS = _ellipse(18, 30, 13, 24) | _ellipse(46, 31, 12, 23)
+_HEARTS = _ellipse(35, 42, 14, 10), _ellipse(34.5, 42, 10, 12)
+
+cardiothoracic = CodeExercise(
+    _ratio,
+    [(heart, _LUNGS) for heart in _HEARTS],
+    "On a PA image, more than one half is usually called an enlarged heart.",
+)
+cardiothoracic.mistake(
+    lambda heart, lungs: _width(heart) / lungs.any(axis=0).sum(),
+    "The mediastinum is part of the chest's width: take the first and the last column.",
+)
+cardiothoracic.mistake(
+    lambda heart, lungs: (_width(heart) - 1) / (_width(lungs) - 1),
+    "Count the first and the last column, too.",
+)
+cardiothoracic.mistake(
+    lambda heart, lungs: _ratio(heart.T, lungs.T), "That is the ratio of the heights; use columns."
+)
+cardiothoracic.mistake(
+    lambda heart, lungs: heart.sum() / lungs.sum(), "That is the ratio of areas, not of widths."
+)
+cardiothoracic.mistake(
+    lambda heart, lungs: _width(heart) / heart.shape[1],
+    "Divide by the width of the chest, not by that of the image.",
+)
+cardiothoracic.mistake(
+    lambda heart, lungs: _ratio(lungs, heart),
+    "The inverse: divide the width of the heart by that of the chest.",
+)

@@ -1,6 +1,8 @@
 """Exercises of chapter 3, From file to batch."""
 
-from xraylab.check.grading import Exercise
+import numpy as np
+
+from xraylab.check.grading import CodeExercise, Exercise
 
 window = Exercise(
     15.75, "Column 63 comes from 47.25: the middle half of the image fills the new one."
@@ -18,3 +20,16 @@ cutmix.mistake(0.5, "The box is half as high as the image, but a quarter as wide
 cutmix.mistake(0.75, "The box is a quarter as wide as the image, and half as high.")
 cutmix.mistake(1.0, "The label counts pixels, wherever the nodule is.")
 cutmix.mistake(0.0, "The label counts pixels, wherever the nodule is.")
+
+_MAPS = np.random.default_rng(3).normal(size=(2, 2, 3, 3))
+
+combine = CodeExercise(
+    np.matmul, [tuple(pair) for pair in _MAPS], "One interpolation instead of two."
+)
+combine.mistake(
+    lambda first, second: second @ first,
+    "The order is reversed. Start from a pixel of the final image: the second map takes it to the "
+    "intermediate image, then the first to the original.",
+)
+combine.mistake(np.multiply, "`*` multiplies element by element; use `@`.")
+combine.mistake(np.add, "Maps that follow each other are multiplied.")
