@@ -12,6 +12,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 from xraylab import check, evaluation, losses, models, phantom
 from xraylab.explain.localization import _prepare, _scores
 from xraylab.findings import FINDINGS
+from xraylab.layers.attention import scaled_dot_product_attention
+from xraylab.layers.tokens import patchify
 from xraylab.models import mxa
 from xraylab.models.medvit import EMHSA, MHCA
 from xraylab.phantom.exposure import WATER_ATTENUATION
@@ -181,6 +183,72 @@ def score_solutions():
     }
 
 
+def medvit_solutions():
+    """Take attention and statistics from the package and Keras, and pool by slices."""
+
+    def attention(*arrays):
+        return scaled_dot_product_attention(*(x[None, None] for x in arrays))[0][0, 0]
+
+    def moments(x, order):
+        flat = x.reshape(len(x), -1, x.shape[-1])
+        standard = flat - flat.mean(axis=1)[:, None]
+        standard /= flat.std(axis=1)[:, None]
+        new = standard * flat.std(axis=1)[order, None] + flat.mean(axis=1)[order, None]
+        return new.reshape(x.shape)
+
+    def squares(tokens, s):
+        corners = np.ndindex(tokens.shape[0] // s, tokens.shape[1] // s)
+        return [
+            tokens[s * i : s * (i + 1), s * j : s * (j + 1)].mean(axis=(0, 1)) for i, j in corners
+        ]
+
+    mhca = MHCA(32)
+    mhca.build((None, 4, 4, 384))
+    return {
+        "08.attention": attention,
+        "08.moments": moments,
+        "08.squares": squares,
+        "08.grouped": sum(np.prod(v.shape) for v in mhca.trainable_variables),
+        "08.keys": EMHSA(8, sr_ratio=4).pool(np.zeros((1, (128 // 8) ** 2, 8))).shape[1],
+    }
+
+
+def transformer_solutions():
+    """Solve the exercises of DBCT and RR-ViT with the package, or patch by patch."""
+
+    def positions(rows, columns, dim):
+        waves = 10000.0 ** (-np.arange(0, dim // 2, 2) / (dim // 2))
+        return [
+            np.concatenate(
+                [np.stack([np.sin(n * waves), np.cos(n * waves)], -1).ravel() for n in (i, j)]
+            )
+            for i, j in np.ndindex(rows, columns)
+        ]
+
+    def focal(y, p, alpha, gamma):
+        loss = keras.losses.BinaryFocalCrossentropy(True, alpha, gamma, reduction=None)
+        return loss(y[..., None].astype("float64"), p[..., None].astype("float64"))
+
+    def masked_error(images, reconstruction, hidden):
+        pairs = zip(images[hidden], reconstruction[hidden], strict=True)
+        return np.mean([((a - b) ** 2).mean() for a, b in pairs])
+
+    focal_answers = np.linspace(0.001, 0.999, 99_801)
+    expected = -0.1 * 0.25 * (1 - focal_answers) ** 2 * np.log(focal_answers)
+    expected -= 0.9 * 0.75 * focal_answers**2 * np.log(1 - focal_answers)
+    return {
+        "09.positions": positions,
+        "09.focal": focal,
+        "09.constant": focal_answers[np.argmin(expected)],
+        "09.one_more_norm": models.build("dbct", image_size=224).count_params() + 2 * 256,
+        "09.width": next(d for d in 2 ** np.arange(12) if 30_000 < (16**2 - 8**2) * d < 50_000),
+        "10.patches": lambda image, size: patchify(image[None, ..., None], size)[0],
+        "10.parameters": models.build("rr_vit", image_size=224).count_params(),
+        "10.bottleneck": min(p for p in range(1, 65) if 64 % p == 0 and p * p > 128),
+        "10.masked_error": masked_error,
+    }
+
+
 def mxa_solutions():
     """Count the parameters of an MXA layer and let it round a box."""
     layer = mxa.MXA()
@@ -275,9 +343,6 @@ def solutions():
     image = keras.KerasTensor((1, 64, 64, 1))
     out = models.build("densenet121").compute_output_spec(image, return_intermediates=True)
     dense = [m for name, m in out["maps"].items() if name == "pool3" or name.startswith("conv4")]
-    answers = np.linspace(0.001, 0.999, 99_801)
-    focal = -0.1 * 0.25 * (1 - answers) ** 2 * np.log(answers)
-    focal -= 0.9 * 0.75 * answers**2 * np.log(1 - answers)
     sixteen = np.ones((4, 4))
     sixteen[1, 1] = 13
     halves = [(np.eye(2) + np.array(m)) / 2 for m in ([[0.2, 0.8], [1, 0]], [[0.5, 0.5], [0, 1]])]
@@ -285,8 +350,6 @@ def solutions():
     inside[:2, :2] = True
     ramp = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (1, 64, 64, 1))
     window = keras.layers.RandomZoom((-0.5, -0.5), fill_mode="constant")
-    mhca = MHCA(32)
-    mhca.build((None, 4, 4, 384))
     return {
         "01.all_negative": accuracy_score(test.ravel(), np.zeros(test.size)),
         "01.edema_effusion": effusion[edema].mean(),
@@ -306,11 +369,8 @@ def solutions():
         "03.window": 63 * np.asarray(window(ramp, training=True))[0, 5, 0, 0],
         "03.combine": lambda first, second: np.einsum("ij,jk", first, second),
         "03.cutmix": np.pad(np.zeros((32, 16)), ((9, 23), (5, 43)), constant_values=1).mean(),
-        "09.constant": answers[np.argmin(focal)],
-        "09.one_more_norm": models.build("dbct", image_size=224).count_params() + 2 * 256,
-        "09.width": next(d for d in 2 ** np.arange(12) if 30_000 < (16**2 - 8**2) * d < 50_000),
-        "08.grouped": sum(np.prod(v.shape) for v in mhca.trainable_variables),
-        "08.keys": EMHSA(8, sr_ratio=4).pool(np.zeros((1, (128 // 8) ** 2, 8))).shape[1],
+        **transformer_solutions(),
+        **medvit_solutions(),
         "16.energy": _scores(_prepare(sixteen[None]), inside[None])["energy"][0],
         "16.rollout": np.linalg.multi_dot([[1, 0], *halves, [0, 1]]),
         "15.front": sum(
@@ -333,12 +393,10 @@ def solutions():
         "06.copies": sum(m.shape[-1] for m in dense[1:]) / dense[-1].shape[-1],
         "07.separable": (25 * 672 + 672**2) / (25 * 672**2),
         "07.scaling": np.exp(np.log([1.2, 1.1, 1.1, 1.15, 1.15]).sum()),
-        "10.parameters": models.build("rr_vit", image_size=224).count_params(),
         **mxa_solutions(),
         **distillation_solutions(),
         **calibration_solutions(),
         **practice_solutions(),
-        "10.bottleneck": min(p for p in range(1, 65) if 64 % p == 0 and p * p > 128),
         "11.map_bytes": np.dtype("float32").itemsize * np.prod([8, 3137, 3137]),
         "11.blocks": len(range(0, 3137, max(b for b in range(3137) if 8 * 3137 * b <= 2**20))),
         "14.label_cost": np.diff(
