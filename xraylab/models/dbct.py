@@ -47,7 +47,7 @@ class DBCT(ImageModel):
         mlp_ratio: width of an MLP's hidden layer in units of ``embed_dim``.
         local_channels: channels after the two convolutions of the local branch.
         residual: whether the cross-attention is added to the patches. The equation of the source
-            replaces the patches, after which the model has no information on positions; the
+            replaces the patches, which then affect the logits by the attention weights alone; the
             parameter count is the same. With concatenation, whether the patches are added to the
             projection.
         fusion: ``"cross_attention"``, or ``"concatenation"`` of each patch with the mean of the
