@@ -9,6 +9,9 @@ The folder holds ``densenet121_test_probabilities.npz`` (probabilities, labels a
 NIH's table ``Data_Entry_2017_v2020.csv.gz``. Only numbers over many images are written: no images,
 labels or single probabilities.
 
+``softmax_scores`` are those of a softmax over the 14 logits of each image, as MedViT's public code
+evaluates, in place of a sigmoid of each.
+
 There are no probabilities of validation images. Calibration and thresholds are therefore fitted on
 one half of the test patients and scored on the other.
 """
@@ -22,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 
 from xraylab import evaluation, io, metrics
 from xraylab.findings import FINDINGS
@@ -53,6 +56,9 @@ def main():
         "num_images": len(names),
         "num_patients": len(np.unique(patients)),
         "scores": score,
+        "softmax_scores": metrics.score(
+            y_true, softmax(logit(probabilities.astype(np.float64)), axis=1), label_names=FINDINGS
+        ),
         "intervals": intervals(y_true, probabilities, patients),
         "intervals_over_images": intervals(y_true, probabilities, None),
         "reliability": curves,
