@@ -53,8 +53,40 @@ CHEXPERT_COMPETITION = ("atelectasis", "cardiomegaly", "consolidation", "edema",
 All but "no finding", 13 observations, are ``CHEXPERT_FINDINGS[1:]``.
 """
 
-ALIASES = {"pleural_effusion": "effusion"}
-"""Label names of other data sets (CheXpert) and their names in ChestX-ray14."""
+VINDR_FINDINGS = (
+    "aortic_enlargement",
+    "atelectasis",
+    "calcification",
+    "cardiomegaly",
+    "clavicle_fracture",
+    "consolidation",
+    "edema",
+    "emphysema",
+    "enlarged_pa",
+    "ild",
+    "infiltration",
+    "lung_opacity",
+    "lung_cavity",
+    "lung_cyst",
+    "mediastinal_shift",
+    "nodule_mass",
+    "pleural_effusion",
+    "pleural_thickening",
+    "pneumothorax",
+    "pulmonary_fibrosis",
+    "rib_fracture",
+    "other_lesion",
+    "copd",
+    "lung_tumor",
+    "pneumonia",
+    "tuberculosis",
+    "other_diseases",
+    "no_finding",
+)
+"""Names of VinDr-CXR's 28 labels (``nguyen2022``): 22 findings that have boxes, 6 diagnoses."""
+
+ALIASES = {"pleural_effusion": "effusion", "pulmonary_fibrosis": "fibrosis"}
+"""Label names of other data sets (CheXpert, VinDr-CXR) and their names in ChestX-ray14."""
 
 
 def check_label_names(label_names: Sequence[str] | None) -> tuple[str, ...]:

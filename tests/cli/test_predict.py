@@ -113,14 +113,14 @@ def test_decisions_follow_thresholds_of_uncalibrated_probabilities():
 
 
 def test_pictures_become_squares_as_in_a_folder_source(pictures, tmp_path):
-    found, _ = read_images([pictures], 32, "test")
+    found, *_ = read_images([pictures], 32, "test")
     (tmp_path / "labels.csv").write_text("image,x,split\na.png,1,test\ninner/b.jpg,0,test\n")
     options = {"root": pictures, "table": str(tmp_path / "labels.csv"), "split_column": "split"}
     split = data.load("folder", 32, "test", label_names=["x"], progress=False, **options)
     np.testing.assert_array_equal(np.stack([*found.values()]), split.images)
     array = np.asarray(Image.open(pictures / "a.png"))
     np.savez(tmp_path / "images.npz", test_images=array[None, ..., None])
-    again, _ = read_images([tmp_path / "images.npz"], 32, "test")
+    again, *_ = read_images([tmp_path / "images.npz"], 32, "test")
     np.testing.assert_array_equal(again[f"{tmp_path / 'images.npz'}[0]"], split.images[0])
 
 
@@ -133,11 +133,22 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "empty/notes.txt").write_text("text")
     (tmp_path / "empty/._a.png").write_text("hidden")
     names = ("float.npz", "train.npz", "text.npz", "none.npz", "empty", "absent.png")
-    images, unreadable = read_images([tmp_path / name for name in names], 8, "test")
+    images, unreadable, _ = read_images([tmp_path / name for name in names], 8, "test")
     assert not images
-    reasons = ("float64", "--split", "not an .npz file", "no dimension", "without", "No such file")
+    reasons = ("float64", "--split", "cannot be read", "no dimension", "without", "No such file")
     for name, reason in zip(names, reasons, strict=True):
         assert reason in unreadable[str(tmp_path / name)], unreadable
+
+
+def test_suspect_images_are_named(tmp_path):
+    grey = np.random.default_rng(0).integers(100, 120, (2, 8, 40), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", test_images=np.asfortranarray(grey))
+    Image.new("L", (64, 64), 100).save(tmp_path / "a.png")
+    images, _, report = read_images([tmp_path / "images.npz", tmp_path / "a.png"], 8, "test")
+    narrow = [f"{tmp_path / 'images.npz'}[{i}]" for i in range(2)]
+    assert report == {"narrow": narrow, "constant": [str(tmp_path / "a.png")]}
+    padded = np.asarray(Image.fromarray(grey[1]).resize((8, 2), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(images[narrow[1]][3:5], padded)
 
 
 def test_unknown_models_and_rules_are_refused(pictures):
@@ -155,6 +166,7 @@ def test_a_dash_prints_only_the_rows(tmp_path):
     frame = pd.read_csv(io.StringIO(done.stdout))
     assert frame["finding"].tolist() == [*FINDINGS]
     assert "\x1b" not in done.stdout and NOTICE in done.stderr
+    assert "1 are constant" in done.stderr and "\x1b" not in done.stderr
     written = json.loads((tmp_path / "new/o.json").read_text())
     assert [row["probability"] for row in written["predictions"]] == frame["probability"].tolist()
     assert all(file.name.startswith("0001___31mred_") for file in overlays.iterdir())

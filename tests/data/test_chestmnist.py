@@ -121,7 +121,7 @@ def test_sources_list_the_state_of_each_file(published, tmp_path):
     assert state() == ("not here", None)
     path = write_file(tmp_path / "kaggle", published.body)
     assert state() == ("found", path)
-    assert sources()[0].name == "phantom" and len(sources()) == 8
+    assert sources()[0].name == "phantom" and len(sources()) == 10
 
 
 def test_importing_is_light():

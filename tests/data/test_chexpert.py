@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from xraylab.data import load
-from xraylab.data.chexpert import VAL_FRACTION
-from xraylab.data.tables import hash_fraction
+from xraylab.data.tables import VAL_FRACTION, hash_fraction
 from xraylab.findings import CHEXPERT_COMPETITION, CHEXPERT_FINDINGS
 
 COLUMNS = (
@@ -215,7 +214,7 @@ def test_images_are_found_by_the_end_of_their_path(root, layout):
 def test_views_that_are_not_known_and_contradictory_labels_are_reported(root):
     path = root / "CheXpert-v1.0-small" / "valid.csv"
     path.write_text(path.read_text().replace(",70,Frontal,", ",70.0,,"))
-    with pytest.warns(UserWarning, match=r"2 are kept although Frontal/Lateral .*1 have No Find"):
+    with pytest.warns(UserWarning, match=r"2 are kept although their table .*1 have No Find"):
         split = open_split(root, "test")
     assert split.report["no view"] == split.table["image"].tolist()
     assert split.report["contradictory"] == [image_name("valid", 902)]

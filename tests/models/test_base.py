@@ -1,5 +1,7 @@
 """The base class: inputs, errors, weight files, attention transforms, activation."""
 
+from pathlib import Path
+
 import h5py
 import keras
 import numpy as np
@@ -292,3 +294,16 @@ def test_weights_that_lead_out_of_their_file_are_refused(toy, tmp_path, form):
             file.create_virtual_dataset("more", layout)
     with pytest.raises(ValueError, match="more leads out of the file"):
         toy.load_weights(path)
+
+
+def test_archives_with_code_are_refused(tmp_path):
+    """A Lambda layer stores bytecode; safe mode, which nothing here switches off, refuses it."""
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Lambda(lambda x: x * 2)(inputs)
+    keras.Model(inputs, outputs).save(tmp_path / "code.keras")
+    with pytest.raises(ValueError, match="unsafe"):
+        keras.models.load_model(tmp_path / "code.keras")
+    package = Path(models.__file__).parents[1]
+    texts = [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]
+    assert len(texts) > 50
+    assert not any("safe_mode" in text or "unsafe_deserialization" in text for text in texts)

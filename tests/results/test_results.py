@@ -431,7 +431,9 @@ def test_special_characters_are_escaped():
     made = results.Table("a_b & {c}", pd.DataFrame({"x|y": ["~"], "50 %": ["\\ <i>"]}))
     assert r"\caption{a\_b \& \{c\}.}" in made.to_latex()
     assert r"\textasciitilde{} & \textbackslash{} <i> \\" in made.to_latex()
-    assert r"x\|y" in made.to_markdown()
+    assert r"x\|y" in made.to_markdown() and r"\<i>" in made.to_markdown()
+    link = results.Table("[a](b)", pd.DataFrame({"`x`": ["<script>[c](d)"]})).to_markdown()
+    assert r"\<script>[c\](d)" in link and r"[a\](b)" in link and r"\`x\`" in link
     assert "a_b &amp; {c}" in made.to_html()
     assert "&lt;i&gt;" in made.to_html()
 

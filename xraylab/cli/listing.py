@@ -33,9 +33,10 @@ def data(
 ):
     """List the data sources, or check your own: xraylab data check PATH.
 
-    phantom is simulated; chestmnist is downloaded; nih14 (ChestX-ray14) and chexpert are folders of
-    image files from their publishers; folder is any other folder of images with a CSV table of
-    labels. The path of an .npz file in MedMNIST's layout is a source, too.
+    phantom is simulated; chestmnist is downloaded; nih14 (ChestX-ray14), chexpert, mimic_cxr
+    (MIMIC-CXR-JPG) and vindr_cxr are folders of image files from their publishers; folder is any
+    other folder of images with a CSV table of labels. The path of an .npz file in MedMNIST's layout
+    is a source, too.
 
     The check loads every split and prints counts, labels, files that are missing, unreadable or
     suspect, and images that are equal or nearly equal, also across splits.

@@ -19,7 +19,7 @@ STDOUT = Path("-")
 NUM_OVERLAYS = 3
 """Number of findings, those of highest probability, whose map is drawn over an image."""
 
-FILES = "PNG, JPEG or MedMNIST-style .npz files, or folders of PNG and JPEG files."
+FILES = "Image files, MedMNIST-style .npz files, or folders of PNG, JPEG and DICOM files."
 MODEL = "Folder of a run, or a model with shipped weights."
 CSV = "File with one row per image and finding; - prints it instead of the tables."
 JSON = "The same as JSON."
@@ -38,7 +38,8 @@ def predict(
     """Predict the findings of images: probability, operating point and decision.
 
     Images are converted to grey squares of the model's size. Files that cannot be read are named,
-    the others predicted; the exit status is then 1.
+    the others predicted; the exit status is then 1. Images that are constant, narrow, negatives or
+    sideways are predicted and named.
     """
     start_keras()
     import pandas as pd
@@ -53,7 +54,7 @@ def predict(
         if folder is not None:
             io.make_folder(folder)
     found = _classifier(model)
-    images, unreadable = read_images(files, found.model.image_size, split, found.square)
+    images, unreadable, suspect = read_images(files, found.model.image_size, split, found.square)
     if images:
         pixels = np.stack(list(images.values()))[..., np.newaxis] / np.float32(255)
         logits = models.predict_logits(found.model, pixels).astype(np.float64)
@@ -73,7 +74,8 @@ def predict(
             fitted = found.calibration is not None
             facts = {"model": found.description, "calibrated": fitted, "rule": rule}
             rows = frame.replace(np.nan, None).to_dict("records")
-            facts |= {"notice": NOTICE, "predictions": rows, "unreadable": unreadable}
+            facts |= {"notice": NOTICE, "predictions": rows}
+            facts |= {"unreadable": unreadable, "suspect": suspect}
             if json == STDOUT:
                 show(json_text.dumps(facts, indent=2))
             else:
@@ -81,6 +83,8 @@ def predict(
         if save_overlays is not None:
             _save_overlays(found, [*images], pixels, probabilities, save_overlays)
             show(f"Overlays: {save_overlays}", stderr=bool(printed))
+    if suspect:
+        show(f"Suspect: {suspect.text()}", stderr=True)
     for file, reason in unreadable.items():
         show(f"Cannot be read: {file}: {reason}", stderr=True)
     if unreadable:
@@ -176,11 +180,12 @@ def decide(logits: np.ndarray, calibration: Any, rule: str) -> tuple[np.ndarray,
 
 def read_images(
     files: list[Path], size: int, split: str, square: str = "pad"
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+) -> tuple[dict[str, np.ndarray], dict[str, str], Any]:
     """Read image files, folders and ``.npz`` files as square grey images.
 
     Shapes:
-        returns: (size, size) uint8 by name, and the reason why by the name of each unreadable file.
+        returns: (size, size) uint8 by name; the reason why by the name of each unreadable file; and
+        a ``xraylab.data.report.Report`` of what is suspect.
 
     Args:
         files: the files and folders.
@@ -190,10 +195,12 @@ def read_images(
     """
     from PIL import Image
 
-    from xraylab.data.image_io import UnreadableImage, read_image, square_image
+    from xraylab.data.image_io import UnreadableImage, decode_image, examine_image
     from xraylab.data.listing import SUFFIXES
+    from xraylab.data.npz import iterate_images
+    from xraylab.data.report import Report
 
-    images, unreadable = {}, {}
+    images, unreadable, report = {}, {}, Report()
     for file in files:
         paths = [file]
         if file.is_dir():
@@ -205,36 +212,17 @@ def read_images(
         for path in paths:
             try:
                 if path.suffix.lower() == ".npz":
-                    arrays = enumerate(_read_npz(path, split))
-                    pictures = ((i, Image.fromarray(array)) for i, array in arrays)
-                    squares = {f"{path}[{i}]": square_image(x, size, square) for i, x in pictures}
+                    arrays = map(Image.fromarray, iterate_images(path, split))
+                    found = (examine_image(image, size, square) for image in arrays)
+                    decoded = {f"{path}[{i}]": image for i, image in enumerate(found)}
                 else:
-                    squares = {str(path): read_image(path, size, square)}
-                images |= squares
+                    decoded = {str(path): decode_image(path, size, square)}
+                images |= {name: image.pixels for name, image in decoded.items()}
+                for name, image in decoded.items():
+                    report.add(image.suspect, [name] if image.suspect else [])
             except (UnreadableImage, ValueError, OSError) as error:
                 unreadable[str(path)] = getattr(error, "strerror", None) or str(error)
-    return images, unreadable
-
-
-def _read_npz(path, split):
-    """Return the images of a MedMNIST-style file, (num_images, height, width) uint8."""
-    from xraylab.data.errors import DAMAGE
-
-    name = f"{split}_images"
-    try:
-        with np.lib.npyio.NpzFile(path) as archive:
-            names, array = archive.files, archive.get(name)
-    except DAMAGE as error:
-        raise ValueError("not an .npz file, or a damaged one") from error
-    if array is None:
-        held = f"Received: {', '.join(names) or 'no array'}. Choose another split with --split"
-        raise ValueError(f"no images of the split. Expected: an array {name}. {held}")
-    array = array[..., 0] if array.ndim == 4 and array.shape[-1] == 1 else array
-    if array.ndim != 3 or array.dtype != np.uint8 or not array.size:
-        expected = "(n, height, width) or (n, height, width, 1) uint8, no dimension of 0"
-        received = f"{array.shape} {array.dtype}"
-        raise ValueError(f"{name} are no grey images. Expected: {expected}. Received: {received}")
-    return array
+    return images, unreadable, report
 
 
 def _print_table(image, frame):

@@ -1,4 +1,4 @@
-"""Sources of images (ChestPhantom, ChestMNIST, ChestX-ray14, CheXpert, any file) and datasets.
+"""Sources of images (ChestPhantom, ChestMNIST, public data sets, your own files) and datasets.
 
 ::
 

@@ -15,6 +15,12 @@ from xraylab.data.split import SPLITS, Split
 
 _GRID, _MIN_SIMILARITY = 16, 0.985
 _BLOCK = 2048
+_TABLES = {
+    "nih14": "Data_Entry_2017*",
+    "chexpert": "train.csv",
+    "mimic_cxr": "mimic-cxr-*-metadata.csv*",
+    "vindr_cxr": "**/image_labels_train.csv*",
+}
 
 
 def check_data(path: str | os.PathLike, source: str | None = None, **options: Any) -> dict:
@@ -22,7 +28,7 @@ def check_data(path: str | os.PathLike, source: str | None = None, **options: An
 
     Args:
         path: an ``.npz`` file or a folder of images.
-        source: ``"nih14"``, ``"chexpert"`` or ``"folder"``; None decides by the tables in a folder.
+        source: the name of a source of image files; None decides by the tables in a folder.
         options: further arguments of :func:`xraylab.data.load`.
 
     Returns:
@@ -37,8 +43,7 @@ def check_data(path: str | os.PathLike, source: str | None = None, **options: An
     path = Path(path).expanduser()
     if path.is_dir():
         if source is None:
-            kinds = {"nih14": "Data_Entry_2017*", "chexpert": "train.csv"}
-            kinds = (kind for kind, pattern in kinds.items() if any(path.glob(pattern)))
+            kinds = (kind for kind, pattern in _TABLES.items() if any(path.glob(pattern)))
             source = next(kinds, "folder")
         options["root"] = path
     facts, loaded, errors = {}, {}, []

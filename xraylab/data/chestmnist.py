@@ -96,7 +96,8 @@ def find(release: Release, root: Path) -> Path | None:
             return path
         text = f"the MD5 checksum {release.md5} of {release.name}. Received: {md5}"
         advice = "To use it as it is, pass its path to xraylab.data.load"
-        warnings.warn(f"{path} is passed over. Expected: {text}. {advice}", stacklevel=2)
+        found = io.printable(f"{path} is passed over. Expected: {text}")
+        warnings.warn(f"{found}. {advice}", stacklevel=2)
     return None
 
 

@@ -16,10 +16,9 @@ from xraylab.findings import CHEXPERT_FINDINGS
 UNCERTAIN = {"ones": 1.0, "zeros": 0.0, "ignore": np.nan}
 """The value of an uncertain label by rule, see :func:`list_chexpert`."""
 
-VAL_FRACTION = 0.1
-"""Fraction of the patients of ``train.csv`` that validate."""
+COLUMNS = [name.replace("_", " ").title() for name in CHEXPERT_FINDINGS]
+"""Columns of the observations."""
 
-_COLUMNS = [name.replace("_", " ").title() for name in CHEXPERT_FINDINGS]
 _FACTS = ("sex", "age", "view", "Frontal/Lateral")
 _VALUES = {"": 0.0, "nan": 0.0, "0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0}
 
@@ -77,33 +76,31 @@ def list_chexpert(
     path = valid if split == "test" or (preset_split and split == "val") else train
     table = lists[path.stem]
     if path == train and not preset_split:
-        val = table["patient"].map(tables.hash_fraction) < VAL_FRACTION
-        table = table[val if split == "val" else ~val]
+        table = table[tables.hash_splits(table["patient"]) == split]
     report = Report()
     side = table["Frontal/Lateral"].str.lower()
     lateral = side == "lateral"
     if frontal_only:
         table, lateral, side = table[~lateral], lateral[~lateral], side[~lateral]
         report.add("no view", table["image"][side != "frontal"])
-    expected = "1.0 (present), 0.0 (absent), -1.0 (uncertain) or nothing"
-    values = _VALUES | dict.fromkeys(("-1", "-1.0"), UNCERTAIN[uncertain])
-    labels = tables.map_cells(path, table[_COLUMNS], values, expected)
-    facts = tables.image_table(
-        image=table["image"],
-        patient=table["patient"],
-        age=tables.ages(table["age"]),
-        sex=tables.sexes(table["sex"]),
-        view=table["view"].mask(lateral, "Lateral"),
-    )
+    labels = observations(path, table, uncertain).to_numpy(np.float32)
+    table = table.assign(view=table["view"].mask(lateral, "Lateral"))
+    facts = tables.image_table(table[["image", "patient", "age", "sex", "view"]])
     # The whole release has its images in "CheXpert-v1.0 batch 1 (validate & csv)" and so on.
     paths = image_paths([folder, *sorted(folder.glob("CheXpert-v1.0*"))], table["image"].tolist())
-    values = labels.to_numpy(np.float32)
-    return Listing(folder, paths, values, CHEXPERT_FINDINGS, facts, report=report)
+    return Listing(folder, paths, labels, CHEXPERT_FINDINGS, facts, report=report)
+
+
+def observations(path: Path, table: pd.DataFrame, uncertain: str) -> pd.DataFrame:
+    """Return the labels in :data:`COLUMNS` by the rule for uncertain ones; blank is absent."""
+    expected = "1.0 (present), 0.0 (absent), -1.0 (uncertain) or nothing"
+    values = _VALUES | dict.fromkeys(("-1", "-1.0"), UNCERTAIN[uncertain])
+    return tables.map_cells(path, table[COLUMNS], values, expected)
 
 
 def _read(path: Path) -> pd.DataFrame:
     """Read ``train.csv`` or ``valid.csv``, with a column ``patient``."""
-    table = tables.read_table(path, ("image", *_FACTS, *_COLUMNS))
+    table = tables.read_table(path, ("image", *_FACTS, *COLUMNS))
     table["image"] = table["image"].str.replace("\\", "/")
     tables.require_unique(path, table["image"])
     patients = table["image"].str.extract(r"(?:^|/)(patient\d+)/", expand=False)

@@ -44,7 +44,8 @@ def fetch(url: str, destination: Path, md5: str, *, progress: bool = True) -> Pa
 
     lock = io.make_folder(destination.parent) / f".{destination.name}.lock"
     part = destination.with_name(f"{destination.name}.part")
-    message = f"another process is downloading {destination}; waiting for it" if progress else ""
+    waiting = io.printable(f"another process is downloading {destination}; waiting for it")
+    message = waiting if progress else ""
     problem, expected = f"Download of {url} to {destination} failed", f"MD5 checksum {md5}"
     by_hand = f"fetch {url} with a browser and save it as {destination}"
     with io.lock(lock, message=message):

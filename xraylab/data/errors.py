@@ -2,29 +2,17 @@
 
 import contextlib
 import csv
-import tokenize
 import zlib
 from collections.abc import Iterator
-from lzma import LZMAError
 from pathlib import Path
+from tokenize import TokenError
 from zipfile import BadZipFile
 
 from xraylab.io import format_bytes, printable
 from xraylab.suggest import did_you_mean
 
-DAMAGE = (
-    ValueError,
-    SyntaxError,
-    NotImplementedError,
-    RecursionError,
-    EOFError,
-    RuntimeError,
-    csv.Error,
-    LZMAError,
-    BadZipFile,
-    zlib.error,
-    tokenize.TokenError,
-)
+DAMAGE = (ValueError, SyntaxError, EOFError, RuntimeError, csv.Error)
+DAMAGE += (BadZipFile, zlib.error, TokenError)
 """What readers of text and archives raise for damaged files.
 
 A ValueError is also text that is not UTF-8, or an offset that points outside the file; a

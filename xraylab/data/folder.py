@@ -14,13 +14,8 @@ from xraylab.data.listing import Listing, image_paths
 from xraylab.data.report import Report
 from xraylab.findings import check_label_names
 
-VAL_FRACTION, TEST_FRACTION = 0.1, 0.2
-"""Fractions of the patients (or images) that validate and test, without a split column."""
-
-_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
-_SPLITS |= dict.fromkeys(("val", "valid", "validation"), "val")
-_VALUES = {"0": 0.0, "0.0": 0.0, "false": 0.0, "no": 0.0, "": np.nan, "nan": np.nan}
-_VALUES |= dict.fromkeys(("1", "1.0", "true", "yes"), 1.0)
+TEST_FRACTION = 0.2
+"""Fraction of the patients (or images) that test, without a split column."""
 
 
 def list_folder(
@@ -75,7 +70,7 @@ def list_folder(
         raise invalid_argument(name, f"a value, as in {example}", "None")
     label_names = check_label_names(label_names)
     if readers is not None:
-        require_choice("readers", readers, ("any", "majority"))
+        require_choice("readers", readers, tables.READERS)
     root, report = Path(root).expanduser(), Report()
     path = root / table
     cells = tables.read_csv(path)
@@ -92,24 +87,21 @@ def list_folder(
     report.add("no patient", images[patients == ""])
     patients = patients.mask(patients == "", images)
     if split_column is None:
-        splits = patients.map(_split_by_hash)
+        splits = tables.hash_splits(patients, TEST_FRACTION)
     else:
-        expected = f"a split: {', '.join(_SPLITS)}"
-        splits = tables.map_cells(path, rows[[split_column]], _SPLITS, expected)[split_column]
+        splits = tables.split_names(path, rows[split_column])
     tables.require_one_split(path, patients, splits)
     if label_column is None:
-        expected = "0, 1, or nothing where the label is unknown; else pass label_column=…"
-        labels = tables.map_cells(path, rows[list(label_names)], _VALUES, expected)
+        labels = tables.binary_labels(path, rows[list(label_names)])
     else:
         labels, contradictory = _named_labels(path, rows[label_column], label_names)
         report.add("contradictory", images[contradictory & (splits == split)])
     by_reader = None if reader_column is None else rows[reader_column]
     labels = tables.join_rows(path, images, labels, readers, by_reader)
     labels = labels[splits[labels.index] == split]
-    images = images[labels.index].tolist()
-    facts = {} if patient_column is None else {"patient": patients[labels.index]}
-    found, values = image_paths([root], images), labels.to_numpy(np.float32)
-    facts = tables.image_table(image=images, **facts)
+    facts = pd.DataFrame({"image": images, "patient": patients}).loc[labels.index]
+    facts = tables.image_table(facts if patient_column else facts[["image"]])
+    found, values = image_paths([root], facts["image"].tolist()), labels.to_numpy(np.float32)
     return Listing(root, found, values, label_names, facts, report=report)
 
 
@@ -117,21 +109,11 @@ def _named_labels(
     path: Path, cells: pd.Series, label_names: tuple[str, ...]
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Return the labels from one column of names, and where No Finding is beside another one."""
-    named = tables.named_labels(cells, keep="".join(label_names))
+    named, frame = tables.named_labels(cells, label_names)
     every = sorted(set().union(*named))
     for name in label_names:
         if tables.label_key(name) not in every:
             expected = f"one of {', '.join(every[:20])}"
             raise DataError(f"{path} has no label {name!r} (argument label_names)", expected, name)
-    labels = [[tables.label_key(name) in names for name in label_names] for names in named]
-    frame = pd.DataFrame(labels, cells.index, label_names, float)
-    frame[cells == ""] = np.nan
     wrong = [len(names) > 1 and bool(names & {"no_finding", "normal"}) for names in named]
     return frame, pd.Series(wrong, cells.index)
-
-
-def _split_by_hash(patient: str) -> str:
-    fraction = tables.hash_fraction(patient)
-    if fraction < VAL_FRACTION:
-        return "val"
-    return "test" if fraction < VAL_FRACTION + TEST_FRACTION else "train"

@@ -15,8 +15,8 @@ SQUARES = {"pad": ImageOps.pad, "crop": ImageOps.fit, "stretch": Image.Image.res
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 """Formats that Pillow may decode; others could start an interpreter, as PostScript does."""
 
-DECODER = 3
-"""Version of the rules in this module; it changes whenever the resulting pixels do."""
+DECODER = 4
+"""Version of the rules in this module; it changes whenever the results do."""
 
 MAX_BYTES, MAX_PIXELS = 256 << 20, 64 << 20
 """Limits of a file in bytes and of an image in pixels, checked before the image is decoded."""
@@ -52,10 +52,12 @@ class DecodedImage(NamedTuple):
     Args:
         pixels: the image.
         suspect: what :func:`suspect` finds, or an empty string.
+        sides: width and height of the file's image in pixels.
     """
 
     pixels: np.ndarray
     suspect: str
+    sides: tuple[int, int]
 
 
 def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
@@ -89,10 +91,7 @@ def read_image(path: Path, size: int, square: str = "pad") -> np.ndarray:
 def decode_image(path: Path, size: int, square: str = "pad") -> DecodedImage:
     """Read an image file as :func:`read_image` does, and look for what is suspect about it."""
     try:
-        grey = _read_grey(path)
-        pixels = square_image(grey, size, square)
-        small = grey.resize((64, 64), Image.Resampling.BOX, reducing_gap=2)
-        return DecodedImage(pixels, suspect(np.asarray(small), grey.size))
+        return examine_image(_read_grey(path), size, square)
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # decoders raise nearly everything for damaged files
@@ -103,6 +102,13 @@ def decode_image(path: Path, size: int, square: str = "pad") -> DecodedImage:
         unknown = isinstance(error, UnidentifiedImageError)  # its text has the path
         reason = "not an image in a known format" if unknown else str(error)
         raise UnreadableImage(reason or type(error).__name__) from error
+
+
+def examine_image(image: Image.Image, size: int, square: str = "pad") -> DecodedImage:
+    """Convert an image as :func:`square_image` does, and look for what is suspect about it."""
+    small = _grey(image).resize((64, 64), Image.Resampling.BOX, reducing_gap=2)
+    found = suspect(np.asarray(small), image.size)
+    return DecodedImage(square_image(image, size, square), found, image.size)
 
 
 def square_image(image: Image.Image, size: int, square: str = "pad") -> np.ndarray:
@@ -216,7 +222,7 @@ def _grey(image: Image.Image) -> Image.Image:
         return _to_8_bits(np.asarray(image, dtype=np.float64))
     if image.mode in ("RGBa", "La"):  # colours were multiplied by their opacity
         image = image.convert(image.mode.upper())
-    return image.convert("L")
+    return image if image.mode == "L" else image.convert("L")
 
 
 def _to_8_bits(levels: np.ndarray, limits: np.ndarray | None = None) -> Image.Image:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xraylab.arguments import require_choice
+from xraylab.data.boxes import on_square
 from xraylab.data.errors import DataError
 from xraylab.data.image_io import DECODER, SQUARES, UnreadableImage, decode_image, pixel_digest
 from xraylab.data.report import POLICIES, Report, examined
@@ -17,7 +18,7 @@ from xraylab.data.split import Split, evenly_spaced, select_boxes
 from xraylab.io import cached_arrays, progress_bar
 from xraylab.workers import in_order
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".dicom", ".dcm")
 """Endings of image files, in lower case, where a table names images without one."""
 
 _BATCH = 32
@@ -35,6 +36,7 @@ class Listing(NamedTuple):
         root: folder that the paths are relative to.
         paths: the file of each image, or None where there is none.
         report: what the tables have to be warned of.
+        box_pixels: whether the boxes are in pixels of the image files, not fractions of a side.
     """
 
     root: Path
@@ -44,6 +46,7 @@ class Listing(NamedTuple):
     table: np.ndarray
     boxes: np.ndarray | None = None
     report: Report = Report()
+    box_pixels: bool = False
 
 
 def load_listing(
@@ -112,8 +115,10 @@ def load_listing(
         received = f"{len(unreadable):,} that cannot, such as {unreadable[0]}"
         raise DataError(f"{root} is damaged", f"{what} that can be read", received)
     rows = rows[reasons == ""]
-    labels, boxes = listing.labels[rows], listing.boxes
+    labels, boxes, read = listing.labels[rows], listing.boxes, reasons == ""
     boxes = None if boxes is None else select_boxes(boxes, rows)
+    if boxes is not None and listing.box_pixels:
+        boxes = on_square(boxes, decoded.sides[read], square, names[rows])
     fingerprint = hashlib.sha256(digest.encode() + labels.tobytes())
     fingerprint.update(b"none" if boxes is None else boxes.tobytes())
     loaded = Split(
@@ -127,7 +132,7 @@ def load_listing(
         fingerprint=fingerprint.hexdigest(),
         path=root.absolute(),
     )
-    read, subject = reasons == "", f"{root}: of the {len(listing.paths):,} {what}"
+    subject = f"{root}: of the {len(listing.paths):,} {what}"
     suspect, digests = decoded.suspect[read], decoded.digests[read]
     return examined(loaded, report, names[rows].tolist(), suspect, digests, subject, on_suspect)
 
@@ -140,6 +145,7 @@ class Decoded(NamedTuple):
         reasons: why the others could not, (files,) text, empty for those that could.
         suspect: (files,) text, see :func:`xraylab.data.image_io.suspect`.
         digests: (files,) uint64, see :func:`xraylab.data.image_io.pixel_digest`.
+        sides: (files, 2), width and height of the files' images in pixels.
 
     Args:
         sha256: a hex digest of the images.
@@ -149,6 +155,7 @@ class Decoded(NamedTuple):
     reasons: np.ndarray
     suspect: np.ndarray
     digests: np.ndarray
+    sides: np.ndarray
     sha256: str
 
 
@@ -176,6 +183,7 @@ def decode_images(
         "reasons.npy": np.dtype("U80"),
         "suspect.npy": np.dtype("U9"),
         "digests.npy": np.dtype(np.uint64),
+        "sides.npy": np.dtype((np.int32, (2,))),
         "images.npy": np.dtype((np.uint8, (size, size))),
     }
 
@@ -185,9 +193,10 @@ def decode_images(
         for path in paths[first : first + _BATCH]:
             try:
                 image = decode_image(path, size, square)
-                rows.append(("", image.suspect, pixel_digest(image.pixels), image.pixels))
+                digest = pixel_digest(image.pixels)
+                rows.append(("", image.suspect, digest, image.sides, image.pixels))
             except UnreadableImage as error:
-                rows.append((str(error), "", 0, None))
+                rows.append((str(error), "", 0, (0, 0), None))
         columns = dict(zip(layout, map(list, zip(*rows, strict=True)), strict=True))
         columns["images.npy"] = [image for image in columns["images.npy"] if image is not None]
         return columns
@@ -197,8 +206,8 @@ def decode_images(
 
     options = {"count": len(paths), "description": "decoding images", "progress": progress}
     arrays, sums = cached_arrays(folder, plan, layout, batches, **options)
-    reasons, suspect, digests = (np.array(arrays[name]) for name in [*layout][:3])
-    return Decoded(arrays["images.npy"], reasons, suspect, digests, sums["images.npy"])
+    facts = (np.array(arrays[name]) for name in [*layout][:-1])
+    return Decoded(arrays["images.npy"], *facts, sums["images.npy"])
 
 
 def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:

@@ -7,21 +7,16 @@ import numpy as np
 import pandas as pd
 
 from xraylab.data import tables
+from xraylab.data.boxes import boxes_of
 from xraylab.data.errors import DataError, reading
 from xraylab.data.listing import Listing, paths_by_stem
 from xraylab.data.report import Report
 from xraylab.findings import FINDINGS
-from xraylab.phantom import BOX_DTYPE
-
-VAL_FRACTION = 0.1
-"""Fraction of the patients of NIH's training list that validate."""
 
 _ENTRIES = ("Data_Entry_2017*.csv", "Data_Entry_2017*.csv.gz")
 _BOXES = ("BBox_List_2017*.csv", "BBox_List_2017*.csv.gz")
-_BOX_COLUMNS = ("image", "finding", "Bbox [x", "y", "w", "h]")
+_BOX_COLUMNS = ("Bbox [x", "y", "w", "h]")  # the header has one name, "Bbox [x,y,w,h]", for all
 _NO_FINDING = "no_finding"
-_OTHER_NAMES = {"infiltrate": "infiltration"}  # its name in the list of boxes
-_BOX_MARGIN = 0.01
 _BOX_PIXELS = 1024.0  # side of the published images, in whose pixels the boxes are given
 
 
@@ -60,21 +55,19 @@ def list_nih14(root: str | os.PathLike, *, split: str = "train") -> Listing:
     entries = tables.find_file(root, _ENTRIES, "NIH's table of images", report)
     images, labels, table = read_entries(entries)
     # The lists may name images with or without .png.
-    stems = [Path(name).stem for name in images]
-    patients = dict(zip(stems, table["patient"].tolist(), strict=True))
-    listed = []
+    stems, patients, listed = [Path(name).stem for name in images], table["patient"], {}
     for kind in ("test", "train_val"):
         path = tables.find_file(root, [f"*{kind}_list*.txt"], f"NIH's list of {kind} images")
         with reading(path, "a text file with an image name per line", "Fetch the list again"):
             names = [Path(n).stem for n in path.read_text(encoding="utf-8-sig").split()]
-        listed += [(name, patients[name], kind) for name in names if name in patients]
-    tables.require_one_split(root, [row[1] for row in listed], [row[2] for row in listed])
-    splits = {}
-    for name, patient, kind in listed:
-        val = tables.hash_fraction(patient) < VAL_FRACTION
-        splits[name] = "test" if kind == "test" else "val" if val else "train"
-    rows = np.array([row for row, name in enumerate(stems) if splits.get(name) == split], int)
-    report.add("no split", (n for n, stem in zip(images, stems, strict=True) if stem not in splits))
+        listed[kind] = np.isin(stems, names)
+    kinds = np.repeat([*listed], [rows.sum() for rows in listed.values()])
+    both = np.concatenate([patients[rows] for rows in listed.values()])
+    tables.require_one_split(root, both, kinds)
+    drawn = tables.hash_splits(pd.Series(patients))
+    splits = np.select([*listed.values()], ["test", drawn], "")
+    rows = np.flatnonzero(splits == split)
+    report.add("no split", np.array(images)[splits == ""].tolist())
     chosen = [images[row] for row in rows]
     parts = sorted(root.glob("images_[0-9]*"))
     folders = [root, root / "images", *parts, *(part / "images" for part in parts)]
@@ -99,35 +92,16 @@ def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """
     rows = tables.read_table(path, ("image", "finding", "patient"), ("age", "sex", "view"))
     tables.require_unique(path, rows["image"])
-    labels = np.zeros((len(rows), len(FINDINGS)), np.float32)
-    named = tables.named_labels(rows["finding"])
-    for row, (line, names) in enumerate(zip(rows.index, named, strict=True)):
+    named, labels = tables.named_labels(rows["finding"], FINDINGS)
+    tables.require_known(path, set().union(*named), (*FINDINGS, _NO_FINDING))
+    for row, names in enumerate(named):
         if not names or (_NO_FINDING in names and len(names) > 1):
-            problem = f"{path}, line {line} ({rows['image'].iloc[row]}) contradicts itself"
-            received = repr(rows["finding"].iloc[row])
-            raise DataError(problem, "No Finding, or findings without it", received)
-        for name in names - {_NO_FINDING}:
-            labels[row, _finding(path, name)] = 1
-    table = tables.image_table(
-        image=rows["image"],
-        patient=rows["patient"],
-        age=tables.ages(rows["age"]),
-        sex=tables.sexes(rows["sex"]),
-        view=rows["view"],
-    )
-    return rows["image"].tolist(), labels, table
-
-
-def _finding(path: Path, text: str) -> int:
-    """Return the label column of a finding as NIH writes it."""
-    name = tables.label_key(text)
-    name = _OTHER_NAMES.get(name, name)
-    if name not in FINDINGS:
-        expected = "No Finding, or some of the 14 findings with | between them"
-        advice = "Load other labels with data.load('folder', …)"
-        received = repr(text.replace("_", " ").title())
-        raise DataError(f"{path} has an unknown finding", expected, received, advice)
-    return FINDINGS.index(name)
+            line, image = rows.index[row], rows["image"].iloc[row]
+            problem, received = f"{path}, line {line} ({image})", repr(rows["finding"].iloc[row])
+            expected = "No Finding, or findings without it"
+            raise DataError(f"{problem} contradicts itself", expected, received)
+    table = tables.image_table(rows[["image", "patient", "age", "sex", "view"]])
+    return rows["image"].tolist(), labels.to_numpy(np.float32), table
 
 
 def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
@@ -143,21 +117,9 @@ def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
     if not any([*root.glob(pattern)] for pattern in _BOXES):
         return None
     path = tables.find_file(root, _BOXES, "NIH's list of boxes")
-    index = {name: i for i, name in enumerate(images)}
-    boxes = []
-    # The header has one name, "Bbox [x,y,w,h]", for four columns.
-    for line, name, finding, *cells in tables.read_table(path, _BOX_COLUMNS).itertuples():
-        x, y, width, height = pd.to_numeric(pd.Series(cells), errors="coerce")
-        sides = np.array([x, y, x + width, y + height]) / _BOX_PIXELS
-        # A few published boxes pass the edge by a pixel or two.
-        if (
-            not (sides >= -_BOX_MARGIN).all()
-            or sides.max() > 1 + _BOX_MARGIN
-            or min(width, height) <= 0
-        ):
-            expected = "x, y, width and height in pixels, inside the image"
-            raise DataError(f"{path}, line {line} is no box", expected, str(cells))
-        if name in index:
-            sides = np.clip(sides, 0, 1)
-            boxes.append((index[name], _finding(path, finding), *sides))
-    return np.array(sorted(boxes), BOX_DTYPE)
+    rows = tables.read_table(path, ("image", "finding", *_BOX_COLUMNS))
+    # The list of boxes has a name that the table of images does not have.
+    names = rows["finding"].map(tables.label_key).replace("infiltrate", "infiltration")
+    tables.require_known(path, {*names}, FINDINGS)
+    rows["finding"] = names.map(FINDINGS.index)
+    return boxes_of(path, rows, _BOX_COLUMNS, images, _BOX_PIXELS)

@@ -5,6 +5,7 @@ images of ChestMNIST are 3.94 GB. So each array is unpacked once into an ``.npy`
 memory-mapped. Types and shapes are checked before a byte is copied.
 """
 
+import contextlib
 import hashlib
 import math
 import os
@@ -72,8 +73,7 @@ def load_npz(
     names = check_label_names(label_names)
     if on_suspect is not None:
         require_choice("on_suspect", on_suspect, POLICIES)
-    expected = "a MedMNIST-style .npz file (a zip archive of arrays)"
-    with reading(path, expected, _WRITE_AGAIN), zipfile.ZipFile(path) as archive:
+    with _opened(path) as archive:
         images, labels = (
             _read_header(path, archive, f"{split}_{kind}") for kind in ("images", "labels")
         )
@@ -108,6 +108,31 @@ def load_npz(
     )
 
 
+def iterate_images(path: Path, split: str) -> Iterator[np.ndarray]:
+    """Yield the images of a split of any shape, (height, width) uint8, without unpacking them.
+
+    Raises:
+        DataError: if the file is damaged, or has no such images.
+        OSError: if it cannot be read.
+    """
+    with _opened(path) as archive:
+        images = _read_header(path, archive, f"{split}_images")
+        grey = len(images.shape) == 3 or images.shape[3:] == (1,)
+        expected = "(n, height, width) or (n, height, width, 1) uint8, no dimension of 0"
+        received = f"{images.shape} {images.dtype}"
+        fits = images.dtype == np.uint8 and grey and min(images.shape) > 0
+        images.require(fits, expected, received, "Write grey images as uint8, 0 to 255")
+        yield from _rows(archive, images)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; raise a :class:`DataError` where it is none, or damaged."""
+    expected = "a MedMNIST-style .npz file (a zip archive of arrays)"
+    with reading(path, expected, _WRITE_AGAIN), zipfile.ZipFile(path) as archive:
+        yield archive
+
+
 def _digests_of_splits_before(
     archive: zipfile.ZipFile, split: Split, folder: Path
 ) -> dict[int, str]:
@@ -117,8 +142,7 @@ def _digests_of_splits_before(
         if f"{other}_images.npy" not in archive.namelist():
             continue
         member = _read_header(Path(split.source), archive, f"{other}_images")
-        same_size = member.shape[1:3] == split.images.shape[1:]
-        if member.dtype == np.uint8 and not member.fortran and same_size:
+        if member.dtype == np.uint8 and member.shape[1:3] == split.images.shape[1:]:
             checks = _checks(_rows(archive, member), folder / f"{other}_checks.npy")
             named |= {int(d): f"{other}[{i}]" for i, d in enumerate(checks["digest"]) if d}
     return named
@@ -130,20 +154,24 @@ def _checks(images: Iterable[np.ndarray], path: Path) -> np.ndarray:
     Shapes:
         images: (height, width) uint8 each; returns: (n,) of :data:`_CHECKS`.
     """
-    if not path.exists():
+    if not _is_whole(path):
         rows = [(pixel_digest(image), suspect(image)) for image in images]
         with io.atomic_write(path) as stream:
             np.save(stream, np.array(rows, _CHECKS))
+        io.write_json(path.with_suffix(".sha256"), io.sha256(path))
     return np.load(path)
 
 
 def _rows(archive: zipfile.ZipFile, member: "_Member") -> Iterator[np.ndarray]:
-    """Yield the images of an array, without unpacking it."""
-    shape = member.shape[1:3]
+    """Yield the images of an array, without unpacking it unless it is in Fortran order."""
+    shape = member.shape[:3]
     with archive.open(member.info) as stream:
         stream.read(member.info.file_size - math.prod(member.shape))
-        for _ in range(member.shape[0]):
-            yield np.frombuffer(stream.read(math.prod(shape)), np.uint8).reshape(shape)
+        if member.fortran:
+            yield from np.frombuffer(stream.read(), np.uint8).reshape(shape, order="F")
+            return
+        for _ in range(shape[0]):
+            yield np.frombuffer(stream.read(math.prod(shape[1:])), np.uint8).reshape(shape[1:])
 
 
 class _Member(NamedTuple):
@@ -193,7 +221,8 @@ def _read_header(path: Path, archive: zipfile.ZipFile, key: str) -> _Member:
     if key not in arrays:
         complete = [s for s in SPLITS if {f"{s}_images", f"{s}_labels"} <= set(arrays)]
         expected, received = "MedMNIST's train_images, train_labels, …", ", ".join(arrays)
-        advice = f"Load a split that is there: {', '.join(complete)}" if complete else _WRITE_AGAIN
+        there = f"Load a split that is there: {', '.join(complete)} (command line: --split)"
+        advice = there if complete else _WRITE_AGAIN
         raise DataError(f"{path} has no array {key}", expected, received or "no array", advice)
     info = archive.getinfo(f"{key}.npy")
     if info.compress_type not in _DEFLATE:
@@ -217,8 +246,7 @@ def _unpacked(
     """Return an array memory-mapped from the cache, after unpacking it there if necessary."""
     name, size = member.info.filename, member.info.file_size
     path = io.make_folder(folder) / name
-    recorded = path.with_suffix(".sha256")
-    if not _is_whole(path, size, recorded):
+    if not _is_whole(path):
         io.require_free_disk(folder, size, f"unpacking {name} of {member.path}")
         options = {"total": size, "unit": "B", "unit_scale": True}
         digest = hashlib.sha256()
@@ -232,14 +260,14 @@ def _unpacked(
                 target.write(chunk)
                 digest.update(chunk)
                 bar.update(len(chunk))
-        io.write_json(recorded, digest.hexdigest())
+        io.write_json(path.with_suffix(".sha256"), digest.hexdigest())
     return np.load(path, mmap_mode="r")
 
 
-def _is_whole(path: Path, size: int, recorded: Path) -> bool:
-    """Return whether an unpacked array is there, and as it was written if it changed later."""
+def _is_whole(path: Path) -> bool:
+    """Return whether an array is in the cache, and as it was written if it changed later."""
+    recorded = path.with_suffix(".sha256")
     try:
-        whole = path.stat().st_size == size
-        return whole and io.is_unaltered(path, io.read_json(recorded), recorded)
+        return io.is_unaltered(path, io.read_json(recorded), recorded)
     except (OSError, ValueError):
         return False

@@ -13,29 +13,38 @@ from xraylab.data.chexpert import list_chexpert
 from xraylab.data.errors import DataError
 from xraylab.data.folder import list_folder
 from xraylab.data.listing import load_listing
+from xraylab.data.mimic_cxr import list_mimic_cxr
 from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.split import SPLITS, Split, evenly_spaced
 from xraylab.data.tables import read_image_table
-from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS, find_labels
+from xraylab.data.vindr_cxr import list_vindr_cxr
+from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS, VINDR_FINDINGS, find_labels
 from xraylab.io import data_root
 from xraylab.phantom import PhantomConfig
 from xraylab.suggest import did_you_mean
 
-NAMED_SOURCES = ("phantom", "chestmnist", "nih14", "chexpert", "folder")
+_FOLDERS = {
+    "nih14": list_nih14,
+    "chexpert": list_chexpert,
+    "mimic_cxr": list_mimic_cxr,
+    "vindr_cxr": list_vindr_cxr,
+    "folder": list_folder,
+}
+"""Sources that are folders of image files, with the functions that list their images."""
+
+NAMED_SOURCES = ("phantom", "chestmnist", *_FOLDERS)
 """Sources that :func:`load` knows by name; any other is the path of a file."""
 
 DEFAULT_SIZE = 64
 """Side of an image in pixels where a named source is loaded without a size."""
 
-_FOLDERS = {"nih14": list_nih14, "chexpert": list_chexpert, "folder": list_folder}
-"""Sources that are folders of image files, with the functions that list their images."""
-
 _SOURCES = f"one of {', '.join(NAMED_SOURCES)}, or the path of an existing .npz file"
 
 _LABEL_NAMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("phantom", "chestmnist", "nih14"), FINDINGS),
-    "chexpert": CHEXPERT_FINDINGS,
+    **dict.fromkeys(("chexpert", "mimic_cxr"), CHEXPERT_FINDINGS),
+    "vindr_cxr": VINDR_FINDINGS,
 }
 
 
@@ -70,13 +79,14 @@ def load(
 
     Args:
         source: ``"phantom"`` (simulated, needs no file), ``"chestmnist"`` (found on this machine or
-            downloaded), ``"nih14"``, ``"chexpert"`` or ``"folder"`` (image files in the folder
-            ``root``) or the path of a MedMNIST-style ``.npz`` file.
+            downloaded), ``"nih14"``, ``"chexpert"``, ``"mimic_cxr"``, ``"vindr_cxr"`` or
+            ``"folder"`` (image files in the folder ``root``) or the path of a MedMNIST-style
+            ``.npz`` file.
         size: side of an image in pixels; None means 64, or that of the images in a file.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        label_names: of the phantom, ChestMNIST, ChestX-ray14 and CheXpert, the labels to load, such
-            as :data:`xraylab.findings.CHEXPERT_COMPETITION`; None means all. Of a file or folder,
-            the names of its labels; in a file None means the 14 findings.
+        label_names: of the sources whose labels are known, the labels to load, such as
+            :data:`xraylab.findings.CHEXPERT_COMPETITION`; None means all. Of a file or folder, the
+            names of its labels; in a file None means the 14 findings.
         num_images: number of images, or the numbers of several splits, as
             ``{"train": 20_000, "test": 8_000}``; None, and a split that is not named, takes all.
             From a file they are evenly spaced and stay memory-mapped; if they are more than half of
@@ -93,10 +103,12 @@ def load(
         options: for an ``.npz`` file: ``on_suspect`` of ``xraylab.data.npz.load_npz``, and
             ``table``, a CSV file with the patient, age, sex and view of each image, see
             ``xraylab.data.tables.read_image_table``; intervals are then by patient.
-            For folders of image files: ``root`` (by default ``nih14`` or ``chexpert`` in
-            the data folder); ``square`` and ``on_suspect`` of
-            ``xraylab.data.listing.load_listing``; ``uncertain``, ``frontal_only`` and
-            ``preset_split`` of ``xraylab.data.chexpert.list_chexpert``; ``table``,
+            For folders of image files: ``root`` (by default that of the source's name in the data
+            folder); ``square`` and ``on_suspect`` of ``xraylab.data.listing.load_listing``;
+            ``uncertain``, ``frontal_only`` and ``preset_split`` of
+            ``xraylab.data.chexpert.list_chexpert``; ``uncertain``, ``frontal_only`` and
+            ``labeler`` of ``xraylab.data.mimic_cxr.list_mimic_cxr``; ``readers`` of
+            ``xraylab.data.vindr_cxr.list_vindr_cxr``; ``table``,
             ``image_column``, ``label_column``, ``patient_column``, ``split_column``,
             ``reader_column`` and ``readers`` of ``xraylab.data.folder.list_folder``.
 
@@ -220,7 +232,7 @@ def sources() -> list[Source]:
         how = f'data.load("chestmnist", size={size})'
         otherwise = f"{how} downloads it from {release.url}"
         listed.append(source("chestmnist", str(size), path, how, otherwise))
-    for name in ("nih14", "chexpert"):
+    for name in [*_FOLDERS][:-1]:
         # Their owners give them out on request; the user chooses the folder.
         folder = root / name
         path = folder if folder.is_dir() else None

@@ -24,7 +24,7 @@ KINDS = {
     "contradictory": "have No Finding beside another finding",
     "unlabelled": "have no known label",
     "no split": "are in no split list and are left out",
-    "no view": "are kept although Frontal/Lateral does not say that they are not lateral",
+    "no view": "are kept although their table does not say whether they are frontal or lateral",
     "no patient": "have no patient and count as one each",
 }
 """Kinds of entries of a report, with the words of the warning."""

@@ -24,9 +24,22 @@ SYNONYMS = {
     "age": ("Patient Age", "PatientAge"),
     "sex": ("Patient Gender", "Patient Sex", "PatientSex", "Gender"),
     "view": ("View Position", "ViewPosition", "AP/PA", "Projection"),
+    "study": ("study_id",),
+    "reader": ("rad_id",),
+    "other_diseases": ("Other disease",),
 }
 """Other names of a column, in this order; upper and lower case do not matter in any name."""
 
+VAL_FRACTION = 0.1
+"""Fraction of the patients (or images) that validate, of those that a source does not divide."""
+
+READERS = ("any", "majority")
+"""Rules that join several readers of an image, see :func:`join_rows`."""
+
+_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+_SPLITS |= dict.fromkeys(("val", "valid", "validate", "validation"), "val")
+_BINARY = {"0": 0.0, "0.0": 0.0, "false": 0.0, "no": 0.0, "": np.nan, "nan": np.nan}
+_BINARY |= dict.fromkeys(("1", "1.0", "true", "yes"), 1.0)
 _MAX_BYTES = 256 << 20
 
 
@@ -101,7 +114,7 @@ def find_column(table: pd.DataFrame, name: str) -> str | None:
 
 def label_key(name: str) -> str:
     """Return a name in lower case with underscores, as two spellings of one name have in common."""
-    return re.sub(r"[\s_-]+", "_", name.strip().lower())
+    return re.sub(r"[\s_/-]+", "_", name.strip().lower())
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -183,17 +196,20 @@ def sexes(cells: pd.Series) -> pd.Series:
     return cells.str.lower().map({"m": "M", "male": "M", "f": "F", "female": "F"}).fillna("")
 
 
-def named_labels(cells: pd.Series, keep: str = "") -> list[set[str]]:
-    """Return the names in each cell, such as ``a|b``, ``a; b``, ``A, b`` or ``['a', 'b']``.
+def named_labels(
+    cells: pd.Series, label_names: Sequence[str]
+) -> tuple[list[set[str]], pd.DataFrame]:
+    """Return the labels whose names are in each cell: ``a|b``, ``a; b``, ``A, b``, ``['a', 'b']``.
 
     Args:
-        cells: text.
-        keep: delimiters that are part of names.
+        cells: text; delimiters that a label's name has do not divide it.
+        label_names: names of the labels.
 
     Returns:
-        The names as :func:`label_key` writes them, a set per cell.
+        All names, as :func:`label_key` writes them, a set per cell; and a column per label, 0 or 1,
+        NaN in the rows of cells without a name (empty or ``nan``).
     """
-    delimiters = "".join(sorted({*"|;,"} - {*keep}))
+    delimiters = "".join(sorted({*"|;,"} - {*"".join(label_names)}))
 
     def names(cell: str) -> set[str]:
         parts = [name for _, name in re.findall(r"(['\"])(.*?)\1", cell)] if cell[:1] == "[" else []
@@ -201,7 +217,23 @@ def named_labels(cells: pd.Series, keep: str = "") -> list[set[str]]:
         return {label_key(part) for part in parts} - {""}
 
     found = {cell: names(cell) for cell in set(cells)}
-    return [found[cell] for cell in cells]
+    named = [found[cell] for cell in cells]
+    keys = [label_key(name) for name in label_names]
+    labels = [[key in names for key in keys] for names in named]
+    frame = pd.DataFrame(labels, cells.index, [*label_names], float)
+    frame[[cell == "" or names == {"nan"} for cell, names in zip(cells, named, strict=True)]] = (
+        np.nan
+    )
+    return named, frame
+
+
+def require_known(path: Path, names: set[str], known: Sequence[str]) -> None:
+    """Raise a :class:`DataError` that names a finding which is not known."""
+    if unknown := sorted(names - {*known}):
+        expected = f"some of {', '.join(known)}"
+        received = repr(unknown[0].replace("_", " ").title())
+        advice = "Load other labels with data.load('folder', …)"
+        raise DataError(f"{path} has an unknown finding", expected, received, advice)
 
 
 def join_rows(
@@ -269,12 +301,7 @@ def read_image_table(path: str | os.PathLike, split: str, size: int, num_images:
         expected = f"each row from 0 to {num_images - 1} once in column {row} for the {split} split"
         received = f"{len(table)} rows from {table.index.min()} to {table.index.max()}"
         raise DataError(f"{path} does not fit the images", expected, received)
-    return image_table(
-        patient=table["patient"],
-        age=ages(table["age"]),
-        sex=sexes(table["sex"]),
-        view=table["view"],
-    )
+    return image_table(table[["patient", "age", "sex", "view"]])
 
 
 def map_cells(path: Path, cells: pd.DataFrame, values: Mapping, expected: str) -> pd.DataFrame:
@@ -291,6 +318,17 @@ def map_cells(path: Path, cells: pd.DataFrame, values: Mapping, expected: str) -
         received = f"{cells.iloc[row, column]!r}, and {len(wrong) - 1:,} more such cells"
         raise DataError(problem, expected, received, "Correct the table, or fetch it again")
     return lower.apply(lambda column: column.map(values))
+
+
+def binary_labels(path: Path, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return labels of 0 or 1 (false or true, no or yes), NaN where a cell is empty or ``nan``."""
+    expected = "0, 1, or nothing where the label is unknown; else pass label_column=…"
+    return map_cells(path, cells, _BINARY, expected)
+
+
+def split_names(path: Path, cells: pd.Series) -> pd.Series:
+    """Return train, val or test (also of training, valid, validate, validation and testing)."""
+    return map_cells(path, cells.to_frame(), _SPLITS, f"a split: {', '.join(_SPLITS)}").iloc[:, 0]
 
 
 def require_unique(subject: str | Path, names: pd.Series, advice: str = "") -> None:
@@ -314,17 +352,31 @@ def require_one_split(subject: str | Path, patients: Iterable[str], splits: Iter
         )
 
 
-def hash_fraction(key: str) -> float:
-    """Compute a number in [0, 1) from the SHA-256 digest of ``key``.
+def hash_splits(keys: pd.Series, test: float = 0) -> pd.Series:
+    """Return train, val or test by a stable hash of each key, such as the patient.
 
-    Splits are drawn by it: a patient's images stay together, and adding patients moves no other.
+    So a patient's images stay together, and adding patients moves no other.
+
+    Args:
+        keys: the keys.
+        test: fraction of the keys that test; :data:`VAL_FRACTION` validate.
     """
+    fractions = keys.map(hash_fraction)
+    splits = np.select(
+        [fractions < VAL_FRACTION, fractions < VAL_FRACTION + test], ["val", "test"], "train"
+    )
+    return pd.Series(splits, keys.index, object)
+
+
+def hash_fraction(key: str) -> float:
+    """Compute a number in [0, 1) from the SHA-256 digest of ``key``."""
     word = hashlib.sha256(f"xraylab split {key}".encode()).digest()[:8]
     return int.from_bytes(word) / 2**64
 
 
-def image_table(**columns: Sequence) -> np.ndarray:
-    """Return columns of text or integers as one structured array, a row per image."""
-    arrays = {name: np.array(list(values)) for name, values in columns.items()}
-    types = [(name, array.dtype) for name, array in arrays.items()]
-    return np.rec.fromarrays(list(arrays.values()), dtype=types)
+def image_table(rows: pd.DataFrame) -> np.ndarray:
+    """Return columns of text as one structured array; ``age`` and ``sex`` by their functions."""
+    parse = {"age": ages, "sex": sexes}
+    arrays = [np.array([*parse.get(name, list)(rows[name])]) for name in rows]
+    types = [(name, array.dtype) for name, array in zip(rows, arrays, strict=True)]
+    return np.rec.fromarrays(arrays, dtype=types)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xraylab.io import files
-from xraylab.io.plain import read_json, write_json
+from xraylab.io.plain import printable, read_json, write_json
 from xraylab.io.progress import progress_bar
 
 Layout = Mapping[str, np.dtype]
@@ -118,12 +118,13 @@ def cached_arrays(
     with contextlib.suppress(*_DAMAGE):
         return _open(folder, layout)
     parent, part = files.make_folder(folder.parent), folder.with_name(f".{folder.name}.part")
-    message = f"Waiting for another process that is {description} in {folder}" if progress else ""
+    waiting = printable(f"Waiting for another process that is {description} in {folder}")
+    message = waiting if progress else ""
     with files.lock(parent / f".{folder.name}.lock", message=message):
         with contextlib.suppress(*_DAMAGE):
             return _open(folder, layout)  # another process was faster
         if folder.exists():
-            warnings.warn(f"{folder} is damaged; it is computed again", stacklevel=2)
+            warnings.warn(printable(f"{folder} is damaged; it is computed again"), stacklevel=2)
             shutil.rmtree(folder)
         files.remove_stale(parent, ".*.part", STALE_SECONDS)
         arrays = ResumableArrays(part, layout)

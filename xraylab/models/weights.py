@@ -141,7 +141,7 @@ def _pretrained_path(model):
 def require_file(path: str | Path) -> Path:
     """Return a path, or raise a FileNotFoundError if there is no such file."""
     path = Path(path)
-    if not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(
             f"Weight file not found. Expected: an existing {SUFFIX} or .keras file. Received: "
             f"{path}"
@@ -164,7 +164,7 @@ def recorded_architecture(path: str | Path) -> dict:
     """
     path = require_file(path)
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             return json.loads(file[f"vars/{ARCHITECTURE}"][()].tobytes())
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(
@@ -174,8 +174,13 @@ def recorded_architecture(path: str | Path) -> dict:
 
 
 @contextlib.contextmanager
-def _opened(path):
-    """Open the HDF5 file at a path or inside the archive at a path."""
+def opened(path):
+    """Open the HDF5 file at a path or inside the archive at a path, unless it leads out of itself.
+
+    Raises:
+        OSError: if it cannot be opened, or is no HDF5 file.
+        ValueError: if it has a link, or data that are stored in another file.
+    """
     import h5py
 
     with contextlib.ExitStack() as stack:

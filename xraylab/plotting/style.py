@@ -62,6 +62,7 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "xraylab",  # the same figure has the same bytes
     "text.color": FOREGROUND,
+    "text.parse_math": False,  # names of labels and files may have dollar signs
     "xtick.color": FOREGROUND,
     "ytick.color": FOREGROUND,
 }

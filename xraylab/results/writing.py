@@ -1,5 +1,6 @@
 """Tables with a caption, written as HTML, Markdown, LaTeX and CSV by pandas."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -12,6 +13,11 @@ _LATEX = str.maketrans(
     {sign: f"\\{sign}" for sign in "_%&#${}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 )
+
+
+def _markdown(text: str) -> str:
+    """Escape what Markdown would take for HTML, a link, code or emphasis."""
+    return re.sub(r"([\\|`*<]|\](?=\())", r"\\\1", text)
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,10 @@ class Table:
 
     def to_markdown(self) -> str:
         """Format as Markdown, with the caption below."""
-        frame = self._escaped(lambda text: text.replace("|", r"\|"))
+        frame = self._escaped(_markdown)
         align = ("left", *["right"] * (frame.shape[1] - 1))
         text = frame.to_markdown(index=False, disable_numparse=True, colalign=align)
-        return f"{text}\n\n*{self.caption}.*"
+        return f"{text}\n\n*{_markdown(self.caption)}.*"
 
     def to_latex(self) -> str:
         """Format as LaTeX for the booktabs package."""

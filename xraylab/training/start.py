@@ -139,9 +139,9 @@ def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) 
 def _extend(run: Run, epochs: int) -> Run:
     """Record that a run continues to a larger number of epochs."""
     print(
-        f"{run.path}: extended from {run.recipe.epochs} to {epochs} epochs. From the next step on, "
-        f"the learning rate follows the schedule of {epochs} epochs, on which it is higher at this "
-        "point than it was."
+        f"{io.printable(run.path)}: extended from {run.recipe.epochs} to {epochs} epochs. From the "
+        f"next step on, the learning rate follows the schedule of {epochs} epochs, on which it is "
+        "higher at this point than it was."
     )
     facts = run.facts | {"recipe": run.recipe.replace(epochs=epochs).to_dict()}
     change = {"from": run.recipe.epochs, "to": epochs, "after_epoch": len(run.history)}

@@ -15,6 +15,7 @@ from xraylab.models.convert.state_dict import assign_arrays, require_model
 from xraylab.models.densenet import DenseNet
 from xraylab.models.efficientnet import EfficientNet
 from xraylab.models.resnet import ResNet
+from xraylab.models.weights import opened, require_file
 
 NETWORKS = {ResNet: "ResNet50", DenseNet: "DenseNet121", EfficientNet: "EfficientNetB0"}
 """Our classes and their names in ``keras.applications``."""
@@ -52,7 +53,8 @@ def load_imagenet(model: CNNClassifier, source: str | Path) -> CNNClassifier:
     reference = getattr(keras.applications, network)(
         weights=None, include_top=False, input_shape=(32, 32, 3)
     )
-    reference.load_weights(source)
+    with opened(require_file(source)):
+        reference.load_weights(source)
     copy_trunk(reference, model)
     return model
 
