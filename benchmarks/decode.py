@@ -46,9 +46,10 @@ def decode(folder, cache):
     os.cpu_count = lambda: CORES
     start = time.perf_counter()
     paths = sorted(folder.iterdir())
-    found = listing.decode_images(paths, folder, cache / "images", SIZE, "pad", progress=False)
+    arguments = (paths, folder, cache / "images", SIZE, "pad", False)
+    *_, digest = listing.decode_images(*arguments)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(time.perf_counter() - start, used.ru_utime + used.ru_stime, found.sha256)
+    print(time.perf_counter() - start, used.ru_utime + used.ru_stime, digest)
 
 
 def run(folder, cache, seconds=None):

@@ -29,8 +29,9 @@ def folder(tmp_path, write_image):
 def decode(folder, cache, **changed):
     options = {"size": 16, "square": "pad"} | changed
     paths = options.pop("paths", sorted(folder.iterdir()))
-    decoded = decode_images(paths, folder, cache / "test", **options, progress=False)
-    return SimpleNamespace(**decoded._asdict(), folder=Path(decoded.images.filename).parent)
+    images, facts, digest = decode_images(paths, folder, cache / "test", **options, progress=False)
+    folder = Path(images.filename).parent
+    return SimpleNamespace(images=images, reasons=facts["reason"], sha256=digest, folder=folder)
 
 
 def test_images_are_in_order_without_the_damaged_ones(folder, tmp_path):
@@ -48,7 +49,7 @@ def test_parallel_and_serial_give_the_same_bytes(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
     many = decode(folder, tmp_path / "many")
     assert one.sha256 == many.sha256 and one.folder.name == many.folder.name
-    for name in ("images.npy", "reasons.npy", "manifest.json"):
+    for name in ("images.npy", "facts.npy", "manifest.json"):
         assert (one.folder / name).read_bytes() == (many.folder / name).read_bytes()
 
 

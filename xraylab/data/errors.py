@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,8 +60,9 @@ def reading(path: Path, expected: str, advice: str) -> Iterator[None]:
         advice = did_you_mean(path.name, there) or advice
         raise DataError(f"{path} does not exist", expected, "no such file", advice) from error
     except (OSError, *DAMAGE) as error:
-        # bz2 and gzip report damaged data as an OSError, too, but one without a number.
-        if isinstance(error, OSError) and error.errno is not None:
+        # gzip reports damage as an OSError without a number; a zip archive that lacks its start has
+        # members at negative positions, which the system refuses.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         with path.open("rb") as stream:
             start = stream.read(16)

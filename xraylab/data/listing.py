@@ -104,21 +104,23 @@ def load_listing(
         rows = rows[evenly_spaced(len(rows), num_images, seed, split)]
     folder = cache_dir / "images" / f"{source}-{split}"
     paths = [path for row in rows if (path := listing.paths[row])]
-    decoded = decode_images(paths, root, folder, size, square, progress)
-    images, reasons, digest = decoded.images, decoded.reasons, decoded.sha256
+    images, facts, digest = decode_images(paths, root, folder, size, square, progress)
+    read = facts["reason"] == ""
     names, report = listing.table["image"], Report({**listing.report})
     lacking = (name for name, path in zip(names, listing.paths, strict=True) if path is None)
     report.add("missing", lacking)
-    unreadable = [f"{path} ({why})" for path, why in zip(paths, reasons, strict=True) if why]
+    unreadable = [
+        f"{path} ({why})" for path, why in zip(paths, facts["reason"], strict=True) if why
+    ]
     report.add("unreadable", unreadable)
     if not len(images):
         received = f"{len(unreadable):,} that cannot, such as {unreadable[0]}"
         raise DataError(f"{root} is damaged", f"{what} that can be read", received)
-    rows = rows[reasons == ""]
-    labels, boxes, read = listing.labels[rows], listing.boxes, reasons == ""
+    rows, facts = rows[read], facts[read]
+    labels, boxes = listing.labels[rows], listing.boxes
     boxes = None if boxes is None else select_boxes(boxes, rows)
     if boxes is not None and listing.box_pixels:
-        boxes = on_square(boxes, decoded.sides[read], square, names[rows])
+        boxes = on_square(boxes, facts["sides"], square, names[rows])
     fingerprint = hashlib.sha256(digest.encode() + labels.tobytes())
     fingerprint.update(b"none" if boxes is None else boxes.tobytes())
     loaded = Split(
@@ -133,39 +135,27 @@ def load_listing(
         path=root.absolute(),
     )
     subject = f"{root}: of the {len(listing.paths):,} {what}"
-    suspect, digests = decoded.suspect[read], decoded.digests[read]
-    return examined(loaded, report, names[rows].tolist(), suspect, digests, subject, on_suspect)
+    return examined(loaded, report, names[rows].tolist(), facts, subject, on_suspect)
 
 
-class Decoded(NamedTuple):
-    """Decoded image files.
-
-    Shapes:
-        images: the images that could be read, (readable files, size, size) uint8, memory-mapped.
-        reasons: why the others could not, (files,) text, empty for those that could.
-        suspect: (files,) text, see :func:`xraylab.data.image_io.suspect`.
-        digests: (files,) uint64, see :func:`xraylab.data.image_io.pixel_digest`.
-        sides: (files, 2), width and height of the files' images in pixels.
-
-    Args:
-        sha256: a hex digest of the images.
-    """
-
-    images: np.ndarray
-    reasons: np.ndarray
-    suspect: np.ndarray
-    digests: np.ndarray
-    sides: np.ndarray
-    sha256: str
+_FACTS = np.dtype(
+    [("reason", "U80"), ("suspect", "U9"), ("digest", np.uint64), ("sides", np.int32, (2,))]
+)
 
 
 def decode_images(
     paths: Sequence[Path], root: Path, folder: Path, size: int, square: str, progress: bool
-) -> Decoded:
+) -> tuple[np.ndarray, np.ndarray, str]:
     """Decode image files, or load them from the cache.
 
     The cache key covers the files (name under ``root``, size and time of last change, in their
     order), ``size``, ``square`` and the version of the decoder. Interrupted decoding resumes.
+
+    Shapes:
+        returns: the images that could be read, (readable files, size, size) uint8, memory-mapped;
+        what is known of all files, (files,) structured, with ``reason``, why it could not be read
+        or nothing, ``suspect``, ``digest`` (see :mod:`xraylab.data.image_io`) and ``sides``, width
+        and height in pixels; and a hex digest of the images.
 
     Args:
         paths: the files.
@@ -179,35 +169,26 @@ def decode_images(
     plan["sha256_of_files"] = _digest(paths, root, progress)
     key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     folder = folder.with_name(f"{folder.name}-{size}px-{key}")
-    layout = {
-        "reasons.npy": np.dtype("U80"),
-        "suspect.npy": np.dtype("U9"),
-        "digests.npy": np.dtype(np.uint64),
-        "sides.npy": np.dtype((np.int32, (2,))),
-        "images.npy": np.dtype((np.uint8, (size, size))),
-    }
+    layout = {"facts.npy": _FACTS, "images.npy": np.dtype((np.uint8, (size, size)))}
 
     def decode(first: int) -> dict[str, list]:
         """Decode a few files; return rows by the names of the array files."""
-        rows = []
+        facts, images = [], []
         for path in paths[first : first + _BATCH]:
             try:
                 image = decode_image(path, size, square)
-                digest = pixel_digest(image.pixels)
-                rows.append(("", image.suspect, digest, image.sides, image.pixels))
+                facts.append(("", image.suspect, pixel_digest(image.pixels), image.sides))
+                images.append(image.pixels)
             except UnreadableImage as error:
-                rows.append((str(error), "", 0, (0, 0), None))
-        columns = dict(zip(layout, map(list, zip(*rows, strict=True)), strict=True))
-        columns["images.npy"] = [image for image in columns["images.npy"] if image is not None]
-        return columns
+                facts.append((str(error), "", 0, (0, 0)))
+        return {"facts.npy": facts, "images.npy": images}
 
     def batches(start: int) -> Generator[dict[str, list]]:
         return in_order(decode, range(start, len(paths), _BATCH), os.cpu_count() or 1)
 
     options = {"count": len(paths), "description": "decoding images", "progress": progress}
     arrays, sums = cached_arrays(folder, plan, layout, batches, **options)
-    facts = (np.array(arrays[name]) for name in [*layout][:-1])
-    return Decoded(arrays["images.npy"], *facts, sums["images.npy"])
+    return arrays["images.npy"], np.array(arrays["facts.npy"]), sums["images.npy"]
 
 
 def _digest(paths: Sequence[Path], root: Path, progress: bool) -> str:

@@ -7,10 +7,11 @@ memory-mapped. Types and shapes are checked before a byte is copied.
 
 import contextlib
 import hashlib
+import itertools
 import math
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,14 +21,14 @@ from numpy.lib import format as npy
 from xraylab import io
 from xraylab.arguments import require_choice
 from xraylab.data.errors import DataError, reading
-from xraylab.data.image_io import pixel_digest, suspect
+from xraylab.data.image_io import DECODER, pixel_digest, suspect
 from xraylab.data.report import POLICIES, Report, examined
 from xraylab.data.split import SPLITS, Split
 from xraylab.findings import check_label_names
 
-_CHUNK = 1 << 20
-_MAX_HEADER, _MAX_BYTES = 1024, 64 << 30  # of one array, in bytes
 _CHECKS = np.dtype([("digest", np.uint64), ("suspect", "U9")])
+_CHUNK, _IMAGES = 1 << 23, 512  # bytes to unpack, and images to check, at a time
+_MAX_HEADER, _MAX_BYTES = 1024, 64 << 30  # of one array, in bytes
 _DEFLATE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _WRITE_AGAIN = "Fetch the file again, or write it again with np.savez_compressed"
 
@@ -99,13 +100,11 @@ def load_npz(
         )
         if on_suspect is None:
             return loaded
-        checks = _checks(loaded.images, folder / f"{split}_checks.npy")
+        checks = _checks([loaded.images], len(loaded), folder / f"{split}_checks")
         others = _digests_of_splits_before(archive, loaded, folder)
     names = [f"{split}[{row}]" for row in range(len(loaded))]
     subject = f"{path}: of the {len(loaded):,} images of the {split} split"
-    return examined(
-        loaded, Report(), names, checks["suspect"], checks["digest"], subject, on_suspect, others
-    )
+    return examined(loaded, Report(), names, checks, subject, on_suspect, others)
 
 
 def iterate_images(path: Path, split: str) -> Iterator[np.ndarray]:
@@ -122,7 +121,8 @@ def iterate_images(path: Path, split: str) -> Iterator[np.ndarray]:
         received = f"{images.shape} {images.dtype}"
         fits = images.dtype == np.uint8 and grey and min(images.shape) > 0
         images.require(fits, expected, received, "Write grey images as uint8, 0 to 255")
-        yield from _rows(archive, images)
+        for batch in _rows(archive, images):
+            yield from batch.reshape(-1, *images.shape[1:3])
 
 
 @contextlib.contextmanager
@@ -143,35 +143,43 @@ def _digests_of_splits_before(
             continue
         member = _read_header(Path(split.source), archive, f"{other}_images")
         if member.dtype == np.uint8 and member.shape[1:3] == split.images.shape[1:]:
-            checks = _checks(_rows(archive, member), folder / f"{other}_checks.npy")
-            named |= {int(d): f"{other}[{i}]" for i, d in enumerate(checks["digest"]) if d}
+            rows, cached = _rows(archive, member), folder / f"{other}_checks"
+            digests = _checks(rows, member.shape[0], cached)["digest"]
+            named |= {int(d): f"{other}[{i}]" for i, d in enumerate(digests) if d}
     return named
 
 
-def _checks(images: Iterable[np.ndarray], path: Path) -> np.ndarray:
+def _checks(batches: Iterable[np.ndarray], count: int, folder: Path) -> np.ndarray:
     """Return what is checked of each image, from the cache if it is there.
 
     Shapes:
-        images: (height, width) uint8 each; returns: (n,) of :data:`_CHECKS`.
+        batches: (batch, height, width) or (batch, height, width, 1) uint8; returns: (count,) of
+        :data:`_CHECKS`.
     """
-    if not _is_whole(path):
-        rows = [(pixel_digest(image), suspect(image)) for image in images]
-        with io.atomic_write(path) as stream:
-            np.save(stream, np.array(rows, _CHECKS))
-        io.write_json(path.with_suffix(".sha256"), io.sha256(path))
-    return np.load(path)
+
+    def examine(start: int) -> Generator[dict[str, list]]:
+        rows = (image.reshape(image.shape[:2]) for batch in batches for image in batch)
+        rows = itertools.islice(rows, start, None)
+        while chunk := list(itertools.islice(rows, _IMAGES)):
+            yield {name: [(pixel_digest(image), suspect(image)) for image in chunk]}
+
+    name, plan = "checks.npy", {"decoder": DECODER}
+    options = {"count": count, "description": "checking images", "progress": False}
+    return np.array(io.cached_arrays(folder, plan, {name: _CHECKS}, examine, **options)[0][name])
 
 
 def _rows(archive: zipfile.ZipFile, member: "_Member") -> Iterator[np.ndarray]:
-    """Yield the images of an array, without unpacking it unless it is in Fortran order."""
-    shape = member.shape[:3]
+    """Yield the rows of an array in batches, without unpacking it unless it is in Fortran order."""
+    shape, dtype = member.shape, member.dtype
+    row = math.prod(shape[1:]) * dtype.itemsize
     with archive.open(member.info) as stream:
-        stream.read(member.info.file_size - math.prod(member.shape))
+        stream.read(member.info.file_size - shape[0] * row)
         if member.fortran:
-            yield from np.frombuffer(stream.read(), np.uint8).reshape(shape, order="F")
+            yield np.frombuffer(stream.read(), dtype).reshape(shape, order="F")
             return
-        for _ in range(shape[0]):
-            yield np.frombuffer(stream.read(math.prod(shape[1:])), np.uint8).reshape(shape[1:])
+        # zipfile compares the checksum when nothing is left to read.
+        while chunk := stream.read(max(1, _CHUNK // row) * row):
+            yield np.frombuffer(chunk, dtype).reshape(-1, *shape[1:])
 
 
 class _Member(NamedTuple):
@@ -219,7 +227,7 @@ def _read_header(path: Path, archive: zipfile.ZipFile, key: str) -> _Member:
     """Read the header of an array; the array itself is neither read nor unpickled."""
     arrays = [name[:-4] for name in archive.namelist() if name.endswith(".npy")]
     if key not in arrays:
-        complete = [s for s in SPLITS if {f"{s}_images", f"{s}_labels"} <= set(arrays)]
+        complete = [split for split in SPLITS if f"{split}_{key.partition('_')[2]}" in arrays]
         expected, received = "MedMNIST's train_images, train_labels, …", ", ".join(arrays)
         there = f"Load a split that is there: {', '.join(complete)} (command line: --split)"
         advice = there if complete else _WRITE_AGAIN
@@ -244,30 +252,18 @@ def _unpacked(
     archive: zipfile.ZipFile, member: _Member, folder: Path, progress: bool
 ) -> np.ndarray:
     """Return an array memory-mapped from the cache, after unpacking it there if necessary."""
-    name, size = member.info.filename, member.info.file_size
-    path = io.make_folder(folder) / name
-    if not _is_whole(path):
-        io.require_free_disk(folder, size, f"unpacking {name} of {member.path}")
-        options = {"total": size, "unit": "B", "unit_scale": True}
-        digest = hashlib.sha256()
-        with (
-            io.atomic_write(path) as target,
-            archive.open(member.info) as stream,
-            io.progress_bar(progress, desc=f"unpacking {name}", **options) as bar,
-        ):
-            # zipfile compares the checksum at the last byte, before the file gets its name.
-            while chunk := stream.read(_CHUNK):
-                target.write(chunk)
-                digest.update(chunk)
-                bar.update(len(chunk))
-        io.write_json(path.with_suffix(".sha256"), digest.hexdigest())
-    return np.load(path, mmap_mode="r")
+    name, shape = member.info.filename, member.shape
 
+    def batches(start: int) -> Generator[dict[str, np.ndarray]]:
+        row = 0
+        for rows in _rows(archive, member):
+            if len(missing := rows[max(0, start - row) :]):
+                yield {name: missing}
+            row += len(rows)
 
-def _is_whole(path: Path) -> bool:
-    """Return whether an array is in the cache, and as it was written if it changed later."""
-    recorded = path.with_suffix(".sha256")
-    try:
-        return io.is_unaltered(path, io.read_json(recorded), recorded)
-    except (OSError, ValueError):
-        return False
+    layout = {name: np.dtype((member.dtype, shape[1:]))}
+    what = f"unpacking {name} of {member.path}"
+    options = {"count": shape[0], "description": what, "progress": progress}
+    return io.cached_arrays(folder / name[:-4], {"array": what}, layout, batches, **options)[0][
+        name
+    ]

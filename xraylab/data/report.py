@@ -128,8 +128,7 @@ def examined(
     split: Split,
     report: Report,
     names: Sequence[str],
-    suspect: np.ndarray,
-    digests: np.ndarray,
+    facts: np.ndarray,
     subject: str,
     policy: str,
     others: dict[int, str] | None = None,
@@ -140,8 +139,8 @@ def examined(
         split: the split.
         report: what was found before the images were read; it is completed.
         names: names of the images.
-        suspect: as for :meth:`Report.add_suspect`.
-        digests: as for :meth:`Report.add_duplicates`.
+        facts: ``suspect`` as for :meth:`Report.add_suspect` and ``digest`` as for
+            :meth:`Report.add_duplicates`.
         subject: as for :meth:`Report.tell`.
         policy: one of :data:`POLICIES`.
         others: as for :meth:`Report.add_duplicates`.
@@ -149,8 +148,8 @@ def examined(
     Raises:
         DataError: as :meth:`Report.tell`.
     """
-    dropped = report.add_suspect(suspect, names)
-    dropped |= report.add_duplicates(digests, names, split.labels, others)
+    dropped = report.add_suspect(facts["suspect"], names)
+    dropped |= report.add_duplicates(facts["digest"], names, split.labels, others)
     report.add_labels(split.labels, split.label_names, names)
     report.tell(subject, policy)
     split = replace(split, report=report)
