@@ -4,12 +4,13 @@
 ``xraylab.training.statements``, which say for each setting whether it is the source's, its public
 code's or assumed. It is ``…_unreported`` where the source reports no result. ``…_tuned`` trains the
 same model with current practice; it is defined by its differences from the published one, its
-parent.
+parent. Settings and notes of ours are in ``recipes.toml``.
 """
 
 import contextlib
 import fnmatch
 import json
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -33,19 +34,12 @@ THROUGHPUT: dict[str, dict[str, float]] = {
 Written by ``benchmarks/train_throughput.py --write``.
 """
 
-SLIDES_NOTE = (
-    "The slides specify networks, data, augmentation and the losses of their own models; they do "
-    "not specify how the models are trained."
+_TABLES: dict[str, Any] = tomllib.loads(
+    resources.files("xraylab.training").joinpath("recipes.toml").read_text("utf-8")
 )
 
-PAPER_NOTE = (
-    "Settings of the paper's appendix P, many of which are the defaults of EfficientViT's training "
-    "script. Download CheXpert from its publishers and set data_options.root to its folder. "
-    "The teacher's public weights belong in teachers/ in the data folder of xraylab (chapter 13); "
-    "or set teacher to the file."
-)
-
-UNREPORTED_NOTE = "The slides report no result for this model at this size. " + SLIDES_NOTE
+TUNED: dict[str, Any] = _TABLES["tuned"]
+"""Fields that all tuned recipes share."""
 
 
 @dataclass(frozen=True)
@@ -108,111 +102,44 @@ SIZES = (64, 128, 224)
 UNREPORTED = ("medvit_large_64", "medvit_large_128", "hybrid_rr_vit_224")
 """Rows for which the slides report no result."""
 
-TUNED = {
-    "loss": "asymmetric",
-    "weight_decay": 0.05,
-    "warmup": 0.1,
-    "decay_exclusions": True,
-    "global_clip": 1.0,
-    "warmup_within_cosine": False,
-    "ema": 0.999,
-    "ema_warmup": True,
-    "sum_over_labels": False,
-    "augmentation": {"presets": "cxr"},
-    "precision": "auto",
-    "model_options": {},
-}
-"""Fields that all tuned recipes share."""
-
-TUNED_NOTES = {
-    loss: "Ours: small rotations and translations without mirroring; averaged weights; weight "
-    f"decay for kernels only; gradient clipping; {note}. Chosen from common practice, not by a "
-    "search."
-    for loss, note in {
-        "asymmetric": "the asymmetric loss, because findings are rare",
-        "binary_focal_crossentropy": "the focal loss of the model's description",
-        "binary_crossentropy": "cross-entropy, with uncertain labels treated as unknown",
-    }.items()
-}
-
-FINE_TUNING_NOTE = (
-    "The source pre-trains on ChestX-ray14 and fine-tunes on it and on CheXpert; its settings are "
-    "not known. Set start_from to your run of lt_vit_tiny_64_pretraining. "
-)
-
-SMALL_NOTE = "The paper trains the largest model, at 224 px. " + TUNED_NOTES["asymmetric"]
-
-OURS_COMMON = {"data": "chestmnist", "size": 64, "epochs": 30, "batch_size": 64}
-
-SMALL = {"model": "efficientvit_m0", "learning_rate": 1e-3, **TUNED}
-SMALL_MXA = SMALL | {"model": "efficientvit_m0_mxa", "model_options": {"arrangement": "paper"}}
-LT_VIT = {"model": "lt_vit_tiny", "learning_rate": 5e-4, **TUNED}
-FINE_TUNING = LT_VIT | {
-    "learning_rate": 1e-4,
-    "start_from": str(data_root() / "pretrained" / "lt_vit_tiny_64_pretraining"),
-}
-CHEXPERT = {"data": "chexpert", "data_options": {"uncertain": "ignore"}}
-PRETRAINING = {
-    "model": "lt_vit_tiny",
-    "learning_rate": 5e-4,
-    "objective": "masked_reconstruction",
-    "epochs": 100,
-    "weight_decay": 0.05,
-    "precision": "auto",
-}
-
-OURS = (
-    ("efficientvit_m0_64_tuned", SMALL, "rand2025", SMALL_NOTE),
-    ("efficientvit_m0_mxa_64_tuned", SMALL_MXA, "rand2025", SMALL_NOTE),
-    ("lt_vit_tiny_64_pretraining", PRETRAINING, "marikkar2023", "Everything here is ours."),
-    ("lt_vit_tiny_64_tuned", LT_VIT, "marikkar2023", TUNED_NOTES["asymmetric"]),
-    (
-        "vit_tiny_64_tuned",
-        LT_VIT | {"model": "vit_tiny"},
-        "marikkar2023",
-        "The source compares LT-ViT with it. " + TUNED_NOTES["asymmetric"],
-    ),
-    (
-        "lt_vit_tiny_64_from_pretraining",
-        FINE_TUNING,
-        "marikkar2023",
-        FINE_TUNING_NOTE + TUNED_NOTES["asymmetric"],
-    ),
-    (
-        "lt_vit_tiny_64_chexpert_from_pretraining",
-        FINE_TUNING | CHEXPERT | {"loss": "binary_crossentropy"},
-        "marikkar2023",
-        FINE_TUNING_NOTE + TUNED_NOTES["binary_crossentropy"],
-    ),
-)
-"""Name, fields, source and note of models whose sources publish no settings at this size."""
-
 
 def _tuned(published: Recipe) -> Recipe:
     """Return our version of a published recipe."""
-    changes: dict[str, Any] = dict(TUNED)
+    changes = dict(TUNED)
     if published.model == "dbct":
         changes["loss"] = published.loss
     if published.data == "chexpert":
-        # Findings are common in CheXpert.
-        changes |= {"loss": "binary_crossentropy", **CHEXPERT}
+        changes |= _TABLES["chexpert"]
         changes |= {"weight_decay": published.weight_decay, "adaptive_clip": None}
     if "arrangement" in published.model_options:
         changes["model_options"] = {"arrangement": "paper"}
     return published.replace(**changes)
 
 
+def _tuned_note(recipe: Recipe) -> str:
+    """Say what a tuned recipe does and why it has its loss."""
+    return _TABLES["notes"]["tuned"].format(loss=_TABLES["losses"][recipe.loss])
+
+
 def _published(system: str, size: int) -> NamedRecipe:
     """Return the recipe that a source describes."""
-    stated = statements.statements(system, size)
-    stem = f"{system}_{size}"
+    stated, notes = statements.statements(system, size), _TABLES["notes"]
+    stem, kind, source, note = f"{system}_{size}", "published", "pham2026", notes["slides"]
     if system not in statements.SLIDES:
-        name, source, note = f"{stem}_published", "rand2025", PAPER_NOTE
+        source, note = "rand2025", notes["paper"]
     elif stem in UNREPORTED:
-        name, source, note = f"{stem}_unreported", "pham2026", UNREPORTED_NOTE
-    else:
-        name, source, note = f"{stem}_published", "pham2026", SLIDES_NOTE
-    return NamedRecipe(name, statements.to_recipe(stated), None, source, note, stated)
+        kind, note = "unreported", f"{notes['unreported']} {note}"
+    return NamedRecipe(f"{stem}_{kind}", statements.to_recipe(stated), None, source, note, stated)
+
+
+def _ours(name: str, source: str, of: list[str], settings: dict, note: str = "") -> NamedRecipe:
+    """Return one of the recipes of ``recipes.toml``."""
+    fields = {key: value for table in of for key, value in _TABLES[table].items()} | settings
+    if "start_from" in fields:
+        fields["start_from"] = str(data_root() / fields["start_from"])
+    recipe = Recipe(**fields)
+    note = f"{note} {_tuned_note(recipe)}".lstrip() if "tuned" in of else note
+    return NamedRecipe(name, recipe, None, source, note)
 
 
 def _all_recipes() -> Iterator[NamedRecipe]:
@@ -222,10 +149,10 @@ def _all_recipes() -> Iterator[NamedRecipe]:
             parent = _published(system, size)
             tuned = _tuned(parent.recipe)
             yield parent
-            name, note = f"{system}_{size}_tuned", TUNED_NOTES[tuned.loss]
+            name, note = f"{system}_{size}_tuned", _tuned_note(tuned)
             yield NamedRecipe(name, tuned, parent.name, parent.source, note)
-    for name, fields, source, note in OURS:
-        yield NamedRecipe(name, Recipe(**OURS_COMMON | fields), None, source, note)
+    for name, table in _TABLES["ours"].items():
+        yield _ours(name, **table)
 
 
 RECIPES: dict[str, NamedRecipe] = {named.name: named for named in _all_recipes()}
