@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
-from xraylab import data, evaluation, io, metrics, models, results
+from xraylab import data, io, metrics, models, results
 from xraylab.findings import FINDINGS
 from xraylab.models import weights
+
+from .conftest import EVERY_MODEL
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = json.loads((ROOT / "weights" / "manifest.json").read_text(encoding="utf-8"))
@@ -36,18 +39,21 @@ def test_every_file_is_in_the_manifest():
 
 @pytest.mark.parametrize("name", MANIFEST)
 def test_predictions_are_those_of_the_record(name, real_images):
-    """Float16 storage hardly moves the logits."""
+    """Float16 storage hardly moves the logits: of all images for RR-ViT, of some for the others."""
     record = results.load_result(ROOT / "book" / "results" / f"{MANIFEST[name]['record']}.json")
     source = real_images / record.data["test"].source
-    test = data.load(source, split="test", progress=False)
+    test = data.load(source, split="test", on_suspect=None, progress=False)
     assert test.fingerprint == record.data["test"].fingerprint
-    model = models.build(record.recipe["model"], record.recipe["size"], weights="pretrained")
     with np.load(record.path.with_name(record.predictions_file)) as stored:
         expected = stored["test_logits"]
-    logits = models.predict_logits(model, test)
-    np.testing.assert_allclose(logits, expected, atol=0.05)
-    probabilities = evaluation.predict(model, test)
-    auc = metrics.score(test.labels, probabilities, label_names=test.label_names).macro_auc
+    rows = np.arange(len(test))
+    if record.recipe["model"] != "rr_vit" and not EVERY_MODEL:
+        rows = np.random.default_rng(0).permutation(rows)[:150]
+    model = models.build(record.recipe["model"], record.recipe["size"], weights="pretrained")
+    logits = models.predict_logits(model, test.subset(rows), batch_size=75)
+    np.testing.assert_allclose(logits, expected[rows], atol=0.05)
+    expected[rows] = logits
+    auc = metrics.score(test.labels, expit(expected), label_names=test.label_names).macro_auc
     assert auc == pytest.approx(record.score("macro_auc"), abs=1e-3)
     assert auc > 0.65
 
