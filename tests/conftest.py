@@ -1,7 +1,10 @@
 """Shared by all tests: where the real images are, and a back end that keeps quiet."""
 
 import importlib.util
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +52,54 @@ def random_weights():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+JAX_SERVER = """
+import json, sys, traceback
+import keras, numpy as np
+replies, sys.stdout = sys.stdout, sys.stderr
+# JAX compiles a random initializer for every shape, which takes longer than most scripts.
+for kind in ("VarianceScaling", "TruncatedNormal", "RandomNormal", "RandomUniform"):
+    cls = getattr(keras.initializers, kind)
+    cls.__call__ = lambda self, shape, dtype=None, **_: np.random.normal(0, 0.05, shape)
+for line in sys.stdin:
+    script, *sys.argv[1:] = json.loads(line)
+    error = None
+    try:
+        exec(script, {"__name__": "__main__"})
+    except BaseException:
+        error = traceback.format_exc()
+    print(json.dumps(error), file=replies, flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def run_on_jax():
+    """Return a function that runs a script with arguments in one process for all, on JAX."""
+    pytest.importorskip("jax", reason="JAX is not installed")
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("compares with TensorFlow")
+    process = subprocess.Popen(
+        [sys.executable, "-c", JAX_SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ
+        | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+        cwd=ROOT,
+        text=True,
+    )
+
+    def run(script, *arguments):
+        print(json.dumps([script, *map(str, arguments)]), file=process.stdin, flush=True)
+        reply = process.stdout.readline()
+        assert reply, "the JAX process ended"
+        assert json.loads(reply) is None, json.loads(reply)
+
+    yield run
+    process.stdin.close()
+    process.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,5 @@
 """Losses against plain float64 NumPy, scikit-learn, Keras and numbers computed by hand."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -370,14 +366,11 @@ for name in losses.LOSSES:
 
 
 @needs_tape
-def test_jax_agrees(predictions, tmp_path):
-    pytest.importorskip("jax", reason="JAX is not installed")
+def test_jax_agrees(predictions, tmp_path, run_on_jax):
     y_true, logits = (x.astype(np.float32) for x in predictions)
     y_true[1, 2] = np.nan
     values = {
         name: losses.get(name, **OPTIONS.get(name, {}))(y_true, logits) for name in losses.LOSSES
     }
     np.savez(tmp_path / "known.npz", y_true=y_true, logits=logits, **values)
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
-    command = [sys.executable, "-c", JAX, str(tmp_path / "known.npz")]
-    subprocess.run(command, env=environment, check=True)
+    run_on_jax(JAX, tmp_path / "known.npz")

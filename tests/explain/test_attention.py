@@ -1,12 +1,8 @@
 """Attention maps and regions equal the intermediates; propagation multiplies matrices."""
 
 import gc
-import os
-import subprocess
-import sys
 import weakref
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -308,16 +304,12 @@ for name in names:
 """
 
 
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="compares another backend with JAX")
-def test_jax_agrees(toy, images, tmp_path):
-    pytest.importorskip("jax", reason="JAX is not installed")
+def test_jax_agrees(toy, images, tmp_path, run_on_jax):
     names = some("dbct_toy", of=(*TRANSFORMERS, "resnet50_toy"))
     np.save(tmp_path / "images.npy", images[:1])
     for name in names:
         toy(name).save_weights(tmp_path / f"{name}.weights.h5")
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path), *names]
-    subprocess.run(command, env=environment, check=True)
+    run_on_jax(SCRIPT, tmp_path, *names)
     for name in names:
         found, model = np.load(tmp_path / f"{name}.npz"), toy(name)
         if name in TRANSFORMERS:

@@ -1,10 +1,6 @@
 """Which models the harness runs over, and how they are built."""
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -78,46 +74,6 @@ def settle(model, images):
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return model
-
-
-JAX_SERVER = """
-import json, sys, traceback
-replies, sys.stdout = sys.stdout, sys.stderr
-for line in sys.stdin:
-    script, *sys.argv[1:] = json.loads(line)
-    error = None
-    try:
-        exec(script, {"__name__": "__main__"})
-    except BaseException:
-        error = traceback.format_exc()
-    print(json.dumps(error), file=replies, flush=True)
-"""
-
-
-@pytest.fixture(scope="session")
-def run_on_jax():
-    """Return a function that runs a script with arguments in one process for all, on JAX."""
-    pytest.importorskip("jax", reason="JAX is not installed")
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("compares with TensorFlow")
-    process = subprocess.Popen(
-        [sys.executable, "-c", JAX_SERVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        cwd=Path(__file__).parents[2],
-        text=True,
-    )
-
-    def run(script, *arguments):
-        print(json.dumps([script, *map(str, arguments)]), file=process.stdin, flush=True)
-        reply = process.stdout.readline()
-        assert reply, "the JAX process ended"
-        assert json.loads(reply) is None, json.loads(reply)
-
-    yield run
-    process.stdin.close()
-    process.wait(60)
 
 
 @pytest.fixture(scope="session")
