@@ -15,7 +15,7 @@ if SCALE != "smoke":
     sizes = [(block.filters, trainable(block)) for block in counted.blocks]
     third = sum(n for filters, n in sizes if filters in (384, 512))
     assert len(sizes) == 40 and third > trainable(counted) / 2, "the third stage holds most"
-assert 0.5 < shift["adversarial"] / before.std() < 2, "as much as one image differs from the next"
+assert 0.7 < shift["adversarial"] / before.std() < 1, "nearly one standard deviation"
 assert shift["adversarial"] > 20 * shift["random signs"]
 assert 0.7 < saved < 0.8, "about three quarters"
 assert unchanged == {
