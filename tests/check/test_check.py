@@ -285,6 +285,10 @@ def calibration_solutions():
     lowest = 5 * x * norm.pdf(x) * norm.sf(x) ** 4
     return {
         "17.reliability": evaluation.brier(truth, predicted) - evaluation.brier(truth, frequency),
+        "17.ece": lambda y, p, bins: evaluation.reliability(y, p, bins).error,
+        "17.net_benefit": lambda y, p, t: (
+            np.mean((p > t) * y) - np.mean((p > t) * (1 - y)) / (1 / t - 1)
+        ),
         "17.precision": evaluation.operating_points(*images, chosen)[0].precision,
         "17.offset": np.log(0.02 * 0.90 / (0.98 * 0.10)),
         "17.worst": 0.82 + 0.02 * np.trapezoid(lowest, x),

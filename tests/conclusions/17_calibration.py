@@ -1,0 +1,94 @@
+# ruff: noqa: F821
+"""What chapter 17 concludes; runs at its end, with its variables."""
+
+# Calibration, and the loss.
+assert outside["highest"][0] > 7, "for most findings the highest predictions are too high"
+assert outside["lowest"][1] == 7, "for half of them the lowest are too low"
+assert real_curves["hernia"].mean_predicted.max() < 0.02, "all predictions are close to 0"
+errors = {name: evaluation.calibration_error(truth, p) for name, p in methods.items()}
+nulls = {name: evaluation.null_calibration_error(p, draws=5) for name, p in methods.items()}
+assert errors["inverse map"] < errors["uncalibrated"] / 20, "no fitted parameter"
+assert (np.diff(inverse) >= 0).all(), "the curve is increasing"
+assert np.interp(0.5, grid, inverse) < 0.2, "much lower"
+by_model = {record.recipe["model"]: record for record in subset}
+uncalibrated = {
+    n: r.calibration["uncalibrated"].calibration_error.value for n, r in by_model.items()
+}
+ratios = np.array([uncalibrated["dbct"] / v for n, v in uncalibrated.items() if n != "dbct"])
+assert (abs(ratios - 1 / 3) < 0.03).all(), "about a third of the others'"
+of_subset_auc = {name: record.score("macro_auc") for name, record in by_model.items()}
+assert min(of_subset_auc.values()) < of_subset_auc["dbct"] < max(of_subset_auc.values())
+
+# The calibration error.
+assert 1.8 < fall < 2.2, "the square root of the number of images"
+measured_error = halves["calibration"]["uncalibrated"]["calibration_error"]
+assert (
+    2
+    < measured_error["value"] / halves["calibration"]["uncalibrated"]["null_calibration_error"]
+    < 2.5
+)
+assert measured_error["high"] < measured_error["value"] < percentile[0], "neither contains it"
+assert max(contains[0.0][:2]) < 0.5, "neither interval contains the truth even half of the time"
+assert min(contains[1.0]) > 0.85, "for a large error both do"
+assert contains[0.25][0] < contains[0.25][1]
+assert min(hits[2] for hits in contains.values()) > 0.88, "an ordinary interval for the Brier score"
+
+# Recalibration.
+assert errors["temperature"] > 5 * nulls["temperature"]
+assert errors["Platt"] < 2 * nulls["Platt"]
+assert errors["inverse map"] < 1.5 * errors["Platt"]
+for record in subset:
+    platt_scores = record.calibration["platt"]
+    assert platt_scores.calibration_error.value < 1.4 * platt_scores.null_calibration_error
+found = halves["calibration"]["platt"]
+assert found["calibration_error"]["value"] < 1.4 * found["null_calibration_error"]
+assert odd == "hernia" and slopes.max() > 1 and others.max() < 1, "all slopes but one are below 1"
+assert (positives - scored)[slopes.argmax()] < 48, "a few dozen"
+aucs_by_method = [metrics.score(truth, p).macro_auc for p in methods.values()]
+assert np.ptp(aucs_by_method) < 1e-9
+
+# Thresholds.
+assert max(half) < 50 and sum(value < 10 for value in half) >= 5
+assert PREDICTED["uncalibrated"].min() > 0.1, "every uncalibrated prediction exceeds 0.1"
+for ratio in (1, 4, 9, 19):
+    best = min(mean_cost(PREDICTED["Platt"], ratio, x) for x in THRESHOLDS)
+    assert mean_cost(PREDICTED["Platt"], ratio, 1 / (1 + ratio)) < 1.06 * best
+baselines = np.maximum(benefit["all positive"], 0)
+assert (benefit["Platt"] > baselines)[1:].all()
+negative = at[benefit["uncalibrated"] < 0]
+assert abs(negative.min() - before) < 0.02 and 0.44 < negative.max() < 0.5
+assert np.allclose((benefit["uncalibrated"] - benefit["all positive"])[at < 0.15], 0)
+assert (model >= np.maximum(everyone, 0) - 1e-3).all()
+assert 6 <= (reached >= 0.9).sum() <= 8, "about half of the findings"
+assert abs(reached - 0.9).argmax() == scored.argmin(), "largest where positive images are few"
+assert np.ptp(of_subset[:, -1]) > 5 * np.ptp(of_subset[:, 3])
+assert f1[order[:4], 0].mean() > 1.5 * f1[order[:4], 1].mean(), "too optimistic for the rare ones"
+assert abs(np.subtract(*f1[order[-4:]].mean(axis=0))) < 0.02, "fair for the frequent findings"
+measured_aucs = [row["roc_auc"] for row in measured["scores"]["per_finding"]]
+assert per_true[-1] > 200 and np.argsort(measured_aucs)[-3:].tolist().count(13) == 1
+
+# Subgroups.
+assert 1.2 < lowest < 1.45
+assert p_of["age"] < 1e-4 and p_of["sex"] > 0.05 and p_of["projection"] > 0.05
+assert observed > 0 and p_value < 0.02
+assert by_severity["effusion"][0] < 0.75 and by_severity["effusion"][-1] > 0.97
+assert min(by_severity["pneumothorax"]) > 0.95
+rise = {name: curve[-1] - curve[0] for name, curve in by_severity.items()}
+assert max(rise, key=rise.get) == "effusion"
+
+
+def calibration_error(y, p, bins):
+    """Solve the exercise on the calibration error."""
+    groups = np.array_split(np.argsort(p), bins)
+    return np.mean([abs(p[rows].mean() - y[rows].mean()) for rows in groups])
+
+
+def net_benefit(y, p, threshold):
+    """Solve the exercise on the net benefit."""
+    positive = p > threshold
+    true, false = (positive & (y == 1)).mean(), (positive & (y == 0)).mean()
+    return true - false * threshold / (1 - threshold)
+
+
+assert check.exercise("17.ece", calibration_error)
+assert check.exercise("17.net_benefit", net_benefit)
