@@ -139,6 +139,11 @@ def test_suspect_and_equal_images_are_reported_dropped_or_refused(root, expect_e
     error = expect_error(open_split, root, split_column="set", on_suspect="error", names=root)
     assert names[3] in str(error)
     expect_error(open_split, root, on_suspect="skip", names="argument on_suspect")
+    with pytest.warns(UserWarning) as warned:
+        quiet = open_split(root, split_column="set", on_suspect=None)
+    (text,) = (str(warning.message) for warning in warned)
+    assert "cannot be read" in text and "constant" not in text
+    assert quiet.report == split.report
 
 
 def test_a_file_under_two_names_is_refused(root, expect_error):

@@ -46,9 +46,7 @@ def boxes_of(
     return np.array(sorted(row for row in zip(*named, strict=True) if row[0] >= 0), BOX_DTYPE)
 
 
-def on_square(
-    boxes: np.ndarray, sides: np.ndarray, square: str, names: Sequence[str]
-) -> np.ndarray:
+def on_square(boxes: np.ndarray, sides: np.ndarray, square: str, names: np.ndarray) -> np.ndarray:
     """Convert boxes in pixels of image files to fractions of the images made square.
 
     Args:
@@ -72,8 +70,8 @@ def on_square(
         raise DataError(f"A box of {name} does not fit", expected, received, advice)
     scales = {"pad": sides.max(1), "crop": sides.min(1)}
     placed = boxes.copy()
-    for names in (_STARTS, _ENDS):
-        for axis, name in enumerate(names):
+    for fields in (_STARTS, _ENDS):
+        for axis, name in enumerate(fields):
             centred = boxes[name] - sides[:, axis] / 2
             placed[name] = np.clip(centred / scales.get(square, sides[:, axis]) + 0.5, 0, 1)
     return placed[(placed["x_min"] < placed["x_max"]) & (placed["y_min"] < placed["y_max"])]

@@ -76,7 +76,7 @@ def list_folder(
     cells = tables.read_csv(path)
     if patient_column is None:
         patient_column = tables.find_column(cells, "patient")
-        if patient_column and split_column is None:
+        if patient_column not in (None, "patient") and split_column is None:
             note = f"the column {patient_column!r} of {path.name} keeps patients in one split"
             report.add("note", [f"{note} (patient_column)"])
     label_columns = label_names if label_column is None else (label_column,)

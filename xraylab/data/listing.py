@@ -56,7 +56,7 @@ def load_listing(
     split: str,
     size: int,
     square: str = "pad",
-    on_suspect: str = "warn",
+    on_suspect: str | None = "warn",
     num_images: int | None,
     seed: int,
     cache_dir: Path,
@@ -75,7 +75,8 @@ def load_listing(
         size: side of an image in pixels.
         square: how an image becomes square, see :func:`xraylab.data.image_io.read_image`.
         on_suspect: whether to warn of suspect and equal images, to leave them out as well
-            (``"drop"``), or to refuse them and unreadable ones (``"error"``).
+            (``"drop"``), or to refuse them and unreadable ones (``"error"``); None only reports
+            them.
         num_images: number of images to take of those that have a file, evenly spaced; chosen before
             any is decoded. None takes all.
         seed: determines where an evenly spaced choice begins.
@@ -91,7 +92,8 @@ def load_listing(
         OSError: if a file or the cache cannot be read or written, or the disk is too full.
     """
     require_choice("square", square, SQUARES)
-    require_choice("on_suspect", on_suspect, POLICIES)
+    if on_suspect is not None:
+        require_choice("on_suspect", on_suspect, POLICIES)
     root, what = listing.root, f"images of the {split} split"
     rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], int)
     num_missing = len(listing.paths) - len(rows)

@@ -30,6 +30,7 @@ KINDS = {
 """Kinds of entries of a report, with the words of the warning."""
 
 _NOT_SUSPECT = ("missing", "contradictory", "unlabelled", "no split", "no view", "no patient")
+_LOST = ("missing", "unreadable", "no split")  # images that are left out
 _NAMED = 5  # images of each kind that a warning names
 _MAY_ACCOMPANY = ("no_finding", "support_devices")  # findings that No Finding does not exclude
 
@@ -105,12 +106,13 @@ class Report(dict[str, list[str]]):
             parts.append(f"{count}: {', '.join(names[:_NAMED])}{more}")
         return printable("; ".join(parts))
 
-    def tell(self, subject: str, policy: str = "warn") -> None:
+    def tell(self, subject: str, policy: str | None = "warn") -> None:
         """Warn of what is in the report, or refuse it.
 
         Args:
             subject: the images, such as ``"folder: of the 7 images of the train split"``.
-            policy: ``"error"`` raises for images that are suspect, equal or unreadable.
+            policy: ``"error"`` raises for images that are suspect, equal or unreadable; None warns
+                only of images that are left out.
 
         Raises:
             DataError: if the policy is ``"error"`` and there are such images.
@@ -119,9 +121,11 @@ class Report(dict[str, list[str]]):
         if policy == "error" and refused:
             advice = 'Mend or remove them, or pass on_suspect="drop" or "warn"'
             raise DataError(subject, "images without defects", refused.text(), advice)
-        if self:
+        kinds = self if policy else [kind for kind in _LOST if kind in self]
+        if kinds:
+            text = Report({kind: self[kind] for kind in kinds}).text()
             dropped = ", suspect ones are left out" if policy == "drop" and refused else ""
-            warnings.warn(f"{printable(subject)} {self.text()}{dropped}", stacklevel=5)
+            warnings.warn(f"{printable(subject)} {text}{dropped}", stacklevel=5)
 
 
 def examined(
@@ -130,7 +134,7 @@ def examined(
     names: Sequence[str],
     facts: np.ndarray,
     subject: str,
-    policy: str,
+    policy: str | None,
     others: dict[int, str] | None = None,
 ) -> Split:
     """Return a loaded split with its report, after warning of suspect and equal images.
@@ -142,7 +146,7 @@ def examined(
         facts: ``suspect`` as for :meth:`Report.add_suspect` and ``digest`` as for
             :meth:`Report.add_duplicates`.
         subject: as for :meth:`Report.tell`.
-        policy: one of :data:`POLICIES`.
+        policy: one of :data:`POLICIES`, or None as for :meth:`Report.tell`.
         others: as for :meth:`Report.add_duplicates`.
 
     Raises:
