@@ -1,0 +1,264 @@
+"""Measure robustness, shortcuts and label noise on real images, for the book's chapter 19.
+
+::
+
+    python tools/measure_robustness.py --real FOLDER              # all parts, about an hour
+    python tools/measure_robustness.py --real FOLDER --parts marker annotators
+
+Every part replaces its section of book/measured/robustness.json, which contains numbers only.
+FOLDER holds the NIH subset and, for ``annotators``, the radiologists' annotations of ChestX-Det and
+NIH's table of labels.
+"""
+
+import argparse
+import gzip
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy.special import expit
+
+from xraylab import data, evaluation, io, losses, metrics, models, phantom
+from xraylab.findings import FINDINGS, index
+
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / "book" / "measured" / "robustness.json"
+SHIPPED = (
+    "rr_vit",
+    "efficientvit_m0",
+    "efficientvit_m0_mxa",
+    "dbct",
+    "efficientnet_b0",
+    "densenet121",
+)
+SEEDS = (0, 1, 2)
+
+
+def load(real, split, name="nih_64.npz"):
+    """Load a split of real images with the table of their patients."""
+    return data.load(real / name, split=split, table=real / "nih_images.csv", on_suspect=None)
+
+
+def floats(images):
+    """Return uint8 images as (n, height, width, 1) float32 in [0, 1]."""
+    return np.asarray(images, np.float32)[..., np.newaxis] / 255
+
+
+def probabilities(model, images):
+    """Predict probabilities in float64."""
+    return expit(models.predict_logits(model, floats(images)).astype(float))
+
+
+def interval(labels, predicted, patients, name="macro_auc"):
+    """Return a score with its bounds."""
+    names = [f"label_{j}" for j in range(labels.shape[1])]
+    found = evaluation.bootstrap(labels, predicted, patients=patients, label_names=names)[name]
+    return [found.value, found.low, found.high]
+
+
+def fit(model, images, labels, epochs, seed, learning_rate=1e-3):
+    """Train a model by plain Keras: AdamW with cosine decay, no augmentation."""
+    keras.utils.set_random_seed(seed)
+    steps = epochs * -(-len(images) // 64)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.05)
+    model.compile(optimizer, loss=losses.BinaryCrossentropy(), jit_compile=False)
+    x, y = floats(images), np.float32(labels)
+    model.fit(x, y, batch_size=64, epochs=epochs, verbose=2)
+    return model
+
+
+def fine_tuned(images, labels, epochs, seed):
+    """Fine-tune the shipped RR-ViT on other labels."""
+    number = np.shape(labels)[1]
+    model = models.build("rr_vit", image_size=64, num_labels=number, weights="pretrained")
+    return fit(model, images, labels, epochs, seed, 3e-4)
+
+
+def corruptions(real, num_images=1000):
+    """Score the shipped models on corrupted test images."""
+    val, test = load(real, "val"), load(real, "test")
+    rows = np.sort(np.random.default_rng(0).permutation(len(test))[:num_images])
+    images, labels = data.read_rows(test.images, rows), test.labels[rows]
+    names = [*evaluation.CORRUPTIONS]
+    changed = {
+        (name, severity): evaluation.corrupt_images(images, name, severity)
+        for name in names
+        for severity in range(1, 6)
+    }
+    found = {}
+    for model_name in SHIPPED:
+        model = models.build(model_name, image_size=64, weights="pretrained")
+        chosen = probabilities(model, data.read_rows(val.images, np.arange(len(val))))
+        thresholds = evaluation.choose_thresholds(val.labels, chosen, "youden")
+
+        def scores(x, model=model, thresholds=thresholds):
+            predicted = probabilities(model, x)
+            error = evaluation.balanced_error(labels, predicted, thresholds)
+            return [error, metrics.score(labels, predicted).macro_auc]
+
+        found[model_name] = {
+            "clean": scores(images),
+            "corrupted": {n: [scores(changed[n, s]) for s in range(1, 6)] for n in names},
+        }
+        print(model_name, found[model_name]["clean"], flush=True)
+    return {"images": len(images), "models": found}
+
+
+def projection_and_sex(real):
+    """Predict AP projection and female sex from the image."""
+    train, test = load(real, "train"), load(real, "test")
+
+    def labels(split):
+        return np.stack([split.table["view"] == "AP", split.table["sex"] == "F"], axis=1)
+
+    model = fine_tuned(train.images, labels(train), epochs=5, seed=0)
+    predicted, patients = probabilities(model, test.images), test.table["patient"]
+    return {
+        name: interval(labels(test).astype(float), predicted, patients, f"label_{j}")
+        for j, name in enumerate(("AP projection", "female sex"))
+    }
+
+
+def add_marker(images, present):
+    """Draw a bright square into the upper left corner of some images."""
+    marked = np.array(images)
+    marked[np.asarray(present, bool), 2:8, 2:8] = 255
+    return marked
+
+
+def marker(real, finding="pneumothorax", rates=(0.8, 0.05)):
+    """Train with a marker on most positive images, and test with it, without it, and masked."""
+    splits = {name: load(real, name) for name in ("train", "test")}
+    labels = {n: s.labels[:, [index(finding)]] for n, s in splits.items()}
+    images = {n: np.array(s.images) for n, s in splits.items()}
+    rng = np.random.default_rng(0)
+    present = {n: rng.random(len(y)) < np.where(y[:, 0] == 1, *rates) for n, y in labels.items()}
+    marked = {n: add_marker(images[n], present[n]) for n in splits}
+    masked = {n: np.array(images[n]) for n in splits}
+    for x in masked.values():
+        x[:, :10, :10] = 0
+    tests = {"with marker": marked["test"], "without": images["test"], "masked": masked["test"]}
+    patients = splits["test"].table["patient"]
+    found = {}
+    for name, training in {"marked": marked, "clean": images, "masked": masked}.items():
+        model = fine_tuned(training["train"], labels["train"], epochs=4, seed=0)
+        found[name] = {
+            condition: interval(labels["test"], probabilities(model, x), patients)
+            for condition, x in tests.items()
+        }
+    return {"finding": finding, "rates": rates, "auc": found}
+
+
+def noisy(labels, rate, rng):
+    """Replace a fraction of the positives of each label by as many false ones."""
+    prevalence = labels.mean(axis=0)
+    added = rate * prevalence / (1 - prevalence)
+    flipped = rng.random(labels.shape) < np.where(labels == 1, rate, added)
+    return np.where(flipped, 1 - labels, labels)
+
+
+def label_noise(real, rates=(0.0, 0.1, 0.2, 0.3), num_images=10_000, epochs=4):
+    """Train on simulated images with noisy labels; score on true and on noisy ones."""
+    train, test = (
+        phantom.simulate(np.arange(start, start + count), 64)
+        for start, count in ((0, num_images), (10**6, 4000))
+    )
+    found = {}
+    for rate in rates:
+        scores = []
+        for seed in SEEDS:
+            rng = np.random.default_rng(seed)
+            model = models.build("rr_vit", image_size=64)
+            fit(model, train.images, noisy(train.labels, rate, rng), epochs, seed)
+            predicted = probabilities(model, test.images)
+            measured = noisy(test.labels, rate, rng)
+            scores.append([metrics.score(y, predicted).macro_auc for y in (test.labels, measured)])
+        found[str(rate)] = scores
+    return {"images": num_images, "epochs": epochs, "true_and_measured": found}
+
+
+def annotators(real):
+    """Compare NIH's labels with the radiologists' of ChestX-Det, by finding."""
+    with gzip.open(real / "chestx_det_nih.json.gz") as stream:
+        rows = pd.DataFrame(json.load(stream)["images"]).set_index("image")
+    table = pd.read_csv(real / "Data_Entry_2017_v2020.csv.gz").set_index("Image Index")
+    rows = rows.loc[rows.index.isin(table.index)]
+    texts = table.loc[rows.index, "Finding Labels"].str.lower().str.split("|")
+    seen_names = rows["findings"].map(
+        lambda found: {
+            row["finding"].lower().replace(" ", "_").removeprefix("diffuse_") for row in found
+        }
+    )
+    counts = {}
+    for finding in FINDINGS:
+        nih = texts.map(lambda labels, name=finding: name in labels)
+        seen = seen_names.map(lambda labels, name=finding: name in labels)
+        if seen.any():
+            counts[finding] = [int(x) for x in (nih.sum(), seen.sum(), (nih & seen).sum())]
+    return {"images": len(rows), "nih_radiologists_both": counts}
+
+
+def small_cnn():
+    """Build a network of five convolutions that takes images of any size."""
+    layers = [keras.Input((None, None, 1))]
+    for channels in (16, 32, 64, 128, 128):
+        layers += [keras.layers.Conv2D(channels, 3, padding="same", use_bias=False)]
+        layers += [keras.layers.BatchNormalization(), keras.layers.ReLU()]
+        layers += [keras.layers.MaxPooling2D(padding="same")]
+    return keras.Sequential(
+        [*layers, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(14)]
+    )
+
+
+def resized(images, size):
+    """Average images over areas to another size."""
+    box = Image.Resampling.BOX
+    return np.stack([np.asarray(Image.fromarray(x).resize((size, size), box)) for x in images])
+
+
+def resolution(real, sizes=(28, 64, 128), epochs=10):
+    """Train the same network on the same images at several sizes."""
+    train, test = load(real, "train", "nih_128.npz"), load(real, "test", "nih_128.npz")
+    found = {}
+    for size in sizes:
+        x, y = (resized(np.array(split.images), size) for split in (train, test))
+        found[str(size)] = []
+        for seed in SEEDS:
+            model = fit(small_cnn(), x, train.labels, epochs, seed)
+            predicted = expit(model.predict(floats(y), batch_size=256, verbose=0).astype(float))
+            found[str(size)].append(interval(test.labels, predicted, test.table["patient"]))
+    return {"images": len(train), "test_images": len(test), "epochs": epochs, "auc": found}
+
+
+PARTS = {
+    part.__name__: part
+    for part in (
+        annotators,
+        projection_and_sex,
+        marker,
+        label_noise,
+        resolution,
+        corruptions,
+    )
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--real", type=Path, required=True, help="folder of the real images")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    for name in options.parts:
+        values = io.read_json(options.out) if options.out.exists() else {}
+        values[name] = PARTS[name](options.real)
+        io.write_json(options.out, io.to_plain(values))
+        print(name, "done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
