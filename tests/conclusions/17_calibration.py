@@ -50,6 +50,11 @@ assert np.ptp(aucs_by_method) < 1e-9
 # Thresholds.
 assert max(half) < 50 and sum(value < 10 for value in half) >= 5
 assert PREDICTED["uncalibrated"].min() > 0.1, "every uncalibrated prediction exceeds 0.1"
+predicted = [calibrated[:, EFFUSION] > x for x in (0.5, 0.2, 0.1, 0.05, 0.02)]
+more_found = np.diff([(has & positive).sum() for positive in predicted])
+more_false = np.diff([(~has & positive).sum() for positive in predicted])
+assert more_found.max() < 1.3 * more_found.min(), "about as many additional effusions"
+assert (more_false[1:] > 2 * more_false[:-1]).all(), "at least doubles"
 for ratio in (1, 4, 9, 19):
     best = min(mean_cost(PREDICTED["Platt"], ratio, x) for x in THRESHOLDS)
     assert mean_cost(PREDICTED["Platt"], ratio, 1 / (1 + ratio)) < 1.06 * best
