@@ -259,7 +259,16 @@ def mxa_solutions():
     return {
         "12.parameters": layer.count_params(),
         "12.cells": round(float(np.prod((box[2:] - box[:2]) * 14)), 3),
+        "12.channel_gate": channel_gate,
     }
+
+
+def channel_gate(x, w1, w2):
+    """Let the layer of the package compute the gate."""
+    layer = mxa.ChannelGate(reduction=w1.shape[0] // w1.shape[1])
+    layer.build((None, *x.shape))
+    layer.set_weights([w1, w2])
+    return np.asarray(layer(np.float32(x[None])))[0]
 
 
 def distillation_solutions():
