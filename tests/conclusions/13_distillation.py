@@ -1,0 +1,35 @@
+# ruff: noqa: F821
+"""What chapter 13 concludes; runs at its end, with its variables."""
+
+# The simulated world.
+first, last = ({name: v[k] for name, v in mean_error.items()} for k in (0, -1))
+assert first["labels and soft"] < first["soft"] < first["labels"]
+assert last["labels"] < last["labels and soft"] < last["soft"]
+assert last["soft"] > 0.5 * first["soft"], "more images hardly help"
+assert max(first, key=first.get) == max(last, key=last.get) == "hard"
+assert all(v < 1e-3 for v in mean_error["the truth"])
+
+# Real images.
+assert (gain > 0).all(), "in every draw"
+assert (auc["teacher"].mean(axis=0) > auc["both"].mean(axis=0)).all()
+assert all(0.055 < value < 0.085 for value in gain.mean(axis=0)), "0.06 to 0.08"
+assert (auc["decisions and labels"] - auc["labels"]).mean() < 0.01
+assert largest < 0.5
+assert sum(measured["teacher_decisions"]) == 0
+assert measured["teacher_macro_auc"] > auc["teacher"].max(), "far below its teacher"
+assert 0.2 < p_raw[:, FINDINGS.index("hernia")].mean() < 0.3, "a quarter of the images"
+assert np.abs(p.mean(axis=0) - prevalence).max() < 0.01
+
+# Loss, temperature, labels.
+assert (1 - low) / (1 - high) < 1.3
+assert 14 * 0.16 * np.log(2) > 1.5
+assert sigmoid(-4) < 0.02 and sigmoid(-6) < 0.003
+assert product < none
+assert none - product < product * opacity, "double counting is the larger error"
+assert history.history["loss"][-1] < history.history["loss"][0]
+assert (lower, higher) == (5, 7)
+assert abs(change.mean()) < 0.005
+assert (change < -0.15).sum() == (change > 0.15).sum() == 2, "two by a wide margin"
+assert (twice > once).all()
+assert twice.min() > 50 * once.min()
+assert p.std(axis=0).mean() < logit(p).std(axis=0).mean() / 5, "many times smaller"
