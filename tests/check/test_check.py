@@ -272,6 +272,20 @@ def channel_gate(x, w1, w2):
     return np.asarray(layer(np.float32(x[None])))[0]
 
 
+def receptive_field(kernels, strides):
+    """Count backwards, from one position to the pixels."""
+    side = 1
+    for kernel, stride in zip(kernels[::-1], strides[::-1], strict=True):
+        side = (side - 1) * stride + kernel
+    return side
+
+
+def merge(m1, l1, o1, m2, l2, o2):
+    """Weight the normalised outputs by the share of each tile in the softmax."""
+    share = expit(m1 + np.log(l1) - m2 - np.log(l2))
+    return share * o1 / l1 + (1 - share) * o2 / l2
+
+
 def distillation_loss(z, t, tau):
     """Average the cross-entropy of the known labels, written with logarithms of sigmoids."""
     z, p = z[~np.isnan(t)] / tau, expit(t[~np.isnan(t)] / tau)
@@ -421,7 +435,9 @@ def solutions():
         **calibration_solutions(),
         **practice_solutions(),
         "11.map_bytes": np.dtype("float32").itemsize * np.prod([8, 3137, 3137]),
-        "11.blocks": len(range(0, 3137, max(b for b in range(3137) if 8 * 3137 * b <= 2**20))),
+        "11.receptive_field": receptive_field,
+        "11.merge": merge,
+        "11.segments": min(s + 64 / s for s in range(1, 65)),
         "14.label_cost": np.diff(
             [models.build("lt_vit_tiny", num_labels=k).count_params() for k in (1, 2)]
         )[0],
