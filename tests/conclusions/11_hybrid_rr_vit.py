@@ -29,7 +29,10 @@ assert peaks[224][2] < peaks[224][1]
 for k in (1, 2):
     growth = peaks[224][k] / peaks[128][k]
     assert growth < 1.3 * 3137 / 1025, "in proportion to the number of tokens"
-assert 8 * maps > 2000 > 1000 > maps + 8 * tokens
+held = [16e3 / megabytes for megabytes, _ in needed.values()]
+assert 6 < held[0] < 7
+assert 40 < held[1] < 50
+assert min(held[2:]) > 500
 assert 0.5 < seconds[128] / seconds[64] / (sum(work[128]) / sum(work[64])) < 2
 assert work[224][1] > work[224][0], "most of the work is in the maps"
 
