@@ -14,6 +14,7 @@ from xraylab import check, evaluation, losses, models, phantom
 from xraylab.explain.localization import _prepare, _scores
 from xraylab.findings import FINDINGS
 from xraylab.layers.attention import scaled_dot_product_attention
+from xraylab.layers.convolution import SqueezeExcite
 from xraylab.layers.tokens import patchify
 from xraylab.models import mxa
 from xraylab.models.medvit import EMHSA, MHCA
@@ -369,6 +370,34 @@ def practice_solutions():
     }
 
 
+def normalize_as_keras(x, gamma, beta, epsilon=1e-3):
+    """Normalize a batch with Keras."""
+    layer = keras.layers.BatchNormalization(epsilon=epsilon, dtype="float64")
+    layer.build(x.shape)
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    return np.asarray(layer(x, training=True))
+
+
+def squeeze_excite_as_package(x, w1, b1, w2, b2):
+    """Reweight channels with the package's layer."""
+    layer = SqueezeExcite(len(b1), "swish", dtype="float64")
+    layer.build(x.shape)
+    layer.set_weights([w1, b1, w2, b2])
+    return np.asarray(layer(x))
+
+
+def cnn_solutions():
+    """Use layers of Keras and of the package for the code of the chapters on CNNs."""
+    return {
+        "05.batch_norm": normalize_as_keras,
+        "06.grad_cam": lambda f, g: (
+            np.einsum("yxc,c->yx", f, np.einsum("yxc->c", g)).clip(0) / f[..., 0].size
+        ),
+        "07.squeeze_excite": squeeze_excite_as_package,
+    }
+
+
 @functools.cache
 def solutions():
     """Return the solution to each exercise, computed independently of its checker."""
@@ -427,6 +456,7 @@ def solutions():
         + 64,
         "05.positions": (224 / 32) ** 2 / (64 / 32) ** 2,
         "06.channels": dense[-2].shape[-1],
+        **cnn_solutions(),
         "06.copies": sum(m.shape[-1] for m in dense[1:]) / dense[-1].shape[-1],
         "07.separable": (25 * 672 + 672**2) / (25 * 672**2),
         "07.scaling": np.exp(np.log([1.2, 1.1, 1.1, 1.15, 1.15]).sum()),
