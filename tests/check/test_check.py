@@ -437,6 +437,9 @@ def solutions():
         "03.cutmix": np.pad(np.zeros((32, 16)), ((9, 23), (5, 43)), constant_values=1).mean(),
         **transformer_solutions(),
         **medvit_solutions(),
+        "16.grad_cam": lambda features, gradient: np.einsum(
+            "ijc,c->ij", features, np.einsum("ijc->c", gradient) / gradient[..., 0].size
+        ).clip(0),
         "16.energy": _scores(_prepare(sixteen[None]), inside[None])["energy"][0],
         "16.rollout": np.linalg.multi_dot([[1, 0], *halves, [0, 1]]),
         "15.front": sum(

@@ -1,0 +1,54 @@
+# ruff: noqa: F821
+"""What chapter 16 concludes; runs at its end, with its variables."""
+
+# The model and its maps.
+assert auc["pneumothorax"] > 0.9, "almost perfectly"
+assert maps["Grad-CAM"][SHOWN[0]].shape[1:] == (4, 4)
+pneumothorax = found["occlusion", "pneumothorax"]
+assert pneumothorax.gain.low > 0.1, "far more often than maps of other images"
+assert pneumothorax.score.low > 2 * pneumothorax.uniform_baseline
+for (method, name), row in found.items():
+    if auc[name] < 0.6:
+        assert row.gain.low <= 0, f"{method} has no gain for {name}"
+assert found["Grad-CAM", "pneumothorax"].score.value < 0.5 * pneumothorax.score.value
+
+# Tests of faithfulness.
+for method, (change, error) in deleted.items():
+    assert change + error < 0, f"{method} passes deletion"
+assert all(value < 0.3 for value in similarity.values()), "unrelated or opposed"
+
+# Attention.
+assert difference < 1e-3
+assert strongest["untrained"] > 0.8 * strongest["trained"] > 0.4
+
+# The measured models.
+assert rank.statistic > 0.6, "the gain increases with the macro AUC"
+poor = [name for name, value in zip(by_model, macro, strict=True) if value < 0.6]
+assert all(by_model[name]["low"] <= 0 for name in poor), "close to chance, no gain"
+assert any(row["low"] > 0.05 for row in by_model.values())
+gain_of = {
+    (name, method): values["localization"]["pointing"]["gain"]
+    for name, method, values in gains("phantom")
+}
+assert gain_of["hybrid_rr_vit", "rollout"]["low"] < 0
+assert gain_of["hybrid_rr_vit", "gradient attention"]["low"] > 0.1
+for _, method, values in gains("phantom"):
+    if method.startswith("box"):
+        assert abs(values["localization"]["pointing"]["gain"]["value"]) < 0.01
+        assert values["randomized_parameters"]["value"] > 0.8
+assert (
+    gain_of["lt_vit_tiny", "label maps"]["low"] < 0 < gain_of["lt_vit_tiny", "label maps"]["high"]
+)
+cardiomegaly = by_finding[FINDINGS.index("cardiomegaly")]
+assert cardiomegaly.max() < by_finding.max() / 2, "hearts vary little"
+assert len(above) <= 2
+assert len(below) <= 2
+
+
+def solution(features, gradient):
+    """Solve the exercise on Grad-CAM."""
+    weights = gradient.mean(axis=(0, 1))
+    return np.maximum((features * weights).sum(axis=-1), 0)
+
+
+assert check.exercise("16.grad_cam", solution)
