@@ -366,6 +366,10 @@ def practice_solutions():
         "19.noise": 0.5 + (0.70 - 0.5) / (1 - 0.25),
         "20.masked": masked_crossentropy,
         "20.split": lambda patients, chosen: np.array([p in chosen for p in patients]),
+        "21.budget": sum(arms * 3 * 10 * 10_000 <= 6 * 3600 * 280 for arms in range(1, 99)),
+        "21.permutation": lambda hits: (
+            hits[np.eye(len(hits)) == 1].mean() - hits[np.eye(len(hits)) == 0].mean()
+        ),
         "20.images": next(n for n in range(13) if (9 + n) / 12 > 0.9),
     }
 
