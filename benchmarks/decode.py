@@ -56,6 +56,8 @@ def run(folder, cache, seconds=None):
     """Run :func:`decode` in a process of its own, killed after some seconds."""
     command = [sys.executable, __file__, "--decode", str(folder), str(cache)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while not cache.exists() and process.poll() is None:  # imports do not count
+            time.sleep(0.01)
         try:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:

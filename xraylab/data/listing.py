@@ -122,7 +122,7 @@ def load_listing(
     labels, boxes = listing.labels[rows], listing.boxes
     boxes = None if boxes is None else select_boxes(boxes, rows)
     if boxes is not None and listing.box_pixels:
-        boxes = on_square(boxes, facts["sides"], square, names[rows])
+        boxes = on_square(boxes, facts["sides"], square, names[rows].tolist())
     fingerprint = hashlib.sha256(digest.encode() + labels.tobytes())
     fingerprint.update(b"none" if boxes is None else boxes.tobytes())
     loaded = Split(
