@@ -12,3 +12,12 @@ assert 1.7 < real["error_hidden"] / real["error_mean_image"] < 2
 assert real["error_visible"] < 0.2 * real["error_mean_image"]
 assert max(enough, pca["components"]) < 64, "fewer than half of 128 dimensions"
 assert min(share[127], pca["share_of_128"]) > 0.99
+
+# The heads differ, and some maps hardly change between the two images.
+flat = attention[..., 0, 1:]
+between_images = [np.corrcoef(flat[b, :, h])[0, 1] for b, h in np.ndindex(4, 4)]
+between_heads = [np.corrcoef(flat[b, 0])[0, 1:] for b in range(4)]
+assert max(between_images) > 0.9 and np.mean(between_heads) < 0.5
+
+assert search.loc[("rr_vit", "none"), "val_macro_auc"] > 0.69
+assert search.loc[("rr_vit", "loss=binary_crossentropy"), "val_macro_auc"] < 0.69
