@@ -134,7 +134,7 @@ class CodeExercise(Exercise):
                 return Feedback(results is self.solutions, message)
         return Feedback(False, self._first_difference(values))
 
-    def _call(self, function: Callable[..., ArrayLike]) -> list[np.ndarray]:
+    def _call(self, function: Callable[..., Any]) -> list[np.ndarray]:
         """Return the results of the function on copies of the arguments of every case."""
         return [np.asarray(function(*copy.deepcopy(case))) for case in self.cases]
 
