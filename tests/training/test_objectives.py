@@ -48,7 +48,8 @@ def teacher(image_file, tmp_path_factory):
     """A run whose weights others learn from."""
     out = tmp_path_factory.mktemp("teacher") / "run"
     with eager_execution():
-        return training.fit(make_recipe(image_file, epochs=1), out, progress=False)
+        recipe = make_recipe(image_file, epochs=1, num_images=48, model_options={"depth": 1})
+        return training.fit(recipe, out, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -354,6 +355,7 @@ def test_fine_tuning_starts_from_the_pre_trained_encoder(image_file, pretrained,
         model_options={"depth": 2},
         start_from=str(pretrained.path),
         epochs=1,
+        num_images=16,
         learning_rate=1e-12,
     )
     tuned = training.fit(fine, tmp_path / "second", progress=False)
@@ -384,7 +386,8 @@ def test_the_pre_training_loss_is_the_mean_over_corrupted_pixels(image_file):
 
 
 def test_starting_from_another_run_of_the_same_model(image_file, teacher, tmp_path):
-    recipe = make_recipe(image_file, start_from=str(teacher.path), epochs=1, learning_rate=1e-12)
+    start = {"start_from": str(teacher.path), "model_options": {"depth": 1}}
+    recipe = make_recipe(image_file, **start, epochs=1, num_images=16, learning_rate=1e-12)
     run = training.fit(recipe, tmp_path / "run", progress=False)
     pairs = zip(
         run.load_model("last").get_weights(), teacher.load_model("best").get_weights(), strict=True
