@@ -32,6 +32,7 @@ def runs(image_file, tmp_path_factory):
         learning_rate=3e-3,
         label_names=LABELS,
         xla=False,
+        model_options={"depth": 1},
     )
     root = tmp_path_factory.mktemp("runs")
     return [
@@ -194,6 +195,7 @@ def test_changes_of_the_named_recipe_are_recorded(runs, tmp_path):
 def test_predictions_on_simulated_images_are_always_stored(tmp_path):
     recipe = training.Recipe(
         model="rr_vit_toy",
+        model_options={"depth": 1},
         data="phantom",
         data_options={"num_images": {"train": 32, "val": 32, "test": 32}},
         size=32,
