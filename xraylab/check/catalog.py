@@ -12,7 +12,7 @@ from xraylab.check.grading import Exercise, Feedback
 
 def exercises() -> tuple[str, ...]:
     """Return the names of all exercises, for example ``"01.all_negative"``, sorted."""
-    return tuple(sorted(_find_exercises()))
+    return tuple(sorted(find_exercises()))
 
 
 def exercise(name: str, answer: Any) -> Feedback:
@@ -25,11 +25,11 @@ def exercise(name: str, answer: Any) -> Feedback:
     Raises:
         ValueError: if there is no such exercise.
     """
-    return _find_exercises()[require_choice("name", name, exercises())].check(answer)
+    return find_exercises()[require_choice("name", name, exercises())].check(answer)
 
 
 @functools.cache
-def _find_exercises() -> dict[str, Exercise]:
+def find_exercises() -> dict[str, Exercise]:
     """Import the modules of all chapters and collect their exercises by name."""
     found = {}
     for module in pkgutil.iter_modules([str(Path(__file__).parent)], "xraylab.check."):

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from xraylab.arguments import require
-from xraylab.check.catalog import exercise
-from xraylab.check.grading import Feedback
+from xraylab.check.catalog import exercise, find_exercises
+from xraylab.check.grading import CodeExercise, Feedback
 from xraylab.io import read_json, to_plain, write_json
 
 
@@ -96,7 +96,9 @@ def grade(folder: str | os.PathLike, assigned: Sequence[str]) -> pd.DataFrame:
 
 def _mark(name: str, answer: Any) -> float:
     """Return 1 if a stored answer is correct, 0 if not, and NaN if it is code."""
-    return np.nan if isinstance(answer, str) else float(bool(exercise(name, answer)))
+    if answer and isinstance(find_exercises().get(name), CodeExercise):
+        return np.nan
+    return float(bool(exercise(name, answer)))
 
 
 def _source(function: Any) -> str:
