@@ -12,7 +12,7 @@ from xraylab.check.grading import Exercise, Feedback
 
 def exercises() -> tuple[str, ...]:
     """Return the names of all exercises, for example ``"01.all_negative"``, sorted."""
-    return tuple(sorted(find_exercises()))
+    return tuple(sorted(name for chapter in _modules() for name in find_exercises(chapter)))
 
 
 def exercise(name: str, answer: Any) -> Feedback:
@@ -25,16 +25,31 @@ def exercise(name: str, answer: Any) -> Feedback:
     Raises:
         ValueError: if there is no such exercise.
     """
-    return find_exercises()[require_choice("name", name, exercises())].check(answer)
+    return find_exercise(name).check(answer)
+
+
+def find_exercise(name: str) -> Exercise:
+    """Return an exercise by name; raise a ValueError if there is none."""
+    chapter = f"chapter_{name.partition('.')[0]}"
+    known = find_exercises(chapter) if chapter in _modules() else {}
+    if name not in known:
+        require_choice("name", name, exercises())
+    return known[name]
 
 
 @functools.cache
-def find_exercises() -> dict[str, Exercise]:
-    """Import the modules of all chapters and collect their exercises by name."""
-    found = {}
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)], "xraylab.check."):
-        chapter = module.name.removeprefix("xraylab.check.chapter_")
-        for name, value in vars(importlib.import_module(module.name)).items():
-            if isinstance(value, Exercise):
-                found[f"{chapter}.{name}"] = value
-    return found
+def find_exercises(chapter: str) -> dict[str, Exercise]:
+    """Import the module of a chapter, such as ``"chapter_01"``; return its exercises by name.
+
+    Others are not imported, because some start Keras, which takes seconds.
+    """
+    module = importlib.import_module(f"xraylab.check.{chapter}")
+    number = chapter.removeprefix("chapter_")
+    found = vars(module).items()
+    return {f"{number}.{name}": value for name, value in found if isinstance(value, Exercise)}
+
+
+def _modules() -> list[str]:
+    """Return the names of the modules of exercises."""
+    found = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    return [name for name in found if name.startswith("chapter_")]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from xraylab.arguments import require
-from xraylab.check.catalog import exercise, find_exercises
+from xraylab.check.catalog import exercise, find_exercise
 from xraylab.check.grading import CodeExercise, Feedback
 from xraylab.io import read_json, to_plain, write_json
 
@@ -96,7 +96,7 @@ def grade(folder: str | os.PathLike, assigned: Sequence[str]) -> pd.DataFrame:
 
 def _mark(name: str, answer: Any) -> float:
     """Return 1 if a stored answer is correct, 0 if not, and NaN if it is code."""
-    if answer and isinstance(find_exercises().get(name), CodeExercise):
+    if answer and isinstance(find_exercise(name), CodeExercise):
         return np.nan
     return float(bool(exercise(name, answer)))
 
