@@ -468,3 +468,14 @@ def test_paths_are_dropped_more_and_more(built):
 def test_bad_arguments(name, arguments, message):
     with pytest.raises(ValueError, match=message):
         models.build(name, **arguments)
+
+
+def test_weights_files_that_lead_outside_are_refused(tmp_path):
+    path, secret = tmp_path / "resnet50.weights.h5", tmp_path / "secret"
+    with h5py.File(secret, "w") as file:
+        file["data"] = np.zeros(4, np.float32)
+    with h5py.File(path, "w") as file:
+        file["more"] = h5py.ExternalLink(str(secret), "data")
+    model = models.build("resnet50", image_size=32, pixels="imagenet")
+    with pytest.raises(ValueError, match="more leads out of the file"):
+        load_imagenet(model, path)

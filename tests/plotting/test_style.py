@@ -121,3 +121,9 @@ def test_svg_is_reproducible_and_its_identifiers_are_unique():
     assert one == draw(np.arange(14))
     assert identifiers(one)
     assert not identifiers(one) & identifiers(other)
+
+
+def test_dollar_signs_in_names_are_text():
+    image = np.zeros((8, 8), np.uint8)
+    figure = plotting.image_grid([image], titles=[r"$\undefined{ and $x_1$"])  # no TeX
+    assert figure.to_svg().startswith("<")
