@@ -1,6 +1,7 @@
 """Exercises of chapter 7, EfficientNet-B0."""
 
 import numpy as np
+from scipy.special import expit
 
 from xraylab.check.grading import CodeExercise, Exercise
 
@@ -17,15 +18,11 @@ scaling.mistake(1.2 * 1.1 * 1.15**2, "The cost grows with the square of the widt
 scaling.mistake(2, "That is what the authors aimed at; multiply the factors.")
 
 
-def _sigmoid(z):
-    return 1 / (1 + np.exp(-z))
-
-
 def _swish(z):
-    return z * _sigmoid(z)
+    return z * expit(z)
 
 
-def _gate(x, w1, b1, w2, b2, axis=(1, 2), inner=_swish, outer=_sigmoid):
+def _gate(x, w1, b1, w2, b2, axis=(1, 2), inner=_swish, outer=expit):
     """Return x times the gates that are computed from its means over the axes."""
     gates = outer(inner(x.mean(axis=axis, keepdims=True) @ w1 + b1) @ w2 + b2)
     return x * gates
@@ -52,7 +49,7 @@ for _options, _hint in (
     ({"axis": ()}, "Squeeze first: average over rows and columns."),
     ({"inner": lambda z: z}, "Apply swish between the two layers."),
     ({"inner": lambda z: np.maximum(z, 0)}, "The hidden layer has swish, z · σ(z), not ReLU."),
-    ({"inner": _sigmoid}, "The hidden layer has swish, z · σ(z), not the sigmoid alone."),
+    ({"inner": expit}, "The hidden layer has swish, z · σ(z), not the sigmoid alone."),
     ({"outer": lambda z: z}, "Apply the sigmoid, so that the gates lie in (0, 1)."),
 ):
     squeeze_excite.mistake(lambda *case, options=_options: _gate(*case, **options), _hint)

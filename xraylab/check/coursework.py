@@ -5,15 +5,17 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from xraylab.arguments import require
 from xraylab.check.catalog import exercise, find_exercise
 from xraylab.check.grading import CodeExercise, Feedback
 from xraylab.io import read_json, to_plain, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Coursework:
@@ -74,7 +76,7 @@ class Coursework:
         return path
 
 
-def grade(folder: str | os.PathLike, assigned: Sequence[str]) -> pd.DataFrame:
+def grade(folder: str | os.PathLike, assigned: Sequence[str]) -> "pd.DataFrame":
     """Check the answers that students saved, without running code of theirs.
 
     Args:
@@ -85,6 +87,8 @@ def grade(folder: str | os.PathLike, assigned: Sequence[str]) -> pd.DataFrame:
         A row per student and a column per exercise: 1 if it is solved, 0 if not, and NaN where the
         answer is code, which is to be read in the report; ``solved`` is the sum of the others.
     """
+    import pandas as pd  # most who import the checkers grade nobody
+
     rows = {}
     for path in sorted(Path(folder).glob("*.json")):
         sheet = read_json(path)

@@ -74,6 +74,10 @@ class Exercise:
             np.allclose(value, target, rtol=0, atol=self.tolerance, equal_nan=True)
         )
 
+    def _count_wrong(self, value: np.ndarray, target: np.ndarray) -> str:
+        near = np.isclose(value, target, rtol=0, atol=self.tolerance, equal_nan=True)
+        return f"{(~near).sum()} of {near.size} values are wrong."
+
     def _difference(self, value: np.ndarray) -> str:
         """Describe how a wrong answer without a hint differs from the solution."""
         expected = self.expected
@@ -81,8 +85,7 @@ class Exercise:
             shape = f"shape {expected.shape}" if expected.ndim else "one number"
             return f"Expected: {shape}. Received: an array of shape {value.shape}."
         if expected.ndim:
-            near = np.isclose(value, expected, rtol=0, atol=self.tolerance, equal_nan=True)
-            return f"{(~near).sum()} of {near.size} values are wrong."
+            return self._count_wrong(value, expected)
         if not np.isfinite(value):
             return f"The answer is {value}: the result of a division by zero or undefined."
         if 0 < expected < 1 and self._matches(value / 100, expected):
@@ -152,6 +155,5 @@ class CodeExercise(Exercise):
                 return f"{call}expected numbers, received {value!r:.60}."
             if value.shape != target.shape:
                 return f"{call}expected shape {target.shape}, received {value.shape}."
-            near = np.isclose(value, target, rtol=0, atol=self.tolerance, equal_nan=True)
-            return f"{call}{(~near).sum()} of {near.size} values are wrong."
+            return f"{call}{self._count_wrong(value, target)}"
         raise AssertionError("no difference")
