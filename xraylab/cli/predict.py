@@ -218,8 +218,8 @@ def read_images(
                 else:
                     decoded = {str(path): decode_image(path, size, square)}
                 images |= {name: image.pixels for name, image in decoded.items()}
-                for name, image in decoded.items():
-                    report.add(image.suspect, [name] if image.suspect else [])
+                suspect = np.array([image.suspect for image in decoded.values()])
+                report.add_suspect(suspect, [*decoded])
             except (UnreadableImage, ValueError, OSError) as error:
                 unreadable[str(path)] = getattr(error, "strerror", None) or str(error)
     return images, unreadable, report
