@@ -10,13 +10,14 @@ by their means over the validation images, and the network is scored on the test
 difference of the macro AUC has an interval by patient. Only numbers are written.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
+import real_images
 from keras import ops
+from scipy.special import logit
 
-from xraylab import data, evaluation, io, models
+from xraylab import evaluation, io, models
 from xraylab.models.efficientnet import MBConv
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,19 +48,12 @@ def fix_gates(model, means):
             mean = np.clip(means[layer.name], 1e-6, 1 - 1e-6)
             expand = layer.squeeze_excite.expand
             kernel, _ = expand.get_weights()
-            expand.set_weights([np.zeros_like(kernel), np.log(mean / (1 - mean))])
+            expand.set_weights([np.zeros_like(kernel), logit(mean)])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--real", type=Path, required=True, help="folder of the real images")
-    parser.add_argument("--out", type=Path, default=OUT)
-    options = parser.parse_args()
-    table = options.real / "nih_images.csv"
-    val, test = (
-        data.load(options.real / "nih_64.npz", split=split, table=table)
-        for split in ("val", "test")
-    )
+    options = real_images.parser(__doc__, OUT).parse_args()
+    val, test = real_images.load(options.real, "val", "test")
     model = models.build(NAME, image_size=64, weights="pretrained")
     gates = gates_by_block(model, val)
     adaptive = evaluation.predict(model, test)

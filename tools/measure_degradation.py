@@ -14,6 +14,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from xraylab import data, io, phantom
 
@@ -51,7 +52,7 @@ def loss_and_gradients(weights, x, y, residual):
         h = np.maximum(total, 0)
     logits = h @ weights[f"kernel {last}"] + weights[f"bias {last}"]
     loss = np.mean(np.logaddexp(0, logits) - y * logits)
-    slope = (1 / (1 + np.exp(-logits)) - y) / y.size
+    slope = (expit(logits) - y) / y.size
     found = {f"kernel {last}": h.T @ slope, f"bias {last}": slope.sum(axis=0)}
     slope = slope @ weights[f"kernel {last}"].T
     for i in range(last - 1, 0, -1):

@@ -8,10 +8,11 @@ The records do not hold the labels of real images, so chapters cannot pair the s
 Images are resampled by patient. Only numbers are written.
 """
 
-import argparse
 from pathlib import Path
 
-from xraylab import data, io, results
+import real_images
+
+from xraylab import io, results
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "measured" / "differences.json"
@@ -22,15 +23,8 @@ PAIRS = (
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--real", type=Path, required=True, help="folder of the real images")
-    parser.add_argument("--out", type=Path, default=OUT)
-    options = parser.parse_args()
-    table = options.real / "nih_images.csv"
-    splits = tuple(
-        data.load(options.real / "nih_64.npz", split=split, table=table)
-        for split in ("val", "test")
-    )
+    options = real_images.parser(__doc__, OUT).parse_args()
+    splits = tuple(real_images.load(options.real, "val", "test"))
     rows = []
     for names in PAIRS:
         paths = [ROOT / "book" / "results" / f"{name}.json" for name in names]

@@ -11,13 +11,13 @@ strength of the weight decay is chosen for each by the macro AUC on validation i
 student learns from. Only numbers are written.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
+import real_images
 from scipy.special import expit
 
-from xraylab import data, evaluation, io, metrics, results
+from xraylab import evaluation, io, metrics, results
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "measured" / "distillation.json"
@@ -57,17 +57,11 @@ def targets(labels, teacher):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--real", type=Path, required=True, help="folder of the real images")
+    parser = real_images.parser(__doc__, OUT)
     parser.add_argument("--teacher", default="densenet121_64_nih_scratch", help="name of a record")
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    table = options.real / "nih_images.csv"
-    train, val, test = (
-        data.load(options.real / "nih_64.npz", split=split, table=table)
-        for split in ("train", "val", "test")
-    )
+    train, val, test = real_images.load(options.real, "train", "val", "test")
     path = ROOT / "book" / "results" / f"{options.teacher}.json"
     record = results.load_result(path, (val, test))
     logits = record.predictions["val"].logits.astype(np.float64)

@@ -11,14 +11,14 @@ with different losses have logits of different scale. The paired difference from
 run, by validation score, has an interval by patient. Only numbers are written.
 """
 
-import argparse
 import itertools
 from pathlib import Path
 
 import numpy as np
+import real_images
 from scipy.special import expit
 
-from xraylab import data, evaluation, io, metrics, results
+from xraylab import evaluation, io, metrics, results
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "measured" / "ensemble.json"
@@ -36,16 +36,10 @@ def combine(members, split):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--real", type=Path, required=True, help="folder of the real images")
+    parser = real_images.parser(__doc__, OUT)
     parser.add_argument("--records", default="*_64_nih_*", help="names of the candidates")
-    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    table = options.real / "nih_images.csv"
-    val, test = (
-        data.load(options.real / "nih_64.npz", split=split, table=table)
-        for split in ("val", "test")
-    )
+    val, test = real_images.load(options.real, "val", "test")
     paths = sorted((ROOT / "book" / "results").glob(f"{options.records}.json"))
     records = [results.load_result(path, (val, test)) for path in paths]
 

@@ -16,15 +16,16 @@ numbers only. Differences are paired by image and seed; their bounds are means o
 95 % bootstrap intervals by patient.
 """
 
-import argparse
 import itertools
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
+import real_images
 from scipy.special import expit, softmax
 
-from xraylab import data, evaluation, io, losses, metrics, models
+from xraylab import evaluation, io, losses, metrics, models
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "measured" / "reporting.json"
@@ -33,7 +34,8 @@ LOSSES = {
     "cross_entropy": losses.BinaryCrossentropy(from_logits=True),
     "double_sigmoid": losses.DoubleSigmoidCrossentropy(),
 }
-OUTPUTS = {"sigmoid": expit, "softmax": softmax}
+OUTPUTS = {"sigmoid": expit, "softmax": partial(softmax, axis=1)}
+"""Functions of the logits of each image, over its labels."""
 SCORES = ("macro_auc", "micro_auc", "accuracy")
 
 
@@ -66,14 +68,9 @@ def train(model_name, loss, seed, train_split, splits, epochs):
 
 def score(labels, logits, output):
     """Return the scores of one prediction and the number of AUCs of exactly 0.5."""
-    value = metrics.score(labels, outputs(logits, output))
+    value = metrics.score(labels, OUTPUTS[output](logits))
     found = {name: getattr(value, name) for name in SCORES}
     return found | {"constant": sum(label.roc_auc == 0.5 for label in value.per_finding)}
-
-
-def outputs(logits, output):
-    """Return probabilities of a sigmoid, or of a softmax over the labels of each image."""
-    return expit(logits) if output == "sigmoid" else softmax(logits, axis=1)
 
 
 def summarize(run, labels):
@@ -111,19 +108,14 @@ def difference(first, second, test):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--real", type=Path, required=True, help="folder of the real images")
+    parser = real_images.parser(__doc__, OUT)
     parser.add_argument("--runs", type=Path, required=True, help="folder of finished runs")
     parser.add_argument("--images", type=int, default=4000, help="training images")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    table = options.real / "nih_images.csv"
-    splits = {
-        name: data.load(options.real / "nih_64.npz", split=name, table=table, on_suspect=None)
-        for name in ("train", "val", "test")
-    }
+    names = ("train", "val", "test")
+    splits = dict(zip(names, real_images.load(options.real, *names), strict=True))
     rows = np.random.default_rng(0).permutation(len(splits["train"]))[: options.images]
     splits["train"] = splits["train"].subset(np.sort(rows))
     scored = {name: splits[name] for name in ("val", "test")}

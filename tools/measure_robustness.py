@@ -10,7 +10,6 @@ FOLDER holds the NIH subset and, for ``annotators``, the radiologists' annotatio
 NIH's table of labels.
 """
 
-import argparse
 import gzip
 import json
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+import real_images
 from PIL import Image
 from scipy.special import expit
 
@@ -35,11 +35,6 @@ SHIPPED = (
     "densenet121",
 )
 SEEDS = (0, 1, 2)
-
-
-def load(real, split, name="nih_64.npz"):
-    """Load a split of real images with the table of their patients."""
-    return data.load(real / name, split=split, table=real / "nih_images.csv", on_suspect=None)
 
 
 def floats(images):
@@ -80,7 +75,7 @@ def fine_tuned(images, labels, epochs, seed):
 
 def corruptions(real, num_images=1000):
     """Score the shipped models on corrupted test images."""
-    val, test = load(real, "val"), load(real, "test")
+    val, test = real_images.load(real, "val", "test")
     rows = np.sort(np.random.default_rng(0).permutation(len(test))[:num_images])
     images, labels = data.read_rows(test.images, rows), test.labels[rows]
     names = [*evaluation.CORRUPTIONS]
@@ -92,7 +87,7 @@ def corruptions(real, num_images=1000):
     found = {}
     for model_name in SHIPPED:
         model = models.build(model_name, image_size=64, weights="pretrained")
-        chosen = probabilities(model, data.read_rows(val.images, np.arange(len(val))))
+        chosen = evaluation.predict(model, val)
         thresholds = evaluation.choose_thresholds(val.labels, chosen, "youden")
 
         def scores(x, model=model, thresholds=thresholds):
@@ -110,13 +105,13 @@ def corruptions(real, num_images=1000):
 
 def projection_and_sex(real):
     """Predict AP projection and female sex from the image."""
-    train, test = load(real, "train"), load(real, "test")
+    train, test = real_images.load(real, "train", "test")
 
     def labels(split):
         return np.stack([split.table["view"] == "AP", split.table["sex"] == "F"], axis=1)
 
     model = fine_tuned(train.images, labels(train), epochs=5, seed=0)
-    predicted, patients = probabilities(model, test.images), test.table["patient"]
+    predicted, patients = evaluation.predict(model, test), test.table["patient"]
     return {
         name: interval(labels(test).astype(float), predicted, patients, f"label_{j}")
         for j, name in enumerate(("AP projection", "female sex"))
@@ -132,7 +127,7 @@ def add_marker(images, present):
 
 def marker(real, finding="pneumothorax", rates=(0.8, 0.05)):
     """Train with a marker on most positive images, and test with it, without it, and masked."""
-    splits = {name: load(real, name) for name in ("train", "test")}
+    splits = dict(zip(("train", "test"), real_images.load(real, "train", "test"), strict=True))
     labels = {n: s.labels[:, [index(finding)]] for n, s in splits.items()}
     images = {n: np.array(s.images) for n, s in splits.items()}
     rng = np.random.default_rng(0)
@@ -222,7 +217,7 @@ def resized(images, size):
 
 def resolution(real, sizes=(28, 64, 128), epochs=10):
     """Train the same network on the same images at several sizes."""
-    train, test = load(real, "train", "nih_128.npz"), load(real, "test", "nih_128.npz")
+    train, test = real_images.load(real, "train", "test", name="nih_128.npz")
     found = {}
     for size in sizes:
         x, y = (resized(np.array(split.images), size) for split in (train, test))
@@ -248,10 +243,8 @@ PARTS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--real", type=Path, required=True, help="folder of the real images")
+    parser = real_images.parser(__doc__, OUT)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     for name in options.parts:
         values = io.read_json(options.out) if options.out.exists() else {}

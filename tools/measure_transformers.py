@@ -8,14 +8,14 @@ FOLDER holds nih_64.npz and the table of its patients, nih_images.csv. The model
 shipped weights, the images those of the test split. Only numbers over many images are written.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
+import real_images
 from keras import ops
 from scipy.special import expit
 
-from xraylab import data, evaluation, io, models
+from xraylab import evaluation, io, models
 from xraylab.backend import compiled
 from xraylab.layers import patchify, unpatchify
 from xraylab.models.weights import shipped_weights
@@ -28,12 +28,8 @@ GREYS = (0.3, 0.5, 0.7)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--real", type=Path, required=True, help="folder of the real images")
-    parser.add_argument("--out", type=Path, default=OUT)
-    options = parser.parse_args()
-    table = options.real / "nih_images.csv"
-    test = data.load(options.real / "nih_64.npz", split="test", table=table)
+    options = real_images.parser(__doc__, OUT).parse_args()
+    (test,) = real_images.load(options.real, "test")
     values = {
         "about": "DBCT and RR-ViT with shipped weights on the test images of the NIH subset: "
         "numbers over many images, computed by tools/measure_transformers.py.",
