@@ -62,7 +62,8 @@ $(PARITY)/.ready: pyproject.toml
 	$(PARITY)/bin/$(PIP) --editable '.[parity]'
 	@touch $@
 
-interactive: book  ## Operate all interactive figures of the book in headless Chromium, and chapter 16 live.
+interactive: book  ## Examine all pages of the book in headless Chromium, and chapter 16 live.
+	$(BIN)/python tools/check_pages.py book/_build/html
 	$(BIN)/python tools/check_interactive.py book/_build/html
 	$(BIN)/python tools/check_interactive_live.py book/chapters/16_where_does_it_look.ipynb
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import textwrap
 from pathlib import Path
 
 from xraylab import __version__, doctor
@@ -28,7 +29,7 @@ def setup(backend: bool = True) -> str:
     """
     scale = require_choice("XRAYLAB_SCALE", os.environ.get("XRAYLAB_SCALE", "laptop"), SCALES)
     banner = doctor.banner() if backend else f"xraylab {__version__} on {doctor.host()}"
-    print(f"{banner}; scale {scale}")
+    print(textwrap.fill(f"{banner}; scale {scale}", 80))  # pages do not wrap output
     return scale
 
 
