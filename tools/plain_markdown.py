@@ -146,6 +146,8 @@ class _Page:
         if name in ("code-block", "code", "sourcecode"):
             fence = "`" * 4 if any(row.lstrip().startswith("```") for row in body) else "```"
             return "\n".join([fence + title, *body, fence])
+        if name == "literalinclude":
+            return self.excerpt(title, options, line)
         if name in ("tab-set", "grid", "div", "container", "epigraph", "card-carousel"):
             return content()
         if name in ("tab-item", "grid-item", "card", "grid-item-card"):
@@ -164,6 +166,23 @@ class _Page:
         return self.fail(
             line, f"the directive {{{name}}} is not supported by tools/plain_markdown.py"
         )
+
+    def excerpt(self, file: str, options: dict[str, str], line: int) -> str:
+        """Return the lines of a file between two marks as a block of code."""
+        path = Path(self.path).parent / file
+        if not path.is_file():
+            self.fail(line, f"there is no file {file!r}")
+        text = path.read_text(encoding="utf-8")
+        for option, part in (("start-after", 2), ("end-before", 0)):
+            if option in options:
+                mark = options[option].strip('"')
+                if mark not in text:
+                    self.fail(line, f"{file} has no line with {mark!r}")
+                text = text.partition(mark)[part]
+        # The marks themselves are on lines of their own.
+        lines = text.splitlines()[1 if "start-after" in options else 0 :]
+        lines = lines[: -1 if "end-before" in options else None]
+        return "\n".join([f"```{options.get('language', '')}", *lines, "```"])
 
     def inline(self, text: str, line: int) -> str:
         """Convert the roles of a line, except within backquotes."""

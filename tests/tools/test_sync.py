@@ -41,6 +41,7 @@ def book(tmp_path):
         "repository: {url: 'https://example.org/a/b', path_to_book: book, branch: main}\n"
     )
     (tmp_path / "other.md").write_text("# Another page\n")
+    (tmp_path / "a.js").write_text("zero();\n// [here]\none();\n  two();\n// [there]\nthree();\n")
     return tmp_path
 
 
@@ -90,6 +91,8 @@ def flat(book):
         ("```{bibliography}\n```\nEnd", "End"),
         ("```{raw} html\n<b>\n```\nEnd", "End"),
         ("```{code-block} python\n:linenos:\nx = 1\n```", "```python\nx = 1\n```"),
+        ("```{literalinclude} ../a.js\n:language: javascript\n:start-after: \"[here]\"\n"
+         ":end-before: \"[there]\"\n```", "```javascript\none();\n  two();\n```"),
         ("```python\n# {cite:p}`x` stays\n```", "```python\n# {cite:p}`x` stays\n```"),
         ("A {cite:p}`one` b", "A [Roe, 2001] b"),
         ("{cite}`two,three`", "[Roe and von Doe, 2002; Dollár et al., 2003]"),
@@ -122,6 +125,8 @@ def test_myst_is_converted_to_plain_markdown(flat, myst, expected):
         ("```{note}\n:class: a\nA {oops}`b`\n```", 3, "{oops}"),
         ("```{figure} a.png\n```", 1, ":alt:"),
         ("see {doc}`nowhere`", 1, "nowhere"),
+        ("```{literalinclude} ../b.js\n```", 1, "b.js"),
+        ("```{literalinclude} ../a.js\n:end-before: nowhere\n```", 1, "nowhere"),
         ("a\nsee {ref}`words that\ngo on <sec-a>`", 2, "one line"),
         ("so {{name}}", 1, "substitution"),
         ("see {ref}`nothing-known`", 1, "nothing-known"),
