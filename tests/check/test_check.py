@@ -479,7 +479,15 @@ def solutions():
         "14.label_cost": np.diff(
             [models.build("lt_vit_tiny", num_labels=k).count_params() for k in (1, 2)]
         )[0],
-        "14.forbidden": np.tri(196 + 14, k=0)[:196, 196:].size,
+        "14.mask": lambda patches, labels, between=True: np.array(
+            [
+                [
+                    key < patches or (query >= patches and (between or query == key))
+                    for key in range(patches + labels)
+                ]
+                for query in range(patches + labels)
+            ]
+        ),
         "14.gain": (0.15 / (1 - 0.10)) / 0.05,
     }
 
