@@ -118,7 +118,8 @@ class RRViT {
   /* x·kernel + bias. x: (rows, inputs); kernel: (inputs, outputs); returns (rows, outputs).
      The inner loop runs along rows of the kernel and of the result, which lie in memory one number
      after the other; the textbook order would jump through the kernel and take several times as
-     long. */
+     long. Four rows at a time, since each sum then is read and written a quarter as often; inputs
+     must be a multiple of 4. */
   dense(name, x, rows) {
     const kernel = this.weights[`${name}/kernel`];
     const bias = this.weights[`${name}/bias`];
@@ -128,10 +129,15 @@ class RRViT {
     const sum = new Float64Array(outputs);
     for (let i = 0; i < rows; i++) {
       sum.set(bias);
-      for (let k = 0; k < inputs; k++) {
-        const factor = x[i * inputs + k];
-        const start = k * outputs;
-        for (let j = 0; j < outputs; j++) sum[j] += factor * kernel[start + j];
+      for (let k = 0; k < inputs; k += 4) {
+        const at = i * inputs + k;
+        const [a, b, c, d] = [x[at], x[at + 1], x[at + 2], x[at + 3]];
+        const first = k * outputs;
+        const [second, third, fourth] = [first + outputs, first + 2 * outputs, first + 3 * outputs];
+        for (let j = 0; j < outputs; j++) {
+          sum[j] += a * kernel[first + j] + b * kernel[second + j]
+            + c * kernel[third + j] + d * kernel[fourth + j];
+        }
       }
       y.set(sum, i * outputs);
     }
