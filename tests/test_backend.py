@@ -1,5 +1,7 @@
-"""Memory of the process as the system reports it."""
+"""Start of the backend, and memory of the process as the system reports it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,3 +29,26 @@ def test_memory_peak_is_reset():
     assert process_memory(peak=True) > current - size / 10
     reset_memory_peak()
     assert process_memory(peak=True) < current - 0.9 * size
+
+
+def test_a_lean_start_imports_neither_figures_nor_wrappers_and_both_import_later():
+    code = """if True:
+        import sys
+        from xraylab.backend import start_keras
+        assert float(start_keras(lean=True).ops.ones(())) == 1
+        from xraylab import evaluation, models  # what xraylab predict imports
+        assert not {"matplotlib", "sklearn"} & {name.partition(".")[0] for name in sys.modules}
+        import sklearn
+        assert sklearn.__version__
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_listing_the_models_imports_neither_keras_nor_pandas():
+    code = """if True:
+        import sys
+        from xraylab import models
+        assert "rr_vit" in models.list_models()
+        assert not {"keras", "pandas", "scipy"} & sys.modules.keys()
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)

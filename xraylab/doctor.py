@@ -71,6 +71,7 @@ def disk(folder: Path) -> str:
 def _test_backend() -> list[str]:
     """Start the backend and test each accelerator, or the CPU if there is none."""
     try:
+        start_keras(lean=True)
         return [describe_backend(), *map(_test_device, accelerators() or ("cpu:0",))]
     except Exception as error:
         return [f"does not start: {type(error).__name__}: {_first_line(error)}"]

@@ -41,7 +41,7 @@ def predict(
     the others predicted; the exit status is then 1. Images that are constant, narrow, negatives or
     sideways are predicted and named.
     """
-    start_keras()
+    start_keras(lean=True)
     import pandas as pd
 
     from xraylab import io, models
@@ -53,7 +53,7 @@ def predict(
     for folder in (csv and csv.parent, json and json.parent, save_overlays):
         if folder is not None:
             io.make_folder(folder)
-    found = _classifier(model)
+    found = load_classifier(model)
     images, unreadable, suspect = read_images(files, found.model.image_size, split, found.square)
     if images:
         pixels = np.stack(list(images.values()))[..., np.newaxis] / np.float32(255)
@@ -111,7 +111,7 @@ class Classifier(NamedTuple):
     advice: str
 
 
-def _classifier(name: str) -> Classifier:
+def load_classifier(name: str) -> Classifier:
     """Load a run by its folder, or a model by the name of its shipped weights."""
     from xraylab import models
     from xraylab.models.weights import recorded_architecture, shipped_weights

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pydantic
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 from xraylab import io
@@ -182,7 +182,9 @@ def fit_temperature(y_true: ArrayLike, logits: ArrayLike) -> Calibration:
         return np.mean(np.logaddexp(0, scaled) - scaled * targets)
 
     limit = np.log(1000)
-    found = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-8})
+    found = scipy.optimize.minimize_scalar(
+        loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-8}
+    )
     if abs(found.x) > 0.99 * limit:
         raise ValueError(
             "No temperature between 1/1000 and 1000 maximises the likelihood: the logits do not "
@@ -236,7 +238,9 @@ def _fit_logistic(targets, logits):
         gradient = columns.T @ (expit(z) - targets) / len(z)
         return np.mean(np.logaddexp(0, z) - z * targets), gradient
 
-    return minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-8}).x
+    return scipy.optimize.minimize(
+        loss, np.array([1.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-8}
+    ).x
 
 
 def _check_logits(y_true, logits):

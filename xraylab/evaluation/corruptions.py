@@ -4,10 +4,9 @@ import io
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
 from PIL import Image, ImageEnhance
-from scipy.ndimage import gaussian_filter
-from sklearn.metrics import balanced_accuracy_score
 
 from xraylab.arguments import require, require_choice
 
@@ -44,7 +43,9 @@ def _each(change: Callable[[Image.Image, float], Image.Image]) -> Callable:
 def _blur(images, kernel, rng):
     radius = (kernel - 1) / 2
     sigma = 0.3 * (radius - 1) + 0.8  # torchvision's choice for a kernel size
-    return gaussian_filter(images, sigma, mode="mirror", radius=int(radius), axes=(1, 2))
+    return scipy.ndimage.gaussian_filter(
+        images, sigma, mode="mirror", radius=int(radius), axes=(1, 2)
+    )
 
 
 def _gaussian(images, deviation, rng):
@@ -134,6 +135,8 @@ def balanced_error(y_true: ArrayLike, probabilities: ArrayLike, thresholds: Arra
 
     References: ``disalvo2024``.
     """
+    from sklearn.metrics import balanced_accuracy_score  # imports scipy.stats, takes a second
+
     y_true, probabilities = np.asarray(y_true), np.asarray(probabilities)
     predicted = probabilities > np.asarray(thresholds)
     defined = [j for j, column in enumerate(y_true.T) if 0 < column.sum() < len(column)]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Unpack
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from xraylab.arguments import require_choice, require_int
 from xraylab.evaluation.intervals import Interval, Resampling, score_resamples
@@ -65,7 +65,7 @@ def reliability(
     _, bin_index, count = np.unique(bin_index, return_inverse=True, return_counts=True)
     positives = np.bincount(bin_index, y_true)
     bounds = [
-        stats.binomtest(int(k), n).proportion_ci(method="wilson")
+        scipy.stats.binomtest(int(k), n).proportion_ci(method="wilson")
         for k, n in zip(positives, count.tolist(), strict=True)
     ]
     mean_predicted = np.bincount(bin_index, probabilities) / count

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from xraylab.arguments import require
 
@@ -25,7 +25,7 @@ class DeLong:
     def interval(self, model: int = 0, level: float = 0.95) -> tuple[float, float]:
         """Compute the normal confidence interval of one AUC, clipped to [0, 1]."""
         deviation = math.sqrt(self.covariance[model, model])
-        low, high = stats.norm.interval(level, self.areas[model], deviation)
+        low, high = scipy.stats.norm.interval(level, self.areas[model], deviation)
         return max(0.0, low), min(1.0, high)
 
     @property
@@ -39,7 +39,7 @@ class DeLong:
         variance = self.covariance[0, 0] + self.covariance[1, 1] - 2 * self.covariance[0, 1]
         if variance <= 1e-18:  # rounding
             return 1.0 if abs(second - first) < 1e-12 else math.nan
-        return float(2 * stats.norm.sf(abs(second - first) / math.sqrt(variance)))
+        return float(2 * scipy.stats.norm.sf(abs(second - first) / math.sqrt(variance)))
 
 
 def delong(y_true: ArrayLike, *scores: ArrayLike) -> DeLong:
@@ -74,9 +74,9 @@ def delong(y_true: ArrayLike, *scores: ArrayLike) -> DeLong:
     # For each positive, the fraction of negatives ranked below it; and the reverse.
     of_positives, of_negatives = [], []
     for model in models:
-        rank = stats.rankdata(model)
-        within_positives = stats.rankdata(model[positive])
-        within_negatives = stats.rankdata(model[~positive])
+        rank = scipy.stats.rankdata(model)
+        within_positives = scipy.stats.rankdata(model[positive])
+        within_negatives = scipy.stats.rankdata(model[~positive])
         of_positives.append((rank[positive] - within_positives) / num_negatives)
         of_negatives.append(1 - (rank[~positive] - within_negatives) / num_positives)
     covariance = np.atleast_2d(np.cov(of_positives)) / num_positives

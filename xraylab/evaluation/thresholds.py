@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import roc_curve
 
 from xraylab.arguments import require, require_choice
 from xraylab.metrics import check_predictions
@@ -103,6 +102,8 @@ def operating_points(
 
 def _choose_threshold(y_true, probabilities, rule, sensitivity):
     """Choose the threshold of one label."""
+    from sklearn.metrics import roc_curve  # imports scipy.stats, which takes a second
+
     positives, negatives = y_true.sum(), (~y_true).sum()
     if not positives or not negatives:
         return np.nan

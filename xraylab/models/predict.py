@@ -1,14 +1,15 @@
 """Logits of a model for all images of a split or an array, in batches."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xraylab.data import Split
+if TYPE_CHECKING:
+    from xraylab.data import Split
 
 
 def predict_logits(
-    model: Any, images_or_split: Split | np.ndarray, batch_size: int = 128
+    model: Any, images_or_split: "Split | np.ndarray", batch_size: int = 128
 ) -> np.ndarray:
     """Compute a model's logits for every image, in order.
 
@@ -24,6 +25,8 @@ def predict_logits(
     Raises:
         ValueError: if the images do not have the size that the model takes.
     """
+    from xraylab.data import Split  # here, so that listing the models does not import pandas
+
     batch_size = min(batch_size, len(images_or_split))
     if isinstance(images_or_split, Split):
         chunks = (images for images, _ in images_or_split.to_dataset(batch_size))
