@@ -11,6 +11,7 @@ import typer
 from xraylab import __version__
 from xraylab.cli.console import show
 from xraylab.cli.evaluation import bench, calibrate, evaluate
+from xraylab.cli.export import export
 from xraylab.cli.listing import data, doctor, models, recipes
 from xraylab.cli.predict import predict
 from xraylab.cli.results import results
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 for function in (
     doctor, models, data, recipes, train, resume, runs, delete, evaluate, calibrate, predict, bench,
+    export,
 ):  # fmt: skip
     app.command()(function)
 app.add_typer(results)
