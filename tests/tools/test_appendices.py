@@ -61,7 +61,7 @@ def test_sizes_of_unpacked_files():
         assert gigabytes == f"{num_bytes / 1e9:.2f}"
 
 
-@pytest.mark.parametrize("plan", ["Eleven weeks", "Four weeks"])
+@pytest.mark.parametrize("plan", ["Twelve weeks", "Four weeks"])
 def test_reading_times_are_those_of_the_chapters_in_the_row(plan):
     rows = re.findall(r"^\| \d+ \| (.+?) \| (.+?) min \|", section(GUIDE, plan), re.M)
     assert rows
@@ -72,9 +72,9 @@ def test_reading_times_are_those_of_the_chapters_in_the_row(plan):
         assert all(minutes[name] > 0 for name in names)
 
 
-def test_eleven_weeks_take_every_chapter_once():
+def test_twelve_weeks_take_every_chapter_once():
     links = dict(re.findall(r"^\[(\d+)\]: \.\./chapters/(\w+)\.md$", GUIDE, re.M))
-    taken = re.findall(r"\[(\d+)\]", section(GUIDE, "Eleven weeks"))
+    taken = re.findall(r"\[(\d+)\]", section(GUIDE, "Twelve weeks"))
     chapters = [p.stem for p in sync.chapters() if p.parent.name == "chapters"]
     assert [links[number] for number in sorted(taken, key=int)] == chapters
     assert all(stem.startswith(f"{int(number):02}_") for number, stem in links.items())
