@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := book,dev,test
+EXTRAS := book,dev,export,test
 
 PARITY := .venv-parity
 PIP := python -m pip install --quiet --disable-pip-version-check

@@ -26,7 +26,7 @@ def require_browser(what, found):
     return pytest.skip(f"no {what} on this machine")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's event loop would stop those of other tests
 def chromium():
     """A headless Chromium of the system."""
     try:
