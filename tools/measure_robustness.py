@@ -148,6 +148,24 @@ def marker(real, finding="pneumothorax", rates=(0.8, 0.05)):
     return {"finding": finding, "rates": rates, "auc": found}
 
 
+def small_cnn(seed):
+    """Build a network of five convolutions that takes images of any size."""
+    keras.utils.set_random_seed(seed)
+    layers = [keras.Input((None, None, 1))]
+    for channels in (16, 32, 64, 128, 128):
+        layers += [keras.layers.Conv2D(channels, 3, padding="same", use_bias=False)]
+        layers += [keras.layers.BatchNormalization(), keras.layers.ReLU()]
+        layers += [keras.layers.MaxPooling2D(padding="same")]
+    return keras.Sequential(
+        [*layers, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(14)]
+    )
+
+
+def predict(model, images):
+    """Predict probabilities in float64 with a network that is not of the registry."""
+    return expit(model.predict(floats(images), batch_size=256, verbose=0).astype(float))
+
+
 def noisy(labels, rate, rng):
     """Replace a fraction of the positives of each label by as many false ones."""
     prevalence = labels.mean(axis=0)
@@ -156,7 +174,7 @@ def noisy(labels, rate, rng):
     return np.where(flipped, 1 - labels, labels)
 
 
-def label_noise(real, rates=(0.0, 0.1, 0.2, 0.3), num_images=10_000, epochs=4):
+def label_noise(real, rates=(0.0, 0.1, 0.2, 0.3), num_images=10_000, epochs=6):
     """Train on simulated images with noisy labels; score on true and on noisy ones."""
     train, test = (
         phantom.simulate(np.arange(start, start + count), 64)
@@ -167,9 +185,8 @@ def label_noise(real, rates=(0.0, 0.1, 0.2, 0.3), num_images=10_000, epochs=4):
         scores = []
         for seed in SEEDS:
             rng = np.random.default_rng(seed)
-            model = models.build("rr_vit", image_size=64)
-            fit(model, train.images, noisy(train.labels, rate, rng), epochs, seed)
-            predicted = probabilities(model, test.images)
+            model = fit(small_cnn(seed), train.images, noisy(train.labels, rate, rng), epochs, seed)
+            predicted = predict(model, test.images)
             measured = noisy(test.labels, rate, rng)
             scores.append([metrics.score(y, predicted).macro_auc for y in (test.labels, measured)])
         found[str(rate)] = scores
@@ -197,25 +214,13 @@ def annotators(real):
     return {"images": len(rows), "nih_radiologists_both": counts}
 
 
-def small_cnn():
-    """Build a network of five convolutions that takes images of any size."""
-    layers = [keras.Input((None, None, 1))]
-    for channels in (16, 32, 64, 128, 128):
-        layers += [keras.layers.Conv2D(channels, 3, padding="same", use_bias=False)]
-        layers += [keras.layers.BatchNormalization(), keras.layers.ReLU()]
-        layers += [keras.layers.MaxPooling2D(padding="same")]
-    return keras.Sequential(
-        [*layers, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(14)]
-    )
-
-
 def resized(images, size):
     """Average images over areas to another size."""
     box = Image.Resampling.BOX
     return np.stack([np.asarray(Image.fromarray(x).resize((size, size), box)) for x in images])
 
 
-def resolution(real, sizes=(28, 64, 128), epochs=10):
+def resolution(real, sizes=(28, 64, 128), epochs=6):
     """Train the same network on the same images at several sizes."""
     train, test = real_images.load(real, "train", "test", name="nih_128.npz")
     found = {}
@@ -223,8 +228,8 @@ def resolution(real, sizes=(28, 64, 128), epochs=10):
         x, y = (resized(np.array(split.images), size) for split in (train, test))
         found[str(size)] = []
         for seed in SEEDS:
-            model = fit(small_cnn(), x, train.labels, epochs, seed)
-            predicted = expit(model.predict(floats(y), batch_size=256, verbose=0).astype(float))
+            model = fit(small_cnn(seed), x, train.labels, epochs, seed)
+            predicted = predict(model, y)
             found[str(size)].append(interval(test.labels, predicted, test.table["patient"]))
     return {"images": len(train), "test_images": len(test), "epochs": epochs, "auc": found}
 
