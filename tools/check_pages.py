@@ -43,9 +43,10 @@ def check_page(context, page, axe):
                 request.url.startswith("http") and problems.append(f"requests {request.url}")
             ),
         )
-        tab.goto(page.as_uri())
+        tab.goto(page.resolve().as_uri())
         for width in WIDTHS:
             tab.set_viewport_size({"width": width, "height": 900})
+            tab.wait_for_timeout(600)  # the theme then makes boxes that scroll focusable
             problems += [f"{width} px: {found}" for found in tab.evaluate(CUT_OFF)]
         # Preloading would request the style sheets, which a page opened from disk may not.
         found = axe.run(tab, options={"preload": False}).response
