@@ -9,13 +9,17 @@ and 95th percentile, and those of the forward pass alone. A minute, after ``make
 
 import argparse
 import platform
-import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-PAGE = Path(__file__).resolve().parents[1] / "book" / "_build" / "html" / "try_it.html"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "book" / "_build" / "html" / "try_it.html"
+sys.path.insert(0, str(ROOT / "tools"))
+
+from browser import CHROMIUM  # noqa: E402
 
 CHANGES = """
 async count => {
@@ -51,9 +55,8 @@ def main():
     parser.add_argument("page", type=Path, nargs="?", default=PAGE, help="page with the live model")
     parser.add_argument("--changes", type=int, default=100)
     options = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         print(f"{platform.processor() or platform.machine()}, Chromium {browser.version}")
         page = browser.new_page()
         page.goto(options.page.resolve().as_uri())

@@ -11,11 +11,11 @@ a phone, for errors on the console and for requests outside the book. Exits with
 """
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
+from browser import CHROMIUM
 from playwright.sync_api import sync_playwright
 
 WIDTHS = (1300, 390)
@@ -67,7 +67,7 @@ def main():
     number, axe = 0, Axe()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
+            executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-dev-shm-usage"],
         )
         for scheme in ("light", "dark"):

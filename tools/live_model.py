@@ -131,6 +131,7 @@ def component(model) -> str:
     """Return the HTML of the component with the results of the default image."""
     import jinja2
     import matplotlib
+    from scipy.special import expit
 
     from xraylab.findings import FINDINGS, title
     from xraylab.plotting import overlay_heatmap
@@ -144,7 +145,7 @@ def component(model) -> str:
     logits = np.asarray(found["logits"])[0].astype(float)
     tables = probability_tables()
     slope, offset = tables["slope"], tables["offset"]
-    probabilities = 1 / (1 + np.exp(-(slope * logits + offset)))
+    probabilities = expit(slope * logits + offset)
     # The view in which the page opens: the last block, mean over its heads.
     attention = np.asarray(found["attention"][f"block_{model.depth - 1}"])[0, :, 0, 1:].mean(axis=0)
     attention = attention.reshape(model.side, model.side)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import real_images
+from scipy.special import expit
 
 from xraylab import io, metrics, models
 from xraylab.models.export import SUFFIXES
@@ -31,7 +32,7 @@ def auc_by_label(path, images, labels):
     run = models.load_exported(path)
     starts = range(0, len(images), BATCH)
     logits = [run(images[start : start + BATCH])["logits"] for start in starts]
-    return metrics.score(labels, 1 / (1 + np.exp(-np.concatenate(logits, dtype=np.float64))))
+    return metrics.score(labels, expit(np.concatenate(logits, dtype=np.float64)))
 
 
 def measure(name, format, images, labels):

@@ -16,6 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+from browser import CHROMIUM  # noqa: E402
+
 
 def require_browser(what, found):
     """Skip a test, or fail it under continuous integration, unless something was found."""
@@ -33,8 +35,7 @@ def chromium():
         from playwright.sync_api import sync_playwright
     except ImportError:
         require_browser("Playwright", None)
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = require_browser("Chromium", next(filter(None, map(shutil.which, names)), None))
+    path = require_browser("Chromium", CHROMIUM)
     flags = ["--no-sandbox", "--disable-dev-shm-usage", "--js-flags=--expose-gc"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=flags)
