@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from .command import LABELS, xraylab
+
+BOOK_RECORDS = Path(__file__).resolve().parents[2] / "book" / "results"
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,12 @@ def test_tables_have_three_formats(records):
     assert text.splitlines()[1:] == ["run,px", "seed0,16", "seed1,16"]
     text = xraylab("results", "table", "--folder", records, "--columns", "auc", expect=1)
     assert "macro_auc" in text
+
+
+def test_there_is_a_table_for_each_set_of_test_images():
+    text = xraylab("results", "table", "--folder", BOOK_RECORDS)
+    captions = [line for line in text.splitlines() if line.startswith("*")]
+    assert ["SIMULATED" in line for line in captions] == [False, True]
 
 
 def test_two_records_are_compared(records):

@@ -472,6 +472,12 @@ def test_records_on_other_images_are_refused(folder):
         results.table([results.load_result(folder / "run0.json")], ["auc"])
 
 
+def test_records_are_grouped_by_their_test_images(folder):
+    edit(folder / "run0.json", set_in("data", "test", "fingerprint", "f" * 64))
+    groups = results.group_by_images(results.load_results(folder))
+    assert [[record.name for record in group] for group in groups] == [["run0"], ["run1"]]
+
+
 def test_same_images_at_two_sizes_share_a_table(folder):
     def enlarge(values):
         values["recipe"]["size"] = 32

@@ -131,11 +131,13 @@ def table(
     size: Size = None,
     data: Data = None,
 ):
-    """Print a table of records that were scored on the same images."""
+    """Print one table for each set of test images."""
     require_choice("format", form, ("markdown", "latex", "csv"))
     options = {} if columns is None else {"columns": tuple(columns.split(","))}
-    shown = _store().table(_select(folder, model, size, data), **options)
-    echo(plain(getattr(shown, f"to_{form}")()))
+    store = _store()
+    found = store.group_by_images(_select(folder, model, size, data))
+    tables = [store.table(group, **options) for group in found or [[]]]
+    echo(plain("\n\n".join(getattr(shown, f"to_{form}")() for shown in tables)))
 
 
 def _store():

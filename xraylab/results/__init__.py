@@ -17,7 +17,7 @@ from xraylab.results.predictions import Predictions
 from xraylab.results.record import record
 from xraylab.results.schema import Result, ResultError
 from xraylab.results.store import check, load_result, load_results
-from xraylab.results.tables import COLUMNS, Spread, by_size, seed_spread, table
+from xraylab.results.tables import COLUMNS, Spread, by_size, group_by_images, seed_spread, table
 from xraylab.results.writing import Table
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "check",
     "compare",
     "differences",
+    "group_by_images",
     "load_result",
     "load_results",
     "published",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import isnan, sqrt
 from statistics import mean, stdev
 from typing import Any
@@ -200,20 +201,36 @@ def _setting(result):
     return str({**result.recipe, "seed": None}), str(result.initial_weights), *fingerprints
 
 
+def group_by_images(results: Iterable[Result]) -> list[list[Result]]:
+    """Divide records into lists that :func:`table` accepts; those on real images come first."""
+    groups = []
+    for result in sorted(results, key=lambda r: r.simulated):
+        found = (g for g in groups if all(_share_images(result, other) for other in g))
+        group = next(found, None)
+        if group is None:
+            groups.append(group := [])
+        group.append(result)
+    return groups
+
+
 def _require_same_images(results):
-    """Raise ValueError unless there are records, all scored on the same images and labels.
+    """Raise ValueError unless there are records, all scored on the same images and labels."""
+    require(results, "results", "at least one record", "none")
+    for pair in combinations(results, 2):
+        if not _share_images(*pair):
+            both = (f"{r.name} ({_describe_images([r])})" for r in pair)
+            expected = "records that share test images and labels"
+            raise invalid_argument("results", expected, " and ".join(both))
+
+
+def _share_images(first, second):
+    """Return whether two records were scored on the same images and labels.
 
     Images have other fingerprints at another size; equal labels show that they are the same.
     """
-    require(results, "results", "at least one record", "none")
-    first_at_size = {}
-    for result in results:
-        first = first_at_size.setdefault(result.recipe["size"], result)
-        same = _labels(result) == _labels(results[0])
-        if not same or result.data["test"].fingerprint != first.data["test"].fingerprint:
-            both = (f"{r.name} ({_describe_images([r])})" for r in (first, result))
-            expected = "records that share test images and labels"
-            raise invalid_argument("results", expected, " and ".join(both))
+    prints = {r.recipe["size"]: r.data["test"].fingerprint for r in (second, first)}
+    same = prints[second.recipe["size"]] == second.data["test"].fingerprint
+    return same and _labels(first) == _labels(second)
 
 
 def _labels(result):
