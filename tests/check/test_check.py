@@ -11,6 +11,7 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from xraylab import check, evaluation, losses, models, phantom
+from xraylab.check import catalog
 from xraylab.explain.localization import _prepare, _scores
 from xraylab.findings import FINDINGS
 from xraylab.layers.attention import scaled_dot_product_attention
@@ -159,6 +160,16 @@ def test_exercises_are_found_by_name(example):
     for name in check.exercises():
         assert check.exercise(name, 0.5)
         assert not check.exercise(name, 0.4)
+
+
+def test_a_chapter_without_a_quiz_is_rejected():
+    with pytest.raises(ValueError, match="Received: '1'"):
+        check.quiz("1")
+
+
+@pytest.mark.parametrize("path", sorted(catalog._QUIZZES.iterdir()), ids=lambda path: path.stem)
+def test_every_quiz_has_questions_with_one_right_choice(path):
+    assert check.quiz(path.stem)._repr_html_().count("✓ Right.") > 1
 
 
 @pytest.mark.parametrize("name", ["77.nothing", "99.half", "half", ""])

@@ -1,14 +1,20 @@
-"""Find the exercises of all chapters by name."""
+"""Find the exercises and quizzes of all chapters by name."""
 
 import functools
 import importlib
 import os
 import pkgutil
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xraylab.arguments import require_choice
 from xraylab.check.grading import Exercise, Feedback
+
+if TYPE_CHECKING:
+    from xraylab.widgets.page import Html
+
+_QUIZZES = Path(__file__).with_name("quizzes")
 
 
 def exercises() -> tuple[str, ...]:
@@ -35,6 +41,24 @@ def exercise(name: str, answer: Any) -> Feedback:
     from xraylab.check.form import AnswerForm  # imports Matplotlib
 
     return AnswerForm(False, feedback.message, attempted=False, exercise=found)
+
+
+def quiz(chapter: str) -> "Html":
+    """Render the multiple-choice quiz of a chapter.
+
+    The questions are in a file of the package: a notebook that listed them would show the answers.
+
+    Args:
+        chapter: number of the chapter, for example ``"01"``.
+
+    Raises:
+        ValueError: if there is no quiz of this chapter.
+    """
+    require_choice("chapter", chapter, tuple(sorted(path.stem for path in _QUIZZES.iterdir())))
+    from xraylab import widgets  # imports Matplotlib
+
+    text = (_QUIZZES / f"{chapter}.toml").read_text(encoding="utf-8")
+    return widgets.quiz(tomllib.loads(text)["questions"])
 
 
 def find_exercise(name: str) -> Exercise:
