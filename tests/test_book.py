@@ -51,3 +51,9 @@ def test_the_book_is_downloaded_once(outside, tmp_path):
         subprocess.run([*git, *command], check=True)
     assert (book.folder(f"file://{origin}") / "_config.yml").is_file()
     assert book.folder("file:///nothing") == Path("xraylab-book/book")
+
+
+def test_measurements_are_read_by_name():
+    assert book.measured("ensemble")["members"]
+    with pytest.raises(ValueError, match="Did you mean 'ensemble'"):
+        book.measured("ensembles")

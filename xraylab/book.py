@@ -6,9 +6,11 @@ import subprocess
 import tempfile
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from xraylab import __version__, doctor
 from xraylab.arguments import require_choice
+from xraylab.io import read_json
 
 SCALES = ("smoke", "laptop", "full")
 """How much a chapter computes: seconds for a test, minutes on two cores, or as in the papers."""
@@ -57,3 +59,17 @@ def folder(url: str = REPOSITORY) -> Path:
             ) from error
         shutil.move(f"{scratch}/clone", "xraylab-book")
     return Path("xraylab-book") / "book"
+
+
+def measured(name: str) -> Any:
+    """Return what a tool of the book measured: the content of ``measured/NAME.json``.
+
+    Args:
+        name: name of the file in :func:`folder`, without ``.json``.
+
+    Raises:
+        FileNotFoundError: as :func:`folder`.
+        ValueError: if there is no such file.
+    """
+    files = {file.stem: file for file in (folder() / "measured").glob("*.json")}
+    return read_json(files[require_choice("name", name, sorted(files))])
