@@ -12,6 +12,7 @@ weights at the first use. The files are written again when a file they depend on
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,9 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import live_onnx
+
 ROOT = Path(__file__).resolve().parents[1]
 MODEL, SIZE = "rr_vit", 64
-RECORD = ROOT / "book" / "results" / "rr_vit_64_nih_scratch.json"
+RECORDS = ROOT / "book" / "results"
+RECORD = RECORDS / "rr_vit_64_nih_scratch.json"
 REFUSAL = ROOT / "book" / "measured" / "refusal.json"
 TEMPLATE = ROOT / "tools" / "live_model.html"
 PLACEHOLDER = re.compile(r'<div class="live-model">.*?</div>', re.S)
@@ -34,8 +40,10 @@ SAMPLES = {
 DEFAULT = 1
 ERROR_LIMIT = 0.25
 """Difference of grey levels, of 1, at the upper end of the colours of the error map."""
+SCRIPTS = ("images.js", "views.js", "live.js")
+"""Scripts of ``book/live`` that a page with the component loads at once."""
 AUC = {"auc": "value", "low": "low", "high": "high"}
-INPUTS = ("xraylab/**/*.py", "xraylab/models/pretrained/*", "tools/live_model.*")
+INPUTS = ("xraylab/**/*.py", "xraylab/models/pretrained/*", "weights/*", "tools/live_*")
 
 
 def setup(app):
@@ -63,7 +71,8 @@ def fill(app, pagename, templatename, context, doctree):
     text = (Path(app.outdir).parent / "live" / "component.html").read_text("utf-8")
     context["body"] = PLACEHOLDER.sub(lambda _: text, context["body"])
     app.add_css_file("live/live.css")
-    app.add_js_file("live/live.js", loading_method="defer")
+    for script in SCRIPTS:
+        app.add_js_file(f"live/{script}", loading_method="defer")
 
 
 def numbers() -> dict[str, str]:
@@ -103,15 +112,24 @@ def stamp() -> str:
 
 
 def write(folder: Path) -> None:
-    """Write the weights, the component and the stamp into a folder."""
+    """Write the models, the component and the stamp into a folder."""
     from xraylab import models
 
     model = models.build(MODEL, image_size=SIZE, weights="pretrained")
     static = folder / "static" / "live"
-    static.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(static, ignore_errors=True)
+    static.mkdir(parents=True)
     (static / "rr_vit_weights.js").write_text(weights_script(model), "utf-8")
-    (folder / "component.html").write_text(component(model), "utf-8")
-    (folder / "stamp").write_text(stamp())
+    try:
+        others = live_onnx.write(static)
+    except (ImportError, RuntimeError) as error:
+        if os.environ.get("CI"):
+            raise
+        print(f"WARNING: the live page has RR-ViT only: {error}")
+        others = {}
+    (folder / "component.html").write_text(component(model, others), "utf-8")
+    if others:  # otherwise they are tried again by the next build
+        (folder / "stamp").write_text(stamp())
 
 
 def weights_script(model) -> str:
@@ -127,8 +145,11 @@ def weights_script(model) -> str:
     return f"var RR_VIT_WEIGHTS = {json.dumps(content)};\n"
 
 
-def component(model) -> str:
-    """Return the HTML of the component with the results of the default image."""
+def component(model, others: dict[str, dict] | None = None) -> str:
+    """Return the HTML of the component with the results of the default image.
+
+    ``others`` has title, scripts and bytes of the models beside RR-ViT, by name.
+    """
     import jinja2
     import matplotlib
     from scipy.special import expit
@@ -139,13 +160,18 @@ def component(model) -> str:
     from xraylab.plotting.images import data_uri
     from xraylab.plotting.style import COLORMAP
 
+    size = 2 * model.count_params()
+    own = {"title": "RR-ViT", "scripts": ["rr_vit.js", "rr_vit_weights.js"], "bytes": size}
+    entries = {
+        name: {**entry, "claim": claim(name), **probability_tables(name)}
+        for name, entry in {MODEL: own, **(others or {})}.items()
+    }
     samples = simulate()
     image = np.float32(samples[DEFAULT]["pixels"]) / 255
     found = model(image[None, ..., None], training=False, return_intermediates=True)
     logits = np.asarray(found["logits"])[0].astype(float)
-    tables = probability_tables()
-    slope, offset = tables["slope"], tables["offset"]
-    probabilities = expit(slope * logits + offset)
+    tables = entries[MODEL]
+    probabilities = expit(np.multiply(tables["slope"], logits) + tables["offset"])
     # The view in which the page opens: the last block, mean over its heads.
     attention = np.asarray(found["attention"][f"block_{model.depth - 1}"])[0, :, 0, 1:].mean(axis=0)
     attention = attention.reshape(model.side, model.side)
@@ -158,13 +184,12 @@ def component(model) -> str:
         "reconstruction": np.clip(reconstruction, 0, 1),
         "error": colours,
     }
-    record = json.loads(RECORD.read_text("utf-8"))
     points = tables["points"]["f1"]
-    axis = max(0.5, np.ceil(10 * max(probabilities.max(), points.max())) / 10)
+    axis = max(0.5, np.ceil(10 * max(*probabilities, *points)) / 10)
     config = {
         "findings": [title(name) for name in FINDINGS],
-        **{name: np.round(tables[name], 6).tolist() for name in ("slope", "offset")},
-        "points": {rule: np.round(row, 6).tolist() for rule, row in tables["points"].items()},
+        "image_size": SIZE,
+        "models": entries,
         "logits": np.round(logits, 5).tolist(),
         "default": DEFAULT,
         "colours": colormap_colors(64),
@@ -178,14 +203,24 @@ def component(model) -> str:
         config=json.dumps(config),
         depth=model.depth,
         heads=model.num_heads,
-        interval=record["intervals"]["macro_auc"],
         limits={"attention": float(attention.max()), "error": ERROR_LIMIT},
+        models=entries,
         pictures={name: data_uri(picture) for name, picture in pictures.items()},
         rows=[dict(zip(("name", "probability", "point"), row, strict=True)) for row in rows],
         samples=[{**sample, "src": data_uri(sample["pixels"])} for sample in samples],
         shown=samples[DEFAULT]["name"],
         gradient=", ".join(colormap_colors(9)),
-        **{name: f"{record['data'][name]['num_images']:,}" for name in ("train", "test")},
+    )
+
+
+def claim(name: str) -> str:
+    """Say on what a shipped model was trained, and how well it does."""
+    record = json.loads((RECORDS / f"{name}_64_nih_scratch.json").read_text("utf-8"))
+    score = record["intervals"]["macro_auc"]
+    train, test = (f"{record['data'][split]['num_images']:,}" for split in ("train", "test"))
+    return (
+        f"Trained on {train} real NIH images of {SIZE} × {SIZE} pixels; macro AUC "
+        f"{score['value']:.2f} [{score['low']:.2f}, {score['high']:.2f}] on {test} others."
     )
 
 
@@ -200,20 +235,26 @@ def simulate() -> list[dict]:
     return [{"name": name, "pixels": made.images[i]} for i, name in enumerate(names)]
 
 
-def probability_tables() -> dict:
-    """Return Platt's slope and offset, and the operating points by rule, of the shipped weights."""
+def probability_tables(name: str) -> dict:
+    """Return Platt's slope and offset, and the operating points by rule, of shipped weights."""
     from xraylab.cli.predict import decide
     from xraylab.evaluation import load_calibration
     from xraylab.evaluation.thresholds import RULES
     from xraylab.models.weights import shipped_weights
 
-    calibration = load_calibration(shipped_weights()[MODEL, SIZE])
-    slope, offset = np.array([calibration.platt.slope, calibration.platt.offset])
+    calibration = load_calibration(shipped_weights()[name, SIZE])
     if calibration.platt.negative_slopes:
         raise SystemExit("Labels with a negative slope stay uncalibrated; live.js does not know it")
-    zeros = np.zeros((1, len(slope)))
+    zeros = np.zeros((1, len(calibration.platt.slope)))
     points = {rule: decide(zeros, calibration, rule)[1] for rule in RULES}
-    return {"slope": slope, "offset": offset, "points": points}
+
+    def rounded(values):
+        return np.round(values, 6).tolist()
+
+    return {
+        **{name: rounded(getattr(calibration.platt, name)) for name in ("slope", "offset")},
+        "points": {rule: rounded(row) for rule, row in points.items()},
+    }
 
 
 if __name__ == "__main__":

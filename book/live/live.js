@@ -7,224 +7,40 @@ weights of a model are loaded at the first use. */
 
 (() => {
   const FOLDER = document.currentScript.src.replace(/[^/]*$/, "");
-  const PLAIN = 0.45; // opacity of a map over an image, as xraylab.plotting.OPACITY
-  const MAX_BYTES = 256 << 20; // the limits of xraylab.data.image_io
-  const MAX_PIXELS = 64 << 20;
+  const OPACITY = 0.45; // of a map over an image, as xraylab.plotting.OPACITY
+  const MARK = [255, 176, 0]; // outline of a region
+  const { read, turn, square, classify } = LiveImages;
+  const CONFIG = JSON.parse(document.querySelector(".live .config").textContent);
+  window.LIVE_PARTS = {}; // see onnx.js
 
-  /* Models by name. scripts are loaded in order; create() returns an object with image_size, side,
-     and forward(image, hidden, off), which returns logits, inputs, and where the model has them
-     reconstruction, and attention by block. */
-  const MODELS = {
-    rr_vit: {
-      scripts: ["rr_vit.js", "rr_vit_weights.js"],
-      create: () => RRViT.load(RR_VIT_WEIGHTS),
-    },
-  };
+  /* Functions that create a model once its scripts are loaded: an object with image_size and
+     forward(image, hidden, off), which returns, at once or as a promise, logits, inputs, and what
+     LIVE_VIEWS and the component show of it. */
+  const CREATE = { rr_vit: () => RRViT.load(RR_VIT_WEIGHTS) };
   const loading = {};
+  const scripts = {};
 
-  /* Load a model once, and share it among the components of a page. */
-  function load(name) {
-    loading[name] ??= MODELS[name].scripts
-      .reduce((before, file) => before.then(() => add_script(FOLDER + file)), Promise.resolve())
-      .then(MODELS[name].create);
+  /* Load a model once, and share it among the components of a page. progress is called with the
+     fraction that has been loaded. */
+  function load(name, progress = () => {}) {
+    const files = CONFIG.models[name].scripts;
+    const next = (before, file, i) => before.then(() => add_script(file)).then(() => progress((i + 1) / files.length));
+    const create = CREATE[name] ?? (() => LiveOnnx.load(name, CONFIG.image_size));
+    loading[name] ??= files.reduce(next, Promise.resolve()).then(create);
     loading[name].catch(() => delete loading[name]);
     return loading[name];
   }
 
-  function add_script(address) {
-    return new Promise((resolve, reject) => {
+  function add_script(file) {
+    scripts[file] ??= new Promise((resolve, reject) => {
       const script = document.createElement("script");
-      script.src = address;
+      script.src = FOLDER + file;
       script.onload = resolve;
-      script.onerror = () => reject(new Error(`${address} cannot be loaded`));
+      script.onerror = () => reject(new Error(`${script.src} cannot be loaded`));
       document.head.append(script);
     });
-  }
-
-  // ---- Images: as xraylab.data.image_io reads them --------------------------------------------
-
-  /* Read an image file: {grey, width, height, colour}. colour is the mean difference of the largest
-     and the smallest of red, green and blue, 0 to 255. */
-  async function read(file) {
-    if (file.size > MAX_BYTES) throw new Error("The file is larger than 256 MB.");
-    const start = new Uint8Array(await file.slice(0, 26).arrayBuffer());
-    if (start[1] === 0x50 && start[2] === 0x4e && start[24] === 16) {
-      throw new Error("A PNG file of 16 bits, which browsers cut to 8. Save it with 8 bits.");
-    }
-    let bitmap;
-    try {
-      bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
-    } catch {
-      throw new Error("Not an image that this browser reads. Expected: PNG, JPEG or WebP.");
-    }
-    const { width, height } = bitmap;
-    if (width * height > MAX_PIXELS) throw new Error(`${width}×${height} pixels are too many.`);
-    const canvas = Object.assign(document.createElement("canvas"), { width, height });
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(bitmap, 0, 0);
-    bitmap.close();
-    const { data } = context.getImageData(0, 0, width, height);
-    canvas.width = canvas.height = 0; // frees its memory
-    const grey = new Uint8Array(width * height);
-    let colour = 0;
-    for (let i = 0; i < grey.length; i++) {
-      const [r, g, b] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];
-      grey[i] = (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16; // luma of ITU-R BT.601
-      colour += Math.max(r, g, b) - Math.min(r, g, b);
-    }
-    return { grey, width, height, colour: colour / grey.length };
-  }
-
-  /* Turn an image by quarter turns counterclockwise and, if inverted, exchange black and white. */
-  function turn({ grey, width, height, colour }, turns, inverted) {
-    let image = { grey: inverted ? grey.map((level) => 255 - level) : grey, width, height, colour };
-    for (let i = 0; i < turns; i++) {
-      const turned = new Uint8Array(grey.length);
-      const { width: columns, height: rows, grey: old } = image;
-      for (let r = 0; r < columns; r++) {
-        for (let c = 0; c < rows; c++) turned[r * rows + c] = old[(c + 1) * columns - 1 - r];
-      }
-      image = { grey: turned, width: rows, height: columns, colour };
-    }
-    return image;
-  }
-
-  /* A square image of the given side: "pad" adds black borders, "crop" cuts to the centre. */
-  function square({ grey, width, height }, side, how) {
-    if (how === "crop") {
-      const length = Math.min(width, height);
-      const [left, top] = [(width - length) / 2, (height - length) / 2];
-      return resize(grey, width, height, side, side, [left, top, left + length, top + length]);
-    }
-    const columns = width < height ? Math.max(1, half_even((width / height) * side)) : side;
-    const rows = height < width ? Math.max(1, half_even((height / width) * side)) : side;
-    const small = resize(grey, width, height, columns, rows, [0, 0, width, height]);
-    const result = new Uint8Array(side * side);
-    const [left, top] = [half_even((side - columns) / 2), half_even((side - rows) / 2)];
-    for (let row = 0; row < rows; row++) {
-      result.set(small.subarray(row * columns, (row + 1) * columns), (top + row) * side + left);
-    }
-    return result;
-  }
-
-  /* Round halves to even, as Python does. */
-  function half_even(x) {
-    return Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x);
-  }
-
-  /* Antialiased bicubic resizing of a part of an image, bit by bit as Pillow does: rows, then
-     columns, weights as integers of 22 bits. */
-  function resize(grey, width, height, columns, rows, [left, top, right, bottom]) {
-    const across = resize_rows(grey, width, height, columns, left, right);
-    const turned = resize_rows(transpose(across, columns, height), height, columns, rows, top, bottom);
-    return transpose(turned, rows, columns);
-  }
-
-  function transpose(pixels, width, height) {
-    const result = new Uint8Array(pixels.length);
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) result[x * height + y] = pixels[y * width + x];
-    }
-    return result;
-  }
-
-  function resize_rows(pixels, width, height, columns, start, stop) {
-    if (columns === width && start === 0 && stop === width) return pixels;
-    const result = new Uint8ClampedArray(columns * height);
-    const scale = (stop - start) / columns;
-    const stretch = Math.max(scale, 1);
-    for (let column = 0; column < columns; column++) {
-      const centre = start + (column + 0.5) * scale;
-      const first = Math.max(0, Math.trunc(centre - 2 * stretch + 0.5));
-      const last = Math.min(width, Math.trunc(centre + 2 * stretch + 0.5));
-      let weights = [];
-      for (let i = first; i < last; i++) weights.push(bicubic((i - centre + 0.5) / stretch));
-      const sum = weights.reduce((total, weight) => total + weight, 0);
-      weights = weights.map((weight) => Math.trunc((weight / sum) * 2 ** 22 + Math.sign(weight) / 2));
-      for (let row = 0; row < height; row++) {
-        let level = 2 ** 21;
-        for (let i = 0; i < weights.length; i++) level += weights[i] * pixels[row * width + first + i];
-        result[row * columns + column] = Math.floor(level / 2 ** 22);
-      }
-    }
-    return new Uint8Array(result.buffer);
-  }
-
-  function bicubic(x) {
-    x = Math.abs(x);
-    if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
-    return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
-  }
-
-  // ---- Refusal: is this a frontal chest X-ray? tools/measure_refusal.py fits the numbers ------
-
-  /* The features of tools/measure_refusal.py. pixels: (side * side) uint8; error: mean squared error
-     of the model's reconstruction. */
-  function features(pixels, side, error) {
-    const CELLS = 8;
-    const cell = side / CELLS;
-    const small = new Float64Array(CELLS * CELLS);
-    const squares = new Float64Array(CELLS * CELLS);
-    let [mean, square_mean, rough, ends] = [0, 0, 0, 0];
-    for (let at = 0; at < pixels.length; at++) {
-      const [row, column] = [Math.floor(at / side), at % side];
-      const level = pixels[at] / 255;
-      const index = Math.floor(row / cell) * CELLS + Math.floor(column / cell);
-      small[index] += level / cell ** 2;
-      squares[index] += level ** 2 / cell ** 2;
-      mean += level / pixels.length;
-      square_mean += level ** 2 / pixels.length;
-      const steps = 2 * side * (side - 1);
-      if (row) rough += Math.abs(level - pixels[at - side] / 255) / steps;
-      if (column) rough += Math.abs(level - pixels[at - 1] / 255) / steps;
-      if (pixels[at] < 8 || pixels[at] > 247) ends += 1 / pixels.length;
-    }
-    const spread = Math.sqrt(Math.max(0, square_mean - mean ** 2));
-    let local = 0; // mean standard deviation within a cell
-    small.forEach((level, i) => {
-      local += Math.sqrt(Math.max(0, squares[i] - level ** 2)) / small.length;
-    });
-    const centred = small.map((level) => level - mean);
-    const norm = Math.max(1e-6, Math.hypot(...centred));
-    const shape = centred.map((level) => level / norm);
-    let symmetry = 0;
-    shape.forEach((level, i) => {
-      symmetry += level * shape[i + CELLS - 1 - 2 * (i % CELLS)];
-    });
-    const log = (x) => Math.log(x + 1e-4);
-    return [
-      ...shape, log(error), symmetry, log(rough), log(spread), log(rough / (spread + 1e-3)),
-      log(local / (spread + 1e-3)), log(error / (spread ** 2 + 1e-4)), ends, mean,
-    ];
-  }
-
-  /* Score of an upright frontal chest X-ray: positive is more likely one. */
-  function score({ coefficients, intercept }, values) {
-    return values.reduce((sum, x, i) => sum + x * coefficients[i], intercept);
-  }
-
-  /* Classify an image: {kind: "chest"}, {kind: "turned", turns, inverted}, or {kind: "other"}.
-     One that scores better after turning it is turned if it then passes. */
-  function classify(classifier, model, source, how) {
-    if (source.colour > classifier.max_colour) return { kind: "colour" };
-    const { image_size } = model;
-    const found = [];
-    for (const inverted of [false, true]) {
-      for (let turns = 0; turns < 4; turns++) {
-        const pixels = square(turn(source, turns, inverted), image_size, how);
-        const image = Float32Array.from(pixels, (level) => level / 255);
-        const { reconstruction } = model.forward(image);
-        const error = reconstruction.reduce((sum, x, i) => sum + (x - image[i]) ** 2, 0);
-        const values = features(pixels, image_size, error / image.length);
-        found.push({ turns, inverted, score: score(classifier, values) });
-      }
-    }
-    const best = found.reduce((a, b) => (b.score > a.score ? b : a));
-    const upright = found[0].score;
-    if (best !== found[0] && best.score > Math.max(classifier.threshold, upright + classifier.margin)) {
-      return { kind: "turned", ...best };
-    }
-    return { kind: upright < classifier.threshold ? "other" : "chest" };
+    scripts[file].catch(() => delete scripts[file]);
+    return scripts[file];
   }
 
   // ---- The component ------------------------------------------------------------------------
@@ -232,7 +48,6 @@ weights of a model are loaded at the first use. */
   function start(root) {
     const $ = (selector) => root.querySelector(selector);
     const $$ = (selector) => [...root.querySelectorAll(selector)];
-    const config = JSON.parse($(".config").textContent);
     const status = $(".status");
     const samples = $$(".sample");
     const state = {
@@ -242,7 +57,7 @@ weights of a model are loaded at the first use. */
       name: "", // what the image is, for texts
       hidden: [],
       off: new Set(),
-      unchanged: config.logits, // logits of the image without hidden patches and with all heads
+      unchanged: CONFIG.logits, // logits of the image without hidden patches and with all heads
       result: null,
     };
     const SIDE = 8; // patches along a side
@@ -282,8 +97,8 @@ weights of a model are loaded at the first use. */
     // Show an image of the reader if it is a frontal chest X-ray.
     async function examine(source, force = false) {
       state.source = source;
-      const model = await prepare();
-      const found = force ? { kind: "chest" } : classify(config.refusal, model, source, how());
+      // RR-ViT examines the image for all models.
+      const found = force ? { kind: "chest" } : classify(CONFIG.refusal, await load("rr_vit"), source, how());
       if (found.kind === "chest") {
         const warning = force ? " It was not recognised as a frontal chest X-ray; the predictions mean nothing." : "";
         await show(source, `Your image, ${source.width} × ${source.height} pixels.${warning}`);
@@ -314,7 +129,7 @@ weights of a model are loaded at the first use. */
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = text;
-      button.addEventListener("click", action);
+      button.addEventListener("click", () => run(action));
       $(".correct").append(button);
       $(".correct").hidden = false;
     }
@@ -331,10 +146,21 @@ weights of a model are loaded at the first use. */
       status.textContent = text;
     }
 
-    // Load the model if that has not been done yet.
+    // Load the chosen model if that has not been done yet.
     async function prepare() {
-      if (!state.ready) say("Loading the model …");
-      state.ready = await load(state.model);
+      const { title, bytes } = CONFIG.models[state.model];
+      const [bar, text] = [$(".loading"), status.textContent];
+      const late = setTimeout(() => {
+        say(`Loading ${title}, ${(bytes / 1e6).toFixed(1)} MB …`);
+        bar.hidden = false;
+      }, 50);
+      try {
+        state.ready = await load(state.model, (fraction) => (bar.value = fraction));
+      } finally {
+        clearTimeout(late);
+        bar.hidden = true;
+        say(text);
+      }
       return state.ready;
     }
 
@@ -347,7 +173,7 @@ weights of a model are loaded at the first use. */
       $(".correct").hidden = true;
       Object.assign(state, { source, name, hidden: keep ? state.hidden : [] });
       state.image = Float32Array.from(square(source, model.image_size, how()), (level) => level / 255);
-      state.unchanged = model.forward(state.image).logits;
+      state.unchanged = (await model.forward(state.image)).logits;
       mark_patches();
       await update();
     }
@@ -355,8 +181,8 @@ weights of a model are loaded at the first use. */
     // Predict with the hidden patches and heads of the moment, and draw everything.
     async function update() {
       const model = await prepare();
-      if (!state.image) return choose(config.default, true);
-      state.result = model.forward(state.image, state.hidden, state.off);
+      if (!state.image) return choose(CONFIG.default, true);
+      state.result = await model.forward(state.image, state.hidden, state.off);
       draw_pictures();
       draw_probabilities();
       const count = state.hidden.filter(Boolean).length;
@@ -367,31 +193,67 @@ weights of a model are loaded at the first use. */
     }
 
     function draw_pictures() {
-      const { inputs, reconstruction, attention } = state.result;
+      const { inputs, reconstruction } = state.result;
       set_picture("input", grey_picture(inputs), `Input image. ${state.name}`);
-      const map = attention_map(attention);
-      const largest = Math.max(...map);
-      const peak = map.indexOf(largest);
-      const head = $(".head").value === "mean" ? "mean of the heads" : `head ${+$(".head").value + 1}`;
-      const view = `, block ${+$(".block").value + 1}, ${head}`;
-      set_picture("attention", overlay(inputs, map, largest), `Attention of [CLS]${view}: at most ${largest.toFixed(3)}, in row ${Math.floor(peak / SIDE) + 1}, column ${(peak % SIDE) + 1} of ${SIDE}`);
-      $(".attention .what").textContent = view;
-      $(".attention output").textContent = largest.toFixed(3);
+      draw_view();
+      $$(".reconstruction, .error").forEach((figure) => (figure.hidden = !reconstruction));
+      if (!reconstruction) return;
       set_picture("reconstruction", grey_picture(reconstruction), "Reconstruction of the input by the model");
       const error = reconstruction.map((level, i) => Math.abs(level - state.image[i]));
       const mean = error.reduce((sum, x) => sum + x, 0) / error.length;
-      set_picture("error", colour_picture(error, config.error_limit), `Absolute difference of reconstruction and image, mean ${mean.toFixed(3)}`);
+      set_picture("error", colour_picture(error, CONFIG.error_limit), `Absolute difference of reconstruction and image, mean ${mean.toFixed(3)}`);
     }
 
-    // Attention of [CLS] to the patches in the chosen block and head: (num_patches).
-    function attention_map(attention) {
-      const { tokens, num_heads } = state.ready;
-      const maps = attention[`block_${$(".block").value}`]; // (num_heads, tokens, tokens)
-      const of = (head) => maps.subarray(head * tokens * tokens + 1, head * tokens * tokens + tokens);
-      if ($(".head").value !== "mean") return of(+$(".head").value);
-      const mean = new Float32Array(tokens - 1);
-      for (let head = 0; head < num_heads; head++) of(head).forEach((x, i) => (mean[i] += x / num_heads));
-      return mean;
+    // The inside of the model, as LIVE_VIEWS describes it.
+    function draw_view() {
+      const view = LIVE_VIEWS[state.model];
+      const chosen = Object.fromEntries($$(".view select").map(({ name, selectedIndex }) => [name, selectedIndex]));
+      const found = view.picture(state.result, chosen, state.ready);
+      const words = $$(".view label").map(({ firstChild, control }) => firstChild.textContent.toLowerCase() + control.selectedOptions[0].text);
+      set_picture("attention", overlay(state.result.inputs, found), `${view.title}, ${words.join(", ")}: ${found.text}`);
+      $(".attention .what").textContent = `, ${words.join(", ")}`;
+      $(".attention .note").textContent = found.note ?? "";
+      $(".attention output").textContent = found.limit.toFixed(3);
+    }
+
+    // The drop-down lists of the model's view.
+    function add_controls() {
+      const { controls, title, click } = LIVE_VIEWS[state.model];
+      $(".attention .title").textContent = title;
+      $(".attention").classList.toggle("clickable", Boolean(click));
+      $(".view").replaceChildren(
+        ...controls(state.ready, CONFIG.findings).map(([name, text, options, first]) => {
+          const label = document.createElement("label");
+          const select = document.createElement("select");
+          Object.assign(select, { name, className: name });
+          select.append(...options.map((option) => new Option(option)));
+          select.selectedIndex = first;
+          label.append(`${text} `, select);
+          return label;
+        }),
+      );
+    }
+
+    // Another model, for the image of the moment.
+    async function change_model(name) {
+      const before = state.model;
+      state.model = name;
+      try {
+        await prepare();
+      } catch (error) {
+        state.model = $(".model").value = before;
+        throw error;
+      }
+      add_controls();
+      $(".notice .title").textContent = CONFIG.models[name].title;
+      $(".notice .claim").textContent = CONFIG.models[name].claim;
+      $(".heads").hidden = name !== "rr_vit";
+      state.off.clear();
+      $$(".heads [data-name]").forEach((button) => button.setAttribute("aria-pressed", "true"));
+      if (root.classList.contains("refused")) return;
+      if (!state.image) return choose(CONFIG.default);
+      state.unchanged = (await state.ready.forward(state.image)).logits;
+      await update();
     }
 
     function set_picture(name, address, text) {
@@ -403,7 +265,7 @@ weights of a model are loaded at the first use. */
     function draw_probabilities() {
       const probabilities = probability(state.result.logits);
       const before = probability(state.unchanged);
-      const points = config.points[$(".rule").value];
+      const points = CONFIG.models[state.model].points[$(".rule").value];
       const known = points.filter((point) => point !== null);
       const axis = Math.max(0.5, Math.ceil(10 * Math.max(...probabilities, ...known)) / 10);
       const changed = state.hidden.some(Boolean) || state.off.size > 0;
@@ -411,9 +273,9 @@ weights of a model are loaded at the first use. */
       $$(".probabilities tbody tr").forEach((row, k) => {
         const positive = probabilities[k] > points[k];
         row.classList.toggle("positive", positive);
-        row.querySelector("th").setAttribute("aria-label", config.findings[k] + (positive ? ", above its operating point" : ""));
-        row.querySelector(".bars i").style.width = percent(probabilities[k] / axis);
-        row.querySelector(".bars b").style.left = percent(points[k] / axis);
+        row.querySelector("th").setAttribute("aria-label", CONFIG.findings[k] + (positive ? ", above its operating point" : ""));
+        row.querySelector(".bars i").style.width = `${(100 * probabilities[k]) / axis}%`;
+        row.querySelector(".bars b").style.left = `${(100 * points[k]) / axis}%`;
         row.querySelector(".value").textContent = percent(probabilities[k]);
         row.querySelector(".point").textContent = percent(points[k]);
         const change = 100 * (probabilities[k] - before[k]);
@@ -424,7 +286,8 @@ weights of a model are loaded at the first use. */
 
     // Platt scaling, then the sigmoid.
     function probability(logits) {
-      return Array.from(logits, (z, k) => 1 / (1 + Math.exp(-(config.slope[k] * z + config.offset[k]))));
+      const { slope, offset } = CONFIG.models[state.model];
+      return Array.from(logits, (z, k) => 1 / (1 + Math.exp(-(slope[k] * z + offset[k]))));
     }
 
     // One button per patch over the input; arrow keys move between them.
@@ -493,20 +356,23 @@ weights of a model are loaded at the first use. */
       patches.forEach((button, i) => button.setAttribute("aria-pressed", String(Boolean(state.hidden[i]))));
     }
 
-    // Of several changes before the next frame, draw the last.
+    // Of several changes before the next frame or during a prediction, draw the last.
     let waiting = false;
     function later(action) {
       if (waiting) return;
       waiting = true;
-      requestAnimationFrame(() => {
-        waiting = false;
-        run(action);
-      });
+      requestAnimationFrame(() =>
+        run(() => {
+          waiting = false;
+          return action();
+        }),
+      );
     }
 
-    // Run an action of the reader; state an error where the reader looks.
+    // Run the actions of the reader one after another; state an error where the reader looks.
+    let queue = Promise.resolve();
     function run(action) {
-      Promise.resolve(action()).catch((error) => say(`${error.message}.`));
+      queue = queue.then(action).catch((error) => say(`${error.message}.`));
     }
 
     // ---- Events
@@ -538,9 +404,26 @@ weights of a model are loaded at the first use. */
       mark_patches();
       run(update);
     });
-    for (const name of [".block", ".head", ".rule"]) {
+    for (const name of [".view", ".rule"]) {
       $(name).addEventListener("change", () => run(update));
     }
+    $(".model")?.addEventListener("change", ({ target }) => run(() => change_model(target.value)));
+    $(".attention .frame").addEventListener("click", (event) => {
+      const box = event.currentTarget.getBoundingClientRect();
+      const { click } = LIVE_VIEWS[state.model];
+      if (!click || !state.result) return;
+      const chosen = click((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+      Object.entries(chosen).forEach(([name, index]) => ($(`.view .${name}`).selectedIndex = index));
+      run(update);
+    });
+    $$(".probabilities tbody tr").forEach((row, k) =>
+      row.addEventListener("click", () => {
+        const list = $(".view .finding");
+        if (!list) return;
+        list.selectedIndex = k;
+        run(update);
+      }),
+    );
     $$(".heads [data-name]").forEach((button) =>
       button.addEventListener("click", () => {
         const { name } = button.dataset;
@@ -575,20 +458,30 @@ weights of a model are loaded at the first use. */
       return picture(values.length, (i) => colour(values[i] / limit));
     }
 
-    // A map of patches over an image, as xraylab.plotting.overlay_heatmap draws it.
-    function overlay(image, map, limit) {
-      return picture(image.length, (i) =>
-        colour(limit ? map[state.ready.patch_of(i)] / limit : 0).map((level) => (1 - PLAIN) * 255 * image[i] + PLAIN * level),
-      );
+    // A map over an image, as xraylab.plotting.overlay_heatmap draws it.
+    function overlay(image, { values, rows, columns, limit, region = [0, 0, 1, 1], mark }) {
+      const size = Math.sqrt(image.length);
+      const inside = ([left, top, right, bottom], x, y) => x >= left && x < right && y >= top && y < bottom;
+      const edge = mark && [mark[0] + 1 / size, mark[1] + 1 / size, mark[2] - 1 / size, mark[3] - 1 / size];
+      return picture(image.length, (i) => {
+        const [x, y] = [((i % size) + 0.5) / size, (Math.floor(i / size) + 0.5) / size];
+        if (mark && inside(mark, x, y) && !inside(edge, x, y)) return MARK;
+        const grey = 255 * image[i];
+        if (!inside(region, x, y)) return [grey, grey, grey];
+        const column = Math.floor((columns * (x - region[0])) / (region[2] - region[0]));
+        const row = Math.floor((rows * (y - region[1])) / (region[3] - region[1]));
+        const value = limit ? values[row * columns + column] / limit : 0;
+        return colour(value).map((level) => (1 - OPACITY) * grey + OPACITY * level);
+      });
     }
 
     function colour(fraction) {
-      const { colours } = config;
+      const { colours } = CONFIG;
       const text = colours[Math.round(Math.min(1, Math.max(0, fraction)) * (colours.length - 1))];
       return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
     }
   }
 
   document.querySelectorAll(".live").forEach(start);
-  window.xraylab_live = { load, read, turn, square, features, score, classify }; // for the tests
+  window.xraylab_live = { load, ...LiveImages }; // for the tests
 })();

@@ -51,23 +51,30 @@ def pretrained():
     return models.build("rr_vit", image_size=64, weights="pretrained")
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory, pretrained):
-    """A folder with a page that holds the component, as in the built book."""
+def make_site(folder, model, others=()):
+    """Write a page that holds the component, as in the built book; return its folder."""
     import live_model
+    import live_onnx
 
-    folder = tmp_path_factory.mktemp("site")
     scripts = folder / "_static" / "live"
     shutil.copytree(ROOT / "book" / "live", scripts)
-    (scripts / "rr_vit_weights.js").write_text(live_model.weights_script(pretrained), "utf-8")
-    component = live_model.component(pretrained)
+    (scripts / "rr_vit_weights.js").write_text(live_model.weights_script(model), "utf-8")
+    component = live_model.component(model, live_onnx.write(scripts, others) if others else {})
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     style = '<link rel="stylesheet" href="_static/live/live.css">'
-    script = '<script defer src="_static/live/live.js"></script>'
+    script = "".join(
+        f'<script defer src="_static/live/{name}"></script>' for name in live_model.SCRIPTS
+    )
     body = f'<body><main class="bd-content">{component}</main></body>'
     html = f'<!doctype html><html lang="en">{head}<title>t</title>{style}{script}{body}</html>'
     (folder / "page.html").write_text(html, "utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, pretrained):
+    """A folder with a page that has RR-ViT only."""
+    return make_site(tmp_path_factory.mktemp("site"), pretrained)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def test_placeholder_is_replaced_on_its_page_only(tmp_path):
     context = {"body": '<p>a</p><div class="live-model">instead\nof</div><p>b</p>'}
     live_model.fill(app, "page", "page.html", context, None)
     assert context["body"] == r"<p>a</p><section>\1</section><p>b</p>"
-    assert added == ["live/live.css", "live/live.js"]
+    assert added == ["live/live.css", "live/images.js", "live/views.js", "live/live.js"]
 
 
 def test_numbers_of_the_text_keep_what_is_promised():

@@ -52,6 +52,16 @@ def test_result_is_shown_before_the_model_is_loaded(page):
     assert any("weights" in url for url in page.requests)
 
 
+def test_bars_are_as_long_as_the_probabilities(page):
+    page.locator(".sample").nth(2).click()
+    wait_for(page, "Cardiomegaly")
+    axis = float(page.locator(".axis").inner_text()[:-1])
+    widths = page.locator(".bars i").evaluate_all("bars => bars.map(bar => bar.style.width)")
+    lengths = [float(width[:-1]) for width in widths]
+    values = [100 * float(value[:-1]) / axis for value in state(page)[1]]
+    np.testing.assert_allclose(lengths, values, atol=0.06 * 100 / axis)
+
+
 def test_page_shows_its_result_without_javascript(browse, site):
     page = browse((site / "page.html").as_uri(), java_script_enabled=False)
     assert len(state(page)[1]) == len(FINDINGS)
