@@ -59,7 +59,7 @@ parity: $(PARITY)/.ready  ## Compare with public PyTorch models, in a separate e
 
 $(PARITY)/.ready: pyproject.toml
 	$(PYTHON) -m venv --clear $(PARITY)
-	$(PARITY)/bin/$(PIP) --editable '.[parity]'
+	$(PARITY)/bin/$(PIP) --editable '.[parity,export]'
 	@touch $@
 
 interactive: book  ## Examine all pages of the book in headless Chromium, and chapter 16 live.

@@ -1,15 +1,20 @@
-"""Inference time of our networks, compared with those of torchvision and timm on the same cores.
+"""Inference time of our networks in several runtimes, and that of torchvision's and timm's.
+
+Ours are run by Keras, compiled by TensorFlow as a graph and by XLA, and as exported files by ONNX
+Runtime and LiteRT, with weights of 32 and of 8 bits. Theirs are run by PyTorch, eagerly and
+compiled, and as an exported file by ONNX Runtime.
 
 Ours and theirs run in two processes, so that the thread pools of TensorFlow and PyTorch are
 separate; each has the given number of threads. They run in turns: in every round each predicts
 once while the other waits, so that slow moments of the machine affect both. A warm-up prediction
 precedes the timed ones, because the other process has used the caches. Printed are medians over
-the rounds in milliseconds per batch, and the median ratio theirs / ours: above 1, ours is faster.
+the rounds in milliseconds per batch, and the median ratio theirs / ours of the fastest exact
+function of each: above 1, ours is faster. Weights of 8 bits change the predictions.
 
 Run it where PyTorch is installed (``make parity``); missing packages are skipped::
 
-    .venv-parity/bin/python benchmarks/inference.py --quick               # minutes
-    .venv-parity/bin/python benchmarks/inference.py --json inference.json # all
+    .venv-parity/bin/python benchmarks/inference.py --quick    # minutes
+    .venv-parity/bin/python benchmarks/inference.py --json book/measured/inference.json
 
 Ours take images of one channel and have the head of their registry; theirs take three equal
 channels and predict 14 labels. torchvision's ResNet50 strides in the 3x3 convolution, that of
@@ -22,6 +27,8 @@ before is printed, with a warning if it is not small.
 """
 
 import argparse
+import contextlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -35,11 +42,24 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-NETWORKS = {  # name in both: (package of the other implementation, sizes in pixels)
+NETWORKS = {  # name, ours and theirs: (package of theirs if any, sizes in pixels)
     "resnet50": ("torchvision", (64, 224)),
     "densenet121": ("torchvision", (64, 224)),
-    "efficientvit_m5": ("timm", (224,)),
+    "efficientnet_b0": ("torchvision", (64, 224)),
+    "medvit_small": (None, (64, 224)),
+    "dbct": (None, (64, 224)),
+    "rr_vit": (None, (64, 224)),
+    "hybrid_rr_vit": (None, (64,)),
+    "efficientvit_m0": ("timm", (64, 224)),
+    "efficientvit_m0_mxa": (None, (64, 224)),
+    "efficientvit_m5": ("timm", (64, 224)),
+    "efficientvit_m5_mxa": (None, (64, 224)),
+    "lt_vit_tiny": (None, (64, 224)),
 }
+THEIR_SIZES = {"efficientvit_m0": (224,), "efficientvit_m5": (224,)}
+"""Sizes in which timm builds its networks, where not all."""
+OURS = ("graph", "xla", "onnx", "litert", "onnx_int8", "litert_int8")
+THEIRS = ("eager", "compiled", "torch_onnx")
 REST = 0.02  # seconds between two turns, in which waiting threads stop spinning
 BUSY = 0.5  # load above which other processes use at least half a core
 
@@ -65,8 +85,16 @@ def ours(name, size, threads):
         call = tf.function(lambda images: model(images, training=False), jit_compile=by_xla)
         return lambda images: call(tf.constant(images)).numpy()
 
-    versions = f"{describe_backend()}, Keras {keras.__version__}"
-    return versions, {"graph": compiled(False), "xla": compiled(True)}
+    functions = {"graph": compiled(False), "xla": compiled(True)}
+    with tempfile.TemporaryDirectory() as folder:
+        for form in ("onnx", "litert"):
+            for int8 in (False, True):
+                path = Path(folder) / f"{name}{models.export.SUFFIXES[form]}"
+                with contextlib.suppress(ImportError):  # without the packages of the extra export
+                    models.export_model(model, path, form, int8=int8)
+                    functions[form + "_int8" * int8] = models.load_exported(path, threads)
+    versions = [describe_backend(), f"Keras {keras.__version__}"]
+    return ", ".join(versions + installed("onnxruntime", "ai-edge-litert")), functions
 
 
 def theirs(name, size, threads):
@@ -86,13 +114,49 @@ def theirs(name, size, threads):
         model = package.models.get_model(name, weights=None, num_classes=14)
     model.eval()
 
-    def predict(images):
-        with torch.inference_mode():
-            colour = torch.from_numpy(images).permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
-            return model(colour.contiguous()).numpy()
+    def caller(network):
+        def predict(images):
+            with torch.inference_mode():
+                return network(colour(torch.from_numpy(images))).numpy()
 
-    versions = f"PyTorch {torch.__version__}, {package.__name__} {package.__version__}"
-    return versions, {"theirs": predict}
+        return predict
+
+    def colour(images):
+        return images.permute(0, 3, 1, 2).expand(-1, 3, -1, -1).contiguous()
+
+    functions = {"eager": caller(model), "compiled": caller(torch.compile(model, dynamic=False))}
+    if importlib.util.find_spec("onnxruntime"):
+        functions["torch_onnx"] = exported(torch, model, size, threads)
+    versions = [f"PyTorch {torch.__version__}", f"{package.__name__} {package.__version__}"]
+    return ", ".join(versions), functions
+
+
+def exported(torch, model, size, threads):
+    """Export a PyTorch network to ONNX; return a function from images to logits."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model.onnx")
+        arguments = {"input_names": ["images"], "dynamic_axes": {"images": {0: "batch"}}}
+        torch.onnx.export(model, torch.zeros(2, 3, size, size), path, dynamo=False, **arguments)
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def predict(images):
+        colour = np.repeat(images.transpose(0, 3, 1, 2), 3, axis=1)
+        return session.run(None, {"images": colour})[0]
+
+    return predict
+
+
+def installed(*packages):
+    """List those of some packages that are installed, with their versions."""
+    found = []
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{package} {importlib.metadata.version(package)}")
+    return found
 
 
 def work(options):
@@ -175,25 +239,29 @@ def measure(workers, batch, rounds):
 
 
 def summary(seconds):
-    """Compute medians, and median ratios theirs / ours where both ran."""
+    """Compute medians; where both ran, also the fastest exact functions and their median ratio."""
     found = {name: statistics.median(times) for name, times in seconds.items()}
-    if "theirs" in seconds:
-        for name in ("graph", "xla"):
-            pairs = zip(seconds["theirs"], seconds[name], strict=True)
-            found[f"ratio_{name}"] = statistics.median(slow / fast for slow, fast in pairs)
+    own = [name for name in OURS if name in found and "int8" not in name]
+    other = [name for name in THEIRS if name in found]
+    if other:
+        fastest = [min(names, key=found.get) for names in (other, own)]
+        pairs = zip(*(seconds[name] for name in fastest), strict=True)
+        found["fastest"] = " / ".join(fastest)
+        found["ratio"] = statistics.median(slow / fast for slow, fast in pairs)
     return found
 
 
 def row(name, size, batch, found):
     """Format one line of the table."""
-    times = [f"{1e3 * found[k]:10.1f}" if k in found else f"{'—':>10s}" for k in TIMES]
-    ratios = [f"{found[k]:10.2f}" if k in found else f"{'—':>10s}" for k in RATIOS]
-    return f"{name:16s}{size:5d}{batch:7d}" + "".join(times + ratios)
+    times = [f"{1e3 * found[k]:12.1f}" if k in found else f"{'—':>12s}" for k in OURS + THEIRS]
+    ratio = f"{found['ratio']:8.2f}  {found['fastest']}" if "ratio" in found else f"{'—':>8s}"
+    return f"{name:20s}{size:5d}{batch:7d}" + "".join(times) + ratio
 
 
-TIMES, RATIOS = ("graph", "xla", "theirs"), ("ratio_graph", "ratio_xla")
-TITLES = f"{'model':16s}{'px':>5s}{'batch':>7s}" + "".join(
-    f"{title:>10s}" for title in ("graph ms", "XLA ms", "theirs ms", "th./graph", "th./XLA")
+TITLES = (
+    f"{'model, ms':20s}{'px':>5s}{'batch':>7s}"
+    + "".join(f"{title:>12s}" for title in OURS + THEIRS)
+    + f"{'ratio':>8s}  theirs / ours"
 )
 
 
@@ -201,7 +269,7 @@ def parse_arguments(arguments=None):
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--sizes", nargs="+", type=int, help="default: 64 and 224; M5: 224 only")
+    parser.add_argument("--sizes", nargs="+", type=int, help="default: 64 and 224")
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 32])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2, help="per framework (default 2)")
@@ -226,6 +294,13 @@ def cases(options):
     return found
 
 
+def processor():
+    """Return the name of the processor, where Linux states it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), None)
+
+
 def main():
     options = parse_arguments()
     if options.worker:
@@ -233,7 +308,7 @@ def main():
         return
     chosen = cases(options)
     if not chosen:
-        raise SystemExit("no network is measured at these sizes; EfficientViT takes 224 px")
+        raise SystemExit("no network is measured at these sizes")
     print(f"{options.threads} threads of {os.cpu_count()} cores, {options.rounds} rounds")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     if load is not None:
@@ -241,8 +316,9 @@ def main():
         print(f"load of the last minute {load:.2f}{busy}")
     rows, printed = [], set()
     for name, size in chosen:
-        kinds = ["ours"]
-        if all(importlib.util.find_spec(package) for package in ("torch", NETWORKS[name][0])):
+        kinds, package = ["ours"], NETWORKS[name][0]
+        known = package and size in THEIR_SIZES.get(name, (size,))
+        if known and all(importlib.util.find_spec(p) for p in ("torch", package)):
             kinds.append("theirs")
         workers = [Worker(kind, name, size, options.threads) for kind in kinds]
         if new := [w.versions for w in workers if w.versions not in printed]:
@@ -257,6 +333,7 @@ def main():
     if options.json:
         facts = {name: getattr(options, name) for name in ("threads", "rounds")}
         facts |= {"cores": os.cpu_count(), "load_before": load, "versions": sorted(printed)}
+        facts["processor"] = processor()
         options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 
 

@@ -31,29 +31,32 @@ class Fake:
 def test_rounds_take_turns_and_the_first_prediction_is_not_timed(inference):
     log = []
     own = Fake(log, graph=[99, 1, 2, 4], xla=[99, 2, 2, 2])
-    other = Fake(log, theirs=[99, 2, 2, 2])
+    other = Fake(log, eager=[99, 2, 2, 2])
     seconds = inference.measure([own, other], batch=32, rounds=3)
-    assert seconds == {"graph": [1, 2, 4], "xla": [2, 2, 2], "theirs": [2, 2, 2]}
-    turns = ["graph", "xla", "theirs"]
+    assert seconds == {"graph": [1, 2, 4], "xla": [2, 2, 2], "eager": [2, 2, 2]}
+    turns = ["graph", "xla", "eager"]
     assert log == turns + turns + turns[::-1] + turns
 
 
 def test_a_ratio_above_one_says_that_ours_is_faster(inference):
-    found = inference.summary({"graph": [1, 1, 5], "xla": [4, 4, 20], "theirs": [2, 2, 10]})
-    assert found == {"graph": 1, "xla": 4, "theirs": 2, "ratio_graph": 2, "ratio_xla": 0.5}
-    alone = inference.summary({"graph": [1.0], "xla": [2.0]})
-    assert alone == {"graph": 1, "xla": 2}
-    assert inference.row("resnet50", 64, 1, alone).count("—") == 3
-    assert len(inference.row("resnet50", 64, 1, found)) == len(inference.TITLES)
+    times = {"graph": [1, 1, 5], "xla": [4, 4, 20], "onnx_int8": [0.1, 0.1, 0.1]}
+    found = inference.summary({**times, "eager": [2, 2, 10], "compiled": [3, 3, 3]})
+    assert found["fastest"] == "eager / graph"
+    assert found["ratio"] == 2
+    assert found["xla"] == 4
+    alone = inference.summary(times)
+    assert alone == {"graph": 1, "xla": 4, "onnx_int8": 0.1}
+    assert inference.row("resnet50", 64, 1, alone).count("—") == 7
+    assert inference.row("resnet50", 64, 1, found).endswith("2.00  eager / graph")
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "resnet50 64, resnet50 224, densenet121 64, densenet121 224, efficientvit_m5 224"),
-        (["--quick"], "resnet50 64, densenet121 64, efficientvit_m5 224"),
-        (["--sizes", "64"], "resnet50 64, densenet121 64"),
-        (["--models", "efficientvit_m5", "--sizes", "64"], ""),
+        (["--models", "resnet50", "hybrid_rr_vit"], "resnet50 64, resnet50 224, hybrid_rr_vit 64"),
+        (["--models", "dbct", "rr_vit", "--quick"], "dbct 64, rr_vit 64"),
+        (["--models", "dbct", "--sizes", "64", "224"], "dbct 64, dbct 224"),
+        (["--models", "hybrid_rr_vit", "--sizes", "224"], ""),
     ],
 )
 def test_what_is_measured(inference, arguments, expected):

@@ -8,6 +8,7 @@ same work in a fraction of a second.
 import dataclasses
 import functools
 import json
+import os
 import shutil
 import statistics
 import tempfile
@@ -134,11 +135,12 @@ def export_model(
     return dataclasses.replace(exported, path=path)
 
 
-def load_exported(path: str | Path) -> Callable[[np.ndarray], Outputs]:
-    """Load an exported file into its runtime, which uses all cores.
+def load_exported(path: str | Path, threads: int | None = None) -> Callable[[np.ndarray], Outputs]:
+    """Load an exported file into its runtime.
 
     Args:
         path: a ``.onnx`` or ``.tflite`` file, or the folder of a SavedModel.
+        threads: number of threads of ONNX Runtime and LiteRT; by default one per core.
 
     Returns:
         A function of images, (batch, image_size, image_size, 1) float32, that returns the outputs
@@ -148,13 +150,16 @@ def load_exported(path: str | Path) -> Callable[[np.ndarray], Outputs]:
     if path.suffix == SUFFIXES["onnx"]:
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
         return lambda images: dict(zip(names, session.run(names, {"images": images}), strict=True))
     if path.suffix == SUFFIXES["litert"]:
         from ai_edge_litert.interpreter import Interpreter
 
-        runner = Interpreter(str(path)).get_signature_runner()
+        interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())
+        runner = interpreter.get_signature_runner()
         return lambda images: runner(images=images)
     import tensorflow
 
