@@ -58,6 +58,13 @@ def test_score_plot_shows_intervals_baselines_and_undefined_scores():
     assert figure.to_svg()
 
 
+def test_score_below_its_baseline_is_labelled_beyond_the_baseline():
+    figure = plotting.score_plot([0.3, 0.7], names=["below", "above"])
+    positions = {text.get_text(): text.xy[0] for text in figure.axes[0].texts}
+    assert positions["0.30"] == 0.5
+    assert positions["0.70"] == 0.7
+
+
 def test_baseline_label_is_visible_above_the_axes():
     figure = plotting.score_plot(np.full(14, 0.8), title="Scores")
     canvas = FigureCanvasAgg(figure)

@@ -104,7 +104,8 @@ def score_plot(
     if intervals is not None:
         axes.hlines(rows, *intervals.T, colors=colors, linewidth=3.5, alpha=0.55)
     axes.scatter(scores, rows, 36, colors, zorder=3)
-    ends = np.where(np.isnan(scores), low if baseline is None else np.fmax(low, baseline), ends)
+    # No label covers the line from a score to a higher baseline.
+    ends = np.fmax(ends, low if baseline is None else np.fmax(low, baseline))
     for row, (score, end) in enumerate(zip(scores, ends, strict=True)):
         style.label_point(axes, _format("{:.2f}", score), (end, row), (7, 0))
     margin = max(high - low, 0.05)
