@@ -6,8 +6,8 @@
     python tools/measure_robustness.py --real FOLDER --parts marker annotators
 
 Every part replaces its section of book/measured/robustness.json, which contains numbers only.
-FOLDER holds the NIH subset and, for ``annotators``, the radiologists' annotations of ChestX-Det and
-NIH's table of labels.
+FOLDER holds the NIH subset and, for ``annotators``, the radiologists' annotations of ChestX-Det,
+NIH's table of labels and the probabilities of a public DenseNet-121.
 """
 
 import gzip
@@ -20,6 +20,7 @@ import pandas as pd
 import real_images
 from PIL import Image
 from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
 from xraylab import data, evaluation, io, losses, metrics, models, phantom
 from xraylab.findings import FINDINGS, index
@@ -32,6 +33,7 @@ SHIPPED = (
     "efficientvit_m0_mxa",
     "dbct",
     "efficientnet_b0",
+    "lt_vit_tiny",
     "densenet121",
 )
 SEEDS = (0, 1, 2)
@@ -205,13 +207,52 @@ def annotators(real):
             row["finding"].lower().replace(" ", "_").removeprefix("diffuse_") for row in found
         }
     )
-    counts = {}
-    for finding in FINDINGS:
-        nih = texts.map(lambda labels, name=finding: name in labels)
-        seen = seen_names.map(lambda labels, name=finding: name in labels)
-        if seen.any():
-            counts[finding] = [int(x) for x in (nih.sum(), seen.sum(), (nih & seen).sum())]
-    return {"images": len(rows), "nih_radiologists_both": counts}
+    nih, seen = (
+        pd.DataFrame(
+            {name: column.map(lambda found, name=name: name in found) for name in FINDINGS}
+        )
+        for column in (texts, seen_names)
+    )
+    shared = [name for name in FINDINGS if seen[name].any()]
+    counts = {
+        name: [int(x.sum()) for x in (nih[name], seen[name], nih[name] & seen[name])]
+        for name in shared
+    }
+    return {
+        "images": len(rows),
+        "nih_radiologists_both": counts,
+        "public_model": public_model(real, nih[shared], seen[shared]),
+    }
+
+
+def public_model(real, nih, seen, replicates=1000):
+    """Score a public DenseNet-121 against both references, on the test images with annotations."""
+    with np.load(real / "densenet121_test_probabilities.npz") as stored:
+        found = pd.DataFrame(stored["probabilities"].astype(float), stored["names"], FINDINGS)
+    found = found.loc[found.index.isin(seen.index), seen.columns]
+    references = {"nih": nih.loc[found.index], "radiologists": seen.loc[found.index]}
+    patients, rows = np.unique(found.index.str[:8], return_inverse=True)
+    rng = np.random.default_rng(0)
+    weights = [np.ones(len(rows))] + [
+        np.bincount(rng.integers(len(patients), size=len(patients)), minlength=len(patients))[rows]
+        for _ in range(replicates)
+    ]
+
+    def aucs(reference, predicted):
+        """Return the AUC on the images, then those on resampled patients."""
+        return np.array([roc_auc_score(reference, predicted, sample_weight=w) for w in weights])
+
+    by_finding = {}
+    for name in seen:
+        by_nih, by_seen = (aucs(y[name], found[name]) for y in references.values())
+        own = roc_auc_score(references["nih"][name], references["radiologists"][name])
+        by_finding[name] = {
+            "nih": by_nih[0],
+            "radiologists": by_seen[0],
+            "difference": [by_seen[0] - by_nih[0], *np.percentile(by_seen - by_nih, (2.5, 97.5))],
+            "auc_of_radiologists_on_nih": own,
+        }
+    return {"images": len(found), "patients": len(patients), "auc": by_finding}
 
 
 def resized(images, size):
