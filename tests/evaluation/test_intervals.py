@@ -15,6 +15,13 @@ def make_images(num_images, seed=0, levels=50):
     return y_true.astype(int), np.round(scores * levels) / levels
 
 
+def test_an_interval_is_formatted_with_its_bounds():
+    interval = evaluation.Interval(0.7351, 0.701, 0.77)
+    assert f"{interval:.2f}" == "0.74 [0.70, 0.77]"
+    assert f"{evaluation.Difference(0.01, -0.02, 0.04, 0.3):+.2f}" == "+0.01 [-0.02, +0.04]"
+    assert f"{interval}" == str(interval)
+
+
 def test_values_match_the_scores():
     y_true, probabilities = make_images(120)
     score = metrics.score(y_true, probabilities)

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from xraylab import plotting
+from xraylab.evaluation import Interval
 
 
 def texts(figure):
@@ -63,6 +64,14 @@ def test_score_below_its_baseline_is_labelled_beyond_the_baseline():
     positions = {text.get_text(): text.xy[0] for text in figure.axes[0].texts}
     assert positions["0.30"] == 0.5
     assert positions["0.70"] == 0.7
+
+
+def test_scores_bring_their_own_intervals():
+    scores = np.linspace(0.6, 0.9, 14)
+    bounds = np.stack([scores - 0.1, scores + 0.05], axis=1)
+    objects = [Interval(*row) for row in np.column_stack([scores, bounds])]
+    figure = plotting.score_plot(objects)
+    assert figure.to_svg() == plotting.score_plot(scores, intervals=bounds).to_svg()
 
 
 def test_baseline_label_is_visible_above_the_axes():

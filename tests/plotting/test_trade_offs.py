@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from xraylab.evaluation import Interval
 from xraylab.plotting import trade_off
 from xraylab.plotting.charts import pareto_front
 
@@ -30,12 +31,12 @@ def test_pareto_front_contains_the_points_that_are_not_dominated():
 
 
 def test_labels_do_not_overlap():
-    figure = trade_off(
-        POINTS, xlabel="multiply-adds", ylabel="AUC", intervals={"large": (0.7, 0.8)}
-    )
+    points = POINTS | {"large": (50.0, Interval(0.75, 0.7, 0.8))}
+    figure = trade_off(points, xlabel="multiply-adds", ylabel="AUC")
     for name in POINTS:
         assert name in figure.alt
     assert figure.alt.endswith("Pareto front: small, large.")
+    assert [0.7, 0.8] in [list(line.get_ydata()) for line in figure.axes[0].lines]
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()

@@ -33,6 +33,12 @@ class Interval:
     low: float
     high: float
 
+    def __format__(self, spec: str) -> str:
+        """Format the three numbers: ``f"{interval:.2f}"`` is ``"0.74 [0.72, 0.76]"``."""
+        if not spec:
+            return str(self)
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
     @classmethod
     def of(cls, column: np.ndarray, level: float) -> "Interval":
         """Compute a percentile interval from a score (first entry) and its replicates."""

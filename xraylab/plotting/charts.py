@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def bar_chart(
 
 @style.context()
 def score_plot(
-    scores: ArrayLike,
+    scores: ArrayLike | Sequence[Any],
     *,
     intervals: np.ndarray | None = None,
     baseline: ArrayLike | None = 0.5,
@@ -65,8 +66,8 @@ def score_plot(
         intervals: (k, 2), lower and upper bounds; optional.
 
     Args:
-        scores: the scores.
-        intervals: their intervals.
+        scores: the scores, as numbers or as :class:`xraylab.evaluation.Interval`.
+        intervals: the intervals of numbers.
         baseline: chance level of the score: one number, one per name, or None.
         names: names of the rows.
         xlabel: name of the score.
@@ -76,6 +77,9 @@ def score_plot(
     Raises:
         ValueError: if there are not as many scores, intervals or baselines as names.
     """
+    if intervals is None and all(hasattr(score, "low") for score in scores):
+        intervals = np.array([(score.low, score.high) for score in scores])
+        scores = [score.value for score in scores]
     scores = style.per_name("scores", scores, names)
     numbers, ends = [scores], scores
     if baseline is not None:
@@ -253,23 +257,24 @@ def published_and_measured(
 
 @style.context()
 def trade_off(
-    points: Pairs, *, xlabel: str, ylabel: str, intervals: Pairs | None = None, title: str = ""
+    points: Mapping[str, tuple[float, Any]], *, xlabel: str, ylabel: str, title: str = ""
 ) -> style.Figure:
     """Draw scores over costs; points on the Pareto front are filled and connected.
 
     Args:
-        points: ``(cost, score)`` by name; positive costs, on a logarithmic axis.
+        points: ``(cost, score)`` by name; positive costs, on a logarithmic axis, and scores as
+            numbers or as :class:`xraylab.evaluation.Interval`.
         xlabel: the cost and its unit.
         ylabel: name of the score.
-        intervals: lower and upper bounds of the scores by name.
         title: short text above the chart.
 
     Raises:
         ValueError: if there is no point, a cost is not positive, or a number is not finite.
     """
+    given, points = points, {n: (x, getattr(y, "value", y)) for n, (x, y) in points.items()}
     costs, scores = np.array([*points.values()], float).reshape(-1, 2).T
     valid = len(points) and (costs > 0).all() and np.isfinite([costs, scores]).all()
-    require(valid, "points", "positive costs and finite scores", dict(points))
+    require(valid, "points", "positive costs and finite scores", points)
     front = pareto_front(points)
     values = "; ".join(
         f"{name} {score:.3f} at {cost:.3g}" for name, (cost, score) in points.items()
@@ -279,12 +284,12 @@ def trade_off(
     axes.set_xscale("log")
     x, y = np.array([points[name] for name in front]).T
     axes.step(x, y, where="post", color=style.ACCENT, linewidth=1.2, alpha=0.5)
-    for name, (cost, score) in points.items():
-        if intervals and name in intervals:
+    for name, (cost, score) in given.items():
+        if hasattr(score, "low"):
             line = {"color": style.FOREGROUND, "linewidth": 1, "alpha": 0.5}
-            axes.plot([cost, cost], intervals[name], **line)
+            axes.plot([cost, cost], [score.low, score.high], **line)
         fill = style.ACCENT if name in front else "none"
-        axes.plot(cost, score, "o", color=style.ACCENT, markerfacecolor=fill, markersize=6)
+        axes.plot(*points[name], "o", color=style.ACCENT, markerfacecolor=fill, markersize=6)
     axes.grid(axis="y")
     style.label_axes(axes, xlabel, ylabel, title)
     leaders = [("-", style.FOREGROUND)] * len(points)
