@@ -59,6 +59,15 @@ def test_bounds_match_wilson_score_interval():
     assert (found.low[0], found.high[0]) == pytest.approx((centre - half, centre + half))
 
 
+def test_images_of_a_curve_have_this_curve():
+    curve = evaluation.reliability([0, 1, 1, 0, 1], [0.3, 0.3, 0.3, 0.3, 0.9], bins=5)
+    labels, probabilities = curve.to_images()
+    assert labels.tolist() == [1, 1, 0, 0, 1]
+    again = evaluation.reliability(labels, probabilities, bins=5)
+    assert np.array_equal(again.observed_frequency, curve.observed_frequency)
+    assert np.array_equal(again.count, curve.count)
+
+
 def test_true_probabilities_have_the_null_calibration_error():
     y_true, logits = make_images()
     probabilities = expit(logits)

@@ -164,6 +164,14 @@ def test_baselines_of_chestmnist(densenet):
     assert "training images" in constant.description
 
 
+def test_micro_auc_of_constants_follows_from_the_prevalences():
+    y_true, _ = random_predictions(300, 4, 2, seed=3)
+    constant = np.array([0.2, 0.1, 0.2, 0.4])
+    found = metrics.constant_micro_auc(constant, y_true.mean(axis=0))
+    pooled = np.tile(constant, (300, 1)).ravel()
+    assert found == pytest.approx(sklearn_metrics.roc_auc_score(y_true.ravel(), pooled), abs=1e-12)
+
+
 def test_label_with_one_class_is_undefined_and_left_out():
     y_true = np.array([[1, 0], [0, 0], [1, 0]])
     probabilities = np.array([[0.9, 0.1], [0.4, 0.2], [0.3, 0.3]])

@@ -1,4 +1,4 @@
-"""Reliability curves and thresholds: panels, counts and text alternatives."""
+"""ROC and reliability curves, thresholds: panels, counts and text alternatives."""
 
 from types import SimpleNamespace
 
@@ -10,6 +10,18 @@ from xraylab import plotting
 CURVE = SimpleNamespace(
     mean_predicted=[0.1, 0.6], observed_frequency=[0.2, 0.5], low=[0.1, 0.4], high=[0.3, 0.7]
 )
+
+
+def test_roc_curves_name_areas_and_thresholds():
+    curves = {"edema": ([0, 0, 1], [0, 0.5, 1])}
+    figure = plotting.roc_curves(curves, thresholds=[0.9, 0.25], title="One")
+    assert figure.alt == "One. ROC curves: Edema, area 0.750."
+    (axes,) = figure.axes
+    assert [(text.get_text(), *text.xy) for text in axes.texts] == [("0.9", 0, 0.5), ("0.25", 1, 1)]
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["chance level", "Edema"]
+    with pytest.raises(ValueError, match="at least one curve"):
+        plotting.roc_curves({})
 
 
 def test_every_curve_has_a_panel_and_a_description():

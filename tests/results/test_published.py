@@ -220,3 +220,11 @@ def test_published_parameters_match_ours_to_the_printed_digits():
             assert cost is not None
             count = cost.trainable if row.model == "medvit_large" else cost.parameters
             assert round(count / 1e6, 2) == row.parameters_millions, row
+
+
+def test_label_counts_of_chexpert():
+    """Irvin et al. 2019, Table 1; the studies of both kinds are a part of all 187,641."""
+    counts = results.published_label_counts()
+    assert tuple(counts.index) == CHEXPERT_FINDINGS
+    assert counts.loc["pleural_effusion"].tolist() == [75696, 9419]
+    assert (counts.sum(axis=1) < 187641).all()

@@ -27,6 +27,7 @@ from xraylab.evaluation.reliability import (
     reliability,
 )
 from xraylab.evaluation.significance import DeLong, delong, holm
+from xraylab.evaluation.simulation import simulate_logits
 from xraylab.evaluation.subgroups import Subgroup, by_group
 from xraylab.evaluation.thresholds import OperatingPoint, choose_thresholds, operating_points
 
@@ -64,4 +65,5 @@ __all__ = [
     "operating_points",
     "predict",
     "reliability",
+    "simulate_logits",
 ]

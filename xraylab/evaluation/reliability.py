@@ -31,10 +31,29 @@ class Reliability:
     high: np.ndarray
 
     @property
+    def positives(self) -> np.ndarray:
+        """Number of positive images in each bin, (num_bins,) int."""
+        return np.rint(np.multiply(self.count, self.observed_frequency)).astype(int)
+
+    @property
     def error(self) -> float:
         """Expected calibration error: mean absolute gap, weighted by the number of images."""
         gaps = np.abs(self.mean_predicted - self.observed_frequency)
         return float(np.average(gaps, weights=self.count))
+
+    def to_images(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and probabilities of images that have this curve.
+
+        Each image has the mean probability of its bin, so that images of a bin are tied. Scores
+        such as the ROC curve follow from a curve alone, where predictions are not available.
+
+        Shapes:
+            returns: (num_images,) int labels, (num_images,) float probabilities.
+        """
+        positive_then_negative = np.stack([self.positives, self.count - self.positives], axis=1)
+        labels = np.tile([1, 0], len(positive_then_negative))
+        repeated = np.repeat(labels, positive_then_negative.ravel())
+        return repeated, np.repeat(self.mean_predicted, self.count)
 
 
 def reliability(

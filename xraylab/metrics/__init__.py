@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xraylab.metrics.ranking import Ranking, average_precision, roc_auc
+from xraylab.metrics.ranking import Ranking, average_precision, constant_micro_auc, roc_auc
 from xraylab.metrics.scores import (
     Baseline,
     LabelScore,
@@ -24,6 +24,7 @@ __all__ = [
     "Score",
     "average_precision",
     "check_predictions",
+    "constant_micro_auc",
     "name_labels",
     "roc_auc",
     "score",

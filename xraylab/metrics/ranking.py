@@ -87,6 +87,22 @@ def average_precision(y_true: ArrayLike, scores: ArrayLike) -> float:
     return areas(y_true, scores)[1]
 
 
+def constant_micro_auc(constant: ArrayLike, prevalence: ArrayLike) -> float:
+    """Compute the micro AUC of predicting the same number for a label on every image.
+
+    It follows from the prevalences, without images: each pair of a positive label j and a negative
+    label k is in order if ``constant[j] > constant[k]``, and counts one half if they are equal.
+
+    Shapes:
+        constant: (num_labels,), the predictions, such as the prevalences in the training images.
+        prevalence: (num_labels,), fractions of positive labels in the images that are scored.
+    """
+    constant, prevalence = np.asarray(constant), np.asarray(prevalence)
+    pairs = np.outer(prevalence, 1 - prevalence)
+    wins = np.heaviside(np.subtract.outer(constant, constant), 0.5)
+    return float((pairs * wins).sum() / pairs.sum())
+
+
 def areas(y_true: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
     """Compute :func:`roc_auc` and :func:`average_precision` together."""
     area, precision = Ranking(y_true, scores).areas(np.ones((1, np.size(scores)), dtype=np.int64))

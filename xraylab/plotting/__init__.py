@@ -25,7 +25,7 @@ from xraylab.plotting.model_figures import (
     processing_pipeline,
     regions_with_labels,
 )
-from xraylab.plotting.probabilities import reliability, threshold_histogram
+from xraylab.plotting.probabilities import reliability, roc_curves, threshold_histogram
 from xraylab.plotting.style import ACCENT, COLORMAP, FINDING_COLORS, FOREGROUND, Figure, figure
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "published_and_measured",
     "regions_with_labels",
     "reliability",
+    "roc_curves",
     "score_plot",
     "style",
     "threshold_histogram",

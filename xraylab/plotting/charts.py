@@ -50,7 +50,7 @@ def bar_chart(
 
 @style.context()
 def score_plot(
-    scores: ArrayLike | Sequence[Any],
+    scores: Sequence[Any] | np.ndarray,
     *,
     intervals: np.ndarray | None = None,
     baseline: ArrayLike | None = 0.5,

@@ -1,6 +1,7 @@
-"""Reliability curves, and the effect of a decision threshold."""
+"""ROC curves, reliability curves, and the effect of a decision threshold."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,44 @@ from xraylab.plotting import style
 
 _TICKS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 _DASHED = {"color": style.FOREGROUND, "linewidth": 1, "linestyle": (0, (4, 3))}
+
+
+@style.context()
+def roc_curves(
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    thresholds: np.ndarray | None = None,
+    title: str = "",
+) -> style.Figure:
+    """Draw ROC curves: the true positive rate over the false positive rate.
+
+    Args:
+        curves: false and true positive rates by name, each in increasing order, as the first two
+            values of :func:`sklearn.metrics.roc_curve`; findings have their own color and printed
+            name.
+        thresholds: written beside the points of a curve, except for the first point, (0, 0).
+        title: short text above the chart.
+
+    Raises:
+        ValueError: if there is no curve.
+    """
+    require(curves, "curves", "at least one curve", "none")
+    areas = "; ".join(
+        f"{style.display_name(name)}, area {np.trapezoid(tpr, fpr):.3f}"
+        for name, (fpr, tpr) in curves.items()
+    )
+    fig, axes = style.figure(4.4, 3.6, alt=style.with_title(title, f"ROC curves: {areas}."))
+    axes.plot([0, 1], [0, 1], label="chance level", **_DASHED)
+    for (name, curve), marker in zip(curves.items(), cycle("os^D"), strict=False):
+        line = {"color": style.color_of(name), "marker": marker, "markersize": 4}
+        axes.plot(*curve, label=style.display_name(name), **line)
+        if thresholds is not None:
+            for x, y, threshold in zip(curve[0][1:], curve[1][1:], thresholds, strict=True):
+                style.label_point(axes, f"{threshold:g}", (x, y), (6, -10))
+    axes.legend(loc="lower right", fontsize=8)
+    axes.grid(True)
+    style.label_axes(axes, "false positive rate", "true positive rate", title)
+    return fig
 
 
 @style.context()

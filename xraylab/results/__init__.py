@@ -11,6 +11,7 @@ from xraylab.results.literature import (
     Published,
     published,
     published_by_finding,
+    published_label_counts,
     published_table,
 )
 from xraylab.results.predictions import Predictions
@@ -38,6 +39,7 @@ __all__ = [
     "load_results",
     "published",
     "published_by_finding",
+    "published_label_counts",
     "published_table",
     "record",
     "seed_spread",

@@ -66,6 +66,18 @@ def published_by_finding() -> pd.DataFrame:
     return pd.DataFrame.from_dict(table["auc"], orient="index", columns=table["models"])
 
 
+def published_label_counts() -> pd.DataFrame:
+    """Return how many of CheXpert's 187,641 studies have each label positive, and uncertain.
+
+    The rows are :data:`xraylab.findings.CHEXPERT_FINDINGS`, the columns ``positive`` and
+    ``uncertain``.
+
+    References: Table 1 of Irvin et al. 2019 (``irvin2019``).
+    """
+    table = _file()["label_counts"]
+    return pd.DataFrame.from_dict(table["counts"], orient="index", columns=table["columns"])
+
+
 def published_table(data: str, size: int) -> Table:
     """Return a table of the published results on one data set at one image size.
 
