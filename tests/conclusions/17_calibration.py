@@ -66,7 +66,6 @@ assert np.allclose((benefit["uncalibrated"] - benefit["all positive"])[at < 0.15
 assert (model >= np.maximum(everyone, 0) - 1e-3).all()
 assert 6 <= (reached >= 0.9).sum() <= 8, "about half of the findings"
 assert abs(reached - 0.9).argmax() == scored.argmin(), "largest where positive images are few"
-assert np.ptp(of_subset[:, -1]) > 5 * np.ptp(of_subset[:, 3])
 assert f1[order[:4], 0].mean() > 1.5 * f1[order[:4], 1].mean(), "too optimistic for the rare ones"
 assert abs(np.subtract(*f1[order[-4:]].mean(axis=0))) < 0.02, "fair for the frequent findings"
 measured_aucs = [row["roc_auc"] for row in measured["scores"]["per_finding"]]

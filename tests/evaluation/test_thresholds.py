@@ -110,3 +110,12 @@ def test_empty_denominators_give_nan():
 def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_net_benefit():
+    """By hand: 2 of 5 images have the finding; one false positive costs t / (1 - t)."""
+    y_true, probabilities = [1, 1, 0, 0, 0, np.nan], [0.9, 0.3, 0.6, 0.2, 0.1, 0.9]
+    found = evaluation.net_benefit(y_true, probabilities, [0.25, 0.5, 0.95])
+    assert found == pytest.approx([2 / 5 - 1 / 5 / 3, 1 / 5 - 1 / 5, 0])
+    everyone = evaluation.net_benefit(y_true, np.ones(6), [0.25])
+    assert everyone == pytest.approx([2 / 5 - 3 / 5 / 3])

@@ -34,6 +34,13 @@ def test_every_curve_has_a_panel_and_a_description():
     assert plotting.reliability({"a": CURVE}, limit=1.0).axes[0].get_xlim() == (0, 1)
 
 
+def test_a_theory_is_drawn_in_each_panel():
+    theory = np.array([0.0, 1.0]), np.array([0.0, 0.5])
+    figure = plotting.reliability({"edema": CURVE, "mass": CURVE}, reference=theory)
+    for axes in figure.axes:
+        assert any(np.array_equal(line.get_ydata(), theory[1]) for line in axes.lines)
+
+
 def test_reliability_without_curves():
     with pytest.raises(ValueError, match="at least one curve"):
         plotting.reliability({})

@@ -29,7 +29,12 @@ from xraylab.evaluation.reliability import (
 from xraylab.evaluation.significance import DeLong, delong, holm
 from xraylab.evaluation.simulation import simulate_logits
 from xraylab.evaluation.subgroups import Subgroup, by_group
-from xraylab.evaluation.thresholds import OperatingPoint, choose_thresholds, operating_points
+from xraylab.evaluation.thresholds import (
+    OperatingPoint,
+    choose_thresholds,
+    net_benefit,
+    operating_points,
+)
 
 __all__ = [
     "CORRUPTIONS",
@@ -61,6 +66,7 @@ __all__ = [
     "fit_calibration",
     "holm",
     "load_calibration",
+    "net_benefit",
     "null_calibration_error",
     "operating_points",
     "predict",

@@ -30,10 +30,14 @@ class Reliability:
     low: np.ndarray
     high: np.ndarray
 
+    def __post_init__(self):
+        for name, values in vars(self).items():  # lists, where a curve was stored as JSON
+            object.__setattr__(self, name, np.asarray(values))
+
     @property
     def positives(self) -> np.ndarray:
         """Number of positive images in each bin, (num_bins,) int."""
-        return np.rint(np.multiply(self.count, self.observed_frequency)).astype(int)
+        return np.rint(self.count * self.observed_frequency).astype(int)
 
     @property
     def error(self) -> float:

@@ -1,4 +1,4 @@
-"""Decision thresholds, and sensitivity, specificity and precision at them."""
+"""Decision thresholds, and sensitivity, specificity, precision and net benefit at them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,6 +98,32 @@ def operating_points(
         divide(2 * true_positive, called + positive),
     )
     return [OperatingPoint(*row) for row in np.transpose(columns).tolist()]
+
+
+def net_benefit(y_true: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike) -> np.ndarray:
+    """Compute the net benefit of one label at each threshold: a decision curve.
+
+    It is the number of true positives per image, less that of false positives times t / (1 - t).
+    Probabilities of 1 give the net benefit of classifying all images as positive.
+
+    Shapes:
+        y_true: (num_images,), 0 or 1, NaN where unknown.
+        probabilities: (num_images,), in [0, 1].
+        thresholds: (num_thresholds,), in [0, 1).
+        returns: (num_thresholds,) float64.
+
+    Raises:
+        ValueError: as :func:`xraylab.metrics.score`.
+
+    References: ``vickers2006``.
+    """
+    y_true, known, probabilities = check_predictions(
+        np.reshape(y_true, (-1, 1)), np.reshape(probabilities, (-1, 1))
+    )
+    thresholds = np.asarray(thresholds, dtype=np.float64)
+    positive, called = y_true[known], probabilities[known] > thresholds[:, np.newaxis]
+    weight = thresholds / (1 - thresholds)
+    return (called & positive).mean(axis=1) - (called & ~positive).mean(axis=1) * weight
 
 
 def _choose_threshold(y_true, probabilities, rule, sensitivity):

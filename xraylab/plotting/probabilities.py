@@ -54,13 +54,18 @@ def roc_curves(
 
 @style.context()
 def reliability(
-    curves: Mapping[str, Any], *, title: str = "", limit: float | None = None
+    curves: Mapping[str, Any],
+    *,
+    reference: tuple[np.ndarray, np.ndarray] | None = None,
+    title: str = "",
+    limit: float | None = None,
 ) -> style.Figure:
     """Draw reliability curves: observed frequency over mean predicted probability.
 
     Args:
         curves: :class:`xraylab.evaluation.Reliability` by name, or objects with its attributes;
             findings have their own color and printed name. Each has its own panel.
+        reference: predicted and true probability of a theory, drawn in each panel.
         title: short text above the panels.
         limit: end of both axes; by default each panel includes its own bins and intervals.
 
@@ -80,6 +85,8 @@ def reliability(
     for (name, curve), axis in zip(curves.items(), axes, strict=True):
         end, color = limit or 1.05 * max(*curve.mean_predicted, *curve.high), style.color_of(name)
         axis.plot([0, end], [0, end], alpha=0.6, **_DASHED)
+        if reference is not None:
+            axis.plot(*reference, color=style.FOREGROUND, linewidth=1)
         interval = {"color": color, "linewidth": 2.5, "alpha": 0.5}
         axis.vlines(curve.mean_predicted, curve.low, curve.high, **interval)
         line = {"color": color, "marker": "o", "markersize": 3.5, "linewidth": 1}
