@@ -39,10 +39,10 @@ for of_images in cams.values():
         assert (above & mask).sum() < 0.5 * (above | mask).sum(), "none follows the outline"
 
 # Localization.
-assert gain["phantom", "grad_cam"]["low"] < 0 < gain["phantom", "grad_cam"]["high"]
-assert gain["phantom", "occlusion"]["low"] > 0.05, "clearly positive"
-for method in ("grad_cam", "occlusion"):
-    assert gain["nih", method]["low"] < 0 < gain["nih", method]["high"]
+assert gain["phantom", "grad cam"].low < 0 < gain["phantom", "grad cam"].high
+assert gain["phantom", "occlusion"].low > 0.05, "clearly positive"
+for method in ("grad cam", "occlusion"):
+    assert gain["nih", method].low < 0 < gain["nih", method].high
 
 
 def solution(features, slopes):

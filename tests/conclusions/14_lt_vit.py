@@ -35,9 +35,12 @@ for score, row in outlined["trained"].items():
     assert abs(row["gain"]["value"]) < 0.002
     assert row["gain"]["low"] < 0 < row["gain"]["high"] < 0.006
     assert score == "pointing" or abs(row["score"]["value"] - outlined["mask_area"]) < 0.001
-gain_of = simulated["phantom"]["models"]["lt_vit_tiny_64_phantom"]["methods"]["label_maps"]
-gain_of = gain_of["localization"]["iou_half"]["gain"]
-assert gain_of["low"] < 0.005
+(of_lt_vit,) = [
+    row
+    for row in explain.recorded_localization(simulated, "iou_half")
+    if row.method == "label maps"
+]
+assert of_lt_vit.gain.low < 0.005
 
 # Masked pre-training.
 if SCALE == "laptop":

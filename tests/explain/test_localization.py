@@ -265,3 +265,19 @@ def test_segmentations_of_empty_maps_and_masks():
         explain.segmentation_scores(maps, maps > 0, threshold=0)
     with pytest.raises(ValueError, match="masks of bool"):
         explain.segmentation_scores(maps, maps)
+
+
+def test_recorded_localization_is_sorted_by_gain():
+    band = {"value": 0.3, "low": 0.2, "high": 0.4}
+    scores = [{"pointing": {"score": band, "gain": {**band, "value": gain}}} for gain in (0.2, 0.1)]
+    first, second = ({"localization": score} for score in scores)
+    methods = {
+        "grad_cam": first | {"randomized_parameters": None},
+        "rollout": second | {"randomized_parameters": {**band, "value": 0.9}},
+    }
+    runs = {"dbct_64_phantom": {"methods": methods}}
+    rollout, cam = explain.recorded_localization({"models": runs})
+    assert (rollout.name, rollout.shuffled) == ("dbct: rollout", 0.9)
+    assert cam.name == "dbct: grad cam"
+    assert cam.gain.value == 0.2
+    assert np.isnan(cam.shuffled)

@@ -6,6 +6,7 @@
 * :func:`grad_cam`: models that classify a feature map; :func:`occlusion`: every model;
 * :func:`reconstruct`: RR-ViT and Hybrid RR-ViT, with covered patches;
 * :func:`localization`: maps against masks, with a permutation and a uniform baseline;
+  :func:`recorded_localization`: those of the book's models;
 * :func:`segmentation_scores`: Dice, IoU and Hausdorff distances of maps;
 * :func:`deletion`, :func:`insertion`, :func:`randomized_parameters`: whether a map depends on the
   model at all.
@@ -31,8 +32,10 @@ from xraylab.explain.faithfulness import (
 )
 from xraylab.explain.localization import (
     Localization,
+    RecordedLocalization,
     box_masks,
     localization,
+    recorded_localization,
     resize_maps,
     segmentation_scores,
 )
@@ -42,6 +45,7 @@ from xraylab.explain.saliency import grad_cam, occlusion
 __all__ = [
     "Localization",
     "Reconstruction",
+    "RecordedLocalization",
     "Region",
     "area_under_curve",
     "attention",
@@ -57,6 +61,7 @@ __all__ = [
     "randomized_parameters",
     "received_attention",
     "reconstruct",
+    "recorded_localization",
     "regions",
     "resize_maps",
     "rollout",

@@ -1,6 +1,9 @@
 """Localization: scores of maps against masks, as pointers and as segmentations."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -152,6 +155,49 @@ def localization(
         uniform = None if name == "iou_area" else area
         results[name] = Localization(score, float(baseline.mean()), uniform, gain)
     return results
+
+
+@dataclass(frozen=True)
+class RecordedLocalization:
+    """Localization by one method on one run, as recorded by ``tools/measure_localization.py``.
+
+    Attributes:
+        run: name of the run's record.
+        method: the method, such as ``"gradient attention"``.
+        score, gain: as in :class:`Localization`.
+        shuffled: mean rank correlation of the maps with those of the model with randomized
+            parameters; NaN where it is undefined.
+    """
+
+    run: str
+    method: str
+    score: Interval
+    gain: Interval
+    shuffled: float
+
+    @property
+    def name(self) -> str:
+        """Model, its training where it is not obvious, and method."""
+        return f"{re.sub('_64_(phantom|nih)', '', self.run)}: {self.method}"
+
+
+def recorded_localization(
+    recorded: Mapping[str, Any], measure: str = "pointing"
+) -> list[RecordedLocalization]:
+    """Return the recorded localization of every run and method, by increasing gain.
+
+    Args:
+        recorded: one set of images, as ``xraylab.book.measured("localization")["phantom"]``.
+        measure: name of a measure of :func:`localization`.
+    """
+    found = []
+    for run, entry in recorded["models"].items():
+        for method, values in entry["methods"].items():
+            row = values["localization"][measure]
+            score, gain = (Interval(**row[key]) for key in ("score", "gain"))
+            shuffled = (values["randomized_parameters"] or {"value": np.nan})["value"]
+            found.append(RecordedLocalization(run, method.replace("_", " "), score, gain, shuffled))
+    return sorted(found, key=lambda row: row.gain.value)
 
 
 def segmentation_scores(
