@@ -1,7 +1,8 @@
 """Sphinx extension of the API reference: public constants, and a check that no name is missing.
 
 autodoc looks for the docstring of a constant in the module that it documents. The subpackages of
-xraylab re-export constants, so this extension takes the docstrings from the defining modules.
+xraylab re-export constants, so this extension takes the docstrings from the defining modules. In
+the signatures of pydantic models it omits annotations, which would list the code of validators.
 """
 
 import importlib
@@ -9,11 +10,14 @@ import inspect
 import pkgutil
 from pathlib import Path
 
+import pydantic
+
 import xraylab
 
 
 def setup(app):
     app.connect("builder-inited", lambda app: document_constants())
+    app.connect("autodoc-process-signature", omit_validators)
     return {"parallel_read_safe": True}
 
 
@@ -46,6 +50,15 @@ def document_constants():
             for (scope, name), docstring in source.attr_docs.items():
                 if not scope and name in _exported(package):
                     target.attr_docs["", name] = docstring
+
+
+def omit_validators(app, what, name, obj, options, signature, return_annotation):
+    """Return the signature of a pydantic model with names and defaults only, None for others."""
+    if what != "class" or not issubclass(obj, pydantic.BaseModel):
+        return None
+    parameters = inspect.signature(obj).parameters.values()
+    plain = [parameter.replace(annotation=parameter.empty) for parameter in parameters]
+    return str(inspect.Signature(plain)), return_annotation
 
 
 def missing_names(html: Path) -> list[str]:

@@ -7,8 +7,11 @@ import yaml
 
 pytest.importorskip("sphinx")
 
+import accessible
 import api_reference
 from sphinx.util.inventory import InventoryFile
+
+from xraylab.phantom import PhantomConfig
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
 
@@ -27,9 +30,23 @@ def test_every_subpackage_has_a_page():
         assert f"{{doc}}`{page}`" in overview
 
 
+def test_signatures_of_pydantic_models_list_names_and_defaults():
+    short = api_reference.omit_validators(
+        None, "class", "", PhantomConfig, None, "(*, a: ~typing.Annotated[…] = 1)", None
+    )
+    assert short[0].startswith("(*, prevalence=None, sensitivity=1.0")
+    assert api_reference.omit_validators(None, "class", "", Path, None, "(x)", None) is None
+
+
 def test_missing_names_are_found(tmp_path, monkeypatch):
     documented = {"py:function": {"xraylab.a": ("xraylab", "", "api.html#xraylab.a", "-")}}
     monkeypatch.setattr(InventoryFile, "load", lambda *arguments: documented)
     monkeypatch.setattr(api_reference, "public_names", lambda: ["xraylab.a", "xraylab.b"])
     (tmp_path / "objects.inv").touch()
     assert api_reference.missing_names(tmp_path) == ["xraylab.b"]
+
+
+def test_the_corner_of_a_table_is_no_header():
+    context = {"body": "<tr><th></th><th>auc</th></tr>"}
+    accessible.mend(None, "page", "page.html", context, None)
+    assert context["body"] == "<tr><td></td><th>auc</th></tr>"
