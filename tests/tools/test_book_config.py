@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jupytext
 import pytest
 import sync
 import yaml
@@ -30,6 +31,19 @@ def test_badges_open_the_copy_of_this_chapter(chapter):
 def test_every_chapter_is_in_the_table_of_contents(chapter):
     contents = (BOOK / "_toc.yml").read_text(encoding="utf-8")
     assert f"{chapter.parent.name}/{chapter.stem}" in contents
+
+
+@pytest.mark.parametrize(
+    "chapter", [path for path in CHAPTERS if path.parent.name == "chapters"], ids=lambda p: p.stem
+)
+def test_code_is_at_most_a_third_of_a_chapter(chapter):
+    """Lines of code that are not empty, of all lines; with a margin for rewording the text."""
+    text = chapter.read_text(encoding="utf-8")
+    cells = jupytext.reads(text, fmt="md:myst").cells
+    code = [line for c in cells if c.cell_type == "code" for line in c.source.split("\n") if line]
+    # In chapter 20 the code is the subject: a course's work in plain Keras, to be copied.
+    most = 0.36 if chapter.stem == "20_coursework" else 0.34
+    assert len(code) <= most * len(text.splitlines())
 
 
 def test_copies_are_no_pages():
