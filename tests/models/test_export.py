@@ -130,6 +130,17 @@ def test_int8_is_smaller_and_close(small, images, tmp_path, onnx):
     assert export.TOLERANCE < eight.difference < 0.1
 
 
+def test_int8_leaves_depthwise_convolutions_alone(tmp_path, onnx):
+    model = models.build("efficientvit_toy", image_size=32)
+    models.export_model(model, tmp_path / "eight.onnx", int8=True)
+    groups = {"Conv": set(), "ConvInteger": set()}
+    for node in onnx.load(tmp_path / "eight.onnx").graph.node:
+        if node.op_type in groups:
+            groups[node.op_type] |= {a.i for a in node.attribute if a.name == "group"} or {1}
+    assert groups["ConvInteger"] == {1}
+    assert min(groups["Conv"]) > 1
+
+
 def test_a_final_sigmoid_gives_probabilities(images, tmp_path):
     model = models.build("rr_vit_toy", image_size=32, classifier_activation="sigmoid", depth=1)
     models.export_model(model, tmp_path / "model.onnx")

@@ -233,7 +233,14 @@ def _write_onnx(model, call, traced, path, int8, facts):
 
         # What is recommended before, and warned of otherwise, was done above.
         onnx.helper.set_model_props(proto, {"onnx.quant.pre_process": "onnxruntime.quant"})
-        quantize_dynamic(proto, path, op_types_to_quantize=["MatMul", "Gemm", "Conv"])
+        # Depthwise convolutions have few weights and lose most: EfficientViT-M0 0.04 of its AUC.
+        excluded = [node.name for node in proto.graph.node if _is_grouped(node)]
+        quantize_dynamic(
+            proto,
+            path,
+            op_types_to_quantize=["MatMul", "Gemm", "Conv"],
+            nodes_to_exclude=excluded,
+        )
         proto = onnx.load(path)
     used = {node.domain for node in proto.graph.node}
     opsets = [opset for opset in proto.opset_import if opset.domain in used]
@@ -241,6 +248,11 @@ def _write_onnx(model, call, traced, path, int8, facts):
     proto.opset_import.extend(opsets)
     onnx.helper.set_model_props(proto, {METADATA: facts})
     onnx.save(proto, path)
+
+
+def _is_grouped(node):
+    """Return whether a node is a convolution of groups of channels, such as a depthwise one."""
+    return node.op_type == "Conv" and any(a.name == "group" and a.i > 1 for a in node.attribute)
 
 
 def _sort(graph, *_, **__):
