@@ -57,7 +57,7 @@ NETWORKS = {  # name, ours and theirs: (package of theirs if any, sizes in pixel
     "lt_vit_tiny": (None, (64, 224)),
 }
 THEIR_SIZES = {"efficientvit_m0": (224,), "efficientvit_m5": (224,)}
-"""Sizes in which timm builds its networks, where not all."""
+"""Sizes that timm supports, where not all."""
 OURS = ("graph", "xla", "onnx", "litert", "onnx_int8", "litert_int8")
 THEIRS = ("eager", "compiled", "torch_onnx")
 REST = 0.02  # seconds between two turns, in which waiting threads stop spinning

@@ -43,7 +43,13 @@ ERROR_LIMIT = 0.25
 SCRIPTS = ("images.js", "views.js", "live.js")
 """Scripts of ``book/live`` that a page with the component loads at once."""
 AUC = {"auc": "value", "low": "low", "high": "high"}
-INPUTS = ("xraylab/**/*.py", "xraylab/models/pretrained/*", "weights/*", "tools/live_*")
+INPUTS = (
+    "xraylab/**/*.py",
+    "xraylab/models/pretrained/*",
+    "weights/*",
+    "tools/live_*",
+    "book/results/*_64_nih_scratch.json",
+)
 
 
 def setup(app):
@@ -106,7 +112,7 @@ def stamp() -> str:
     """Compute a digest of the files that the generated ones depend on."""
     digest = hashlib.sha256()
     files = [path for pattern in INPUTS for path in ROOT.glob(pattern)]
-    for path in sorted([*files, RECORD, REFUSAL]):
+    for path in sorted([*files, REFUSAL]):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -148,7 +154,7 @@ def weights_script(model) -> str:
 def component(model, others: dict[str, dict] | None = None) -> str:
     """Return the HTML of the component with the results of the default image.
 
-    ``others`` has title, scripts and bytes of the models beside RR-ViT, by name.
+    ``others`` has title and scripts of the models beside RR-ViT, by name.
     """
     import jinja2
     import matplotlib
@@ -160,8 +166,8 @@ def component(model, others: dict[str, dict] | None = None) -> str:
     from xraylab.plotting.images import data_uri
     from xraylab.plotting.style import COLORMAP
 
-    size = 2 * model.count_params()
-    own = {"title": "RR-ViT", "scripts": ["rr_vit.js", "rr_vit_weights.js"], "bytes": size}
+    size = len(weights_script(model))
+    own = {"title": "RR-ViT", "scripts": {"rr_vit.js": 0, "rr_vit_weights.js": size}}
     entries = {
         name: {**entry, "claim": claim(name), **probability_tables(name)}
         for name, entry in {MODEL: own, **(others or {})}.items()
@@ -214,13 +220,13 @@ def component(model, others: dict[str, dict] | None = None) -> str:
 
 
 def claim(name: str) -> str:
-    """Say on what a shipped model was trained, and how well it does."""
+    """Return the training data and the test macro AUC of a shipped model, as a sentence."""
     record = json.loads((RECORDS / f"{name}_64_nih_scratch.json").read_text("utf-8"))
     score = record["intervals"]["macro_auc"]
     train, test = (f"{record['data'][split]['num_images']:,}" for split in ("train", "test"))
     return (
         f"Trained on {train} real NIH images of {SIZE} × {SIZE} pixels; macro AUC "
-        f"{score['value']:.2f} [{score['low']:.2f}, {score['high']:.2f}] on {test} others."
+        f"{score['value']:.2f} [{score['low']:.2f}, {score['high']:.2f}] on {test} test images."
     )
 
 

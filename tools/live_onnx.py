@@ -38,11 +38,11 @@ MODELS = {
 """Name in the page, and beginnings of the names of the outputs that it shows beside the logits."""
 
 PART = 1_000_000
-"""Signs of base64 in a script; a multiple of four."""
+"""Base64 characters per script; a multiple of four."""
 
 
 def write(folder: Path, names: Iterable[str] = MODELS) -> dict[str, dict]:
-    """Write runtime and models; return ``title``, ``scripts`` and ``bytes`` of each model.
+    """Write runtime and models; return ``title`` and ``scripts`` (bytes by name) of each model.
 
     Raises:
         RuntimeError: if the runtime is not in the cache and cannot be downloaded.
@@ -51,9 +51,9 @@ def write(folder: Path, names: Iterable[str] = MODELS) -> dict[str, dict]:
     found = {}
     for name in names:
         title, outputs = MODELS[name]
-        scripts = ["onnx.js", *runtime, *write_parts(folder, name, export(name, outputs))]
-        size = sum((folder / script).stat().st_size for script in scripts[1:])
-        found[name] = {"title": title, "scripts": scripts, "bytes": size}
+        scripts = [*runtime, *write_parts(folder, name, export(name, outputs))]
+        sizes = {script: (folder / script).stat().st_size for script in scripts}
+        found[name] = {"title": title, "scripts": {"onnx.js": 0, **sizes}}
     return found
 
 

@@ -23,7 +23,7 @@ weights of a model are loaded at the first use. */
   /* Load a model once, and share it among the components of a page. progress is called with the
      fraction that has been loaded. */
   function load(name, progress = () => {}) {
-    const files = CONFIG.models[name].scripts;
+    const files = Object.keys(CONFIG.models[name].scripts);
     const next = (before, file, i) => before.then(() => add_script(file)).then(() => progress((i + 1) / files.length));
     const create = CREATE[name] ?? (() => LiveOnnx.load(name, CONFIG.image_size));
     loading[name] ??= files.reduce(next, Promise.resolve()).then(create);
@@ -147,20 +147,22 @@ weights of a model are loaded at the first use. */
     }
 
     // Load the chosen model if that has not been done yet.
-    async function prepare() {
-      const { title, bytes } = CONFIG.models[state.model];
+    async function prepare(name = state.model) {
+      const { title, scripts: files } = CONFIG.models[name];
+      const bytes = Object.keys(files).reduce((sum, file) => sum + (scripts[file] ? 0 : files[file]), 0);
       const [bar, text] = [$(".loading"), status.textContent];
       const late = setTimeout(() => {
         say(`Loading ${title}, ${(bytes / 1e6).toFixed(1)} MB …`);
         bar.hidden = false;
       }, 50);
       try {
-        state.ready = await load(state.model, (fraction) => (bar.value = fraction));
+        state.ready = await load(name, (fraction) => (bar.value = fraction));
       } finally {
         clearTimeout(late);
         bar.hidden = true;
         say(text);
       }
+      state.model = name;
       return state.ready;
     }
 
@@ -178,8 +180,9 @@ weights of a model are loaded at the first use. */
       await update();
     }
 
-    // Predict with the hidden patches and heads of the moment, and draw everything.
+    // Predict with the current hidden patches and heads, and draw everything.
     async function update() {
+      if (root.classList.contains("refused")) return; // nothing is shown of a refused picture
       const model = await prepare();
       if (!state.image) return choose(CONFIG.default, true);
       state.result = await model.forward(state.image, state.hidden, state.off);
@@ -208,10 +211,9 @@ weights of a model are loaded at the first use. */
     function draw_view() {
       const view = LIVE_VIEWS[state.model];
       const chosen = Object.fromEntries($$(".view select").map(({ name, selectedIndex }) => [name, selectedIndex]));
-      const found = view.picture(state.result, chosen, state.ready);
-      const words = $$(".view label").map(({ firstChild, control }) => firstChild.textContent.toLowerCase() + control.selectedOptions[0].text);
-      set_picture("attention", overlay(state.result.inputs, found), `${view.title}, ${words.join(", ")}: ${found.text}`);
-      $(".attention .what").textContent = `, ${words.join(", ")}`;
+      const found = view.picture(state.result, chosen, state.ready, CONFIG.findings);
+      set_picture("attention", overlay(state.result.inputs, found), `${view.title}, ${found.view}: ${found.text}`);
+      $(".attention .what").textContent = `, ${found.view}`;
       $(".attention .note").textContent = found.note ?? "";
       $(".attention output").textContent = found.limit.toFixed(3);
     }
@@ -225,7 +227,7 @@ weights of a model are loaded at the first use. */
         ...controls(state.ready, CONFIG.findings).map(([name, text, options, first]) => {
           const label = document.createElement("label");
           const select = document.createElement("select");
-          Object.assign(select, { name, className: name });
+          select.name = name;
           select.append(...options.map((option) => new Option(option)));
           select.selectedIndex = first;
           label.append(`${text} `, select);
@@ -234,15 +236,12 @@ weights of a model are loaded at the first use. */
       );
     }
 
-    // Another model, for the image of the moment.
+    // Another model, for the current image.
     async function change_model(name) {
-      const before = state.model;
-      state.model = name;
       try {
-        await prepare();
-      } catch (error) {
-        state.model = $(".model").value = before;
-        throw error;
+        await prepare(name);
+      } finally {
+        $(".model").value = state.model; // the one before if the new one cannot be loaded
       }
       add_controls();
       $(".notice .title").textContent = CONFIG.models[name].title;
@@ -410,15 +409,17 @@ weights of a model are loaded at the first use. */
     $(".model")?.addEventListener("change", ({ target }) => run(() => change_model(target.value)));
     $(".attention .frame").addEventListener("click", (event) => {
       const box = event.currentTarget.getBoundingClientRect();
-      const { click } = LIVE_VIEWS[state.model];
-      if (!click || !state.result) return;
-      const chosen = click((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-      Object.entries(chosen).forEach(([name, index]) => ($(`.view .${name}`).selectedIndex = index));
-      run(update);
+      const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+      run(() => {
+        const { click } = LIVE_VIEWS[state.model];
+        if (!click || !state.result) return;
+        Object.entries(click(x, y)).forEach(([name, index]) => ($(`.view [name=${name}]`).selectedIndex = index));
+        return update();
+      });
     });
     $$(".probabilities tbody tr").forEach((row, k) =>
       row.addEventListener("click", () => {
-        const list = $(".view .finding");
+        const list = $(".view [name=finding]");
         if (!list) return;
         list.selectedIndex = k;
         run(update);

@@ -8,16 +8,16 @@ in base64 and divided into scripts that put their part into LIVE_PARTS. */
 var LiveOnnx = (() => {
   let started;
 
-  /* Join the parts of a file, which are then forgotten, and decompress it. */
+  /* Join the parts of a file and decompress it. */
   async function unpack(name) {
-    const pieces = LIVE_PARTS[name].map((text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)));
-    delete LIVE_PARTS[name];
+    if (!window.DecompressionStream) throw new Error("This browser is too old: it lacks DecompressionStream");
+    const pieces = LIVE_PARTS[name].map((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
     const stream = new Blob(pieces).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
 
-  /* Start the runtime once for all models. It imports its module from an address, which from disk
-     can only be one that the page made. */
+  /* Start the runtime once for all models. It imports its module from an address, which for a page
+     opened from disk can only be a blob URL. */
   function start() {
     started ??= (async () => {
       const module = new Blob([await unpack("module")], { type: "text/javascript" });
@@ -25,6 +25,7 @@ var LiveOnnx = (() => {
       ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(module) };
       ort.env.wasm.numThreads = 1; // more need headers that only a server can send
     })();
+    started.catch(() => (started = undefined)); // so that the next attempt starts anew
     return started;
   }
 
@@ -49,7 +50,9 @@ var LiveOnnx = (() => {
 
   async function load(name, image_size) {
     await start();
-    return new OnnxModel(await ort.InferenceSession.create(await unpack(name)), image_size);
+    const session = await ort.InferenceSession.create(await unpack(name));
+    delete LIVE_PARTS[name]; // frees its memory
+    return new OnnxModel(session, image_size);
   }
 
   return { load };

@@ -27,7 +27,7 @@ class RRViT {
        attention, by block, (num_heads, tokens, tokens), each row with sum 1, or 0 for a head that
        is off. */
   forward(image, hidden = [], off = new Set()) {
-    const inputs = this.cover(image, hidden);
+    const inputs = LiveImages.cover(image, hidden);
     const patches = this.patchify(inputs); // (num_patches, patch_size²)
     let x = this.embed(patches); // (tokens, embed_dim)
     const attention = {};
@@ -142,13 +142,6 @@ class RRViT {
       y.set(sum, i * outputs);
     }
     return y;
-  }
-
-  /* The image with the mean grey level in its hidden patches. */
-  cover(image, hidden) {
-    if (!hidden.some(Boolean)) return image;
-    const mean = image.reduce((sum, level) => sum + level, 0) / image.length;
-    return image.map((level, at) => (hidden[this.patch_of(at)] ? mean : level));
   }
 
   /* Index of the patch in which a pixel lies. */

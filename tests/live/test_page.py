@@ -120,8 +120,8 @@ def test_everything_works_with_the_keyboard(page):
 
 
 def test_another_block_and_head_can_be_viewed(page):
-    page.locator(".block").select_option(label="1")
-    page.locator(".head").select_option(label="3")
+    page.locator("[name=block]").select_option(label="1")
+    page.locator("[name=head]").select_option(label="3")
     page.wait_for_function(
         "document.querySelector('.attention img').alt.includes('block 1, head 3')"
     )
