@@ -1,5 +1,6 @@
 """Shared by all tests: where the real images are, and a back end that keeps quiet."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -19,10 +20,24 @@ os.environ.setdefault(
 ROOT = Path(__file__).resolve().parents[1]
 REAL_IMAGES = Path(os.environ.get("XRAYLAB_REAL_IMAGES", ROOT.parent / "shared" / "data"))
 
+EVERY_MODEL = bool(os.environ.get("XRAYLAB_EVERY_MODEL"))
+"""Whether long tests run; ``make test-all`` sets the variable."""
+
+SHALLOW = {
+    "dbct_toy": {"depth": 1},
+    "densenet121_toy": {"depths": [1, 1, 1]},
+    "hybrid_rr_vit_toy": {"depth": 1},
+    "lt_vit_toy": {"depth": 3},
+    "medvit_toy": {"rounds": [1, 1, 1, 1]},
+    "rr_vit_toy": {"depth": 1},
+    "vit_toy": {"depth": 1},
+}
+"""Options that leave the repeated blocks of a toy out, which are the same code once more."""
+
 
 def pytest_collection_modifyitems(items):
     """Leave tests marked as long to ``make test-all``."""
-    if not os.environ.get("XRAYLAB_EVERY_MODEL"):
+    if not EVERY_MODEL:
         skip = pytest.mark.skip(reason="long; run by make test-all")
         for item in items:
             if item.get_closest_marker("long"):
@@ -34,6 +49,29 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if "bfloat16" in item.nodeid or "mixed_precision" in item.nodeid:
                 item.add_marker(skip)
+
+
+@contextlib.contextmanager
+def eager_execution():
+    """Run TensorFlow functions eagerly: a few steps take less time than tracing."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eager():
+    with eager_execution():
+        yield
 
 
 @pytest.fixture

@@ -8,9 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -26,6 +24,10 @@ CONCLUSIONS = sorted((ROOT / "tests" / "conclusions").glob("*.py"))
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Return a function that executes a chapter, and more code after it."""
+    # These take seconds, also where the tests are skipped.
+    import nbformat
+    from nbclient import NotebookClient
+
     monkeypatch.setenv("XRAYLAB_WIDGETS", "static")
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
 

@@ -162,7 +162,13 @@ def test_every_subpackage_is_an_attribute_of_the_package():
         xraylab.result  # noqa: B018
 
 
-@pytest.mark.parametrize("code", ["import xraylab, keras", "import xraylab.layers as l, keras"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import xraylab.layers as l, keras",
+        pytest.param("import xraylab, keras", marks=pytest.mark.long),
+    ],
+)
 def test_importing_xraylab_registers_its_models_with_keras(code):
     names = ["DBCT", "BinaryCrossentropy", "MacroAUC", "AdamW", "RandAugment"]
     code += f"; print([keras.saving.get_registered_object('xraylab>' + n) for n in {names}])"

@@ -1,4 +1,4 @@
-"""Every kind of model used as a student would who knows plain Keras, on TensorFlow and JAX."""
+"""Kinds of models used as a student would who knows plain Keras, on TensorFlow and JAX."""
 
 import csv
 import importlib.util
@@ -13,21 +13,26 @@ import pytest
 
 from xraylab import data, losses, metrics, models
 
+from .conftest import EVERY_MODEL
+
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="JAX runs in a separate process"
 )
 
 HAS_TENSORBOARD = importlib.util.find_spec("tensorboard") is not None  # the callback needs it
 NUM_LABELS = 3
-MODELS = {  # as shallow and at as few pixels as each kind allows
+KINDS = {  # as shallow and at as few pixels as each kind allows
     "rr_vit_toy": {"image_size": 16, "depth": 1},
     "dbct_toy": {"image_size": 16, "depth": 1},
     "densenet121_toy": {"image_size": 32, "depths": (1, 1, 1)},
     "efficientvit_mxa_toy": {"image_size": 16, "depths": (1, 1, 1)},
     "lt_vit_toy": {"image_size": 16, "depth": 2, "num_label_blocks": 1},
 }
-EVERY = MODELS if os.environ.get("XRAYLAB_EVERY_MODEL") else ["rr_vit_toy"]
-"""The models of tests whose subject is the common base class; ``make test-all`` takes them all."""
+MODELS = KINDS if EVERY_MODEL else {k: KINDS[k] for k in ("rr_vit_toy", "densenet121_toy")}
+"""A model that adds a loss and one with batch statistics; ``make test-all`` takes every kind."""
+
+EVERY = MODELS if EVERY_MODEL else ["rr_vit_toy"]
+"""The models of tests whose subject is the common base class."""
 
 EPOCHS = {name: 2 if name in EVERY else 1 for name in MODELS}
 
@@ -51,7 +56,7 @@ def build(name, **changes):
 
 def compiled(model, **options):
     """Compile a model, for ``make test`` without XLA, and most of them without a graph."""
-    if not os.environ.get("XRAYLAB_EVERY_MODEL"):
+    if not EVERY_MODEL:
         eagerly = model.name != "rr_vit_toy"
         options = {"run_eagerly": eagerly, "jit_compile": False} | options
     model.compile(

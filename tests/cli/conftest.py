@@ -2,6 +2,7 @@
 
 import pytest
 
+from ..conftest import eager_execution
 from .command import TRAIN, xraylab
 
 
@@ -9,7 +10,8 @@ from .command import TRAIN, xraylab
 def run(image_file, tmp_path_factory):
     """Train a run in a folder with a space in its name."""
     out = tmp_path_factory.mktemp("cli") / "a run"
-    text = xraylab(*TRAIN, "--data", image_file, "--out", out)
+    with eager_execution():
+        text = xraylab(*TRAIN, "--data", image_file, "--out", out)
     assert "Epoch 2/2" in text
     assert f"next: xraylab evaluate '{out}' --split test" in text
     return out

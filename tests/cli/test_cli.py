@@ -70,7 +70,7 @@ def requested(run, monkeypatch):
     return recipes
 
 
-def test_options_override_a_recipe(requested, image_file, tmp_path):
+def test_options_override_a_recipe(requested, image_file, tmp_path, eager):
     xraylab(
         "train", "rr_vit_64_tuned", "--data", image_file, "--size", "16", "--epochs", "1",
         "--label-names", LABELS, "--set", "ema=0.9", "--set", "augmentation.rotate=2",

@@ -281,6 +281,7 @@ def test_wrong_options(root, expect_error):
     expect_error(load, __file__, uncertain="ones", names="argument uncertain")
 
 
+@pytest.mark.long
 def test_real_labels_agree_with_chestmnist(real_images):
     """NIH's finding strings, parsed here, are ChestMNIST's label vectors, image by image.
 

@@ -221,14 +221,13 @@ def fill_the_disk_after(monkeypatch, images):
 
 
 def test_a_failed_simulation_leaves_no_result_and_can_resume(tmp_path, monkeypatch):
+    monkeypatch.setattr("xraylab.data.phantom._BATCH", 8)
     with monkeypatch.context() as patch:
-        fill_the_disk_after(patch, 128)
+        fill_the_disk_after(patch, 8)
         with pytest.raises(OSError, match=r"No space left"):
-            load(tmp_path, num_images=300)
-    assert [path.name for path in tmp_path.glob("*/*/*.part")] == [".train-300.part"]
-    np.testing.assert_array_equal(
-        load(tmp_path, num_images=300).images, make_images(range(300)).images
-    )
+            load(tmp_path)
+    assert [path.name for path in tmp_path.glob("*/*/*.part")] == [".train-20.part"]
+    np.testing.assert_array_equal(load(tmp_path).images, make_images(range(20)).images)
     assert no_left_overs(tmp_path)
 
 
@@ -244,12 +243,13 @@ def test_a_failed_simulation_leaves_no_result_and_can_resume(tmp_path, monkeypat
     ],
 )
 def test_a_damaged_unfinished_folder_is_started_again(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr("xraylab.data.phantom._BATCH", 8)
     with monkeypatch.context() as patch:
-        fill_the_disk_after(patch, 128)
+        fill_the_disk_after(patch, 8)
         with pytest.raises(OSError):
-            load(tmp_path, num_images=300)
-    damage(next(tmp_path.glob("*/*/.train-300.part")))
-    split, made = load(tmp_path, num_images=300), make_images(range(300))
+            load(tmp_path)
+    damage(next(tmp_path.glob("*/*/.train-20.part")))
+    split, made = load(tmp_path), make_images(range(20))
     for name, array in (("images", made.images), ("labels", made.labels), ("boxes", made.boxes)):
         np.testing.assert_array_equal(getattr(split, name), array)
 

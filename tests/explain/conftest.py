@@ -1,7 +1,5 @@
 """Small models with random weights, and random images."""
 
-import os
-
 import keras
 import numpy as np
 import pytest
@@ -9,12 +7,16 @@ import pytest
 from xraylab import models
 from xraylab.explain import forward
 
+from ..conftest import EVERY_MODEL, SHALLOW
+
 SIZE = 32
 
 
 def build_model(name, size=SIZE, **options):
     """Build a model in which no two variables are equal."""
     keras.utils.set_random_seed(0)
+    if name == "lt_vit_toy" and not EVERY_MODEL:
+        options = SHALLOW[name] | options
     model = models.build(name, image_size=size, **{"num_labels": 3, **options})
     rng = np.random.default_rng(1)
     for variable in model.trainable_variables:
@@ -25,7 +27,7 @@ def build_model(name, size=SIZE, **options):
 
 def some(*cases, of):
     """Return the cases that every run tests; ``make test-all`` tests all of them."""
-    return of if os.environ.get("XRAYLAB_EVERY_MODEL") else cases
+    return of if EVERY_MODEL else cases
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +47,7 @@ def toy():
 @pytest.fixture(autouse=True)
 def compile_seldom(request, monkeypatch):
     """Compile calls of toys only where many follow, or where compilation is the subject."""
-    if "compiled" not in request.node.name and not os.environ.get("XRAYLAB_EVERY_MODEL"):
+    if "compiled" not in request.node.name and not EVERY_MODEL:
         monkeypatch.setattr(forward, "EAGER_CALLS", 20)
 
 

@@ -1,6 +1,7 @@
 """The JavaScript forward pass against Keras, and the reading of images against the package."""
 
 import base64
+import itertools
 
 import numpy as np
 import pytest
@@ -60,6 +61,7 @@ def expected(model, images, **options):
 @pytest.mark.parametrize("address", ["file", "server"])
 def test_outputs_are_those_of_keras(browse, site, served, pretrained, images, address):
     page = browse(served if address == "server" else (site / "page.html").as_uri())
+    images = images[:NUM_MAPS] if address == "server" else images
     for found, wanted in zip(forward(page, images), expected(pretrained, images), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
     assert page.problems == []
@@ -91,17 +93,18 @@ def test_heads_are_switched_off(page, pretrained, images):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("how", ["pad", "crop"])
-@pytest.mark.parametrize("shape", [(64, 64), (200, 137), (75, 201), (31, 64), (512, 512), (64, 33)])
-def test_resizing_is_that_of_the_package(page, shape, how):
-    grey = np.random.default_rng(5).integers(0, 256, shape, np.uint8)
-    height, width = shape
-    call = f"""text => Array.from(xraylab_live.square({{
-        grey: Uint8Array.from(atob(text), c => c.charCodeAt(0)), width: {width}, height: {height}
-    }}, 64, "{how}"))"""
-    found = page.evaluate(call, base64.b64encode(grey.tobytes()).decode())
-    wanted = square_image(Image.fromarray(grey), 64, how)
-    np.testing.assert_array_equal(np.reshape(found, (64, 64)), wanted)
+def test_resizing_is_that_of_the_package(page):
+    shapes = [(64, 64), (200, 137), (75, 201), (31, 64), (512, 512), (64, 33)]
+    for shape, how in itertools.product(shapes, ["pad", "crop"]):
+        grey = np.random.default_rng(5).integers(0, 256, shape, np.uint8)
+        height, width = shape
+        call = f"""text => Array.from(xraylab_live.square({{
+            grey: Uint8Array.from(atob(text), c => c.charCodeAt(0)),
+            width: {width}, height: {height}
+        }}, 64, "{how}"))"""
+        found = page.evaluate(call, base64.b64encode(grey.tobytes()).decode())
+        wanted = square_image(Image.fromarray(grey), 64, how)
+        np.testing.assert_array_equal(np.reshape(found, (64, 64)), wanted, f"{shape} {how}")
 
 
 def test_turning_is_counterclockwise(page):

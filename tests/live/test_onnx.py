@@ -78,7 +78,7 @@ def test_another_model_predicts_the_image_of_the_moment(page):
     assert page.locator(".reconstruction").is_visible()
 
 
-def test_query_patch_is_chosen_by_a_click_or_in_lists(page):
+def test_query_patch_is_chosen_by_a_click_or_in_lists_and_patches_are_hidden(page):
     page.locator(".model").select_option("dbct")
     image = page.locator(".attention .frame")
     page.wait_for_function("document.querySelector('.attention img').alt.startsWith('Cross')")
@@ -90,11 +90,6 @@ def test_query_patch_is_chosen_by_a_click_or_in_lists(page):
     page.locator("[name=row]").select_option("4")
     page.wait_for_function(has, arg="row 4, column 8")
     assert page.locator(".attention img").get_attribute("src") != first
-
-
-def test_patches_are_hidden_from_another_model(page):
-    page.locator(".model").select_option("dbct")
-    page.wait_for_function("document.querySelector('.attention img').alt.startsWith('Cross')")
     page.locator(".patches button").nth(20).click()
     page.wait_for_function("document.querySelector('.status').textContent.includes('1 patch')")
     assert any(text.strip() for text in page.locator("td.change").all_inner_texts())

@@ -128,7 +128,7 @@ def test_reset(kind):
     assert accumulate(metric, y_true, logits) == first
 
 
-@pytest.fixture(params=["float32", "mixed_bfloat16"])
+@pytest.fixture(params=["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.long)])
 def policy(request):
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(request.param)

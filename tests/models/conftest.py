@@ -9,13 +9,12 @@ import pytest
 from xraylab import models
 from xraylab.models.registry import SPECS
 
+from ..conftest import EVERY_MODEL, SHALLOW
+
 SIZE = 64
 
 REQUESTED = os.environ.get("XRAYLAB_EVERY_MODEL", "")
 """The name of a model to be tested thoroughly, or any other text for all of them."""
-
-EVERY_MODEL = bool(REQUESTED)
-"""Whether the thorough tests run over more than the toys; ``make test-all`` sets it."""
 
 NAMES = [REQUESTED] if REQUESTED in SPECS else models.list_models()
 
@@ -28,9 +27,10 @@ full_size = pytest.mark.skipif(not EVERY_MODEL, reason="a full-size model: make 
 
 
 def fresh(name, seed=0, **options):
-    """Build a model at the harness's size with weights that the seed decides."""
+    """Build a model at the harness's size with weights that the seed decides, a toy shallow."""
     keras.utils.set_random_seed(seed)
-    return models.build(name, image_size=SIZE, **options)
+    shallow = {} if EVERY_MODEL else SHALLOW.get(name, {})
+    return models.build(name, **{"image_size": SIZE} | shallow | options)
 
 
 def randomise(model, seed=1):

@@ -72,9 +72,13 @@ def test_shapes_and_dtypes(model, batch):
     assert np.isfinite(ops.convert_to_numpy(out)).all()
 
 
-def test_cost_is_that_of_the_table(model):
-    known = recorded_cost(model.name, SIZE)
-    assert known is not None, f"run: python tools/make_cost_table.py {model.name}"
+@pytest.mark.parametrize(
+    "name", TESTED if EVERY_MODEL else ["rr_vit_toy", "densenet121_toy", "efficientvit_mxa_toy"]
+)
+def test_cost_is_that_of_the_table(name):
+    model = models.build(name, image_size=SIZE)
+    known = recorded_cost(name, SIZE)
+    assert known is not None, f"run: python tools/make_cost_table.py {name}"
     assert model.count_params() == known.parameters
     if keras.backend.backend() == "tensorflow":
         assert cost(model) == known
@@ -88,9 +92,8 @@ def test_config_is_complete(model):
 
 def test_intermediates_have_the_documented_shapes(model, batch):
     spec = keras.KerasTensor((4, SIZE, SIZE, 1))
-    plain = model.compute_output_spec(spec)
     full = model.compute_output_spec(spec, return_intermediates=True)
-    assert plain.shape == full["logits"].shape == (4, 14)
+    assert full["logits"].shape == (4, 14)
     if "reconstruction" in full:
         assert full["reconstruction"].shape == batch[0].shape
     batch_size, _, _, channels = full["features"].shape
@@ -157,7 +160,7 @@ def test_another_seed_and_number_of_labels(built, batch):
 
 
 def test_steps_lower_the_loss_on_a_fixed_batch(model, batch):
-    history = train(model, *batch, steps=8 if EVERY_MODEL else 3)
+    history = train(model, *batch, steps=8 if EVERY_MODEL else 2)
     assert np.isfinite(history).all()
     assert min(history[-2:]) < history[0]
 
@@ -196,7 +199,7 @@ def test_mixed_precision(name, batch, policy):
     half = policy.removeprefix("mixed_")
     assert {dtype for _, dtype in compute_dtypes(model)} == {half, "float32"}
     # A model's own dtype reaches all of its layers, as the global policy does.
-    assert compute_dtypes(models.build(name, SIZE, dtype=policy)) == compute_dtypes(model)
+    assert compute_dtypes(fresh(name, dtype=policy)) == compute_dtypes(model)
 
 
 def compute_dtypes(model):

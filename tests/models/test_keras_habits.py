@@ -10,6 +10,8 @@ from keras import ops
 
 from xraylab import losses, models
 
+from ..conftest import SHALLOW
+
 SIZE = 16
 
 
@@ -107,11 +109,12 @@ def test_weights_are_loaded_by_path(images, tmp_path, form):
 
 @pytest.mark.parametrize("name", ["rr_vit_toy", "lt_vit_toy", "densenet121_toy"])
 def test_another_number_of_labels_gets_a_new_head(name, tmp_path):
-    first = models.build(name, 32, num_labels=3)
+    options = SHALLOW[name]
+    first = models.build(name, 32, num_labels=3, **options)
     first.label_names = ("a", "b", "c")
     first.save_weights(tmp_path / "m.weights.h5")
     with pytest.warns(UserWarning, match=r"weights for 3 labels; .* has 5.*head is new"):
-        second = models.build(name, 32, num_labels=5, weights=tmp_path / "m.weights.h5")
+        second = models.build(name, 32, 5, weights=tmp_path / "m.weights.h5", **options)
     images = np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
     one, other = (m(images, return_intermediates=True)["features"] for m in (first, second))
     np.testing.assert_allclose(one, other, atol=1e-6)

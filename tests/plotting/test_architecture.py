@@ -8,7 +8,8 @@ import pytest
 from xraylab import models, plotting
 from xraylab.plotting.architecture import stages
 
-TOYS = [name for name in models.list_models("*_toy") if name != "efficientvit_toy"]
+TOYS = sorted({*models.list_models("*_toy")} - {"efficientvit_toy", "vit_toy"})
+"""Without those all layers of which are in ``efficientvit_mxa_toy`` and ``rr_vit_toy``."""
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from xraylab.results.predictions import Predictions, save
 from xraylab.results.schema import NEWER_SETTINGS
 from xraylab.training.report import commit
 
+from ..conftest import eager_execution
+
 pytestmark = pytest.mark.filterwarnings("ignore:Platt scaling has a negative slope")
 
 LABELS = ("first", "second", "third")
@@ -35,10 +37,11 @@ def runs(image_file, tmp_path_factory):
         model_options={"depth": 1},
     )
     root = tmp_path_factory.mktemp("runs")
-    return [
-        training.fit(recipe.replace(seed=seed), root / f"run{seed}", progress=False)
-        for seed in (0, 1)
-    ]
+    with eager_execution():
+        return [
+            training.fit(recipe.replace(seed=seed), root / f"run{seed}", progress=False)
+            for seed in (0, 1)
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +195,7 @@ def test_changes_of_the_named_recipe_are_recorded(runs, tmp_path):
     assert json.loads(made.path.read_text())["recipe_changes"]["size"] == [64, 16]
 
 
-def test_predictions_on_simulated_images_are_always_stored(tmp_path):
+def test_predictions_on_simulated_images_are_always_stored(tmp_path, eager):
     recipe = training.Recipe(
         model="rr_vit_toy",
         model_options={"depth": 1},

@@ -15,6 +15,8 @@ from xraylab.models.base import ImageModel
 from xraylab.training.callbacks import Checkpointer
 from xraylab.training.checkpoint import read_newest_checkpoint
 
+from ..conftest import eager_execution
+
 LABELS = ("first", "second", "third")
 
 on_tensorflow = pytest.mark.skipif(
@@ -57,32 +59,18 @@ class TinyModel(ImageModel):
 
 
 @contextlib.contextmanager
-def tiny_models():
-    """Replace every model by a tiny one, and run eagerly, which is faster for a few steps."""
+def tiny_models(eager=True):
+    """Replace every model by a tiny one, which is faster eagerly for a few steps."""
 
-    def build(name, image_size, num_labels, **options):
+    def build(name, image_size, num_labels, depth=None, **options):
         model = TinyModel(image_size, num_labels, **options)
         model(np.zeros((1, image_size, image_size, 1), np.float32))
         return model
 
-    with pytest.MonkeyPatch.context() as patch, eager_execution():
+    execution = eager_execution() if eager else contextlib.nullcontext()
+    with pytest.MonkeyPatch.context() as patch, execution:
         patch.setattr(models, "build", build)
         yield
-
-
-@contextlib.contextmanager
-def eager_execution():
-    """Run TensorFlow functions eagerly, without tracing."""
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
@@ -92,8 +80,8 @@ def tiny():
 
 
 @pytest.fixture
-def eager():
-    with eager_execution():
+def tiny_compiled():
+    with tiny_models(eager=False):
         yield
 
 
@@ -106,9 +94,9 @@ def plain(image_file, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def traced(image_file, tmp_path_factory):
-    """An uninterrupted run of a real model, compiled as usual."""
-    recipe = make_recipe(image_file, ema=0.9, model_options={"depth": 1})
-    return train(recipe, tmp_path_factory.mktemp("traced") / "run")
+    """The same with a graph, as usual; to continue or load it, request ``tiny_compiled``, too."""
+    with tiny_models(eager=False):
+        return train(make_recipe(image_file, ema=0.9), tmp_path_factory.mktemp("traced") / "run")
 
 
 @pytest.fixture(scope="session")

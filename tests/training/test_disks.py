@@ -69,7 +69,7 @@ def test_a_full_disk_is_reported_and_loses_nothing(
     assert_same_run(plain, train(plain.recipe, out, resume=True))
 
 
-def test_weights_are_written_completely_or_not_at_all(tmp_path, full_disk, traced):
+def test_weights_are_written_completely_or_not_at_all(tmp_path, full_disk, traced, tiny_compiled):
     """For any free space: HDF5 itself would end the process."""
     path, model = tmp_path / "some.weights.h5", traced.load_model("best")
     run_module.write_weights(path, model)

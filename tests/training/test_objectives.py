@@ -33,8 +33,9 @@ from .conftest import make_recipe as small_recipe
 
 
 def make_recipe(image_file, **changes):
+    options = {} if "model" in changes else {"model_options": {"depth": 1}}
     return small_recipe(
-        image_file, **({"model": "dbct_toy", "num_images": None, "xla": False} | changes)
+        image_file, **({"model": "vit_toy", "num_images": None, "xla": False} | options | changes)
     )
 
 
@@ -48,7 +49,7 @@ def teacher(image_file, tmp_path_factory):
     """A run whose weights others learn from."""
     out = tmp_path_factory.mktemp("teacher") / "run"
     with eager_execution():
-        recipe = make_recipe(image_file, epochs=1, num_images=48, model_options={"depth": 1})
+        recipe = make_recipe(image_file, epochs=1, num_images=48)
         return training.fit(recipe, out, progress=False)
 
 
@@ -386,8 +387,8 @@ def test_the_pre_training_loss_is_the_mean_over_corrupted_pixels(image_file):
 
 
 def test_starting_from_another_run_of_the_same_model(image_file, teacher, tmp_path):
-    start = {"start_from": str(teacher.path), "model_options": {"depth": 1}}
-    recipe = make_recipe(image_file, **start, epochs=1, num_images=16, learning_rate=1e-12)
+    start = {"start_from": str(teacher.path), "num_images": 16}
+    recipe = make_recipe(image_file, **start, epochs=1, learning_rate=1e-12)
     run = training.fit(recipe, tmp_path / "run", progress=False)
     pairs = zip(
         run.load_model("last").get_weights(), teacher.load_model("best").get_weights(), strict=True

@@ -28,13 +28,15 @@ from xraylab.training.optimizers import (
     make_optimizer,
 )
 
-TOYS = [name for name in models.list_models() if name.endswith("_toy")]
+from ..conftest import SHALLOW
+
+TOYS = [name for name in models.list_models("*_toy") if name != "efficientvit_toy"]
+"""Without ``efficientvit_toy``, all layers of which are in ``efficientvit_mxa_toy``."""
 
 
 @functools.cache
 def toy(name):
-    options = {"depths": (1, 1, 1)} if name == "densenet121_toy" else {}
-    return models.build(name, image_size=64, num_labels=3, **options)
+    return models.build(name, image_size=64, num_labels=3, **SHALLOW.get(name, {}))
 
 
 def recipe(**changes):

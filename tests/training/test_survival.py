@@ -150,7 +150,7 @@ def test_a_second_process_is_refused(tmp_path, plain, tiny):
 # Signals and time limits
 
 
-def test_a_signal_stops_after_the_step_with_a_checkpoint(tmp_path, traced):
+def test_a_signal_stops_after_the_step_with_a_checkpoint(tmp_path, traced, tiny_compiled):
     """Also in the middle of an epoch, of which the mean loss must continue."""
     out, former = tmp_path / "run", signal.getsignal(signal.SIGTERM)
     error = stop_after(4, signal.SIGTERM, traced.recipe, out, checkpoint_seconds=1e9)
@@ -377,7 +377,7 @@ def test_a_run_that_diverges_names_a_good_checkpoint(image_file, tmp_path, monke
 # Averaged weights
 
 
-def test_averaged_weights_are_validated_and_saved(traced, image_file):
+def test_averaged_weights_are_validated_and_saved(traced, image_file, tiny_compiled):
     saved = read_newest_checkpoint(traced)
     averages, live = (
         [a for name, a in saved.arrays.items() if name.startswith(group) and a.dtype == "f4"]

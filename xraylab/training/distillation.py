@@ -192,11 +192,11 @@ def load_teacher(
         names, model = run.recipe.labels, run.load_model(weights)
         outputs = tuple(range(len(names)))
     else:
+        # As in the name of the weights: the file does not say which outputs were trained.
+        names, outputs = OUTPUTS, TRAINED[require_choice("trained", trained, TRAINED)]
         model = XRVDenseNet121(224)
         model.build()
         load_xrv(model, path)
-        # As in the name of the weights: the file does not say which outputs were trained.
-        names, outputs = OUTPUTS, TRAINED[require_choice("trained", trained, TRAINED)]
     indices = match_labels(label_names, names)
     if not any(isinstance(index, int) and index in outputs for index in indices):
         raise ValueError(
