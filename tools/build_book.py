@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import api_reference
 import check_html
+import reading_times
 import sync
 import yaml
 from jupyter_cache import get_cache
@@ -169,11 +170,17 @@ def main(arguments: list[str] | None = None) -> int:
     problems += [f"{name} is missing in the API reference" for name in missing]
     for problem in problems:
         print(problem, file=sys.stderr)
+    limits = {
+        number: reading_times.RUNNING[running]
+        for number, (_, running) in reading_times.cards(book / "chapters").items()
+    }
     print(f"\n{'page':40}{'MB':>6}{'run (s)':>9}")
     for page, size in sizes.items():
         name = Path(page).stem
         ran = f"{known[name]:.1f}" if name in known else "–"
         note = "" if name in seconds or name not in known else "  (cached)"
+        if known.get(name, 0) > limits.get(name[:2], float("inf")):
+            note += "  longer than its card says"
         print(f"{page:40}{size / 1e6:6.2f}{ran:>9}{note}")
     print(f"{len(seconds)} chapters executed; {time.time() - begin:.0f} s in all")
     if problems:

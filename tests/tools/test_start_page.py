@@ -3,7 +3,9 @@
 import re
 from types import SimpleNamespace
 
+import reading_times
 import start_page
+import sync
 
 from xraylab import results
 
@@ -13,10 +15,17 @@ PAGE = (start_page.ROOT / "book" / "index.md").read_text(encoding="utf-8")
 def test_every_number_on_the_page_is_computed():
     config = SimpleNamespace(myst_substitutions={"other": 1})
     start_page.add_substitutions(None, config)
-    names = re.findall(r"{{ (\w+) }}", PAGE)
+    names = re.findall(r"{{ (start_\w+) }}", PAGE)
     assert len(names) == 6
     assert set(names) < config.myst_substitutions.keys()
     assert config.myst_substitutions["other"] == 1
+
+
+def test_every_chapter_has_a_card_with_its_times():
+    cards = reading_times.cards(start_page.ROOT / "book" / "chapters")
+    assert len(cards) == len([p for p in sync.chapters() if p.parent.name == "chapters"])
+    assert {f"card_{number}" for number in cards} == set(re.findall(r"{{ (card_\d+) }}", PAGE))
+    assert {running for _, running in cards.values()} <= reading_times.RUNNING.keys()
 
 
 def test_conclusions_of_the_sentence():
