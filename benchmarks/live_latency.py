@@ -13,13 +13,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "_build" / "html" / "try_it.html"
 sys.path.insert(0, str(ROOT / "tools"))
 
-from browser import CHROMIUM  # noqa: E402
+from browser import chromium, open_page  # noqa: E402
 
 CHANGES = """
 async count => {
@@ -55,18 +54,17 @@ def main():
     parser.add_argument("page", type=Path, nargs="?", default=PAGE, help="page with the live model")
     parser.add_argument("--changes", type=int, default=100)
     options = parser.parse_args()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         print(f"{platform.processor() or platform.machine()}, Chromium {browser.version}")
-        page = browser.new_page()
-        page.goto(options.page.resolve().as_uri())
-        page.locator(".sample").first.click()
-        page.wait_for_function("document.querySelector('.status').textContent.includes('No find')")
-        for name, script in (("change of a patch", CHANGES), ("forward pass", FORWARD)):
-            page.evaluate(script, 5)  # compiles the code
-            median, high = np.percentile(page.evaluate(script, options.changes), [50, 95])
-            print(f"{name:18s} median {median:6.1f} ms, 95th percentile {high:6.1f} ms")
-        browser.close()
+        with open_page(browser, options.page) as page:
+            page.locator(".sample").first.click()
+            page.wait_for_function(
+                "document.querySelector('.status').textContent.includes('No find')"
+            )
+            for name, script in (("change of a patch", CHANGES), ("forward pass", FORWARD)):
+                page.evaluate(script, 5)  # compiles the code
+                median, high = np.percentile(page.evaluate(script, options.changes), [50, 95])
+                print(f"{name:18s} median {median:6.1f} ms, 95th percentile {high:6.1f} ms")
 
 
 if __name__ == "__main__":

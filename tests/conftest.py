@@ -1,4 +1,7 @@
-"""Shared by all tests: where the real images are, and a back end that keeps quiet."""
+"""Shared by all tests: a back end that keeps quiet, real images, JAX, and a browser.
+
+The tools are scripts, not a package: their folder is put on the path.
+"""
 
 import contextlib
 import importlib.util
@@ -18,6 +21,7 @@ os.environ.setdefault(
 )
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
 REAL_IMAGES = Path(os.environ.get("XRAYLAB_REAL_IMAGES", ROOT.parent / "shared" / "data"))
 
 EVERY_MODEL = bool(os.environ.get("XRAYLAB_EVERY_MODEL"))
@@ -138,6 +142,36 @@ def run_on_jax():
     yield run
     process.stdin.close()
     process.wait(60)
+
+
+def require_browser(what, found):
+    """Skip a test, or fail it under continuous integration, unless something was found."""
+    if found:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail(f"CI needs {what}")
+    return pytest.skip(f"no {what} on this machine")
+
+
+@pytest.fixture(scope="module")  # Playwright's event loop would stop those of other tests
+def chromium():
+    """Return a headless Chromium of the system, driven by Playwright."""
+    try:
+        import browser
+    except ImportError:
+        require_browser("Playwright", None)
+    require_browser("Chromium", browser.CHROMIUM)
+    with browser.chromium("--js-flags=--expose-gc") as started:
+        yield started
+
+
+@pytest.fixture
+def browse(chromium):
+    """Return a function that opens a page, which has no network; see ``open_page``."""
+    from browser import open_page
+
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(open_page(chromium, *args, **options))
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,12 @@ of a chapter are the assertions of ``conclusions/<chapter>.py``, which run after
 """
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
+import sync
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import sync  # noqa: E402
 
 pytestmark = pytest.mark.long
 

@@ -71,7 +71,8 @@ def test_imports_of_the_tests_are_declared(project):
     named = {canonicalize_name(requirement.name) for requirement in requirements(project)}
     # Dependencies of dependencies that will not disappear.
     named |= {"xraylab", "pillow", "packaging", "h5py", "ipython", "nbformat", "sphinx"}
-    titles = {"sklearn": "scikit-learn", "yaml": "pyyaml", "pil": "pillow"}
+    titles = {"pil": "pillow", "sklearn": "scikit-learn"}
+    titles |= {"websocket": "websocket-client", "yaml": "pyyaml"}
     local = {path.stem for folder in ("tests", "tools") for path in (ROOT / folder).rglob("*.py")}
     undeclared = set()
     for path in (ROOT / "tests").rglob("*.py"):

@@ -13,19 +13,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from browser import Browser
+from browser import PHONE, chromium, external, open_page
 
 _STATE = """
-[...document.querySelectorAll('.xraylab.scrubber')].map(box => {
+box => {
   const frame = [...box.querySelectorAll('.frame')].find(frame => !frame.hidden).firstElementChild;
   return [frame.alt || frame.getAttribute('aria-label'),
           box.querySelector('.announcement').textContent];
-})
-"""
-
-_SLIDERS = """
-[...document.querySelectorAll('.xraylab.scrubber')].map(box =>
-  [...box.querySelectorAll('input[type=range]')].length)
+}
 """
 
 
@@ -35,84 +30,65 @@ def main():
     parser.add_argument("--shots", type=Path, help="folder for a screenshot of each page and width")
     options = parser.parse_args()
     problems, total = [], 0
-    for page in sorted(options.html.glob("**/*.html")):
-        if "_static" in page.parts or "xraylab scrubber" not in page.read_text(encoding="utf-8"):
-            continue
-        sliders, found = check_page(page, options.shots)
-        total += sliders
-        problems += [f"{page.name}: {problem}" for problem in found]
-        print(f"{page.name:45} {sliders:3} sliders  {len(found)} problems", flush=True)
+    with chromium() as browser:
+        for page in sorted(options.html.glob("**/*.html")):
+            if "_static" in page.parts or "xraylab scrubber" not in page.read_text("utf-8"):
+                continue
+            sliders, found = check_page(browser, page, options.shots)
+            total += sliders
+            problems += [f"{page.name}: {problem}" for problem in found]
+            print(f"{page.name:45} {sliders:3} sliders  {len(found)} problems", flush=True)
     print("\n".join(problems) or f"{total} sliders work")
     return 1 if problems or not total else 0
 
 
-def check_page(page, shots):
+def check_page(browser, page, shots):
     """Return the number of sliders of a page and its problems."""
     problems, sliders = [], 0
-    with Browser(1280, 900) as browser:
-        browser.open(page, wait=2)
-        for figure, count in enumerate(browser.run(_SLIDERS)):
-            sliders += count
-            for slider in range(count):
+    with open_page(browser, page, viewport={"width": 1280, "height": 900}) as tab:
+        tab.wait_for_timeout(1000)
+        for number, figure in enumerate(tab.locator(".xraylab.scrubber").all()):
+            for slider in figure.locator("input[type=range]").all():
+                sliders += 1
                 for move in (move_by_key, move_by_mouse):
-                    before = browser.run(_STATE)[figure]
-                    move(browser, figure, slider)
-                    after = browser.run(_STATE)[figure]
+                    before = figure.evaluate(_STATE)
+                    move(slider)
+                    after = figure.evaluate(_STATE)
                     if after[0] == before[0] or after[0] != after[1]:
-                        problems.append(
-                            f"figure {figure}, slider {slider}, {move.__name__}: {after}"
-                        )
-            problems += check_click(browser, figure)
-        problems += browser.problems
-        problems += [address for address in browser.requests if not address.startswith("file:")]
+                        problems.append(f"figure {number}, {move.__name__}: {after}")
+            # The lower right corner of a picture that accepts clicks.
+            for picture in figure.locator(".pick .frame:not([hidden]) img").all():
+                before = figure.evaluate(_STATE)
+                press(picture, 0.95, 0.95)
+                if figure.evaluate(_STATE)[0] == before[0]:
+                    problems.append(f"figure {number}: a click has no effect")
+        problems += tab.problems + external(tab)
         if shots:
-            browser.shot(shots / f"{page.stem}-desktop.png")
-    with Browser(390, 900) as browser:
-        browser.open(page, wait=1)
-        width = browser.run("document.documentElement.scrollWidth")
-        if width > 390:
-            problems.append(f"{width} px wide on a phone of 390 px")
+            tab.screenshot(path=shots / f"{page.stem}-desktop.png")
+    with open_page(browser, page, **PHONE) as tab:
+        tab.wait_for_timeout(500)
+        width = tab.evaluate("document.documentElement.scrollWidth")
+        if width > tab.viewport_size["width"]:
+            problems.append(f"{width} px wide on a phone of {tab.viewport_size['width']} px")
         if shots:
-            browser.shot(shots / f"{page.stem}-phone.png")
+            tab.screenshot(path=shots / f"{page.stem}-phone.png")
     return sliders, problems
 
 
-def move_by_key(browser, figure, slider):
+def move_by_key(slider):
     """Move a slider one step with the keyboard."""
-    browser.run(f"{_slider(figure, slider)}.focus()")
-    browser.press("ArrowRight")
+    slider.press("ArrowRight")
 
 
-def move_by_mouse(browser, figure, slider):
+def move_by_mouse(slider):
     """Press a slider at its left end, its first position."""
-    press(browser, _slider(figure, slider), 0.02, 0.5)
+    press(slider, 0.02, 0.5)
 
 
-def check_click(browser, figure):
-    """Click near the lower right corner of a picture that accepts clicks; return the problems."""
-    picture = f"document.querySelectorAll('.xraylab.scrubber')[{figure}].querySelector('.pick')"
-    if not browser.run(f"!!{picture}"):
-        return []
-    before = browser.run(_STATE)[figure][0]
-    press(browser, f"{picture}.querySelector('.frame:not([hidden]) img')", 0.95, 0.95)
-    after = browser.run(_STATE)[figure][0]
-    return [] if after != before else [f"figure {figure}: a click has no effect"]
-
-
-def press(browser, element, across, down):
-    """Scroll to an element and press the mouse at a fraction of its width and height."""
-    browser.run(f"{element}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
-    box = browser.run(f"{element}.getBoundingClientRect().toJSON()")
-    point = {"x": box["x"] + across * box["width"], "y": box["y"] + down * box["height"]}
-    for kind in ("mousePressed", "mouseReleased"):
-        browser.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **point)
-
-
-def _slider(figure, slider):
-    return (
-        f"document.querySelectorAll('.xraylab.scrubber')[{figure}]"
-        f".querySelectorAll('input[type=range]')[{slider}]"
-    )
+def press(element, across, down):
+    """Press the mouse at a fraction of the width and height of an element."""
+    box = element.bounding_box()
+    element.click(position={"x": across * box["width"], "y": down * box["height"]})
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ import sys
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from browser import CHROMIUM
-from playwright.sync_api import sync_playwright
+from browser import chromium, external, open_page
 
 WIDTHS = (1300, 390)
 CUT_OFF = """
@@ -31,19 +30,10 @@ CUT_OFF = """
 """
 
 
-def check_page(context, page, axe):
-    """Return the problems of a page in the colour scheme of the browser's context."""
-    problems = []
-    with context.new_page() as tab:
-        tab.on("console", lambda message: message.type == "error" and problems.append(message.text))
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on(
-            "request",
-            lambda request: (
-                request.url.startswith("http") and problems.append(f"requests {request.url}")
-            ),
-        )
-        tab.goto(page.resolve().as_uri())
+def check_page(browser, page, axe, scheme):
+    """Return the problems of a page in a colour scheme."""
+    with open_page(browser, page, color_scheme=scheme, reduced_motion="reduce") as tab:
+        problems = tab.problems
         for width in WIDTHS:
             tab.set_viewport_size({"width": width, "height": 900})
             tab.wait_for_timeout(600)  # the theme then makes boxes that scroll focusable
@@ -53,7 +43,7 @@ def check_page(context, page, axe):
         for violation in found["violations"]:
             example = violation["nodes"][0]["html"][:100]
             problems.append(f"{violation['id']}: {violation['help']}: {example}")
-    return problems
+        return problems + [f"requests {address}" for address in external(tab)]
 
 
 def main():
@@ -65,16 +55,10 @@ def main():
     if options.names:
         pages = [page for page in pages if any(name in page.name for name in options.names)]
     number, axe = 0, Axe()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-dev-shm-usage"],
-        )
+    with chromium() as browser:
         for scheme in ("light", "dark"):
-            context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
-            context.set_default_timeout(120_000)
             for page in pages:
-                problems = check_page(context, page, axe)
+                problems = check_page(browser, page, axe, scheme)
                 number += len(problems)
                 print(f"{page.relative_to(options.html)} {scheme}: {len(problems)} problems")
                 print("".join(f"  {problem}\n" for problem in problems), end="", flush=True)

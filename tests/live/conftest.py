@@ -1,46 +1,14 @@
-"""The live model in headless Chromium, driven by Playwright, without a network.
-
-Under continuous integration (``CI=true``) a missing browser is an error; elsewhere tests skip.
-"""
+"""The page with the live model, on disk and on a local server."""
 
 import functools
 import http.server
-import os
 import shutil
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from browser import CHROMIUM  # noqa: E402
-
-
-def require_browser(what, found):
-    """Skip a test, or fail it under continuous integration, unless something was found."""
-    if found:
-        return found
-    if os.environ.get("CI"):
-        pytest.fail(f"CI needs {what}")
-    return pytest.skip(f"no {what} on this machine")
-
-
-@pytest.fixture(scope="module")  # Playwright's event loop would stop those of other tests
-def chromium():
-    """A headless Chromium of the system."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        require_browser("Playwright", None)
-    path = require_browser("Chromium", CHROMIUM)
-    flags = ["--no-sandbox", "--disable-dev-shm-usage", "--js-flags=--expose-gc"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -78,42 +46,12 @@ def site(tmp_path_factory, pretrained):
 
 
 @pytest.fixture
-def browse(chromium):
-    """Return a function that opens an address; the page may only request what lies beside it."""
-    contexts = []
-
-    def browse(address, **options):
-        context = chromium.new_context(viewport={"width": 1000, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.problems, page.requests = [], []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                page.problems.append(message.text) if message.type in ("error", "warning") else None
-            ),
-        )
-        page.on("request", lambda request: page.requests.append(request.url))
-        folder = address.rsplit("/", 1)[0]
-        context.route(lambda url: not url.startswith(folder), lambda route: route.abort())
-        page.goto(address)
-        return page
-
-    yield browse
-    for context in contexts:
-        context.close()
-
-
-@pytest.fixture
 def page(browse, site):
-    """The page, opened from disk; afterwards nothing was requested and no error was logged."""
-    page = browse((site / "page.html").as_uri())
+    """The page, opened from disk; afterwards only its own files were requested, without errors."""
+    page = browse(site / "page.html", viewport={"width": 1000, "height": 900})
     yield page
     assert page.problems == []
-    outside = [url for url in page.requests if not url.startswith((site.as_uri(), "data:"))]
-    assert outside == []
+    assert [url for url in page.requests if not url.startswith(site.as_uri())] == []
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def expected(model, images, **options):
 
 @pytest.mark.parametrize("address", ["file", "server"])
 def test_outputs_are_those_of_keras(browse, site, served, pretrained, images, address):
-    page = browse(served if address == "server" else (site / "page.html").as_uri())
+    page = browse(served if address == "server" else site / "page.html")
     images = images[:NUM_MAPS] if address == "server" else images
     for found, wanted in zip(forward(page, images), expected(pretrained, images), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)

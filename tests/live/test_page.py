@@ -63,7 +63,7 @@ def test_bars_are_as_long_as_the_probabilities(page):
 
 
 def test_page_shows_its_result_without_javascript(browse, site):
-    page = browse((site / "page.html").as_uri(), java_script_enabled=False)
+    page = browse(site / "page.html", java_script_enabled=False)
     assert len(state(page)[1]) == len(FINDINGS)
     assert page.locator(".static").is_visible()
     assert not page.locator(".samples").is_visible()
@@ -98,7 +98,7 @@ def test_patches_are_painted_with_the_mouse(page):
 
 
 def test_patches_are_painted_with_a_finger(browse, site):
-    page = browse((site / "page.html").as_uri(), has_touch=True)
+    page = browse(site / "page.html", has_touch=True)
     page.locator(".patches button").nth(20).tap()
     wait_for(page, "1 patch hidden")
 
@@ -213,7 +213,7 @@ def test_unreadable_files_are_explained(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_overflows_on_a_phone(browse, site, scheme):
-    page = browse((site / "page.html").as_uri(), color_scheme=scheme)
+    page = browse(site / "page.html", color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

@@ -1,7 +1,5 @@
 """The table of label vectors, and labels sampled from it."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -26,8 +24,7 @@ def test_table_has_the_published_totals():
     assert (counts[:, 0] > 0).sum() == 682
 
 
-def test_table_matches_the_real_labels(real_images, request):
-    sys.path.insert(0, str(request.config.rootpath / "tools"))
+def test_table_matches_the_real_labels(real_images):
     from make_label_table import count_vectors
 
     vectors, counts = phantom.label_counts()

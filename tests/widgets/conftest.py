@@ -1,33 +1,20 @@
-"""A headless browser for the widget tests, where one is installed."""
-
-import sys
-from pathlib import Path
+"""Widgets in headless Chromium, where one is installed, and the choice of rendering."""
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-
 
 @pytest.fixture
-def browse(tmp_path):
-    """Return a function that opens HTML in headless Chromium with networking off."""
-    browser_module = pytest.importorskip("browser")
-    pytest.importorskip("tornado")
-    if browser_module.CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    opened = []
+def browse(browse, tmp_path):
+    """Return a function that opens widgets in headless Chromium without a network."""
 
-    def browse(*widgets, **options):
+    def browse_widgets(*widgets, **options):
         page = tmp_path / "page.html"
+        head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
         body = "".join(widget._repr_html_() for widget in widgets)
-        page.write_text(f"<!doctype html><meta charset='utf-8'><title>t</title>{body}", "utf-8")
-        opened.append(browser_module.Browser(**options))
-        opened[-1].open(page, wait=0.2)
-        return opened[-1]
+        page.write_text(f"<!doctype html>{head}<title>t</title>{body}", "utf-8")
+        return browse(page, **options)
 
-    yield browse
-    for browser in opened:
-        browser.close()
+    return browse_widgets
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Exercises answered on a rendered page get the feedback of the Python checker."""
 
-import json
-
 import numpy as np
 
 from xraylab import check
@@ -10,7 +8,7 @@ from xraylab.check.catalog import find_exercise
 NUMBERS = [name for name in check.exercises() if type(find_exercise(name)) is check.Exercise]
 
 ANSWER = """
-(number, texts) => {
+([number, texts]) => {
   const form = document.forms[number];
   return texts.map(text => {
     form.elements[0].value = text;
@@ -21,35 +19,30 @@ ANSWER = """
 """
 
 
-def answer(browser, number, texts):
-    """Return the feedback of a form on each answer."""
-    return browser.run(f"({ANSWER})({number}, {json.dumps(texts)})")
-
-
 def spoken(feedback):
     """Return what a form says, from the feedback of Python."""
     return f"{'✓ Right.' if feedback else '✗ Not yet.'} {feedback.message}".strip()
 
 
 def test_forms_give_the_feedback_of_the_checkers(browse, static):
-    browser = browse(*(check.exercise(name, None) for name in NUMBERS))
+    page = browse(*(check.exercise(name, None) for name in NUMBERS))
     for number, name in enumerate(NUMBERS):
         exercise = find_exercise(name)
         expected = exercise.expected.item()
         answers = [expected, *(value.item() for value, _ in exercise.mistakes)]
         answers += [100 * expected, 1e9 * expected + 1, expected - 123_456.7, 1.03 * expected, 1e-7]
-        found = answer(browser, number, [repr(value) for value in answers])
+        found = page.evaluate(ANSWER, [number, [repr(value) for value in answers]])
         assert found == [spoken(exercise.check(value)) for value in answers], name
-    assert not browser.problems
-    assert not browser.requests[1:]
+    assert not page.problems
+    assert not page.requests[1:]
 
 
 def test_a_form_reads_numbers_and_arithmetic(browse, static):
     values = {"26,560": 26_560, " 26_496 + 64 ": 26_560, "2*(10**3)/4": 500, "-.5e1": -5}
     values["1/0"] = np.inf
     others = ["3e", "0,875", "010", "", "alert(1)"]
-    browser = browse(check.exercise("05.idle", None))
-    found = answer(browser, 0, [*values, *others])
+    page = browse(check.exercise("05.idle", None))
+    found = page.evaluate(ANSWER, [0, [*values, *others]])
     assert found[:5] == [spoken(check.exercise("05.idle", value)) for value in values.values()]
     assert set(found[5:]) == {"… Expected: a number, or arithmetic such as 3*(1-0.2)/4."}
 

@@ -49,12 +49,12 @@ def test_incomplete_questions_are_rejected(questions):
 
 
 def test_the_keyboard_opens_a_choice(browse):
-    browser = browse(widgets.quiz([QUESTION]))
-    browser.press("Tab")
-    browser.press("Enter")
+    page = browse(widgets.quiz([QUESTION]))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     open_choices = "[...document.querySelectorAll('details')].map(d => d.open)"
-    assert browser.run(open_choices) == [True, False]
-    browser.press("Tab")
-    browser.press("Space")
-    assert browser.run(open_choices) == [True, True]
-    assert browser.problems == []
+    assert page.evaluate(open_choices) == [True, False]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.evaluate(open_choices) == [True, True]
+    assert page.problems == []
