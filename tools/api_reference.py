@@ -2,7 +2,8 @@
 
 autodoc looks for the docstring of a constant in the module that it documents. The subpackages of
 xraylab re-export constants, so this extension takes the docstrings from the defining modules. In
-the signatures of pydantic models it omits annotations, which would list the code of validators.
+the signatures of pydantic models it omits annotations, which would list the code of validators,
+and it keeps napoleon from taking the first words of a constant's docstring for its type.
 """
 
 import importlib
@@ -18,6 +19,7 @@ import xraylab
 def setup(app):
     app.connect("builder-inited", lambda app: document_constants())
     app.connect("autodoc-process-signature", omit_validators)
+    app.connect("autodoc-process-docstring", replace_colon, priority=400)  # before napoleon
     return {"parallel_read_safe": True}
 
 
@@ -59,6 +61,12 @@ def omit_validators(app, what, name, obj, options, signature, return_annotation)
     parameters = inspect.signature(obj).parameters.values()
     plain = [parameter.replace(annotation=parameter.empty) for parameter in parameters]
     return str(inspect.Signature(plain)), return_annotation
+
+
+def replace_colon(app, what, name, obj, options, lines):
+    """Write a dash for the first colon of a constant or property, which would end its type."""
+    if what in ("attribute", "data", "property") and lines:
+        lines[0] = lines[0].replace(": ", " – ", 1)
 
 
 def missing_names(html: Path) -> list[str]:

@@ -38,6 +38,12 @@ def test_signatures_of_pydantic_models_list_names_and_defaults():
     assert api_reference.omit_validators(None, "class", "", Path, None, "(x)", None) is None
 
 
+def test_the_first_words_of_a_constant_are_not_its_type():
+    lines = ["One box: row, column, sides.", "More: text."]
+    api_reference.replace_colon(None, "data", "", None, None, lines)
+    assert lines == ["One box – row, column, sides.", "More: text."]
+
+
 def test_missing_names_are_found(tmp_path, monkeypatch):
     documented = {"py:function": {"xraylab.a": ("xraylab", "", "api.html#xraylab.a", "-")}}
     monkeypatch.setattr(InventoryFile, "load", lambda *arguments: documented)
