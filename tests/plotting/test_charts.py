@@ -90,6 +90,15 @@ def test_baseline_label_is_visible_above_the_axes():
     assert pixels.min() < 128  # it is not clipped
 
 
+def test_the_label_of_narrow_axes_is_not_cut_off():
+    names = ["efficientvit_m0_mxa: box of stage 0 block 0", "b"]
+    figure = plotting.score_plot([0.1, 0.2], names=names, xlabel="pointing game, gain (SIMULATED)")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    label = figure.axes[0].xaxis.label.get_window_extent(canvas.get_renderer())
+    assert 0 <= label.x0 < label.x1 <= figure.bbox.width
+
+
 def test_score_plot_with_invalid_intervals():
     with pytest.raises(ValueError, match=r"\(14, 2\)"):
         plotting.score_plot(np.ones(14), intervals=np.ones((2, 14)))

@@ -322,4 +322,6 @@ def _figure_with_rows(names, values, value_format, xlabel, title, kind):
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     style.label_axes(axes, xlabel=xlabel, title=title)
+    if len(xlabel) + max(map(len, labels), default=0) > 70:  # the axes are narrower than the label
+        axes.set_xlabel(xlabel, loc="right")
     return fig, axes
