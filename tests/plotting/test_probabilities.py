@@ -14,7 +14,7 @@ CURVE = SimpleNamespace(
 
 def test_roc_curves_name_areas_and_thresholds():
     curves = {"edema": ([0, 0, 1], [0, 0.5, 1])}
-    figure = plotting.roc_curves(curves, thresholds=[0.9, 0.25], title="One")
+    figure = plotting.roc_curves(curves, thresholds=[np.inf, 0.9, 0.25], title="One")
     assert figure.alt == "One. ROC curves: Edema, area 0.750."
     (axes,) = figure.axes
     assert [(text.get_text(), *text.xy) for text in axes.texts] == [("0.9", 0, 0.5), ("0.25", 1, 1)]
@@ -22,6 +22,8 @@ def test_roc_curves_name_areas_and_thresholds():
     assert names == ["chance level", "Edema"]
     with pytest.raises(ValueError, match="at least one curve"):
         plotting.roc_curves({})
+    with pytest.raises(ValueError, match="one for each point of a single curve"):
+        plotting.roc_curves(curves, thresholds=[0.9, 0.25])
 
 
 def test_every_curve_has_a_panel_and_a_description():

@@ -27,13 +27,19 @@ def roc_curves(
         curves: false and true positive rates by name, each in increasing order, as the first two
             values of :func:`sklearn.metrics.roc_curve`; findings have their own color and printed
             name.
-        thresholds: written beside the points of a curve, except for the first point, (0, 0).
+        thresholds: the third value of that function, for one curve: written beside its points,
+            except for the first, (0, 0), which no threshold gives.
         title: short text above the chart.
 
     Raises:
-        ValueError: if there is no curve.
+        ValueError: if there is no curve, or thresholds are not those of the only curve.
     """
     require(curves, "curves", "at least one curve", "none")
+    if thresholds is not None:
+        counts = [len(fpr) for fpr, _ in curves.values()]
+        expected = "one for each point of a single curve"
+        received = f"{len(thresholds)} for curves of {', '.join(map(str, counts))} points"
+        require(counts == [len(thresholds)], "thresholds", expected, received)
     areas = "; ".join(
         f"{style.display_name(name)}, area {np.trapezoid(tpr, fpr):.3f}"
         for name, (fpr, tpr) in curves.items()
@@ -44,7 +50,7 @@ def roc_curves(
         line = {"color": style.color_of(name), "marker": marker, "markersize": 4}
         axes.plot(*curve, label=style.display_name(name), **line)
         if thresholds is not None:
-            for x, y, threshold in zip(curve[0][1:], curve[1][1:], thresholds, strict=True):
+            for x, y, threshold in [*zip(*curve, thresholds, strict=True)][1:]:
                 style.label_point(axes, f"{threshold:g}", (x, y), (6, -10))
     axes.legend(loc="lower right", fontsize=8)
     axes.grid(True)
