@@ -1,0 +1,27 @@
+"""What the appendix on export says of 8 bits."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import export_table
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+
+
+def test_losses_are_named():
+    row = {"model": "a", "format": "onnx", "macro_auc_float32": 0.7}
+    rows = [{**row, "macro_auc_int8": 0.699}, {**row, "format": "litert", "macro_auc_int8": 0.66}]
+    found = export_table.losses(rows)
+    assert found == "1 of 2 files lose more than 0.005 of macro AUC: LiteRT of a (0.040)"
+    assert export_table.losses(rows[:1]).startswith("0 of 1 files")
+
+
+def test_every_substitution_is_on_the_page():
+    config = SimpleNamespace(myst_substitutions={})
+    export_table.add_substitutions(SimpleNamespace(srcdir=BOOK), config)
+    page = (BOOK / "appendix" / "export.md").read_text("utf-8")
+    for name, text in config.myst_substitutions.items():
+        assert f"{{{{ {name} }}}}" in page
+        assert text
+    table = config.myst_substitutions["export_table"]
+    assert table.count("<tr>") >= table.count("ONNX") + table.count("LiteRT") > 2

@@ -1,0 +1,57 @@
+"""Sphinx extension: what 8 bits do to exported files, as MyST substitutions.
+
+``{{ export_table }}``, ``{{ export_losses }}`` and ``{{ export_images }}`` are of
+``book/measured/export.json``, which ``tools/measure_export.py`` writes.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from xraylab.io import format_bytes
+from xraylab.results import Table
+
+FORMATS = {"onnx": "ONNX", "litert": "LiteRT"}
+
+
+def setup(app):
+    app.connect("config-inited", add_substitutions)
+    return {"parallel_read_safe": True}
+
+
+def add_substitutions(app, config):
+    """Add the table, a sentence on the losses, and the number of images."""
+    path = Path(app.srcdir) / "measured" / "export.json"
+    measured = json.loads(path.read_text("utf-8"))
+    caption = "Exported files with weights of 32 and of 8 bits, real test images of the NIH subset"
+    found = {
+        "export_table": Table(caption, frame(measured["rows"])).to_html(),
+        "export_losses": losses(measured["rows"]),
+        "export_images": f"{measured['num_images']:,}",
+    }
+    config.myst_substitutions = {**config.myst_substitutions, **found}
+
+
+def losses(rows, limit: float = 0.005) -> str:
+    """Name the files whose macro AUC 8 bits lower by more than a limit."""
+    found = [(row["macro_auc_float32"] - row["macro_auc_int8"], row) for row in rows]
+    lossy = [f"{FORMATS[r['format']]} of {r['model']} ({x:.3f})" for x, r in found if x > limit]
+    few = f"{len(lossy)} of {len(found)} files lose more than {limit:g} of macro AUC"
+    return f"{few}: {', '.join(lossy)}" if lossy else few
+
+
+def frame(rows) -> pd.DataFrame:
+    """Return sizes and macro AUC by file."""
+    return pd.DataFrame(
+        {
+            "model": row["model"],
+            "format": FORMATS[row["format"]],
+            "32 bits": format_bytes(row["bytes_float32"]),
+            "8 bits": format_bytes(row["bytes_int8"]),
+            "macro AUC": f"{row['macro_auc_float32']:.3f}",
+            "change by 8 bits": f"{row['macro_auc_int8'] - row['macro_auc_float32']:+.4f}",
+            "largest change of a label": f"{row['largest_change_of_a_label']:.3f}",
+        }
+        for row in rows
+    )
