@@ -7,7 +7,7 @@
 import re
 from pathlib import Path
 
-RUNNING = {"under a minute": 60, "one to two minutes": 120}
+RUNNING = {"under a minute": 60, "up to two minutes": 120}
 """The longest run of a chapter on two CPU cores, in seconds, by the words on its card."""
 
 
