@@ -167,6 +167,30 @@ def test_difference_matches_a_plain_loop_over_pairs():
     assert found.p_value == pytest.approx(min(1, 2 * (smaller + 1) / 51))
 
 
+def test_several_models_are_scored_by_their_mean():
+    y_true, first = make_images(80)
+    second, third = (make_images(80, seed)[1] for seed in (1, 2))
+    options = {"replicates": 40, "scores": ["macro_auc"]}
+    (mean,) = evaluation.bootstrap(y_true, [first, second], **options).values()
+    (change,) = evaluation.compare(y_true, [first, second], [third], **options).values()
+    drawn = [w for chunk in resamples(80, 40, np.random.default_rng(0)) for w in chunk]
+
+    def macro(model, weights):
+        aucs = [
+            roc_auc_score(y_true[:, k], model[:, k], sample_weight=weights)
+            for k in range(y_true.shape[1])
+        ]
+        return np.mean(aucs)
+
+    means = np.array([(macro(first, w) + macro(second, w)) / 2 for w in drawn])
+    others = np.array([macro(third, w) for w in drawn])
+    whole = np.ones(80)
+    assert mean.value == pytest.approx((macro(first, whole) + macro(second, whole)) / 2)
+    assert [mean.low, mean.high] == pytest.approx([*np.percentile(means, [2.5, 97.5])])
+    bounds = np.percentile(others - means, [2.5, 97.5])
+    assert [change.low, change.high] == pytest.approx([*bounds])
+
+
 def test_identical_models_do_not_differ():
     y_true, first = make_images(60)
     found = evaluation.compare(y_true, first, first, 30)

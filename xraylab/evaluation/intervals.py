@@ -83,7 +83,8 @@ def bootstrap(
 
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
-        probabilities: (num_images, num_labels), in [0, 1].
+        probabilities: (num_images, num_labels), in [0, 1]; or (num_models, num_images, num_labels)
+        for the mean score of several models, such as those of several seeds.
         patients: (num_images,), anything sortable.
 
     Args:
@@ -103,7 +104,7 @@ def bootstrap(
 
     References: ``efron1993``, Ch. 13; resampling of clusters ``davison1997``, Sect. 3.8.
     """
-    scorer = _ScoresByWeight(y_true, probabilities, label_names, scores)
+    scorer = _MeanScores(y_true, probabilities, label_names, scores)
     (table,) = score_resamples([scorer], replicates, level, **options)
     return {name: Interval.of(table[:, j], level) for j, name in enumerate(scorer.names)}
 
@@ -126,7 +127,8 @@ def compare(
 
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
-        first, second: (num_images, num_labels), probabilities in [0, 1].
+        first, second: (num_images, num_labels), probabilities in [0, 1]; or (num_models,
+        num_images, num_labels), of which the mean scores are compared.
 
     Args:
         replicates, level, label_names, scores, seed, patients, progress: as :func:`bootstrap`.
@@ -140,7 +142,7 @@ def compare(
 
     References: ``efron1993``, Chs. 13 and 16; the added one ``davison1997``, Sect. 4.2.
     """
-    pair = [_ScoresByWeight(y_true, model, label_names, scores) for model in (first, second)]
+    pair = [_MeanScores(y_true, model, label_names, scores) for model in (first, second)]
     tables = score_resamples(pair, replicates, level, **options)
     table = tables[1] - tables[0]
     differences = {}
@@ -152,6 +154,19 @@ def compare(
         interval = Interval.of(table[:, j], level)
         differences[name] = Difference(**vars(interval), p_value=float(p_value))
     return differences
+
+
+class _MeanScores:
+    """The mean of the scores of one or more models, under many weights of the images."""
+
+    def __init__(self, y_true, probabilities, label_names, scores):
+        models = probabilities if np.ndim(probabilities) == 3 else [probabilities]
+        self._models = [_ScoresByWeight(y_true, each, label_names, scores) for each in models]
+        self.names, self.num_images = self._models[0].names, self._models[0].num_images
+
+    def score(self, weights):
+        """Compute the mean scores under each row of weights: (rows, num_scores)."""
+        return np.mean([model.score(weights) for model in self._models], axis=0)
 
 
 class _ScoresByWeight:
