@@ -22,23 +22,6 @@ def test_bar_chart_labels_every_value_in_order():
     assert figure.axes[0].get_ylim()[0] > figure.axes[0].get_ylim()[1]
 
 
-def test_box_plot_draws_quartiles_medians_and_outliers():
-    epochs = {"plain": [0.5, 0.6, None, 0.7, 0.8, 0.9], "MXA": [0.8, 0.81, 0.82, 0.83, 0.4]}
-    figure = plotting.box_plot(epochs, xlabel="micro AUC", title="By epoch")
-    assert figure.alt == "By epoch. Medians over 5, 5 values, micro AUC: plain 0.700, MXA 0.810."
-    assert texts(figure) == ["0.700", "0.810"]
-    (axes,) = figure.axes
-    box, *whiskers = [line.get_xdata() for line in axes.lines[:3]]
-    assert (min(box), max(box)) == pytest.approx((0.6, 0.8))
-    assert np.sort(np.concatenate(whiskers)) == pytest.approx([0.5, 0.6, 0.8, 0.9])
-    points = [line for line in axes.lines if line.get_marker() == "o"]
-    assert [list(line.get_xdata()) for line in points] == [[], [0.4]]
-    with pytest.raises(ValueError, match=r"values\['a'\]. Expected: numbers, not all NaN"):
-        plotting.box_plot({"a": [np.nan]}, xlabel="x")
-    with pytest.raises(ValueError, match="at least one group"):
-        plotting.box_plot({}, xlabel="x")
-
-
 def test_bar_chart_with_invalid_values():
     with pytest.raises(ValueError, match="Expected: 14 values"):
         plotting.bar_chart([1, 2], xlabel="images")

@@ -1,7 +1,6 @@
 """Figures of models draw the given attention, boxes, labels and steps of the pipeline."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
@@ -51,24 +50,6 @@ def test_equal_attention_has_no_difference():
         plotting.attention_difference(np.zeros((8, 8)), uniform, np.ones((3, 3)), names=("A", "B"))
     with pytest.raises(ValueError, match="two names"):
         plotting.attention_difference(np.zeros((8, 8)), uniform, uniform, names=("A",))
-
-
-def test_uniformity_is_the_mean_and_range_over_heads_by_layer():
-    rng = np.random.default_rng(1)
-    deep = {f"block_{i}": rng.random((5, 3)) for i in range(3)}
-    shallow = {"stage_0": rng.random((5, 2))}
-    figure = plotting.attention_uniformity({"deep": deep, "shallow": shallow})
-    (axes,) = figure.axes
-    lines = [line.get_ydata() for line in axes.lines if len(line.get_xdata()) == 3]
-    np.testing.assert_allclose(lines[0], [values.mean() for values in deep.values()])
-    np.testing.assert_allclose(lines[1], [shallow["stage_0"].mean(), np.nan, np.nan])
-    heads = np.stack([values.mean(axis=0) for values in deep.values()])
-    band = axes.collections[0].get_paths()[0].vertices
-    for layer in range(3):
-        y = band[band[:, 0] == layer + 1, 1]
-        assert (y.min(), y.max()) == pytest.approx((heads[layer].min(), heads[layer].max()))
-    with pytest.raises(ValueError, match="at least one model"):
-        plotting.attention_uniformity({})
 
 
 def test_regions_stand_over_the_labels_of_their_patients():
@@ -126,30 +107,3 @@ def test_the_pipeline_shows_what_the_model_predicts():
     texts = [text.get_text() for text in measured.texts]
     assert {f"{score.macro_auc:.3f}", f"{score.accuracy:.3f}"} <= set(texts)
     assert f"macro AUC {score.macro_auc:.3f}" in figure.alt
-
-
-def test_published_scores_never_share_a_column_with_measured_ones():
-    published = pd.DataFrame({"a": [0.5, 0.8], "b": [0.6, 0.7]}, index=["edema", "pleural_other"])
-    measured = pd.DataFrame({"b": [0.9, 0.65]}, index=["edema", "hernia"])
-    sources = {"published_data": "CheXpert, n = 234", "measured_data": "NIH subset, n = 2,162"}
-    figure = plotting.published_and_measured(published, measured, **sources)
-    axes = figure.axes[0]
-    columns = [tick.get_text() for tick in axes.get_xticklabels()]
-    assert columns == ["a, published", "a, measured", "b, published", "b, measured"]
-    rows = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert rows == ["Edema", "Pleural other", "Hernia"]
-    cells = {
-        (rows[y], columns[x]): text.get_text()
-        for text in axes.texts
-        for x, y in [map(round, text.get_position())]
-    }
-    assert cells == {
-        ("Edema", "a, published"): "0.50", ("Pleural other", "a, published"): "0.80",
-        ("Edema", "b, published"): "0.60", ("Pleural other", "b, published"): "0.70",
-        ("Edema", "b, measured"): "0.90", ("Hernia", "b, measured"): "0.65",
-    }  # fmt: skip
-    for source in sources.values():
-        assert source in figure.alt
-        assert source in figure.get_suptitle()
-    with pytest.raises(ValueError, match="columns among"):
-        plotting.published_and_measured(published, measured[[]], **sources)

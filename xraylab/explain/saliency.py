@@ -58,11 +58,7 @@ def grad_cam(model: Any, images: ArrayLike, labels: ArrayLike | None = None) -> 
 
 
 def occlusion(
-    model: Any,
-    images: ArrayLike,
-    labels: ArrayLike | None = None,
-    *,
-    side: int | None = None,
+    model: Any, images: ArrayLike, labels: ArrayLike | None = None, *, side: int | None = None
 ) -> np.ndarray:
     """Compute the decrease of each label's logit when a square of the image is covered.
 

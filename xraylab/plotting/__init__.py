@@ -8,20 +8,12 @@ their pixels. Every figure has a text alternative (``alt``).
 
 from xraylab.plotting import style
 from xraylab.plotting.architecture import architecture
-from xraylab.plotting.charts import (
-    bar_chart,
-    box_plot,
-    matrix,
-    published_and_measured,
-    score_plot,
-    trade_off,
-)
+from xraylab.plotting.charts import bar_chart, matrix, score_plot, trade_off
 from xraylab.plotting.curves import curves, history
 from xraylab.plotting.heatmaps import heatmap, image_with_heatmap, overlay_heatmap
 from xraylab.plotting.images import image_grid, mark_boundaries
 from xraylab.plotting.model_figures import (
     attention_difference,
-    attention_uniformity,
     processing_pipeline,
     regions_with_labels,
 )
@@ -36,9 +28,7 @@ __all__ = [
     "Figure",
     "architecture",
     "attention_difference",
-    "attention_uniformity",
     "bar_chart",
-    "box_plot",
     "curves",
     "figure",
     "heatmap",
@@ -49,7 +39,6 @@ __all__ = [
     "matrix",
     "overlay_heatmap",
     "processing_pipeline",
-    "published_and_measured",
     "regions_with_labels",
     "reliability",
     "roc_curves",

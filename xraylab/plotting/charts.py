@@ -1,14 +1,11 @@
 """Charts: a value per finding, a matrix of findings, and scores over costs."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
-from xraylab import findings
 from xraylab.arguments import require
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
@@ -118,50 +115,6 @@ def score_plot(
 
 
 @style.context()
-def box_plot(
-    values: Mapping[str, Sequence[float]], *, xlabel: str, title: str = ""
-) -> style.Figure:
-    """Draw the distribution of a number by group, such as a score over the epochs of runs.
-
-    A box extends from the lower to the upper quartile, with a line at the median, which is printed.
-    Whiskers reach the outermost values within 1.5 box lengths; values beyond them are points.
-
-    Args:
-        values: the numbers by name, as ``{"MXA": [row["val_micro_auc"] for row in run.history]}``;
-            NaN and None are left out.
-        xlabel: quantity and unit of the values.
-        title: short text above the chart.
-
-    Raises:
-        ValueError: if there is no group, or a group has no finite value.
-    """
-    require(values, "values", "at least one group", "none")
-    groups = {name: np.asarray(group, float) for name, group in values.items()}
-    groups = {name: group[np.isfinite(group)] for name, group in groups.items()}
-    for name, group in groups.items():
-        require(group.size, f"values[{name!r}]", "numbers, not all NaN", values[name])
-    quartiles = np.array([np.percentile(group, (25, 50, 75)) for group in groups.values()])
-    kind = "Medians over " + ", ".join(f"{group.size}" for group in groups.values()) + " values"
-    fig, axes = _figure_with_rows(groups, quartiles[:, 1], "{:.3f}", xlabel, title, kind)
-    lines = {"color": style.FOREGROUND, "linewidth": 1.2}
-    axes.boxplot(
-        [*groups.values()],
-        orientation="horizontal",
-        positions=range(len(groups)),
-        widths=0.6,
-        manage_ticks=False,
-        medianprops=lines | {"linewidth": 2},
-        flierprops={"marker": "o", "markersize": 3, "markeredgecolor": style.FOREGROUND},
-        **{part: lines for part in ("boxprops", "whiskerprops", "capprops")},
-    )
-    for row, (group, (_, median, _)) in enumerate(zip(groups.values(), quartiles, strict=True)):
-        style.label_point(axes, f"{median:.3f}", (group.max(), row), (7, 0))
-    axes.margins(x=0.1)
-    axes.grid(axis="x")
-    return fig
-
-
-@style.context()
 def matrix(
     values: np.ndarray,
     *,
@@ -209,49 +162,6 @@ def matrix(
             color = "black" if mesh.norm(value) > 0.6 else "white"
             axes.text(column, row, value_format.format(value), color=color, **text)
     fig.colorbar(mesh, ax=axes, label=colorbar_label, shrink=0.8, fraction=0.06)
-    return fig
-
-
-def published_and_measured(
-    published: pd.DataFrame,
-    measured: pd.DataFrame,
-    *,
-    published_data: str,
-    measured_data: str,
-    score: str = "AUC",
-    title: str = "",
-) -> style.Figure:
-    """Draw a table of scores by finding, the published one of each model beside the measured one.
-
-    They are comparable only as far as their images and labels are: the headings name both.
-
-    Args:
-        published: one row per finding and one column per model, such as the result of
-            :func:`xraylab.results.published_by_finding`.
-        measured: the same of own experiments; findings or models that it lacks stay empty.
-        published_data: images and number of the published scores.
-        measured_data: images and number of the measured scores.
-        score: name of the score.
-        title: short text above the table.
-
-    Raises:
-        ValueError: if the tables have no finding and model in common.
-    """
-    shared = [name for name in published.index if name in measured.index]
-    models = [name for name in published.columns if name in measured.columns]
-    expected = f"rows among {[*published.index]} and columns among {[*published.columns]}"
-    require(shared and models, "measured", expected, f"{[*measured.index]}, {[*measured.columns]}")
-    rows = published.index.union(measured.index, sort=False)
-    columns = published.columns.union(measured.columns, sort=False)
-    tables = [frame.reindex(index=rows, columns=columns) for frame in (published, measured)]
-    values = np.stack(tables, axis=-1).astype(float).reshape(len(rows), -1)
-    heads = [f"{name}, {kind}" for name in columns for kind in ("published", "measured")]
-    lines = [f"published: {published_data}", f"measured: {measured_data}"]
-    alt = style.with_title(title, f"{score} of {len(rows)} findings. {'; '.join(lines)}.")
-    options = {"names": [*map(findings.title, rows)], "column_names": heads, "alt": alt}
-    fig = matrix(values, colorbar_label=score, value_format="{:.2f}", **options)
-    heading = "\n".join(textwrap.fill(line, 60) for line in (title, *lines) if line)
-    fig.suptitle(heading, x=0.02, ha="left", fontsize=8.5)
     return fig
 
 

@@ -1,11 +1,10 @@
 """Figures of models on images: the pipeline, attention of two models, regions of MXA."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike
 from PIL import Image
 from scipy.special import expit
 
@@ -15,7 +14,6 @@ from xraylab.findings import FINDINGS
 from xraylab.metrics import score
 from xraylab.models import predict_logits
 from xraylab.plotting import style
-from xraylab.plotting.curves import curves
 from xraylab.plotting.heatmaps import draw_heatmap
 from xraylab.plotting.images import draw_image, draw_rectangle
 
@@ -82,35 +80,6 @@ def attention_difference(
     scale = fig.colorbar(more, ax=axes[2], ticks=[-limit, 0, limit], format="%.1g", **bar)
     scale.set_label("red less, blue more", fontsize=8)
     return fig
-
-
-def attention_uniformity(
-    values: Mapping[str, Mapping[str, ArrayLike]], *, title: str = ""
-) -> style.Figure:
-    """Draw the uniformity of attention by layer: the mean, and the range over heads.
-
-    Shapes:
-        values: (num_images, heads) by layer, by the name of a model.
-
-    Args:
-        values: by model, the result of :func:`xraylab.explain.attention_uniformity`.
-        title: short text above the chart.
-
-    Raises:
-        ValueError: if there is no model, or one without a defined value.
-    """
-    require(values, "values", "at least one model", "none")
-    depth = max(map(len, values.values()))
-    means, ranges = {}, {}
-    for name, layers in values.items():
-        by_head = [np.asarray(layer, float).mean(axis=0) for layer in layers.values()]
-        rows = [(heads.mean(), heads.min(), heads.max()) for heads in by_head]
-        table = np.array(rows + [(np.nan,) * 3] * (depth - len(rows)))
-        means[name], ranges[name] = table[:, 0], table[:, 1:]
-    layers = range(1, depth + 1)
-    label = "entropy of attention,\nrelative to uniform"
-    options = {"xlabel": "layer", "ylabel": label, "bands": ranges, "title": title}
-    return curves(layers, means, ticks=layers, **options)
 
 
 @style.context()
