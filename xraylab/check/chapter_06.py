@@ -38,6 +38,8 @@ for _wrong, _hint in (
     (lambda f, g: (f * g).sum(axis=-1), "That is gradient times input: average the gradients."),
     (lambda f, g: _relu(f @ g.sum(axis=(0, 1))), "Take the mean over the positions, not the sum."),
     (lambda f, g: f @ _relu(g.mean(axis=(0, 1))), "Apply ReLU to the weighted sum, not before it."),
+    (lambda f, g: _relu(f @ _relu(g).mean(axis=(0, 1))), "Negative gradients count, too."),
+    (lambda f, g: _relu(f * g.mean(axis=(0, 1))).sum(axis=-1), "Sum first, then apply ReLU."),
     (lambda f, g: _relu(f * g.mean(axis=(0, 1))), "Sum over the channels."),
     (lambda f, g: _relu(g @ f.mean(axis=(0, 1))), "Average the gradients, not the features."),
 ):

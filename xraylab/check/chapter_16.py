@@ -1,47 +1,9 @@
 """Exercises of chapter 16, Saliency maps and localisation."""
 
-import numpy as np
+from xraylab.check import chapter_06
+from xraylab.check.grading import Exercise
 
-from xraylab.check.grading import CodeExercise, Exercise
-
-
-def _grad_cam(features, gradient):
-    """Compute Grad-CAM of one image."""
-    return np.maximum((features * gradient.mean(axis=(0, 1))).sum(axis=-1), 0)
-
-
-def _cases():
-    """Draw features and gradients of maps of several sizes."""
-    rng = np.random.default_rng(16)
-    for shape in ((4, 4, 3), (2, 3, 5)):
-        yield np.abs(rng.normal(size=shape)), rng.normal(size=shape)
-
-
-grad_cam = CodeExercise(
-    _grad_cam, [*_cases()], "One weight per channel, the same at every position."
-)
-grad_cam.mistake(
-    lambda features, gradient: np.maximum((features * gradient).sum(axis=-1), 0),
-    "Average the gradient over the positions first: one weight per channel.",
-)
-grad_cam.mistake(
-    lambda features, gradient: (features * gradient.mean(axis=(0, 1))).sum(axis=-1),
-    "Negative sums are evidence against the label: set them to zero.",
-)
-grad_cam.mistake(
-    lambda features, gradient: np.maximum(features * gradient.mean(axis=(0, 1)), 0).sum(axis=-1),
-    "Sum over the channels first, then set negative sums to zero.",
-)
-grad_cam.mistake(
-    lambda features, gradient: np.maximum(
-        (features * np.maximum(gradient, 0).mean(axis=(0, 1))).sum(axis=-1), 0
-    ),
-    "Negative derivatives count, too; only the sums are set to zero.",
-)
-grad_cam.mistake(
-    lambda features, gradient: np.maximum((features * gradient.sum(axis=(0, 1))).sum(axis=-1), 0),
-    "The weight of a channel is the mean derivative, not the sum.",
-)
+grad_cam = chapter_06.grad_cam
 
 energy = Exercise(16 / 28, "More than half of the energy, on a quarter of the image.")
 energy.mistake(13 / 28, "The three other cells of the mask count, too.")
