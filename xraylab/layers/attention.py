@@ -52,9 +52,7 @@ def scaled_dot_product_attention(
     return ops.matmul(attention, value), attention
 
 
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor = None, transform: Transform = None
-) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, transform: Transform = None) -> Tensor:
     """Compute the output of :func:`scaled_dot_product_attention` without storing the map.
 
     Uses the fused attention of the backend where there is one (JAX, PyTorch). Where the map of one
@@ -65,28 +63,19 @@ def attend(
     Shapes:
         as in :func:`scaled_dot_product_attention`.
 
-    Raises:
-        ValueError: if a bias is given and the map is too large for one piece.
-
     References: Rabe and Staats 2021 (``rabe2021``).
     """
     if transform is not None:
-        return scaled_dot_product_attention(query, key, value, bias, transform)[0]
+        return scaled_dot_product_attention(query, key, value, transform=transform)[0]
     heads, num_queries, head_dim = query.shape[1:]
     num_keys = key.shape[2]
     if heads * num_queries * num_keys > LARGEST_MAP:
-        if bias is not None:
-            raise ValueError(
-                f"Attention with a bias is not computed in blocks. Expected: at most "
-                f"{LARGEST_MAP:,} entries per image. Received: {heads} heads x {num_queries} "
-                f"queries x {num_keys} keys. Use smaller windows or images"
-            )
         return _blockwise(max(1, LARGEST_MAP // (heads * num_keys)))(query, key, value)
     if keras.backend.backend() != "tensorflow" and value.shape[-1] == head_dim:
         # The fused kernels expect (batch, tokens, heads, head_dim).
         query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
-        return ops.transpose(ops.dot_product_attention(query, key, value, bias=bias), (0, 2, 1, 3))
-    return scaled_dot_product_attention(query, key, value, bias)[0]
+        return ops.transpose(ops.dot_product_attention(query, key, value), (0, 2, 1, 3))
+    return scaled_dot_product_attention(query, key, value)[0]
 
 
 def _blockwise(block_size: int) -> Callable:
