@@ -96,10 +96,12 @@ class Exercise:
 class CodeExercise(Exercise):
     """An exercise whose answer is a function, compared with a solution on hidden arguments.
 
+    Results may differ from those of the solution by 1e-5.
+
     Args:
         solution: the function that answers the exercise; it returns a number or an array.
         cases: arguments of the calls that are compared, a tuple for each call.
-        success, tolerance: see :class:`Exercise`.
+        success: see :class:`Exercise`.
     """
 
     def __init__(
@@ -107,9 +109,8 @@ class CodeExercise(Exercise):
         solution: Callable[..., ArrayLike],
         cases: Sequence[tuple],
         success: str = "",
-        tolerance: float = 1e-5,
     ):
-        super().__init__(np.nan, success, tolerance)
+        super().__init__(np.nan, success, tolerance=1e-5)
         self.cases = cases
         self.solutions = self._call(solution)
         self.wrong: list[tuple[list[np.ndarray], str]] = []
