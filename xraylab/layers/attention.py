@@ -70,7 +70,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, transform: Transform = Non
     heads, num_queries, head_dim = query.shape[1:]
     num_keys = key.shape[2]
     if heads * num_queries * num_keys > LARGEST_MAP:
-        return _blockwise(max(1, LARGEST_MAP // (heads * num_keys)))(query, key, value)
+        return _blockwise(query, key, value, max(1, LARGEST_MAP // (heads * num_keys)))
     if keras.backend.backend() != "tensorflow" and value.shape[-1] == head_dim:
         # The fused kernels expect (batch, tokens, heads, head_dim).
         query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
@@ -78,45 +78,19 @@ def attend(query: Tensor, key: Tensor, value: Tensor, transform: Transform = Non
     return scaled_dot_product_attention(query, key, value)[0]
 
 
-def _blockwise(block_size: int) -> Callable:
-    """Create an attention function that holds the map of ``block_size`` queries at a time."""
+def _blockwise(query, key, value, block_size):
+    """Attend with ``block_size`` queries at a time; the gradient computes each map again."""
 
-    @ops.custom_gradient
-    def attention(query, key, value):
-        num_queries = query.shape[2]
-        blocks = _to_blocks(query, block_size)
+    @keras.remat
+    def attend_block(block, key, value):
+        key, value = (ops.cast(x, block.dtype) for x in (key, value))
+        return scaled_dot_product_attention(block, key, value)[0]
 
-        def gradient(*arguments, upstream=None):
-            upstream = arguments[-1] if upstream is None else upstream
-            scale = query.shape[-1] ** -0.5
-            upstream_blocks = _to_blocks(upstream, block_size)
-
-            def add_block(i, totals):
-                d_query, d_key, d_value = totals
-                block, d_output = ops.take(blocks, i, axis=0), ops.take(upstream_blocks, i, axis=0)
-                _, weights = scaled_dot_product_attention(block, key, value)
-                d_weights = ops.matmul(d_output, ops.transpose(value, (0, 1, 3, 2)))
-                weighted = ops.cast(weights * d_weights, "float32")
-                mean = ops.cast(ops.sum(weighted, axis=-1, keepdims=True), weights.dtype)
-                d_scores = weights * (d_weights - mean) * scale
-                d_block = ops.expand_dims(ops.matmul(d_scores, key), 0)
-                d_query = ops.slice_update(d_query, (i, 0, 0, 0, 0), d_block)
-                by_key = ops.matmul(ops.transpose(d_scores, (0, 1, 3, 2)), block)
-                by_value = ops.matmul(ops.transpose(weights, (0, 1, 3, 2)), d_output)
-                d_key = d_key + ops.cast(by_key, "float32")
-                return d_query, d_key, d_value + ops.cast(by_value, "float32")
-
-            # Many blocks add up, so totals stay in float32 under mixed precision.
-            totals = [ops.zeros_like(x, dtype="float32") for x in (key, value)]
-            zeros = (ops.zeros_like(blocks), *totals)
-            d_query, d_key, d_value = ops.fori_loop(0, blocks.shape[0], add_block, zeros)
-            d_key, d_value = ops.cast(d_key, key.dtype), ops.cast(d_value, value.dtype)
-            return _from_blocks(d_query, num_queries), d_key, d_value
-
-        output = ops.map(lambda q: scaled_dot_product_attention(q, key, value)[0], blocks)
-        return _from_blocks(output, num_queries), gradient
-
-    return attention
+    # The gradients of many blocks add up, in float32 also under mixed precision.
+    key, value = (ops.cast(x, "float32") for x in (key, value))
+    blocks = _to_blocks(query, block_size)
+    output = ops.map(lambda block: attend_block(block, key, value), blocks)
+    return _from_blocks(output, query.shape[2])
 
 
 def _to_blocks(x, block_size):
