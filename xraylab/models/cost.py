@@ -4,7 +4,6 @@ Building the largest models takes seconds, so the costs at the sizes of the sour
 ``costs.json``. ``tools/make_cost_table.py`` writes it, and the tests compare it with the models.
 """
 
-import contextlib
 import functools
 import json
 import math
@@ -84,25 +83,18 @@ def multiply_adds(model: Any) -> int:
             "Multiply-adds are counted in the graph of TensorFlow. Expected: KERAS_BACKEND="
             f"tensorflow. Received: {keras.backend.backend()}"
         )
+    from unittest import mock
+
     import tensorflow as tf
+
+    from xraylab.layers import attention
 
     image = tf.TensorSpec((1, model.image_size, model.image_size, 1), tf.float32)
     traced = tf.function(lambda images: model(images, training=False), autograph=False)
-    with _attention_in_one_piece():
+    # Not in blocks, whose loop would be counted once.
+    with mock.patch.object(attention, "LARGEST_MAP", math.inf):
         graph = traced.get_concrete_function(image).graph
     return sum(_PRODUCTS[o.type](o) for o in graph.get_operations() if o.type in _PRODUCTS)
-
-
-@contextlib.contextmanager
-def _attention_in_one_piece():
-    """Trace attention without its loop over blocks, which would be counted once."""
-    from xraylab.layers import attention
-
-    before, attention.LARGEST_MAP = attention.LARGEST_MAP, math.inf
-    try:
-        yield
-    finally:
-        attention.LARGEST_MAP = before
 
 
 def _size(tensor):

@@ -17,6 +17,7 @@ from xraylab.backend import accelerators
 from xraylab.layers.attention import scaled_dot_product_attention
 from xraylab.layers.base import Layer, Shape, Sizes, Tensor, build_chain, kernel_initializer
 from xraylab.layers.convolution import ConvNorm, SqueezeExcite, batch_norm
+from xraylab.layers.tokens import patchify, unpatchify
 from xraylab.models.base import ImageModel, require_ints
 
 
@@ -139,14 +140,11 @@ class WindowAttention(CascadedGroupAttention):
         count = -(-size // side)  # windows in a row
         padding = (0, count * side - size)
         x = ops.pad(x, ((0, 0), padding, padding, (0, 0))) if padding[1] else x
-        x = ops.reshape(x, (-1, count, side, count, side, channels))
-        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))  # (batch, count, count, side, side, channels)
-        windows = ops.reshape(x, (-1, side, side, channels))
-        x, attention = super().call(windows)
+        windows = patchify(x, side)  # (batch, count², side² · channels)
+        x, attention = super().call(ops.reshape(windows, (-1, side, side, channels)))
         attention = ops.reshape(attention, (-1, count**2, *attention.shape[1:]))
-        x = ops.reshape(x, (-1, count, count, side, side, channels))
-        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))  # (batch, count, side, count, side, channels)
-        x = ops.reshape(x, (-1, count * side, count * side, channels))
+        windows = ops.reshape(x, (-1, *windows.shape[1:]))
+        x = unpatchify(windows, side, count * side, count * side)
         return x[:, :size, :size], attention
 
 
