@@ -48,12 +48,9 @@ def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
         raise ResultError(
             f"{path}: invalid record: {location}: {first['msg']}. Record the run again"
         ) from error
-    predictions = None
+    update: dict[str, Any] = {"path": path}
     if result.predictions_file is not None:
-        predictions = _load_predictions(path, result, images)
-    update: dict[str, Any] = {"path": path, "predictions": predictions}
-    if predictions is not None:  # a record may lack some
-        update["scores"] = _score_splits(predictions, result.protocol)
+        update |= _load_predictions(path, result, images)
     return result.model_copy(update=update)
 
 
@@ -198,13 +195,13 @@ def _score_splits(predictions, protocol):
 
 
 def _load_predictions(path, result, images):
-    """Load the predictions of a record, and check that they belong to it; None without labels."""
+    """Return the predictions of a record and their scores, after a check; {} without labels."""
     fingerprints = {split: result.data[split].fingerprint for split in SPLITS}
     at_hand = {s.split: s for s in images if s.fingerprint == fingerprints.get(s.split)}
     try:
         predictions = load(path.with_name(Path(result.predictions_file).name), at_hand)
         if predictions is None:
-            return None
+            return {}
         scores = _score_splits(predictions, result.protocol)
     except ValueError as error:
         raise ResultError(f"{path}: {error}") from error
@@ -215,4 +212,4 @@ def _load_predictions(path, result, images):
                 "images. Restore the file"
             )
     require_equal(path, "scores", result.scores, scores)
-    return predictions
+    return {"predictions": predictions, "scores": scores}  # a record may lack some scores
