@@ -139,12 +139,12 @@ def test_a_lock_keeps_other_processes_out_until_it_is_released(tmp_path):
     assert held.wait(30)
     with (
         pytest.raises(TimeoutError, match="another process trains here"),
-        io.lock(path, timeout=0, message="another process trains here"),
+        io.lock(path, "another process trains here", TimeoutError),
     ):
         pass
     holder.kill()
     holder.join()
-    with io.lock(path, timeout=5):
+    with io.lock(path):
         pass
 
 

@@ -45,10 +45,9 @@ def fetch(url: str, destination: Path, md5: str, *, progress: bool = True) -> Pa
     lock = io.make_folder(destination.parent) / f".{destination.name}.lock"
     part = destination.with_name(f"{destination.name}.part")
     waiting = io.printable(f"another process is downloading {destination}; waiting for it")
-    message = waiting if progress else ""
     problem, expected = f"Download of {url} to {destination} failed", f"MD5 checksum {md5}"
     by_hand = f"fetch {url} with a browser and save it as {destination}"
-    with io.lock(lock, message=message):
+    with io.lock(lock, waiting if progress else ""):
         if destination.exists() and io.md5(destination) == md5:
             return destination
         failures, furthest = 0, _size(part)

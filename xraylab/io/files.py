@@ -156,29 +156,24 @@ def md5(path: StrPath) -> str:
 
 
 @contextlib.contextmanager
-def lock(
-    path: StrPath, timeout: float = -1, message: str = "", error: type[Exception] = TimeoutError
-) -> Iterator[None]:
+def lock(path: StrPath, message: str = "", error: type[Exception] | None = None) -> Iterator[None]:
     """Hold the lock of a file; the system releases it when the process ends, however it ends.
 
     The file itself stays: removing it would let two processes lock two files of one name.
 
     Args:
         path: the lock file; it is created.
-        timeout: seconds to wait for another holder; 0 does not wait, -1 waits for ever.
-        message: printed before waiting, or the text of the error.
-        error: raised if another process holds the lock and ``timeout`` is 0.
+        message: printed before waiting for another holder, or the text of the error.
+        error: raised if another process holds the lock; None waits until it is released.
     """
     file_lock = FileLock(path)
     try:
-        file_lock.acquire(timeout=0)
+        held = file_lock.acquire(timeout=0)
     except Timeout:
-        if timeout == 0:
+        if error is not None:
             raise error(message) from None
         if message:
             print(message, file=sys.stderr)
-        file_lock.acquire(timeout=timeout)
-    try:
+        held = file_lock.acquire()
+    with held:
         yield
-    finally:
-        file_lock.release()

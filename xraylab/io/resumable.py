@@ -119,8 +119,7 @@ def cached_arrays(
         return _open(folder, layout)
     parent, part = files.make_folder(folder.parent), folder.with_name(f".{folder.name}.part")
     waiting = printable(f"Waiting for another process that is {description} in {folder}")
-    message = waiting if progress else ""
-    with files.lock(parent / f".{folder.name}.lock", message=message):
+    with files.lock(parent / f".{folder.name}.lock", waiting if progress else ""):
         with contextlib.suppress(*_DAMAGE):
             return _open(folder, layout)  # another process was faster
         if folder.exists():

@@ -115,7 +115,7 @@ def lock_run(path: Path) -> contextlib.AbstractContextManager[None]:
     Entering it raises a :class:`RunLocked` if another process is training there.
     """
     message = f"Another process is training in {path}. Wait for it or stop it, or choose another "
-    return io.lock(path / ".lock", timeout=0, message=message + "--out.", error=RunLocked)
+    return io.lock(path / ".lock", message + "--out.", RunLocked)
 
 
 def build_model(recipe: Recipe) -> keras.Model:
