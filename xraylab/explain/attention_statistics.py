@@ -73,18 +73,14 @@ def attention_uniformity(model: Any, images: ArrayLike) -> dict[str, np.ndarray]
         maps = attention_by_layer(model, intermediates)
         return {name: _mean_entropy(model, name, values) for name, values in maps.items()}
 
-    return {
-        name: values.astype(np.float64) for name, values in forward(model, images, select).items()
-    }
+    found = forward(model, images, select)
+    return {name: values.astype(np.float64) for name, values in found.items()}
 
 
 def _mean_entropy(model, name, maps):
     """Compute the entropy of maps relative to its maximum, mean over queries (and windows)."""
     keys = maps.shape[-1]
-    if keys == 1:
-        return ops.full_like(
-            maps[..., 0, 0] if len(maps.shape) == 4 else maps[:, 0, :, 0, 0], np.nan
-        )
+    # Of one key the entropy and its maximum are 0, and their ratio is NaN.
     entropy = -ops.sum(maps * ops.log(ops.maximum(maps, 1e-30)), axis=-1) / log(keys)
     if len(maps.shape) == 4:
         return ops.mean(entropy, axis=-1)
