@@ -264,6 +264,5 @@ def _unpacked(
     layout = {name: np.dtype((member.dtype, shape[1:]))}
     what = f"unpacking {name} of {member.path}"
     options = {"count": shape[0], "description": what, "progress": progress}
-    return io.cached_arrays(folder / name[:-4], {"array": what}, layout, batches, **options)[0][
-        name
-    ]
+    arrays, _ = io.cached_arrays(folder / name[:-4], {"array": what}, layout, batches, **options)
+    return arrays[name]

@@ -142,9 +142,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = content.decode("utf-16" if wide else "utf-8-sig")
         if "\0" in text:
-            raise ValueError(
-                f"a NUL character in line {text[: text.index(chr(0))].count(chr(10)) + 1}"
-            )
+            line = text.partition("\0")[0].count("\n") + 1
+            raise ValueError(f"a NUL character in line {line}")
         header, *rows = _rows(path, text)
     names = [cell.strip() for cell in header]
     if twice := {name for name in names if name and names.count(name) > 1}:
@@ -221,9 +220,8 @@ def named_labels(
     keys = [label_key(name) for name in label_names]
     labels = [[key in names for key in keys] for names in named]
     frame = pd.DataFrame(labels, cells.index, [*label_names], float)
-    frame[[cell == "" or names == {"nan"} for cell, names in zip(cells, named, strict=True)]] = (
-        np.nan
-    )
+    unknown = [cell == "" or names == {"nan"} for cell, names in zip(cells, named, strict=True)]
+    frame[unknown] = np.nan
     return named, frame
 
 
@@ -362,9 +360,8 @@ def hash_splits(keys: pd.Series, test: float = 0) -> pd.Series:
         test: fraction of the keys that test; :data:`VAL_FRACTION` validate.
     """
     fractions = keys.map(hash_fraction)
-    splits = np.select(
-        [fractions < VAL_FRACTION, fractions < VAL_FRACTION + test], ["val", "test"], "train"
-    )
+    below = [fractions < VAL_FRACTION, fractions < VAL_FRACTION + test]
+    splits = np.select(below, ["val", "test"], "train")
     return pd.Series(splits, keys.index, object)
 
 

@@ -60,12 +60,11 @@ def choose_thresholds(
     require_choice("rule", rule, RULES)
     require(0 < sensitivity <= 1, "sensitivity", "in (0, 1]", sensitivity)
     y_true, known, probabilities = check_predictions(y_true, probabilities)
-    return np.array(
-        [
-            _choose_threshold(y_true[rows, k], probabilities[rows, k], rule, sensitivity)
-            for k, rows in enumerate(known.T)
-        ]
-    )
+    chosen = [
+        _choose_threshold(y_true[rows, k], probabilities[rows, k], rule, sensitivity)
+        for k, rows in enumerate(known.T)
+    ]
+    return np.array(chosen)
 
 
 def operating_points(

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import invalid_argument, require, require_choice
+from xraylab.arguments import require, require_choice
 from xraylab.explain.forward import call, check_labels, forward, gradient, in_batches
 
 KINDS = ("attention", "attention_before", "label_attention", "cross_attention")
@@ -293,8 +293,6 @@ def _attention_and_grid(model, images, mean_heads=False):
 
 
 def _require_transformer(model):
-    if not getattr(model, "transforms_attention", False):
-        expected = (
-            "attention over the whole image, as in ViT, RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT"
-        )
-        raise invalid_argument("model", expected, model.name, "Use explain.occlusion.")
+    attends = getattr(model, "transforms_attention", False)
+    expected = "attention over the whole image, as in ViT, RR-ViT, Hybrid RR-ViT, DBCT or LT-ViT"
+    require(attends, "model", expected, model.name, "Use explain.occlusion.")

@@ -17,10 +17,8 @@ from xraylab.io.files import StrPath, atomic_write
 def printable(text: Any) -> str:
     """Replace control characters other than line breaks by their escape sequences."""
     return "".join(
-        character
-        if character.isprintable() or character == "\n"
-        else character.encode("unicode_escape").decode()
-        for character in str(text)
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+        for c in str(text)
     )
 
 

@@ -118,13 +118,9 @@ def architecture(model: Any, *, title: str = "") -> style.Figure:
     authors = getattr(getattr(model, "mxa", None), "arrangement", "paper") == "authors"
     require(not authors, "model", 'a block with arrangement="paper"', 'arrangement="authors"')
     found, total = stages(model), model.count_params()
-    if (size := getattr(model, "image_size", None)) is None:
-        found = [
-            Stage("input", "input", "", model.get_build_config()["input_shape"][1:], 0),
-            *found,
-        ]
-    else:
-        found = [Stage("image", "image", "", (size, size, 1), 0), *found]
+    name = "image" if hasattr(model, "image_size") else "input"
+    shape = model.get_build_config()["input_shape"][1:]
+    found = [Stage(name, name, "", shape, 0), *found]
     texts = (f"{s.title}{s.kind and f' ({s.kind})'}, {s.size}" for s in found)
     title = title or f"{model.name}: {total:,} parameters"
     sections = _sections(model, found)

@@ -10,8 +10,6 @@ from xraylab.arguments import require
 from xraylab.findings import FINDINGS
 from xraylab.plotting import style
 
-Pairs = Mapping[str, tuple[float, float]]
-
 
 @style.context()
 def bar_chart(
@@ -84,12 +82,8 @@ def score_plot(
         numbers.append(baseline)
     if intervals is not None:
         intervals = np.asarray(intervals, float)
-        require(
-            intervals.shape == (len(names), 2),
-            "intervals",
-            f"shape ({len(names)}, 2)",
-            intervals.shape,
-        )
+        shape = (len(names), 2)
+        require(intervals.shape == shape, "intervals", f"shape {shape}", intervals.shape)
         numbers += [*intervals.T]
         ends = np.fmax(scores, intervals[:, 1])
     low, high = limits or (np.nanmin(numbers), np.nanmax(numbers))
@@ -207,7 +201,7 @@ def trade_off(
     return fig
 
 
-def pareto_front(points: Pairs) -> list[str]:
+def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
     """Return the names of the points that no other point dominates, in order of cost."""
     front, best = [], -np.inf
     for name, (_, score) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):

@@ -54,10 +54,8 @@ def attention_difference(
     References: Figure L.1 of Rand et al. 2025 (``rand2025``).
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
-    expected = f"shape {first.shape}, as the first"
-    require(
-        first.shape == second.shape, "second", expected, second.shape, "See explain.resize_maps."
-    )
+    same, expected = first.shape == second.shape, f"shape {first.shape}, as the first"
+    require(same, "second", expected, second.shape, "See explain.resize_maps.")
     require(len(names) == 2, "names", "two names", list(names))
     change = second - first
     low, high = min(first.min(), second.min()), max(first.max(), second.max())
@@ -113,11 +111,9 @@ def regions_with_labels(
     """
     boxes, labels, count = np.asarray(boxes, float), np.asarray(labels, float), len(images)
     require(count, "images", "at least one image", "none")
-    for name, array, shape in (
-        ("boxes", boxes, (count, 4)),
-        ("labels", labels, (count, len(names))),
-    ):
-        require(array.shape == shape, name, f"shape {shape}", f"shape {array.shape}")
+    for name, array, width in (("boxes", boxes, 4), ("labels", labels, len(names))):
+        fits, expected = array.shape == (count, width), f"shape {(count, width)}"
+        require(fits, name, expected, f"shape {array.shape}")
     patients = [f"pt{i + 1}" for i in range(count)]
     shown = np.array([style.display_name(name) for name in names])
     found = (", ".join(shown[row == 1]) or "none" for row in labels)
@@ -142,14 +138,8 @@ def regions_with_labels(
     axis.set_xticks(range(count), patients, fontsize=8)
     axis.set_yticks(range(len(names)), map(style.display_name, names), fontsize=8)
     axis.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
-    axis.hlines(
-        np.arange(len(names) - 1) + 0.5,
-        -0.5,
-        count - 0.5,
-        alpha=0.15,
-        linewidth=0.6,
-        color=style.FOREGROUND,
-    )
+    line = {"color": style.FOREGROUND, "linewidth": 0.6, "alpha": 0.15}
+    axis.hlines(np.arange(len(names) - 1) + 0.5, -0.5, count - 0.5, **line)
     axis.spines[:].set_visible(False)
     return fig
 
@@ -226,9 +216,8 @@ def processing_pipeline(
         axis.set(xlim=(0, 1.08), ylim=(len(names) - 0.5, -0.5))
         axis.set_xlabel("probability", fontsize=8)
     known = ~np.isnan(np.asarray(labels[0], float))
-    axes[4].plot(
-        labels[0][known], rows[known], "o", color=style.FOREGROUND, markersize=4, clip_on=False
-    )
+    dots = {"color": style.FOREGROUND, "markersize": 4, "clip_on": False}
+    axes[4].plot(labels[0][known], rows[known], "o", **dots)
     axes[4].set_xlabel("bar: probability, dot: label", fontsize=8)
     axes[5].set_axis_off()
     for row, (name, value) in enumerate(results.items()):
