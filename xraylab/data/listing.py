@@ -13,7 +13,7 @@ from xraylab.arguments import require_choice
 from xraylab.data.boxes import on_square
 from xraylab.data.errors import DataError
 from xraylab.data.image_io import DECODER, SQUARES, UnreadableImage, decode_image, pixel_digest
-from xraylab.data.report import POLICIES, Report, examined
+from xraylab.data.report import Report, examined
 from xraylab.data.split import Split, evenly_spaced, select_boxes
 from xraylab.io import cached_arrays, progress_bar
 from xraylab.workers import in_order
@@ -92,8 +92,6 @@ def load_listing(
         OSError: if a file or the cache cannot be read or written, or the disk is too full.
     """
     require_choice("square", square, SQUARES)
-    if on_suspect is not None:
-        require_choice("on_suspect", on_suspect, POLICIES)
     root, what = listing.root, f"images of the {split} split"
     rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], int)
     num_missing = len(listing.paths) - len(rows)

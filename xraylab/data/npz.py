@@ -19,10 +19,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from xraylab import io
-from xraylab.arguments import require_choice
 from xraylab.data.errors import DataError, reading
 from xraylab.data.image_io import DECODER, pixel_digest, suspect
-from xraylab.data.report import POLICIES, Report, examined
+from xraylab.data.report import Report, examined
 from xraylab.data.split import SPLITS, Split
 from xraylab.findings import check_label_names
 
@@ -72,8 +71,6 @@ def load_npz(
     """
     path = Path(path)
     names = check_label_names(label_names)
-    if on_suspect is not None:
-        require_choice("on_suspect", on_suspect, POLICIES)
     with _opened(path) as archive:
         images, labels = (
             _read_header(path, archive, f"{split}_{kind}") for kind in ("images", "labels")

@@ -16,6 +16,7 @@ from xraylab.data.listing import load_listing
 from xraylab.data.mimic_cxr import list_mimic_cxr
 from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
+from xraylab.data.report import POLICIES
 from xraylab.data.split import SPLITS, Split, evenly_spaced
 from xraylab.data.tables import read_image_table
 from xraylab.data.vindr_cxr import list_vindr_cxr
@@ -133,6 +134,7 @@ def load(
     count = None if num_images is None else require_int("num_images", num_images, 1)
     require_int("seed", seed, 0, MAX_SEED)
     _check_options(name, options)
+    require_choice("on_suspect", options.get("on_suspect"), (None, *POLICIES))
     if name in _LABEL_NAMES and label_names is not None:
         find_labels(label_names, _LABEL_NAMES[name])  # before any image is read or simulated
     if parameters is not None and name != "phantom":
