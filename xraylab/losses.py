@@ -331,8 +331,7 @@ class Distillation(LabelLoss):
     function = staticmethod(distillation)
 
     def __init__(self, temperature: float = 1.0, weight_labels: bool = True, **kwargs):
-        valid = 0 < temperature < math.inf
-        require(valid, "temperature", "a finite number above 0", temperature)
+        require(0 < temperature < math.inf, "temperature", "a finite number above 0", temperature)
         super().__init__(temperature=temperature, weight_labels=weight_labels, **kwargs)
 
 

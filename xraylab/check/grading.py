@@ -105,10 +105,7 @@ class CodeExercise(Exercise):
     """
 
     def __init__(
-        self,
-        solution: Callable[..., ArrayLike],
-        cases: Sequence[tuple],
-        success: str = "",
+        self, solution: Callable[..., ArrayLike], cases: Sequence[tuple], success: str = ""
     ):
         super().__init__(np.nan, success, tolerance=1e-5)
         self.cases = cases

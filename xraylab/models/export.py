@@ -236,10 +236,7 @@ def _write_onnx(model, call, traced, path, int8, facts):
         # Depthwise convolutions have few weights and lose most.
         excluded = [node.name for node in proto.graph.node if _is_grouped(node)]
         quantize_dynamic(
-            proto,
-            path,
-            op_types_to_quantize=["MatMul", "Gemm", "Conv"],
-            nodes_to_exclude=excluded,
+            proto, path, op_types_to_quantize=["MatMul", "Gemm", "Conv"], nodes_to_exclude=excluded
         )
         proto = onnx.load(path)
     used = {node.domain for node in proto.graph.node}

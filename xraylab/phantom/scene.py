@@ -69,8 +69,7 @@ def build_scene(indices, size, seed, present, config, *, keep_layers=False) -> S
 
     chest = anatomy.build_chest(patients, indices, seed, size)
     layers, soft_masks = {}, {}
-    random_contrasts = config.appearance == "randomised"
-    contrasts = tissue_contrasts(indices, seed) if random_contrasts else {}
+    contrasts = tissue_contrasts(indices, seed) if config.appearance == "randomised" else {}
 
     def add_layer(name, thickness):
         thickness = thickness * contrasts[name] if contrasts else thickness

@@ -101,11 +101,7 @@ class CosineDecay(keras.optimizers.schedules.CosineDecay):
     """
 
     def __init__(
-        self,
-        *args: Any,
-        micro_batches: int = 1,
-        warmup_within_cosine: bool = False,
-        **kwargs: Any,
+        self, *args: Any, micro_batches: int = 1, warmup_within_cosine: bool = False, **kwargs: Any
     ):
         super().__init__(*args, **kwargs)
         self.micro_batches, self.warmup_within_cosine = micro_batches, warmup_within_cosine

@@ -67,8 +67,7 @@ def copy_trunk(reference: Any, model: CNNClassifier) -> None:
     """
     arrays = {}
     for layer in reference.layers:
-        is_statistics = isinstance(layer, keras.layers.Normalization)
-        name = "normalization" if is_statistics else layer.name
+        name = "normalization" if isinstance(layer, keras.layers.Normalization) else layer.name
         arrays |= {f"{name}/{v.path.split('/')[-1]}": v.numpy() for v in layer.weights}
     # With its ImageNet weights, and only then, keras.applications divides by the root of the
     # deviation once more after EfficientNet's normalisation.

@@ -5,12 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xraylab.models.convert.state_dict import (
-    Source,
-    load_state_dict,
-    read_arrays,
-    require_model,
-)
+from xraylab.models.convert.state_dict import Source, load_state_dict, read_arrays, require_model
 from xraylab.models.lt_vit import LTViT
 from xraylab.models.vit import ViT
 
