@@ -80,7 +80,10 @@ COLUMNS = {
 }
 """Columns of :func:`table`, by name."""
 
-DEFAULT_COLUMNS = ("macro_auc", "micro_auc", "micro_baseline", "average_precision", "parameters")
+DEFAULT_COLUMNS = (
+    *("macro_auc", "micro_auc", "micro_baseline", "average_precision"),
+    *("epochs", "parameters"),
+)
 
 
 def table(
