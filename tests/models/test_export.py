@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from xraylab import models
+from xraylab.layers import attention
 from xraylab.models import export
 
 from .conftest import EVERY_MODEL, TESTED, fresh, randomise
@@ -120,6 +121,15 @@ def test_every_format_has_outputs_by_name_and_metadata(format, small, images, tm
         "interpolation": "bicubic",
         "scale": 1 / 255,
     }
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.tflite"])
+def test_attention_in_blocks_is_exported_in_one_piece(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(attention, "LARGEST_MAP", 100)
+    model = models.build("hybrid_rr_vit_toy", image_size=16)
+    format = {".onnx": "onnx", ".tflite": "litert"}[(tmp_path / name).suffix]
+    assert models.export_model(model, tmp_path / name, format).difference <= export.TOLERANCE
+    assert attention.LARGEST_MAP == 100
 
 
 def test_int8_is_smaller_and_close(small, images, tmp_path, onnx):

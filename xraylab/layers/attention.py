@@ -4,7 +4,9 @@
 computes the same output without storing the map, so that an image of thousands of tokens fits.
 """
 
-from collections.abc import Callable
+import contextlib
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -17,6 +19,20 @@ Transform = Callable[[Tensor], Tensor] | None
 
 LARGEST_MAP = 2**20
 """Largest attention map per image (heads x queries x keys) that is computed in one piece."""
+
+
+@contextlib.contextmanager
+def whole_maps() -> Iterator[None]:
+    """Compute attention in one piece in this context, however large the map is.
+
+    For tracing a graph that is counted or exported, where a loop over blocks is in the way.
+    """
+    global LARGEST_MAP
+    before, LARGEST_MAP = LARGEST_MAP, math.inf
+    try:
+        yield
+    finally:
+        LARGEST_MAP = before
 
 
 def scaled_dot_product_attention(

@@ -23,6 +23,7 @@ import numpy as np
 from xraylab import io
 from xraylab.arguments import require, require_choice
 from xraylab.backend import start_keras
+from xraylab.layers.attention import whole_maps
 
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "savedmodel": ""}
 """The formats, and how the names of their files end; a SavedModel is a folder."""
@@ -191,7 +192,8 @@ def _trace(model, call):
         with keras.StatelessScope(state_mapping=values):
             return {name: tf.identity(value) for name, value in call(images).items()}
 
-    return tf.function(constant, autograph=False).get_concrete_function(_signature(model))
+    with whole_maps():  # the converters do not know the operations of the loop over blocks
+        return tf.function(constant, autograph=False).get_concrete_function(_signature(model))
 
 
 def _signature(model):
@@ -286,8 +288,9 @@ def _write_saved_model(model, call, traced, path, int8, facts):
 
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint("serve", call, input_signature=[_signature(model)])
-    archive.write_out(path, verbose=False)
+    with whole_maps():
+        archive.add_endpoint("serve", call, input_signature=[_signature(model)])
+        archive.write_out(path, verbose=False)
     (path / "assets.extra").mkdir()
     (path / "assets.extra" / METADATA).write_text(facts, encoding="utf-8")
 
