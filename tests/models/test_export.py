@@ -154,6 +154,25 @@ def test_int8_leaves_depthwise_convolutions_alone(tmp_path, onnx):
     assert min(groups["Conv"]) > 1
 
 
+def test_int8_leaves_depthwise_convolutions_and_the_head_alone_in_litert(tmp_path, capfd):
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = models.build("efficientvit_toy", image_size=32)
+    models.export_model(model, tmp_path / "eight.tflite", "litert", int8=True)
+    assert "%" not in capfd.readouterr().err, "a progress bar of the quantizer"
+    interpreter = Interpreter(str(tmp_path / "eight.tflite"))
+    interpreter.allocate_tensors()
+    (output,) = interpreter.get_output_details()
+    types = {"CONV_2D": set(), "FULLY_CONNECTED": set(), "DEPTHWISE_CONV_2D": set(), "head": set()}
+    for operation in interpreter._get_ops_details():
+        name = "head" if output["index"] in operation["outputs"] else operation["op_name"]
+        if name in types:
+            weights = interpreter.get_tensor(operation["inputs"][1])
+            types[name].add(str(weights.dtype))
+    assert types["CONV_2D"] == types["FULLY_CONNECTED"] == {"int8"}
+    assert types["DEPTHWISE_CONV_2D"] == types["head"] == {"float32"}
+
+
 def test_a_final_sigmoid_gives_probabilities(images, tmp_path):
     model = models.build("rr_vit_toy", image_size=32, classifier_activation="sigmoid", depth=1)
     models.export_model(model, tmp_path / "model.onnx")

@@ -5,6 +5,7 @@ and lets tf2onnx optimise the graph in Python, which takes half of its time; ONN
 same work in a fraction of a second.
 """
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -15,6 +16,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +83,9 @@ def export_model(
         model: a model of :func:`xraylab.models.build`, under TensorFlow.
         path: the file or, for a SavedModel, the folder; replaced if it exists.
         format: ``"onnx"``, ``"litert"`` or ``"savedmodel"``.
-        int8: store weights in 8 bits and quantise activations as they are computed; in ONNX
-            depthwise convolutions stay in float32. The outputs then differ from Keras'.
+        int8: store weights in 8 bits and quantise activations as they are computed; depthwise
+            convolutions, and in LiteRT the head, stay in float32. The outputs then differ from
+            Keras'.
         intermediates: also output what ``return_intermediates=True`` returns, under names such as
             ``attention/block_0``.
         square: how images of the model become square, as for ``xraylab predict``.
@@ -275,11 +278,26 @@ def _write_litert(model, call, traced, path, int8, facts):
     import tensorflow
 
     converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([traced], model)
-    if int8:
-        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
-    path.write_bytes(converter.convert())
+    content = converter.convert()
+    path.write_bytes(_quantise_litert(content) if int8 else content)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(METADATA, facts)
+
+
+def _quantise_litert(content):
+    """Quantise convolutions and linear layers except depthwise convolutions and the head.
+
+    The converter folds a normalisation before the head into its weights, whose scales then differ
+    too much for 8 bits. The head is the operation that computes an output of the graph.
+    """
+    from ai_edge_quantizer.qtyping import TFLOperationName
+    from ai_edge_quantizer.quantizer import Quantizer
+
+    quantizer = Quantizer(content)
+    for operation in (TFLOperationName.CONV_2D, TFLOperationName.FULLY_CONNECTED):
+        quantizer.add_dynamic_config(r"^(?!.*(PartitionedCall|head)).*$", operation, num_bits=8)
+    with contextlib.redirect_stderr(StringIO()):  # its progress bars
+        return quantizer.quantize(enable_progress_report=False).quantized_model
 
 
 def _write_saved_model(model, call, traced, path, int8, facts):
