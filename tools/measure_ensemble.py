@@ -5,7 +5,8 @@
     python tools/measure_ensemble.py --real FOLDER
 
 Members are chosen by the macro AUC of their ensemble on the validation images, among all sets of
-two or three recorded runs; the chosen set is scored once on the test images. The ensemble sums
+two or three recorded runs; the chosen set is scored on the test images, and again whenever runs are
+added, which the interval does not include. The ensemble sums
 logits that are standardized by finding with mean and deviation on the validation images: models
 with different losses have logits of different scale. The paired difference from the best single
 run, by validation score, has an interval by patient. Only numbers are written.

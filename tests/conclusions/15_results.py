@@ -29,10 +29,6 @@ assert abs(effect) < 0.05 < claim, "no large gap for MXA to close"
 losses_of_both = {r.recipe["loss"] for r in real if r.recipe["model"].startswith("efficientvit_m0")}
 assert len(losses_of_both) == 1, "the same loss"
 assert 0 < ensemble["difference"]["low"] < ensemble["difference"]["value"] < 0.03, "not by much"
-started = {(r.recipe["model"], not r.initial_weights): r for r in real}
-for model in ("rr_vit", "efficientvit_m0"):  # as chapter 2 says
-    pair = [started[model, scratch].intervals["macro_auc"] for scratch in (True, False)]
-    assert all(a.low < b.value < a.high for a, b in (pair, pair[::-1])), "no difference"
 
 # Simulated images.
 assert any(r.intervals["macro_auc"].low > 0.5 for r in at_64 if r.recipe["model"] in lower)

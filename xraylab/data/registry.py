@@ -134,7 +134,8 @@ def load(
     count = None if num_images is None else require_int("num_images", num_images, 1)
     require_int("seed", seed, 0, MAX_SEED)
     _check_options(name, options)
-    require_choice("on_suspect", options.get("on_suspect"), (None, *POLICIES))
+    if options.get("on_suspect") is not None:
+        require_choice("on_suspect", options["on_suspect"], POLICIES)
     if name in _LABEL_NAMES and label_names is not None:
         find_labels(label_names, _LABEL_NAMES[name])  # before any image is read or simulated
     if parameters is not None and name != "phantom":

@@ -84,7 +84,8 @@ def bootstrap(
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
         probabilities: (num_images, num_labels), in [0, 1]; or (num_models, num_images, num_labels)
-        for the mean score of several models, such as those of several seeds.
+        for the mean score of several models, such as those of several seeds. The interval is
+        of images or patients; it does not include the variation between models.
         patients: (num_images,), anything sortable.
 
     Args:
@@ -120,7 +121,7 @@ def compare(
     scores: Sequence[str] | None = None,
     **options: Unpack[Resampling],
 ) -> dict[str, Difference]:
-    """Compare the scores of two models on the same images by paired bootstrap.
+    """Compare the scores of two models, or of two groups, on the same images by paired bootstrap.
 
     Both models are scored on the same resamples. The p-value is twice the smaller fraction of
     replicates on either side of zero, with one added to each count, so it is never 0.
@@ -161,6 +162,7 @@ class _MeanScores:
 
     def __init__(self, y_true, probabilities, label_names, scores):
         models = probabilities if np.ndim(probabilities) == 3 else [probabilities]
+        require(len(models), "probabilities", "at least one model", "none")
         self._models = [_ScoresByWeight(y_true, each, label_names, scores) for each in models]
         self.names, self.num_images = self._models[0].names, self._models[0].num_images
 

@@ -81,8 +81,12 @@ COLUMNS = {
 """Columns of :func:`table`, by name."""
 
 DEFAULT_COLUMNS = (
-    *("macro_auc", "micro_auc", "micro_baseline", "average_precision"),
-    *("epochs", "parameters"),
+    "macro_auc",
+    "micro_auc",
+    "micro_baseline",
+    "average_precision",
+    "epochs",
+    "parameters",
 )
 
 
