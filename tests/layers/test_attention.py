@@ -122,6 +122,40 @@ def test_gradients_in_blocks_are_the_same(monkeypatch):
         np.testing.assert_allclose(got, whole, atol=1e-5)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads the graph")
+def test_gradient_computes_the_map_of_each_block_again(monkeypatch):
+    import tensorflow as tf
+
+    inputs = [tf.constant(x) for x in _inputs(20, 13)]
+    monkeypatch.setattr(attention, "LARGEST_MAP", 3 * 13 * 6)
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = tf.reduce_sum(attend(*inputs) ** 2)
+        return tape.gradient(loss, inputs)
+
+    library = gradients.get_concrete_function().graph.as_graph_def().library.function
+    backward = [
+        f for f in library if "while_body" in f.signature.name and "_grad" in f.signature.name
+    ]
+    assert any(node.op == "Softmax" for f in backward for node in f.node_def)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads gradients off a tape")
+def test_gradients_of_many_blocks_add_up_in_float32(monkeypatch):
+    """In bfloat16 a sum stops growing at 256 times the number that is added."""
+    import tensorflow as tf
+
+    query, key = (tf.zeros((1, 1, number, 4), tf.bfloat16) for number in (2000, 10))
+    value = tf.Variable(key)
+    monkeypatch.setattr(attention, "LARGEST_MAP", 10)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(attend(query, key, value))
+    np.testing.assert_allclose(np.float32(tape.gradient(loss, value)), 2000 / 10, rtol=0.01)
+
+
 def test_a_bias_is_added_before_the_softmax():
     query, key, value = map(ops.convert_to_tensor, _inputs(4, 6))
     bias = np.zeros((3, 4, 6), np.float32)
