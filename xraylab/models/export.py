@@ -25,7 +25,6 @@ import numpy as np
 from xraylab import io
 from xraylab.arguments import require, require_choice
 from xraylab.backend import start_keras
-from xraylab.layers.attention import whole_maps
 
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "savedmodel": ""}
 """The formats, and how the names of their files end; a SavedModel is a folder."""
@@ -188,6 +187,8 @@ def _trace(model, call):
     """Trace a function of images into a graph that has the weights of the model as constants."""
     import keras
     import tensorflow as tf
+
+    from xraylab.layers.attention import whole_maps
 
     arrays = [variable.numpy() for variable in model.variables]
 
