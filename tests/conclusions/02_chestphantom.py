@@ -46,3 +46,21 @@ for name in large:
     assert auc[name][1] > 0.5, f"{name} transfers"
 for name in ("nodule", "fibrosis"):
     assert auc[name][1] < 0.5 < auc[name][2], "the interval includes chance level"
+
+# Pre-training.
+found = {(r.model, r.start, r.num_images): r for r in runs.itertuples(index=False)}
+score = {key: row.macro_auc[0] for key, row in found.items()}
+minus = {key: row[list(runs.columns).index("minus scratch")] for key, row in found.items()}
+for few in (16, 64):
+    assert score["rr_vit", "simulated", few] > score["rr_vit", "scratch", few]
+    assert score["rr_vit", "simulated", few] < score["rr_vit", "simulated", 0] + 0.01
+early = [e for few in (16, 64) for e in found["rr_vit", "simulated", few].best_epochs]
+assert np.mean(np.array(early) == 1) > 0.5, "mostly the first"
+for model in ("rr_vit", "efficientvit_m0"):
+    change, lower, *_ = minus[model, "simulated", 256]
+    assert abs(change - 0.035) < 0.003 and lower > 0
+    assert score[model, "simulated", 256] > score[model, "simulated", 0]
+    assert 0 < minus[model, "simulated", 1501][0] < change, "smaller"
+assert minus["efficientvit_m0", "simulated", 1501][1] < 0
+assert abs(minus["rr_vit", "gratings", 256][0]) < 0.005, "the control gains nothing"
+assert found["rr_vit", "gratings", 0].pretraining_val_macro_auc > 0.8, "it had learned"
