@@ -94,7 +94,8 @@ def ours(name, size, threads):
                     models.export_model(model, path, form, int8=int8)
                     functions[form + "_int8" * int8] = models.load_exported(path, threads)
     versions = [describe_backend(), f"Keras {keras.__version__}"]
-    return ", ".join(versions + installed("onnxruntime", "ai-edge-litert")), functions
+    versions += installed("onnxruntime", "ai-edge-litert", "ai-edge-quantizer")
+    return ", ".join(versions), functions
 
 
 def theirs(name, size, threads):
@@ -170,7 +171,12 @@ def work(options):
         function = functions[request["function"]]
         shape = (request["batch"], size, size, 1)
         images = np.random.default_rng(0).random(shape, np.float32)
-        function(images)
+        try:
+            function(images)
+        except Exception as error:  # a compiler or a runtime that lacks an operator
+            message = f"{name}, {request['function']}: skipped, {type(error).__name__}: {error}"
+            print(json.dumps(message.splitlines()[0][:200]), flush=True)
+            continue
         start = time.perf_counter()
         for _ in range(request["repeats"]):
             function(images)
@@ -191,6 +197,7 @@ class Worker:
             "OMP_NUM_THREADS": str(threads),
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         }
+        self.skipped = []
         self.messages = tempfile.TemporaryFile("w+")  # noqa: SIM115 (stays open with the process)
         self.process = subprocess.Popen(
             command,
@@ -211,11 +218,16 @@ class Worker:
         return json.loads(line)
 
     def time(self, function, batch, repeats):
-        """Measure the seconds per batch."""
+        """Measure the seconds per batch; print why and return None if the function fails."""
         request = {"function": function, "batch": batch, "repeats": repeats}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        return self._read()
+        reply = self._read()
+        if isinstance(reply, str):
+            print(reply)
+            self.skipped.append(reply)
+            return None
+        return reply
 
     def close(self):
         """End the process."""
@@ -226,9 +238,12 @@ class Worker:
 
 def measure(workers, batch, rounds):
     """Measure the seconds of each round by function; each round runs every function once."""
-    turns = [(worker, function) for worker in workers for function in worker.functions]
-    for worker, function in turns:
-        worker.time(function, batch, 1)  # compiles, allocates
+    turns = [
+        (worker, function)
+        for worker in workers
+        for function in worker.functions
+        if worker.time(function, batch, 1)  # compiles, allocates
+    ]
     repeats = 4 if batch == 1 else 1
     seconds = {function: [] for _, function in turns}
     for number in range(rounds):
@@ -314,6 +329,8 @@ def main():
     if load is not None:
         busy = ": NOT IDLE, the numbers are unreliable" if load > BUSY else ""
         print(f"load of the last minute {load:.2f}{busy}")
+    facts = {name: getattr(options, name) for name in ("threads", "rounds")}
+    facts |= {"cores": os.cpu_count(), "load_before": load, "processor": processor()}
     rows, printed = [], set()
     for name, size in chosen:
         kinds, package = ["ours"], NETWORKS[name][0]
@@ -326,15 +343,14 @@ def main():
             printed.update(new)
         for batch in options.batches:
             found = summary(measure(workers, batch, options.rounds))
-            rows.append({"model": name, "size": size, "batch": batch, **found})
+            skipped = [message for worker in workers for message in worker.skipped]
+            rows.append({"model": name, "size": size, "batch": batch, **found, "skipped": skipped})
             print(row(name, size, batch, found), flush=True)
+            if options.json:
+                text = json.dumps({**facts, "versions": sorted(printed), "rows": rows}, indent=2)
+                options.json.write_text(text + "\n")
         for worker in workers:
             worker.close()
-    if options.json:
-        facts = {name: getattr(options, name) for name in ("threads", "rounds")}
-        facts |= {"cores": os.cpu_count(), "load_before": load, "versions": sorted(printed)}
-        facts["processor"] = processor()
-        options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     times = {name: [] for name in CASES}
     with tempfile.TemporaryDirectory() as folder:
         pixels = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
@@ -65,7 +66,7 @@ def main():
         rows.append({"case": name, "clock": clock, "cpu": cpu, "ratio": cpu / scale, "goal": goal})
         print(f"{name:20s}{clock:9.2f}{cpu:8.2f}{cpu / scale:7.2f}{goal or '—':>8}")
     if options.json:
-        facts = {"rounds": options.rounds, "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+        facts = {"rounds": options.rounds, "cores": os.cpu_count(), "load_before": load}
         options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 
 

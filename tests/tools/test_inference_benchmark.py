@@ -38,6 +38,11 @@ def test_rounds_take_turns_and_the_first_prediction_is_not_timed(inference):
     assert log == turns + turns + turns[::-1] + turns
 
 
+def test_a_function_that_fails_is_left_out(inference):
+    own = Fake([], graph=[99, 1, 2], xla=[None])
+    assert inference.measure([own], batch=1, rounds=2) == {"graph": [1, 2]}
+
+
 def test_a_ratio_above_one_says_that_ours_is_faster(inference):
     times = {"graph": [1, 1, 5], "xla": [4, 4, 20], "onnx_int8": [0.1, 0.1, 0.1]}
     found = inference.summary({**times, "eager": [2, 2, 10], "compiled": [3, 3, 3]})

@@ -1,0 +1,162 @@
+"""Measure the parts of a training step, by model, at 64 px.
+
+With the tuned recipe of the model, four things are timed: preparing a batch (reading from the
+memory map and augmentation, which training does in another thread while the step before runs), the
+forward pass, forward and backward pass, and the whole step, with loss and optimizer. Each model
+runs in a separate process and takes turns between the four, in rounds; printed are medians. The
+rate of arithmetic counts two operations for each multiply-add of a convolution or matrix product,
+three times for forward and backward pass. It is compared with that of one large matrix product on
+the same threads, the most a processor can do. Needs TensorFlow::
+
+    python benchmarks/training_step.py                       # some minutes
+    python benchmarks/training_step.py rr_vit lt_vit_tiny --json training_step.json
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+MODELS = (
+    "resnet50",
+    "densenet121",
+    "efficientnet_b0",
+    "medvit_small",
+    "dbct",
+    "rr_vit",
+    "hybrid_rr_vit",
+    "efficientvit_m0",
+    "efficientvit_m0_mxa",
+    "efficientvit_m5_mxa",
+    "lt_vit_tiny",
+)
+RECIPES = {
+    "medvit_small": "medvit_large_64_tuned",
+    "efficientvit_m5_mxa": "efficientvit_m0_mxa_64_tuned",
+}
+"""Named recipes of models that have none of their own at this size."""
+
+SIZE, IMAGES, MATRIX = 64, 256, 2048
+PARTS = ("batch", "forward", "gradient", "step")
+
+
+def functions(name, folder, batch_size):
+    """Return functions that do one part of the work of a step each, and the multiply-adds."""
+    import tensorflow as tf
+
+    from xraylab import data
+    from xraylab.backend import start_keras
+    from xraylab.findings import FINDINGS
+    from xraylab.models.cost import multiply_adds
+    from xraylab.training import distribution, recipes
+    from xraylab.training.batches import TrainingBatches
+    from xraylab.training.objectives import Classification, compile_for_training
+    from xraylab.training.run import build_model
+
+    start_keras()
+    recipe = recipes.find(RECIPES.get(name, f"{name}_{SIZE}_tuned"))
+    changes = {"precision": "float32", "label_names": FINDINGS}
+    recipe = recipe.replace(model=name, batch_size=batch_size, **changes)
+    split = data.load("phantom", SIZE, num_images=IMAGES, cache_dir=folder, progress=False)
+    objective = Classification(recipe, {"train": split})
+    batches = TrainingBatches(objective, split, recipe, distribution.join())
+    images, targets, weights = batches.prepare(0, 0)
+    model = compile_for_training(build_model(recipe), recipe, 1000, objective)
+
+    def loss():
+        outputs = model(tensor, training=True)
+        return model.compute_loss(tensor, targets, outputs, weights, training=True)
+
+    @tf.function
+    def gradient():
+        with tf.GradientTape() as tape:
+            value = loss()
+        return tape.gradient(value, model.trainable_variables)
+
+    tensor, forward = tf.constant(images), tf.function(loss)
+    found = {
+        "batch": lambda: batches.prepare(0, 1),
+        "forward": lambda: forward().numpy(),
+        "gradient": lambda: [g for g in gradient() if g is not None][-1].numpy(),
+        "step": lambda: model.train_on_batch(images, targets, weights),
+    }
+    return found, multiply_adds(model)
+
+
+def peak_rate():
+    """Measure the arithmetic of a large matrix product, in operations per second."""
+    import tensorflow as tf
+
+    a = tf.random.normal((MATRIX, MATRIX))
+    product = tf.function(lambda: tf.reduce_sum(tf.matmul(a, a)))
+    product().numpy()
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        product().numpy()
+        seconds.append(time.perf_counter() - start)
+    return 2 * MATRIX**3 / statistics.median(seconds)
+
+
+def measure(name, batch_size, rounds):
+    """Return the median seconds of each part, and the rates of arithmetic, in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        parts, count = functions(name, Path(folder), batch_size)
+        for part in parts.values():  # the first call compiles
+            part()
+            part()
+        seconds = {part: [] for part in parts}
+        for _ in range(rounds):
+            for part, function in parts.items():
+                start = time.perf_counter()
+                function()
+                seconds[part].append(time.perf_counter() - start)
+    found = {part: statistics.median(times) for part, times in seconds.items()}
+    return {
+        "model": name,
+        **found,
+        "images_per_second": batch_size / found["step"],
+        "operations_per_second": 6 * count * batch_size / found["step"],
+        "peak_operations_per_second": peak_rate(),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("models", nargs="*", help="default: one or two of each family")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.models[0], options.batch_size, options.rounds)))
+        return
+    facts = {"batch_size": options.batch_size, "rounds": options.rounds, "size": SIZE}
+    facts |= {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
+    print(f"{facts['cores']} cores, load {facts['load_before']:.2f}, ms per batch, at {SIZE} px")
+    print(
+        f"{'model':20s}"
+        + "".join(f"{part:>10s}" for part in PARTS)
+        + "  images/s  fraction of peak"
+    )
+    rows = []
+    for name in options.models or MODELS:
+        command = [sys.executable, __file__, name, "--one", "--rounds", str(options.rounds)]
+        command += ["--batch-size", str(options.batch_size)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        rows.append(found := json.loads(done.stdout.splitlines()[-1]))
+        share = found["operations_per_second"] / found["peak_operations_per_second"]
+        times = "".join(f"{1e3 * found[part]:10.1f}" for part in PARTS)
+        print(f"{name:20s}{times}{found['images_per_second']:10.1f}{share:18.0%}", flush=True)
+        if options.json:
+            options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The tables of the appendix "Speed and cost"."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import speed_tables
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+ROW = {"model": "resnet50", "size": 64, "batch": 1, "graph": 0.02, "xla": 0.04, "onnx": 0.01}
+THEIRS = {"eager": 0.03, "compiled": 0.3, "ratio": 3.0, "fastest": "eager / onnx"}
+
+
+def test_fastest_exact_runtimes_are_bold():
+    rows = [{**ROW, "onnx_int8": 0.001, **THEIRS}, ROW, {**ROW, "batch": 32}]
+    first, second = speed_tables.runtimes(rows, 1).to_dict("records")
+    assert (first["graph"], first["ONNX"]) == ("20.0", "**10.0**")
+    assert (first["PyTorch"], first["compiled"], first["its ONNX"]) == ("**30.0**", "300", "–")
+    assert (first["theirs / ours"], second["theirs / ours"]) == ("3.00", "–")
+
+
+def test_gain_of_8_bits_is_that_of_the_same_file():
+    frame = speed_tables.int8([{**ROW, "onnx_int8": 0.004}, {**ROW, "batch": 32}])
+    (row,) = frame.to_dict("records")
+    assert row == {
+        "model": "resnet50",
+        "px": 64,
+        "ONNX, batch 1": "2.50",
+        "ONNX, batch 32": "–",
+        "LiteRT, batch 1": "–",
+        "LiteRT, batch 32": "–",
+    }
+
+
+def test_ratios_are_stated():
+    rows = [{**ROW, **THEIRS}, {**ROW, "batch": 32, **THEIRS, "ratio": 1.2}, ROW]
+    text = speed_tables.ratios(rows)
+    assert "between 1.20 (resnet50, 64 px, batch 32) and 3.00 (resnet50, 64 px, batch 1)" in text
+    assert text.endswith("in 2 of 2 cases, and at least 1.5 times as fast in 1")
+    assert speed_tables.xla_ratios(rows[:1]).startswith("from 2.00 (resnet50, 64 px, batch 1)")
+
+
+def test_parts_of_a_step_add_up():
+    step = {"forward": 0.1, "gradient": 0.3, "step": 0.4, "batch": 0.02}
+    rates = {"images_per_second": 80, "operations_per_second": 1, "peak_operations_per_second": 4}
+    (row,) = speed_tables.parts_of_a_step([{"model": "a", **step, **rates}]).to_dict("records")
+    parts = [int(row[name].split()[0]) for name in ("forward", "backward", "optimizer")]
+    assert parts == [25, 50, 25]
+    assert (row["batch, meanwhile"], row["arithmetic"]) == ("5 %", "25 %")
+
+
+def test_failures_are_named():
+    rows = [{"skipped": ["resnet50, xla: skipped, ValueError: no"]}, {"skipped": []}]
+    assert speed_tables.skipped(rows) == "resnet50, xla"
+    assert speed_tables.skipped(rows[1:]) == "none"
+
+
+@pytest.mark.parametrize("seconds, text", [(0.00234, "2.34"), (0.0234, "23.4"), (0.234, "234")])
+def test_three_digits(seconds, text):
+    assert speed_tables.milliseconds(seconds) == text
+
+
+def test_every_substitution_is_on_the_page():
+    config = SimpleNamespace(myst_substitutions={})
+    speed_tables.add_substitutions(SimpleNamespace(srcdir=BOOK), config)
+    page = (BOOK / "appendix" / "speed.md").read_text("utf-8")
+    assert {*re.findall("{{ (\\w+) }}", page)} == {*config.myst_substitutions}
+    assert all(config.myst_substitutions.values())

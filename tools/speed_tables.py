@@ -1,0 +1,171 @@
+"""Sphinx extension: the tables of the appendix "Speed and cost" as MyST substitutions.
+
+``{{ speed_batch_1 }}`` and so on are of the files in ``book/measured`` that
+``benchmarks/inference.py``, ``training_step.py``, ``attention_memory.py`` and ``startup.py`` write.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+OURS = {"graph": "graph", "xla": "XLA", "onnx": "ONNX", "litert": "LiteRT"}
+THEIRS = {"eager": "PyTorch", "compiled": "compiled", "torch_onnx": "its ONNX"}
+INT8 = {"onnx": "ONNX", "litert": "LiteRT"}
+FILES = ("inference", "training_step", "attention_memory", "startup")
+GOAL = 1.5
+"""How many times as fast as the fastest of theirs our fastest runtime should be."""
+
+
+def setup(app):
+    app.connect("config-inited", add_substitutions)
+    return {"parallel_read_safe": True}
+
+
+def add_substitutions(app, config):
+    """Add the tables and the facts about the machine."""
+    folder = Path(app.srcdir) / "measured"
+    inference, step, memory, startup = (
+        json.loads((folder / f"{name}.json").read_text("utf-8")) for name in FILES
+    )
+    rows = inference["rows"]
+    frames = {
+        "speed_batch_1": runtimes(rows, 1),
+        "speed_batch_32": runtimes(rows, 32),
+        "speed_int8": int8(rows),
+        "speed_training": parts_of_a_step(step["rows"]),
+        "speed_memory": peaks(memory["rows"]),
+        "speed_startup": starts(startup["rows"]),
+    }
+    found = {name: x.to_markdown(index=False, disable_numparse=True) for name, x in frames.items()}
+    found |= {
+        "speed_machine": f"{inference['processor']}, {inference['threads']} threads",
+        "speed_rounds": inference["rounds"],
+        "speed_versions": ", ".join(inference["versions"]),
+        "speed_ratios": ratios(rows),
+        "speed_xla": xla_ratios(rows),
+        "speed_loads": loads(inference, step, memory, startup),
+        "speed_skipped": skipped(rows),
+        "speed_start": f"{min(row['start'] for row in memory['rows']):.1f}",
+    }
+    config.myst_substitutions = {**config.myst_substitutions, **found}
+
+
+def runtimes(rows, batch: int) -> pd.DataFrame:
+    """Return milliseconds per batch; the fastest of ours and of theirs are in bold."""
+    shown = []
+    for row in (row for row in rows if row["batch"] == batch):
+        best = {
+            min((name for name in names if name in row), key=row.get, default=None)
+            for names in (OURS, THEIRS)
+        }
+        cells = {
+            title: "–" if name not in row else bold(milliseconds(row[name]), name in best)
+            for name, title in {**OURS, **THEIRS}.items()
+        }
+        ratio = f"{row['ratio']:.2f}" if "ratio" in row else "–"
+        shown.append({"model": row["model"], "px": row["size"], **cells, "theirs / ours": ratio})
+    return pd.DataFrame(shown)
+
+
+def int8(rows) -> pd.DataFrame:
+    """Return how many times as fast files with weights of 8 bits are as those of 32 bits."""
+    found = {}
+    for row in rows:
+        cells = found.setdefault((row["model"], row["size"]), {})
+        for name, title in INT8.items():
+            known = name in row and f"{name}_int8" in row
+            cells[f"{title}, batch {row['batch']}"] = (
+                f"{row[name] / row[f'{name}_int8']:.2f}" if known else "–"
+            )
+    frame = pd.DataFrame(found).T.rename_axis(["model", "px"]).reset_index()
+    return frame[["model", "px", *sorted(frame.columns[2:])]].fillna("–")
+
+
+def parts_of_a_step(rows) -> pd.DataFrame:
+    """Return images per second of training, and what the parts of a step take."""
+    return pd.DataFrame(
+        {
+            "model": row["model"],
+            "images/s": f"{row['images_per_second']:.0f}",
+            "forward": percent(row["forward"] / row["step"]),
+            "backward": percent((row["gradient"] - row["forward"]) / row["step"]),
+            "optimizer": percent((row["step"] - row["gradient"]) / row["step"]),
+            "batch, meanwhile": percent(row["batch"] / row["step"]),
+            "arithmetic": percent(row["operations_per_second"] / row["peak_operations_per_second"]),
+        }
+        for row in rows
+    )
+
+
+def peaks(rows) -> pd.DataFrame:
+    """Return memory and time of training steps with attention in blocks and as a whole."""
+    found = {}
+    for row in (row for row in rows if row["training"] and "peak" in row):
+        cells = found.setdefault((row["size"], row["tokens"], row["batch"]), {})
+        way = {"blocks": "in blocks", "whole": "whole maps"}[row["way"]]
+        cells[f"GB, {way}"] = f"{row['peak']:.1f}"
+        cells[f"s/image, {way}"] = f"{row['seconds'] / row['batch']:.2f}"
+    frame = pd.DataFrame(found).T.rename_axis(["px", "tokens", "batch"]).reset_index()
+    return frame.fillna("–")
+
+
+def starts(rows) -> pd.DataFrame:
+    """Return start-up times beside their goals."""
+    return pd.DataFrame(
+        {
+            "command": f"`{row['case']}`",
+            "seconds": f"{row['clock']:.2f}",
+            "goal": "–" if row["goal"] is None else f"{row['goal']:g}",
+        }
+        for row in rows
+    )
+
+
+def ratios(rows) -> str:
+    """State the ratios theirs / ours of the fastest exact runtimes in one sentence."""
+    found = sorted((row["ratio"], case(row)) for row in rows if "ratio" in row)
+    (low, slowest), (high, fastest) = found[0], found[-1]
+    met, faster = (sum(ratio >= limit for ratio, _ in found) for limit in (GOAL, 1))
+    return (
+        f"The ratio lies between {low:.2f} ({slowest}) and {high:.2f} ({fastest}); ours is faster "
+        f"in {faster} of {len(found)} cases, and at least {GOAL:g} times as fast in {met}"
+    )
+
+
+def xla_ratios(rows) -> str:
+    """State the extreme ratios of the times of XLA and of the plain graph."""
+    found = sorted((row["xla"] / row["graph"], case(row)) for row in rows if "xla" in row)
+    (low, fastest), (high, slowest) = found[0], found[-1]
+    return f"from {low:.2f} ({fastest}) to {high:.2f} ({slowest}) of the time of the plain graph"
+
+
+def loads(*files) -> str:
+    """State the load of the machine before each measurement."""
+    return ", ".join(f"{file['load_before']:.2f}" for file in files)
+
+
+def skipped(rows) -> str:
+    """Name the runtimes that failed, without the message."""
+    found = [message.split(": skipped")[0] for row in rows for message in row["skipped"]]
+    return "; ".join(sorted(set(found))) or "none"
+
+
+def case(row) -> str:
+    """Name the model, size and batch of a row."""
+    return f"{row['model']}, {row['size']} px, batch {row['batch']}"
+
+
+def percent(fraction: float) -> str:
+    """Format a fraction as a whole percentage."""
+    return f"{100 * fraction:.0f} %"
+
+
+def milliseconds(seconds: float) -> str:
+    """Format with three significant digits, and no decimals above 100."""
+    return f"{1e3 * seconds:.{0 if seconds >= 0.1 else 1 if seconds >= 0.01 else 2}f}"
+
+
+def bold(text: str, condition: bool) -> str:
+    """Mark up as bold where a condition holds."""
+    return f"**{text}**" if condition else text
