@@ -37,6 +37,9 @@ def add_substitutions(app, config):
         "speed_memory": peaks(memory["rows"]),
         "speed_startup": starts(startup["rows"]),
     }
+    for name in ("speed_batch_1", "speed_batch_32", "speed_int8"):
+        if frames[name]["px"].nunique() == 1:
+            frames[name] = frames[name].drop(columns="px")
     found = {name: x.to_markdown(index=False, disable_numparse=True) for name, x in frames.items()}
     found |= {
         "speed_machine": f"{inference['processor']}, {inference['threads']} threads",
@@ -64,7 +67,7 @@ def runtimes(rows, batch: int) -> pd.DataFrame:
             for name, title in {**OURS, **THEIRS}.items()
         }
         ratio = f"{row['ratio']:.2f}" if "ratio" in row else "–"
-        shown.append({"model": row["model"], "px": row["size"], **cells, "theirs / ours": ratio})
+        shown.append({"model": row["model"], "px": row["size"], **cells, "ratio": ratio})
     return pd.DataFrame(shown)
 
 
@@ -91,7 +94,7 @@ def parts_of_a_step(rows) -> pd.DataFrame:
             "forward": percent(row["forward"] / row["step"]),
             "backward": percent((row["gradient"] - row["forward"]) / row["step"]),
             "optimizer": percent((row["step"] - row["gradient"]) / row["step"]),
-            "batch, meanwhile": percent(row["batch"] / row["step"]),
+            "batch": percent(row["batch"] / row["step"]),
             "arithmetic": percent(row["operations_per_second"] / row["peak_operations_per_second"]),
         }
         for row in rows
