@@ -8,7 +8,7 @@
 Each model is trained on real images from random weights ("scratch"), from weights trained on
 20,000 simulated images ("simulated"), and for RR-ViT from weights trained on as many images of
 noise ("gratings"), in which each label is a grating of its own orientation and wavelength: a
-control with labels but without anatomy. The head is kept. Subsets of the real training images are
+control with labels but without anatomy. The head is reused. Subsets of the real training images are
 drawn at random and nested; each seed has its own, which all starts share. A subset is repeated, so
 that an epoch has enough steps. The epoch with the best macro AUC on the 1,375 validation images is
 scored on the test images; 0 images stands for the pre-trained model as it is. The recipe is the
@@ -20,6 +20,7 @@ EfficientViT-M0 was begun at 16 images, too, and stopped after four of six runs 
 """
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,12 @@ SEEDS = (0, 1, 2)
 PLAN = {
     "rr_vit": {
         "scratch": (16, 64, 256, 1501),
-        "simulated": (16, 64, 256, 1501),
         "gratings": (256,),
+        "simulated": (16, 64, 256, 1501),
     },
     "efficientvit_m0": {"scratch": (256, 1501), "simulated": (256, 1501)},
 }
-"""Numbers of real images by model and start."""
+"""Numbers of real images by model and start; a start is compared with those before it."""
 
 
 def noise_images(number, rng):
@@ -151,7 +152,7 @@ def measure(model, options, splits):
         if start != "scratch":
             folder = pretrain(model, start, options.runs)
             found = evaluation.bootstrap(test.labels, predictions(folder, test), **common)
-            row = {"start": start, "num_images": 0, "macro_auc": _plain(found["macro_auc"])}
+            row = {"start": start, "num_images": 0, "macro_auc": astuple(found["macro_auc"])}
             row["pretraining_val_macro_auc"] = max(e["val_macro_auc"] for e in Run(folder).history)
             rows.append(row)
     for count in plan["scratch"]:
@@ -166,24 +167,15 @@ def measure(model, options, splits):
         }
         for start, found in by_start.items():
             score = evaluation.bootstrap(test.labels, found, **common)["macro_auc"]
-            row = {"start": start, "num_images": count, "macro_auc": _plain(score)}
+            row = {"start": start, "num_images": count, "macro_auc": astuple(score)}
             row["by_seed"] = [metrics.score(test.labels, one).macro_auc for one in found]
-            row["best_epochs"] = [_best_epoch(folder) for folder in folders[start]]
-            for other in set(by_start) - {start}:
+            row["best_epochs"] = [Run(folder).report["best_epoch"] for folder in folders[start]]
+            for other in starts[: starts.index(start)]:
                 pair = (by_start[other], found)
                 change = evaluation.compare(test.labels, *pair, **common)["macro_auc"]
-                row[f"minus {other}"] = [*_plain(change), change.p_value]
+                row[f"minus {other}"] = astuple(change)
             rows.append(row)
     return rows
-
-
-def _best_epoch(folder):
-    """Return the number of the epoch, from 1, whose weights are scored."""
-    return 1 + int(np.argmax([epoch["val_macro_auc"] for epoch in Run(folder).history]))
-
-
-def _plain(interval):
-    return [interval.value, interval.low, interval.high]
 
 
 def main():
