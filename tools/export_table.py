@@ -4,12 +4,11 @@
 ``book/measured/export.json``, which ``tools/measure_export.py`` writes.
 """
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
-from xraylab.io import format_bytes
+from xraylab import io
 
 FORMATS = {"onnx": "ONNX", "litert": "LiteRT"}
 
@@ -22,7 +21,7 @@ def setup(app):
 def add_substitutions(app, config):
     """Add the table, a sentence on the losses, and the number of images."""
     path = Path(app.srcdir) / "measured" / "export.json"
-    measured = json.loads(path.read_text("utf-8"))
+    measured = io.read_json(path)
     found = {
         "export_table": frame(measured["rows"]).to_markdown(index=False, disable_numparse=True),
         "export_losses": losses(measured["rows"]),
@@ -45,7 +44,7 @@ def frame(rows) -> pd.DataFrame:
     for row in rows:
         name, cells = FORMATS[row["format"]], found.setdefault(row["model"], {})
         cells["macro AUC"] = f"{row['macro_auc_float32']:.3f}"
-        sizes = (format_bytes(row[f"bytes_{kind}"]) for kind in ("float32", "int8"))
+        sizes = (io.format_bytes(row[f"bytes_{kind}"]) for kind in ("float32", "int8"))
         cells[f"{name}, 32 and 8 bits"] = " → ".join(sizes)
         cells[f"change, {name}"] = f"{row['macro_auc_int8'] - row['macro_auc_float32']:+.4f}"
     return pd.DataFrame(found).T.rename_axis("model").reset_index()

@@ -4,14 +4,15 @@
 ``benchmarks/inference.py``, ``training_step.py``, ``attention_memory.py`` and ``startup.py`` write.
 """
 
-import json
 from pathlib import Path
 
 import pandas as pd
+from export_table import FORMATS
+
+from xraylab import io
 
 OURS = {"graph": "graph", "xla": "XLA", "onnx": "ONNX", "litert": "LiteRT"}
 THEIRS = {"eager": "PyTorch", "compiled": "compiled", "torch_onnx": "its ONNX"}
-INT8 = {"onnx": "ONNX", "litert": "LiteRT"}
 FILES = ("inference", "training_step", "attention_memory", "startup")
 GOAL = 1.5
 """How many times as fast as the fastest of theirs our fastest runtime should be."""
@@ -25,9 +26,7 @@ def setup(app):
 def add_substitutions(app, config):
     """Add the tables and the facts about the machine."""
     folder = Path(app.srcdir) / "measured"
-    inference, step, memory, startup = (
-        json.loads((folder / f"{name}.json").read_text("utf-8")) for name in FILES
-    )
+    inference, step, memory, startup = (io.read_json(folder / f"{name}.json") for name in FILES)
     rows = inference["rows"]
     frames = {
         "speed_batch_1": runtimes(rows, 1),
@@ -76,7 +75,7 @@ def int8(rows) -> pd.DataFrame:
     found = {}
     for row in rows:
         cells = found.setdefault((row["model"], row["size"]), {})
-        for name, title in INT8.items():
+        for name, title in FORMATS.items():
             known = name in row and f"{name}_int8" in row
             cells[f"{title}, batch {row['batch']}"] = (
                 f"{row[name] / row[f'{name}_int8']:.2f}" if known else "–"
