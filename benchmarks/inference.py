@@ -342,6 +342,8 @@ def main():
             print("; ".join(new) + "\n" + TITLES)
             printed.update(new)
         for batch in options.batches:
+            for worker in workers:
+                worker.skipped.clear()
             found = summary(measure(workers, batch, options.rounds))
             skipped = [message for worker in workers for message in worker.skipped]
             rows.append({"model": name, "size": size, "batch": batch, **found, "skipped": skipped})
