@@ -14,12 +14,12 @@ and 10.33 s without the number of images::
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import own_process
 
 MODEL, HEADS, DEPTH, STRIDE = "hybrid_rr_vit", 8, 8, 4
 TRAINING = [(64, 1), (64, 8), (64, 32), (128, 1), (128, 8), (224, 1), (224, 8)]
@@ -79,13 +79,6 @@ def run_case(size: int, batch: int, way: str, training: bool) -> dict:
     return {"seconds": seconds, "peak": process_memory(peak=True) / 1e9, "start": start}
 
 
-def in_own_process(*case) -> dict | None:
-    """Measure one case in a fresh process; return None if it fails."""
-    command = [sys.executable, __file__, "--case", json.dumps(case)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
-
-
 def report(title: str, cases, limit: float, training: bool) -> list[dict]:
     """Measure and print one table; return its rows, in which a case that failed has no peak."""
     print(f"\n{title}")
@@ -99,7 +92,8 @@ def report(title: str, cases, limit: float, training: bool) -> list[dict]:
             if needed > limit:
                 print(f"{head}  skipped: may need {needed:.0f} GB, limit {limit:.0f} GB")
                 continue
-            result = in_own_process(size, batch, way, training)
+            case = json.dumps([size, batch, way, training])
+            result = own_process.run(__file__, "--case", case)
             facts = {"size": size, "tokens": tokens, "batch": batch, "way": way}
             rows.append({**facts, "training": training, **(result or {})})
             if result is None:

@@ -13,12 +13,12 @@ import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+
+import own_process
 
 from xraylab.backend import describe_backend, start_keras
 
@@ -69,11 +69,9 @@ def images_per_second(name, options):
 
 def in_own_process(name, options):
     """Return the throughput of each round, or None if the process failed."""
-    command = [sys.executable, __file__, name, "--one", "--size", str(options.size)]
-    command += ["--batch-size", str(options.batch_size), "--rounds", str(options.rounds)]
-    command += ["--seconds", str(options.seconds)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+    settings = ("--size", options.size, "--batch-size", options.batch_size)
+    settings += ("--rounds", options.rounds, "--seconds", options.seconds)
+    return own_process.run(__file__, name, "--one", *settings)
 
 
 def main():

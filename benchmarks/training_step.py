@@ -16,11 +16,16 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import own_process
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+
+from record_runs import SYSTEMS
 
 MODELS = (
     "resnet50",
@@ -35,12 +40,6 @@ MODELS = (
     "efficientvit_m5_mxa",
     "lt_vit_tiny",
 )
-RECIPES = {
-    "medvit_small": "medvit_large_64_tuned",
-    "efficientvit_m5_mxa": "efficientvit_m0_mxa_64_tuned",
-}
-"""Named recipes of models that have none of their own at this size."""
-
 SIZE, IMAGES, MATRIX = 64, 256, 2048
 PARTS = ("batch", "forward", "gradient", "step")
 
@@ -59,7 +58,7 @@ def functions(name, folder, batch_size):
     from xraylab.training.run import build_model
 
     start_keras()
-    recipe = recipes.find(RECIPES.get(name, f"{name}_{SIZE}_tuned"))
+    recipe = recipes.find(SYSTEMS[name][0])
     changes = {"precision": "float32", "label_names": FINDINGS}
     recipe = recipe.replace(model=name, batch_size=batch_size, **changes)
     split = data.load("phantom", SIZE, num_images=IMAGES, cache_dir=folder, progress=False)
@@ -128,29 +127,30 @@ def measure(name, batch_size, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("models", nargs="*", help="default: one or two of each family")
+    parser.add_argument(
+        "models", nargs="*", metavar="model", help=f"default: most of {', '.join(SYSTEMS)}"
+    )
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if unknown := ", ".join({*options.models} - {*SYSTEMS}):
+        parser.error(f"model. Expected: some of {', '.join(SYSTEMS)}. Received: {unknown}")
     if options.one:
         print(json.dumps(measure(options.models[0], options.batch_size, options.rounds)))
         return
     facts = {"batch_size": options.batch_size, "rounds": options.rounds, "size": SIZE}
     facts |= {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
     print(f"{facts['cores']} cores, load {facts['load_before']:.2f}, ms per batch, at {SIZE} px")
-    print(
-        f"{'model':20s}"
-        + "".join(f"{part:>10s}" for part in PARTS)
-        + "  images/s  fraction of peak"
-    )
+    titles = "".join(f"{title:>10s}" for title in (*PARTS, "images/s"))
+    print(f"{'model':20s}{titles}  fraction of peak")
     rows = []
     for name in options.models or MODELS:
-        command = [sys.executable, __file__, name, "--one", "--rounds", str(options.rounds)]
-        command += ["--batch-size", str(options.batch_size)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        rows.append(found := json.loads(done.stdout.splitlines()[-1]))
+        settings = ("--rounds", options.rounds, "--batch-size", options.batch_size)
+        if (found := own_process.run(__file__, name, "--one", *settings)) is None:
+            raise SystemExit(f"{name} failed")
+        rows.append(found)
         share = found["operations_per_second"] / found["peak_operations_per_second"]
         times = "".join(f"{1e3 * found[part]:10.1f}" for part in PARTS)
         print(f"{name:20s}{times}{found['images_per_second']:10.1f}{share:18.0%}", flush=True)
