@@ -170,16 +170,8 @@ class Spread:
     high: float
 
     @property
-    def two_deviations(self) -> Interval:
-        """Mean ± 2 standard deviations: where most single runs lie if scores are normal.
-
-        The MXA paper (``rand2025``, Fig. Q.1) calls it a 95 % confidence interval of the mean.
-        """
-        return Interval(self.mean, self.mean - 2 * self.deviation, self.mean + 2 * self.deviation)
-
-    @property
     def interval(self) -> Interval:
-        """95 % confidence interval of the mean, by Student's t: seeds vary, test images do not."""
+        """95 % confidence interval of the mean over seeds, by Student's t, on fixed test images."""
         count = len(self.seeds)
         half = float(stats.t.ppf(0.975, count - 1)) * self.deviation / sqrt(count)
         return Interval(self.mean, self.mean - half, self.mean + half)
