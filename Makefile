@@ -84,7 +84,7 @@ sync: $(READY)  ## Write the notebook copy of each chapter.
 bench: $(READY)  ## Measure speed and memory on this machine; minutes.
 	$(BIN)/python benchmarks/phantom_speed.py
 	$(BIN)/python benchmarks/train_throughput.py
-	$(BIN)/python benchmarks/memory_map.py
+	$(BIN)/python benchmarks/input.py
 	$(BIN)/python benchmarks/attention_memory.py --quick
 
 records: $(READY)  ## Train the runs of the results chapter on simulated images; hours, resumable.
