@@ -20,6 +20,17 @@ def test_an_unknown_scale_is_rejected(monkeypatch):
         book.setup(backend=False)
 
 
+def test_missing_files_are_reported_before_the_backend_starts(monkeypatch):
+    def fail():
+        raise FileNotFoundError("no network")
+
+    monkeypatch.setattr(book, "folder", fail)
+    monkeypatch.setattr(book.doctor, "banner", lambda: pytest.fail("the backend was started"))
+    with pytest.raises(FileNotFoundError, match="no network"):
+        book.setup()
+    book.setup(backend=False, files=False)
+
+
 def test_the_folder_of_the_installed_checkout_is_used(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert book.folder() == Path(book.__file__).parents[1] / "book"

@@ -18,18 +18,23 @@ SCALES = ("smoke", "laptop", "full")
 REPOSITORY = "https://github.com/xraylab/xraylab"
 
 
-def setup(backend: bool = True) -> str:
+def setup(backend: bool = True, files: bool = True) -> str:
     """Print versions, accelerator and scale, and return the scale.
 
     The scale is ``"laptop"`` unless the environment variable ``XRAYLAB_SCALE`` sets another one.
 
     Args:
         backend: whether to start Keras and look for an accelerator.
+        files: whether the chapter reads weights, records or measurements of the book. They are
+            found or downloaded here, by :func:`folder`, before anything is computed.
 
     Raises:
         ValueError: if ``XRAYLAB_SCALE`` is not one of :data:`SCALES`.
+        FileNotFoundError: as :func:`folder`, if ``files`` is true.
     """
     scale = require_choice("XRAYLAB_SCALE", os.environ.get("XRAYLAB_SCALE", "laptop"), SCALES)
+    if files:
+        folder()
     banner = doctor.banner() if backend else f"xraylab {__version__} on {doctor.host()}"
     print(textwrap.fill(f"{banner}; scale {scale}", 80))  # pages do not wrap output
     return scale

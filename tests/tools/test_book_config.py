@@ -46,5 +46,19 @@ def test_code_is_at_most_a_third_of_a_chapter(chapter):
     assert len(code) <= most * len(text.splitlines())
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_short_setup_cell_finds_the_files_that_the_chapter_reads(chapter):
+    """Outside a checkout they are downloaded, which must fail before a long computation."""
+    cells = jupytext.reads(chapter.read_text(encoding="utf-8"), fmt="md:myst").cells
+    first, *others = (cell.source for cell in cells if cell.cell_type == "code")
+    assert len(first.splitlines()) <= 10
+    assert "book.setup(" in first
+    code = "\n".join(others)
+    build = r'build\(\s*"(\w+)"(?:(?!build\().)*?weights="pretrained"'
+    models = set(re.findall(build, code, re.DOTALL)) - {"rr_vit"}  # part of the package
+    reads_files = bool(models) or re.search(r"book\.(folder|measured)\(", code + first)
+    assert not (reads_files and "files=False" in first)
+
+
 def test_copies_are_no_pages():
     assert "**.ipynb" in CONFIG["exclude_patterns"]
