@@ -118,7 +118,7 @@ def test_sources_list_the_state_of_each_file(published, tmp_path):
         (listed,) = [s for s in sources() if (s.name, s.size) == ("chestmnist", "28")]
         return listed.state, listed.path
 
-    assert state() == ("not here", None)
+    assert state() == ("not found", None)
     path = write_file(tmp_path / "kaggle", published.body)
     assert state() == ("found", path)
     assert sources()[0].name == "phantom" and len(sources()) == 10

@@ -1,4 +1,4 @@
-"""All sources of images: :func:`load`, and :func:`sources` for what is on this machine."""
+"""Load images from any source (:func:`load`), and list the sources (:func:`sources`)."""
 
 import inspect
 import os
@@ -40,17 +40,18 @@ NAMED_SOURCES = ("phantom", "chestmnist", *_FOLDERS)
 DEFAULT_SIZE = 64
 """Side of an image in pixels where a named source is loaded without a size."""
 
-_SOURCES = f"one of {', '.join(NAMED_SOURCES)}, or the path of an existing .npz file"
+_EXPECTED = f"one of {', '.join(NAMED_SOURCES)}, or the path of an existing .npz file"
 
 _LABEL_NAMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("phantom", "chestmnist", "nih14"), FINDINGS),
     **dict.fromkeys(("chexpert", "mimic_cxr"), CHEXPERT_FINDINGS),
     "vindr_cxr": VINDR_FINDINGS,
 }
+"""Sources whose label names are fixed; :func:`load` can select among them."""
 
 
 def labels_of(source: str | os.PathLike) -> tuple[str, ...]:
-    """Return the label names of a source; for a file or folder the default, the 14 findings.
+    """Return the label names of a source; of a file or ``"folder"`` the default, the 14 findings.
 
     Args:
         source: as for :func:`load`.
@@ -85,22 +86,23 @@ def load(
             ``.npz`` file.
         size: side of an image in pixels; None means 64, or that of the images in a file.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        label_names: of the sources whose labels are known, the labels to load, such as
-            :data:`xraylab.findings.CHEXPERT_COMPETITION`; None means all. Of a file or folder, the
-            names of its labels; in a file None means the 14 findings.
+        label_names: for a named source except ``"folder"``, the labels to load, such as
+            :data:`xraylab.findings.CHEXPERT_COMPETITION`; None means all. For a file, the names of
+            its label columns in order; None means the 14 findings. For ``"folder"``, as for
+            ``xraylab.data.folder.list_folder``.
         num_images: number of images, or the numbers of several splits, as
             ``{"train": 20_000, "test": 8_000}``; None, and a split that is not named, takes all.
             From a file they are evenly spaced and stay memory-mapped; if they are more than half of
-            its images, they are consecutive. The phantom makes any number: ChestMNIST's own are in
-            :data:`xraylab.phantom.SPLIT_SIZES`, and None means 4,096 for training, 1,024 for
-            validation and 2,048 for test.
-        seed: determines the phantom images (at most 2**63 - 1), or where an evenly spaced choice
-            begins.
+            its images, they are consecutive. The phantom simulates any number; None means 4,096
+            for training, 1,024 for validation and 2,048 for test. The sizes of ChestMNIST's splits
+            are in :data:`xraylab.phantom.SPLIT_SIZES`.
+        seed: determines the phantom images (at most 2**63 - 1), or the first of the evenly spaced
+            images.
         parameters: for the phantom alone, :class:`xraylab.phantom.PhantomConfig` or a mapping of
             its fields.
         cache_dir: folder for downloads and unpacked arrays; None means :func:`data_root`.
         download: whether ChestMNIST may be downloaded.
-        progress: whether to show the progress of long work.
+        progress: whether to show progress bars.
         options: for an ``.npz`` file: ``on_suspect`` of ``xraylab.data.npz.load_npz``, and
             ``table``, a CSV file with the patient, age, sex and view of each image, see
             ``xraylab.data.tables.read_image_table``; intervals are then by patient.
@@ -118,12 +120,12 @@ def load(
 
     Raises:
         DataError: if the source is unknown, or a file is not as expected.
-        ValueError: if another argument is wrong.
+        ValueError: if another argument is invalid.
         OSError: if a file cannot be read or written.
     """
     if not isinstance(source, (str, os.PathLike)):
         received = f"a {type(source).__name__}"
-        raise invalid_argument("source", _SOURCES, received, "Pass arrays to xraylab.data.Split")
+        raise invalid_argument("source", _EXPECTED, received, "Pass arrays to xraylab.data.Split")
     name = str(source)
     require_choice("split", split, SPLITS)
     if isinstance(num_images, Mapping):
@@ -139,7 +141,9 @@ def load(
     if name in _LABEL_NAMES and label_names is not None:
         find_labels(label_names, _LABEL_NAMES[name])  # before any image is read or simulated
     if parameters is not None and name != "phantom":
-        raise invalid_argument("parameters", "None: they are of the phantom", repr(parameters))
+        raise invalid_argument(
+            "parameters", f"None for {name}; only the phantom has them", repr(parameters)
+        )
     root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
     common: dict[str, Any] = {"split": split, "cache_dir": root, "progress": progress}
     if name not in NAMED_SOURCES:
@@ -165,7 +169,7 @@ def load(
             elif options.get("root") is None:
                 options["root"] = root / name
             whole = load_listing(_FOLDERS[name](split=split, **options), source=name, **common)
-        count = None  # chosen before any image was made or read
+        count = None  # selected before any image was simulated or read
     if count is not None:
         whole = whole.subset(evenly_spaced(len(whole), count, seed, split))
     return whole if label_names is None else whole.with_labels(label_names)
@@ -189,14 +193,14 @@ def _path_of(source: str | os.PathLike) -> Path:
     path = Path(source).expanduser()
     if path.is_dir():
         advice = f'Load image files with data.load("folder", root={str(path)!r}, …)'
-        raise DataError(f"{path} is a folder", _SOURCES, "a folder", advice)
+        raise DataError(f"{path} is a folder", _EXPECTED, "a folder", advice)
     if path.exists():
         return path
     files = [file.name for file in path.parent.glob("*.npz")]
     hint = did_you_mean(path.name, [*files, *NAMED_SOURCES])
     there = f"The files in its folder are {', '.join(sorted(files))}" if files else "Check the path"
     received = f"{str(source)!r}, which is neither a file nor a known data set"
-    raise DataError(f"Unknown source {str(source)!r}", _SOURCES, received, hint or there)
+    raise DataError(f"Unknown source {str(source)!r}", _EXPECTED, received, hint or there)
 
 
 class Source(NamedTuple):
@@ -204,10 +208,10 @@ class Source(NamedTuple):
 
     Args:
         name: its name for :func:`load`.
-        size: side of its images in pixels, or the range of sizes.
-        state: ``"built in"``, ``"found"``, ``"not here"`` or ``"your own"``.
+        size: side of its images in pixels, the range of sizes, or ``"any"``.
+        state: ``"built in"``, ``"found"``, ``"not found"`` or ``"your own"``.
         path: the file or folder, if there is one.
-        how: how to get or use it.
+        how: the call that loads it, or how to get it.
     """
 
     name: str
@@ -218,7 +222,7 @@ class Source(NamedTuple):
 
 
 def sources() -> list[Source]:
-    """List all sources and where they are on this machine, without network or long reading.
+    """List all sources and where they are on this machine, without using the network.
 
     Returns:
         The sources, ChestMNIST once for each size.
@@ -226,7 +230,8 @@ def sources() -> list[Source]:
     root = data_root()
 
     def source(name: str, size: str, path: Path | None, how: str, otherwise: str) -> Source:
-        return Source(name, size, "found" if path else "not here", path, how if path else otherwise)
+        state = "found" if path else "not found"
+        return Source(name, size, state, path, how if path else otherwise)
 
     how = 'data.load("phantom", size=64) simulates it'
     listed = [Source("phantom", "28–1024", "built in", None, how)]
@@ -235,8 +240,8 @@ def sources() -> list[Source]:
         how = f'data.load("chestmnist", size={size})'
         otherwise = f"{how} downloads it from {release.url}"
         listed.append(source("chestmnist", str(size), path, how, otherwise))
-    for name in [*_FOLDERS][:-1]:
-        # Their owners give them out on request; the user chooses the folder.
+    for name in [*_FOLDERS][:-1]:  # without "folder", which follows
+        # Their owners distribute them on request; the user chooses the folder.
         folder = root / name
         path = folder if folder.is_dir() else None
         otherwise = f'data.load("{name}", root="FOLDER"), or link it to {folder}'
