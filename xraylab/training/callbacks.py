@@ -29,9 +29,10 @@ class WeightAverage:
     """An exponential moving average of all floating-point variables of a model.
 
     After each step, average ← d · average + (1 - d) · weights. After t steps it still contains the
-    fraction d^t ≈ exp(-(1 - d)·t) of the initial weights. With a warm-up, d is at most
-    (1 + step) / (10 + step), so that they are soon forgotten. The ``use_ema`` of Keras' optimizers
-    has no warm-up, leaves out batch-normalisation statistics, and counts micro-batches as steps.
+    fraction d^t ≈ exp(-(1 - d)·t) of the initial weights. A warm-up bounds d by
+    (1 + step) / (10 + step), which reduces this fraction quickly. The ``use_ema`` of Keras'
+    optimizers has no warm-up, omits batch-normalisation statistics, and counts micro-batches as
+    steps.
 
     Args:
         model: a built model; the average starts at its weights.
@@ -51,7 +52,11 @@ class WeightAverage:
         self._blend = compiled(_blend)
 
     def update(self, step: int) -> None:
-        """Include the weights after a step (from 1) in the average."""
+        """Update the average with the current weights.
+
+        Args:
+            step: number of optimizer steps taken, at least 1.
+        """
         bound = (1 + step) / (10 + step) if self.warmup else 1.0
         decay = np.array(min(self.decay, bound), dtype="float32")
         averages = [variable.value for variable in self.variables]
@@ -63,11 +68,12 @@ class WeightAverage:
 
 
 def _copy(variable: keras.Variable) -> np.ndarray:
-    """Return a variable's values in memory that no training step reuses."""
+    """Copy the values of a variable, whose memory the next training step may overwrite."""
     return np.array(ops.convert_to_numpy(variable))
 
 
 def _blend(averages: list, weights: list, decay: Any) -> list:
+    """Compute the next averages."""
     return [
         average * ops.cast(decay, average.dtype) + weight * ops.cast(1 - decay, average.dtype)
         for average, weight in zip(averages, weights, strict=True)
@@ -75,7 +81,9 @@ def _blend(averages: list, weights: list, decay: Any) -> list:
 
 
 class EvaluatedModel:
-    """The model that is validated and saved: with averaged weights, on one device.
+    """The model that is validated and saved: with averaged weights if the recipe has them.
+
+    On several devices, it is a copy on one of them.
 
     Args:
         run: the run.
@@ -89,8 +97,8 @@ class EvaluatedModel:
         self._replica: keras.Model | None = None
 
     @contextlib.contextmanager
-    def weights(self) -> Iterator[keras.Model]:
-        """Yield the model with the weights to evaluate."""
+    def current(self) -> Iterator[keras.Model]:
+        """Yield the model with its present weights, or their average."""
         if self.average is None and keras.distribution.distribution() is None:
             yield self.model
             return
@@ -107,10 +115,10 @@ class EvaluatedModel:
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds validation scores to the logs at the end of each epoch.
+    """Validate the model at the end of each epoch, and add the scores to the logs.
 
-    The scores are exact, not the histogram approximation of :class:`xraylab.metrics.MacroAUC`, so
-    that the best epoch is the one that the run's report confirms.
+    The scores use exact ranks, not the histogram of :class:`xraylab.metrics.MacroAUC`, so that the
+    best epoch is chosen by the score that the run's report states.
 
     Args:
         objective: an objective of ``xraylab.training.objectives``.
@@ -118,7 +126,7 @@ class Validation(keras.callbacks.Callback):
         evaluated: the model to validate.
 
     Attributes:
-        monitor_value: the value to maximize, at the end of the last epoch.
+        monitor_value: value of the last epoch; the epoch that maximizes it is the best.
     """
 
     def __init__(self, objective: Any, split: Split, evaluated: EvaluatedModel):
@@ -128,28 +136,35 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Validate the model."""
-        with self.evaluated.weights() as model:
+        with self.evaluated.current() as model:
             scores, self.monitor_value = self.objective.validate(model, self.split)
         if logs is not None:
             logs |= scores
 
 
 class Checkpointer(keras.callbacks.Callback):
-    """Records a run so that it can stop at any moment and continue exactly.
+    """Write the files of a run, so that it can stop after any step and continue exactly.
 
-    After each step: stops on a signal, the time limit or a loss that is not finite; at the end of
-    an epoch, after its validation. After some time and each epoch: writes a checkpoint. After each
-    epoch: writes the history, and the best weights.
+    After each step, it stops training on a signal, at the time limit, or if the loss is not finite;
+    after the last step of an epoch, only when the epoch is validated. It writes a checkpoint every
+    ``checkpoint_seconds`` and after each epoch, when it also writes the history and, if the epoch
+    is the best so far, its weights.
 
     Args:
         batches: the training batches.
-        validation: the callback that validates.
+        validation: the callback that validates; it must come before this one.
         interrupts: signals and the time limit.
         checkpoint_seconds: time between two checkpoints within an epoch.
 
     Attributes:
-        state: the position and history of the run.
-        newest: path of the newest checkpoint.
+        state: JSON values. ``step`` and ``epoch_step`` count the optimizer steps of the run and of
+            the epoch; ``seconds`` is the time spent; ``history`` has a dict for each epoch;
+            ``best`` has the ``epoch`` (from 1) with the highest ``monitor_value``, or is None.
+        newest: path of the newest checkpoint; None before the first.
+
+    Raises:
+        TrainingInterrupted: on a signal or at the time limit, after a checkpoint is written.
+        TrainingDiverged: if a loss, score or variable is not finite; no checkpoint is written.
     """
 
     def __init__(
@@ -171,7 +186,7 @@ class Checkpointer(keras.callbacks.Callback):
         self._counted = self._saved = time.monotonic()
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Continue from a checkpoint."""
+        """Restore the variables and the state from a checkpoint."""
         restore(checkpoint, training_variables(self.model, self.evaluated.average))
         self.state, self.newest = checkpoint.state, checkpoint.path
         self._metrics = [_copy(v) for v in self.model.metrics_variables]
@@ -211,7 +226,7 @@ class Checkpointer(keras.callbacks.Callback):
         best = self.state["best"]
         if best is None or value > best["monitor_value"]:
             self.state["best"] = {"epoch": epoch + 1, "monitor_value": value}
-            with self.evaluated.weights() as model:
+            with self.evaluated.current() as model:
                 self.write("best.weights.h5", write_weights, model)
         self.write("history.json", write_json, self.state["history"])
         self.save()
@@ -229,12 +244,12 @@ class Checkpointer(keras.callbacks.Callback):
             self.newest = save_checkpoint(self.run.checkpoints, arrays, self.state)
 
     def write(self, name: str, write: Callable[..., None], *content: Any) -> None:
-        """Write a file of the run by ``write(path, *content)``, in the process that writes."""
+        """Call ``write(path, *content)`` for a file of the run, in one process of the cluster."""
         if self.cluster.is_writer:
             write(self.run.path / name, *content)
 
     def _stop_if_due(self, saved: bool = False) -> None:
-        """Stop with a checkpoint on a signal, or if the time limit has passed."""
+        """Stop on a signal, or if the time limit has passed; write a checkpoint first."""
         signaled = self.interrupts.signaled
         if self.cluster.any(signaled or self.interrupts.out_of_time):
             signaled = self.cluster.any(signaled)
@@ -244,6 +259,7 @@ class Checkpointer(keras.callbacks.Callback):
             raise TrainingInterrupted(self.run.path, self.state["step"], not signaled)
 
     def _require_finite(self, name: str, values: Any) -> None:
+        """Raise TrainingDiverged unless all values are finite."""
         if not np.isfinite(values).all():
             raise TrainingDiverged(
                 f"{self.run.path}: the {name} is not finite after step {self.state['step']}. "

@@ -134,7 +134,7 @@ def _train(
             f"{batches.batch_size // batches.micro_batches} images at once. Start a new run with "
             f"accumulation={2 * batches.micro_batches}, or use a smaller size or model."
         ) from error
-    with recorder.evaluated.weights() as evaluated:
+    with recorder.evaluated.current() as evaluated:
         recorder.write("last.weights.h5", write_weights, evaluated)
     with distribution.undistributed():
         recorder.write("report.json", write_report, run, objective, splits, recorder.state)
