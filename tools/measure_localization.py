@@ -246,7 +246,7 @@ def mean_interval(values, patients):
     """Compute a mean with its bootstrap interval over patients."""
     drawn = resamples(len(values), 1000, np.random.default_rng(0), patients=patients)
     weights = np.concatenate([np.ones((1, len(values))), *drawn])
-    return asdict(evaluation.Interval.of(weights @ values / weights.sum(axis=1), 0.95))
+    return asdict(evaluation.Interval.from_replicates(weights @ values / weights.sum(axis=1), 0.95))
 
 
 def methods(model):

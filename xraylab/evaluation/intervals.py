@@ -22,12 +22,17 @@ SCORES = (
 """Scores over all labels that have intervals."""
 
 CHUNK = 64
-"""Resamples that are drawn and scored at a time."""
+"""Number of resamples that are drawn and scored at a time."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with the bounds of its confidence interval; NaN where undefined."""
+    """A score with the bounds of its confidence interval; NaN where undefined.
+
+    Attributes:
+        value: the score of the original images.
+        low, high: the bounds.
+    """
 
     value: float
     low: float
@@ -40,19 +45,31 @@ class Interval:
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
     @classmethod
-    def of(cls, column: np.ndarray, level: float) -> "Interval":
-        """Compute a percentile interval from a score (first entry) and its replicates."""
-        replicates = column[1:][~np.isnan(column[1:])]
+    def from_replicates(cls, scores: np.ndarray, level: float) -> "Interval":
+        """Compute a percentile interval; its bounds are NaN if all replicates are.
+
+        Shapes:
+            scores: (1 + replicates,): the score of the original images, then its replicates. NaN
+            replicates are left out.
+
+        Args:
+            level: nominal coverage, in (0, 1).
+        """
+        replicates = scores[1:][~np.isnan(scores[1:])]
         if not len(replicates):
-            return cls(float(column[0]), np.nan, np.nan)
+            return cls(float(scores[0]), np.nan, np.nan)
         tail = 50 * (1 - level)
         low, high = np.percentile(replicates, [tail, 100 - tail])
-        return cls(float(column[0]), float(low), float(high))
+        return cls(float(scores[0]), float(low), float(high))
 
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """Second score minus first score, with interval and two-sided p-value."""
+    """Second score minus first score, with its interval and two-sided p-value.
+
+    Attributes:
+        p_value: p-value of the hypothesis that the difference is 0, in (0, 1].
+    """
 
     p_value: float
 
@@ -77,16 +94,16 @@ def bootstrap(
 ) -> dict[str, Interval]:
     """Compute percentile bootstrap intervals of scores, resampling images or patients.
 
-    A replicate in which a label has one class leaves that label out of its macro averages, as
-    :func:`xraylab.metrics.score` does. Without ``patients``, images of one patient are treated as
-    independent, which makes intervals too narrow where patients have several images.
+    A label that has only one class in a replicate is left out of the macro averages of this
+    replicate, as by :func:`xraylab.metrics.score`. Without ``patients``, images of one patient are
+    treated as independent, which makes intervals too narrow where patients have several images.
 
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
         probabilities: (num_images, num_labels), in [0, 1]; or (num_models, num_images, num_labels)
         for the mean score of several models, such as those of several seeds. The interval is
         of images or patients; it does not include the variation between models.
-        patients: (num_images,), anything sortable.
+        patients: (num_images,), integers or strings.
 
     Args:
         replicates: number of resamples, at least 1.
@@ -107,7 +124,9 @@ def bootstrap(
     """
     scorer = _MeanScores(y_true, probabilities, label_names, scores)
     (table,) = score_resamples([scorer], replicates, level, **options)
-    return {name: Interval.of(table[:, j], level) for j, name in enumerate(scorer.names)}
+    return {
+        name: Interval.from_replicates(table[:, j], level) for j, name in enumerate(scorer.names)
+    }
 
 
 def compare(
@@ -121,10 +140,10 @@ def compare(
     scores: Sequence[str] | None = None,
     **options: Unpack[Resampling],
 ) -> dict[str, Difference]:
-    """Compare the scores of two models, or of two groups, on the same images by paired bootstrap.
+    """Compare two models, or two groups of models, on the same images by a paired bootstrap.
 
     Both models are scored on the same resamples. The p-value is twice the smaller fraction of
-    replicates on either side of zero, with one added to each count, so it is never 0.
+    replicates on either side of zero, with one added to the counts, so it is never 0.
 
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
@@ -152,7 +171,7 @@ def compare(
         drawn = drawn[~np.isnan(drawn)]
         smaller = min((drawn <= 0).sum(), (drawn >= 0).sum())
         p_value = min(1.0, 2 * (smaller + 1) / (len(drawn) + 1)) if len(drawn) else np.nan
-        interval = Interval.of(table[:, j], level)
+        interval = Interval.from_replicates(table[:, j], level)
         differences[name] = Difference(**vars(interval), p_value=float(p_value))
     return differences
 
@@ -172,7 +191,7 @@ class _MeanScores:
 
 
 class _ScoresByWeight:
-    """Predictions of one model, sorted once, to be scored under many weights of the images."""
+    """Scores of one model, whose predictions are sorted once, under many weights of the images."""
 
     def __init__(self, y_true, probabilities, label_names, scores):
         y_true, known, probabilities = check_predictions(y_true, probabilities)
@@ -230,15 +249,18 @@ def resamples(
     """Draw resamples of images or patients with replacement, :data:`CHUNK` at a time.
 
     Shapes:
-        patients: (num_images,), anything sortable.
+        patients: (num_images,), integers or strings.
         yields: (up to :data:`CHUNK`, num_images) int16, how often each image was drawn.
 
     Args:
+        num_images: number of images.
+        replicates: number of resamples.
+        rng: the generator that draws them.
         patients: the patient of each image; patients are drawn, each with all their images. None
             draws single images.
 
     Raises:
-        ValueError: for another length, or an unknown patient (None, NaN or empty).
+        ValueError: if ``patients`` has another length, or one of them is None, NaN or "".
     """
     num_units, unit_of_image = num_images, np.arange(num_images)
     if patients is not None:
@@ -259,14 +281,26 @@ def resamples(
 
 
 def is_unknown(value: object) -> bool:
-    """Return whether a value stands for "unknown": None, NaN or the empty text."""
+    """Return whether a value is missing: None, NaN or the empty string."""
     return value is None or value == "" or value != value  # only NaN differs from itself
 
 
 def score_resamples(
     scorers: Sequence[Any], replicates: int, level: float, **options: Unpack[Resampling]
 ) -> list[np.ndarray]:
-    """Score the original images (row 0) and the same resamples with every scorer."""
+    """Score the original images and resamples of them, the same ones with every scorer.
+
+    Shapes:
+        returns: for each scorer (1 + replicates, num_scores); row 0 is of the original images.
+
+    Args:
+        scorers: objects with ``num_images`` and a method ``score``, which computes scores
+            (rows, num_scores) from weights of the images (rows, num_images).
+        replicates, level, seed, patients, progress: as :func:`bootstrap`.
+
+    Raises:
+        ValueError: if an argument is out of range, or as :func:`resamples`.
+    """
     require_int("replicates", replicates, 1)
     require(0 < level < 1, "level", "in (0, 1)", level)
     num_images = scorers[0].num_images

@@ -204,11 +204,11 @@ def calibration_intervals(
     """
     scorer = _CalibrationByWeight(y_true, probabilities, bins)
     (table,) = score_resamples([scorer], replicates, level, **options)
-    error = Interval.of(table[:, 0], level)
+    error = Interval.from_replicates(table[:, 0], level)
     reflected = (max(0.0, 2 * error.value - bound) for bound in (error.high, error.low))
     return {
         "calibration_error": Interval(error.value, *reflected),
-        "brier": Interval.of(table[:, 1], level),
+        "brier": Interval.from_replicates(table[:, 1], level),
     }
 
 

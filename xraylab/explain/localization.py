@@ -149,7 +149,7 @@ def localization(
         # on the baseline, each about its mean, is subtracted.
         influence = own[name] - baseline - elsewhere + baseline.mean()
         score, gain = (
-            Interval.of(weights @ values / weights.sum(axis=1), 0.95)
+            Interval.from_replicates(weights @ values / weights.sum(axis=1), 0.95)
             for values in (own[name], influence)
         )
         uniform = None if name == "iou_area" else area
