@@ -46,5 +46,5 @@ channel_gate.mistake(
 )
 channel_gate.mistake(
     lambda x, w1, w2: expit(np.maximum((x.mean((0, 1)) + x.max((0, 1))) @ w1, 0) @ w2),
-    "Apply the perceptron to mean and maximum separately, then add its outputs.",
+    "Apply the MLP to mean and maximum separately, then add its outputs.",
 )

@@ -54,7 +54,7 @@ class DBCT(ImageModel):
             local tokens at its position, projected to D: a control, not of the source.
 
     Raises:
-        ValueError: if an argument is out of range or the sizes do not divide.
+        ValueError: if an argument is invalid.
 
     References: ``pham2026``, slides "Dual Branch Cross-Attention Transformer".
     """

@@ -1,7 +1,7 @@
 """EfficientViT M0 to M5: windows and cascaded group attention (``liu2023``).
 
 Four strided convolutions reduce the image to a small map; three stages follow. Most of a block is
-cheap (depthwise convolutions and two-layer perceptrons); its one attention is restricted to windows
+cheap (depthwise convolutions and two-layer MLPs); its one attention is restricted to windows
 of 7x7, and its heads run in sequence, each on its own group of channels plus the output of the head
 before it.
 """
@@ -34,7 +34,7 @@ class FeedForward(Layer):
         self.narrow = ConvNorm(channels, gamma=0.0, name="narrow", **self.policy)
 
     def call(self, x: Tensor) -> Tensor:
-        """Apply the perceptron at every position."""
+        """Apply the MLP at every position."""
         return self.narrow(self.widen(x))
 
 
@@ -149,7 +149,7 @@ class WindowAttention(CascadedGroupAttention):
 
 
 class EfficientViTBlock(Layer):
-    """Convolution, perceptron, window attention, convolution, perceptron, each with a residual.
+    """Convolution, MLP, window attention, convolution, MLP, each with a residual connection.
 
     Shapes:
         x: (batch, height, width, channels), returned in the same shape. With
@@ -258,7 +258,7 @@ class EfficientViT(ImageModel):
         num_tokens: number of positions of the first stage's map, without padding.
 
     Raises:
-        ValueError: if an argument is out of range or the sizes do not divide.
+        ValueError: if an argument is invalid.
 
     References: Liu et al. 2023 (``liu2023``), Sect. 3; widths, depths and heads ``rand2025``,
         Table N.1.

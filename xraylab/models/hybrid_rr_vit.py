@@ -95,7 +95,7 @@ class HybridRRViT(RRViT):
             adds to its loss; 0 adds nothing. The source does not give its value.
 
     Raises:
-        ValueError: if an argument is out of range or the sizes do not divide.
+        ValueError: if an argument is invalid.
 
     References: ``pham2026``, slides "Hybrid RR-ViT".
     """

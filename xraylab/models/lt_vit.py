@@ -91,12 +91,11 @@ class LTViT(ImageModel):
         ``logits``; ``attention``, a dict of the image's own maps in ``block_0`` …
         (batch, num_heads, num_patches, num_patches), in label blocks with bidirectional attention
         (batch, num_heads, num_patches, num_patches + num_labels); ``label_attention``, a dict of
-        the labels'
-        maps in the label blocks (batch, num_heads, num_labels, num_patches + num_labels), the
-        image's columns first; ``label_tokens``, the last (batch, num_labels, embed_dim);
-        ``image_tokens``, the last (batch, num_patches, embed_dim); ``features``, the image tokens
-        that the labels attend to last, as a map (batch, rows, columns, embed_dim); and
-        ``encoded``, see :meth:`encode`.
+        the labels' maps in the label blocks (batch, num_heads, num_labels,
+        num_patches + num_labels), the image's columns first; ``label_tokens``, the last
+        (batch, num_labels, embed_dim); ``image_tokens``, the last
+        (batch, num_patches, embed_dim); ``features``, the image tokens that the labels attend to
+        last, as a map (batch, rows, columns, embed_dim); and ``encoded``, see :meth:`encode`.
 
     Args:
         image_size: side of the image in pixels, a multiple of ``patch_size``.
@@ -119,7 +118,7 @@ class LTViT(ImageModel):
             the blocks before the label blocks then train by another loss only.
 
     Raises:
-        ValueError: if an argument is out of range or the sizes do not divide.
+        ValueError: if an argument is invalid.
 
     References: Marikkar et al. 2023 (``marikkar2023``); backbone sizes ``dosovitskiy2021`` and
         ``touvron2021``.

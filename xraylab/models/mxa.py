@@ -1,8 +1,8 @@
 """EfficientViT with medical X-ray attention (MXA) blocks (``rand2025``).
 
-Beside the window attention of every block, a small convolutional layer proposes a box on the map.
-The content of the box is enlarged to the whole map, and two gates reweight its channels and its
-positions. The paper and its authors' code arrange this differently; both are implemented.
+Beside the window attention of every block, a small convolutional network proposes a box on the
+feature map. The content of the box is resized to the whole map, and two gates reweight its channels
+and its positions. The paper and its authors' code arrange this differently; both are implemented.
 """
 
 from typing import Any
@@ -28,8 +28,8 @@ def bilinear_sampling_matrix(
     """Compute linear interpolation weights that resample an interval to a full axis.
 
     Output position ``i`` lies at ``start + (stop - start) * (i + 0.5) / size``. Positions beyond
-    the outermost pixel centres take the border pixel. A crop of any width, enlarged, is thus one
-    matrix of a fixed shape.
+    the outermost pixel centres take the border pixel. Cropping to any width and resizing is thus a
+    product with a matrix of fixed shape.
 
     Shapes:
         start, stop: (batch,) float, fractions of the axis in [0, 1], start < stop.
@@ -49,11 +49,11 @@ def bilinear_sampling_matrix(
 
 
 def crop_and_resize(x: Tensor, boxes: Tensor, clamp_to_box: bool = False) -> Tensor:
-    """Enlarge the content of a box to the whole map, by bilinear interpolation.
+    """Resize the content of one box per image to the whole map, by bilinear interpolation.
 
     Shapes:
         x: (batch, height, width, channels), returned in the same shape.
-        boxes: (batch, 4) in [0, 1]: x1, y1, x2, y2.
+        boxes: (batch, 4) in [0, 1]: x1, y1, x2, y2 from the upper left corner.
 
     Args:
         clamp_to_box: as for :func:`bilinear_sampling_matrix`.
@@ -68,7 +68,7 @@ def crop_and_resize(x: Tensor, boxes: Tensor, clamp_to_box: bool = False) -> Ten
 
 
 class RegionProposal(Layer):
-    """Four numbers per map: 3x3 convolution, ReLU, 1x1 convolution, mean over the map.
+    """Predict four numbers per map by a 3x3 convolution, ReLU, a 1x1 convolution and the mean.
 
     Shapes:
         x: (batch, height, width, channels).
@@ -106,7 +106,7 @@ class RegionProposal(Layer):
         self.coordinates = keras.layers.Conv2D(4, 1, **options)
 
     def call(self, x: Tensor) -> Tensor:
-        """Compute four numbers per image."""
+        """Predict four numbers per map."""
         return ops.mean(self.coordinates(self.conv(x)), axis=(1, 2))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -121,7 +121,7 @@ def learnable_box(numbers: Tensor) -> Tensor:
     Zeros give the centred box of side :data:`INITIAL_SIDE`.
 
     Shapes:
-        numbers: (batch, 4), unbounded: centre x and y, width and height.
+        numbers: (batch, 4), unbounded logits of centre x and y, width and height.
         returns: (batch, 4) in [0, 1]: x1, y1, x2, y2, with x1 < x2 and y1 < y2.
     """
     initial = (INITIAL_SIDE - MINIMUM_SIDE) / (1 - MINIMUM_SIDE)
@@ -137,8 +137,11 @@ def round_box_to_grid(boxes: Tensor, height: int, width: int) -> Tensor:
     Rounding has no gradient.
 
     Shapes:
-        boxes: (batch, 4) in [0, 1]: x1, y1, x2, y2, in any order.
+        boxes: (batch, 4) in [0, 1]: x1, y1, x2, y2; a box with x1 ≥ x2 or y1 ≥ y2 is empty.
         returns: (batch, 4) in [0, 1], with x1 < x2 and y1 < y2.
+
+    Args:
+        height, width: sides of the map in pixels.
     """
     sides = ops.convert_to_tensor([width, height, width, height], "float32")
     pixels = ops.floor(boxes * sides)
@@ -148,14 +151,14 @@ def round_box_to_grid(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 class ChannelGate(Layer):
-    """Compute channel weights by a two-layer perceptron of the channels' means (and maxima).
+    """Compute channel weights by a two-layer MLP from the channels' means (and maxima).
 
     Shapes:
         x: (batch, height, width, channels); returns the gate (batch, channels) in (0, 1).
 
     Args:
         reduction: channels divided by the width of the hidden layer.
-        use_max: apply the same perceptron to the maxima and add the results.
+        use_max: apply the same MLP to the maxima and add the results.
 
     References: Woo et al. 2018 (``woo2018``), Eq. 2; ``rand2025``, App. E.1.
     """
@@ -165,7 +168,7 @@ class ChannelGate(Layer):
         self.reduction, self.use_max = reduction, use_max
 
     def create(self, channels: int) -> None:
-        """Create the perceptron, which has no biases."""
+        """Create the MLP, which has no biases."""
         width = max(1, channels // self.reduction)
         options = {"use_bias": False, **self.policy}
         self.reduce = keras.layers.Dense(width, activation="relu", name="reduce", **options)
@@ -209,7 +212,7 @@ class SpatialGate(Layer):
 
 
 class MXA(Layer):
-    """Medical X-ray attention: a box, its content enlarged, and two gates.
+    """Medical X-ray attention: crop the map to a predicted box, resize, and apply two gates.
 
     Shapes:
         x: (batch, height, width, channels), returned in the same shape. With
@@ -218,12 +221,16 @@ class MXA(Layer):
         ``spatial_gates`` (batch, height, width).
 
     Args:
-        arrangement: ``"paper"`` samples at continuous coordinates, which are differentiable, and
-            pools channels by mean and maximum. ``"authors"`` is the public code: whole pixels,
-            without gradient, the whole map where a box is empty, and means only.
+        arrangement: ``"paper"`` samples at continuous coordinates, which have gradients, and pools
+            each channel by mean and maximum. ``"authors"`` follows the public code: coordinates
+            are rounded to whole pixels and have no gradients, an empty box becomes the whole map,
+            and channels are pooled by the mean only.
         reduction: channels divided by the width of the channel gate's hidden layer.
-        box: ``"predicted"``, or ``"whole"`` for the whole map, which leaves the two gates: an
-            ablation, not of the source.
+        box: ``"predicted"``, or ``"whole"`` for the whole map, which leaves only the two gates: an
+            ablation that is not in the source.
+
+    Raises:
+        ValueError: if an argument is invalid.
 
     References: ``rand2025``, App. D and E, and its public code.
     """
@@ -247,7 +254,7 @@ class MXA(Layer):
             layer.build(input_shape)
 
     def call(self, x: Tensor, return_intermediates: bool = False) -> Any:
-        """Compute the gated crop."""
+        """Compute the gated map."""
         _, height, width, _ = x.shape
         paper = self.arrangement == "paper"
         if self.box == "predicted":
@@ -289,7 +296,7 @@ class MXABlock(EfficientViTBlock):
         self.mxa = MXA(name="mxa", **mxa_options, **self.policy)
 
     def call(self, x: Tensor, return_intermediates: bool = False) -> Any:
-        """Return the map after one block."""
+        """Apply the block."""
         if self.mxa.arrangement == "paper":
             return super().call(x, return_intermediates)
         update, attention = self.attention(x)
@@ -324,7 +331,7 @@ class EfficientViTMXA(EfficientViT):
         kwargs: arguments of :class:`EfficientViT`.
 
     Raises:
-        ValueError: if an argument is out of range or the sizes do not divide.
+        ValueError: if an argument is invalid.
 
     References: ``rand2025``, Sect. 2.2, App. D, E and O.
     """

@@ -40,7 +40,7 @@ class RRViT(ViT):
         final_norm: whether the tokens are normalised after the last block.
 
     Raises:
-        ValueError: if an argument is out of range or the sizes do not divide.
+        ValueError: if an argument is invalid.
 
     References: ``pham2026``, slides "RR-ViT".
     """

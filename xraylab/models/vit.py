@@ -37,7 +37,7 @@ class ViT(ImageModel):
         dropout: rate on the [CLS] token before the last layer.
 
     Raises:
-        ValueError: if an argument is out of range or the sizes do not divide.
+        ValueError: if an argument is invalid.
 
     Attributes:
         final_norm: whether the tokens are normalised after the last block.
