@@ -5,6 +5,7 @@ import pytest
 
 from xraylab import phantom
 from xraylab.findings import FINDINGS
+from xraylab.phantom.appearance import randomise
 from xraylab.phantom.patient import sample_patients, sample_projections
 from xraylab.phantom.scene import confounded_cue
 
@@ -147,3 +148,14 @@ def test_some_randomised_images_are_inverted():
         [np.corrcoef(a, b)[0, 1] for a, b in zip(plain, randomised, strict=True)]
     )
     assert 0.05 < (correlation < -0.2).mean() < 0.3
+
+
+def test_operations_of_domain_randomisation_can_be_left_out():
+    indices, rng = np.arange(40), np.random.default_rng(0)
+    grey = rng.random((40, 32, 32)).astype(np.float32)
+    np.testing.assert_allclose(randomise(grey, indices, 0, ()), grey, atol=1e-4)
+    either = randomise(grey, indices, 0, ("inversion",))
+    inverted = np.abs(either - grey).mean(axis=(1, 2)) > 0.1
+    assert 0 < inverted.sum() < 20
+    np.testing.assert_allclose(either[inverted], 1 - grey[inverted], atol=1e-4)
+    np.testing.assert_allclose(either[~inverted], grey[~inverted], atol=1e-4)
