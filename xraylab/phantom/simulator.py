@@ -1,4 +1,4 @@
-"""Simulation of images by index: the same index, seed and size give the same bytes every time."""
+"""Simulate images by index: equal arguments give equal images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,8 @@ MIN_SIZE, MAX_SIZE = 28, 1024
 
 _SIDES = [(name, np.float32) for name in ("x_min", "y_min", "x_max", "y_max")]
 BOX_DTYPE = np.dtype([("image", np.int64), ("finding", np.int64), *_SIDES])
-"""One box: row of the image, column of the label, sides as fractions of the image's side."""
+"""One box: index of the image, index of the finding in :data:`xraylab.findings.FINDINGS`, and edges
+as fractions of the image's side, from the upper left corner."""
 
 FACT_DTYPE = np.dtype(
     [
@@ -85,7 +86,7 @@ def simulate(
 
     Args:
         indices: (n,) indices of the images: integers, at least 0.
-        size: image size in pixels, from 28 to 1024.
+        size: side of the images in pixels, from 28 to 1024.
         seed: integer, at least 0; another seed gives another population.
         labels: (n, 14) zeros and ones, the findings on the images; by default they are sampled from
             ChestMNIST's joint label distribution.
@@ -99,17 +100,17 @@ def simulate(
         ValueError: if an argument is invalid, or parameters contradict each other.
     """
     indices, config = check_indices(indices), PhantomConfig(**parameters)
-    size, seed, findings = _check(indices, size, seed, labels, config)
+    size, seed, findings = _check_arguments(indices, size, seed, labels, config)
     step = max(1, _BATCH_PIXELS // size**2)
     batches = []
     for start in range(0, len(indices), step):
         rows = slice(start, start + step)
-        batch = _simulate_batch(indices[rows], size, seed, findings[rows], masks, config)
-        batch[2]["image"] += start
-        batches.append(batch)
-    images, pixels, boxes, facts = map(np.concatenate, zip(*batches, strict=True))
+        *arrays, boxes = _simulate_batch(indices[rows], size, seed, findings[rows], masks, config)
+        boxes["image"] += start
+        batches.append((*arrays, boxes))
+    images, all_masks, facts, boxes = map(np.concatenate, zip(*batches, strict=True))
     noisy_labels = apply_label_noise(findings, indices, seed, config)
-    return SimulatedImages(images, noisy_labels, pixels if masks else None, boxes, facts)
+    return SimulatedImages(images, noisy_labels, all_masks if masks else None, boxes, facts)
 
 
 def layers(
@@ -120,13 +121,13 @@ def layers(
     labels: ArrayLike | None = None,
     **parameters: Any,
 ) -> dict[str, np.ndarray]:
-    """Decompose one image into the layers that add up along the rays.
+    """Decompose one image into the layers whose attenuations add up along the rays.
 
     Args:
-        index: index of the image.
+        index: index of the image, at least 0.
         size: as for :func:`simulate`.
         seed: as for :func:`simulate`.
-        labels: (14,) zeros and ones.
+        labels: (14,) zeros and ones; sampled by default.
         **parameters: as for :func:`simulate`.
 
     Returns:
@@ -141,15 +142,15 @@ def layers(
     indices = np.array([require_int("index", index, 0, MAX_SEED)])
     config = PhantomConfig(**parameters)
     labels = None if labels is None else np.asarray(labels)[np.newaxis]
-    size, seed, findings = _check(indices, size, seed, labels, config)
+    size, seed, findings = _check_arguments(indices, size, seed, labels, config)
     scene = build_scene(indices, size, seed, findings, config, keep_layers=True)
     arrays = {**scene.layers, "metal": scene.attenuation}
     arrays["image"] = _grey_levels(scene, config)
     return {name: array[0].astype(np.float32) for name, array in arrays.items()}
 
 
-def _check(indices, size, seed, labels, config):
-    """Return size, seed and the findings on some images, (n, 14) uint8."""
+def _check_arguments(indices, size, seed, labels, config):
+    """Return size, seed and the findings on the images, (n, 14) uint8: the labels, or a sample."""
     size = require_int("size", size, MIN_SIZE, MAX_SIZE)
     seed = require_int("seed", seed, 0, MAX_SEED)
     if labels is None:
@@ -160,7 +161,7 @@ def _check(indices, size, seed, labels, config):
 
 
 def _simulate_batch(indices, size, seed, findings, with_masks, config):
-    """Simulate a batch of images; return images, masks of no finding or of all, boxes, facts."""
+    """Simulate a batch; return images, masks (of all findings or none), facts and boxes."""
     scene = build_scene(indices, size, seed, findings, config)
     masks = np.zeros((len(indices), len(FINDINGS) if with_masks else 0, size, size), bool)
     boxes = [np.zeros(0, BOX_DTYPE)]
@@ -175,11 +176,11 @@ def _simulate_batch(indices, size, seed, findings, with_masks, config):
     boxes = boxes[np.lexsort((boxes["finding"], boxes["image"]))]
     grey = _grey_levels(scene, config)
     images = np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)
-    return images, masks, boxes, _facts(scene, findings)
+    return images, masks, _facts(scene, findings), boxes
 
 
 def _grey_levels(scene, config):
-    """Return the exposed images of a scene, (n, size, size) from 0 to 1."""
+    """Compute the exposed images of a scene, (n, size, size) from 0 to 1."""
     grey = expose(scene.chest, scene.attenuation, config.exposure)
     if config.appearance == "randomised":
         grey = randomise(grey, scene.chest.indices, scene.chest.seed)
@@ -187,7 +188,7 @@ def _grey_levels(scene, config):
 
 
 def _boxes(mask, rows, column):
-    """Return the boxes of one finding."""
+    """Return the boxes that enclose the masks of one finding."""
     size = mask.shape[-1]
     across, down = mask.any(axis=1), mask.any(axis=2)
     boxes = np.zeros(len(rows), BOX_DTYPE)
