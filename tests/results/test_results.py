@@ -234,8 +234,8 @@ def set_in(*keys):
         (set_in("protocol", "label_names", ["a"]), "label_names"),
         (set_in("protocol", "train_prevalence", [0.1]), "prevalence"),
         (set_in("cost", {"latency_p50": "fast"}), "invalid record: cost"),
-        (set_in("scores", "test", "macro_auc", 0.99), r"macro_auc is 0\.99, but the predictions"),
-        (set_in("scores", "val", "exact_match", None), "scores/val/exact_match is None, but"),
+        (set_in("scores", "test", "macro_auc", 0.99), r"scores/test/macro_auc .* Received: 0\.99"),
+        (set_in("scores", "val", "exact_match", None), "scores/val/exact_match .* Received: None"),
         (
             set_in("scores", "test", "per_finding", 1, "roc_auc", 0.9),
             "scores/test/per_finding/1/roc",
@@ -277,7 +277,7 @@ def test_records_from_before_f1_was_scored(folder, result):
     made = results.table([old], columns).frame
     assert made.iloc[0, 2:].tolist() == ["not measured", "not measured"]
     edit(folder / "run1.json", set_in("scores", "test", "micro_f1", 0.99))
-    with pytest.raises(results.ResultError, match=r"micro_f1 is 0\.99"):
+    with pytest.raises(results.ResultError, match=r"micro_f1 .* Received: 0\.99"):
         results.load_results(folder)
 
 
@@ -297,7 +297,7 @@ def test_records_from_before_f1_was_scored(folder, result):
 def test_check_recomputes_everything(folder, change, location):
     edit(folder / "run0.json", change)
     results.load_results(folder)
-    with pytest.raises(results.ResultError, match=rf"run0\.json: {location}.* but the predictions"):
+    with pytest.raises(results.ResultError, match=rf"run0\.json: {location}.* the predictions"):
         results.check(folder)
 
 
@@ -306,7 +306,7 @@ def test_other_predictions_are_refused(folder):
     with np.load(path) as stored:
         better = {**stored, "test_logits": stored["test_labels"].astype(np.float32)}
     np.savez(path, **better)
-    with pytest.raises(results.ResultError, match=r"run0\.json: scores/test.* but the predictions"):
+    with pytest.raises(results.ResultError, match=r"run0\.json: scores/test.* the predictions"):
         results.load_results(folder)
     path.unlink()
     with pytest.raises(

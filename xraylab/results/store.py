@@ -1,4 +1,4 @@
-"""Records of runs: scores of stored predictions, and records that are compared with them."""
+"""Load the records of runs, and compare their numbers with those of the stored predictions."""
 
 import math
 import re
@@ -16,12 +16,13 @@ from xraylab.results.predictions import SPLITS, Predictions, load
 from xraylab.results.schema import Protocol, Result, ResultError, ScoredPredictions
 
 TOLERANCES = {"scores": 1e-5, "intervals": 1e-5, "calibration": 1e-4, "operating_points": 2e-4}
-"""Largest difference of a recorded number from the recomputed one, relative above 1. Other machines
-sum in another order and stop optimizers elsewhere; records of 2026 were scored in float32, where
-neighbouring logits may share a probability."""
+"""Largest difference of a recorded number from the recomputed one: absolute for numbers up to 1,
+relative for larger ones. Other machines sum in another order, and their optimizers stop at slightly
+other values; records of 2026 were scored in float32, where neighbouring logits may share a
+probability."""
 
-ADDED = re.compile(r"/(macro|micro)_f1(/|$)|/baselines/[23]$")
-"""Where records may lack numbers, because they were scored before those were computed."""
+NEWER_SCORES = re.compile(r"/(macro|micro)_f1(/|$)|/baselines/[23]$")
+"""Locations of the scores that older records lack."""
 
 
 def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
@@ -30,9 +31,10 @@ def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
     Intervals and calibration take seconds and are left to :func:`check`.
 
     Args:
-        path: the file.
-        images: splits of real images. Records of real images have no labels; scores are recomputed,
-            and ``predictions`` is set, if the validation and test images are among these.
+        path: the JSON file.
+        images: splits of real images. Records of real images hold no labels: their scores are
+            recomputed, and ``predictions`` is set, only if the validation and the test split are
+            among ``images``.
 
     Raises:
         ResultError: naming the file, if it is not a valid record, or its scores disagree with its
@@ -110,7 +112,15 @@ def check(
 def score_predictions(
     predictions: dict[str, Predictions], protocol: Protocol, progress: bool = False
 ) -> ScoredPredictions:
-    """Compute everything that a record states of its predictions; takes seconds."""
+    """Compute scores, intervals, calibration and operating points from the predictions of a run.
+
+    The bootstrap takes seconds.
+
+    Args:
+        predictions: those for the ``"val"`` and ``"test"`` images.
+        protocol: label names, prevalences and the options of the bootstrap.
+        progress: whether to show progress bars.
+    """
     val, test = predictions["val"], predictions["test"]
     options = protocol.model_dump(include={"replicates", "level", "seed"})
     options |= {"patients": test.patients, "progress": progress}
@@ -168,12 +178,12 @@ def require_equal(path: Path, part: str, recorded: Any, computed: Any) -> None:
         if isinstance(value, dict) and isinstance(expected, dict):
             for name in value | expected:
                 at, found = f"{location}/{name}", value.get(name)
-                if found is not None or not ADDED.search(at):
+                if found is not None or not NEWER_SCORES.search(at):
                     compare(at, found, expected.get(name))
         elif not _equal(value, expected, TOLERANCES[part]):
             raise ResultError(
-                f"{path}: {location} is {value}, but the predictions give {expected}. Record the "
-                "run again"
+                f"{path}: {location} does not agree with the predictions. Expected: {expected}. "
+                f"Received: {value}. Record the run again"
             )
 
     compare(part, io.to_plain(recorded), io.to_plain(computed))
@@ -197,9 +207,9 @@ def _score_splits(predictions, protocol):
 def _load_predictions(path, result, images):
     """Return the predictions of a record and their scores, after a check; {} without labels."""
     fingerprints = {split: result.data[split].fingerprint for split in SPLITS}
-    at_hand = {s.split: s for s in images if s.fingerprint == fingerprints.get(s.split)}
+    matching = {s.split: s for s in images if s.fingerprint == fingerprints.get(s.split)}
     try:
-        predictions = load(path.with_name(Path(result.predictions_file).name), at_hand)
+        predictions = load(path.with_name(Path(result.predictions_file).name), matching)
         if predictions is None:
             return {}
         scores = _score_splits(predictions, result.protocol)
