@@ -1,4 +1,4 @@
-"""The style of all figures: colors, fonts, labels, and a figure class that displays itself."""
+"""Colors, fonts and labels of all figures, and a figure that notebooks display as inline SVG."""
 
 import base64
 import hashlib
@@ -73,9 +73,10 @@ context = partial(matplotlib.rc_context, _STYLE)
 
 
 class Figure(matplotlib.figure.Figure):
-    """A matplotlib figure that displays itself in a notebook, in the colors of the page.
+    """A matplotlib figure that a notebook displays as SVG, in the text color of the page.
 
-    ``alt`` is its text alternative for readers who cannot see it. ``savefig`` writes files.
+    Attributes:
+        alt: text alternative, for readers who cannot see the figure.
     """
 
     alt = ""
@@ -100,7 +101,7 @@ def figure(
     Args:
         width: in inches; 4.8 is readable on a phone.
         height: in inches.
-        alt: text alternative: what the figure shows.
+        alt: text alternative, which states what the figure shows.
         rows: rows of axes.
         columns: columns of axes.
 
@@ -117,8 +118,8 @@ def panels(count: int, columns: int, margin: float, *, alt: str) -> tuple[Figure
 
     Args:
         count: number of axes.
-        columns: axes per row, if there are as many.
-        margin: height in inches that each row needs beside its axes.
+        columns: largest number of axes per row.
+        margin: height in inches of each row's titles and labels.
         alt: text alternative.
     """
     columns = min(columns, count)
@@ -139,7 +140,7 @@ def per_name(argument: str, values: Any, names: Sequence[str]) -> np.ndarray:
 
 
 def display_name(name: str) -> str:
-    """Return the name of a finding as it is printed, and any other name unchanged."""
+    """Return the printed name of a finding, and any other name unchanged."""
     return findings.title(name) if name in FINDINGS else str(name)
 
 
@@ -154,7 +155,7 @@ def color_of(name: str, default: str = ACCENT) -> str:
 
 
 def with_title(title: str, description: str) -> str:
-    """Return a text alternative that begins with the title, if there is one."""
+    """Return a text alternative: the title, if there is one, and the description."""
     return f"{title}. {description}" if title else description
 
 
@@ -165,13 +166,25 @@ def label_axes(axes: Axes, xlabel: str = "", ylabel: str = "", title: str = "") 
 
 
 def label_point(axes: Axes, text: str, xy: Point, offset: Point, **options: Any) -> Annotation:
-    """Write a small label at an offset, in points, from a point."""
+    """Write a small label beside a point.
+
+    Args:
+        axes: the axes.
+        text: the label.
+        xy: the point, in data coordinates.
+        offset: offset of the label from it, in points.
+        options: further arguments of :meth:`matplotlib.axes.Axes.annotate`.
+    """
     defaults = {"fontsize": 8, "va": "center", "textcoords": "offset points"}
     return axes.annotate(text, xy, offset, **defaults | options)
 
 
 def spread_labels(heights: ArrayLike, gap: float, top: float = np.inf) -> np.ndarray:
-    """Return heights of labels that are at least ``gap`` apart and at most ``top``."""
+    """Move heights of labels apart: at least ``gap`` between neighbours, at most ``top``.
+
+    Shapes:
+        heights: (n,) in data coordinates; returned in the same order.
+    """
     spread = np.array(heights, float)
     order = np.argsort(spread, kind="stable")
     for lower, upper in pairwise(order):
@@ -185,12 +198,15 @@ def spread_labels(heights: ArrayLike, gap: float, top: float = np.inf) -> np.nda
 def label_ends(
     axes: Axes, names: Iterable[str], points: Iterable[Point], lines: Iterable[tuple], gap: float
 ) -> None:
-    """Label points by names beside them, at least a fraction ``gap`` of the axes apart.
+    """Label points, such as the ends of curves, by names on their right, with leader lines.
 
     Args:
-        points: x and y of each point.
-        lines: line style and color of each leader. The text has the color of the axes, because not
-            all 14 colors of the findings are legible as text.
+        axes: the axes, whose limits are final.
+        names: the labels.
+        points: x and y of each point, in data coordinates.
+        lines: line style and color of each leader line. The text has the color of the axes, because
+            not all 14 colors of the findings are legible as text.
+        gap: least distance between labels, as a fraction of the height of the axes.
     """
     low, high = axes.get_ylim()
     heights = spread_labels([y for _, y in points], gap * (high - low), top=high)
@@ -202,7 +218,7 @@ def label_ends(
 
 
 def encode_image(pixels: np.ndarray) -> str:
-    """Encode pixels as a lossless ``data:`` URI, in WebP, which is smaller than PNG.
+    """Encode pixels as a ``data:`` URI in lossless WebP, which is smaller than PNG.
 
     Shapes:
         pixels: (height, width), (height, width, 3) or (height, width, 4) uint8.
@@ -213,7 +229,10 @@ def encode_image(pixels: np.ndarray) -> str:
 
 
 def _inline_svg(text: str, alt: str, width: float) -> str:
-    """Convert matplotlib's SVG file to an accessible element that adapts to the page."""
+    """Convert matplotlib's SVG file to an accessible element for an HTML page.
+
+    It has the text color and at most the width of the page.
+    """
     text = text[text.index("<svg") :]
     # A style element would apply to the whole page; its declarations go to the head element.
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
@@ -242,7 +261,7 @@ def _shorten_path(match: re.Match) -> str:
 
 
 def _compress_image(match: re.Match) -> str:
-    """Compress an image; let the browser smooth it if it has at least 128 pixels per side."""
+    """Compress an ``<image>``; let the browser smooth it if both sides have 128 pixels or more."""
     text = match[0]
     (uri,) = re.findall(r"data:image/png;base64,[A-Za-z0-9+/=\s]+", text)
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
