@@ -1,6 +1,6 @@
 """Sphinx extension: the tables of the appendix "Speed and cost" as MyST substitutions.
 
-``{{ speed_batch_1 }}`` and so on are of the files in ``book/measured`` that
+``{{ speed_batch_1 }}`` and the others are made from the files in ``book/measured`` that
 ``benchmarks/inference.py``, ``training_step.py``, ``attention_memory.py`` and ``startup.py`` write.
 """
 
@@ -15,7 +15,7 @@ OURS = {"graph": "graph", "xla": "XLA", "onnx": "ONNX", "litert": "LiteRT"}
 THEIRS = {"eager": "PyTorch", "compiled": "compiled", "torch_onnx": "its ONNX"}
 FILES = ("inference", "training_step", "attention_memory", "startup")
 GOAL = 1.5
-"""How many times as fast as the fastest of theirs our fastest runtime should be."""
+"""Ratio of their fastest to our fastest time per batch that the project aims at."""
 
 
 def setup(app):
@@ -24,7 +24,7 @@ def setup(app):
 
 
 def add_substitutions(app, config):
-    """Add the tables and the facts about the machine."""
+    """Add the tables, and the sentences about the machine and the ratios, to the substitutions."""
     folder = Path(app.srcdir) / "measured"
     inference, step, memory, startup = (io.read_json(folder / f"{name}.json") for name in FILES)
     rows = inference["rows"]
@@ -54,7 +54,7 @@ def add_substitutions(app, config):
 
 
 def runtimes(rows, batch: int) -> pd.DataFrame:
-    """Return milliseconds per batch; the fastest of ours and of theirs are in bold."""
+    """Tabulate milliseconds per batch; the fastest of ours and of theirs are in bold."""
     shown = []
     for row in (row for row in rows if row["batch"] == batch):
         best = {
@@ -71,7 +71,7 @@ def runtimes(rows, batch: int) -> pd.DataFrame:
 
 
 def int8(rows) -> pd.DataFrame:
-    """Return how many times as fast files with weights of 8 bits are as those of 32 bits."""
+    """Tabulate how many times as fast files with weights of 8 bits are as those of 32 bits."""
     found = {}
     for row in rows:
         cells = found.setdefault((row["model"], row["size"]), {})
@@ -85,7 +85,7 @@ def int8(rows) -> pd.DataFrame:
 
 
 def parts_of_a_step(rows) -> pd.DataFrame:
-    """Return images per second of training, and what the parts of a step take."""
+    """Tabulate images per second, the fraction of each part of a step, and of the peak rate."""
     return pd.DataFrame(
         {
             "model": row["model"],
@@ -101,7 +101,7 @@ def parts_of_a_step(rows) -> pd.DataFrame:
 
 
 def peaks(rows) -> pd.DataFrame:
-    """Return memory and time of training steps with attention in blocks and as a whole."""
+    """Tabulate memory and time of training steps with attention in blocks and in whole maps."""
     found = {}
     for row in (row for row in rows if row["training"] and "peak" in row):
         cells = found.setdefault((row["size"], row["tokens"], row["batch"]), {})
@@ -113,7 +113,7 @@ def peaks(rows) -> pd.DataFrame:
 
 
 def starts(rows) -> pd.DataFrame:
-    """Return start-up times beside their goals."""
+    """Tabulate start-up times beside their goals."""
     return pd.DataFrame(
         {
             "command": f"`{row['case']}`",
@@ -125,7 +125,7 @@ def starts(rows) -> pd.DataFrame:
 
 
 def ratios(rows) -> str:
-    """State the ratios theirs / ours of the fastest exact runtimes in one sentence."""
+    """State the ratios of their to our time, each of the fastest unquantised runtime."""
     found = sorted((row["ratio"], case(row)) for row in rows if "ratio" in row)
     (low, slowest), (high, fastest) = found[0], found[-1]
     met, faster = (sum(ratio >= limit for ratio, _ in found) for limit in (GOAL, 1))
@@ -136,10 +136,10 @@ def ratios(rows) -> str:
 
 
 def xla_ratios(rows) -> str:
-    """State the extreme ratios of the times of XLA and of the plain graph."""
+    """State the lowest and the highest ratio of the time of XLA to that of the plain graph."""
     found = sorted((row["xla"] / row["graph"], case(row)) for row in rows if "xla" in row)
     (low, fastest), (high, slowest) = found[0], found[-1]
-    return f"from {low:.2f} ({fastest}) to {high:.2f} ({slowest}) of the time of the plain graph"
+    return f"from {low:.2f} ({fastest}) to {high:.2f} ({slowest}) times as long as the plain graph"
 
 
 def loads(*files) -> str:
@@ -148,7 +148,7 @@ def loads(*files) -> str:
 
 
 def skipped(rows) -> str:
-    """Name the runtimes that failed, without the message."""
+    """Name the runtimes that failed."""
     found = [message.split(": skipped")[0] for row in rows for message in row["skipped"]]
     return "; ".join(sorted(set(found))) or "none"
 
