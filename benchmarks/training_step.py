@@ -1,12 +1,13 @@
-"""Measure the parts of a training step, by model, at 64 px.
+"""Measure the parts of a training step of each model, at 64 px.
 
-With the tuned recipe of the model, four things are timed: preparing a batch (reading from the
-memory map and augmentation, which training does in another thread while the step before runs), the
-forward pass, forward and backward pass, and the whole step, with loss and optimizer. Each model
-runs in a separate process and takes turns between the four, in rounds; printed are medians. The
-rate of arithmetic counts two operations for each multiply-add of a convolution or matrix product,
-three times for forward and backward pass. It is compared with that of one large matrix product on
-the same threads, the most a processor can do. Needs TensorFlow::
+Four parts are timed with the tuned recipe of the model: ``batch``, reading and augmenting a batch,
+which in training another thread does during the step before; ``forward``, the forward pass with the
+loss; ``gradient``, forward and backward pass; and ``step``, the whole step, with the optimizer.
+Each model runs in a separate process, which times the four parts in turn, in rounds, and reports
+their medians. The rate of arithmetic counts two operations for each multiply-add of a convolution
+or matrix product, and three forward passes for forward and backward pass. It is compared with the
+rate of one large matrix product on the same threads, which is close to the peak of the processor.
+Needs TensorFlow::
 
     python benchmarks/training_step.py                       # some minutes
     python benchmarks/training_step.py rr_vit lt_vit_tiny --json training_step.json
@@ -45,7 +46,7 @@ PARTS = ("batch", "forward", "gradient", "step")
 
 
 def functions(name, folder, batch_size):
-    """Return functions that do one part of the work of a step each, and the multiply-adds."""
+    """Return a function for each part of a step, and the multiply-adds of one image."""
     import tensorflow as tf
 
     from xraylab import data
@@ -88,7 +89,7 @@ def functions(name, folder, batch_size):
 
 
 def peak_rate():
-    """Measure the arithmetic of a large matrix product, in operations per second."""
+    """Measure the rate of arithmetic of a large matrix product, in operations per second."""
     import tensorflow as tf
 
     a = tf.random.normal((MATRIX, MATRIX))
@@ -103,7 +104,7 @@ def peak_rate():
 
 
 def measure(name, batch_size, rounds):
-    """Return the median seconds of each part, and the rates of arithmetic, in this process."""
+    """Measure the median seconds of each part, and the rates of arithmetic, in this process."""
     with tempfile.TemporaryDirectory() as folder:
         parts, count = functions(name, Path(folder), batch_size)
         for part in parts.values():  # the first call compiles
@@ -151,9 +152,9 @@ def main():
         if (found := own_process.run(__file__, name, "--one", *settings)) is None:
             raise SystemExit(f"{name} failed")
         rows.append(found)
-        share = found["operations_per_second"] / found["peak_operations_per_second"]
+        fraction = found["operations_per_second"] / found["peak_operations_per_second"]
         times = "".join(f"{1e3 * found[part]:10.1f}" for part in PARTS)
-        print(f"{name:20s}{times}{found['images_per_second']:10.1f}{share:18.0%}", flush=True)
+        print(f"{name:20s}{times}{found['images_per_second']:10.1f}{fraction:18.0%}", flush=True)
         if options.json:
             options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 
