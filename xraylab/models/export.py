@@ -1,8 +1,8 @@
-"""Export of models to files that run without this package: ONNX, LiteRT and SavedModel.
+"""Export models to files that run without this package: ONNX, LiteRT and SavedModel.
 
-TensorFlow traces the model once with its weights as constants. Keras' own export traces it twice
-and lets tf2onnx optimise the graph in Python, which takes half of its time; ONNX Runtime does the
-same work in a fraction of a second.
+TensorFlow traces the model once with its weights as constants. Keras' own export to ONNX traces it
+twice, and lets tf2onnx optimise the graph in Python, which takes half of its time; ONNX Runtime
+optimises the graph in a fraction of a second.
 """
 
 import contextlib
@@ -27,16 +27,19 @@ from xraylab.arguments import require, require_choice
 from xraylab.backend import start_keras
 
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "savedmodel": ""}
-"""The formats, and how the names of their files end; a SavedModel is a folder."""
+"""Suffix of the files of each format; a SavedModel is a folder."""
 
 METADATA = "xraylab.json"
 """Name of the metadata: a key of ONNX, an associated file of LiteRT, an asset of a SavedModel."""
 
 TOLERANCE = 1e-4
-"""Largest difference from Keras, in units of the largest absolute value of the output or of 1."""
+"""Largest difference from Keras, relative to the largest absolute value of the output or to 1."""
 
 OPSET = 17
+"""Version of the ONNX operators."""
+
 NUM_IMAGES, ROUNDS = 4, 9
+"""Images that are compared, and timed calls, of which the first two warm up."""
 
 Outputs = dict[str, np.ndarray]
 
@@ -48,10 +51,10 @@ class Exported:
     Attributes:
         path: the file, or the folder of a SavedModel.
         num_bytes: its size.
-        difference: largest difference from Keras over all outputs and random images, in units of
-            the largest absolute value of the output, or of 1 if that is smaller.
-        milliseconds: median time for one image.
-        keras_milliseconds: the same of the graph into which TensorFlow traced the model.
+        difference: largest difference from Keras over all outputs and random images, relative to
+            the largest absolute value of the output, or to 1 if that is smaller.
+        milliseconds: median time of the exported model for one image.
+        keras_milliseconds: median time of the Keras model for one image, traced by TensorFlow.
     """
 
     path: Path
@@ -73,23 +76,29 @@ def export_model(
 ) -> Exported:
     """Export a model, and compare its outputs with those of Keras on random images.
 
-    The input is ``images``, (batch, image_size, image_size, 1) float32 in [0, 1], for any batch;
-    the output is ``logits``, or ``probabilities`` of a model with a final sigmoid. The file holds
-    JSON named ``xraylab.json``: ``model`` (class and arguments), ``preprocessing``,
-    ``label_names`` and ``metadata``. ONNX and LiteRT files compute attention in one piece, whose
-    map takes 315 MB per image for Hybrid RR-ViT at 224 px.
+    The file also holds a JSON object, ``xraylab.json``: ``model`` (class and arguments),
+    ``preprocessing``, ``label_names``, and the items of ``metadata``. ONNX and LiteRT files compute
+    attention in one piece, whose map takes 315 MB per image for Hybrid RR-ViT at 224 px.
+
+    Shapes:
+        input ``images``: (batch, image_size, image_size, 1) float32 in [0, 1], for any batch size.
+        output ``logits``, or ``probabilities`` with a final sigmoid: (batch, num_labels) float32.
 
     Args:
         model: a model of :func:`xraylab.models.build`, under TensorFlow.
         path: the file or, for a SavedModel, the folder; replaced if it exists.
         format: ``"onnx"``, ``"litert"`` or ``"savedmodel"``.
-        int8: store weights in 8 bits and quantise activations as they are computed; depthwise
-            convolutions, and in LiteRT layers that compute an output, such as the head, stay in
-            float32. The outputs then differ from Keras'.
+        int8: dynamic quantisation: weights are stored in 8 bits, activations are quantised as they
+            are computed. Depthwise convolutions, and in LiteRT layers that compute an output, such
+            as the head, stay in float32. The outputs then differ from Keras'.
         intermediates: also output what ``return_intermediates=True`` returns, under names such as
             ``attention/block_0``.
-        square: how images of the model become square, as for ``xraylab predict``.
-        metadata: JSON values to store with the model, such as a calibration.
+        square: how images become square before the model, for ``preprocessing``: ``"pad"``,
+            ``"crop"`` or ``"stretch"``.
+        metadata: JSON values to store with the model by their keys, such as a calibration.
+
+    Returns:
+        :class:`Exported`.
 
     Raises:
         ImportError: if the packages of the format are not installed.
@@ -140,15 +149,18 @@ def export_model(
 
 
 def load_exported(path: str | Path, threads: int | None = None) -> Callable[[np.ndarray], Outputs]:
-    """Load an exported file into its runtime.
+    """Load an exported file into ONNX Runtime, LiteRT or TensorFlow.
 
     Args:
         path: a ``.onnx`` or ``.tflite`` file, or the folder of a SavedModel.
         threads: number of threads of ONNX Runtime and LiteRT; by default one per core.
 
     Returns:
-        A function of images, (batch, image_size, image_size, 1) float32, that returns the outputs
-        by their name.
+        A function of images, (batch, image_size, image_size, 1) float32 in [0, 1], that returns the
+        outputs by name.
+
+    Raises:
+        ModuleNotFoundError: if the runtime is not installed.
     """
     path = Path(path)
     if path.suffix == SUFFIXES["onnx"]:
@@ -238,9 +250,9 @@ def _write_onnx(model, call, traced, path, int8, facts):
     if int8:
         from onnxruntime.quantization import quantize_dynamic
 
-        # What is recommended before, and warned of otherwise, was done above.
+        # Mark the graph as preprocessed, which was done above; otherwise quantize_dynamic warns.
         onnx.helper.set_model_props(proto, {"onnx.quant.pre_process": "onnxruntime.quant"})
-        # Depthwise convolutions have few weights, and quantised by tensor they lose much.
+        # Depthwise convolutions have few weights, and one scale for all channels is inaccurate.
         excluded = [node.name for node in proto.graph.node if _is_grouped(node)]
         quantize_dynamic(
             proto, path, op_types_to_quantize=["MatMul", "Gemm", "Conv"], nodes_to_exclude=excluded
@@ -260,13 +272,13 @@ def _is_grouped(node):
 
 
 def _sort(graph, *_, **__):
-    """Only sort the nodes, in place of the optimisation by tf2onnx."""
+    """Sort the nodes and skip the optimisation by tf2onnx."""
     graph.topological_sort(graph.get_nodes())
     return graph
 
 
 def _erfc(graph, node, name, _):
-    """Write erfc(x), of which TensorFlow makes GELU, as 1 - erf(x): ONNX has no erfc."""
+    """Replace erfc(x), which TensorFlow uses in GELU, by 1 - erf(x): ONNX has no erfc."""
     outputs, shapes, dtypes = node.output, node.output_shapes, node.output_dtypes
     graph.remove_node(node.name)
     one = graph.make_const(f"{name}_one", np.float32(1)).output[0]
@@ -315,7 +327,7 @@ def _write_saved_model(model, call, traced, path, int8, facts):
 
 
 def _compare(model, call, traced, run, path):
-    """Compare the outputs with those of Keras, and the time with that of its graph."""
+    """Compare outputs and time with those of the Keras model."""
     shape = (NUM_IMAGES, model.image_size, model.image_size, 1)
     images = np.random.default_rng(0).random(shape, np.float32)
     received = run(images)
@@ -327,12 +339,12 @@ def _compare(model, call, traced, run, path):
     image = images[:1]
     calls = {"own": lambda: run(image), "keras": lambda: traced(start_keras().ops.array(image))}
     seconds = {name: [] for name in calls}
-    for _ in range(ROUNDS):  # in turns, so that slow moments of the machine affect both
+    for _ in range(ROUNDS):  # alternately, so that slow moments of the machine affect both
         for name, function in calls.items():
             start = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - start)
-    own, keras = (1e3 * statistics.median(times[2:]) for times in seconds.values())  # 2 warm up
+    own, keras = (1e3 * statistics.median(times[2:]) for times in seconds.values())
     files = path.rglob("*") if path.is_dir() else [path]
     num_bytes = sum(file.stat().st_size for file in files if file.is_file())
     return Exported(path, num_bytes, max(differences), own, keras)
