@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xraylab.data.check import check_data, near_equal
+from xraylab.data.check import check_data, near_duplicates
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def images():
 
 
 def test_copies_are_found_and_others_are_not(images):
-    assert near_equal(images) == []
+    assert near_duplicates(images) == []
     stream = io.BytesIO()
     Image.fromarray(images[3]).save(stream, "jpeg", quality=60)
     copies = [
@@ -27,8 +27,8 @@ def test_copies_are_found_and_others_are_not(images):
         (images[7] * 0.9 + 10).astype(np.uint8),
         np.full((64, 64), 9, np.uint8),
     ]
-    assert near_equal(np.stack(copies), images) == [(0, 3), (1, 5), (2, 7)]
-    assert near_equal(np.concatenate([images, copies])) == [(3, 24), (5, 25), (7, 26)]
+    assert near_duplicates(np.stack(copies), images) == [(0, 3), (1, 5), (2, 7)]
+    assert near_duplicates(np.concatenate([images, copies])) == [(3, 24), (5, 25), (7, 26)]
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def folder(tmp_path, images):
 
 def test_a_folder(folder):
     found = check_data(folder, label_names=["effusion"], split_column="split", progress=False)
-    assert found["source"] == "folder" and found["near_equal_across"] == [
+    assert found["source"] == "folder" and found["near_duplicates_across"] == [
         "train: 2.png = test: 9.png"
     ]
     train, test = found["splits"]["train"], found["splits"]["test"]
     assert (train["images"], train["patients"]) == (7, 4)
     assert train["labels"] == {"effusion": {"present": 4, "absent": 2, "unknown": 1}}
     assert [*train["report"]] == ["unreadable"] and "error" in found["splits"]["val"]
-    assert test["report"] == {} and test["near_equal"] == []
+    assert test["report"] == {} and test["near_duplicates"] == []
 
 
 def test_an_archive_and_one_that_cannot_be_used(npz, expect_error, tmp_path):
@@ -71,7 +71,7 @@ def test_command(folder, capsys):
     text = capsys.readouterr().out
     assert "7 images of 4 patients" in text and "1 unreadable" in text and "4 / 2 / 1" in text
     data("check", folder, **options, json=True)
-    assert json.loads(capsys.readouterr().out)["near_equal_across"]
+    assert json.loads(capsys.readouterr().out)["near_duplicates_across"]
 
 
 def test_an_option_without_a_value_is_refused(folder):

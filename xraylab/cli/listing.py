@@ -38,8 +38,8 @@ def data(
     other folder of images with a CSV table of labels. The path of an .npz file in MedMNIST's layout
     is a source, too.
 
-    The check loads every split and prints counts, labels, files that are missing, unreadable or
-    suspect, and images that are equal or nearly equal, also across splits.
+    The check loads every split and prints counts, labels, and missing, unreadable, suspect,
+    duplicate and near-duplicate images, also across splits.
     """
     if action is not None:
         require_choice("action", action, ("check",))
@@ -76,7 +76,7 @@ def _check_data(path, options, json):
             continue
         patients = f" of {split['patients']:,} patients" if split["patients"] else ""
         show(f"{name}: {split['images']:,} images{patients}")
-        for kind, names in (split["report"] | {"nearly equal": split["near_equal"]}).items():
+        for kind, names in (split["report"] | {"near-duplicate": split["near_duplicates"]}).items():
             if names:
                 show(f"  {len(names):,} {kind}: {', '.join(names[:5])}")
         for label, counts in split["labels"].items():
@@ -84,9 +84,9 @@ def _check_data(path, options, json):
     for label, cells in rows.items():
         labels.add_row(label, *(cells.get(name) for name in found["splits"]))
     labels.show()
-    across = found["near_equal_across"]
+    across = found["near_duplicates_across"]
     show(
-        f"{len(across):,} equal or nearly equal pairs across splits{': ' if across else ''}"
+        f"{len(across):,} pairs of near-duplicates across splits{': ' if across else ''}"
         f"{', '.join(across[:5])}"
     )
 

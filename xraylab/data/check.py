@@ -34,8 +34,9 @@ def check_data(path: str | os.PathLike, source: str | None = None, **options: An
     Returns:
         ``"source"`` and ``"splits"``: by split, ``"images"``, ``"patients"``, ``"labels"`` (the
         numbers of images with each label present, absent and unknown), ``"report"`` and
-        ``"near_equal"``, or ``"error"`` where it cannot be loaded; ``"near_equal_across"``: pairs
-        of images of different splits. See :func:`near_equal`.
+        ``"near_duplicates"``, or ``"error"`` where it cannot be loaded;
+        ``"near_duplicates_across"``: pairs of images of different splits. See
+        :func:`near_duplicates`.
 
     Raises:
         DataError: if no split can be loaded; it has the error of the first one.
@@ -69,22 +70,22 @@ def check_data(path: str | os.PathLike, source: str | None = None, **options: An
                 for j, label in enumerate(split.label_names)
             },
             "report": dict(split.report),
-            "near_equal": _named(near_equal(split.images), split, split),
+            "near_duplicates": _named(near_duplicates(split.images), split, split),
         }
     if not loaded:
         raise errors[0]
     across = []
     for one, other in combinations(loaded.values(), 2):
-        across += _named(near_equal(one.images, other.images), one, other)
-    return {"source": source or str(path), "splits": facts, "near_equal_across": across}
+        across += _named(near_duplicates(one.images, other.images), one, other)
+    return {"source": source or str(path), "splits": facts, "near_duplicates_across": across}
 
 
-def near_equal(images: np.ndarray, others: np.ndarray | None = None) -> list[tuple[int, int]]:
-    """Return pairs of nearly equal images: the same one scaled, brightened or compressed again.
+def near_duplicates(images: np.ndarray, others: np.ndarray | None = None) -> list[tuple[int, int]]:
+    """Return pairs of near-duplicates: the same image, perhaps scaled, brightened or compressed.
 
     Images are compared by the correlation of their horizontal differences at 16×16 px, as by the
-    perceptual hash dHash without its rounding to bits. Of pairs of 6,000 NIH images none but two
-    exact copies is above 0.978; copies at JPEG quality 50 are above 0.993, and 0.985 divides them.
+    perceptual hash dHash without its rounding to bits. Among all pairs of 6,000 NIH images, only
+    two exact copies exceed 0.978; copies at JPEG quality 50 exceed 0.993. The threshold is 0.985.
 
     Shapes:
         images: (n, size, size) uint8; others: (m, size, size) uint8.

@@ -74,7 +74,7 @@ def load_listing(
         split: name of the split.
         size: side of an image in pixels.
         square: how an image becomes square, see :func:`xraylab.data.image_io.read_image`.
-        on_suspect: whether to warn of suspect and equal images, to leave them out as well
+        on_suspect: whether to warn of suspect and duplicate images, to leave them out as well
             (``"drop"``), or to refuse them and unreadable ones (``"error"``); None only reports
             them.
         num_images: number of images to take of those that have a file, evenly spaced; chosen before

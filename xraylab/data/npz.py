@@ -56,7 +56,7 @@ def load_npz(
         split: ``"train"``, ``"val"`` or ``"test"``.
         size: expected side of the images in pixels; None takes the file's own.
         label_names: names of the labels; None means the 14 findings.
-        on_suspect: whether to warn of suspect and equal images, to leave them out as well
+        on_suspect: whether to warn of suspect and duplicate images, to leave them out as well
             (``"drop"``), or to refuse them (``"error"``); None does not check the images.
         cache_dir: folder for the unpacked arrays.
         progress: whether to show the progress of unpacking.

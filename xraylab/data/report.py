@@ -1,4 +1,4 @@
-"""What a load found suspect: counted, named, and warned of, left out or refused."""
+"""Report suspect images of a source: warn of them, drop them or raise an error."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from xraylab.data.split import Split
 from xraylab.io import printable
 
 POLICIES = ("warn", "drop", "error")
-"""What may happen to suspect images, see :func:`xraylab.data.listing.load_listing`."""
+"""Policies for suspect images, see :func:`xraylab.data.listing.load_listing`."""
 
 KINDS = {
     "missing": "have no file and are left out",
@@ -27,7 +27,7 @@ KINDS = {
     "no view": "are kept although their table does not say whether they are frontal or lateral",
     "no patient": "have no patient and count as one each",
 }
-"""Kinds of entries of a report, with the words of the warning."""
+"""Kinds of entries of a report, with the text of the warning."""
 
 _NOT_SUSPECT = ("missing", "contradictory", "unlabelled", "no split", "no view", "no patient")
 _LOST = ("missing", "unreadable", "no split")  # images that are left out
@@ -60,7 +60,7 @@ class Report(dict[str, list[str]]):
         labels: np.ndarray,
         others: dict[int, str] | None = None,
     ) -> np.ndarray:
-        """Add images that are equal to an earlier one, or to one of another split.
+        """Add images that are identical to an earlier one, or to one of another split.
 
         Shapes:
             digests: (n,) uint64, 0 where an image is not compared; labels: (n, num_labels);
@@ -68,7 +68,7 @@ class Report(dict[str, list[str]]):
             as well where their labels differ.
 
         Args:
-            digests: equal where images are.
+            digests: of the images; equal for identical images.
             names: names of the images.
             labels: their labels.
             others: names of the images of other splits by digest.
@@ -106,13 +106,13 @@ class Report(dict[str, list[str]]):
             parts.append(f"{count}: {', '.join(names[:_NAMED])}{more}")
         return printable("; ".join(parts))
 
-    def tell(self, subject: str, policy: str | None = "warn") -> None:
-        """Warn of what is in the report, or refuse it.
+    def apply_policy(self, subject: str, policy: str | None = "warn") -> None:
+        """Warn of the entries of the report, or raise an error.
 
         Args:
             subject: the images, such as ``"folder: of the 7 images of the train split"``.
-            policy: ``"error"`` raises for images that are suspect, equal or unreadable; None warns
-                only of images that are left out.
+            policy: ``"error"`` raises for images that are suspect, duplicate or unreadable; None
+                warns only of images that are left out.
 
         Raises:
             DataError: if the policy is ``"error"`` and there are such images.
@@ -137,7 +137,7 @@ def examined(
     policy: str | None,
     others: dict[int, str] | None = None,
 ) -> Split:
-    """Return a loaded split with its report, after warning of suspect and equal images.
+    """Return a loaded split with its report, after warning of suspect and duplicate images.
 
     Args:
         split: the split.
@@ -145,16 +145,16 @@ def examined(
         names: names of the images.
         facts: ``suspect`` as for :meth:`Report.add_suspect` and ``digest`` as for
             :meth:`Report.add_duplicates`.
-        subject: as for :meth:`Report.tell`.
-        policy: one of :data:`POLICIES`, or None as for :meth:`Report.tell`.
+        subject: as for :meth:`Report.apply_policy`.
+        policy: one of :data:`POLICIES`, or None as for :meth:`Report.apply_policy`.
         others: as for :meth:`Report.add_duplicates`.
 
     Raises:
-        DataError: as :meth:`Report.tell`.
+        DataError: as :meth:`Report.apply_policy`.
     """
     dropped = report.add_suspect(facts["suspect"], names)
     dropped |= report.add_duplicates(facts["digest"], names, split.labels, others)
     report.add_labels(split.labels, split.label_names, names)
-    report.tell(subject, policy)
+    report.apply_policy(subject, policy)
     split = replace(split, report=report)
     return split.subset(~dropped) if policy == "drop" and dropped.any() else split
