@@ -103,6 +103,7 @@ def train(name, folder):
     (folder / "scores.json").write_text(json.dumps(scores))
     steps = int(model.optimizer.iterations)
     np.savez(folder / "data.npz", x=x, y=y, weights=weights, steps=steps)
+    (folder / "options.json").write_text(json.dumps({"name": name, **MODELS[name]}))
     return model, history, folder
 
 
@@ -266,3 +267,47 @@ def test_a_fresh_process_loads_and_evaluates_models(all_trained):
 
 def test_jax_loads_evaluates_and_trains_models(all_trained, run_on_jax):
     run_on_jax(FRESH, all_trained["rr_vit_toy"][2].parent, *EVERY)
+
+
+HABITS = """
+import json, pathlib, sys, warnings
+import keras, numpy as np
+import tensorflow as tf
+from xraylab import losses, models
+root = pathlib.Path(sys.argv[1])
+for folder in map(root.joinpath, sys.argv[2:]):
+    model = keras.models.load_model(folder / "model.keras")
+    x, y, w, _ = np.load(folder / "data.npz").values()
+    dataset = tf.data.Dataset.from_tensor_slices((x, y, w)).batch(8)
+    assert np.isfinite(model.fit(dataset, verbose=0).history["loss"]).all(), folder
+    board = keras.callbacks.TensorBoard(folder / "jax")
+    options = {"validation_split": 0.5, "sample_weight": w, "batch_size": 8, "verbose": 0}
+    history = model.fit(x, y, callbacks=[board], **options).history
+    assert all(np.isfinite(values).all() for values in history.values()), (folder, history)
+    assert list((folder / "jax").rglob("events.*"))
+    model.export(folder / "jax_served", verbose=False)
+    served = tf.saved_model.load(str(folder / "jax_served"))
+    expected = model.predict(x, verbose=0)
+    np.testing.assert_allclose(served.serve(tf.constant(x)), expected, atol=1e-4)
+
+    options = json.loads((folder / "options.json").read_text())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tuned = models.build(num_labels=5, weights=folder / "model.keras", **options)
+    assert any("has 5" in str(warning.message) for warning in caught)
+    for layer in tuned.layers:
+        layer.trainable = layer.name.startswith("head")
+    mixed = models.build(num_labels=5, dtype="mixed_bfloat16", **options)
+    for other in (tuned, mixed):
+        other.compile("sgd", losses.BinaryFocalCrossentropy())
+        assert np.isfinite(other.train_on_batch(x, np.zeros((len(x), 5), np.float32))), folder
+    assert all("head" in v.path for v in tuned.trainable_variables)
+    assert all(v.dtype == "float32" for v in mixed.trainable_variables)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not HAS_TENSORBOARD, reason="TensorBoard is not installed")
+def test_jax_has_the_same_habits(all_trained, run_on_jax):
+    """tf.data, validation split, TensorBoard, SavedModel, fine-tuning and mixed precision."""
+    run_on_jax(HABITS, all_trained["rr_vit_toy"][2].parent, *EVERY)
