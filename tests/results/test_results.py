@@ -136,15 +136,15 @@ def test_negative_slopes_of_a_run_are_reported(runs, tmp_path, monkeypatch):
 
 
 def test_calibration_belongs_to_its_weights(runs, tmp_path):
-    copy_of(runs[0], tmp_path)
-    (tmp_path / "calibration.json").unlink(missing_ok=True)
-    with pytest.raises(FileNotFoundError, match="xraylab calibrate"):
-        evaluation.load_calibration(tmp_path)
-    evaluation.calibrate(tmp_path, progress=False)
+    run = copy_of(runs[0], tmp_path / "my run")
+    (run / "calibration.json").unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError, match=r"xraylab calibrate '.*my run'"):
+        evaluation.load_calibration(run)
+    evaluation.calibrate(run, progress=False)
     other = runs[1].weights_file("best").read_bytes()
-    (tmp_path / "best.weights.h5").write_bytes(other)
+    (run / "best.weights.h5").write_bytes(other)
     with pytest.raises(ValueError, match="other weights"):
-        evaluation.load_calibration(tmp_path)
+        evaluation.load_calibration(run)
 
 
 def test_load_and_check_all_records(recorded):
@@ -345,8 +345,10 @@ def test_files_that_are_not_records_are_refused(folder, content):
 
 
 def test_missing_files_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such folder of records"):
-        results.load_results(tmp_path / "none")
+    with pytest.raises(
+        FileNotFoundError, match=r"no such folder of records.* --folder '.*/my none'"
+    ):
+        results.load_results(tmp_path / "my none")
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
         results.load_result(tmp_path / "none.json")
 
@@ -371,15 +373,16 @@ def test_records_are_overwritten_only_on_request(runs, folder):
 
 
 def copy_of(run, folder):
+    folder.mkdir(exist_ok=True)
     for path in run.path.glob("*.*"):
         (folder / path.name).write_bytes(path.read_bytes())
     return folder
 
 
 def test_unfinished_runs_are_refused(runs, tmp_path):
-    run = copy_of(runs[0], tmp_path)
+    run = copy_of(runs[0], tmp_path / "my run")
     (run / "report.json").unlink()
-    with pytest.raises(results.ResultError, match="Received: 2 of 2 epochs"):
+    with pytest.raises(results.ResultError, match=r"Received: 2 of 2 epochs.* resume '.*my run'"):
         results.record(run, tmp_path / "records", name="a", progress=False)
     assert not (tmp_path / "records").exists()
 

@@ -151,6 +151,8 @@ def test_no_run_there(tmp_path):
         training.Run(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="folder without it"):
         training.Run(tmp_path)
+    with pytest.raises(FileNotFoundError, match="--out 'my runs/it'"):
+        training.Run("my runs/it")
 
 
 def test_weights_that_are_not_there_yet(image_file, tmp_path, finished):

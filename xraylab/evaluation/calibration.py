@@ -1,5 +1,6 @@
 """Calibration after training by temperature and Platt scaling; storage in a run's folder."""
 
+import shlex
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,7 @@ def load_calibration(path: str | Path) -> CalibrationResult:
         command = "tools/ship_weights.py writes it"
     else:
         weights, file = Run(path).weights_file("best"), path / FILE
-        command = f"Fit it with: xraylab calibrate {path}"
+        command = f"Fit it with: xraylab calibrate {shlex.quote(str(path))}"
     if not file.exists():
         raise FileNotFoundError(f"{file}: there is no calibration yet. {command}")
     content = io.read_json(file)

@@ -1,6 +1,7 @@
 """Recording of a finished run: its scores on the test images, and where they come from."""
 
 import re
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def record(
     if run.report is None:
         raise ResultError(
             f"{run.path}: Expected: a finished run. Received: {len(run.history)} of "
-            f"{run.recipe.epochs} epochs. Continue it with: xraylab resume {run.path}"
+            f"{run.recipe.epochs} epochs. Continue it with: xraylab resume "
+            f"{shlex.quote(str(run.path))}"
         )
     recipe, model = run.recipe, run.load_model("best")
     splits = {split: load_images(recipe, split, progress) for split in SPLITS}

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -71,7 +72,7 @@ def load_results(folder: str | Path, images: Iterable[data.Split] = ()) -> list[
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder}: there is no such folder of records. Record a run with: xraylab results "
-            f"record RUN --folder {folder}; or pass another --folder"
+            f"record RUN --folder {shlex.quote(str(folder))}; or pass another --folder"
         )
     images = list(images)
     return [load_result(path, images) for path in sorted(folder.glob("*.json"))]

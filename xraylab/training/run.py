@@ -14,6 +14,7 @@
 
 import contextlib
 import io as memory
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Run:
             raise FileNotFoundError(
                 f"{self.path} is not a run. Expected: a folder with run.json. Received: a "
                 f"{'folder without it' if self.path.is_dir() else 'path that does not exist'}. "
-                f"Train one with: xraylab train rr_vit --out {self.path}"
+                f"Train one with: xraylab train rr_vit --out {shlex.quote(str(self.path))}"
             )
         self.facts: dict[str, Any] = io.read_json(self.path / "run.json")
         if not (isinstance(self.facts, dict) and isinstance(self.facts.get("recipe"), dict)):
