@@ -1,15 +1,25 @@
 """Recipes: validation, JSON, and differences."""
 
 import json
+from typing import get_args
 
 import pytest
 
 from xraylab.training import Recipe
+from xraylab.training.objectives import OBJECTIVES
 
 
 def test_round_trip_through_json():
     recipe = Recipe(data="images.npz", epochs=3, label_names=("a", "b"))
     assert Recipe(**json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_every_objective_has_a_name_and_all_but_one_predict_labels():
+    names = get_args(Recipe.model_fields["objective"].annotation)
+    assert names == tuple(OBJECTIVES)
+    teachers = {"distillation": "run"}
+    recipes = [Recipe(objective=name, teacher=teachers.get(name)) for name in names]
+    assert [recipe.predicts_labels for recipe in recipes] == [True, True, False]
 
 
 def test_paths_become_absolute(tmp_path, monkeypatch):

@@ -175,7 +175,7 @@ class Recipe(pydantic.BaseModel):
                 not self.teacher_options.get("hard") or self.temperature == 1
             ),
             "no augmentation with masked reconstruction, which corrupts the images itself": (
-                self.objective != "masked_reconstruction" or not self.augmentation
+                self.predicts_labels or not self.augmentation
             ),
         }
         for rule, holds in rules.items():
@@ -184,6 +184,11 @@ class Recipe(pydantic.BaseModel):
                 received = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
                 raise ValueError(f"Invalid recipe. Expected: {rule}. Received: {received}.")
         return self
+
+    @property
+    def predicts_labels(self) -> bool:
+        """Whether the model predicts labels; in masked pre-training it reconstructs images."""
+        return self.objective != "masked_reconstruction"
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def write_report(
         state: the position and history of the run at its end.
     """
     model = run.load_model("best")
-    if run.recipe.objective == "masked_reconstruction":
+    if not run.recipe.predicts_labels:
         validation, _ = objective.validate(model, splits["val"])
     else:
         validation = metrics.score(

@@ -76,7 +76,7 @@ class Run:
 
     def require_classifier(self) -> None:
         """Raise a ValueError for a run of masked pre-training, which predicts no labels."""
-        if self.recipe.objective == "masked_reconstruction":
+        if not self.recipe.predicts_labels:
             raise ValueError(
                 f"{self.path} is a run of masked pre-training and predicts no labels. Expected: a "
                 f"run of a classifier. Fine-tune it first, with start_from={self.path}"
@@ -124,7 +124,7 @@ def build_model(recipe: Recipe) -> keras.Model:
     options = dict(recipe.model_options)
     if recipe.precision != "float32":
         options["dtype"] = recipe.precision
-    if recipe.objective == "masked_reconstruction":
+    if not recipe.predicts_labels:
         return models.build_gmml(recipe.model, image_size=recipe.size, **options)
     if recipe.reconstruction_weight != 1.0:
         options["reconstruction_weight"] = recipe.reconstruction_weight
@@ -157,7 +157,7 @@ def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
         return
     former = Run(recipe.start_from)
     path, names = former.weights_file("best"), former.recipe.labels
-    if former.recipe.objective == "masked_reconstruction":
+    if not former.recipe.predicts_labels:
         load_encoder(model, path)
     elif names == recipe.labels:
         model.load_weights(path)

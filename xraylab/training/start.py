@@ -85,7 +85,7 @@ def require_labels(recipe: Recipe, split: Split) -> None:
             f"Received: {', '.join(split.label_names)}. Leave label_names out to use those."
         )
     empty = np.flatnonzero(np.isnan(split.labels).all(axis=0))
-    if len(empty) and recipe.objective != "masked_reconstruction":
+    if len(empty) and recipe.predicts_labels:
         raise ValueError(
             f"The label {split.label_names[empty[0]]!r} is unknown in every training image of "
             f"{recipe.data}. Expected: some known values. Leave it out of label_names."
