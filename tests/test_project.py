@@ -188,6 +188,13 @@ def test_every_source_cited_in_the_code_is_in_the_bibliography():
     assert {pair for pair in cited if pair[0] not in keys} == set()
 
 
+def test_the_readme_is_short_and_its_example_has_ten_lines():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 120
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(example.splitlines()) <= 10
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_links_to_files_are_valid(name):
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / name).read_text())
