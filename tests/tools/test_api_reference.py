@@ -1,5 +1,7 @@
 """The API reference covers every public name; ``make book`` checks the rendered pages."""
 
+import importlib
+import inspect
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,38 @@ def test_every_subpackage_has_a_page():
         text = (BOOK / f"{page}.md").read_text(encoding="utf-8")
         assert f".. automodule:: xraylab.{page.removeprefix('api/')}\n" in text
         assert f"{{doc}}`{page}`" in overview
+
+
+def public_functions():
+    """Yield the public functions, and the public methods of public classes, by name."""
+    for name in api_reference.public_names():
+        module, _, attribute = name.rpartition(".")
+        found = getattr(importlib.import_module(module), attribute)
+        if inspect.isfunction(found):
+            yield name, found
+        elif inspect.isclass(found) and found.__module__.startswith("xraylab"):
+            for method, function in inspect.getmembers(found, inspect.isfunction):
+                if not function.__name__.startswith("_") and "xraylab" in function.__module__:
+                    yield f"{name}.{method}", function
+
+
+def test_public_functions_are_annotated():
+    functions = dict(public_functions())
+    assert len(functions) > 100
+    missing = [
+        f"{name}: {argument.name}"
+        for name, function in functions.items()
+        for argument in inspect.signature(function).parameters.values()
+        if argument.annotation is argument.empty
+        and argument.name != "self"
+        and argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
+    ]
+    missing += [
+        f"{name}: returns"
+        for name, function in functions.items()
+        if inspect.signature(function).return_annotation is inspect.Signature.empty
+    ]
+    assert not missing
 
 
 def test_signatures_of_pydantic_models_list_names_and_defaults():
