@@ -128,9 +128,8 @@ def measure(name, batch_size, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "models", nargs="*", metavar="model", help=f"default: most of {', '.join(SYSTEMS)}"
-    )
+    names = f"{', '.join(SYSTEMS)}; default: {', '.join(MODELS)}"
+    parser.add_argument("models", nargs="*", metavar="model", help=names)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")

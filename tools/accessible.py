@@ -1,6 +1,6 @@
-"""Sphinx extension: mend the HTML of docutils and pandas where it is not accessible.
+"""Sphinx extension: repair the HTML of docutils and pandas where it is not accessible.
 
-``tools/check_pages.py`` finds what this extension mends.
+``tools/check_pages.py`` finds the errors that this extension repairs.
 """
 
 REPLACEMENTS = {
@@ -13,11 +13,11 @@ REPLACEMENTS = {
 
 
 def setup(app):
-    app.connect("html-page-context", mend)
+    app.connect("html-page-context", make_accessible)
     return {"parallel_read_safe": True}
 
 
-def mend(app, pagename, templatename, context, doctree):
+def make_accessible(app, pagename, templatename, context, doctree):
     """Replace the inaccessible elements of a page."""
     for before, after in REPLACEMENTS.items():
         context["body"] = context.get("body", "").replace(before, after)

@@ -116,15 +116,15 @@ def with_thresholds(coefficients: np.ndarray, intercept: float, validation: np.n
     }
 
 
-def classify(classifier: dict, seen: np.ndarray, colour: np.ndarray | float = 0) -> np.ndarray:
+def classify(classifier: dict, values: np.ndarray, colour: np.ndarray | float = 0) -> np.ndarray:
     """Classify images by the features of their variants.
 
     Shapes:
-        seen: (2, 4, n, 73).
+        values: (2, 4, n, 73), the features of the variants of n images.
         returns: (n,) int: 0 for an upright chest X-ray, 1 to 7 for the variant that is one, -1 for
         another picture.
     """
-    scores = seen @ np.array(classifier["coefficients"]) + classifier["intercept"]
+    scores = values @ np.array(classifier["coefficients"]) + classifier["intercept"]
     scores = scores.reshape(8, -1)
     best, highest = scores.argmax(axis=0), scores.max(axis=0)
     accepted = scores[0] >= classifier["threshold"]
@@ -134,9 +134,9 @@ def classify(classifier: dict, seen: np.ndarray, colour: np.ndarray | float = 0)
     return np.where(colour > classifier["max_colour"], -1, found)
 
 
-def turned(seen: np.ndarray, inverted: int, turns: int) -> np.ndarray:
+def turned(values: np.ndarray, inverted: int, turns: int) -> np.ndarray:
     """Return the features that turned images have, from those of the images themselves."""
-    rolled = np.roll(seen, -turns, axis=1)
+    rolled = np.roll(values, -turns, axis=1)
     return rolled[::-1] if inverted else rolled
 
 
@@ -169,9 +169,9 @@ def main():
     measured = {}
     for kind in KINDS:
         pixels, colour = draw(kind, 1, NUM_MEASURED)
-        seen = measure(model, variants(pixels))
-        accepted = classify(classifier, seen, colour) == 0
-        unseen = classify(fitted(kind), seen, colour) == 0
+        values = measure(model, variants(pixels))
+        accepted = classify(classifier, values, colour) == 0
+        unseen = classify(fitted(kind), values, colour) == 0
         rates = {"refused": float(1 - accepted.mean()), "unseen": float(1 - unseen.mean())}
         measured[kind] = {"pictures": len(pixels), **rates}
         print(f"{kind:14s} {rates['refused']:.3f}  {rates['unseen']:.3f} when not fitted on")

@@ -88,5 +88,5 @@ def test_missing_names_are_found(tmp_path, monkeypatch):
 
 def test_the_corner_of_a_table_is_no_header():
     context = {"body": "<tr><th></th><th>auc</th></tr>"}
-    accessible.mend(None, "page", "page.html", context, None)
+    accessible.make_accessible(None, "page", "page.html", context, None)
     assert context["body"] == "<tr><td></td><th>auc</th></tr>"

@@ -119,7 +119,7 @@ class Report(dict[str, list[str]]):
         """
         refused = Report({kind: self[kind] for kind in self if kind not in (*_NOT_SUSPECT, "note")})
         if policy == "error" and refused:
-            advice = 'Mend or remove them, or pass on_suspect="drop" or "warn"'
+            advice = 'Repair or remove them, or pass on_suspect="drop" or "warn"'
             raise DataError(subject, "images without defects", refused.text(), advice)
         kinds = self if policy else [kind for kind in _LOST if kind in self]
         if kinds:

@@ -23,7 +23,7 @@ def list_vindr_cxr(
     The images are in ``train/`` and ``test/``, the tables ``image_labels_train.csv``,
     ``image_labels_test.csv`` and, if boxes are wanted, ``annotations_train.csv`` and
     ``annotations_test.csv`` in ``annotations/`` or in the folder itself. A tenth of the training
-    images, chosen by a stable hash, validate: the release does not tell patients apart. All views
+    images, chosen by a stable hash, validate: the release does not identify patients. All views
     are PA. Three radiologists read each training image; the labels of test images are the consensus
     of five.
 

@@ -1,4 +1,4 @@
-"""Progress bars, shown only where somebody can see them."""
+"""Progress bars, shown only in terminals and in live notebooks."""
 
 import os
 import sys
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def progress_bar(show: bool = True, **options: Any) -> Any:
-    """Return a tqdm bar, silent if ``show`` is false or nobody would see it.
+    """Return a tqdm bar, which is shown in a terminal and in a live notebook.
 
-    It is visible in a terminal and in a live notebook, but not in a log file and not on a page of
-    the book that is being rendered (``XRAYLAB_WIDGETS=static``).
+    It is not shown in a log file and on a page of the book that is being rendered
+    (``XRAYLAB_WIDGETS=static``).
 
     Args:
         show: whether to show the bar at all.

@@ -18,7 +18,7 @@ _BESIDE: dict[str, dict[tuple[str, ...], tuple[str, ...]]] = {
     "EfficientViT": {("distillation_head",): ("head",)},
     "MXABlock": {("mxa",): ("attention",)},
 }
-"""By class, what the order of the layers does not tell: branches, and the layers that they run
+"""By class, what the order of the layers does not show: branches, and the layers that they run
 beside, by the names of the layers without their numbers."""
 
 WIDTH, ROW, BOX = 4.8, 0.56, 0.4

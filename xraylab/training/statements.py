@@ -10,12 +10,12 @@ from xraylab.data import data_root
 from xraylab.training.recipe import Recipe
 
 STATUSES = {
-    "source": "as the source says",
+    "source": "as the source states",
     "code": "as its public code does",
     "assumed": "assumed",
     "differs": "differs from the source",
 }
-"""What a :class:`Statement` says about its setting, by status."""
+"""What a :class:`Statement` states about its setting, by status."""
 
 SLIDES = ("resnet50", "densenet121", "efficientnet_b0", "medvit_large", "dbct", "rr_vit")
 SLIDES += ("hybrid_rr_vit",)
