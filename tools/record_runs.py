@@ -81,6 +81,10 @@ REAL_EPOCHS = {
 SEEDED = ("rr_vit", "efficientvit_m0", "efficientvit_m0_mxa", "dbct", "lt_vit_tiny")
 """Systems with three seeds on real images; the others have one."""
 
+STUDENTS = ("efficientvit_m0_mxa",)
+TEACHERS = ("efficientvit_m5_64_nih_scratch", f"efficientvit_m0_64_nih_from_{PHANTOM}")
+"""Students of a knowledge distillation with three seeds, and the runs that teach them together."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -91,6 +95,7 @@ class Planned:
         recipe: the named recipe.
         settings: changes to the recipe, as ``xraylab train --set`` takes them.
         start_from: name of the planned run whose weights initialize it, or None.
+        teachers: names of the planned runs whose mean prediction it learns from.
         real_file: name of its file of real images; None for simulated ones.
     """
 
@@ -99,6 +104,7 @@ class Planned:
     settings: tuple[str, ...]
     start_from: str | None = None
     real_file: str | None = None
+    teachers: tuple[str, ...] = ()
 
 
 def planned():
@@ -127,6 +133,9 @@ def planned():
                 yield Planned(
                     f"{name}_from_{PHANTOM}{suffix}", recipe, settings, former, "nih_64.npz"
                 )
+            if system in STUDENTS:
+                settings += ("objective=distillation",)
+                yield Planned(f"{name}_kd{suffix}", recipe, settings, None, "nih_64.npz", TEACHERS)
 
 
 def train_recipe(recipe, folder, settings):
@@ -145,6 +154,8 @@ def train(plan, runs, real):
         settings.append(f"data_options.table={real / 'nih_images.csv'}")
     if plan.start_from is not None:
         settings.append(f"start_from={runs / plan.start_from}")
+    if plan.teachers:
+        settings.append(f"teacher={json.dumps([str(runs / name) for name in plan.teachers])}")
     train_recipe(plan.recipe, runs / plan.name, settings)
 
 

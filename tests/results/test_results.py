@@ -12,6 +12,7 @@ import pytest
 from xraylab import __version__, data, evaluation, metrics, results, training
 from xraylab.io import sha256
 from xraylab.results.predictions import Predictions, save
+from xraylab.results.record import _without_folders
 from xraylab.results.schema import NEWER_SETTINGS
 from xraylab.training.report import commit
 
@@ -251,6 +252,13 @@ def test_edited_records_are_refused(folder, change, message):
     with pytest.raises(results.ResultError, match=message) as caught:
         results.load_results(folder)
     assert str(path) in str(caught.value)
+
+
+def test_records_name_files_without_their_folders():
+    recipe = {"teacher": ["/home/me/a", "/home/me/b"], "data_options": {"root": "/data/x"}}
+    expected = {"teacher": ["a", "b"], "data_options": {"root": "x"}}
+    assert _without_folders(recipe) == expected
+    assert _without_folders(("/home/me/a", "phantom", 3)) == ("a", "phantom", 3)
 
 
 def test_records_from_before_f1_was_scored(folder, result):

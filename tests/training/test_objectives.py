@@ -11,11 +11,13 @@ import pytest
 
 from xraylab import data, evaluation, io, losses, training
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
+from xraylab.models import build
 from xraylab.models.xrv_densenet import OUTPUTS
 from xraylab.training.corruption import corrupt
 from xraylab.training.distillation import (
     NO_FINDING,
     Teacher,
+    TeacherEnsemble,
     load_teacher,
     match_labels,
     select_outputs,
@@ -135,6 +137,31 @@ def test_a_teacher_is_a_run(teacher, image_file):
     split = data.load(image_file, split="val", label_names=LABELS)
     expected = evaluation.predict(teacher.load_model("best"), split)
     np.testing.assert_allclose(loaded.predict(split, progress=False), expected[:, ::-1], atol=1e-6)
+
+
+def test_several_teachers_are_averaged():
+    """A label is predicted by the mean over the teachers that know it."""
+    keras.utils.set_random_seed(0)
+    models = [build("rr_vit_toy", image_size=16, num_labels=3) for _ in range(2)]
+    first, second = (Teacher(model, (0, 1, 2), (0, 1, 2)) for model in models)
+    partial = Teacher(models[1], (None, 1, None), (0, 1, 2))
+    images = np.random.default_rng(0).random((8, 16, 16, 1), np.float32)
+    mean = (first(images) + second(images)) / 2
+    got = TeacherEnsemble([first, second])(images)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, mean, atol=1e-6)
+    expected = np.where([False, True, False], mean, first(images))
+    np.testing.assert_allclose(TeacherEnsemble([first, partial])(images), expected, atol=1e-6)
+    unknown = TeacherEnsemble([partial, partial], hard=True)(images)
+    np.testing.assert_array_equal(unknown[:, 1], second(images)[:, 1] >= 0.5)
+    assert np.isnan(unknown[:, [0, 2]]).all()
+
+
+def test_several_runs_as_teachers(teacher, image_file):
+    split = data.load(image_file, split="val", label_names=LABELS)
+    one, two = (load_teacher(paths, LABELS) for paths in (teacher.path, [teacher.path] * 2))
+    expected = one.predict(split, progress=False)
+    np.testing.assert_allclose(two.predict(split, progress=False), expected, atol=1e-6)
 
 
 def test_images_are_resized_for_the_teacher(teacher):
@@ -279,6 +306,17 @@ def test_a_student_records_its_teacher(image_file, plain, tmp_path, tiny):
     run = training.fit(recipe, tmp_path / "run", progress=False)
     assert len(run.facts["origins"]["teacher"]) == 64
     assert json.loads((run.path / "run.json").read_text())["recipe"]["teacher"] == str(plain.path)
+
+
+def test_a_student_of_several_teachers(image_file, plain, tmp_path, tiny):
+    paths = [str(plain.path)] * 2
+    recipe = make_recipe(image_file, objective="distillation", teacher=paths, epochs=1)
+    run = training.fit(recipe, tmp_path / "run", progress=False)
+    assert run.facts["origins"] == dict.fromkeys(
+        ("teacher 1", "teacher 2"), io.sha256(plain.weights_file("best"))
+    )
+    assert training.Run(run.path).recipe == recipe
+    assert training.fit(recipe, run.path, resume=True, progress=False).report == run.report
 
 
 def test_a_hard_teacher_decides_at_one_half(teacher, image_file):

@@ -135,8 +135,8 @@ def _without_folders(value: Any) -> Any:
     """Reduce paths in a recipe to file names: folders of this machine are private."""
     if isinstance(value, dict):
         return {name: _without_folders(item) for name, item in value.items()}
-    if isinstance(value, tuple):
-        return tuple(map(_without_folders, value))
+    if isinstance(value, list | tuple):
+        return type(value)(map(_without_folders, value))
     is_path = isinstance(value, str) and Path(value).is_absolute()
     return Path(value).name if is_path else value
 

@@ -14,6 +14,7 @@ from xraylab import findings
 from xraylab.arguments import require_choice
 from xraylab.data import Split
 from xraylab.io import progress_bar
+from xraylab.metrics.ranking import mean_of_defined
 from xraylab.models.convert.torchxrayvision import load_xrv
 from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121
 from xraylab.training.run import Run
@@ -115,13 +116,39 @@ class Teacher:
             images = np.clip(images, 0.0, 1.0)
         logits = ops.convert_to_numpy(self.model.predict_on_batch(images))
         found = select_outputs(logits, self.indices, self.trained)
-        return np.where(np.isnan(found), found, found >= 0.5) if self.hard else found
+        return _decide(found) if self.hard else found
 
     def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
         """Predict the probabilities for every image of a split, (num_images, num_labels)."""
         batches = split.to_dataset(batch_size)
         bar = progress_bar(progress, iterable=batches, desc="teacher predictions")
         return np.concatenate([self(images) for images, _ in bar])
+
+
+@dataclass(frozen=True)
+class TeacherEnsemble:
+    """Several teachers; the mean of the probabilities of those that predict a label.
+
+    Args:
+        teachers: each a :class:`Teacher` of the same labels, none of them hard.
+        hard: whether it predicts decisions, 1 where the mean is at least 0.5 and 0 elsewhere.
+    """
+
+    teachers: Sequence[Teacher]
+    hard: bool = False
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Predict as :meth:`Teacher.__call__` does."""
+        found = mean_of_defined([teacher(images) for teacher in self.teachers], axis=0)
+        return _decide(found) if self.hard else found.astype(np.float32)
+
+    predict = Teacher.predict
+
+
+def _decide(probabilities):
+    """Return 1 where a probability is at least 0.5 and 0 elsewhere; NaN stays NaN."""
+    known = ~np.isnan(probabilities)
+    return np.where(known, probabilities >= 0.5, np.nan).astype(np.float32)
 
 
 def select_outputs(
@@ -162,18 +189,19 @@ def match_labels(
 
 
 def load_teacher(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     label_names: Sequence[str],
     *,
     trained: str = "",
     weights: str = "best",
     hard: bool = False,
-) -> Teacher:
-    """Load a frozen teacher from a run or from TorchXRayVision's public weights.
+) -> Teacher | TeacherEnsemble:
+    """Load a frozen teacher from a run or from TorchXRayVision's public weights; or several.
 
     Args:
         source: the folder of a run, or a state dict of TorchXRayVision's DenseNet-121, as read by
-            :func:`xraylab.models.convert.torchxrayvision.load_xrv`.
+            :func:`xraylab.models.convert.torchxrayvision.load_xrv`; or several of them, which
+            become a :class:`TeacherEnsemble`.
         label_names: the student's labels.
         trained: which outputs the public weights trained, a name of :data:`TRAINED`. The file does
             not contain this.
@@ -185,6 +213,14 @@ def load_teacher(
         ValueError: if the teacher predicts none of the labels, or ``trained`` is missing for public
             weights.
     """
+    if isinstance(source, str | Path):
+        return _load_one(source, label_names, trained, weights, hard)
+    teachers = [_load_one(each, label_names, trained, weights, hard=False) for each in source]
+    return TeacherEnsemble(teachers, hard)
+
+
+def _load_one(source, label_names, trained, weights, hard):
+    """Load one teacher."""
     path = Path(source).resolve(strict=True)
     if path.is_dir():
         run = Run(path)

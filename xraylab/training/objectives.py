@@ -90,9 +90,8 @@ class Distillation(Classification):
     def __init__(self, recipe: Recipe, splits: Splits):
         super().__init__(recipe, splits)
         with undistributed():
-            self.teacher = load_teacher(
-                str(recipe.teacher), recipe.labels, **recipe.teacher_options
-            )
+            assert recipe.teacher is not None
+            self.teacher = load_teacher(recipe.teacher, recipe.labels, **recipe.teacher_options)
             # Without augmentation the teacher predicts the same in every epoch.
             unchanged = self.augment is None
             self._predictions = self.teacher.predict(splits["train"]) if unchanged else None

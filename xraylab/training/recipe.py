@@ -88,7 +88,8 @@ class Recipe(pydantic.BaseModel):
         augmentation: arguments of ``xraylab.training.augmentation.make``; empty for none.
         objective: ``"classification"``, ``"distillation"`` or ``"masked_reconstruction"``; see
             ``xraylab.training.objectives``.
-        teacher: for distillation, the folder of a run or the weights file of a public teacher.
+        teacher: for distillation, the folder of a run or the weights file of a public teacher; or
+            several, whose probabilities are averaged.
         teacher_options: arguments of ``xraylab.training.distillation.load_teacher``, as
             ``{"hard": True}`` for hard distillation.
         distillation_weight: α, weight of the distillation loss in the total, in [0, 1].
@@ -134,7 +135,7 @@ class Recipe(pydantic.BaseModel):
     reconstruction_weight: NonNegative = 1.0
     augmentation: Annotated[Options, AfterValidator(_known_augmentation)] = {}
     objective: Literal["classification", "distillation", "masked_reconstruction"] = "classification"
-    teacher: AbsolutePath | None = None
+    teacher: AbsolutePath | tuple[AbsolutePath, ...] | None = None
     teacher_options: Options = {}
     distillation_weight: Annotated[Finite, Field(ge=0, le=1)] = 0.5
     temperature: Positive = 1.0

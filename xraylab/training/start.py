@@ -153,12 +153,16 @@ def _extend(run: Run, epochs: int) -> Run:
 
 
 def _origins(recipe: Recipe) -> dict[str, str]:
-    """Return the SHA-256 checksums of the teacher's weights and of the initial ones, if any."""
-    chosen = {"teacher": recipe.teacher_options.get("weights", "best"), "start_from": "best"}
-    checksums = {}
-    for field, weights in chosen.items():
-        if (source := getattr(recipe, field)) is not None:
-            path = Path(source)
-            path = Run(path).weights_file(weights) if path.is_dir() else path
-            checksums[field] = io.sha256(path)
-    return checksums
+    """Return the SHA-256 checksums of the teachers' weights and of the initial ones, if any."""
+    teachers = (recipe.teacher,) if isinstance(recipe.teacher, str) else recipe.teacher or ()
+    names = (
+        ["teacher"] if len(teachers) == 1 else [f"teacher {k + 1}" for k in range(len(teachers))]
+    )
+    weights = recipe.teacher_options.get("weights", "best")
+    sources = [(name, path, weights) for name, path in zip(names, teachers, strict=True)]
+    if recipe.start_from is not None:
+        sources.append(("start_from", recipe.start_from, "best"))
+    return {
+        name: io.sha256(Run(path).weights_file(chosen) if Path(path).is_dir() else Path(path))
+        for name, path, chosen in sources
+    }
