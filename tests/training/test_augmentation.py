@@ -1,6 +1,7 @@
 """Augmentation: distributions, determinism and labels, on both backends."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -69,6 +70,23 @@ def test_the_same_seed_gives_the_same_batch_whatever_came_before():
         np.testing.assert_array_equal(a[0], b[0])
         np.testing.assert_array_equal(a[1], b[1])
     assert not np.array_equal(first[0], other[0])
+
+
+def test_a_copy_in_another_process_draws_the_same_numbers():
+    """A Keras dataset with ``use_multiprocessing=True`` pickles its augmentation."""
+    augment = augmentation.make("cxr+mixup")
+    first = augment(*make_batch(), 7)
+    again = pickle.loads(pickle.dumps(augment))(*make_batch(), 7)
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+
+
+def test_compilation_does_not_change_the_images():
+    augment, batch = augmentation.make("cxr+mixup"), make_batch()
+    compiled = augment(*batch, 7)
+    augment._compiled = augment._apply
+    for one, other in zip(compiled, augment(*batch, 7), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_steps_of_neighboring_seeds_differ():

@@ -20,6 +20,7 @@ import numpy as np
 from keras import layers, ops
 
 from xraylab.arguments import require_choice
+from xraylab.backend import compiled
 
 PRESETS: dict[str, dict[str, Any]] = {
     "none": {},
@@ -151,6 +152,7 @@ class Augmentation:
 
     def __init__(self, layers: Sequence[keras.layers.Layer]):
         self.layers = list(layers)
+        self._compiled = compiled(self._apply, [layer.generator.state for layer in layers])
 
     def __call__(self, images: Any, labels: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Augment a batch.
@@ -165,12 +167,21 @@ class Augmentation:
             seed: determines all random numbers, given a backend; not negative. See
                 :func:`step_seed`.
         """
+        steps = range(len(self.layers))
+        words = [np.random.SeedSequence((seed, step)).generate_state(2) for step in steps]
+        # The state of a generator may be of a signed type.
+        images, labels = self._compiled(images, labels, [word >> 1 for word in words])
+        return ops.convert_to_numpy(images), ops.convert_to_numpy(labels)
+
+    def __reduce__(self):
+        return Augmentation, (self.layers,)
+
+    def _apply(self, images, labels, states):
         batch = {"images": images, "labels": labels}
-        for index, layer in enumerate(self.layers):
-            words = np.random.SeedSequence((seed, index)).generate_state(2)
-            layer.generator.state.assign(words >> 1)  # the state may be of a signed type
+        for layer, state in zip(self.layers, states, strict=True):
+            layer.generator.state.assign(state)
             batch = layer(batch, training=True)
-        return tuple(ops.convert_to_numpy(x) for x in (batch["images"], batch["labels"]))
+        return batch["images"], batch["labels"]
 
 
 def make(presets: str = "cxr", **changes: Any) -> Augmentation:
