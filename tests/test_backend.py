@@ -31,15 +31,16 @@ def test_memory_peak_is_reset():
     assert process_memory(peak=True) < current - 0.9 * size
 
 
-def test_a_lean_start_imports_neither_figures_nor_wrappers_and_both_import_later():
+def test_a_lean_start_imports_no_optional_package_and_all_import_later():
     code = """if True:
         import sys
         from xraylab.backend import start_keras
         assert float(start_keras(lean=True).ops.ones(())) == 1
-        from xraylab import evaluation, models  # what xraylab predict imports
-        assert not {"matplotlib", "sklearn"} & {name.partition(".")[0] for name in sys.modules}
-        import sklearn
-        assert sklearn.__version__
+        from xraylab import data, evaluation, models  # what xraylab predict imports
+        imported = {name.partition(".")[0] for name in sys.modules}
+        assert not {"matplotlib", "pandas", "sklearn"} & imported
+        import pandas, sklearn
+        assert pandas.__version__ and sklearn.__version__
     """
     subprocess.run([sys.executable, "-c", code], check=True)
 

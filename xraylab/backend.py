@@ -18,8 +18,8 @@ MEMORY_ON_DEMAND = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREA
 They take effect only if they are set before the backend starts."""
 
 
-OPTIONAL = ("matplotlib", "sklearn")
-"""Packages that Keras imports, if they are installed, for its figures and its wrappers alone."""
+OPTIONAL = ("matplotlib", "pandas", "sklearn")
+"""Packages that Keras imports, if installed, for figures, tables as inputs, and wrappers alone."""
 
 
 def start_keras(lean: bool = False) -> ModuleType:
@@ -30,7 +30,8 @@ def start_keras(lean: bool = False) -> ModuleType:
 
     Args:
         lean: import Keras without :data:`OPTIONAL` packages, which takes a third less time;
-            ``keras.visualization`` and ``keras.wrappers`` then do not work in this process.
+            ``keras.visualization``, ``keras.wrappers`` and pandas tables as inputs of ``fit`` then
+            do not work in this process.
 
     Raises:
         ImportError: if the backend that Keras is configured for is not installed.

@@ -1,5 +1,6 @@
 """Load images from any source (:func:`load`), and list the sources (:func:`sources`)."""
 
+import importlib
 import inspect
 import os
 from collections.abc import Mapping, Sequence
@@ -9,30 +10,17 @@ from typing import Any, NamedTuple
 
 from xraylab.arguments import MAX_SEED, invalid_argument, require_choice, require_int
 from xraylab.data.chestmnist import RELEASES, candidates, load_chestmnist
-from xraylab.data.chexpert import list_chexpert
 from xraylab.data.errors import DataError
-from xraylab.data.folder import list_folder
-from xraylab.data.listing import load_listing
-from xraylab.data.mimic_cxr import list_mimic_cxr
-from xraylab.data.nih14 import list_nih14
 from xraylab.data.npz import load_npz
 from xraylab.data.report import POLICIES
 from xraylab.data.split import SPLITS, Split, evenly_spaced
-from xraylab.data.tables import read_image_table
-from xraylab.data.vindr_cxr import list_vindr_cxr
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS, VINDR_FINDINGS, find_labels
 from xraylab.io import data_root
 from xraylab.phantom import PhantomConfig
 from xraylab.suggest import did_you_mean
 
-_FOLDERS = {
-    "nih14": list_nih14,
-    "chexpert": list_chexpert,
-    "mimic_cxr": list_mimic_cxr,
-    "vindr_cxr": list_vindr_cxr,
-    "folder": list_folder,
-}
-"""Sources that are folders of image files, with the functions that list their images."""
+_FOLDERS = ("nih14", "chexpert", "mimic_cxr", "vindr_cxr", "folder")
+"""Sources that are folders of image files; ``xraylab.data.NAME.list_NAME`` lists their images."""
 
 NAMED_SOURCES = ("phantom", "chestmnist", *_FOLDERS)
 """Sources that :func:`load` knows by name; any other is the path of a file."""
@@ -144,12 +132,15 @@ def load(
         raise invalid_argument(
             "parameters", f"None for {name}; only the phantom has them", repr(parameters)
         )
+    # What one kind of source needs is imported where it is used: pandas alone takes half a second.
     root = data_root() if cache_dir is None else Path(cache_dir).expanduser()
     common: dict[str, Any] = {"split": split, "cache_dir": root, "progress": progress}
     if name not in NAMED_SOURCES:
         common["on_suspect"] = options.get("on_suspect", "warn")
         whole = load_npz(_path_of(source), size=size, label_names=label_names, **common)
         if (path := options.get("table")) is not None:
+            from xraylab.data.tables import read_image_table
+
             table = read_image_table(path, split, whole.size, len(whole))
             whole = replace(whole, table=table)
     elif name == "chestmnist":
@@ -157,7 +148,6 @@ def load(
     else:
         common |= {"size": size or DEFAULT_SIZE, "num_images": count, "seed": seed}
         if name == "phantom":
-            # Imported here: the simulator is not needed for real images.
             from xraylab.data.phantom import load_phantom
 
             whole = load_phantom(parameters=parameters, **common)
@@ -168,19 +158,25 @@ def load(
                 options["label_names"] = label_names
             elif options.get("root") is None:
                 options["root"] = root / name
-            whole = load_listing(_FOLDERS[name](split=split, **options), source=name, **common)
+            from xraylab.data.listing import load_listing
+
+            whole = load_listing(_lister(name)(split=split, **options), source=name, **common)
         count = None  # selected before any image was simulated or read
     if count is not None:
         whole = whole.subset(evenly_spaced(len(whole), count, seed, split))
     return whole if label_names is None else whole.with_labels(label_names)
 
 
+def _lister(source):
+    """Return the function that lists the images of one of :data:`_FOLDERS`."""
+    return getattr(importlib.import_module(f"xraylab.data.{source}"), f"list_{source}")
+
+
 def _check_options(source: str, options: Mapping[str, Any]) -> None:
     """Raise a ValueError for an option that the source does not take."""
-    lister = _FOLDERS.get(source)
     known = set() if source in NAMED_SOURCES else {"table", "on_suspect"}
-    if lister:
-        known = {*inspect.signature(lister).parameters, "square", "on_suspect"}
+    if source in _FOLDERS:
+        known = {*inspect.signature(_lister(source)).parameters, "square", "on_suspect"}
     known = sorted(known - inspect.signature(load).parameters.keys())
     for name, value in options.items():
         if name not in known:
@@ -240,7 +236,7 @@ def sources() -> list[Source]:
         how = f'data.load("chestmnist", size={size})'
         otherwise = f"{how} downloads it from {release.url}"
         listed.append(source("chestmnist", str(size), path, how, otherwise))
-    for name in [*_FOLDERS][:-1]:  # without "folder", which follows
+    for name in _FOLDERS[:-1]:  # without "folder", which follows
         # Their owners distribute them on request; the user chooses the folder.
         folder = root / name
         path = folder if folder.is_dir() else None

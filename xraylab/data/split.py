@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from xraylab.arguments import MAX_SEED, require_int
 from xraylab.data.errors import DataError
@@ -311,6 +310,8 @@ def evenly_spaced(num_images: int, count: int, seed: int, split: str) -> slice:
 
 def select_boxes(boxes: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the boxes of the images in ``rows``, with ``image`` counted in the new order."""
+    import pandas as pd  # half a second that few callers need
+
     images = pd.DataFrame({"image": rows, "new": range(len(rows))})
     pairs = images.merge(pd.DataFrame({"image": boxes["image"], "box": range(len(boxes))}))
     chosen = boxes[pairs["box"].to_numpy()]
