@@ -26,6 +26,18 @@ def test_every_curve_is_labelled_within_the_axes():
     assert figure.alt == "v, m/s over t, s: a from 0 to 2; b from 0 to 2; c from 1 to 2."
 
 
+def test_labels_are_apart_on_logarithmic_axes():
+    values = {"a": [1, 100.0], "b": [1, 101.0], "c": [1, 1e6]}
+    figure = plotting.curves([1, 1000], values, xlabel="n", ylabel="s", log=True, ticks=[1, 1000])
+    (axes,) = figure.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "1,000"]
+    heights = np.log10(sorted(text.xyann[1] for text in axes.texts))
+    gap = 0.07 * np.diff(np.log10(axes.get_ylim()))
+    assert (np.diff(heights) > gap).all()
+    assert "$" not in figure.to_svg()
+
+
 def test_curves_with_invalid_lengths():
     with pytest.raises(ValueError, match=r"values\['a'\]. Expected: 2 numbers"):
         plotting.curves([0, 1], {"a": [1.0]}, xlabel="t", ylabel="v")

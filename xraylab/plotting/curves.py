@@ -5,6 +5,7 @@ from itertools import cycle, product
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import LogLocator
 
 from xraylab.arguments import require
 from xraylab.plotting import style
@@ -26,6 +27,7 @@ def curves(
     title: str = "",
     value_format: str = "{:.2g}",
     ticks: Sequence[float] | None = None,
+    log: bool = False,
 ) -> style.Figure:
     """Draw one curve per name over the same positions, each labelled at its end.
 
@@ -42,6 +44,7 @@ def curves(
         title: short text above the chart.
         value_format: format of the values in the text alternative.
         ticks: positions of the ticks of the x axis; by default round numbers.
+        log: whether both axes are logarithmic.
 
     Raises:
         ValueError: if there is no curve, or a curve has another length than ``x`` or no finite
@@ -55,6 +58,12 @@ def curves(
         require(valid, f"values[{name!r}]", f"{len(x)} numbers, not all NaN", curve)
     description = f"{ylabel} over {xlabel}: {_ranges(arrays, value_format)}."
     fig, axes = style.figure(4.8, 2.9, alt=style.with_title(title, description))
+    if log:
+        axes.set(xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:,.9g}")  # powers of ten would need mathematics
+        axes.minorticks_off()
     styles = cycle(product(LINE_STYLES, (style.ACCENT, style.FOREGROUND)))
     lines = []
     for name, (linestyle, color) in zip(arrays, styles, strict=False):
@@ -63,7 +72,7 @@ def curves(
             axes.fill_between(x, *bands[name].T, color=lines[-1][1], alpha=0.18, linewidth=0)
     _draw_curves(axes, x, arrays, lines)
     if ticks is not None:
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks(ticks, [f"{tick:,.9g}" if log else f"{tick:g}" for tick in ticks])
     style.label_axes(axes, xlabel, ylabel, title)
     return fig
 

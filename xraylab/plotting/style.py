@@ -208,8 +208,11 @@ def label_ends(
             not all 14 colors of the findings are legible as text.
         gap: least distance between labels, as a fraction of the height of the axes.
     """
-    low, high = axes.get_ylim()
-    heights = spread_labels([y for _, y in points], gap * (high - low), top=high)
+    points = list(points)
+    scale = axes.yaxis.get_transform()
+    low, high = scale.transform(axes.get_ylim())
+    spread = spread_labels(scale.transform([y for _, y in points]), gap * (high - low), top=high)
+    heights = scale.inverted().transform(spread)
     for name, point, height, (linestyle, color) in zip(names, points, heights, lines, strict=True):
         leader = {"linestyle": linestyle, "color": color, "linewidth": 1, "relpos": (0, 0.5)}
         arrow = {"arrowstyle": "-", "shrinkA": 1, "shrinkB": 4, **leader}
