@@ -1,0 +1,78 @@
+"""The figures and facts of the appendix "Cost at scale"."""
+
+import re
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import scale_figures
+from record_runs import SYSTEMS
+from sync import BOOK
+
+from xraylab.training import recipes
+
+CASE = {"training": True, "batch": 1, "start": 1.0}
+MEMORY = {
+    "model": "hybrid_rr_vit",
+    "rows": [
+        {**CASE, "size": 64, "tokens": 257, "way": "whole", "seconds": 0.5, "peak": 1.5},
+        {**CASE, "size": 128, "tokens": 1025, "way": "blocks", "seconds": 2.0, "peak": 2.0},
+        {**CASE, "size": 128, "tokens": 1025, "way": "whole", "seconds": 1.5, "peak": 4.0},
+        {**CASE, "size": 224, "tokens": 3137, "way": "blocks", "seconds": 9.0, "peak": 2.5},
+        {**CASE, "size": 224, "tokens": 3137, "way": "whole"},  # failed
+        {**CASE, "size": 224, "tokens": 3137, "way": "blocks", "seconds": 1, "peak": 1, "batch": 8},
+    ],
+}
+
+
+def test_growth_is_that_over_whole_maps_at_the_smallest_size():
+    growth = scale_figures.by_tokens(MEMORY)
+    assert growth["seconds, in blocks"].tolist() == [1, 4, 18]
+    assert growth["memory, in blocks"].tolist() == [1, 2, 3]
+    assert growth["seconds, whole maps"].tolist()[:2] == [1, 3]
+    assert growth["memory, whole maps"].isna().tolist() == [False, False, True]
+    assert growth["tokens"].iloc[-1] == 3137 / 257
+
+
+def test_recorded_runs_took_longer_than_their_steps():
+    runs = scale_figures.recorded_runs(BOOK / "results", {"rr_vit": 600, "dbct": 110})
+    assert set(runs["model"]) == {"rr_vit", "dbct"}
+    assert (runs["ratio"] > 1).all()
+    runs = pd.DataFrame({"ratio": [1.5, 4.0, 2.0]})
+    text = scale_figures.training_facts(runs)
+    assert text.startswith("The 3 recorded runs took 1.5 to 4.0 times as long")
+    assert text.endswith("(median 2.0)")
+
+
+def test_time_of_an_epoch():
+    (row,) = scale_figures.epochs({"a": scale_figures.EPOCH / 360}).to_dict("records")
+    assert (row["minutes per epoch"], row["hours for 30 epochs"]) == ("6", "3.0")
+
+
+def test_tuned_recipes_have_that_many_epochs():
+    names = [recipe for recipe, _ in SYSTEMS.values()]
+    assert {recipes.find(name).epochs for name in names} == {scale_figures.EPOCHS}
+
+
+def test_growth_with_labels():
+    counts = {"lt_vit_tiny": [10, 25], "a": [100, 110], "b": [100, 101]}
+    text = scale_figures.label_facts({"labels": [14, 1000], "multiply_adds": counts})
+    assert text.startswith("From 14 to 1,000 labels they grow 2.5-fold in LT-ViT")
+    assert text.endswith("1.100-fold at most in the others (a)")
+
+
+def test_every_substitution_is_on_the_page():
+    config = SimpleNamespace(myst_substitutions={})
+    scale_figures.add_substitutions(SimpleNamespace(srcdir=BOOK), config)
+    page = (BOOK / "appendix" / "scale.md").read_text("utf-8")
+    assert {*re.findall("{{ (\\w+) }}", page)} == {*config.myst_substitutions}
+    for text in config.myst_substitutions.values():
+        assert text
+        assert "\n\n" not in text  # would end a block of HTML
+
+
+@pytest.mark.parametrize("name", ["tokens", "training", "labels"])
+def test_figures_have_a_text_alternative(name):
+    config = SimpleNamespace(myst_substitutions={})
+    scale_figures.add_substitutions(SimpleNamespace(srcdir=BOOK), config)
+    assert 'aria-label="' in config.myst_substitutions[f"scale_{name}"]
