@@ -10,7 +10,12 @@ performance of a model on patients. Run::
 
     python benchmarks/phantom_realism.py            # three simulated images per real image
     python benchmarks/phantom_realism.py --quick    # 800 simulated images, only test (a) of part 5
-    python benchmarks/phantom_realism.py --cnn --json realism.json
+    python benchmarks/phantom_realism.py --cnn --json book/measured/realism.json
+    python benchmarks/phantom_realism.py --cnn --json book/measured/realism.json \\
+        --appearance randomised --name randomised
+
+The result named "version 6" in ``book/measured/realism.json`` was made by the same command with the
+package of the last commit before version 7 of the simulator in ``PYTHONPATH``.
 
 The real images are searched in ``--real``, else in the folder named by XRAYLAB_REAL_IMAGES, else in
 ``../shared/data``. Only numbers are printed and written. A tuning script can import this file and
@@ -21,8 +26,10 @@ import argparse
 import itertools
 import json
 import os
+import platform
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +67,13 @@ def real_images(folder, size):
         return file["train_images"], file["train_labels"]
 
 
-def phantom_images(labels, size, seed):
+def phantom_images(labels, size, seed, **parameters):
     """Simulate images 0, 1, ... with the given label vectors, in chunks."""
     images = np.empty((len(labels), size, size), np.uint8)
     for start in range(0, len(labels), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(labels)))
-        images[rows] = phantom.simulate(rows, size=size, seed=seed, labels=labels[rows]).images
+        options = {"size": size, "seed": seed, "labels": labels[rows]}
+        images[rows] = phantom.simulate(rows, **options, **parameters).images
     return images
 
 
@@ -352,6 +360,13 @@ def cnn_test(real, other, seed=0):
     return {"auc": float(roc_auc_score(targets[held_out], logits)), "images": len(held_out)}
 
 
+def two_sample_tests(real, other, trees=False, cnn=False):
+    """Return the results of the two-sample tests by name; see :func:`report`."""
+    tests = {"linear_test": linear_test}
+    tests |= ({"tree_test": tree_test} if trees else {}) | ({"cnn_test": cnn_test} if cnn else {})
+    return {name: test(real, other) for name, test in tests.items()}
+
+
 # The report
 
 
@@ -405,7 +420,7 @@ def report(
         "spectrum": spectrum(real_images, phantom_images),
         "real_halves": real_halves(real_images),
         "findings": findings(real_images, real_labels, phantom_images, phantom_labels, reliability),
-        "linear_test": linear_test(real_images, phantom_images),
+        **two_sample_tests(real_images, phantom_images, trees, cnn),
     }
     rows = [row for row in found["findings"].values() if "correlation" in row]
     found["findings_mean"] = {
@@ -413,10 +428,6 @@ def report(
         for key in ("correlation", "split_half", "ceiling")
         if rows
     }
-    if trees:
-        found["tree_test"] = tree_test(real_images, phantom_images)
-    if cnn:
-        found["cnn_test"] = cnn_test(real_images, phantom_images)
     return found
 
 
@@ -509,7 +520,9 @@ def main():
     parser.add_argument("--copies", type=int, default=3, help="simulated images per real image")
     parser.add_argument("--quick", action="store_true", help="800 phantom images, parts 1-4, 5a")
     parser.add_argument("--cnn", action="store_true", help="add the test with a small network")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
+    parser.add_argument("--appearance", help="of the simulated images (default: the simulator's)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also add the results to a file")
+    parser.add_argument("--name", default="physics", help="of the results in that file")
     options = parser.parse_args()
     if options.copies < 1:
         parser.error(f"--copies must be at least 1, not {options.copies}")
@@ -519,14 +532,24 @@ def main():
     if options.quick:
         rows = np.random.default_rng(0).permutation(len(labels))[:800]
         wanted = labels[rows]
-    drawn = phantom_images(wanted, options.size, options.seed)
+    parameters = {"appearance": options.appearance} if options.appearance else {}
+    drawn = phantom_images(wanted, options.size, options.seed, **parameters)
     drawing = time.perf_counter() - start
-    found = report(images, labels, drawn, wanted, trees=not options.quick, cnn=options.cnn)
+    tests = {"trees": not options.quick, "cnn": options.cnn}
+    found = report(images, labels, drawn, wanted, **tests)
     print(format_report(found))
+    halves = np.array_split(np.random.default_rng(0).permutation(images), 2)
+    found["halves"] = two_sample_tests(*halves, **tests)
+    aucs = ", ".join(f"{name} {part['auc']:.3f}" for name, part in found["halves"].items())
+    print(f"   AUC of two halves of the real images: {aucs}")
     total = time.perf_counter() - start
     print(f"{total:.0f} s, of which {drawing:.0f} s for drawing {len(drawn)} phantom images")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        packages = ("numpy", "scipy", "scikit-learn", "keras", "tensorflow")
+        found["phantom_version"], found["platform"] = phantom.VERSION, platform.platform()
+        found["versions"] = {name: metadata.version(name) for name in packages}
+        former = json.loads(options.json.read_text()) if options.json.exists() else {}
+        options.json.write_text(json.dumps({**former, options.name: found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -64,3 +64,12 @@ for model in ("rr_vit", "efficientvit_m0"):
 assert minus["efficientvit_m0", "simulated", 1501][1] < 0
 assert abs(minus["rr_vit", "gratings", 256][0]) < 0.005, "the control gains nothing"
 assert found["rr_vit", "gratings", 0].pretraining_val_macro_auc > 0.8, "it had learned"
+
+# Simulated or real?
+halves = told_apart.loc["real images, halved"]
+assert told_apart.drop(index="real images, halved").min().min() > 0.99, "almost perfectly"
+assert (halves - 0.5).abs().max() < 0.05, "the lower limit"
+edges = [value for name, value in clues.items() if name.startswith("edges")]
+assert len(edges) == 4 and max(edges) < 0.2, "fewer edges"
+assert clues["rim top"] < 0.4, "a darker upper border"
+assert min(clues["power 4-6 cycles"], clues["power 6-9 cycles"]) > 0.6, "too high"
