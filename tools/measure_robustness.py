@@ -202,35 +202,35 @@ def annotators(real):
     table = pd.read_csv(real / "Data_Entry_2017_v2020.csv.gz").set_index("Image Index")
     rows = rows.loc[rows.index.isin(table.index)]
     texts = table.loc[rows.index, "Finding Labels"].str.lower().str.split("|")
-    seen_names = rows["findings"].map(
+    annotated_names = rows["findings"].map(
         lambda found: {
             row["finding"].lower().replace(" ", "_").removeprefix("diffuse_") for row in found
         }
     )
-    nih, seen = (
+    nih, annotated = (
         pd.DataFrame(
             {name: column.map(lambda found, name=name: name in found) for name in FINDINGS}
         )
-        for column in (texts, seen_names)
+        for column in (texts, annotated_names)
     )
-    shared = [name for name in FINDINGS if seen[name].any()]
+    shared = [name for name in FINDINGS if annotated[name].any()]
     counts = {
-        name: [int(x.sum()) for x in (nih[name], seen[name], nih[name] & seen[name])]
+        name: [int(x.sum()) for x in (nih[name], annotated[name], nih[name] & annotated[name])]
         for name in shared
     }
     return {
         "images": len(rows),
         "nih_radiologists_both": counts,
-        "public_model": public_model(real, nih[shared], seen[shared]),
+        "public_model": public_model(real, nih[shared], annotated[shared]),
     }
 
 
-def public_model(real, nih, seen, replicates=1000):
+def public_model(real, nih, annotated, replicates=1000):
     """Score a public DenseNet-121 against both references, on the test images with annotations."""
     with np.load(real / "densenet121_test_probabilities.npz") as stored:
         found = pd.DataFrame(stored["probabilities"].astype(float), stored["names"], FINDINGS)
-    found = found.loc[found.index.isin(seen.index), seen.columns]
-    references = {"nih": nih.loc[found.index], "radiologists": seen.loc[found.index]}
+    found = found.loc[found.index.isin(annotated.index), annotated.columns]
+    references = {"nih": nih.loc[found.index], "radiologists": annotated.loc[found.index]}
     patients, rows = np.unique(found.index.str[:8], return_inverse=True)
     rng = np.random.default_rng(0)
     weights = [np.ones(len(rows))] + [
@@ -243,13 +243,16 @@ def public_model(real, nih, seen, replicates=1000):
         return np.array([roc_auc_score(reference, predicted, sample_weight=w) for w in weights])
 
     by_finding = {}
-    for name in seen:
-        by_nih, by_seen = (aucs(y[name], found[name]) for y in references.values())
+    for name in annotated:
+        by_nih, by_radiologists = (aucs(y[name], found[name]) for y in references.values())
         own = roc_auc_score(references["nih"][name], references["radiologists"][name])
         by_finding[name] = {
             "nih": by_nih[0],
-            "radiologists": by_seen[0],
-            "difference": [by_seen[0] - by_nih[0], *np.percentile(by_seen - by_nih, (2.5, 97.5))],
+            "radiologists": by_radiologists[0],
+            "difference": [
+                by_radiologists[0] - by_nih[0],
+                *np.percentile(by_radiologists - by_nih, (2.5, 97.5)),
+            ],
             "auc_of_radiologists_on_nih": own,
         }
     return {"images": len(found), "patients": len(patients), "auc": by_finding}
