@@ -143,8 +143,8 @@ class ImageModel(ConfigMixin, keras.Model):
         """
         if attention_transform is not None and not self.transforms_attention:
             raise ValueError(
-                f"{self.name} has no attention that can be transformed. Expected: ViT, RR-ViT, "
-                f"Hybrid RR-ViT, DBCT or LT-ViT. Received: {type(self).__name__}"
+                f"{self.name} has no attention that can be transformed. Expected: a model whose "
+                f"transforms_attention is True, such as rr_vit. Received: {type(self).__name__}"
             )
         outputs = self.forward(images, training, return_intermediates, attention_transform)
         if return_intermediates:
