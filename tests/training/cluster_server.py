@@ -13,12 +13,10 @@ import sys
 import time
 import traceback
 
-# Keras would import it for its random seed alone.
-sys.modules["tensorflow"] = None
+import keras
+import tensorflow  # noqa: F401 (needed by Keras' augmentation; imported once, for every fork)
 
-import keras  # noqa: E402
-
-from xraylab import training  # noqa: E402
+from xraylab import training
 
 assert keras.backend.backend() == "jax"
 SERVER = os.getpid()

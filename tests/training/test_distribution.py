@@ -57,7 +57,7 @@ class Server:
         self._process.communicate()
 
     def recipe(self, **changes):
-        """Return a recipe with dropout, averaged weights and micro-batches."""
+        """Return a recipe with augmentation, dropout, averaged weights and micro-batches."""
         defaults = {
             "model": "rr_vit_toy",
             "model_options": {"depth": 1},
@@ -68,6 +68,7 @@ class Server:
             "learning_rate": 3e-3,
             "ema": 0.9,
             "accumulation": 2,
+            "augmentation": {"presets": "cxr+mixup"},
             "label_names": ["first", "second", "third"],
         }
         return defaults | changes

@@ -41,7 +41,8 @@ class Classification:
         if recipe.loss == "weighted_binary_crossentropy" and splits:
             options.setdefault("prevalence", prevalence(splits["train"]))
         self.loss = losses.get(recipe.loss, reduction="sum", **options)
-        self.augment = augmentation.make(**recipe.augmentation) if recipe.augmentation else None
+        with undistributed():  # each process augments the whole batch, beside its training step
+            self.augment = augmentation.make(**recipe.augmentation) if recipe.augmentation else None
 
     def trained_model(self, model: keras.Model) -> tuple[keras.Model, Any]:
         """Return the model to compile, and its loss."""
