@@ -45,28 +45,36 @@ SIZE, IMAGES, MATRIX = 64, 256, 2048
 PARTS = ("batch", "forward", "gradient", "step")
 
 
-def functions(name, folder, batch_size):
-    """Return a function for each part of a step, and the multiply-adds of one image."""
-    import tensorflow as tf
-
+def prepared(name, folder, batch_size):
+    """Return the batches and the compiled model of the tuned recipe of a model."""
     from xraylab import data
     from xraylab.backend import start_keras
     from xraylab.findings import FINDINGS
-    from xraylab.models.cost import multiply_adds
     from xraylab.training import distribution, recipes
     from xraylab.training.batches import TrainingBatches
     from xraylab.training.objectives import Classification, compile_for_training
     from xraylab.training.run import build_model
 
-    start_keras()
+    keras = start_keras()
+    cluster = distribution.join()
+    keras.utils.set_random_seed(0)  # equal weights in all processes
     recipe = recipes.find(SYSTEMS[name][0])
     changes = {"precision": "float32", "label_names": FINDINGS}
     recipe = recipe.replace(model=name, batch_size=batch_size, **changes)
     split = data.load("phantom", SIZE, num_images=IMAGES, cache_dir=folder, progress=False)
     objective = Classification(recipe, {"train": split})
-    batches = TrainingBatches(objective, split, recipe, distribution.join())
+    batches = TrainingBatches(objective, split, recipe, cluster)
+    return batches, compile_for_training(build_model(recipe), recipe, 1000, objective)
+
+
+def functions(name, folder, batch_size):
+    """Return a function for each part of a step, and the multiply-adds of one image."""
+    import tensorflow as tf
+
+    from xraylab.models.cost import multiply_adds
+
+    batches, model = prepared(name, folder, batch_size)
     images, targets, weights = batches.prepare(0, 0)
-    model = compile_for_training(build_model(recipe), recipe, 1000, objective)
 
     def loss():
         outputs = model(tensor, training=True)
