@@ -6,7 +6,7 @@ order, as batches of float32 in [0, 1], in one thread of a separate process:
 
 * ``xraylab``: ``data.load(archive).to_dataset(batch_size, shuffle=True)``, memory-mapped;
 * ``medmnist``: the items of medmnist's ``ChestMNIST``, images of Pillow, converted by NumPy;
-* ``medmnist, mmap_mode="r"``: the same with its option to map the memory;
+* ``medmnist, mmap_mode``: the same with its option to map the memory, ``mmap_mode="r"``;
 * ``PNG files``: opened, decoded and converted to grey by Pillow, as ``ImageFolder`` of torchvision
   does. They are hard links of 50 files.
 
@@ -96,7 +96,7 @@ def png_batches(archive, batch_size):
 WAYS = {
     "xraylab": xraylab_batches,
     "medmnist": medmnist_batches,
-    'medmnist, mmap_mode="r"': lambda *arguments: medmnist_batches(*arguments, mmap_mode="r"),
+    "medmnist, mmap_mode": lambda *arguments: medmnist_batches(*arguments, mmap_mode="r"),
     "PNG files": png_batches,
 }
 
