@@ -73,7 +73,8 @@ def compiled(function: Callable, variables: Sequence = ()) -> Callable:
     """Compile a function of arrays with the backend, once for each set of shapes.
 
     Args:
-        function: takes and returns arrays, or lists and dicts of arrays; no side effects.
+        function: takes and returns arrays, or lists and dicts of arrays; no side effects. It may
+            assign to ``variables`` before it reads them; on JAX that does not outlast the call.
         variables: the Keras variables that the function reads; the compiled function uses their
             values at the time of each call.
     """

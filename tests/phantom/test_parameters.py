@@ -159,3 +159,6 @@ def test_operations_of_domain_randomisation_can_be_left_out():
     assert 0 < inverted.sum() < 20
     np.testing.assert_allclose(either[inverted], 1 - grey[inverted], atol=1e-4)
     np.testing.assert_allclose(either[~inverted], grey[~inverted], atol=1e-4)
+    for mistake in (("inversions",), "inversion"):
+        with pytest.raises(ValueError, match="one of 'contrast', 'blur'"):
+            randomise(grey, indices, 0, mistake)

@@ -50,6 +50,12 @@ def test_curves_with_only_nan_and_bands_without_curves():
         plotting.curves([1, 2], {"a": [np.nan, np.nan]}, xlabel="x", ylabel="y")
 
 
+def test_logarithmic_axes_take_positive_numbers_only():
+    for x, values in (([0, 1], [1, 2]), ([1, 2], [0, 1])):
+        with pytest.raises(ValueError, match="positive numbers with log=True"):
+            plotting.curves(x, {"a": values}, xlabel="x", ylabel="y", log=True)
+
+
 def test_eight_curves_have_distinct_styles():
     figure = plotting.curves((0, 1), {str(k): (k, k + 1) for k in range(8)}, xlabel="x", ylabel="y")
     styles = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in figure.axes[0].lines}

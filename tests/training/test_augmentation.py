@@ -81,12 +81,15 @@ def test_a_copy_in_another_process_draws_the_same_numbers():
     np.testing.assert_array_equal(first[1], again[1])
 
 
-def test_compilation_does_not_change_the_images():
-    augment, batch = augmentation.make("cxr+mixup"), make_batch()
-    compiled = augment(*batch, 7)
+@pytest.mark.parametrize("presets", ["cxr+mixup", "randaugment+cutmix"])
+def test_compilation_does_not_change_the_images(presets):
+    augment = augmentation.make(presets)
+    calls = [(*make_batch(num_images), seed) for num_images in (6, 4) for seed in (7, 8)]
+    compiled = [augment(*call) for call in calls]
     augment._compiled = augment._apply
-    for one, other in zip(compiled, augment(*batch, 7), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+    for made, call in zip(compiled, calls, strict=True):
+        for one, other in zip(made, augment(*call), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_steps_of_neighboring_seeds_differ():

@@ -59,6 +59,7 @@ def test_differences():
         ("label_names", "abc", "label_names. Expected: .*tuple. Received: 'abc'"),
         ("ema", "yes", "ema. Expected: .*Received: 'yes'"),
         ("global_clip", "x", "global_clip"),
+        ("teacher", [], r"field teacher. .*Received: \[\]"),
         ("loss_options", {"gamma": float("nan")}, "field loss_options: .*not JSON compliant"),
         ("mixup", 0.2, "recipe field. Expected: one of 'model', .*Received: 'mixup'"),
         ("epoch", 3, r"Received: 'epoch'\. Did you mean 'epochs'\?$"),

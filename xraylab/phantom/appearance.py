@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xraylab.arguments import require_choice
 from xraylab.phantom.rasterize import gaussian_blur
 from xraylab.phantom.rng import RandomStream, triangular_noise, uniform
 from xraylab.phantom.shapes import per_image
@@ -50,7 +51,12 @@ def randomise(
     Args:
         operations: those of :data:`OPERATIONS` that are applied; the random numbers of each do not
             depend on the others.
+
+    Raises:
+        ValueError: if an operation is unknown.
     """
+    for name in operations:
+        require_choice("operations", name, OPERATIONS)
     n, size = grey.shape[:2]
     rng = RandomStream(seed, indices, "appearance", 48)
 

@@ -47,8 +47,8 @@ def curves(
         log: whether both axes are logarithmic.
 
     Raises:
-        ValueError: if there is no curve, or a curve has another length than ``x`` or no finite
-            value.
+        ValueError: if there is no curve, a curve has another length than ``x`` or no finite value,
+            or a number is not positive with ``log=True``.
     """
     arrays = {name: np.asarray(curve, float) for name, curve in values.items()}
     bands = {name: np.asarray(band, float) for name, band in (bands or {}).items()}
@@ -56,6 +56,8 @@ def curves(
     for name, curve in arrays.items():
         valid = curve.shape == (len(x),) and np.isfinite(curve).any()
         require(valid, f"values[{name!r}]", f"{len(x)} numbers, not all NaN", curve)
+    for name, numbers in {"x": np.asarray(x, float), **arrays}.items():
+        require(not (log and (numbers <= 0).any()), name, "positive numbers with log=True", numbers)
     description = f"{ylabel} over {xlabel}: {_ranges(arrays, value_format)}."
     fig, axes = style.figure(4.8, 2.9, alt=style.with_title(title, description))
     if log:

@@ -146,12 +146,16 @@ def build(presets: str = "cxr", **changes: Any) -> list[keras.layers.Layer]:
 class Augmentation:
     """Apply preprocessing layers as a pure function of images, labels and a seed.
 
+    The layers are compiled in the first call, as they are then; later changes of a layer have no
+    effect.
+
     Args:
-        layers: Keras preprocessing layers with a ``generator``, as from :func:`build`.
+        layers: Keras preprocessing layers with a ``generator``, as from :func:`build`, and no other
+            state.
     """
 
     def __init__(self, layers: Sequence[keras.layers.Layer]):
-        self.layers = list(layers)
+        self.layers = tuple(layers)
         self._compiled = compiled(self._apply, [layer.generator.state for layer in layers])
 
     def __call__(self, images: Any, labels: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -79,8 +79,21 @@ class Distiller(keras.Model):
         return total + sum(ops.sum(loss) for loss in self.losses)
 
 
+class _Predictor:
+    """What teachers have in common."""
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
+        """Predict the probabilities for every image of a split, (num_images, num_labels)."""
+        batches = split.to_dataset(batch_size)
+        bar = progress_bar(progress, iterable=batches, desc="teacher predictions")
+        return np.concatenate([self(images) for images, _ in bar])
+
+
 @dataclass(frozen=True)
-class Teacher:
+class Teacher(_Predictor):
     """A frozen model that predicts the probabilities of a student's labels.
 
     Args:
@@ -118,15 +131,9 @@ class Teacher:
         found = select_outputs(logits, self.indices, self.trained)
         return _decide(found) if self.hard else found
 
-    def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
-        """Predict the probabilities for every image of a split, (num_images, num_labels)."""
-        batches = split.to_dataset(batch_size)
-        bar = progress_bar(progress, iterable=batches, desc="teacher predictions")
-        return np.concatenate([self(images) for images, _ in bar])
-
 
 @dataclass(frozen=True)
-class TeacherEnsemble:
+class TeacherEnsemble(_Predictor):
     """Several teachers; the mean of the probabilities of those that predict a label.
 
     Args:
@@ -138,11 +145,12 @@ class TeacherEnsemble:
     hard: bool = False
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Predict as :meth:`Teacher.__call__` does."""
+        """Predict the mean probabilities of the student's labels, or the decisions.
+
+        Shapes: as for :meth:`Teacher.__call__`; NaN where no teacher has an output.
+        """
         found = mean_of_defined([teacher(images) for teacher in self.teachers], axis=0)
         return _decide(found) if self.hard else found.astype(np.float32)
-
-    predict = Teacher.predict
 
 
 def _decide(probabilities):

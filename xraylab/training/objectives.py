@@ -91,7 +91,7 @@ class Distillation(Classification):
     def __init__(self, recipe: Recipe, splits: Splits):
         super().__init__(recipe, splits)
         with undistributed():
-            assert recipe.teacher is not None
+            assert recipe.teacher is not None  # Recipe has refused it
             self.teacher = load_teacher(recipe.teacher, recipe.labels, **recipe.teacher_options)
             # Without augmentation the teacher predicts the same in every epoch.
             unchanged = self.augment is None

@@ -135,7 +135,7 @@ class Recipe(pydantic.BaseModel):
     reconstruction_weight: NonNegative = 1.0
     augmentation: Annotated[Options, AfterValidator(_known_augmentation)] = {}
     objective: Literal["classification", "distillation", "masked_reconstruction"] = "classification"
-    teacher: AbsolutePath | tuple[AbsolutePath, ...] | None = None
+    teacher: AbsolutePath | Annotated[tuple[AbsolutePath, ...], Field(min_length=1)] | None = None
     teacher_options: Options = {}
     distillation_weight: Annotated[Finite, Field(ge=0, le=1)] = 0.5
     temperature: Positive = 1.0
