@@ -1,6 +1,8 @@
 # ruff: noqa: F821
 """What chapter 2 concludes; runs at its end, with its variables."""
 
+from xraylab import evaluation
+
 # Layers and exposure.
 assert layers["mediastinum"].min() < 0, "air in the trachea is subtracted"
 assert same > 0.95, "the simple exposure nearly agrees"
@@ -47,6 +49,26 @@ for name in large:
 for name in ("nodule", "fibrosis"):
     assert auc[name][1] < 0.5 < auc[name][2], "the interval includes chance level"
 
+# One ingredient at a time.
+names = [*ingredients]
+loud = names.index("with contrast and inversion")
+for part in change_of.values():
+    assert -0.022 < part[loud, 0] < -0.017 and part[loud, 2] < 0
+assert seeds[loud].max() < -0.015, "for every seed"
+patient_p = [row["development"]["change"]["macro_auc"][3] for row in ingredients.values()]
+assert evaluation.holm(patient_p)[loud] < 0.05
+others = np.arange(len(names)) != loud
+excluded = (change_of["development"][:, 1] > 0) | (change_of["development"][:, 2] < 0)
+assert [names[k] for k in np.flatnonzero(excluded & others)] == ["without AP images"]
+assert -0.01 < change_of["development"][names.index("without AP images"), 0] < 0
+edema = ingredients["without AP images"]["development"]["change"]["edema"]
+assert edema[2] < 0 and evaluation.holm([edema[3]] * 14)[0] < 0.05
+removed = [k for k, name in enumerate(names) if name.startswith("without")]
+assert -0.0125 < change_of["development"][removed, 1].min() < -0.0115, "worth at most"
+assert 0.095 < reference["development"][0] - 0.5 < 0.105, "exceeds chance by"
+for name in ("mass", "nodule", "consolidation"):
+    assert abs(ingredients["without lesion shapes"]["development"]["change"][name][0]) < 0.005
+
 # Pre-training.
 found = {(r.model, r.start, r.num_images): r for r in runs.itertuples(index=False)}
 score = {key: row.macro_auc[0] for key, row in found.items()}
@@ -66,9 +88,9 @@ assert abs(minus["rr_vit", "gratings", 256][0]) < 0.005, "the control gains noth
 assert found["rr_vit", "gratings", 0].pretraining_val_macro_auc > 0.8, "it had learned"
 
 # Simulated or real?
-halves = told_apart.loc["real images, halved"]
-assert told_apart.drop(index="real images, halved").min().min() > 0.99, "almost perfectly"
-assert (halves - 0.5).abs().max() < 0.05, "the lower limit"
+halves = separation.loc["real images, halved"]
+assert separation.drop(index="real images, halved").min().min() > 0.99, "almost perfectly"
+assert (halves - 0.5).abs().max() < 0.05, "the reference"
 edges = [value for name, value in clues.items() if name.startswith("edges")]
 assert len(edges) == 4 and max(edges) < 0.2, "fewer edges"
 assert clues["rim top"] < 0.4, "a darker upper border"
