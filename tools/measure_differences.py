@@ -5,33 +5,61 @@
     python tools/measure_differences.py --real FOLDER
 
 The records do not hold the labels of real images, so chapters cannot pair the scores themselves.
-Images are resampled by patient. Only numbers are written.
+Several seeds are compared by their mean scores. Images are resampled by patient, seeds are not: the
+intervals do not contain the variation between them. Only numbers are written.
 """
 
 from pathlib import Path
 
+import numpy as np
 import real_images
 
-from xraylab import io, results
+from xraylab import evaluation, io, results
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "measured" / "differences.json"
-PAIRS = (
-    ("efficientvit_m0_64_nih_scratch", "efficientvit_m0_mxa_64_nih_scratch"),
-    ("rr_vit_64_nih_scratch", "rr_vit_64_nih_scratch_seed1"),
-)
+SCORES = ("macro_auc", "micro_auc")
+
+
+def seeds(name, count):
+    """Return the names of the records of several seeds."""
+    return [name, *(f"{name}_seed{seed}" for seed in range(1, count))]
+
+
+PAIRS = {
+    "mxa_m0": (["efficientvit_m0_64_nih_scratch"], ["efficientvit_m0_mxa_64_nih_scratch"]),
+    "mxa_m5": (["efficientvit_m5_64_nih_scratch"], ["efficientvit_m5_mxa_64_nih_scratch"]),
+    "seed": seeds("efficientvit_m0_mxa_64_nih_scratch", 2),
+}
+"""Records that are compared: a name or several seeds, first and second."""
 
 
 def main():
     options = real_images.parser(__doc__, OUT).parse_args()
-    splits = tuple(real_images.load(options.real, "val", "test"))
-    rows = []
-    for names in PAIRS:
+    val, test = real_images.load(options.real, "val", "test")
+
+    def load(names):
+        names = [names] if isinstance(names, str) else names
         paths = [ROOT / "book" / "results" / f"{name}.json" for name in names]
-        found = results.compare(*(results.load_result(path, splits) for path in paths))
-        scores = {name: found.scores[name] for name in ("macro_auc", "micro_auc")}
-        rows.append({"first": names[0], "second": names[1], "unit": found.unit, "scores": scores})
-    io.write_json(options.out, {"num_test": len(splits[1]), "differences": rows})
+        return [results.load_result(path, (val, test)) for path in paths]
+
+    def probabilities(runs):
+        return np.stack([run.predictions["test"].probabilities for run in runs])
+
+    def compare(first, second):
+        arguments = {"patients": test.table["patient"], "progress": False}
+        return evaluation.compare(test.labels, first, second, scores=SCORES, **arguments)
+
+    differences = {}
+    for title, pair in PAIRS.items():
+        first, second = map(load, pair)
+        differences[title] = {
+            "first": [run.name for run in first],
+            "second": [run.name for run in second],
+            "macro_aucs": [[r.scores["test"].macro_auc for r in runs] for runs in (first, second)],
+            **compare(probabilities(first), probabilities(second)),
+        }
+    io.write_json(options.out, {"num_test": len(test), "differences": differences})
     print(options.out.read_text())
 
 

@@ -85,6 +85,10 @@ STUDENTS = ("efficientvit_m0_mxa",)
 TEACHERS = ("efficientvit_m5_64_nih_scratch", f"efficientvit_m0_64_nih_from_{PHANTOM}")
 """Students of a knowledge distillation with three seeds, and the runs that teach them together."""
 
+DISTILLATION = ("objective=distillation", "distillation_weight=0.933")
+"""The asymmetric loss is a sum over 14 labels, the teacher's a mean: with α = 14/15 both losses
+have the same coefficient per label, before the label weights of the teacher."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -134,7 +138,7 @@ def planned():
                     f"{name}_from_{PHANTOM}{suffix}", recipe, settings, former, "nih_64.npz"
                 )
             if system in STUDENTS:
-                settings += ("objective=distillation",)
+                settings += DISTILLATION
                 yield Planned(f"{name}_kd{suffix}", recipe, settings, None, "nih_64.npz", TEACHERS)
 
 

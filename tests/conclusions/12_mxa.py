@@ -14,9 +14,9 @@ assert len(overlap) / 2 < arrived < len(overlap), "in most patients, not in all"
 assert np.ptp(numbers, axis=0).max() < 1e-5, "the mean discards position"
 
 # The trained models.
-mxa_row, seed_row = measured["differences"]
-assert mxa_row["scores"]["macro_auc"]["low"] < 0 < mxa_row["scores"]["macro_auc"]["high"]
-assert abs(seed_row["scores"]["macro_auc"]["value"]) > abs(mxa_row["scores"]["macro_auc"]["value"])
+rows = {name: measured["differences"][name]["macro_auc"] for name in titles}
+assert all(row["low"] < 0 < row["high"] for row in rows.values())
+assert all(abs(rows["seed"]["value"]) > abs(rows[name]["value"]) for name in ("mxa_m0", "mxa_m5"))
 assert np.mean(empty) > 0.8, "on most images"
 assert block.mxa.count_params() > block.attention.count_params()
 assert min(map(max, spread.values())) > 0.2, "the boxes differ between images"

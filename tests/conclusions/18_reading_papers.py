@@ -14,7 +14,7 @@ assert abs(negative.accuracy - np.mean(printed)) < 2e-3
 assert round(sigmoid(-6) * (1 - sigmoid(-6)), 4) == 0.0025
 differences = MEASURED["differences"]
 for score in ("micro_auc", "macro_auc"):
-    assert differences["double sigmoid mended"][score][1] > 0
+    assert differences["double sigmoid corrected"][score][1] > 0
     _, low, high = differences["MXA added"][score]
     assert low < 0 < high
 assert all(
