@@ -141,7 +141,7 @@ def main():
             for model in MODELS
         },
         "differences": {
-            "double sigmoid mended": difference(double, plain, splits["test"]),
+            "double sigmoid corrected": difference(double, plain, splits["test"]),
             "MXA added": difference(plain, mxa, splits["test"]),
             "both at once": difference(double, mxa, splits["test"]),
             "MXA added under the double sigmoid": difference(double, double_mxa, splits["test"]),
