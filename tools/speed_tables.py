@@ -1,7 +1,8 @@
 """Sphinx extension: the tables of the appendix "Speed and cost" as MyST substitutions.
 
 ``{{ speed_batch_1 }}`` and the others are made from the files in ``book/measured`` that
-``benchmarks/inference.py``, ``training_step.py``, ``attention_memory.py`` and ``startup.py`` write.
+``benchmarks/inference.py``, ``training_step.py``, ``input.py``, ``attention_memory.py`` and
+``startup.py`` write.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ from xraylab import io
 
 OURS = {"graph": "graph", "xla": "XLA", "onnx": "ONNX", "litert": "LiteRT"}
 THEIRS = {"eager": "PyTorch", "compiled": "compiled", "torch_onnx": "its ONNX"}
-FILES = ("inference", "training_step", "attention_memory", "startup")
+FILES = ("inference", "training_step", "input", "attention_memory", "startup")
 GOAL = 1.5
 """Ratio of their fastest to our fastest time per batch that the project aims at."""
 
@@ -26,13 +27,15 @@ def setup(app):
 def add_substitutions(app, config):
     """Add the tables, and the sentences about the machine and the ratios, to the substitutions."""
     folder = Path(app.srcdir) / "measured"
-    inference, step, memory, startup = (io.read_json(folder / f"{name}.json") for name in FILES)
+    files = [io.read_json(folder / f"{name}.json") for name in FILES]
+    inference, step, reading, memory, startup = files
     rows = inference["rows"]
     frames = {
         "speed_batch_1": runtimes(rows, 1),
         "speed_batch_32": runtimes(rows, 32),
         "speed_int8": int8(rows),
         "speed_training": parts_of_a_step(step["rows"]),
+        "speed_input": ways_to_read(reading["rows"]),
         "speed_memory": peaks(memory["rows"]),
         "speed_startup": starts(startup["rows"]),
     }
@@ -46,7 +49,12 @@ def add_substitutions(app, config):
         "speed_versions": ", ".join(inference["versions"]),
         "speed_ratios": ratios(rows),
         "speed_xla": xla_ratios(rows),
-        "speed_loads": loads(inference, step, memory, startup),
+        "speed_loads": loads(*files),
+        "speed_input_images": f"{reading['images']:,}",
+        "speed_input_size": str(reading["size"]),
+        "speed_input_batch": str(reading["batch_size"]),
+        "speed_input_facts": facts_of_reading(reading),
+        "speed_input_versions": ", ".join(reading["versions"]),
         "speed_skipped": skipped(rows),
         "speed_start": f"{min(row['start'] for row in memory['rows']):.1f}",
     }
@@ -97,6 +105,34 @@ def parts_of_a_step(rows) -> pd.DataFrame:
             "arithmetic": percent(row["operations_per_second"] / row["peak_operations_per_second"]),
         }
         for row in rows
+    )
+
+
+def ways_to_read(rows) -> pd.DataFrame:
+    """Return images per second and memory of the ways to read images."""
+    return pd.DataFrame(
+        {
+            "way": row["way"],
+            "images/s": f"{row['images_per_second']:,.0f}",
+            "first load, s": f"{row['first_load']:.1f}",
+            "later loads, s": f"{row['load']:.1f}",
+            "memory, MB": f"{row['growth_mb']:,.0f}",
+        }
+        for row in rows
+    )
+
+
+def facts_of_reading(reading) -> str:
+    """Compare the memory map with the other ways, and its memory with the limit."""
+    own, *others = reading["rows"]
+    ratios = [
+        f"{own['images_per_second'] / row['images_per_second']:.1f} times as many as {row['way']}"
+        for row in others
+    ]
+    held = "within" if own["growth_mb"] < reading["limit_mb"] else "beyond"
+    return (
+        f"By memory map xraylab reads {', '.join(ratios[:-1])} and {ratios[-1]}; the growth of "
+        f"{own['growth_mb']:.0f} MB is {held} the benchmark's limit of {reading['limit_mb']} MB"
     )
 
 

@@ -50,6 +50,16 @@ def test_parts_of_a_step_add_up():
     assert (row["batch"], row["arithmetic"]) == ("5 %", "25 %")
 
 
+def test_ways_to_read_are_compared_with_ours():
+    row = {"first_load": 60, "load": 0.5, "growth_mb": 90.4}
+    rates = {"xraylab": 4000, "medmnist": 8000, "PNG files": 1000}
+    rows = [{"way": way, "images_per_second": rate, **row} for way, rate in rates.items()]
+    text = speed_tables.facts_of_reading({"rows": rows, "limit_mb": 300})
+    assert "reads 0.5 times as many as medmnist and 4.0 times as many as PNG files" in text
+    assert text.endswith("90 MB is within the benchmark's limit of 300 MB")
+    assert speed_tables.ways_to_read(rows)["memory, MB"].tolist() == ["90", "90", "90"]
+
+
 def test_failures_are_named():
     rows = [{"skipped": ["resnet50, xla: skipped, ValueError: no"]}, {"skipped": []}]
     assert speed_tables.skipped(rows) == "resnet50, xla"
