@@ -1,8 +1,8 @@
 """Sphinx extension: figures and facts of the appendix "Cost at scale" as MyST substitutions.
 
 ``{{ scale_tokens }}`` and so on are of the files in ``book/measured`` that
-``benchmarks/attention_memory.py``, ``benchmarks/training_step.py`` and ``tools/measure_labels.py``
-write, and of the records in ``book/results``.
+``benchmarks/attention_memory.py``, ``training_step.py``, ``two_processes.py`` and
+``tools/measure_labels.py`` write, and of the records in ``book/results``.
 """
 
 import statistics
@@ -12,14 +12,17 @@ import numpy as np
 import pandas as pd
 
 from xraylab import io, plotting
+from xraylab.models import list_models
 from xraylab.models.cost import recorded_cost
 from xraylab.phantom import SPLIT_SIZES
 
-FILES = ("attention_memory", "training_step", "labels")
+FILES = ("attention_memory", "training_step", "labels", "two_processes")
 EPOCH = SPLIT_SIZES["train"]
 """Training images of ChestMNIST."""
 EPOCHS = 30
 """Epochs of the tuned recipes."""
+NETWORK = 10
+"""Gbit/s of the network that is assumed between machines."""
 
 
 def setup(app):
@@ -30,17 +33,26 @@ def setup(app):
 def add_substitutions(app, config):
     """Add the figures and the facts."""
     source = Path(app.srcdir)
-    memory, step, labels = (io.read_json(source / "measured" / f"{name}.json") for name in FILES)
-    growth = by_tokens(memory)
+    files = [io.read_json(source / "measured" / f"{name}.json") for name in FILES]
+    memory, step, labels, processes = files
+    growth, plain = by_tokens(memory), {"index": False, "disable_numparse": True}
     runs = recorded_runs(source / "results", rates(step))
     found = {
         "scale_tokens": html(tokens_figure(growth)),
         "scale_token_facts": token_facts(growth),
         "scale_training": html(training_figure(runs)),
         "scale_training_facts": training_facts(runs),
-        "scale_epochs": epochs(rates(step)).to_markdown(index=False, disable_numparse=True),
+        "scale_epochs": epochs(rates(step)).to_markdown(**plain),
         "scale_labels": html(labels_figure(labels)),
         "scale_label_facts": label_facts(labels),
+        "scale_processes": two_processes(processes["rows"]).to_markdown(**plain),
+        "scale_process_facts": process_facts(processes["rows"]),
+        "scale_process_batch": str(processes["batch_size"]),
+        "scale_process_versions": ", ".join(processes["versions"]),
+        "scale_hosts": hosts(step["rows"]).to_markdown(**plain),
+        "scale_network": f"{NETWORK:g}",
+        "scale_gigabytes": f"{EPOCH * 224**2 / 1e9:.1f}",
+        "scale_largest": f"{largest() / 1e6:.0f}",
     }
     config.myst_substitutions = {**config.myst_substitutions, **found}
 
@@ -177,3 +189,63 @@ def label_facts(labels) -> str:
         f"From {labels['labels'][0]} to {labels['labels'][-1]:,} labels they grow {own:.1f}-fold "
         f"in LT-ViT, and {growth[most]:.3f}-fold at most in the others ({most})"
     )
+
+
+def two_processes(rows) -> pd.DataFrame:
+    """Return milliseconds of a step in one and in two processes, and the speed-up."""
+    titles = {
+        "one": "one core",
+        "share": "half of the batch",
+        "two": "two processes",
+        "cores": "one process, two cores",
+    }
+    return pd.DataFrame(
+        {"model": row["model"]}
+        | {title: f"{1e3 * row[case]:.0f}" for case, title in titles.items()}
+        | {
+            "speed-up": f"{row['one'] / row['two']:.2f}",
+            "gradient, MB": f"{row['gradient'] / 1e6:.1f}",
+        }
+        for row in rows
+    )
+
+
+def process_facts(rows) -> str:
+    """State the speed-ups, and what communication and waiting add to a step."""
+    speed_ups = sorted((row["one"] / row["two"], row["model"]) for row in rows)
+    added = sorted((1e3 * (row["two"] - row["share"]), row["model"]) for row in rows)
+    (low, slow), (high, fast) = speed_ups[0], speed_ups[-1]
+    (least, light), (most, heavy) = added[0], added[-1]
+    return (
+        f"Two processes are {low:.2f} ({slow}) to {high:.2f} ({fast}) times as fast as one on one "
+        f"core. A step takes {least:.0f} ms ({light}) to {most:.0f} ms ({heavy}) more than its "
+        "half of the batch alone"
+    )
+
+
+def hosts(rows) -> pd.DataFrame:
+    """Return what bounds the speed-up by several machines, by model.
+
+    Each machine prepares the whole batch during the step before, and sends and receives about two
+    gradients per step.
+    """
+    found = []
+    for row in rows:
+        megabytes = 4 * recorded_cost(row["model"], 64).trainable / 1e6
+        found.append(
+            {
+                "model": row["model"],
+                "step, ms": f"{1e3 * row['step']:.0f}",
+                "batch, ms": f"{1e3 * row['batch']:.0f}",
+                "largest speed-up": f"{row['step'] / row['batch']:.1f}",
+                "gradient, MB": f"{megabytes:.0f}",
+                "transfer, ms": f"{2 * megabytes * 8 / NETWORK:.0f}",
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def largest() -> int:
+    """Return the number of trainable weights of the largest model."""
+    costs = (recorded_cost(name, 64) for name in list_models())
+    return max(cost.trainable for cost in costs if cost)

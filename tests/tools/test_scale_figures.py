@@ -61,6 +61,22 @@ def test_growth_with_labels():
     assert text.endswith("1.100-fold at most in the others (a)")
 
 
+def test_what_two_processes_add():
+    one = {"one": 0.2, "share": 0.1, "two": 0.125, "cores": 0.1, "gradient": 4e6}
+    rows = [{"model": "a", **one}, {"model": "b", **one, "two": 0.25}]
+    text = scale_figures.process_facts(rows)
+    assert text.startswith("Two processes are 0.80 (b) to 1.60 (a) times as fast")
+    assert "takes 25 ms (a) to 150 ms (b) more" in text
+    assert scale_figures.two_processes(rows)["speed-up"].tolist() == ["1.60", "0.80"]
+
+
+def test_preparation_of_the_whole_batch_bounds_the_speed_up():
+    row = {"model": "resnet50", "step": 0.6, "batch": 0.02}
+    (bounds,) = scale_figures.hosts([row]).to_dict("records")
+    assert bounds["largest speed-up"] == "30.0"
+    assert (bounds["gradient, MB"], bounds["transfer, ms"]) == ("96", "154")  # 24,062,734 weights
+
+
 def test_every_substitution_is_on_the_page():
     config = SimpleNamespace(myst_substitutions={})
     scale_figures.add_substitutions(SimpleNamespace(srcdir=BOOK), config)
