@@ -194,8 +194,10 @@ def memory(field):
     text = Path("/proc/self/status").read_text()
     return int(text.split(field + ":")[1].split()[0]) / 1024
 
+data.load("phantom", num_images=1, progress=False).to_dataset(1)[0]  # imports Keras
+before = memory("VmRSS")
 split = data.load(sys.argv[1], progress=False)
-split.to_dataset(1)[0]  # imports Keras
+print(memory("VmHWM") - before)
 for seed in (None, 0):
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = memory("VmRSS")
@@ -207,7 +209,7 @@ for seed in (None, 0):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_stays_flat(npz):
-    """One epoch of 100 MB of images needs a batch or two (13 MB each as float32)."""
+    """Loading 100 MB of images, which checks them, and an epoch need some batches at a time."""
     images = np.zeros((2000, 224, 224), np.uint8)
     path = npz(train_images=images, train_labels=np.zeros((2000, 14), np.uint8), save=np.savez)
     done = subprocess.run(
@@ -215,4 +217,4 @@ def test_memory_stays_flat(npz):
         env=os.environ | {"KERAS_BACKEND": "numpy"},  # quickly imported
     )  # fmt: skip
     grown = [float(line) for line in done.stdout.split()]
-    assert len(grown) == 2 and max(grown) < 60, grown
+    assert len(grown) == 3 and grown[0] < 75 and max(grown[1:]) < 60, grown

@@ -22,7 +22,7 @@ from xraylab import io
 from xraylab.data.errors import DataError, reading
 from xraylab.data.image_io import DECODER, pixel_digest, suspect
 from xraylab.data.report import Report, examined
-from xraylab.data.split import SPLITS, Split
+from xraylab.data.split import SPLITS, Split, read_rows
 from xraylab.findings import check_label_names
 
 _CHECKS = np.dtype([("digest", np.uint64), ("suspect", "U9")])
@@ -97,7 +97,9 @@ def load_npz(
         )
         if on_suspect is None:
             return loaded
-        checks = _checks([loaded.images], len(loaded), folder / f"{split}_checks")
+        starts = range(0, len(loaded), _IMAGES)
+        batches = (read_rows(loaded.images, slice(row, row + _IMAGES)) for row in starts)
+        checks = _checks(batches, len(loaded), folder / f"{split}_checks")
         others = _digests_of_splits_before(archive, loaded, folder)
     names = [f"{split}[{row}]" for row in range(len(loaded))]
     subject = f"{path}: of the {len(loaded):,} images of the {split} split"
