@@ -7,8 +7,7 @@ order, as batches of float32 in [0, 1], in one thread of a separate process:
 * ``xraylab``: ``data.load(archive).to_dataset(batch_size, shuffle=True)``, memory-mapped;
 * ``medmnist``: the items of medmnist's ``ChestMNIST``, images of Pillow, converted by NumPy;
 * ``medmnist, mmap_mode``: the same with its option to map the memory, ``mmap_mode="r"``;
-* ``PNG files``: opened, decoded and converted to grey by Pillow, as ``ImageFolder`` of torchvision
-  does. They are hard links of 50 files.
+* ``PNG files``: opened, decoded and converted to grey by Pillow. They are hard links of 50 files.
 
 PyTorch is not needed: where it is missing, medmnist derives its class from an empty one. The rounds
 take turns between the ways. Printed are the images per second of an epoch without loading, the

@@ -3,8 +3,8 @@
 The processes communicate through the loopback interface, as those of two machines do through a
 network, and each is bound to one core. With the tuned recipe of the model and the same batch in
 all, four cases are timed: one process on one core (``one``), the same with half of the batch, the
-share of one of the two (``share``), two processes (``two``), and one process on both cores
-(``cores``). ``two`` exceeds ``share`` by what communication takes and by waiting for the slower
+part of one of the two (``half``), two processes (``two``), and one process on both cores
+(``cores``). ``two`` exceeds ``half`` by what communication takes and by waiting for the slower
 process. Every case runs in new processes, in which ``Model.fit`` repeats one batch; printed are
 medians over rounds, for two processes those of the slower one, and the time to prepare the whole
 batch on one core, which in training every process does beside its steps.
@@ -34,7 +34,7 @@ from training_step import SIZE, prepared
 STEPS = 5
 """Steps of ``Model.fit`` that are timed together."""
 MODELS = ("rr_vit", "densenet121", "lt_vit_tiny")
-CASES = {"one": (1, 1, 1), "share": (1, 1, 2), "two": (2, 1, 2), "cores": (1, 2, 1)}
+CASES = {"one": (1, 1, 1), "half": (1, 1, 2), "two": (2, 1, 2), "cores": (1, 2, 1)}
 """Processes, cores of each, and the number by which the batch of each is divided."""
 
 
@@ -67,9 +67,9 @@ def run_case(case, name, batch_size, rounds, cores):
     """Start the processes of a case, and return the results of the slower one, or None."""
     processes, cores_each, divisor = CASES[case]
     size = batch_size * processes // divisor
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
     started = []
     for rank in range(processes):
         environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
@@ -109,7 +109,7 @@ def main():
     facts |= {"cores": os.cpu_count(), "processor": processor(), "load_before": os.getloadavg()[0]}
     facts["versions"] = installed("keras", "jax")
     print(f"{facts['cores']} cores, load {facts['load_before']:.2f}, ms per step, at {SIZE} px")
-    titles = "".join(f"{title:>9s}" for title in (*CASES, "batch", "speed-up"))
+    titles = "".join(f"{title:>9s}" for title in (*CASES, "batch", "one/two", "cores/two"))
     print(f"{'model':20s}{titles}  gradient MB")
     rows = []
     for name in options.models:
@@ -123,8 +123,8 @@ def main():
         row |= {"batch": found["one"]["batch"], "gradient": found["one"]["gradient"]}
         rows.append({"model": name, **row})
         times = "".join(f"{1e3 * row[key]:9.1f}" for key in (*CASES, "batch"))
-        speed_up = row["one"] / row["two"]
-        print(f"{name:20s}{times}{speed_up:9.2f}{row['gradient'] / 1e6:13.1f}", flush=True)
+        speed_ups = "".join(f"{row[case] / row['two']:9.2f}" for case in ("one", "cores"))
+        print(f"{name:20s}{times}{speed_ups}{row['gradient'] / 1e6:13.1f}", flush=True)
         if options.json:
             options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 

@@ -45,7 +45,7 @@ def test_recorded_runs_took_longer_than_their_steps():
 
 
 def test_time_of_an_epoch():
-    (row,) = scale_figures.epochs({"a": scale_figures.EPOCH / 360}).to_dict("records")
+    (row,) = scale_figures.epochs({"a": scale_figures.TRAINING_IMAGES / 360}).to_dict("records")
     assert (row["minutes per epoch"], row["hours for 30 epochs"]) == ("6", "3.0")
 
 
@@ -62,12 +62,13 @@ def test_growth_with_labels():
 
 
 def test_what_two_processes_add():
-    one = {"one": 0.2, "share": 0.1, "two": 0.125, "cores": 0.1, "gradient": 4e6}
+    one = {"one": 0.2, "half": 0.1, "two": 0.125, "cores": 0.1, "gradient": 4e6}
     rows = [{"model": "a", **one}, {"model": "b", **one, "two": 0.25}]
     text = scale_figures.process_facts(rows)
     assert text.startswith("Two processes are 0.80 (b) to 1.60 (a) times as fast")
     assert "takes 25 ms (a) to 150 ms (b) more" in text
-    assert scale_figures.two_processes(rows)["speed-up"].tolist() == ["1.60", "0.80"]
+    assert scale_figures.two_processes(rows)["against one core"].tolist() == ["1.60", "0.80"]
+    assert scale_figures.two_processes(rows)["against two"].tolist()[0] == "0.80"
 
 
 def test_preparation_of_the_whole_batch_bounds_the_speed_up():
@@ -91,4 +92,5 @@ def test_every_substitution_is_on_the_page():
 def test_figures_have_a_text_alternative(name):
     config = SimpleNamespace(myst_substitutions={})
     scale_figures.add_substitutions(SimpleNamespace(srcdir=BOOK), config)
-    assert 'aria-label="' in config.myst_substitutions[f"scale_{name}"]
+    (alternative,) = re.findall('aria-label="([^"]*)"', config.myst_substitutions[f"scale_{name}"])
+    assert " over " in alternative and re.search(r"\d", alternative)
