@@ -213,14 +213,11 @@ def two_processes(rows) -> pd.DataFrame:
 
 def process_facts(rows) -> str:
     """State the speed-ups, and what communication and waiting add to a step."""
-    speed_ups = sorted((row["one"] / row["two"], row["model"]) for row in rows)
-    added = sorted((1e3 * (row["two"] - row["half"]), row["model"]) for row in rows)
-    (low, slow), (high, fast) = speed_ups[0], speed_ups[-1]
-    (least, light), (most, heavy) = added[0], added[-1]
+    speed_ups = ", ".join(f"{row['one'] / row['two']:.2f} ({row['model']})" for row in rows)
+    added = ", ".join(f"{1e3 * (row['two'] - row['half']):.0f} ms ({row['model']})" for row in rows)
     return (
-        f"Two processes are {low:.2f} ({slow}) to {high:.2f} ({fast}) times as fast as one on one "
-        f"core. A step takes {least:.0f} ms ({light}) to {most:.0f} ms ({heavy}) more than its "
-        "half of the batch alone"
+        f"The speed of two processes in multiples of one process on one core: {speed_ups}. Beyond "
+        f"its half of the batch alone, a step takes {added} more"
     )
 
 
