@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import real_images
+from record_runs import TEACHERS
 
-from xraylab import evaluation, io, results
+from xraylab import evaluation, io, metrics, results
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "measured" / "differences.json"
@@ -30,6 +31,10 @@ PAIRS = {
     "mxa_m0": (["efficientvit_m0_64_nih_scratch"], ["efficientvit_m0_mxa_64_nih_scratch"]),
     "mxa_m5": (["efficientvit_m5_64_nih_scratch"], ["efficientvit_m5_mxa_64_nih_scratch"]),
     "seed": seeds("efficientvit_m0_mxa_64_nih_scratch", 2),
+    "distillation": (
+        seeds("efficientvit_m0_mxa_64_nih_scratch", 2),
+        seeds("efficientvit_m0_mxa_64_nih_kd", 2),
+    ),
 }
 """Records that are compared: a name or several seeds, first and second."""
 
@@ -59,6 +64,14 @@ def main():
             "macro_aucs": [[r.scores["test"].macro_auc for r in runs] for runs in (first, second)],
             **compare(probabilities(first), probabilities(second)),
         }
+    teachers = probabilities(load(TEACHERS)).mean(axis=0)
+    students = probabilities(load(PAIRS["distillation"][0]))
+    differences["distillation"] |= {
+        "teachers": TEACHERS,
+        "teachers_macro_auc": metrics.score(test.labels, teachers).macro_auc,
+        "students_macro_auc": metrics.score(test.labels, students.mean(axis=0)).macro_auc,
+        "teachers_minus_students": compare(students, teachers)["macro_auc"],
+    }
     io.write_json(options.out, {"num_test": len(test), "differences": differences})
     print(options.out.read_text())
 

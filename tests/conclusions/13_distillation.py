@@ -20,6 +20,14 @@ assert measured["teacher_macro_auc"] > auc["teacher"].max(), "far below its teac
 assert 0.2 < p_raw[:, FINDINGS.index("hernia")].mean() < 0.3, "a quarter of the images"
 assert np.abs(p.mean(axis=0) - prevalence).max() < 0.01
 
+# A network with two teachers.
+assert trained["macro_auc"]["low"] < 0 < trained["macro_auc"]["high"]
+assert trained["teachers_minus_students"]["low"] < 0
+plain, taught = map(np.array, trained["macro_aucs"])
+assert np.abs(taught - plain).max() < np.ptp(plain), "less than the seeds differ"
+assert len(plain) == 2
+assert abs(trained["students_macro_auc"] - trained["teachers_macro_auc"]) < 0.002, "as good"
+
 # Loss, temperature, labels.
 assert (1 - low) / (1 - high) < 1.3
 assert 14 * 0.16 * np.log(2) > 1.5
