@@ -30,13 +30,13 @@ def seeds(name, count):
 PAIRS = {
     "mxa_m0": (["efficientvit_m0_64_nih_scratch"], ["efficientvit_m0_mxa_64_nih_scratch"]),
     "mxa_m5": (["efficientvit_m5_64_nih_scratch"], ["efficientvit_m5_mxa_64_nih_scratch"]),
-    "seed": seeds("efficientvit_m0_mxa_64_nih_scratch", 2),
+    "seed": [[name] for name in seeds("efficientvit_m0_mxa_64_nih_scratch", 2)],
     "distillation": (
         seeds("efficientvit_m0_mxa_64_nih_scratch", 2),
         seeds("efficientvit_m0_mxa_64_nih_kd", 2),
     ),
 }
-"""Records that are compared: a name or several seeds, first and second."""
+"""Records that are compared, the first and the second: names of one or several seeds each."""
 
 
 def main():
@@ -44,7 +44,6 @@ def main():
     val, test = real_images.load(options.real, "val", "test")
 
     def load(names):
-        names = [names] if isinstance(names, str) else names
         paths = [ROOT / "book" / "results" / f"{name}.json" for name in names]
         return [results.load_result(path, (val, test)) for path in paths]
 

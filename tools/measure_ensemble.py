@@ -42,9 +42,9 @@ def main():
     options = parser.parse_args()
     val, test = real_images.load(options.real, "val", "test")
     paths = sorted((ROOT / "book" / "results").glob(f"{options.records}.json"))
-    # Students of an ensemble are no independent members of another one.
-    paths = [path for path in paths if "_kd" not in path.stem]
     records = [results.load_result(path, (val, test)) for path in paths]
+    # Students of an ensemble are no independent members of another one.
+    records = [record for record in records if record.recipe["objective"] != "distillation"]
 
     def validation_score(members):
         return metrics.score(val.labels, combine(members, "val")).macro_auc

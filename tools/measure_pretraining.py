@@ -11,7 +11,7 @@ noise ("gratings"), in which each label is a grating of its own orientation and 
 control with labels but without anatomy. The head is reused. Subsets of the real training images are
 drawn at random and nested; each seed has its own, which all starts share. A subset is repeated, so
 that an epoch has enough steps. The epoch with the best macro AUC on the 1,375 validation images is
-scored on the test images; 0 images stands for the pre-trained model as it is. The recipe is the
+scored on the test images; 0 images means the pre-trained model as it is. The recipe is the
 tuned one of the model except for the epochs. Differences are means over seeds; their 95 %
 intervals, by patient, do not contain the variation between seeds, and there is one pre-training of
 each kind.

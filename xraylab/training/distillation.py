@@ -1,5 +1,6 @@
 """Knowledge distillation: a student trained on labels and on a frozen teacher's predictions."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +80,11 @@ class Distiller(keras.Model):
         return total + sum(ops.sum(loss) for loss in self.losses)
 
 
-class _Predictor:
+class _Predictor(ABC):
     """What teachers have in common."""
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, images: np.ndarray) -> np.ndarray: ...
 
     def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
         """Predict the probabilities for every image of a split, (num_images, num_labels)."""
