@@ -32,8 +32,8 @@ PAIRS = {
     "mxa_m5": (["efficientvit_m5_64_nih_scratch"], ["efficientvit_m5_mxa_64_nih_scratch"]),
     "seed": [[name] for name in seeds("efficientvit_m0_mxa_64_nih_scratch", 2)],
     "distillation": (
-        seeds("efficientvit_m0_mxa_64_nih_scratch", 2),
-        seeds("efficientvit_m0_mxa_64_nih_kd", 2),
+        seeds("efficientvit_m0_mxa_64_nih_scratch", 3),
+        seeds("efficientvit_m0_mxa_64_nih_kd", 3),
     ),
 }
 """Records that are compared, the first and the second: names of one or several seeds each."""

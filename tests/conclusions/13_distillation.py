@@ -23,10 +23,10 @@ assert np.abs(p.mean(axis=0) - prevalence).max() < 0.01
 # A network with two teachers.
 assert trained["macro_auc"]["low"] < 0 < trained["macro_auc"]["high"]
 assert trained["teachers_minus_students"]["low"] < 0
-plain, taught = map(np.array, trained["macro_aucs"])
-assert np.abs(taught - plain).max() < np.ptp(plain), "less than the seeds differ"
-assert len(plain) == 2
-assert abs(trained["students_macro_auc"] - trained["teachers_macro_auc"]) < 0.002, "as good"
+assert 0.0045 < by_seed.mean() < 0.0055, "half a hundredth"
+assert len(by_seed) == 3
+assert by_seed.max() > 0.8 * by_seed.sum(), "almost all of it comes from one seed"
+assert trained["students_macro_auc"] > trained["teachers_macro_auc"]
 
 # Loss, temperature, labels.
 assert (1 - low) / (1 - high) < 1.3

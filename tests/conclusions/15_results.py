@@ -49,6 +49,7 @@ assert row.low > 0, "beyond the variation between images"
 assert 0.9 * separate < paired < separate, "pairing narrows the interval only slightly"
 assert ratio < stats.t.ppf(0.975, count - 1), "the difference of the recipes is not established"
 assert 0.005 < deviation < 0.025, "one or two hundredths"
+assert all(s.deviation < 0.01 for s in spreads["REAL"]), "below one"
 assert 0 < order.statistic < 1, "the two orders agree partly"
 
 
