@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from xraylab import data
 
 
@@ -18,3 +21,22 @@ def load(folder: Path, *splits: str, name: str = "nih_64.npz") -> list[data.Spli
     """Load splits with the table of their patients; what is suspect about them is known."""
     options = {"table": folder / "nih_images.csv", "on_suspect": None}
     return [data.load(folder / name, split=split, **options) for split in splits]
+
+
+def write_shared(folder: Path, out: Path) -> None:
+    """Write the images of nih_64.npz that nih_128.npz has too, in its order, and their table.
+
+    Args:
+        folder: folder of the real images.
+        out: ``.npz`` file to write; the table has the same name with the suffix ``.csv``.
+    """
+    table = pd.read_csv(folder / "nih_images.csv", dtype={"row_128": "Int64"})
+    table = table.dropna(subset="row_128").sort_values(["split", "row_128"])
+    arrays = {}
+    with np.load(folder / "nih_64.npz") as file:
+        for split, rows in table.groupby("split"):
+            for key in (f"{split}_images", f"{split}_labels"):
+                arrays[key] = file[key][rows["row_64"]]
+    columns = ["split", "row", "patient", "age", "sex", "view"]
+    table.rename(columns={"row_128": "row"})[columns].to_csv(out.with_suffix(".csv"), index=False)
+    np.savez(out, **arrays)

@@ -22,6 +22,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import real_images
+
 from xraylab import phantom
 from xraylab.io import read_json, sha256
 
@@ -77,6 +79,12 @@ REAL_EPOCHS = {
     "medvit_large": 2,
 }
 """Epochs on real images: enough to pass the best validation score, or what the budget allows."""
+
+SIZES = {"rr_vit": 30, "efficientvit_m0": 16}
+"""Epochs of the systems that are trained at 128 pixels, and at 64 on the same images."""
+
+SHARED = "nih_64_of_128.npz"
+"""The images of nih_128.npz at 64 pixels; it is written to the folder of the runs."""
 
 SEEDED = ("rr_vit", "efficientvit_m0", "efficientvit_m0_mxa", "dbct", "lt_vit_tiny")
 """Systems with three seeds on real images; the others have one."""
@@ -140,6 +148,11 @@ def planned():
             if system in STUDENTS:
                 settings += DISTILLATION
                 yield Planned(f"{name}_kd{suffix}", recipe, settings, None, "nih_64.npz", TEACHERS)
+    for system, epochs in SIZES.items():
+        recipe, changes = SYSTEMS[system]
+        for size, file in ((64, SHARED), (128, "nih_128.npz")):
+            settings = (*changes, f"epochs={epochs}", f"size={size}")
+            yield Planned(f"{system}_{size}_nih4500_scratch", recipe, settings, None, file)
 
 
 def train_recipe(recipe, folder, settings):
@@ -154,8 +167,12 @@ def train(plan, runs, real):
     """Train one run to its end, unless it has finished before."""
     settings = [*plan.settings]
     if plan.real_file is not None:
-        settings.append(f"data={real / plan.real_file}")
-        settings.append(f"data_options.table={real / 'nih_images.csv'}")
+        data, table = real / plan.real_file, real / "nih_images.csv"
+        if plan.real_file == SHARED:
+            data, table = runs / SHARED, (runs / SHARED).with_suffix(".csv")
+            if not data.exists():
+                real_images.write_shared(real, data)
+        settings += [f"data={data}", f"data_options.table={table}"]
     if plan.start_from is not None:
         settings.append(f"start_from={runs / plan.start_from}")
     if plan.teachers:
