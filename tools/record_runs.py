@@ -120,7 +120,10 @@ class Planned:
 
 
 def planned():
-    """Yield every :class:`Planned` run: first simulated, then real images, one seed first."""
+    """Yield every :class:`Planned` run: simulated images, real ones by seed, and those they teach.
+
+    A run comes after those that its weights start from or that teach it.
+    """
     images = f"data_options.num_images={json.dumps(PHANTOM_IMAGES)}"
     simulated = ("data=phantom", f"epochs={PHANTOM_EPOCHS}", images)
     for system in PHANTOM_SYSTEMS:
@@ -132,27 +135,29 @@ def planned():
             yield Planned(f"{system}_64_{PHANTOM}_seed{seed}", SYSTEMS[system][0], settings)
     for seed in (0, 1, 2):
         for system in SYSTEMS if seed == 0 else SEEDED:
-            recipe, changes = SYSTEMS[system]
-            settings = (*changes, f"epochs={REAL_EPOCHS[system]}")
-            suffix = ""
-            if seed:
-                settings += (f"seed={seed}",)
-                suffix = f"_seed{seed}"
-            name = f"{system}_64_nih"
-            yield Planned(f"{name}_scratch{suffix}", recipe, settings, None, "nih_64.npz")
+            yield _on_real_images(system, "scratch", seed)
             if system in PHANTOM_SYSTEMS:
                 former = f"{system}_64_{PHANTOM}"
-                yield Planned(
-                    f"{name}_from_{PHANTOM}{suffix}", recipe, settings, former, "nih_64.npz"
-                )
-            if system in STUDENTS:
-                settings += DISTILLATION
-                yield Planned(f"{name}_kd{suffix}", recipe, settings, None, "nih_64.npz", TEACHERS)
+                yield _on_real_images(system, f"from_{PHANTOM}", seed, start_from=former)
+    for seed in (0, 1, 2):
+        for system in STUDENTS:
+            yield _on_real_images(system, "kd", seed, DISTILLATION, teachers=TEACHERS)
     for system, epochs in SIZES.items():
         recipe, changes = SYSTEMS[system]
         for size, file in ((64, SHARED), (128, "nih_128.npz")):
             settings = (*changes, f"epochs={epochs}", f"size={size}")
-            yield Planned(f"{system}_{size}_nih4500_scratch", recipe, settings, None, file)
+            name = f"{system}_{size}_nih4500_scratch"
+            yield Planned(name, recipe, settings, real_file=file)
+
+
+def _on_real_images(system, way, seed, settings=(), **sources):
+    """Return the :class:`Planned` run of a system on nih_64.npz with a seed."""
+    recipe, changes = SYSTEMS[system]
+    settings = (*changes, f"epochs={REAL_EPOCHS[system]}", *settings)
+    name = f"{system}_64_nih_{way}"
+    if seed:
+        settings, name = (*settings, f"seed={seed}"), f"{name}_seed{seed}"
+    return Planned(name, recipe, settings, real_file="nih_64.npz", **sources)
 
 
 def train_recipe(recipe, folder, settings):

@@ -1,0 +1,19 @@
+"""The plan of the recorded runs."""
+
+import record_runs
+
+
+def test_a_run_follows_those_that_it_needs():
+    earlier = set()
+    for plan in record_runs.planned():
+        assert {*plan.teachers, plan.start_from} - {None} <= earlier, plan.name
+        assert plan.name not in earlier
+        earlier.add(plan.name)
+
+
+def test_a_seed_changes_nothing_else():
+    plans = {plan.name: plan for plan in record_runs.planned()}
+    for name in ("efficientvit_m0_mxa_64_nih_kd", "rr_vit_64_nih_scratch"):
+        first, second = plans[name], plans[f"{name}_seed1"]
+        assert set(second.settings) - set(first.settings) == {"seed=1"}
+        assert (first.recipe, first.teachers) == (second.recipe, second.teachers)
