@@ -71,6 +71,16 @@ def test_two_records_are_compared(records):
     assert "paired bootstrap over images" in text
 
 
+def test_records_without_labels_are_compared_with_the_images(run, image_file, tmp_path):
+    for name in ("a", "b"):
+        options = ("--folder", tmp_path, "--name", name, "--replicates", 5)
+        xraylab("results", "record", run, *options)
+    command = ("results", "compare", "a", "b", "--folder", tmp_path)
+    assert "--data FILE" in xraylab(*command, expect=1)
+    text = xraylab(*command, "--data", image_file, "--label-names", LABELS)
+    assert "+0.0000 [+0.0000, +0.0000]" in text
+
+
 def test_a_changed_score_is_detected(records, tmp_path):
     folder = tmp_path / "records"
     shutil.copytree(records, folder)

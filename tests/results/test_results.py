@@ -242,6 +242,7 @@ def set_in(*keys):
             "scores/test/per_finding/1/roc",
         ),
         (set_in("scores", "test", "baselines", 1, "micro_auc", 0.1), "scores/test/baselines/1"),
+        (set_in("intervals", "macro_auc", "value", 0.99), r"intervals/macro_auc/value .*: 0\.99"),
         (set_in("data", "val", "labels_sha256", "0" * 64), "not those of the val images"),
         (set_in("predictions_file", "run2.npz"), "No such file"),
     ],

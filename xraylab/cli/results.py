@@ -27,6 +27,9 @@ Replicates = Annotated[int, Option(help="Bootstrap resamples for the intervals."
 Model = Annotated[str | None, Option(help="Only runs of this model.")]
 Size = Annotated[int | None, Option(help="Only images of this size in pixels.")]
 Data = Annotated[str | None, Option(help="Only images of this source.")]
+Files = Annotated[list[Path] | None, Option("--data", exists=True, help=DATA)]
+Patients = Annotated[Path | None, Option("--table", exists=True, help=TABLE)]
+Labels = Annotated[str | None, Option("--label-names", help=LABELS)]
 
 
 @results.command()
@@ -70,17 +73,21 @@ def compare(
     first: Annotated[str, Argument(help="Name of a record.")],
     second: Annotated[str, Argument(help="Name of another record.")],
     folder: Folder = FOLDER,
+    files: Files = None,
+    table: Patients = None,
+    label_names: Labels = None,
     replicates: Replicates = 1000,
 ):
     """Compare the settings of two records, and test the difference of their scores."""
     store = _store()
-    pair = [store.load_result(folder / f"{name}.json") for name in (first, second)]
-    table = Table("", first, second)
+    images = _load_images(files, table, label_names)
+    pair = [store.load_result(folder / f"{name}.json", images) for name in (first, second)]
+    settings = Table("", first, second)
     for setting, values in store.differences(*pair).items():
-        table.add_row(setting, *values)
-    table.show()
+        settings.add_row(setting, *values)
+    settings.show()
     comparison = store.compare(*pair, replicates=replicates)
-    table = Table(f"{second} minus {first}", "Difference [95 %]", "p", "p (Holm)")
+    scores = Table(f"{second} minus {first}", "Difference [95 %]", "p", "p (Holm)")
     rows = [(name, row, None) for name, row in comparison.scores.items()]
     rows += [
         (f"AUC, {name}", row, comparison.holm[name]) for name, row in comparison.labels.items()
@@ -88,8 +95,8 @@ def compare(
     for name, row, corrected in rows:
         interval = f"{row.value:+.4f} [{row.low:+.4f}, {row.high:+.4f}]"
         p_values = [None if p is None else f"{p:.3g}" for p in (row.p_value, corrected)]
-        table.add_row(name, interval, *p_values)
-    table.show()
+        scores.add_row(name, interval, *p_values)
+    scores.show()
     kind = "SIMULATED test" if pair[0].simulated else "Test"
     show(
         f"{kind} images, paired bootstrap over {comparison.unit}. The test does not cover the "
@@ -100,20 +107,12 @@ def compare(
 @results.command()
 def check(
     folder: Folder = FOLDER,
-    files: Annotated[list[Path] | None, Option("--data", exists=True, help=DATA)] = None,
-    table: Annotated[Path | None, Option(exists=True, help=TABLE)] = None,
-    label_names: Annotated[str | None, Option(help=LABELS)] = None,
+    files: Files = None,
+    table: Patients = None,
+    label_names: Labels = None,
 ):
     """Validate every record, and recompute its scores where the labels are at hand."""
-    from xraylab import data
-
-    names = None if label_names is None else label_names.split(",")
-    images = [
-        data.load(path, split=split, table=table, label_names=names)
-        for path in files or ()
-        for split in ("val", "test")
-    ]
-    checked, unchecked = _store().check(folder, images)
+    checked, unchecked = _store().check(folder, _load_images(files, table, label_names))
     if not checked and not unchecked:
         show(f"no records in {folder}")
         return
@@ -145,6 +144,18 @@ def _store():
     from xraylab import results as store
 
     return store
+
+
+def _load_images(files, table, label_names):
+    """Load the validation and test images of files of real images."""
+    from xraylab import data
+
+    names = None if label_names is None else label_names.split(",")
+    return [
+        data.load(path, split=split, table=table, label_names=names)
+        for path in files or ()
+        for split in ("val", "test")
+    ]
 
 
 def _select(folder, model, size, data):

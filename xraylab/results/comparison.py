@@ -42,7 +42,8 @@ def compare(first: Result, second: Result, replicates: int = 1000, **options: An
     if first.predictions is None or second.predictions is None:
         raise ResultError(
             f"Labels of {first.name} or {second.name} are not stored, so scores cannot be paired. "
-            "Load the records with load_result(path, images) and pass the images"
+            "Load the records with load_result(path, images) and pass the images; on the command "
+            "line, --data FILE"
         )
     same_images = first.data["test"] == second.data["test"]
     if not same_images or first.label_names != second.label_names:

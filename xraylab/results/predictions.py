@@ -42,7 +42,11 @@ class Predictions:
 
     @classmethod
     def of(cls, split: data.Split, logits: np.ndarray, patients: ArrayLike | None) -> Self:
-        """Collect the labels of a split and the logits of a model."""
+        """Collect the labels of a split and the logits of a model.
+
+        Shapes:
+            logits: (num_images, num_labels); patients: (num_images,), integers or text.
+        """
         labels = np.where(np.isnan(split.labels), UNKNOWN, split.labels).astype(np.uint8)
         if patients is not None:
             patients = np.asarray(patients)

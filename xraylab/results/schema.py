@@ -118,7 +118,8 @@ class Result(ScoredPredictions):
         recipe_changes: ``{field: (named, used)}``.
         recipe: the recipe that was used; files and folders by name only. Settings that are newer
             than the record have their defaults, which keep the behaviour from before.
-        initial_weights: SHA-256 of the weights that training started from, and of the teacher.
+        initial_weights: SHA-256 of the weights that training started from, under ``start_from``,
+            and of teachers, under ``teacher`` or ``teacher 1``, ``teacher 2`` and so on.
         simulated: whether the images are simulated.
         data: images by split.
         software: ``trained_by``, ``recorded_by`` and ``environment``.
@@ -174,5 +175,5 @@ class Result(ScoredPredictions):
         )
 
     def score(self, name: str, split: str = "test") -> float:
-        """Return a score over all labels; NaN where undefined."""
+        """Return an attribute of a :class:`xraylab.metrics.Score`; NaN where undefined."""
         return getattr(self.scores[split], name)

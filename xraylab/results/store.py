@@ -205,6 +205,15 @@ def _score_splits(predictions, protocol):
     }
 
 
+def _interval_values(intervals, score):
+    """Return the values that intervals have, and those of a :class:`xraylab.metrics.Score`."""
+    values = {name: getattr(score, name) for name in evaluation.SCORES}
+    values |= {row.label: row.roc_auc for row in score.per_finding}
+    common = values.keys() & intervals.keys()
+    recorded = {name: {"value": intervals[name].value} for name in common}
+    return recorded, {name: {"value": values[name]} for name in common}
+
+
 def _load_predictions(path, result, images):
     """Return the predictions of a record and their scores, after a check; {} without labels."""
     fingerprints = {split: result.data[split].fingerprint for split in SPLITS}
@@ -223,4 +232,5 @@ def _load_predictions(path, result, images):
                 "images. Restore the file"
             )
     require_equal(path, "scores", result.scores, scores)
+    require_equal(path, "intervals", *_interval_values(result.intervals, scores["test"]))
     return {"predictions": predictions, "scores": scores}  # a record may lack some scores

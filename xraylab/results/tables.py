@@ -111,7 +111,7 @@ def table(
     results = [r for r in results if models is None or r.recipe["model"] in models]
     _require_same_images(results)
     rows = []
-    for model in (None,) if models is None else models:
+    for model in (None,) if models is None else dict.fromkeys(models):
         found = [r for r in results if model in (None, r.recipe["model"])]
         rows += [[r.name, *(COLUMNS[name].cell(r) for name in columns)] for r in found]
         if not found:
@@ -178,7 +178,14 @@ class Spread:
 
 
 def seed_spread(results: Iterable[Result], score: str = "macro_auc") -> list[Spread]:
-    """Compute the :class:`Spread` of each recipe that was recorded with at least two seeds."""
+    """Compute the :class:`Spread` of each recipe that was recorded with at least two seeds.
+
+    Recipes with one seed, with two records of a seed, or with an undefined score are left out.
+
+    Args:
+        results: the records.
+        score: attribute of :class:`xraylab.metrics.Score`, computed on the test images.
+    """
     groups = {}
     for result in results:
         groups.setdefault(_setting(result), []).append(result)
