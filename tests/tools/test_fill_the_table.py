@@ -75,7 +75,7 @@ def test_interrupted_session_continues_in_the_next(
     found = run_notebook()["measured"]
     printed = capsys.readouterr().out
     assert printed.count("Epoch 2/2") == 2 and printed.count("Epoch 1/2") == 1
-    assert sorted(record.name for record in found) == sorted(PLAN)
+    assert sorted(record.name for record in found) == sorted(f"{name}_seed0" for name in PLAN)
     for record in found:
         assert record.training.steps == 4
         assert not record.simulated

@@ -77,7 +77,8 @@ class Recipe(pydantic.BaseModel):
             then what is validated and saved. None trains without it.
         ema_warmup: whether that decay is at most (1 + step) / (10 + step). Without it, the average
             contains the fraction ``ema`` to the power of t of the initial weights after t steps.
-        accumulation: number of micro-batches into which a batch is split to save memory.
+        accumulation: number of micro-batches into which a batch is split to save memory. Batch
+            normalisation takes its statistics from each of them.
         precision: dtype policy of the model; ``"auto"`` selects the fastest of the accelerator.
         xla: whether XLA compiles the training step; None leaves it to Keras.
         loss: loss of the labels: a name of :data:`xraylab.losses.LOSSES` or a short form of it.
