@@ -9,6 +9,7 @@ import scale_figures
 from record_runs import SYSTEMS
 from sync import BOOK
 
+from xraylab import io
 from xraylab.training import recipes
 
 CASE = {"training": True, "batch": 1, "start": 1.0}
@@ -70,6 +71,12 @@ def test_what_two_processes_add():
     assert text.endswith("takes 25 ms (a), 150 ms (b) more")
     assert scale_figures.two_processes(rows)["against one core"].tolist() == ["1.60", "0.80"]
     assert scale_figures.two_processes(rows)["against two"].tolist()[0] == "0.80"
+
+
+def test_a_second_process_makes_training_slower():
+    rows = io.read_json(BOOK / "measured" / "two_processes.json")["rows"]
+    assert len(rows) == 2, "with both models"
+    assert all(row["two"] > row["one"] for row in rows)
 
 
 def test_preparation_of_the_whole_batch_bounds_the_speed_up():
