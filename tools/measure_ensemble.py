@@ -8,8 +8,9 @@ Members are chosen by the macro AUC of their ensemble on the validation images, 
 two or three recorded runs; the chosen set is scored on the test images, and again whenever runs are
 added, which the interval does not include. The ensemble sums
 logits that are standardized by finding with mean and deviation on the validation images: models
-with different losses have logits of different scale. The paired difference from the best single
-run, by validation score, has an interval by patient. Only numbers are written.
+with different losses have logits of different scale. The ensemble of all candidates, for which
+nothing is chosen, is scored beside it. The paired difference from the best single run, by
+validation score, has an interval by patient. Only numbers are written.
 """
 
 import itertools
@@ -52,18 +53,28 @@ def main():
     candidates = [c for size in (2, 3) for c in itertools.combinations(records, size)]
     chosen = max(candidates, key=validation_score)
     single = max(records, key=lambda record: validation_score([record]))
-    scores, alone = combine(chosen, "test"), combine([single], "test")
-    arguments = {"patients": test.table["patient"], "progress": False}
-    interval = evaluation.bootstrap(test.labels, scores, scores=["macro_auc"], **arguments)
-    difference = evaluation.compare(test.labels, alone, scores, scores=["macro_auc"], **arguments)
+    alone = combine([single], "test")
+    arguments = {
+        "scores": ["macro_auc"],
+        "patients": test.table["patient"],
+        "progress": False,
+    }
+
+    def score(members):
+        scores = combine(members, "test")
+        return {
+            "members": [record.name for record in members],
+            "val_macro_auc": validation_score(members),
+            "test_macro_auc": evaluation.bootstrap(test.labels, scores, **arguments)["macro_auc"],
+            "difference": evaluation.compare(test.labels, alone, scores, **arguments)["macro_auc"],
+        }
+
     values = {
-        "members": [record.name for record in chosen],
+        **score(chosen),
         "candidates": len(candidates),
-        "val_macro_auc": validation_score(chosen),
-        "test_macro_auc": interval["macro_auc"],
         "single": single.name,
         "single_val_macro_auc": validation_score([single]),
-        "difference": difference["macro_auc"],
+        "all": score(records),
     }
     io.write_json(options.out, values)
     print(options.out.read_text())

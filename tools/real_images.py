@@ -18,7 +18,7 @@ def parser(description: str, out: Path) -> argparse.ArgumentParser:
 
 
 def load(folder: Path, *splits: str, name: str = "nih_64.npz") -> list[data.Split]:
-    """Load splits with the table of their patients; what is suspect about them is known."""
+    """Load splits with the table of their patients, without warnings of suspect images."""
     options = {"table": folder / "nih_images.csv", "on_suspect": None}
     return [data.load(folder / name, split=split, **options) for split in splits]
 

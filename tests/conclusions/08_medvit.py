@@ -25,4 +25,17 @@ assert unchanged == {
 # The published score.
 assert min(loss.values()) > 0, "the softmax lowers the AUC of every finding"
 assert both["softmax"]["macro_auc"] < both["sigmoid"]["macro_auc"] - 0.05
+assert change.high < 0
+table = [results.load_result(file) for file in folder.glob("*_64_nih_*.json")]
+spread = np.ptp([record.score("macro_auc") for record in table])
+assert change.value < -spread, "by more than the best and the worst differ"
 assert 0.2 < corrected < 0.25
+
+# The recorded run.
+small, medvit = runs["efficientvit_m0"], runs["medvit_small"]
+assert -0.01 < gain.low < 0 < gain.value, "barely includes zero"
+assert compared["micro_auc"]["low"] > 0, "its micro AUC is higher"
+assert medvit.training.epochs < small.training.epochs
+assert medvit.training.best_epoch == medvit.training.epochs, "its last epoch was the best"
+assert medvit.training.seconds > 2 * small.training.seconds
+assert round(medvit.training.parameters / small.training.parameters) == 14

@@ -14,7 +14,7 @@ assert len(overlap) / 2 < arrived < len(overlap), "in most patients, not in all"
 assert np.ptp(numbers, axis=0).max() < 1e-5, "the mean discards position"
 
 # The trained models.
-rows = {name: measured["differences"][name]["macro_auc"] for name in titles}
+rows = {name: measured[name]["macro_auc"] for name in titles}
 assert all(row["low"] < 0 < row["high"] for row in rows.values())
 assert all(abs(rows["seed"]["value"]) > abs(rows[name]["value"]) for name in ("mxa_m0", "mxa_m5"))
 assert np.mean(empty) > 0.8, "on most images"
