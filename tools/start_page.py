@@ -50,14 +50,19 @@ def numbers(folder: Path = ROOT / "book" / "results") -> dict[str, str]:
 
     Returns:
         ``count`` of models, ``train`` and ``test`` images, ``low`` and ``high`` macro AUC of the
-        runs with the first seed, and ``seeds``, the largest difference of two seeds of one model.
+        runs with the first seed, ``half`` the mean width of their intervals, and ``seeds``, the
+        largest difference of two seeds of one recipe.
     """
     # Read as JSON: importing xraylab.results would import Keras into every build.
     records = {path.stem: path.read_text("utf-8") for path in folder.glob("*_nih_scratch*.json")}
     records = {name: json.loads(text) for name, text in records.items()}
     auc = {name: record["scores"]["test"]["macro_auc"] for name, record in records.items()}
     first = [name for name in auc if name.endswith("_scratch")]
-    seeds = {name: [auc[other] for other in auc if other.startswith(name)] for name in first}
+    seeds = {}
+    for name, record in records.items():
+        recipe = json.dumps({**record["recipe"], "seed": None}, sort_keys=True)
+        seeds.setdefault(recipe, []).append(auc[name])
+    bands = [records[name]["intervals"]["macro_auc"] for name in first]
     (train,) = {records[name]["data"]["train"]["num_images"] for name in first}
     (test,) = {records[name]["data"]["test"]["num_images"] for name in first}
     return {
@@ -66,6 +71,7 @@ def numbers(folder: Path = ROOT / "book" / "results") -> dict[str, str]:
         "test": f"{test:,}",
         "low": f"{min(auc[name] for name in first):.2f}",
         "high": f"{max(auc[name] for name in first):.2f}",
+        "half": f"{np.mean([band['high'] - band['low'] for band in bands]) / 2:.2f}",
         "seeds": f"{max(max(scores) - min(scores) for scores in seeds.values()):.3f}",
     }
 
