@@ -10,7 +10,7 @@ medians over rounds, for two processes those of the slower one, and the time to 
 batch on one core, which in training every process does beside its steps.
 Needs Linux and two free cores::
 
-    python benchmarks/two_processes.py                     # a quarter of an hour
+    python benchmarks/two_processes.py                     # ten minutes
     python benchmarks/two_processes.py rr_vit --json two_processes.json
     python benchmarks/two_processes.py --quick             # RR-ViT, small batch, few steps
 """
@@ -33,7 +33,7 @@ from training_step import SIZE, prepared
 
 STEPS = 5
 """Steps of ``Model.fit`` that are timed together."""
-MODELS = ("rr_vit", "densenet121", "lt_vit_tiny")
+MODELS = ("rr_vit", "densenet121")
 CASES = {"one": (1, 1, 1), "half": (1, 1, 2), "two": (2, 1, 2), "cores": (1, 2, 1)}
 """Processes, cores of each, and the number by which the batch of each is divided."""
 

@@ -39,4 +39,6 @@ def write_shared(folder: Path, out: Path) -> None:
                 arrays[key] = file[key][rows["row_64"]]
     columns = ["split", "row", "patient", "age", "sex", "view"]
     table.rename(columns={"row_128": "row"})[columns].to_csv(out.with_suffix(".csv"), index=False)
-    np.savez(out, **arrays)
+    part = out.with_suffix(".part.npz")
+    np.savez(part, **arrays)
+    part.replace(out)

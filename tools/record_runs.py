@@ -120,7 +120,7 @@ class Planned:
 
 
 def planned():
-    """Yield every :class:`Planned` run: simulated images, real ones by seed, and those they teach.
+    """Yield every :class:`Planned` run: simulated images, real ones by seed, students, sizes.
 
     A run comes after those that its weights start from or that teach it.
     """
