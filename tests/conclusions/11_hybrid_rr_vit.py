@@ -45,6 +45,11 @@ assert (
     published["hybrid_rr_vit", 64].scores["macro_auc"] - published["rr_vit", 64].scores["macro_auc"]
     < gain.low / 4
 ), "much smaller"
+slow, fast = on_real["hybrid_rr_vit_64_nih_scratch"], on_real["rr_vit_64_nih_scratch"]
+assert 4 * slow.training.epochs == fast.training.epochs
+assert slow.training.seconds > 3 * fast.training.seconds, "several times as long"
+assert slow.training.best_epoch == slow.training.epochs, "its last epoch was the best"
+assert all(compared[s]["value"] < 0 < compared[s]["high"] for s in ("macro_auc", "micro_auc"))
 
 # Reconstruction.
 assert all(slopes["RR-ViT", square] > 0.95 for square in (8, 16)), "it copies"

@@ -26,7 +26,7 @@ assert trained["teachers_minus_students"]["low"] < 0
 assert 0.0045 < by_seed.mean() < 0.0055, "half a hundredth"
 assert len(by_seed) == 3
 assert by_seed.max() > 0.8 * by_seed.sum(), "almost all of it comes from one seed"
-assert trained["students_macro_auc"] > trained["teachers_macro_auc"]
+assert abs(trained["students_macro_auc"] - trained["teachers_macro_auc"]) < 0.005, "the same"
 
 # Loss, temperature, labels.
 assert (1 - low) / (1 - high) < 1.3
