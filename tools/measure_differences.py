@@ -38,22 +38,30 @@ PAIRS = {
     ),
     "medvit": (["efficientvit_m0_64_nih_scratch"], ["medvit_small_64_nih_scratch"]),
     "hybrid_rr_vit": (["rr_vit_64_nih_scratch"], ["hybrid_rr_vit_64_nih_scratch"]),
+    "size_m0": (["efficientvit_m0_64_nih4500_scratch"], ["efficientvit_m0_128_nih4500_scratch"]),
 }
 """Records that are compared, the first and the second: names of one or several seeds each."""
 
 
 def main():
     options = real_images.parser(__doc__, OUT).parse_args()
-    val, test = real_images.load(options.real, "val", "test")
+    splits = []
+    for name in ("nih_64.npz", "nih_128.npz", real_images.SHARED):
+        splits += real_images.load(options.real, "val", "test", name=name)
+    tests = {split.fingerprint: split for split in splits if split.split == "test"}
 
     def load(names):
         paths = [ROOT / "book" / "results" / f"{name}.json" for name in names]
-        return [results.load_result(path, (val, test)) for path in paths]
+        return [results.load_result(path, splits) for path in paths]
+
+    def images(runs):
+        [fingerprint] = {run.data["test"].fingerprint for run in runs}
+        return tests[fingerprint]
 
     def probabilities(runs):
         return np.stack([run.predictions["test"].probabilities for run in runs])
 
-    def compare(first, second):
+    def compare(test, first, second):
         arguments = {"patients": test.table["patient"], "progress": False}
         return evaluation.compare(test.labels, first, second, scores=SCORES, **arguments)
 
@@ -63,27 +71,31 @@ def main():
     differences = {}
     for title, pair in PAIRS.items():
         first, second = map(load, pair)
+        test = images(first)
+        np.testing.assert_array_equal(test.labels, images(second).labels)
         differences[title] = {
             "num_test": len(test),
             "first": [run.name for run in first],
             "second": [run.name for run in second],
             "macro_aucs": [[r.scores["test"].macro_auc for r in runs] for runs in (first, second)],
-            **compare(probabilities(first), probabilities(second)),
+            **compare(test, probabilities(first), probabilities(second)),
         }
+
+    [medvit] = load(PAIRS["medvit"][1])
+    test = images([medvit])
     teachers = probabilities(load(TEACHERS)).mean(axis=0)
     students = probabilities(load(PAIRS["distillation"][0]))
     differences["distillation"] |= {
         "teachers": TEACHERS,
         "teachers_macro_auc": macro_auc(teachers),
         "students_macro_auc": macro_auc(students.mean(axis=0)),
-        "teachers_minus_students": compare(students, teachers)["macro_auc"],
+        "teachers_minus_students": compare(test, students, teachers)["macro_auc"],
     }
-    [medvit] = load(PAIRS["medvit"][1])
     sigmoid = medvit.predictions["test"].probabilities
     divided = softmax(medvit.predictions["test"].logits.astype(np.float64), axis=1)
     differences["softmax"] = {
         "macro_aucs": [macro_auc(sigmoid), macro_auc(divided)],
-        **compare(sigmoid[np.newaxis], divided[np.newaxis]),
+        **compare(test, sigmoid[np.newaxis], divided[np.newaxis]),
     }
     io.write_json(options.out, differences)
     print(options.out.read_text())

@@ -1,12 +1,16 @@
 """Command line and data of the measurements on the NIH subset."""
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from xraylab import data
+
+SHARED = "nih_64_of_128.npz"
+"""The images of nih_128.npz at 64 pixels, a file that :func:`write_shared` makes."""
 
 
 def parser(description: str, out: Path) -> argparse.ArgumentParser:
@@ -19,8 +23,17 @@ def parser(description: str, out: Path) -> argparse.ArgumentParser:
 
 def load(folder: Path, *splits: str, name: str = "nih_64.npz") -> list[data.Split]:
     """Load splits with the table of their patients, without warnings of suspect images."""
-    options = {"table": folder / "nih_images.csv", "on_suspect": None}
-    return [data.load(folder / name, split=split, **options) for split in splits]
+
+    def load_from(path, table):
+        options = {"table": table, "on_suspect": None, "progress": False}
+        return [data.load(path, split=split, **options) for split in splits]
+
+    if name != SHARED:
+        return load_from(folder / name, folder / "nih_images.csv")
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / SHARED
+        write_shared(folder, path)
+        return load_from(path, path.with_suffix(".csv"))
 
 
 def write_shared(folder: Path, out: Path) -> None:

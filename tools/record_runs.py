@@ -83,9 +83,6 @@ REAL_EPOCHS = {
 SIZES = {"rr_vit": 30, "efficientvit_m0": 16}
 """Epochs of the systems that are trained at 128 pixels, and at 64 on the same images."""
 
-SHARED = "nih_64_of_128.npz"
-"""The images of nih_128.npz at 64 pixels; it is written to the folder of the runs."""
-
 SEEDED = ("rr_vit", "efficientvit_m0", "efficientvit_m0_mxa", "dbct", "lt_vit_tiny")
 """Systems with three seeds on real images; the others have one."""
 
@@ -144,7 +141,7 @@ def planned():
             yield _on_real_images(system, "kd", seed, DISTILLATION, teachers=TEACHERS)
     for system, epochs in SIZES.items():
         recipe, changes = SYSTEMS[system]
-        for size, file in ((64, SHARED), (128, "nih_128.npz")):
+        for size, file in ((64, real_images.SHARED), (128, "nih_128.npz")):
             settings = (*changes, f"epochs={epochs}", f"size={size}")
             name = f"{system}_{size}_nih4500_scratch"
             yield Planned(name, recipe, settings, real_file=file)
@@ -173,8 +170,9 @@ def train(plan, runs, real):
     settings = [*plan.settings]
     if plan.real_file is not None:
         data, table = real / plan.real_file, real / "nih_images.csv"
-        if plan.real_file == SHARED:
-            data, table = runs / SHARED, (runs / SHARED).with_suffix(".csv")
+        if plan.real_file == real_images.SHARED:  # in the folder of the runs, to last
+            data = runs / real_images.SHARED
+            table = data.with_suffix(".csv")
             if not data.exists():
                 real_images.write_shared(real, data)
         settings += [f"data={data}", f"data_options.table={table}"]

@@ -5,8 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from real_images import load
 
-from xraylab import data, evaluation, results
+from xraylab import evaluation, results
 from xraylab.results.store import TOLERANCES
 
 FOLDER = Path(__file__).parents[2] / "book" / "results"
@@ -49,12 +50,8 @@ def test_calibration_and_operating_points_of_the_newest(records):
 def test_scores_on_real_images_match_the_predictions(records, real_images):
     with_predictions = {r.name for r in records if not r.simulated and r.predictions_file}
     names = {r.data["test"].source for r in records if r.name in with_predictions}
-    patients = real_images / "nih_images.csv"
-    options = {"table": patients, "on_suspect": None, "progress": False}
     images = [
-        data.load(real_images / name, split=split, **options)
-        for name in sorted(names)
-        for split in ("val", "test")
+        split for name in sorted(names) for split in load(real_images, "val", "test", name=name)
     ]
     for name in with_predictions:
         assert results.load_result(FOLDER / f"{name}.json", images).predictions, name
