@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 import speed_tables
 
+from xraylab import io
+
 BOOK = Path(__file__).resolve().parents[2] / "book"
 ROW = {"model": "resnet50", "size": 64, "batch": 1, "graph": 0.02, "xla": 0.04, "onnx": 0.01}
 THEIRS = {"eager": 0.03, "compiled": 0.3, "ratio": 3.0, "fastest": "eager / onnx"}
@@ -77,3 +79,10 @@ def test_every_substitution_is_on_the_page():
     page = (BOOK / "appendix" / "speed.md").read_text("utf-8")
     assert {*re.findall("{{ (\\w+) }}", page)} == {*config.myst_substitutions}
     assert all(config.myst_substitutions.values())
+
+
+def test_eight_images_of_224_pixels_train_in_half_of_16_gb():
+    rows = io.read_json(BOOK / "measured" / "attention_memory.json")["rows"]
+    [row] = [r for r in rows if r["training"] and (r["size"], r["batch"]) == (224, 8)]
+    assert row["way"] == "blocks"
+    assert row["peak"] < 8
