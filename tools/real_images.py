@@ -23,17 +23,20 @@ def parser(description: str, out: Path) -> argparse.ArgumentParser:
 
 def load(folder: Path, *splits: str, name: str = "nih_64.npz") -> list[data.Split]:
     """Load splits with the table of their patients, without warnings of suspect images."""
-
-    def load_from(path, table):
+    with tempfile.TemporaryDirectory() as scratch:
+        path, table = find(folder, name, Path(scratch))
         options = {"table": table, "on_suspect": None, "progress": False}
         return [data.load(path, split=split, **options) for split in splits]
 
+
+def find(folder: Path, name: str, scratch: Path) -> tuple[Path, Path]:
+    """Return the paths of a file of images and of its table; those of SHARED are in scratch."""
     if name != SHARED:
-        return load_from(folder / name, folder / "nih_images.csv")
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / SHARED
+        return folder / name, folder / "nih_images.csv"
+    path = scratch / SHARED
+    if not path.exists():
         write_shared(folder, path)
-        return load_from(path, path.with_suffix(".csv"))
+    return path, path.with_suffix(".csv")
 
 
 def write_shared(folder: Path, out: Path) -> None:

@@ -169,12 +169,7 @@ def train(plan, runs, real):
     """Train one run to its end, unless it has finished before."""
     settings = [*plan.settings]
     if plan.real_file is not None:
-        data, table = real / plan.real_file, real / "nih_images.csv"
-        if plan.real_file == real_images.SHARED:  # in the folder of the runs, to last
-            data = runs / real_images.SHARED
-            table = data.with_suffix(".csv")
-            if not data.exists():
-                real_images.write_shared(real, data)
+        data, table = real_images.find(real, plan.real_file, runs)
         settings += [f"data={data}", f"data_options.table={table}"]
     if plan.start_from is not None:
         settings.append(f"start_from={runs / plan.start_from}")

@@ -50,7 +50,7 @@ def numbers(folder: Path = ROOT / "book" / "results") -> dict[str, str]:
 
     Returns:
         ``count`` of models, ``train`` and ``test`` images, ``low`` and ``high`` macro AUC of the
-        runs with the first seed, ``half`` the mean width of their intervals, and ``seeds``, the
+        runs with the first seed, ``half`` of the mean width of their intervals, and ``seeds``, the
         largest difference of two seeds of one recipe.
     """
     # Read as JSON: importing xraylab.results would import Keras into every build.

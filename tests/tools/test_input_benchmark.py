@@ -1,19 +1,16 @@
 """The benchmark of reading images: every way reads every image once, as the same batches."""
 
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 COUNT, SIZE = 130, 64
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("input")
+def benchmark(load_benchmark):
+    return load_benchmark("input")
 
 
 @pytest.fixture

@@ -1,20 +1,14 @@
 """The benchmark of a training step: what each of its parts does; no speed is asserted."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from xraylab.models.cost import recorded_cost
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("training_step")
+def benchmark(load_benchmark):
+    return load_benchmark("training_step")
 
 
 def test_only_the_step_changes_the_weights(benchmark, tmp_path, monkeypatch):

@@ -1,17 +1,11 @@
 """The benchmark of two processes: what is started; no speed is asserted."""
 
-import importlib
-from pathlib import Path
-
 import pytest
-
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("two_processes")
+def benchmark(load_benchmark):
+    return load_benchmark("two_processes")
 
 
 @pytest.mark.parametrize(
