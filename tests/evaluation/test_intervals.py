@@ -231,3 +231,18 @@ def test_width_of_a_difference_matches_delong():
 def test_invalid_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         evaluation.bootstrap([[0], [1], [1]], [[0.1], [0.2], [0.3]], 5, **options)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        evaluation.bootstrap,
+        evaluation.calibration_intervals,
+        lambda y, p, **options: evaluation.compare(y, p, p, **options),
+        lambda y, p, **options: evaluation.by_group(y, p, ["a", "a", "a"], **options),
+    ],
+)
+def test_misspelt_options_are_refused(function):
+    """``patient=`` must not silently resample images."""
+    with pytest.raises(TypeError, match="unexpected keyword argument 'patient'"):
+        function([[0], [1], [1]], [[0.1], [0.2], [0.3]], patient=[1, 2, 3])

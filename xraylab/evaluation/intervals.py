@@ -286,7 +286,13 @@ def is_unknown(value: object) -> bool:
 
 
 def score_resamples(
-    scorers: Sequence[Any], replicates: int, level: float, **options: Unpack[Resampling]
+    scorers: Sequence[Any],
+    replicates: int,
+    level: float,
+    *,
+    seed: int = 0,
+    patients: ArrayLike | None = None,
+    progress: bool = False,
 ) -> list[np.ndarray]:
     """Score the original images and resamples of them, the same ones with every scorer.
 
@@ -304,15 +310,13 @@ def score_resamples(
     require_int("replicates", replicates, 1)
     require(0 < level < 1, "level", "in (0, 1)", level)
     num_images = scorers[0].num_images
-    rng = np.random.default_rng(options.get("seed", 0))
-    drawn = resamples(num_images, replicates, rng, options.get("patients"))
+    drawn = resamples(num_images, replicates, np.random.default_rng(seed), patients)
     tables = [[scorer.score(np.ones((1, num_images), dtype=np.int16))] for scorer in scorers]
 
     def score(weights):
         return [scorer.score(weights) for scorer in scorers]
 
-    show = options.get("progress", False)
-    with progress_bar(show, total=replicates, desc="bootstrap", unit="replicate") as bar:
+    with progress_bar(progress, total=replicates, desc="bootstrap", unit="replicate") as bar:
         for scored in in_order(score, drawn, min(8, os.cpu_count() or 1)):
             for table, rows in zip(tables, scored, strict=True):
                 table.append(rows)

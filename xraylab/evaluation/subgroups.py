@@ -75,13 +75,13 @@ def by_group(
         hint = "Leave out small groups, or request the score of one label."
         require(len(columns), "groups", "a label with both classes in each of them", "none", hint)
     scored_labels = tuple(labels[k] for k in columns)
-    options |= {"scores": [score], "label_names": scored_labels}
+    arguments = {"scores": [score], "label_names": scored_labels}
     found = []
     for name, mask in masks.items():
         selected = y_true[np.ix_(mask, columns)], probabilities[np.ix_(mask, columns)]
         interval = Interval(np.nan, np.nan, np.nan)
         if not np.isnan(selected[0]).all():
             of_group = None if patients is None else np.asarray(patients)[mask]
-            interval = bootstrap(*selected, patients=of_group, **options)[score]
+            interval = bootstrap(*selected, patients=of_group, **arguments, **options)[score]
         found.append(Subgroup(name, int(mask.sum()), scored_labels, interval))
     return sorted(found, key=lambda group: (np.isnan(group.score.value), group.score.value))
