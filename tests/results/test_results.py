@@ -183,6 +183,27 @@ def test_scores_without_labels_are_recomputed_where_the_images_are_at_hand(
         results.check(tmp_path, images)
 
 
+def test_records_by_patient_need_the_patients(runs, image_file, tmp_path):
+    """Without them, the intervals would be those of images."""
+    rows = [(s, i, f"{s}{i // 2}") for s, n in (("val", 40), ("test", 48)) for i in range(n)]
+    table = tmp_path / "patients.csv"
+    pd.DataFrame(rows, columns=["split", "row", "patient"]).to_csv(table, index=False)
+    with_patients, without = (
+        [
+            data.load(image_file, split=s, label_names=LABELS, table=t, progress=False)
+            for s in ("val", "test")
+        ]
+        for t in (table, None)
+    )
+    made = results.record(runs[0].path, tmp_path / "records", replicates=5, progress=False)
+    with pytest.raises(results.ResultError, match="Expected: images without such a table"):
+        results.load_result(made.path, with_patients)
+    edit(made.path, set_in("protocol", "unit", "patients"))
+    assert results.load_result(made.path, with_patients).predictions["test"].unit == "patients"
+    with pytest.raises(results.ResultError, match=r"images with the table of .* --table\)"):
+        results.check(made.path.parent, without)
+
+
 def test_changes_of_the_named_recipe_are_recorded(runs, tmp_path):
     made = results.record(
         runs[0].path,

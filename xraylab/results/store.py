@@ -35,11 +35,12 @@ def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
         path: the JSON file.
         images: splits of real images. Records of real images hold no labels: their scores are
             recomputed, and ``predictions`` is set, only if the validation and the test split are
-            among ``images``.
+            among ``images``. Load these with the table of their patients if the record's intervals
+            are over patients, and without one if not.
 
     Raises:
-        ResultError: naming the file, if it is not a valid record, or its scores disagree with its
-            predictions.
+        ResultError: naming the file, if it is not a valid record, its scores disagree with its
+            predictions, or its intervals are over patients and ``images`` do not name them.
         FileNotFoundError: if there is no such file.
     """
     path = Path(path)
@@ -231,6 +232,13 @@ def _load_predictions(path, result, images):
                 f"{path}: the labels in {result.predictions_file} are not those of the {split} "
                 "images. Restore the file"
             )
+    unit, found = result.protocol.unit, predictions["test"].unit
+    if unit != found:
+        known = {"patients": "with the table of their patients", "images": "without such a table"}
+        raise ResultError(
+            f"{path}: its intervals are over {unit}. Expected: images {known[unit]} (table=…, on "
+            f"the command line --table). Received: images {known[found]}."
+        )
     require_equal(path, "scores", result.scores, scores)
     require_equal(path, "intervals", *_interval_values(result.intervals, scores["test"]))
     return {"predictions": predictions, "scores": scores}  # a record may lack some scores
