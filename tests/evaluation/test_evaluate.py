@@ -1,5 +1,7 @@
 """Evaluation of models and runs on splits."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import keras
@@ -64,6 +66,34 @@ def test_scores_of_other_images_are_not_stored(run):
     found = evaluation.evaluate(run, data_options=options, replicates=5, progress=False)
     assert found.score.num_images == 20
     assert file.read_bytes() == former
+
+
+def test_a_run_is_scored_on_its_own_training_images(run, tmp_path):
+    """Those of ``num_images``, not all images of the file."""
+    own = tmp_path / "run"
+    shutil.copytree(run.path, own)
+    facts = json.loads((own / "run.json").read_text())
+    facts["recipe"]["num_images"] = 48
+    (own / "run.json").write_text(json.dumps(facts))
+    found = evaluation.evaluate(own, "train", replicates=5, progress=False)
+    assert found.score.num_images == 48
+    assert json.loads((own / "scores-train.json").read_text())["score"]["num_images"] == 48
+
+
+def test_a_relative_path_of_the_own_file_is_the_own_file(run, image_file, tmp_path, monkeypatch):
+    """With the table of patients of the recipe, and stored."""
+    own, table = tmp_path / "run", tmp_path / "patients.csv"
+    shutil.copytree(run.path, own, ignore=shutil.ignore_patterns("scores-*"))
+    rows = [f"test,{i},{i // 2}" for i in range(48)]
+    table.write_text("\n".join(["split,row,patient", *rows]))
+    facts = json.loads((own / "run.json").read_text())
+    facts["recipe"]["data_options"] = {"table": str(table)}
+    (own / "run.json").write_text(json.dumps(facts))
+    monkeypatch.chdir(image_file.parent)
+    options = {"replicates": 5, "progress": False}
+    found = evaluation.evaluate(own, source=image_file.name, **options)
+    assert (own / "scores-test.json").exists()
+    assert found == evaluation.evaluate(own, **options)
 
 
 def test_plain_keras_model_on_a_split(split):

@@ -93,7 +93,7 @@ def evaluate(
         model: a model as for :func:`predict`, a :class:`xraylab.training.Run`, or the path of a
             run's folder.
         split: a :class:`xraylab.data.Split`; for a run also ``"train"``, ``"val"`` or ``"test"``,
-            which is loaded by the run's recipe.
+            which is loaded by the run's recipe: ``"train"`` are the images it was trained on.
         source: data set to load the named split from, instead of the recipe's.
         data_options: further arguments of :func:`xraylab.data.load`, such as ``{"root": "images"}``
             for a folder that has moved; they override those of the recipe.
@@ -117,7 +117,7 @@ def evaluate(
         ValueError: as :func:`xraylab.data.load`; for a model without a split; if the images have
             other labels than the model and ``match`` is ``"order"``; or if there is no match.
     """
-    from xraylab.training import Run
+    from xraylab.training.run import Run, load_images
 
     require_choice("match", match, ("order", "names"))
     run = Run(model) if isinstance(model, str | Path) else model
@@ -129,17 +129,17 @@ def evaluate(
         if prevalence is None:
             prevalence = run.facts["train_prevalence"]
         if not isinstance(split, data.Split):
-            recipe = run.recipe
-            source = recipe.data if source is None else str(source)
-            own_images = source == recipe.data and {*(data_options or ())} <= {"root"}
-            stored = own_images and weights == "best"
-            options: dict[str, Any] = {"size": recipe.size}
-            named = source in data.NAMED_SOURCES and source != "folder"
-            if source == recipe.data or (match == "order" and not named):
-                options["label_names"] = recipe.label_names
-            options |= recipe.data_options if source == recipe.data else {}
-            options |= {"split": split, "progress": progress, **(data_options or {})}
-            split = data.load(source, **options)
+            recipe, options = run.recipe, {**(data_options or {})}
+            if source is not None:  # a path becomes absolute, as that of the run's own file is
+                recipe = recipe.replace(data=str(source))
+            if recipe.data == run.recipe.data:
+                stored = weights == "best" and {*options} <= {"root"}
+                split = load_images(recipe, split, progress, **options)
+            else:
+                named = recipe.data in data.NAMED_SOURCES and recipe.data != "folder"
+                if match == "order" and not named:
+                    options.setdefault("label_names", recipe.label_names)
+                split = data.load(recipe.data, recipe.size, split, progress=progress, **options)
     elif not isinstance(split, data.Split):
         expected = "a split of xraylab.data.load for a model that is not from a run"
         raise invalid_argument("split", expected, repr(split))

@@ -134,12 +134,19 @@ def build_model(recipe: Recipe) -> keras.Model:
     return model
 
 
-def load_images(recipe: Recipe, split: str, progress: bool = True) -> data.Split:
-    """Load the images of a recipe: ``"train"``, ``"val"`` or ``"test"``."""
+def load_images(recipe: Recipe, split: str, progress: bool = True, **changes: Any) -> data.Split:
+    """Load the images of a recipe.
+
+    Args:
+        recipe: the recipe.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        progress: whether to show progress bars.
+        changes: arguments of :func:`xraylab.data.load` that differ from the recipe's.
+    """
     options = dict(recipe.data_options)
     if split == "train" and recipe.num_images is not None:
         options["num_images"] = recipe.num_images
-    options |= {"label_names": recipe.label_names, "progress": progress}
+    options |= {"label_names": recipe.label_names, "progress": progress, **changes}
     return data.load(recipe.data, recipe.size, split, **options)
 
 
