@@ -215,9 +215,11 @@ def test_a_label_that_is_always_unknown_is_refused(image_file):
             {"objective": "distillation", "teacher": "t", "teacher_options": {"weight": "best"}},
             "Did you mean 'weights'",
         ),
+        ({"loss": "focal", "loss_options": {"gamma": -1}}, "gamma"),
+        ({"augmentation": {"presets": "cxr", "translate": 1.5}}, "in the range"),
     ],
 )
-def test_unknown_options_leave_no_folder(image_file, tmp_path, changes, message):
+def test_invalid_options_leave_no_folder(image_file, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         training.fit(make_recipe(image_file, **changes), tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()

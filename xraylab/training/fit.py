@@ -8,6 +8,7 @@ that was killed and resumed therefore ends with the same weights, bit for bit.
 import contextlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,9 @@ def fit(
     recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
     out, progress = Path(out), progress and cluster.is_writer
     recipe, model, splits = prepare(recipe, out, progress)
+    compiled = partial(_compile, recipe, model, splits, cluster)
+    # Before there is a folder, which a recipe with invalid options would block.
+    first = None if (out / "run.json").exists() else compiled()
     with contextlib.ExitStack() as stack:
         run = None
         if cluster.is_writer:
@@ -98,27 +102,27 @@ def fit(
         if not run.report:
             stack.enter_context(interrupts)
             options = {"callbacks": callbacks, "progress": progress}
-            _train(run, model, splits, cluster, interrupts, checkpoint_seconds, **options)
+            batches, trained = first or compiled()
+            validation = Validation(batches.objective, splits["val"], EvaluatedModel(run, model))
+            recorder = Checkpointer(batches, validation, interrupts, checkpoint_seconds)
+            recorder.set_model(trained)
+            _train(recorder, splits, **options)
     return run
 
 
-def _train(
-    run: Run,
-    model: keras.Model,
-    splits: dict[str, Split],
-    cluster: Cluster,
-    interrupts: Interrupts,
-    checkpoint_seconds: float,
-    **options: Any,
-) -> None:
-    """Train from the newest checkpoint to the end, and write the last weights and the report."""
-    recipe = run.recipe
+def _compile(
+    recipe: Recipe, model: keras.Model, splits: dict[str, Split], cluster: Cluster
+) -> tuple[TrainingBatches, keras.Model]:
+    """Return the batches of a recipe, and the compiled model to fit to them."""
     objective = OBJECTIVES[recipe.objective](recipe, splits)
     batches = TrainingBatches(objective, splits["train"], recipe, cluster)
-    validation = Validation(objective, splits["val"], EvaluatedModel(run, model))
-    recorder = Checkpointer(batches, validation, interrupts, checkpoint_seconds)
     steps = recipe.epochs * batches.steps_per_epoch
-    recorder.set_model(compile_for_training(model, recipe, steps, objective, batches.micro_batches))
+    return batches, compile_for_training(model, recipe, steps, objective, batches.micro_batches)
+
+
+def _train(recorder: Checkpointer, splits: dict[str, Split], **options: Any) -> None:
+    """Train from the newest checkpoint to the end, and write the last weights and the report."""
+    run, batches = recorder.run, recorder.batches
     if checkpoint := read_newest_checkpoint(run):
         recorder.restore(checkpoint)
     else:
@@ -130,14 +134,14 @@ def _train(
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            f"{recipe.model} at {recipe.size} px does not fit into memory with "
+            f"{run.recipe.model} at {run.recipe.size} px does not fit into memory with "
             f"{batches.batch_size // batches.micro_batches} images at once. Start a new run with "
             f"accumulation={2 * batches.micro_batches}, or use a smaller size or model."
         ) from error
     with recorder.evaluated.current() as evaluated:
         recorder.write("last.weights.h5", write_weights, evaluated)
     with distribution.undistributed():
-        recorder.write("report.json", write_report, run, objective, splits, recorder.state)
+        recorder.write("report.json", write_report, run, batches.objective, splits, recorder.state)
 
 
 def _run_epochs(
