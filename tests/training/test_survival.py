@@ -346,8 +346,19 @@ def test_a_callback_may_stop_training(image_file, tmp_path, tiny):
 # Values that are not finite
 
 
-@pytest.mark.parametrize("what", ["a loss", "a weight", "a moment", "a statistic"])
-def test_a_run_that_diverges_names_a_good_checkpoint(image_file, tmp_path, monkeypatch, tiny, what):
+@pytest.mark.parametrize(
+    ("what", "broken", "found", "good"),
+    [
+        ("a loss", 3, 4, 0),  # the weights break between two checkpoints
+        ("a weight", 2, 2, 1),
+        ("a moment", 2, 2, 1),
+        ("a statistic", 2, 2, 1),
+        ("a weight", 6, 6, 5),  # the last step of the epoch, before its validation
+    ],
+)
+def test_a_run_that_diverges_names_a_good_checkpoint(
+    image_file, tmp_path, monkeypatch, tiny, what, broken, found, good
+):
     """The loss is NaN one step later; a checkpoint must not wait for that."""
 
     def poison(recorder):
@@ -359,15 +370,13 @@ def test_a_run_that_diverges_names_a_good_checkpoint(image_file, tmp_path, monke
         }[what]
         variables[0].assign(variables[0] * np.nan)
 
-    # A loss: the weights break between two checkpoints.
-    after_step(monkeypatch, 3 if what == "a loss" else 2, poison)
+    after_step(monkeypatch, broken, poison)
     with pytest.raises(training.TrainingDiverged, match=r"learning rate below 0\.003") as caught:
         train(
             make_recipe(image_file, epochs=1, num_images=96, ema=0.9), tmp_path / "run",
             checkpoint_seconds=1e9 if what == "a loss" else 0.0,
         )  # fmt: skip
-    step, good = (4, 0) if what == "a loss" else (2, 1)
-    assert f"after step {step}." in str(caught.value)
+    assert f"after step {found}." in str(caught.value)
     named = Path(str(caught.value).split("checkpoint is ")[1])
     assert named.name == f"step-{good:09d}.npz"
     with np.load(named) as file:

@@ -210,6 +210,7 @@ class Checkpointer(keras.callbacks.Callback):
             self.model  # noqa: B018 - on JAX, this property updates the model's variables
             self.evaluated.average.update(self.state["step"])
         if self.state["epoch_step"] == self.batches.steps_per_epoch:
+            self._finite_arrays()  # metrics refuse the predictions of a weight that is not finite
             return  # validation follows, then a checkpoint
         self._stop_if_due()
         if time.monotonic() - self._saved > self.checkpoint_seconds:
@@ -235,10 +236,7 @@ class Checkpointer(keras.callbacks.Callback):
     def save(self) -> None:
         """Write a checkpoint, provided that all its values are finite."""
         self._saved = time.monotonic()
-        variables = training_variables(self.model, self.evaluated.average)
-        arrays = {name: _copy(variable) for name, variable in variables.items()}
-        for name, values in arrays.items():
-            self._require_finite(f"state of the {name.split('/')[0]}", values)
+        arrays = self._finite_arrays()
         self._count_seconds()
         if self.cluster.is_writer:
             self.newest = save_checkpoint(self.run.checkpoints, arrays, self.state)
@@ -257,6 +255,14 @@ class Checkpointer(keras.callbacks.Callback):
                 self.save()
             self.cluster.wait()
             raise TrainingInterrupted(self.run.path, self.state["step"], not signaled)
+
+    def _finite_arrays(self) -> dict[str, np.ndarray]:
+        """Copy the variables of the training; raise TrainingDiverged unless they are finite."""
+        variables = training_variables(self.model, self.evaluated.average)
+        arrays = {name: _copy(variable) for name, variable in variables.items()}
+        for name, values in arrays.items():
+            self._require_finite(f"state of the {name.split('/')[0]}", values)
+        return arrays
 
     def _require_finite(self, name: str, values: Any) -> None:
         """Raise TrainingDiverged unless all values are finite."""
