@@ -50,7 +50,7 @@ def recorded(runs, tmp_path_factory):
     """Record both runs in one folder."""
     folder = tmp_path_factory.mktemp("records")
     for run in runs:
-        results.record(run.path, folder, replicates=50, keep_labels=True, progress=False)
+        results.record(run, folder, replicates=50, keep_labels=True, progress=False)
     return folder
 
 
@@ -110,8 +110,8 @@ def test_scores_match_the_evaluation_of_the_run(result, runs):
 
 
 def test_calibration_and_thresholds_come_from_validation_images(result, runs):
-    fitted = evaluation.calibrate(runs[0].path, progress=False)
-    assert evaluation.load_calibration(runs[0].path) == fitted
+    fitted = evaluation.calibrate(runs[0], progress=False)
+    assert evaluation.load_calibration(runs[0]) == fitted
     platt = result.calibration["platt"]
     assert platt.calibration.slope == pytest.approx(fitted.platt.slope, rel=1e-3)
     assert platt.negative_slopes == tuple(LABELS[k] for k in fitted.platt.negative_slopes)

@@ -133,7 +133,7 @@ def test_no_finding_is_computed_precisely():
 
 
 def test_a_teacher_is_a_run(teacher, image_file):
-    loaded = load_teacher(teacher.path, LABELS[::-1])
+    loaded = load_teacher(teacher, LABELS[::-1])
     split = data.load(image_file, split="val", label_names=LABELS)
     expected = evaluation.predict(teacher.load_model("best"), split)
     np.testing.assert_allclose(loaded.predict(split, progress=False), expected[:, ::-1], atol=1e-6)
@@ -159,7 +159,7 @@ def test_several_teachers_are_averaged():
 
 def test_several_runs_as_teachers(teacher, image_file):
     split = data.load(image_file, split="val", label_names=LABELS)
-    one, two = (load_teacher(paths, LABELS) for paths in (teacher.path, [teacher.path] * 2))
+    one, two = (load_teacher(paths, LABELS) for paths in (teacher, [teacher] * 2))
     expected = one.predict(split, progress=False)
     np.testing.assert_allclose(two.predict(split, progress=False), expected, atol=1e-6)
 

@@ -1,5 +1,6 @@
 """Calibration after training by temperature and Platt scaling; storage in a run's folder."""
 
+import os
 import shlex
 import warnings
 from dataclasses import dataclass
@@ -72,11 +73,11 @@ class CalibrationResult:
     thresholds: dict[str, tuple[float | None, ...]]
 
 
-def calibrate(path: str | Path, *, progress: bool = True) -> CalibrationResult:
+def calibrate(path: str | os.PathLike, *, progress: bool = True) -> CalibrationResult:
     """Fit calibration and thresholds to a run's validation images, and store them in its folder.
 
     Args:
-        path: the run's folder.
+        path: the run, or its folder.
         progress: whether to show progress bars.
 
     Returns:
@@ -107,12 +108,12 @@ def calibrate(path: str | Path, *, progress: bool = True) -> CalibrationResult:
     return result
 
 
-def load_calibration(path: str | Path) -> CalibrationResult:
+def load_calibration(path: str | os.PathLike) -> CalibrationResult:
     """Load the calibration of a run, or of weights that come with xraylab.
 
     Args:
-        path: a run's folder, in which :func:`calibrate` stored it, or the path of a weight file,
-            beside which it has the same name with the suffix ``.calibration.json``.
+        path: a run or its folder, in which :func:`calibrate` stored it, or the path of a weight
+            file, beside which it has the same name with the suffix ``.calibration.json``.
 
     Raises:
         FileNotFoundError: if there is no calibration yet.

@@ -1,5 +1,6 @@
 """Recording of a finished run: its scores on the test images, and where they come from."""
 
+import os
 import re
 import shlex
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ TRAINING = ("best_epoch", "steps", "seconds", "peak_bytes", "begun", "finished")
 
 
 def record(
-    path: str | Path,
+    path: str | os.PathLike,
     folder: str | Path,
     *,
     name: str | None = None,
@@ -34,7 +35,7 @@ def record(
     Intervals come from resampling patients where the data identify them, otherwise images.
 
     Args:
-        path: the run's folder.
+        path: the run, or its folder.
         folder: folder of the records.
         name: name of the record; by default that of the run's folder.
         recipe_name: the named recipe the run is based on; the run's changes to it are recorded.

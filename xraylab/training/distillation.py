@@ -1,5 +1,6 @@
 """Knowledge distillation: a student trained on labels and on a frozen teacher's predictions."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -198,7 +199,7 @@ def match_labels(
 
 
 def load_teacher(
-    source: str | Path | Sequence[str | Path],
+    source: str | os.PathLike | Sequence[str | os.PathLike],
     label_names: Sequence[str],
     *,
     trained: str = "",
@@ -208,7 +209,7 @@ def load_teacher(
     """Load a frozen teacher from a run or from TorchXRayVision's public weights; or several.
 
     Args:
-        source: the folder of a run, or a state dict of TorchXRayVision's DenseNet-121, as read by
+        source: a run or its folder, or a state dict of TorchXRayVision's DenseNet-121, as read by
             :func:`xraylab.models.convert.torchxrayvision.load_xrv`; or several of them, which
             become a :class:`TeacherEnsemble`.
         label_names: the student's labels.
@@ -222,7 +223,7 @@ def load_teacher(
         ValueError: if the teacher predicts none of the labels, or ``trained`` is missing for public
             weights.
     """
-    if isinstance(source, str | Path):
+    if isinstance(source, str | os.PathLike):
         return _load_one(source, label_names, trained, weights, hard)
     teachers = [_load_one(each, label_names, trained, weights, hard=False) for each in source]
     return TeacherEnsemble(teachers, hard)

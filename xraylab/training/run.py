@@ -14,6 +14,7 @@
 
 import contextlib
 import io as memory
+import os
 import shlex
 import warnings
 from pathlib import Path
@@ -33,7 +34,7 @@ class RunLocked(RuntimeError):
 
 
 class Run:
-    """A run's folder, opened for reading.
+    """A run's folder, opened for reading; a path-like object, which stands for the folder.
 
     Args:
         path: the folder given as ``out`` to :func:`xraylab.training.fit`.
@@ -43,7 +44,7 @@ class Run:
         ValueError: if its files cannot be read.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         if not (self.path / "run.json").exists():
             raise FileNotFoundError(
@@ -58,6 +59,9 @@ class Run:
                 "other JSON."
             )
         self.recipe = Recipe(**self.facts["recipe"])
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     @property
     def history(self) -> list[dict[str, Any]]:
