@@ -28,6 +28,21 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
     assert Recipe(data="phantom").data == "phantom"
 
 
+def test_path_objects_become_text(tmp_path, plain):
+    recipe = Recipe(
+        data=tmp_path / "images.npz",
+        data_options={"root": tmp_path},
+        start_from=plain,
+        objective="distillation",
+        teacher=[tmp_path, str(tmp_path)],
+    )
+    assert recipe.data == str(tmp_path / "images.npz")
+    assert recipe.data_options == {"root": str(tmp_path)}
+    assert recipe.start_from == str(plain.path)
+    assert recipe.teacher == (str(tmp_path),) * 2
+    assert Recipe(**json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
 def test_differences():
     recipe = Recipe(epochs=3, seed=1)
     assert recipe.differences(recipe) == {}
@@ -61,6 +76,7 @@ def test_differences():
         ("global_clip", "x", "global_clip"),
         ("teacher", [], r"field teacher. .*Received: \[\]"),
         ("loss_options", {"gamma": float("nan")}, "field loss_options: .*not JSON compliant"),
+        ("model_options", {"depth": {1}}, r"field model_options: Expected: .*Received: .*\{1\}"),
         ("mixup", 0.2, "recipe field. Expected: one of 'model', .*Received: 'mixup'"),
         ("epoch", 3, r"Received: 'epoch'\. Did you mean 'epochs'\?$"),
     ],

@@ -131,7 +131,7 @@ def evaluate(
         if not isinstance(split, data.Split):
             recipe, options = run.recipe, {**(data_options or {})}
             if source is not None:  # a path becomes absolute, as that of the run's own file is
-                recipe = recipe.replace(data=str(source))
+                recipe = recipe.replace(data=source)
             if recipe.data == run.recipe.data:
                 stored = weights == "best" and {*options} <= {"root"}
                 split = load_images(recipe, split, progress, **options)

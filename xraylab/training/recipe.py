@@ -1,6 +1,7 @@
 """A recipe: every setting that determines the result of a training run."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,9 +20,17 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
 
+def _text(path: Any) -> Any:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
 def _plain(options: Any) -> Any:
-    """Convert tuples to lists, as a JSON file returns them; refuse what JSON cannot hold."""
-    return json.loads(json.dumps(options, allow_nan=False))
+    """Convert tuples to lists and paths to text; refuse what JSON cannot hold."""
+    try:
+        return json.loads(json.dumps(options, allow_nan=False, default=os.fspath))
+    except TypeError:
+        expected = "numbers, text, lists and dicts of them, or paths"
+        raise ValueError(f"Expected: {expected}. Received: {options!r}.") from None
 
 
 def _absolute_root(options: dict[str, Any]) -> dict[str, Any]:
@@ -41,8 +50,9 @@ Positive = Annotated[Finite, Field(gt=0)]
 NonNegative = Annotated[Finite, Field(ge=0)]
 Fraction = Annotated[Finite, Field(ge=0, lt=1)]
 Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
-AbsolutePath = Annotated[StrictStr, AfterValidator(_absolute)]
-Source = Annotated[StrictStr, AfterValidator(lambda x: x if x in NAMED_SOURCES else _absolute(x))]
+Text = Annotated[StrictStr, BeforeValidator(_text)]
+AbsolutePath = Annotated[Text, AfterValidator(_absolute)]
+Source = Annotated[Text, AfterValidator(lambda x: x if x in NAMED_SOURCES else _absolute(x))]
 # An unknown name raises a ValueError that suggests one.
 ModelName = Annotated[StrictStr, AfterValidator(lambda name: spec(name).name)]
 
@@ -52,8 +62,8 @@ class Recipe(pydantic.BaseModel):
 
     The optimizer is AdamW. Its learning rate rises linearly during the warm-up, then follows half a
     cosine period (``loshchilov2017``, Eq. 5) and stays constant during the cool-down. A recipe
-    holds plain values only and is saved with the run. It is immutable; :meth:`replace` returns a
-    changed copy.
+    holds plain values only, path objects as text, and is saved with the run. It is immutable;
+    :meth:`replace` returns a changed copy.
 
     Args:
         model: a name of :func:`xraylab.models.list_models`.
