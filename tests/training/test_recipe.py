@@ -26,6 +26,11 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Recipe(data="images.npz").data == str((tmp_path / "images.npz").resolve())
     assert Recipe(data="phantom").data == "phantom"
+    paths = {"root": "images", "table": "patients.csv"}
+    absolute = {name: str((tmp_path / path).resolve()) for name, path in paths.items()}
+    assert Recipe(data="images.npz", data_options=paths).data_options == absolute
+    in_folder = Recipe(data="folder", data_options=paths).data_options  # relative to the root
+    assert in_folder == absolute | {"table": "patients.csv"}
 
 
 def test_path_objects_become_text(tmp_path, plain):

@@ -33,9 +33,11 @@ def _plain(options: Any) -> Any:
         raise ValueError(f"Expected: {expected}. Received: {options!r}.") from None
 
 
-def _absolute_root(options: dict[str, Any]) -> dict[str, Any]:
-    root = options.get("root")
-    return options | {"root": _absolute(root)} if isinstance(root, str) else options
+def _absolute_paths(options: dict[str, Any], info: pydantic.ValidationInfo) -> dict[str, Any]:
+    """Make ``root`` and ``table`` absolute; the table of a folder stays relative to the root."""
+    names = ("root",) if info.data.get("data") == "folder" else ("root", "table")
+    paths = {name: options[name] for name in names if isinstance(options.get(name), str)}
+    return options | {name: _absolute(path) for name, path in paths.items()}
 
 
 def _known_augmentation(options: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +110,8 @@ class Recipe(pydantic.BaseModel):
         start_from: folder of a run whose weights initialize this one; None for random weights.
             If its labels differ, the classifier starts at random.
         model_options: further arguments of :func:`xraylab.models.build`.
-        data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "images"}``.
+        data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "images"}``;
+            ``root`` is made absolute, and so is ``table``, except that of a folder.
         reconstruction_weight: λ of the reconstruction error, for models that reconstruct the image.
         seed: determines initial weights, dropout, augmentation and the order of the images.
         num_images: number of training images; None for all. For several splits, give
@@ -152,7 +155,7 @@ class Recipe(pydantic.BaseModel):
     temperature: Positive = 1.0
     start_from: AbsolutePath | None = None
     model_options: Options = {}
-    data_options: Annotated[Options, AfterValidator(_absolute_root)] = {}
+    data_options: Annotated[Options, AfterValidator(_absolute_paths)] = {}
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 0
     num_images: PositiveInt | None = None
     label_names: tuple[StrictStr, ...] | None = None
