@@ -107,6 +107,7 @@ def test_short_loss_names():
 
 def test_augmentation_is_checked():
     assert Recipe(augmentation={"presets": "cxr", "rotate": 2}).augmentation["rotate"] == 2
-    for options in ({"presets": "images"}, {"presets": "cxr", "rotat": 2}):
+    # An operation alone must not add those of the preset "cxr".
+    for options in ({"presets": "images"}, {"presets": "cxr", "rotat": 2}, {"flip": True}):
         with pytest.raises(ValueError, match="Invalid recipe field augmentation"):
             Recipe(augmentation=options)

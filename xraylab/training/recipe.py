@@ -10,7 +10,7 @@ import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
 from xraylab import losses
-from xraylab.arguments import require_choice
+from xraylab.arguments import require, require_choice
 from xraylab.data import NAMED_SOURCES
 from xraylab.models import spec
 from xraylab.training import augmentation
@@ -42,6 +42,10 @@ def _absolute_paths(options: dict[str, Any], info: pydantic.ValidationInfo) -> d
 
 def _known_augmentation(options: dict[str, Any]) -> dict[str, Any]:
     if options:
+        # The default of settings would add a whole preset to {"flip": True}.
+        hint = 'Add presets="none" for the given operations alone.'
+        expected = f"one of {', '.join(augmentation.PRESETS)}, or several joined by +"
+        require("presets" in options, "presets", expected, "no presets", hint)
         augmentation.settings(**options)
     return options
 
@@ -98,7 +102,8 @@ class Recipe(pydantic.BaseModel):
         sum_over_labels: whether the loss of an image is the sum over its labels instead of the mean
             over known ones, as focal and asymmetric loss always are. The distillation loss is then
             divided by the number of labels, including those that the teacher does not know.
-        augmentation: arguments of ``xraylab.training.augmentation.make``; empty for none.
+        augmentation: arguments of ``xraylab.training.augmentation.make`` with its ``presets``, as
+            ``{"presets": "none", "flip": True}``; empty for none.
         objective: ``"classification"``, ``"distillation"`` or ``"masked_reconstruction"``; see
             ``xraylab.training.objectives``.
         teacher: for distillation, the folder of a run or the weights file of a public teacher; or
