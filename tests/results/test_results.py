@@ -383,10 +383,22 @@ def test_missing_files_are_named(tmp_path):
         results.load_result(tmp_path / "none.json")
 
 
-@pytest.mark.parametrize("name", ["", "Best Run", "../x", "a/b"])
-def test_invalid_names_are_refused(runs, tmp_path, name):
-    with pytest.raises(ValueError, match="lower-case letters, digits"):
-        results.record(runs[0].path, tmp_path, name=name, progress=False)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        *(({"name": name}, "lower-case letters, digits") for name in ("", "A B", "../x", "a/b")),
+        ({"replicates": 0}, "argument replicates. Expected: an integer of at least 1. Received: 0"),
+        ({"level": 95}, "argument level"),
+        ({"seed": -1}, "argument seed"),
+        ({"recipe_name": "rr_vit_64_tune"}, "Did you mean 'rr_vit_64_tuned'"),
+    ],
+)
+def test_invalid_arguments_are_refused_before_anything_is_predicted(
+    runs, tmp_path, monkeypatch, options, message
+):
+    monkeypatch.setattr(type(runs[0]), "load_model", None)
+    with pytest.raises(ValueError, match=message):
+        results.record(runs[0], tmp_path, progress=False, **options)
 
 
 def test_records_are_overwritten_only_on_request(runs, folder):

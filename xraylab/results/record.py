@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xraylab import __version__, evaluation, io
-from xraylab.arguments import require
+from xraylab.arguments import require, require_int
 from xraylab.results.predictions import SPLITS, Predictions, save
 from xraylab.results.schema import Images, Protocol, Result, ResultError, Training
 from xraylab.results.store import load_result, score_predictions
@@ -27,7 +27,9 @@ def record(
     keep_labels: bool = False,
     replace: bool = False,
     progress: bool = True,
-    **protocol: Any,
+    replicates: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> Result:
     """Score a finished run on its test images and write its record.
 
@@ -45,22 +47,26 @@ def record(
             labels of images that must not be redistributed.
         replace: whether to overwrite a record with this name.
         progress: whether to show progress bars.
-        protocol: ``replicates``, ``level`` and ``seed`` of the intervals, as
-            :func:`xraylab.evaluation.bootstrap`.
+        replicates, level, seed: of the intervals, as :func:`xraylab.evaluation.bootstrap`.
 
     Raises:
         FileNotFoundError: if there is no run.
         FileExistsError: if the record exists and ``replace`` is false.
         ResultError: if the run has not finished, or its validation images have changed.
-        ValueError: for an invalid name, an unknown recipe, or a run without scores.
+        ValueError: for an invalid argument, an unknown recipe, or a run without scores.
     """
     from xraylab.models import predict_logits
+    from xraylab.training import recipes
     from xraylab.training.run import Run, load_images
 
     run, folder = Run(path), Path(folder)
     name = run.path.resolve().name if name is None else name
     valid = re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name)
     require(valid, "name", "lower-case letters, digits, '_', '.' and '-'", repr(name))
+    require_int("replicates", replicates, 1)
+    require(0 < level < 1, "level", "in (0, 1)", level)
+    require_int("seed", seed, 0)
+    named = None if recipe_name is None else recipes.get(recipe_name)
     file = folder / f"{name}.json"
     if file.exists() and not replace:
         raise FileExistsError(
@@ -89,14 +95,16 @@ def record(
         label_names=splits["test"].label_names,
         train_prevalence=run.facts["train_prevalence"],
         unit=predictions["test"].unit,
-        **protocol,
+        replicates=replicates,
+        level=level,
+        seed=seed,
     )
     scored = score_predictions(predictions, scoring, progress)
     result = Result(
         **dict(scored),
         name=name,
         recipe_name=recipe_name,
-        recipe_changes=None if recipe_name is None else _changes(recipe, recipe_name),
+        recipe_changes=None if named is None else _changes(recipe, named.recipe),
         recipe=_without_folders(recipe.to_dict()),
         initial_weights=run.facts["origins"],
         simulated=splits["test"].simulated,
@@ -119,11 +127,9 @@ def record(
     return load_result(file, splits.values())
 
 
-def _changes(recipe, recipe_name):
+def _changes(recipe, named):
     """Collect the fields of a named recipe that a run has changed: ``{field: (named, used)}``."""
-    from xraylab.training import recipes
-
-    changes = _without_folders(recipes.get(recipe_name).recipe.differences(recipe))
+    changes = _without_folders(named.differences(recipe))
     decided_later = {"label_names": None, "precision": "auto"}
     return {
         field: (named, used)
