@@ -568,6 +568,10 @@ def test_two_records_are_compared(recorded, folder):
     assert found.unit == "images"
     same = results.compare(pair[0], pair[0], replicates=120)
     assert same.scores["macro_auc"].p_value == 1
+    narrow = results.compare(*pair, replicates=120, level=0.5).scores["macro_auc"]
+    assert found.scores["macro_auc"].low < narrow.low < narrow.high
+    with pytest.raises(TypeError, match="unexpected keyword argument 'scores'"):
+        results.compare(*pair, scores=["macro_auc"])
 
     def rename(values):
         names = ["first", "second", "other"]

@@ -26,7 +26,15 @@ class Comparison:
     unit: str
 
 
-def compare(first: Result, second: Result, replicates: int = 1000, **options: Any) -> Comparison:
+def compare(
+    first: Result,
+    second: Result,
+    replicates: int = 1000,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    progress: bool = False,
+) -> Comparison:
     """Compare the test scores of two records by paired bootstrap.
 
     The intervals describe variation with the images, not with the seeds of the runs. The smallest
@@ -34,7 +42,7 @@ def compare(first: Result, second: Result, replicates: int = 1000, **options: An
 
     Args:
         first, second: the records.
-        replicates, options: as :func:`xraylab.evaluation.compare`.
+        replicates, level, seed, progress: as :func:`xraylab.evaluation.compare`.
 
     Raises:
         ResultError: if labels of either are not at hand, or images or labels differ.
@@ -52,9 +60,16 @@ def compare(first: Result, second: Result, replicates: int = 1000, **options: An
             "scores cannot be paired"
         )
     predictions, other = first.predictions["test"], second.predictions["test"]
-    options |= {"label_names": first.label_names, "patients": predictions.patients}
     found = evaluation.compare(
-        predictions.y_true, predictions.probabilities, other.probabilities, replicates, **options
+        predictions.y_true,
+        predictions.probabilities,
+        other.probabilities,
+        replicates,
+        level=level,
+        label_names=first.label_names,
+        seed=seed,
+        patients=predictions.patients,
+        progress=progress,
     )
     corrected = evaluation.holm([found[name].p_value for name in first.label_names])
     return Comparison(
