@@ -31,7 +31,7 @@ def records(run, tmp_path_factory):
 
 def test_records_are_listed_and_checked(records, tmp_path):
     text = xraylab("results", "list", "--folder", records)
-    assert "seed0" in text
+    assert "seed0" in text and "95 %, images" in text
     assert text.strip().endswith(": 2")
     assert ": 0" in xraylab("results", "list", "--folder", records, "--size", 64)
     text = xraylab("results", "check", "--folder", records)

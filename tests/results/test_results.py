@@ -520,6 +520,14 @@ def test_records_on_other_images_are_refused(folder):
         results.table([results.load_result(folder / "run0.json")], ["auc"])
 
 
+def test_intervals_of_another_level_are_refused(folder):
+    edit(folder / "run1.json", set_in("protocol", "level", 0.9))
+    records = results.load_results(folder)
+    with pytest.raises(ValueError, match=r"one level and unit. Received: 90 % .* and 95 % "):
+        results.table(records)
+    assert "interval" not in results.table(records, ("accuracy",)).caption
+
+
 def test_records_are_grouped_by_their_test_images(folder):
     edit(folder / "run0.json", set_in("data", "test", "fingerprint", "f" * 64))
     groups = results.group_by_images(results.load_results(folder))

@@ -57,13 +57,14 @@ def list_results(
 ):
     """List the records with their test images and scores."""
     found = _select(folder, model, size, data)
-    table = Table("Record", "px", "Test images", "Macro AUC [95 %]", "Recorded")
+    table = Table("Record", "px", "Test images", "Macro AUC", "Interval", "Recorded")
     for result in found:
         images = result.data["test"]
         kind = " SIMULATED" if result.simulated else ""
         scored = f"{images.num_images:,}{kind} of {images.source}"
-        recorded = result.recorded[:10]
-        table.add_row(result.name, result.recipe["size"], scored, _auc(result), recorded)
+        interval = f"{100 * result.protocol.level:g} %, {result.protocol.unit}"
+        cells = (scored, _auc(result), interval, result.recorded[:10])
+        table.add_row(result.name, result.recipe["size"], *cells)
     table.show()
     show(f"records in {folder}: {len(found)}")
 

@@ -105,7 +105,8 @@ def table(
             By default one row for each record.
 
     Raises:
-        ValueError: if there is no record, test images or labels differ, or a column is unknown.
+        ValueError: if there is no record, test images or labels differ, intervals that are shown
+            differ in their level or in what was resampled, or a column is unknown.
     """
     headings = [COLUMNS[require_choice("columns", name, COLUMNS)].heading for name in columns]
     results = [r for r in results if models is None or r.recipe["model"] in models]
@@ -117,9 +118,12 @@ def table(
         if not found:
             rows.append([model, *(NOT_RUN for _ in columns)])
     caption = _describe_images(results)
-    if "macro_auc" in columns:
-        protocol = results[0].protocol
-        caption += f"; {100 * protocol.level:g} % intervals by bootstrap over {protocol.unit}"
+    if any(COLUMNS[name].show_interval for name in columns):
+        protocols = [result.protocol for result in results]
+        kinds = {f"{100 * p.level:g} % intervals by bootstrap over {p.unit}" for p in protocols}
+        expected = "records whose intervals have one level and unit"
+        require(len(kinds) == 1, "results", expected, " and ".join(sorted(kinds)))
+        caption += f"; {kinds.pop()}"
     return Table(caption, pd.DataFrame(rows, columns=["run", *headings]))
 
 
