@@ -145,3 +145,9 @@ def test_balanced_error_is_the_mean_of_both_error_rates():
     expected = np.mean(errors[:2])
     assert balanced_error(labels, probabilities, thresholds) == pytest.approx(expected)
     assert balanced_error(labels[:, :2], labels[:, :2], 0.5) == 0
+    unknown = np.concatenate([labels, np.full((50, 3), np.nan)])
+    extended = np.concatenate([probabilities, np.ones((50, 3))])
+    assert balanced_error(unknown, extended, thresholds) == pytest.approx(expected)
+    assert np.isnan(balanced_error(labels[:, 2:], probabilities[:, 2:], 0.5))
+    with pytest.raises(ValueError, match="look like logits"):
+        balanced_error(labels, probabilities - 0.5, thresholds)

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 from PIL import Image, ImageEnhance
 
 from xraylab.arguments import require, require_choice
+from xraylab.evaluation.thresholds import operating_points
+from xraylab.metrics.ranking import mean_of_defined
 
 
 def _pixelate(image: Image.Image, fraction: float) -> Image.Image:
@@ -130,15 +132,20 @@ def balanced_error(y_true: ArrayLike, probabilities: ArrayLike, thresholds: Arra
     """Compute one minus the balanced accuracy, averaged over the labels that have both classes.
 
     Shapes:
-        y_true, probabilities: (num_images, num_labels). thresholds: (num_labels,) or one number; a
-        label is predicted where its probability exceeds the threshold.
+        y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
+        probabilities: (num_images, num_labels), in [0, 1].
+        thresholds: (num_labels,) or one number; a label is predicted where its probability exceeds
+            the threshold.
+
+    Returns:
+        The error in [0, 1]; NaN if no label has both classes.
+
+    Raises:
+        ValueError: as :func:`xraylab.evaluation.operating_points`.
 
     References: ``disalvo2024``.
     """
-    from sklearn.metrics import balanced_accuracy_score  # imports scipy.stats, takes a second
-
-    y_true, probabilities = np.asarray(y_true), np.asarray(probabilities)
-    predicted = probabilities > np.asarray(thresholds)
-    defined = [j for j, column in enumerate(y_true.T) if 0 < column.sum() < len(column)]
-    errors = [1 - balanced_accuracy_score(y_true[:, j], predicted[:, j]) for j in defined]
-    return float(np.mean(errors))
+    if np.ndim(thresholds) == 0:
+        thresholds = np.full(np.shape(y_true)[1:], thresholds)
+    points = operating_points(y_true, probabilities, thresholds)
+    return float(mean_of_defined([1 - (p.sensitivity + p.specificity) / 2 for p in points]))
