@@ -225,9 +225,12 @@ def test_invalid_options_leave_no_folder(image_file, tmp_path, changes, message)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_recipe_may_be_given_by_name(tmp_path):
+def test_invalid_arguments_leave_no_folder(tmp_path):
     with pytest.raises(ValueError, match="Did you mean 'dbct_64_tuned"):
         training.fit("dbct_64_tune", tmp_path / "run")
     with pytest.raises(ValueError, match="Invalid argument max_hours"):
         training.fit("dbct_64_tuned", tmp_path / "run", max_hours=0)
+    with pytest.raises(ValueError, match=r"monitor='val_loss'. Pass EarlyStopping"):
+        early = keras.callbacks.EarlyStopping(patience=1)
+        training.fit("dbct_64_tuned", tmp_path / "run", callbacks=[early])
     assert not (tmp_path / "run").exists()

@@ -55,9 +55,11 @@ def fit(
             follows the schedule of the larger number, on which it is higher at this point.
         callbacks: Keras callbacks. Their logs contain the validation scores
             ``val_binary_crossentropy``, ``val_macro_auc``, ``val_micro_auc`` and ``val_macro_f1``,
-            or ``val_masked_error``. They see the weights in training, not the average of ``ema``.
-            Their state is not part of a checkpoint, and the rest of an epoch that is resumed in
-            the middle is a separate ``Model.fit``. Training that they stop counts as finished.
+            or ``val_masked_error``, but no ``val_loss``; the AUCs and F1 are monitored with
+            ``mode="max"``, as in ``EarlyStopping("val_macro_auc", mode="max")``. They see the
+            weights in training, not the average of ``ema``. Their state is not part of a
+            checkpoint, and the rest of an epoch that is resumed in the middle is a separate
+            ``Model.fit``. Training that they stop counts as finished.
         progress: whether to show progress.
         checkpoint_seconds: time between two checkpoints within an epoch; there is one after every
             epoch in any case.
@@ -69,8 +71,9 @@ def fit(
 
     Raises:
         FileExistsError: if ``out`` holds a run and ``resume`` is false.
-        ValueError: if ``out`` holds a run of another recipe or other images; and as
-            :func:`xraylab.data.load` and :func:`xraylab.models.build`.
+        ValueError: if ``out`` holds a run of another recipe or other images; if ``EarlyStopping``
+            monitors ``val_loss``; and as :func:`xraylab.data.load` and
+            :func:`xraylab.models.build`.
         RunLocked: if another process is training in ``out``.
         TrainingInterrupted: after Ctrl-C, SIGTERM or ``max_hours``, with a checkpoint written.
         TrainingDiverged: if the loss is no longer finite.
@@ -79,6 +82,11 @@ def fit(
         OSError: if a file of the run cannot be written; the last checkpoint is unchanged.
     """
     require(max_hours is None or max_hours > 0, "max_hours", "a number above 0", max_hours)
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.EarlyStopping):  # it would never stop
+            hint = 'Pass EarlyStopping("val_macro_auc", mode="max").'
+            known = callback.monitor != "val_loss"
+            require(known, "callbacks", "a monitor in the logs", "monitor='val_loss'", hint)
     interrupts = Interrupts(max_hours)
     cluster = distribution.join()
     reset_memory_peak()  # after joining, because it starts the backend
