@@ -1,6 +1,7 @@
 """Bootstrap intervals against a plain loop over resamples, and against theory."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score
 
@@ -220,6 +221,7 @@ def test_width_of_a_difference_matches_delong():
         ({"patients": [1]}, r"patients\. Expected: shape \(3,\)"),
         ({"patients": [1, np.nan, 2]}, r"1 images without one, at rows \[1\]"),
         ({"patients": ["a", "b", ""]}, r"at rows \[2\]"),
+        ({"patients": pd.Series([1, None, 2], dtype="Int64")}, r"at rows \[1\]"),
         (
             {"label_names": ["accuracy"]},
             r"label_names\. Expected: names other than .* Received: accuracy",

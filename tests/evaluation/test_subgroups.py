@@ -1,6 +1,7 @@
 """Scores by subgroup, compared with those of the subgroup alone."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from xraylab import evaluation
@@ -54,11 +55,13 @@ def test_macro_average_uses_the_same_labels_in_all_groups():
         evaluation.by_group(y_true, probabilities, groups, replicates=10)
 
 
-def test_nan_and_none_name_no_group():
+def test_missing_values_name_no_group():
     y_true, probabilities, _ = make_images()
     groups = ["AP", "PA", float("nan"), None] * 50
     found = evaluation.by_group(y_true, probabilities, groups, replicates=5)
     assert {group.name for group in found} == {"AP", "PA"}
+    groups = pd.Series(groups, dtype="string")
+    assert evaluation.by_group(y_true, probabilities, groups, replicates=5) == found
 
 
 def test_undefined_scores_come_last():

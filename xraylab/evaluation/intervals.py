@@ -260,7 +260,7 @@ def resamples(
             draws single images.
 
     Raises:
-        ValueError: if ``patients`` has another length, or one of them is None, NaN or "".
+        ValueError: if ``patients`` has another length, or one of them is missing.
     """
     num_units, unit_of_image = num_images, np.arange(num_images)
     if patients is not None:
@@ -281,8 +281,10 @@ def resamples(
 
 
 def is_unknown(value: object) -> bool:
-    """Return whether a value is missing: None, NaN or the empty string."""
-    return value is None or value == "" or value != value  # only NaN differs from itself
+    """Return whether a value is missing: None, NaN, ``pandas.NA`` or the empty string."""
+    import pandas as pd  # takes half a second
+
+    return bool(pd.isna(value) or value == "")
 
 
 def score_resamples(

@@ -51,7 +51,8 @@ def by_group(
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
         probabilities: (num_images, num_labels), in [0, 1].
-        groups: (num_images,), names of the groups; None, NaN and the empty text exclude an image.
+        groups: (num_images,), names of the groups; a missing name (None, NaN, ``pandas.NA``, "")
+        excludes an image.
 
     Args:
         score: one of :data:`xraylab.evaluation.SCORES`, or a label name for the label's ROC AUC.
