@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 from types import SimpleNamespace
+from unittest import mock
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from xraylab import data, evaluation, io, losses, training
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
 from xraylab.models import build
 from xraylab.models.xrv_densenet import OUTPUTS
+from xraylab.training import distillation
 from xraylab.training.corruption import corrupt
 from xraylab.training.distillation import (
     NO_FINDING,
@@ -254,7 +256,7 @@ def test_the_scale_of_both_losses_by_hand(image_file, teacher, monkeypatch, summ
     """Printed: Σ over labels, and 1/C of Σ for the teacher. Otherwise, means over known labels."""
     given = np.random.default_rng(0).uniform(0.1, 0.9, (96, 3)).astype("float32")
     given[:, 2] = np.nan  # a label that the teacher does not know
-    monkeypatch.setattr(Teacher, "predict", lambda self, split: given)
+    monkeypatch.setattr(Teacher, "predict", lambda self, split, **options: given)
     recipe = make_recipe(
         image_file,
         objective="distillation",
@@ -293,8 +295,11 @@ def test_a_teacher_predicts_once_unless_images_are_augmented(
     recipe = make_recipe(
         image_file, model="rr_vit_toy", objective="distillation", teacher=str(plain.path)
     )
+    bar = mock.Mock(wraps=distillation.progress_bar)
+    monkeypatch.setattr(distillation, "progress_bar", bar)
     training.fit(recipe, tmp_path / "still", progress=False)
     assert sum(counts) == 96
+    assert [call.args for call in bar.call_args_list] == [(False,)]
     counts.clear()
     augmented = recipe.replace(augmentation={"presets": "cxr"})
     training.fit(augmented, tmp_path / "augmented", progress=False)

@@ -93,7 +93,7 @@ def fit(
     recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
     out, progress = Path(out), progress and cluster.is_writer
     recipe, model, splits = prepare(recipe, out, progress)
-    compiled = partial(_compile, recipe, model, splits, cluster)
+    compiled = partial(_compile, recipe, model, splits, cluster, progress)
     # Before there is a folder, which a recipe with invalid options would block.
     first = None if (out / "run.json").exists() else compiled()
     with contextlib.ExitStack() as stack:
@@ -119,10 +119,10 @@ def fit(
 
 
 def _compile(
-    recipe: Recipe, model: keras.Model, splits: dict[str, Split], cluster: Cluster
+    recipe: Recipe, model: keras.Model, splits: dict[str, Split], cluster: Cluster, progress: bool
 ) -> tuple[TrainingBatches, keras.Model]:
     """Return the batches of a recipe, and the compiled model to fit to them."""
-    objective = OBJECTIVES[recipe.objective](recipe, splits)
+    objective = OBJECTIVES[recipe.objective](recipe, splits, progress)
     batches = TrainingBatches(objective, splits["train"], recipe, cluster)
     steps = recipe.epochs * batches.steps_per_epoch
     return batches, compile_for_training(model, recipe, steps, objective, batches.micro_batches)

@@ -33,9 +33,10 @@ class Classification:
     Args:
         recipe: the recipe.
         splits: its images by split; ``"train"`` is needed for the prevalence-weighted loss.
+        progress: whether to show progress bars.
     """
 
-    def __init__(self, recipe: Recipe, splits: Splits | None = None):
+    def __init__(self, recipe: Recipe, splits: Splits | None = None, progress: bool = True):
         self.recipe = recipe
         options = dict(recipe.loss_options)
         if recipe.loss == "weighted_binary_crossentropy" and splits:
@@ -88,14 +89,15 @@ class Classification:
 class Distillation(Classification):
     """Labels are predicted from images, labels and a frozen teacher; see :class:`Distiller`."""
 
-    def __init__(self, recipe: Recipe, splits: Splits):
+    def __init__(self, recipe: Recipe, splits: Splits, progress: bool = True):
         super().__init__(recipe, splits)
         with undistributed():
             assert recipe.teacher is not None  # Recipe has refused it
             self.teacher = load_teacher(recipe.teacher, recipe.labels, **recipe.teacher_options)
             # Without augmentation the teacher predicts the same in every epoch.
-            unchanged = self.augment is None
-            self._predictions = self.teacher.predict(splits["train"]) if unchanged else None
+            self._predictions = None
+            if self.augment is None:
+                self._predictions = self.teacher.predict(splits["train"], progress=progress)
 
     def trained_model(self, model: keras.Model) -> tuple[keras.Model, Any]:
         """Return the model to compile, and its loss."""
@@ -122,7 +124,7 @@ class Distillation(Classification):
 class MaskedReconstruction:
     """Masked pre-training: the image is reconstructed from a corrupted version; no labels."""
 
-    def __init__(self, recipe: Recipe, splits: Splits | None = None):
+    def __init__(self, recipe: Recipe, splits: Splits | None = None, progress: bool = True):
         self.recipe = recipe
 
     def trained_model(self, model: keras.Model) -> tuple[keras.Model, Any]:
