@@ -328,6 +328,7 @@ def test_options_are_passed_on():
         (("focal", {"alpha": float("nan")}), "Received: nan"),
         (("focal", {"gamma": -1.0}), "argument gamma. Expected: a"),
         (("focal", {"gamma": float("inf")}), "argument gamma. Expected: a"),
+        (("focal", {"gamma": "x"}), "argument gamma. Expected: a finite number.* Received: x"),
         (("asymmetric", {"margin": 1.0}), "argument margin. Expected: a"),
         (("asymmetric", {"gamma_negative": -1.0}), "argument gamma_negative. Expected: a"),
         (("asymmetric", {"gamma_positive": float("nan")}), "argument gamma_positive. Expected: a"),

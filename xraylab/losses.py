@@ -9,6 +9,7 @@ that is NaN is unknown: it costs nothing and does not count in a mean. Predictio
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, ClassVar
 
 import keras
@@ -294,7 +295,7 @@ class BinaryFocalCrossentropy(LabelLoss):
     sums_over_labels = True
 
     def __init__(self, alpha: float = 0.25, gamma: float = 2.0, **kwargs):
-        require(0 <= alpha <= 1, "alpha", "a number in [0, 1]", alpha)
+        require(isinstance(alpha, Real) and 0 <= alpha <= 1, "alpha", "a number in [0, 1]", alpha)
         _require_exponent("gamma", gamma)
         super().__init__(alpha=alpha, gamma=gamma, **kwargs)
 
@@ -315,7 +316,9 @@ class AsymmetricLoss(LabelLoss):
         exponents = {"gamma_positive": gamma_positive, "gamma_negative": gamma_negative}
         for name, value in exponents.items():
             _require_exponent(name, value)
-        require(0 <= margin < 1, "margin", "a number in [0, 1)", margin)
+        require(
+            isinstance(margin, Real) and 0 <= margin < 1, "margin", "a number in [0, 1)", margin
+        )
         super().__init__(**exponents, margin=margin, **kwargs)
 
 
@@ -445,7 +448,8 @@ def _refuse_sigmoid(logits):
 
 def _require_exponent(name, value):
     """Raise a ValueError unless a focusing exponent is finite and not negative."""
-    require(0 <= value < math.inf, name, "a finite number of at least 0", value)
+    valid = isinstance(value, Real) and 0 <= float(value) < math.inf
+    require(valid, name, "a finite number of at least 0", value)
 
 
 def _require_same_shape(y_true, y_pred):
