@@ -73,8 +73,8 @@ def requested(run, monkeypatch):
 def test_options_override_a_recipe(requested, image_file, tmp_path, eager):
     xraylab(
         "train", "rr_vit_64_tuned", "--data", image_file, "--size", "16", "--epochs", "1",
-        "--label-names", LABELS, "--set", "ema=0.9", "--set", "augmentation.rotate=2",
-        "--out", tmp_path / "run",
+        "--label-names", LABELS.replace(",", ", "), "--set", "ema=0.9",
+        "--set", "augmentation.rotate=2", "--out", tmp_path / "run",
     )  # fmt: skip
     (recipe,) = requested
     assert (recipe.model, recipe.data, recipe.size) == ("rr_vit", str(image_file), 16)

@@ -22,6 +22,11 @@ def command(*arguments: Any) -> str:
     return shlex.join(["xraylab", *map(str, arguments)])
 
 
+def split_names(text: str) -> list[str]:
+    """Split names at commas, without the blanks around them."""
+    return [name.strip() for name in text.split(",")]
+
+
 def show(text: Any, *, bold: bool = False, stderr: bool = False) -> None:
     """Print text; long lines are not broken, so that commands and paths can be copied."""
     console = TextConsole(stderr=stderr, soft_wrap=True, highlight=False)

@@ -9,7 +9,7 @@ from typer import Argument, Option, echo
 
 from xraylab.arguments import require, require_choice
 from xraylab.backend import start_keras
-from xraylab.cli.console import Table, show
+from xraylab.cli.console import Table, show, split_names
 from xraylab.io import to_plain
 
 
@@ -47,7 +47,7 @@ def data(
         for text in option or ():
             require("=" in text, "--option", "NAME=VALUE, as split_column=set", repr(text))
         options: dict[str, Any] = dict(text.split("=", 1) for text in option or ())
-        options |= {"size": size, "label_names": label_names and label_names.split(",")}
+        options |= {"size": size, "label_names": label_names and split_names(label_names)}
         return _check_data(path, options, json)
     from xraylab.data import data_root, sources
 

@@ -8,7 +8,7 @@ from typer import Argument, Option, Typer, echo
 
 from xraylab.arguments import require_choice
 from xraylab.backend import start_keras
-from xraylab.cli.console import RunFolder, Table, plain, show
+from xraylab.cli.console import RunFolder, Table, plain, show, split_names
 
 results = Typer(
     name="results",
@@ -133,7 +133,7 @@ def table(
 ):
     """Print one table for each set of test images."""
     require_choice("format", form, ("markdown", "latex", "csv"))
-    options = {} if columns is None else {"columns": tuple(columns.split(","))}
+    options = {} if columns is None else {"columns": tuple(split_names(columns))}
     store = _store()
     found = store.group_by_images(_select(folder, model, size, data))
     tables = [store.table(group, **options) for group in found or [[]]]
@@ -151,7 +151,7 @@ def _load_images(files, table, label_names):
     """Load the validation and test images of files of real images."""
     from xraylab import data
 
-    names = None if label_names is None else label_names.split(",")
+    names = None if label_names is None else split_names(label_names)
     return [
         data.load(path, split=split, table=table, label_names=names)
         for path in files or ()

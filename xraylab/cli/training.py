@@ -9,7 +9,7 @@ import typer
 from typer import Argument, Option
 
 from xraylab.backend import start_keras
-from xraylab.cli.console import RunFolder, Table, command, plain, show
+from xraylab.cli.console import RunFolder, Table, command, plain, show, split_names
 
 SET = "Any field of the recipe, such as ema=0.999 or data_options.root=images; repeatable."
 Settings = Annotated[list[str] | None, Option("--set", metavar="FIELD=VALUE", help=SET)]
@@ -53,7 +53,7 @@ def train(
         if field in training.Recipe.model_fields and value is not None
     }
     if label_names is not None:
-        changes["label_names"] = tuple(label_names.split(","))
+        changes["label_names"] = tuple(split_names(label_names))
     recipe = recipe.replace(**changes)
     _print_outcome(training.fit(recipe, out, resume=resume, max_hours=max_hours))
 
