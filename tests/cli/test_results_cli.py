@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from .command import LABELS, xraylab
@@ -47,6 +48,14 @@ def test_records_without_labels_are_checked_with_the_images(run, image_file, tmp
     text = xraylab("results", "check", *options, "--label-names", LABELS)
     assert "all agree: a" in text
     assert "not recomputed" not in text
+    other = tmp_path / "other.npz"
+    with np.load(image_file) as arrays:
+        np.savez(other, **{name: array[:30] for name, array in arrays.items()})
+    options = ("--folder", tmp_path, "--data", other, "--label-names", LABELS)
+    text = xraylab("results", "check", *options)
+    assert "not recomputed (--data has other images or labels): a" in text
+    text = xraylab("results", "compare", "a", "a", *options, expect=1)
+    assert "Invalid argument --data. Expected: the validation and test images of a" in text
 
 
 def test_tables_have_three_formats(records):
@@ -77,9 +86,12 @@ def test_records_without_labels_are_compared_with_the_images(run, image_file, tm
     for name in ("a", "b"):
         options = ("--folder", tmp_path, "--name", name, "--replicates", 5)
         xraylab("results", "record", run, *options)
-    command = ("results", "compare", "a", "b", "--folder", tmp_path)
-    assert "--data FILE" in xraylab(*command, expect=1)
-    text = xraylab(*command, "--data", image_file, "--label-names", LABELS)
+    compare, folder = ("results", "compare"), ("--folder", tmp_path)
+    assert "--data FILE" in xraylab(*compare, "a", "b", *folder, expect=1)
+    assert "Did you mean 'b'?" in xraylab(*compare, "a", "bb", *folder, expect=1)
+    nowhere = ("--folder", tmp_path / "none")
+    assert "a folder of records" in xraylab(*compare, "a", "b", *nowhere, expect=1)
+    text = xraylab(*compare, "a", "b", *folder, "--data", image_file, "--label-names", LABELS)
     assert "+0.0000 [+0.0000, +0.0000]" in text
 
 

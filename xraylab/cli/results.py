@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option, Typer, echo
 
-from xraylab.arguments import require_choice
+from xraylab.arguments import require, require_choice
 from xraylab.backend import start_keras
 from xraylab.cli.console import RunFolder, Table, plain, show, split_names
 
@@ -81,8 +81,15 @@ def compare(
 ):
     """Compare the settings of two records, and test the difference of their scores."""
     store = _store()
+    names = sorted(path.stem for path in folder.glob("*.json"))
+    require(names, "--folder", "a folder of records", folder)
+    for name in (first, second):
+        require_choice("record", name, names)
     images = _load_images(files, table, label_names)
     pair = [store.load_result(folder / f"{name}.json", images) for name in (first, second)]
+    unmatched = [result.name for result in pair if files and result.predictions is None]
+    expected = f"the validation and test images of {' and '.join(unmatched)}"
+    require(not unmatched, "--data", expected, "other images or labels")
     settings = Table("", first, second)
     for setting, values in store.differences(*pair).items():
         settings.add_row(setting, *values)
@@ -119,7 +126,8 @@ def check(
         return
     show(f"scores recomputed from predictions, all agree: {', '.join(checked) or 'none'}")
     if unchecked:
-        show(f"without labels, not recomputed (pass --data): {', '.join(unchecked)}")
+        reason = "--data has other images or labels" if files else "pass --data"
+        show(f"without labels, not recomputed ({reason}): {', '.join(unchecked)}")
 
 
 @results.command()
