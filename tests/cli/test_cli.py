@@ -237,6 +237,14 @@ def test_the_command_that_continues_is_that_of_the_interrupted_one(run, tmp_path
     continued = "xraylab train rr_vit_toy --out new --resume\n"
     for options in ((), ("--resume",)):
         assert xraylab(*arguments, *options, expect=75).endswith(f"continues:\n{continued}")
+    text = xraylab("--debug", *arguments, expect=75)
+    assert text.endswith("xraylab --debug train rr_vit_toy --out new --resume\n")
+    assert "Traceback" not in text
+
+
+def test_debug_raises_errors():
+    with pytest.raises(ValueError, match="id you mean 'rr_vit"):
+        xraylab("--debug", "models", "rr_vti")
 
 
 def test_ctrl_c_leaves_a_checkpoint(image_file, tmp_path):

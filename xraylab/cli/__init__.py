@@ -63,13 +63,15 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        if "--debug" in sys.argv[1:2]:
-            raise
-        if type(error).__name__ != "TrainingInterrupted":  # importing it would import Keras
+        # By its name, because importing it would import Keras.
+        if type(error).__name__ != "TrainingInterrupted":
+            if "--debug" in sys.argv[1:2]:
+                raise
             show(f"Error: {error}", stderr=True)
             show("xraylab --debug … shows the traceback", stderr=True)
             sys.exit(1)
-        new = sys.argv[1] == "train" and "--resume" not in sys.argv
+        name = next(word for word in sys.argv[1:] if not word.startswith("-"))
+        new = name == "train" and "--resume" not in sys.argv
         again = shlex.join(["xraylab", *sys.argv[1:], *(["--resume"] if new else [])])
         show(f"\n{error}", stderr=True)
         show(f"The same command{' with --resume' if new else ''} continues:\n{again}", stderr=True)
