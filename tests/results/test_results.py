@@ -146,6 +146,12 @@ def test_calibration_belongs_to_its_weights(runs, tmp_path):
     (run / "best.weights.h5").write_bytes(other)
     with pytest.raises(ValueError, match="other weights"):
         evaluation.load_calibration(run)
+    content = json.loads((run / "calibration.json").read_text())
+    del content["weights_sha256"]
+    for damaged in ({}, [], content):
+        (run / "calibration.json").write_text(json.dumps(damaged))
+        with pytest.raises(ValueError, match=r"is damaged\. Expected: a calibration"):
+            evaluation.load_calibration(run)
 
 
 def test_load_and_check_all_records(recorded):

@@ -132,9 +132,17 @@ def load_calibration(path: str | os.PathLike) -> CalibrationResult:
     if not file.exists():
         raise FileNotFoundError(f"{file}: there is no calibration yet. {command}")
     content = io.read_json(file)
-    if content["weights_sha256"] != io.sha256(weights):
+    try:
+        result = pydantic.TypeAdapter(CalibrationResult).validate_python(content)
+        fitted_for = content["weights_sha256"]
+    except (pydantic.ValidationError, KeyError) as error:
+        raise ValueError(
+            f"{file} is damaged. Expected: a calibration written by xraylab. Received: other JSON. "
+            f"{command}"
+        ) from error
+    if fitted_for != io.sha256(weights):
         raise ValueError(f"{file}: fitted for other weights than those there now. {command}")
-    return pydantic.TypeAdapter(CalibrationResult).validate_python(content)
+    return result
 
 
 def fit_calibration(y_true: ArrayLike, logits: ArrayLike) -> CalibrationResult:
