@@ -94,6 +94,12 @@ def test_pixels_become_means_of_blocks(chests):
     np.testing.assert_array_equal(coarse[:, 3::4, 3::4], coarse[:, ::4, ::4])
 
 
+def test_small_images_become_one_pixel():
+    corner = np.zeros((1, 8, 8), np.uint8)
+    corner[0, 0, 0] = 64
+    assert np.unique(corrupt_images(corner, "pixelate", 5)).tolist() == [1]  # the mean, 64 / 8²
+
+
 def test_blur_has_the_width_of_its_kernel():
     point = np.zeros((1, 224, 224), np.uint8)
     point[0, 100:120, 100:120] = 255  # bright enough for 8 bits, wide enough to measure edges
@@ -129,6 +135,7 @@ def test_jpeg_keeps_flat_images_and_loses_detail(chests):
         (grey(0), "fog", 1, "one of 'pixelate'"),
         (grey(0), "pixelate", 0, "from 1 to 5"),
         (grey(0), "pixelate", 6, "from 1 to 5"),
+        (grey(0), "pixelate", 2.0, "from 1 to 5"),
     ],
 )
 def test_wrong_arguments_are_named(images, corruption, severity, words):

@@ -105,6 +105,9 @@ def test_empty_denominators_give_nan():
         (lambda: evaluation.choose_thresholds(*make_images(), "sensitivity", 0), r"in \(0, 1\]"),
         (lambda: evaluation.operating_points(*make_images(), [0.5]), r"Expected: shape \(2,\)"),
         (lambda: evaluation.choose_thresholds([[0], [1]], [[-2.0], [3.0]]), "look like logits"),
+        (lambda: evaluation.net_benefit([0, 1], [0.1, 0.9], 0.1), r"in \[0, 1\). Received: 0.1"),
+        (lambda: evaluation.net_benefit([0, 1], [0.1, 0.9], [0.5, 1.0]), r"Received: \[0.5, 1.0"),
+        (lambda: evaluation.net_benefit([0, 1], [0.1, 0.9], [10, 20]), "argument thresholds"),
     ],
 )
 def test_invalid_arguments_are_refused(call, message):

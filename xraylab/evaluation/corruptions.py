@@ -8,13 +8,15 @@ import scipy
 from numpy.typing import ArrayLike
 from PIL import Image, ImageEnhance
 
-from xraylab.arguments import require, require_choice
+from xraylab.arguments import require, require_choice, require_int
 from xraylab.evaluation.thresholds import operating_points
 from xraylab.metrics.ranking import mean_of_defined
 
 
 def _pixelate(image: Image.Image, fraction: float) -> Image.Image:
-    small = image.resize([int(side * fraction) for side in image.size], Image.Resampling.BOX)
+    small = image.resize(
+        [max(1, int(side * fraction)) for side in image.size], Image.Resampling.BOX
+    )
     return small.resize(image.size, Image.Resampling.BOX)
 
 
@@ -122,7 +124,7 @@ def corrupt_images(images: ArrayLike, corruption: str, severity: int, seed: int 
     valid = images.ndim == 3 and images.dtype == np.uint8
     require(valid, "images", "(num_images, height, width) uint8", f"{images.shape} {images.dtype}")
     function, strengths = _CORRUPTIONS[require_choice("corruption", corruption, CORRUPTIONS)]
-    require(severity in range(1, 6), "severity", "an integer from 1 to 5", severity)
+    severity = require_int("severity", severity, 1, 5)
     rng = np.random.default_rng(seed)
     changed = function(images / 255, strengths[severity - 1], rng)
     return np.round(255 * np.clip(changed, 0, 1)).astype(np.uint8)

@@ -24,6 +24,7 @@ class DeLong:
 
     def interval(self, model: int = 0, level: float = 0.95) -> tuple[float, float]:
         """Compute the normal confidence interval of one AUC, clipped to [0, 1]."""
+        require(0 < level < 1, "level", "in (0, 1)", level)
         deviation = math.sqrt(self.covariance[model, model])
         low, high = scipy.stats.norm.interval(level, self.areas[model], deviation)
         return max(0.0, low), min(1.0, high)
@@ -34,7 +35,9 @@ class DeLong:
 
         NaN if the AUCs differ and the estimated variance is 0, as for two perfect rankings of few
         images, where the normal approximation fails; use :func:`xraylab.evaluation.compare`.
+        Raises a ValueError unless there are two models.
         """
+        require(len(self.areas) == 2, "scores", "those of two models", f"{len(self.areas)} models")
         first, second = self.areas
         variance = self.covariance[0, 0] + self.covariance[1, 1] - 2 * self.covariance[0, 1]
         if variance <= 1e-18:  # rounding

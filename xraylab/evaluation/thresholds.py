@@ -112,7 +112,7 @@ def net_benefit(y_true: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLi
         returns: (num_thresholds,) float64.
 
     Raises:
-        ValueError: as :func:`xraylab.metrics.score`.
+        ValueError: as :func:`xraylab.metrics.score`, or for other thresholds.
 
     References: ``vickers2006``.
     """
@@ -120,6 +120,8 @@ def net_benefit(y_true: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLi
         np.reshape(y_true, (-1, 1)), np.reshape(probabilities, (-1, 1))
     )
     thresholds = np.asarray(thresholds, dtype=np.float64)
+    valid = thresholds.ndim == 1 and ((thresholds >= 0) & (thresholds < 1)).all()
+    require(valid, "thresholds", "a list of numbers in [0, 1)", thresholds.tolist())
     positive, called = y_true[known], probabilities[known] > thresholds[:, np.newaxis]
     weight = thresholds / (1 - thresholds)
     return (called & positive).mean(axis=1) - (called & ~positive).mean(axis=1) * weight
