@@ -26,7 +26,9 @@ class AdamW(keras.optimizers.AdamW):
 
     Args:
         adaptive_clip: λ > 0, or None for no adaptive clipping.
-        depthwise: kernels of depthwise convolutions, in which each channel is a unit.
+        depthwise: kernels of depthwise convolutions, in which each channel is a unit. They are
+            variables of one model and not part of the configuration: an optimizer that is loaded
+            with a saved model clips these kernels like those of other convolutions.
         kwargs: arguments of ``keras.optimizers.AdamW``.
 
     References: Brock et al. 2021 (``brock2021``), Eq. 3. The last linear layer is clipped as well.
@@ -63,7 +65,7 @@ class AdamW(keras.optimizers.AdamW):
         super().apply(grads, trainable_variables)
 
     def get_config(self) -> dict:
-        """Return the constructor arguments."""
+        """Return the constructor arguments except ``depthwise``."""
         return {**super().get_config(), "adaptive_clip": self.adaptive_clip}
 
 
