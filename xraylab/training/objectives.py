@@ -163,7 +163,7 @@ def compile_for_training(
     model: keras.Model,
     recipe: Recipe,
     total_steps: int,
-    objective: Any = None,
+    objective: Any,
     micro_batches: int = 1,
 ) -> keras.Model:
     """Compile a model with a recipe's loss and optimizer, and return the model to fit.
@@ -172,10 +172,10 @@ def compile_for_training(
         model: a built model.
         recipe: the recipe.
         total_steps: optimizer steps of the whole run.
-        objective: an object of this module; None for :class:`Classification`.
+        objective: an object of this module.
         micro_batches: micro-batches per step.
     """
-    trained, loss = (objective or Classification(recipe)).trained_model(model)
+    trained, loss = objective.trained_model(model)
     trained.compile(
         optimizer=make_optimizer(recipe, trained, total_steps, micro_batches),
         loss=loss,
