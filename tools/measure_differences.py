@@ -39,6 +39,7 @@ PAIRS = {
     "medvit": (["efficientvit_m0_64_nih_scratch"], ["medvit_small_64_nih_scratch"]),
     "hybrid_rr_vit": (["rr_vit_64_nih_scratch"], ["hybrid_rr_vit_64_nih_scratch"]),
     "size_m0": (["efficientvit_m0_64_nih4500_scratch"], ["efficientvit_m0_128_nih4500_scratch"]),
+    "size_rr_vit": (["rr_vit_64_nih4500_scratch"], ["rr_vit_128_nih4500_scratch"]),
 }
 """Records that are compared, the first and the second: names of one or several seeds each."""
 
