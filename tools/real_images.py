@@ -46,6 +46,7 @@ def write_shared(folder: Path, out: Path) -> None:
         folder: folder of the real images.
         out: ``.npz`` file to write; the table has the same name with the suffix ``.csv``.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
     table = pd.read_csv(folder / "nih_images.csv", dtype={"row_128": "Int64"})
     table = table.dropna(subset="row_128").sort_values(["split", "row_128"])
     arrays = {}

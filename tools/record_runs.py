@@ -221,6 +221,8 @@ def main():
     if options.real is not None and not (options.real / "nih_images.csv").is_file():
         parser.error(f"--real. Expected: a folder with nih_images.csv. Received: {options.real}")
     plans = [plan for plan in planned() if fnmatch.fnmatch(plan.name, options.only)]
+    if not plans:
+        parser.error(f"--only. Expected: a pattern of names in --list. Received: {options.only}")
     for plan in plans:
         if options.list:
             print(f"{plan.name}: {plan.recipe} with {', '.join(plan.settings)}")

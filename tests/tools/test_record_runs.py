@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import record_runs
 
 
@@ -19,3 +20,10 @@ def test_a_seed_changes_nothing_else():
         first, second = plans[name], plans[f"{name}_seed1"]
         assert sorted(second.settings) == sorted([*first.settings, "seed=1"])
         assert replace(second, name=name, settings=()) == replace(first, settings=())
+
+
+def test_a_misspelled_name_is_an_error(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["record_runs.py", "--only", "rr_vit_64_nih_scrach"])
+    with pytest.raises(SystemExit):
+        record_runs.main()
+    assert "rr_vit_64_nih_scrach" in capsys.readouterr().err
