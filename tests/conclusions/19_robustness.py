@@ -6,7 +6,8 @@ from xraylab.models.cost import recorded_cost
 # Order and decisions under corruption, simulated.
 noisy_error, noisy_wrong = live["gaussian_noise"][2, 1], live["gaussian_noise"][2, 0]
 assert noisy_wrong < 0.2, "most pairs are in the right order"
-assert noisy_error > 0.4, "but nearly all predictions are on one side of the threshold"
+assert noisy_error > 0.4
+assert (noisy_test > threshold).mean() > 0.9, "nearly all predictions are above the threshold"
 refitted_error = evaluation.balanced_error(y, noisy_test, refitted)
 assert (noisy_error - refitted_error) / (noisy_error - original[1]) > 0.5
 assert (live["contrast_up"][1:] < original).all(), "contrast improves this model"
@@ -55,7 +56,7 @@ assert np.argmax(by_projection) == index("edema")
 assert 0.74 < max(by_projection) < 0.755
 for name in ("fibrosis", "hernia"):
     assert by_projection[index(name)] < 0.4
-assert all(g["value"] < real["scores"]["macro_auc"] for g in real["subgroups"]["projection"])
+assert all(0.8 < g["value"] < real["scores"]["macro_auc"] for g in real["subgroups"]["projection"])
 assert planted["finding"] == "pneumothorax"
 assert planted["rates"] == [0.8, 0.05]
 assert gain > 0.25
@@ -75,7 +76,7 @@ assert sum(row["difference"][0] > 0 for row in rows.values()) == 8
 assert sum(row["difference"][1] > 0 for row in rows.values()) == 4
 for name, row in rows.items():
     own, by_seen = row["auc_of_radiologists_on_nih"], row["radiologists"]
-    assert row["nih"] > 0.5 + (2 * own - 1) * (by_seen - 0.5) + 0.05, name
+    assert row["nih"] > 0.5 + (2 * own - 1) * (by_seen - 0.5) + 0.1, name
     assert row["nih"] > own, name
 assert rows["emphysema"]["nih"] > 0.95
 assert rows["emphysema"]["difference"][2] < 0
