@@ -1,39 +1,40 @@
-"""Measure how well explanations of trained models localize findings, for the book's chapter 16.
+"""Measure how well explanations of trained models localize findings, for chapters 6, 14 and 16.
 
 ::
 
     python tools/measure_localization.py --runs runs/recorded
-    python tools/measure_localization.py --runs runs/recorded --sample nih_sample_64.npz \\
-        --table sample_images.csv
+    python tools/measure_localization.py --real FOLDER
 
-The runs are those of ``tools/record_runs.py``, all at 64 pixels. The masks of simulated images come
-from the simulator. The boxes of real images come from NIH's list beside a table of the sample's
-images (columns ``split``, ``row_64``, ``image_index``, ``patient``); some are training images, and
-the file states how many. A model is measured again only if its weights, the images or the code
-have changed. Only aggregates over many images are written.
+All images have 64 pixels. With ``--runs``, the models of ``tools/record_runs.py`` that were trained
+on simulated images are scored on simulated test images, whose masks come from the simulator. With
+``--real``, the shipped models are scored on real images of the validation and the test split with
+radiologists' polygons or NIH's boxes. A model is measured again only if its weights, the images or
+the code have changed. Only aggregates over many images are written.
 """
 
 import argparse
-import csv
 import hashlib
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
+import annotations
 import numpy as np
 
-from xraylab import data, evaluation, explain
+from xraylab import data, evaluation, explain, models
 from xraylab.backend import start_keras
-from xraylab.data.nih14 import read_boxes
 from xraylab.evaluation.intervals import resamples
 from xraylab.explain.localization import permutations
 from xraylab.findings import FINDINGS
 from xraylab.io import read_json, sha256, to_plain, write_json
 from xraylab.models import predict_logits
+from xraylab.models.weights import shipped_weights
+from xraylab.phantom import VERSION
 from xraylab.phantom.simulator import BOX_DTYPE
 from xraylab.training import Run
 
 OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "localization.json"
-SIZE = 64
+SIZE = annotations.SIZE
 IMAGES_PER_FINDING = 60
 TEST_IMAGES = 8_000
 SANITY_PAIRS = 60
@@ -41,35 +42,51 @@ SANITY_PAIRS = 60
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--sample", type=Path, help="real images, a MedMNIST-style .npz file")
-    parser.add_argument("--table", type=Path, help="table of the sample's images")
+    parser.add_argument("--runs", type=Path, help="folder of runs on simulated images")
+    parser.add_argument("--real", type=Path, help="folder of the real images")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
+    if options.runs is None and options.real is None:
+        parser.error("Pass --runs, --real, or both.")
     start_keras()
-    code = code_sha256()
-    values = read_json(options.out) if options.out.exists() else {}
-    sources = {"phantom": phantom_pairs}
-    if options.sample:
-        sources["nih"] = lambda: real_pairs(options.sample, options.table)
-    for kind, load in sources.items():
-        pairs = load()
-        former = values.get(kind, {})
-        same_images = former.get("images") == to_plain(pairs.facts)
-        values[kind] = {"images": pairs.facts, "models": former["models"] if same_images else {}}
-        for folder in sorted(options.runs.glob(f"*_{SIZE}_{kind}*")):
-            run = Run(folder)
-            if "_seed" in folder.name or run.report is None:
-                continue
-            weights = sha256(run.weights_file("best"))
-            origin = {"weights_sha256": weights, "code_sha256": code}
-            if origin.items() <= values[kind]["models"].get(folder.name, {}).items():
-                continue
-            print(folder.name, flush=True)
-            measured = {**origin, **measure(run, pairs)}
-            values[kind]["models"][folder.name] = rounded(to_plain(measured))
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            write_json(options.out, values)
+    if options.runs:
+        update(options.out, "phantom", phantom_pairs(), dict(simulated_runs(options.runs)))
+    if options.real:
+        for kind in (annotations.polygons, annotations.boxes):
+            update(options.out, kind.__name__, real_pairs(kind(options.real)), dict(shipped()))
+
+
+def simulated_runs(folder):
+    """Yield the name, the weights' path and a loader of each model, first seeds only."""
+    for path in sorted(folder.glob(f"*_{SIZE}_phantom{VERSION}")):
+        run = Run(path)
+        if run.report is not None:
+            yield path.name, (run.weights_file("best"), partial(run.load_model, "best"))
+
+
+def shipped():
+    """Yield the same of each shipped model, by the name of its record."""
+    for (name, size), path in sorted(shipped_weights().items()):
+        if size == SIZE:
+            load = partial(models.build, name, image_size=size, weights="pretrained")
+            yield f"{name}_{size}_nih_scratch", (path, load)
+
+
+def update(path, kind, pairs, found):
+    """Measure models on one kind of images, write each to the file, and forget all others."""
+    values = read_json(path) if path.exists() else {}
+    former = values.get(kind, {})
+    same_images = former.get("images") == to_plain(pairs.facts)
+    known = former["models"] if same_images else {}
+    values[kind] = {"images": pairs.facts, "models": {n: known[n] for n in found if n in known}}
+    for name, (weights, load) in found.items():
+        origin = {"weights_sha256": sha256(weights), "code_sha256": code_sha256()}
+        if not origin.items() <= known.get(name, {}).items():
+            print(kind, name, flush=True)
+            measured = {**origin, **measure(load(), pairs)}
+            values[kind]["models"][name] = rounded(to_plain(measured))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, values)
 
 
 def code_sha256():
@@ -106,9 +123,6 @@ class Pairs:
                 valid &= findings != finding
         self.rows, self.findings = rows[valid], findings[valid]
         self.masks, self.patients = masks[valid], patients[valid]
-        if "training_image" in facts:  # for each pair
-            trained = rows[valid & facts.pop("training_image")]
-            facts["training_images"] = len(np.unique(trained))
         counts = {FINDINGS[k]: int((self.findings == k).sum()) for k in np.unique(self.findings)}
         self.facts = facts | {
             "size": SIZE,
@@ -132,37 +146,14 @@ def phantom_pairs():
     return Pairs(split.images[selected], rows, findings, masks, rows, facts)
 
 
-def real_pairs(sample, table):
-    """Load the images of the sample that have boxes in NIH's list."""
-    with table.open(newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["row_64"]]
-    boxes = read_boxes(table.parent, [row["image_index"] for row in rows])
-    with np.load(sample) as stored:
-        images = {split: stored[f"{split}_images"] for split in ("train", "val", "test")}
-    with_box = np.unique(boxes["image"])
-    indices, findings, masks = [], [], []
-    for finding in np.unique(boxes["finding"]):
-        numbers, found = explain.box_masks(boxes, SIZE, finding)
-        indices.append(np.searchsorted(with_box, numbers))
-        findings.append(np.full(len(numbers), finding))
-        masks.append(found)
-    known = [rows[index] for index in with_box]
-    indices = np.concatenate(indices)
-    trained = np.array([row["split"] == "train" for row in known])
-    facts = {"source": "NIH ChestX-ray14, hand-drawn boxes", "training_image": trained[indices]}
-    return Pairs(
-        np.stack([images[row["split"]][int(row["row_64"])] for row in known]),
-        indices,
-        np.concatenate(findings),
-        np.concatenate(masks),
-        np.array([row["patient"] for row in known])[indices],
-        facts,
-    )
+def real_pairs(found):
+    """Describe annotated images and their findings."""
+    facts = {"source": f"NIH subset, validation and test split, {found.source}"}
+    return Pairs(*found[:5], facts)
 
 
-def measure(run, pairs):
+def measure(model, pairs):
     """Score every explanation method of a model on images and masks."""
-    model = run.load_model("best")
     logits = predict_logits(model, pairs.images)
     results = {}
     for name, explanation in methods(model).items():
@@ -177,7 +168,7 @@ def measure(run, pairs):
             **faithfulness(model, explanation, maps, pairs),
         }
     positives = logits[pairs.rows, pairs.findings]
-    return {"model": run.recipe.model, "mean_logit": positives.mean(), "methods": results}
+    return {"model": model.name, "mean_logit": positives.mean(), "methods": results}
 
 
 def localize(maps, pairs, finding=None):

@@ -9,58 +9,52 @@ chestx_det_nih.json.gz. The model is the shipped one, and the same untrained. Im
 trained on are left out. Only numbers over many images are written.
 """
 
-import csv
-import gzip
-import json
 from dataclasses import asdict
 from math import log
 from pathlib import Path
 
+import annotations
 import keras
 import numpy as np
 import real_images
 from keras import ops
-from PIL import Image, ImageDraw
 from scipy.special import expit
 
 from xraylab import evaluation, explain, io, models, phantom
 from xraylab.backend import compiled
-from xraylab.findings import FINDINGS, title
+from xraylab.findings import FINDINGS
 from xraylab.models.weights import shipped_weights
 
 OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "lt_vit.json"
-NAME, SIZE, SOURCE_SIZE = "lt_vit_tiny", 64, 1024
+NAME, SIZE = "lt_vit_tiny", annotations.SIZE
 NUM_IMAGES = 400
 
 
 def main():
     options = real_images.parser(__doc__, OUT).parse_args()
-    splits = dict(zip(("val", "test"), real_images.load(options.real, "val", "test"), strict=True))
-    images = {name: split.arrays()[0] for name, split in splits.items()}
-    rows = np.random.default_rng(0).choice(len(images["test"]), NUM_IMAGES, replace=False)
-    typical = images["test"][np.sort(rows)]
-    pairs = outlined_pairs(options.real, images)
-    _, rows, findings, masks, patients = pairs
+    [test] = real_images.load(options.real, "test")
+    rows = np.random.default_rng(0).choice(len(test), NUM_IMAGES, replace=False)
+    typical = test.arrays()[0][np.sort(rows)]
+    outlined = annotations.polygons(options.real)
     values = {
         "about": "Attention of the label tokens of the shipped LT-ViT and of an untrained one on "
         "images that were not trained on: numbers over many images.",
         "weights_sha256": io.sha256(shipped_weights()[NAME, SIZE]),
         "typical": {"images": len(typical), "source": "NIH subset, test split"},
         "outlined": {
-            "source": "NIH subset, validation and test split, polygons of ChestX-Det",
-            "pairs": len(rows),
-            "images": len(np.unique(rows)),
-            "patients": len(np.unique(patients)),
-            "mask_area": masks.mean(),
-            "by_finding": {FINDINGS[k]: int((findings == k).sum()) for k in np.unique(findings)},
+            "source": f"NIH subset, validation and test split, {outlined.source}",
+            "pairs": len(outlined.rows),
+            "images": len(outlined.images),
+            "patients": len(np.unique(outlined.patients)),
+            "mask_area": outlined.masks.mean(),
         },
     }
     keras.utils.set_random_seed(0)
     for name, weights in (("trained", "pretrained"), ("untrained", None)):
         model = models.build(NAME, image_size=SIZE, weights=weights)
         values["typical"][name] = attention_statistics(model, typical)
-        values["outlined"][name] = localize(model, *pairs)
-    values["without_selection"] = without_selection(splits["test"])
+        values["outlined"][name] = localize(model, outlined)
+    values["without_selection"] = without_selection(test)
     io.write_json(options.out, rounded(io.to_plain(values)))
 
 
@@ -100,55 +94,18 @@ def attention_statistics(model, images):
     return results
 
 
-def outlined_pairs(folder, images):
-    """Load the pairs of an image and a finding with polygons; 10 patients a finding or more."""
-    with (folder / "nih_images.csv").open(newline="") as stream:
-        known = {row["image_index"]: row for row in csv.DictReader(stream)}
-    with gzip.open(folder / "chestx_det_nih.json.gz", "rt") as stream:
-        annotated = json.load(stream)["images"]
-    by_title = {title(name).lower(): k for k, name in enumerate(FINDINGS)}
-    inputs, rows, findings, masks, patients = [], [], [], [], []
-    for entry in annotated:
-        row = known.get(entry["image"], {"split": "train"})
-        outlines = {}
-        for found in entry["findings"]:
-            if (k := by_title.get(found["finding"].lower())) is not None:
-                outlines.setdefault(k, []).append(found["polygon"])
-        if row["split"] == "train" or not outlines:
-            continue
-        for k, polygons in outlines.items():
-            rows.append(len(inputs))
-            findings.append(k)
-            masks.append(mask_of(polygons))
-            patients.append(row["patient"])
-        inputs.append(images[row["split"]][int(row["row_64"])])
-    rows, findings, masks = np.array(rows), np.array(findings), np.array(masks)
-    patients = np.array(patients)
-    valid = masks.any(axis=(1, 2)) & ~masks.all(axis=(1, 2))
-    for k in np.unique(findings):
-        if len(np.unique(patients[valid & (findings == k)])) < 10:
-            valid &= findings != k
-    return np.stack(inputs), rows[valid], findings[valid], masks[valid], patients[valid]
-
-
-def mask_of(polygons):
-    """Draw polygons in 1024-pixel coordinates as a mask of the small image."""
-    canvas = Image.new("1", (SOURCE_SIZE, SOURCE_SIZE))
-    for polygon in polygons:
-        ImageDraw.Draw(canvas).polygon([tuple(point) for point in polygon], fill=1)
-    cell = SOURCE_SIZE // SIZE
-    covered = np.asarray(canvas, np.float32).reshape(SIZE, cell, SIZE, cell).mean(axis=(1, 3))
-    return covered >= 0.5
-
-
-def localize(model, inputs, rows, findings, masks, patients):
+def localize(model, outlined):
     """Score the label maps, the mean of all label blocks and heads."""
-    by_block = label_attention(model, inputs)
+    by_block = label_attention(model, outlined.images[..., None] / np.float32(255))
     mean = np.mean(list(by_block.values()), axis=0)[..., : -len(FINDINGS)]
     side = round(mean.shape[-1] ** 0.5)
-    maps = explain.resize_maps(mean[rows, findings].reshape(-1, side, side), SIZE)
-
-    found = explain.localization(maps, masks, groups=findings, patients=patients)
+    maps = mean[outlined.rows, outlined.findings].reshape(-1, side, side)
+    found = explain.localization(
+        explain.resize_maps(maps, SIZE),
+        outlined.masks,
+        groups=outlined.findings,
+        patients=outlined.patients,
+    )
     return {name: asdict(found[name]) for name in ("pointing", "energy", "iou_half")}
 
 

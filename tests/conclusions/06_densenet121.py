@@ -42,7 +42,7 @@ for of_images in cams.values():
 assert gain["phantom", "grad cam"].low < 0 < gain["phantom", "grad cam"].high
 assert gain["phantom", "occlusion"].low > 0.05, "clearly positive"
 for method in ("grad cam", "occlusion"):
-    assert gain["nih", method].low < 0 < gain["nih", method].high
+    assert gain["polygons", method].low < 0 < gain["polygons", method].high
 
 
 def solution(features, slopes):

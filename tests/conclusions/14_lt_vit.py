@@ -35,12 +35,19 @@ for score, row in outlined["trained"].items():
     assert abs(row["gain"]["value"]) < 0.002
     assert row["gain"]["low"] < 0 < row["gain"]["high"] < 0.006
     assert score == "pointing" or abs(row["score"]["value"] - outlined["mask_area"]) < 0.001
-(of_lt_vit,) = [
-    row
-    for row in explain.recorded_localization(simulated, "iou_half")
-    if row.method == "label maps"
-]
-assert of_lt_vit.gain.low < 0.005
+by_name = {row.name: row for row in explain.recorded_localization(compared, "iou_half")}
+assert abs(by_name["lt_vit_tiny: label maps"].gain.value) < 0.001
+constant = {
+    run.split("_64_")[0]: entry["methods"]["grad_cam"]["constant_maps"]
+    for run, entry in compared["models"].items()
+    if "grad_cam" in entry["methods"]
+}
+same = {"dbct", "efficientvit_m0", "efficientvit_m0_mxa"}
+assert {name for name, fraction in constant.items() if fraction == 1} == same
+assert 0.5 < constant["efficientnet_b0"] < 1
+of_cam = {name: row.gain for name, row in by_name.items() if row.method == "grad cam"}
+assert [name for name, gain in of_cam.items() if gain.low > 0] == ["densenet121: grad cam"]
+assert of_cam["densenet121: grad cam"].value < 0.006
 
 # Masked pre-training.
 if SCALE == "laptop":

@@ -37,8 +37,16 @@ lt_vit = by_name["lt_vit_tiny: label maps"].gain
 assert lt_vit.low < 0 < lt_vit.high
 cardiomegaly = by_finding[FINDINGS.index("cardiomegaly")]
 assert cardiomegaly.max() < by_finding.max() / 2, "hearts vary little"
-assert len(above) <= 2
-assert len(below) <= 2
+assert len(of_real["polygons"]) == 21
+for row in of_real["polygons"]:
+    assert row.gain.low < 0 < row.gain.high < 0.035, row.name
+assert passed == len(deletion_gains) == 7
+heart = [*measured["polygons"]["images"]["by_finding"]].index("cardiomegaly")
+assert (hits[heart] > 0.5).all() and (elsewhere[heart] > 0.5).all()
+assert hits[np.arange(len(hits)) != heart].max() < 0.2, "only few maps point at any"
+assert (low > 0).sum() <= 3
+assert hits[high < 0].max() < 0.03, "hardly any hits"
+assert 0.02 < measured["polygons"]["images"]["mask_area"] < 0.06, "a few percent"
 
 
 def solution(features, gradient):

@@ -1,6 +1,5 @@
 """Localization: scores of maps against masks, as pointers and as segmentations."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -177,8 +176,8 @@ class RecordedLocalization:
 
     @property
     def name(self) -> str:
-        """Model, its training where it is not obvious, and method."""
-        return f"{re.sub('_64_(phantom|nih)', '', self.run)}: {self.method}"
+        """Model and method."""
+        return f"{self.run.split('_64_')[0]}: {self.method}"
 
 
 def recorded_localization(
