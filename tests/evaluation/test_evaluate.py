@@ -62,10 +62,19 @@ def test_scores_of_other_images_are_not_stored(run):
     evaluation.evaluate(run, replicates=5, progress=False)
     file = run.path / "scores-test.json"
     former = file.read_bytes()
-    options = {"num_images": 20}
+    options = {"num_images": 20, "size": run.recipe.size, "progress": False}
     found = evaluation.evaluate(run, data_options=options, replicates=5, progress=False)
     assert found.score.num_images == 20
     assert file.read_bytes() == former
+
+
+def test_a_run_saved_without_presets_has_those_it_was_trained_with(run, tmp_path):
+    own = tmp_path / "run"
+    shutil.copytree(run.path, own)
+    facts = json.loads((own / "run.json").read_text())
+    facts["recipe"]["augmentation"] = {"flip": True}
+    (own / "run.json").write_text(json.dumps(facts))
+    assert training.Run(own).recipe.augmentation == {"presets": "cxr", "flip": True}
 
 
 def test_a_run_is_scored_on_its_own_training_images(run, tmp_path):

@@ -3,6 +3,7 @@
 import json
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from xraylab.training import Recipe
@@ -103,6 +104,12 @@ def test_a_changed_copy_is_validated():
 def test_short_loss_names():
     assert Recipe(loss="focal").loss == "binary_focal_crossentropy"
     assert Recipe(loss="bce") == Recipe()
+
+
+def test_options_hold_numbers_of_numpy_and_no_other_objects():
+    assert Recipe(model_options={"depth": np.int64(3)}).model_options == {"depth": 3}
+    with pytest.raises(ValueError, match=r"field model_options: Expected: .*Received: .*b'3'"):
+        Recipe(model_options={"depth": b"3"})
 
 
 def test_augmentation_is_checked():

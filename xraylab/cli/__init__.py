@@ -63,7 +63,7 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        # By its name, because importing it would import Keras.
+        # It is recognised by its name, because importing it would import Keras.
         if type(error).__name__ != "TrainingInterrupted":
             if "--debug" in sys.argv[1:2]:
                 raise

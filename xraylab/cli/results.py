@@ -57,7 +57,7 @@ def list_results(
 ):
     """List the records with their test images and scores."""
     found = _select(folder, model, size, data)
-    table = Table("Record", "px", "Test images", "Macro AUC", "Interval", "Recorded")
+    table = Table("Record", "px", "Test images", "Macro AUC", "Level, unit", "Recorded")
     for result in found:
         images = result.data["test"]
         kind = " SIMULATED" if result.simulated else ""

@@ -148,7 +148,7 @@ def delete(
     # Renamed first, so that an interrupted deletion leaves no incomplete run.
     deleted = run.with_name(f".{run.name}.deleted")
     with lock_run(run):
-        shutil.rmtree(deleted, ignore_errors=True)  # what such a deletion has left
+        shutil.rmtree(deleted, ignore_errors=True)  # An earlier one may have been interrupted.
         run.rename(deleted)
     shutil.rmtree(deleted)
     show(f"deleted {run}")

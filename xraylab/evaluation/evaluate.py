@@ -129,17 +129,18 @@ def evaluate(
         if prevalence is None:
             prevalence = run.facts["train_prevalence"]
         if not isinstance(split, data.Split):
-            recipe, options = run.recipe, {**(data_options or {})}
+            recipe, options = run.recipe, {"progress": progress, **(data_options or {})}
             if source is not None:  # a path becomes absolute, as that of the run's own file is
                 recipe = recipe.replace(data=source)
             if recipe.data == run.recipe.data:
-                stored = weights == "best" and {*options} <= {"root"}
-                split = load_images(recipe, split, progress, **options)
+                stored = weights == "best" and {*options} <= {"root", "progress"}
+                split = load_images(recipe, split, **options)
             else:
                 named = recipe.data in data.NAMED_SOURCES and recipe.data != "folder"
+                options.setdefault("size", recipe.size)
                 if match == "order" and not named:
                     options.setdefault("label_names", recipe.label_names)
-                split = data.load(recipe.data, recipe.size, split, progress=progress, **options)
+                split = data.load(recipe.data, split=split, **options)
     elif not isinstance(split, data.Split):
         expected = "a split of xraylab.data.load for a model that is not from a run"
         raise invalid_argument("split", expected, repr(split))

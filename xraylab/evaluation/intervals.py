@@ -282,7 +282,7 @@ def resamples(
 
 def is_unknown(value: object) -> bool:
     """Return whether a value is missing: None, NaN, ``pandas.NA`` or the empty string."""
-    import pandas as pd  # takes half a second
+    import pandas as pd  # The import takes half a second.
 
     return bool(pd.isna(value) or value == "")
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
         images: splits of real images. Records of real images hold no labels: their scores are
             recomputed, and ``predictions`` is set, only if the validation and the test split are
             among ``images``. Load these with the table of their patients if the record's intervals
-            are over patients, and without one if not.
+            are over patients.
 
     Raises:
         ResultError: naming the file, if it is not a valid record, its scores disagree with its
@@ -232,12 +233,12 @@ def _load_predictions(path, result, images):
                 f"{path}: the labels in {result.predictions_file} are not those of the {split} "
                 "images. Restore the file"
             )
-    unit, found = result.protocol.unit, predictions["test"].unit
-    if unit != found:
-        known = {"patients": "with the table of their patients", "images": "without such a table"}
+    if result.protocol.unit == "images":
+        predictions = {split: replace(p, patients=None) for split, p in predictions.items()}
+    elif predictions["test"].patients is None:
         raise ResultError(
-            f"{path}: its intervals are over {unit}. Expected: images {known[unit]} (table=…, on "
-            f"the command line --table). Received: images {known[found]}."
+            f"{path}: its intervals are over patients. Expected: images with the table of their "
+            "patients (table=…, on the command line --table). Received: images without one."
         )
     require_equal(path, "scores", result.scores, scores)
     require_equal(path, "intervals", *_interval_values(result.intervals, scores["test"]))

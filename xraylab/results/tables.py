@@ -122,7 +122,8 @@ def table(
         protocols = [result.protocol for result in results]
         kinds = {f"{100 * p.level:g} % intervals by bootstrap over {p.unit}" for p in protocols}
         expected = "records whose intervals have one level and unit"
-        require(len(kinds) == 1, "results", expected, " and ".join(sorted(kinds)))
+        hint = "Pass them in separate tables."
+        require(len(kinds) == 1, "results", expected, " and ".join(sorted(kinds)), hint)
         caption += f"; {kinds.pop()}"
     return Table(caption, pd.DataFrame(rows, columns=["run", *headings]))
 

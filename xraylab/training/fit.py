@@ -84,7 +84,7 @@ def fit(
     require(max_hours is None or max_hours > 0, "max_hours", "a number above 0", max_hours)
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.EarlyStopping):  # it would never stop
-            hint = 'Pass EarlyStopping("val_macro_auc", mode="max").'
+            hint = 'Pass EarlyStopping("val_macro_auc", mode="max"), or "val_masked_error".'
             known = callback.monitor != "val_loss"
             require(known, "callbacks", "a monitor in the logs", "monitor='val_loss'", hint)
     interrupts = Interrupts(max_hours)
@@ -94,10 +94,11 @@ def fit(
     out, progress = Path(out), progress and cluster.is_writer
     recipe, model, splits = prepare(recipe, out, progress)
     compiled = partial(_compile, recipe, model, splits, cluster, progress)
-    # Before there is a folder, which a recipe with invalid options would block.
-    first = None if (out / "run.json").exists() else compiled()
     with contextlib.ExitStack() as stack:
-        run = None
+        first = run = None
+        if not (out / "run.json").exists():
+            stack.enter_context(interrupts)
+            first = compiled()  # a recipe with invalid options must not leave a folder
         if cluster.is_writer:
             out.mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock_run(out))
@@ -108,9 +109,11 @@ def fit(
         run = run or open_run(recipe, out, splits, resume=True)
         run.recipe = recipe  # its files may have moved since the run was started
         if not run.report:
-            stack.enter_context(interrupts)
+            if first is None:
+                stack.enter_context(interrupts)
+                first = compiled()
             options = {"callbacks": callbacks, "progress": progress}
-            batches, trained = first or compiled()
+            batches, trained = first
             validation = Validation(batches.objective, splits["val"], EvaluatedModel(run, model))
             recorder = Checkpointer(batches, validation, interrupts, checkpoint_seconds)
             recorder.set_model(trained)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
@@ -24,10 +25,18 @@ def _text(path: Any) -> Any:
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
+def _json_value(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError
+
+
 def _plain(options: Any) -> Any:
     """Convert tuples to lists and paths to text; refuse what JSON cannot hold."""
     try:
-        return json.loads(json.dumps(options, allow_nan=False, default=os.fspath))
+        return json.loads(json.dumps(options, allow_nan=False, default=_json_value))
     except TypeError:
         expected = "numbers, text, lists and dicts of them, or paths"
         raise ValueError(f"Expected: {expected}. Received: {options!r}.") from None

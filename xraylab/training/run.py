@@ -58,7 +58,10 @@ class Run:
                 f"{self.path / 'run.json'} is damaged. Expected: a run with its recipe. Received: "
                 "other JSON."
             )
-        self.recipe = Recipe(**self.facts["recipe"])
+        recipe = dict(self.facts["recipe"])
+        if recipe.get("augmentation"):  # runs saved before presets were required used cxr
+            recipe["augmentation"] = {"presets": "cxr", **recipe["augmentation"]}
+        self.recipe = Recipe(**recipe)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -147,11 +150,11 @@ def load_images(recipe: Recipe, split: str, progress: bool = True, **changes: An
         progress: whether to show progress bars.
         changes: arguments of :func:`xraylab.data.load` that differ from the recipe's.
     """
-    options = dict(recipe.data_options)
+    options = {"size": recipe.size, **recipe.data_options}
     if split == "train" and recipe.num_images is not None:
         options["num_images"] = recipe.num_images
     options |= {"label_names": recipe.label_names, "progress": progress, **changes}
-    return data.load(recipe.data, recipe.size, split, **options)
+    return data.load(recipe.data, split=split, **options)
 
 
 def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
