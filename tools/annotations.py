@@ -1,4 +1,4 @@
-"""Real images that no shipped model was trained on, with masks that readers drew by hand."""
+"""Real images of the validation and the test split, with masks that readers drew by hand."""
 
 import gzip
 import json
@@ -83,7 +83,8 @@ def polygon_mask(polygons: list) -> np.ndarray:
 
 def _held_out(folder):
     """Return the images (n, 64, 64) of the validation and the test split, and their table."""
-    table = pd.read_csv(folder / "nih_images.csv", dtype={"patient": str})
+    table = pd.read_csv(folder / "nih_images.csv", dtype={"patient": str, "row_64": "Int64"})
+    table = table.dropna(subset="row_64")
     parts = [table[table["split"] == split] for split in ("val", "test")]
     with np.load(folder / "nih_64.npz") as file:
         images = [file[f"{rows['split'].iloc[0]}_images"][rows["row_64"]] for rows in parts]

@@ -65,7 +65,7 @@ def simulated_runs(folder):
 
 
 def shipped():
-    """Yield the same of each shipped model, by the name of its record."""
+    """Yield the name of the record, the weights' path and a loader of each shipped model."""
     for (name, size), path in sorted(shipped_weights().items()):
         if size == SIZE:
             load = partial(models.build, name, image_size=size, weights="pretrained")
@@ -73,7 +73,7 @@ def shipped():
 
 
 def update(path, kind, pairs, found):
-    """Measure models on one kind of images, write each to the file, and forget all others."""
+    """Measure models on one kind of images, write each to the file, and remove all others."""
     values = read_json(path) if path.exists() else {}
     former = values.get(kind, {})
     same_images = former.get("images") == to_plain(pairs.facts)

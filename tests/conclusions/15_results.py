@@ -34,10 +34,8 @@ assert all(name.startswith("recipe: model") for name in changed), "nothing but t
 assert 0 < gains[0].low < 0.002, "barely excludes zero"
 assert -0.002 < gains[1].low < 0, "barely includes it"
 for change in by_pixels.values():
-    assert change.low < 0 < change.high, "no gain beyond the variation between patients"
-assert by_pixels["rr_vit"].value < 0, "a little lower"
+    assert change.low < 0 < change.high, "not distinguishable from zero"
 assert len(both_sizes) == 4
-assert all(r.training.best_epoch <= 0.75 * r.training.epochs for r in both_sizes)
 scores = [group["test_macro_auc"]["value"] for group in (ensemble, ensemble["all"])]
 highest = max(from_scratch, key=lambda r: r.score("macro_auc"))
 assert highest.recipe["model"] == "medvit_small" and highest.name != ensemble["single"]

@@ -37,15 +37,25 @@ lt_vit = by_name["lt_vit_tiny: label maps"].gain
 assert lt_vit.low < 0 < lt_vit.high
 cardiomegaly = by_finding[FINDINGS.index("cardiomegaly")]
 assert cardiomegaly.max() < by_finding.max() / 2, "hearts vary little"
-assert len(of_real["polygons"]) == 21
-for row in of_real["polygons"]:
+for row in of_real["pointing"]:
     assert row.gain.low < 0 < row.gain.high < 0.035, row.name
-assert passed == len(deletion_gains) == 7
-heart = [*measured["polygons"]["images"]["by_finding"]].index("cardiomegaly")
-assert (hits[heart] > 0.5).all() and (elsewhere[heart] > 0.5).all()
-assert hits[np.arange(len(hits)) != heart].max() < 0.2, "only few maps point at any"
-assert (low > 0).sum() <= 3
-assert hits[high < 0].max() < 0.03, "hardly any hits"
+for measure in ("energy", "iou_half", "iou_area"):
+    gaining = {row.name: row.gain.value for row in of_real[measure] if row.gain.low > 0}
+    assert "densenet121: occlusion" in gaining
+    assert max(gaining.values()) < 0.0105, "at most one hundredth"
+outlines = measured["polygons"]["images"]["by_finding"]
+assert sum(outlines[name] for name in ("consolidation", "effusion")) > sum(outlines.values()) / 2
+gaining = dict(zip(outlines, above, strict=True))
+assert {name for name, number in gaining.items() if number > 0} == {"cardiomegaly", "effusion"}
+assert min(gaining["cardiomegaly"], gaining["effusion"]) > 3, "most models"
+of_auc = dict(zip(outlines, aucs, strict=True))
+assert sorted(of_auc, key=of_auc.get)[-3:] == ["effusion", "consolidation", "cardiomegaly"]
+heart = [*outlines].index("cardiomegaly")
+assert 0.3 < inside[heart] < 0.4, "about a third"
+assert energy.mean(axis=1)[heart] < inside[heart] / 5, "other patients' maps come close"
+assert inside[below > 1].max() < 0.05, "hardly any energy inside"
+for entry in measured["polygons"]["models"].values():
+    assert entry["methods"]["occlusion"]["deletion"]["gain"]["high"] < 0
 assert 0.02 < measured["polygons"]["images"]["mask_area"] < 0.06, "a few percent"
 
 
