@@ -43,7 +43,6 @@ for measure in ("energy", "iou_half", "iou_area"):
     gaining = {row.name: row.gain.value for row in of_real[measure] if row.gain.low > 0}
     assert "densenet121: occlusion" in gaining
     assert max(gaining.values()) < 0.0105, "at most one hundredth"
-outlines = measured["polygons"]["images"]["by_finding"]
 assert sum(outlines[name] for name in ("consolidation", "effusion")) > sum(outlines.values()) / 2
 gaining = dict(zip(outlines, above, strict=True))
 assert {name for name, number in gaining.items() if number > 0} == {"cardiomegaly", "effusion"}
