@@ -3,6 +3,15 @@
 
 assert 4 * block / total > 0.85, "the attention holds nearly all parameters"
 assert not record.simulated
+
+# The weight of the reconstruction.
+assert by_seed.shape == (4, 3)
+for value in ("0.1", "1.0"):
+    assert changes[value].low < 0 < changes[value].high < 0.01, "no gain of one hundredth"
+assert changes["10.0"].high < 0 and -0.02 < changes["10.0"].value < -0.005
+assert (by_seed[3] < by_seed[0]).all(), "lower in each of the seeds"
+best = [epoch for row in weights["rows"] for epoch in row["best_epochs"]]
+assert sum(epoch == weights["epochs"] for epoch in best) > len(best) / 2, "most runs"
 assert record.intervals["macro_auc"].low > 0.6
 assert unclear
 
