@@ -24,7 +24,7 @@ import numpy as np
 from xraylab import data, evaluation, explain, models
 from xraylab.backend import start_keras
 from xraylab.evaluation.intervals import resamples
-from xraylab.explain.localization import permutations
+from xraylab.explain.localization import group_means, permutations
 from xraylab.findings import FINDINGS
 from xraylab.io import read_json, sha256, to_plain, write_json
 from xraylab.models import predict_logits
@@ -207,7 +207,7 @@ def faithfulness(model, explanation, maps, pairs):
         # of a random order does not depend on any map.
         elsewhere = np.empty_like(own)
         elsewhere[other] = permuted - at_random
-        gain = own - permuted - elsewhere + elsewhere.mean()
+        gain = own - permuted - elsewhere + group_means(elsewhere, some.findings)
         results[name] = {
             "area": own.mean(),
             "permutation_baseline": permuted.mean(),

@@ -42,17 +42,17 @@ for row in of_real["pointing"]:
 for measure in ("energy", "iou_half", "iou_area"):
     gaining = {row.name: row.gain.value for row in of_real[measure] if row.gain.low > 0}
     assert "densenet121: occlusion" in gaining
-    assert max(gaining.values()) < 0.0105, "at most one hundredth"
+    assert max(gaining.values()) < 0.0105, "about one hundredth"
 assert sum(outlines[name] for name in ("consolidation", "effusion")) > sum(outlines.values()) / 2
 gaining = dict(zip(outlines, above, strict=True))
 assert {name for name, number in gaining.items() if number > 0} == {"cardiomegaly", "effusion"}
-assert min(gaining["cardiomegaly"], gaining["effusion"]) > 3, "most models"
+assert gaining["cardiomegaly"] == gaining["effusion"] == 5, "five of the seven models"
 of_auc = dict(zip(outlines, aucs, strict=True))
 assert sorted(of_auc, key=of_auc.get)[-3:] == ["effusion", "consolidation", "cardiomegaly"]
 heart = [*outlines].index("cardiomegaly")
 assert 0.3 < inside[heart] < 0.4, "about a third"
 assert energy.mean(axis=1)[heart] < inside[heart] / 5, "other patients' maps come close"
-assert inside[below > 1].max() < 0.05, "hardly any energy inside"
+assert 0.6 * above.sum() < below.sum() < above.sum(), "nearly as many"
 for entry in measured["polygons"]["models"].values():
     assert entry["methods"]["occlusion"]["deletion"]["gain"]["high"] < 0
 assert 0.02 < measured["polygons"]["images"]["mask_area"] < 0.06, "a few percent"

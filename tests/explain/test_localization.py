@@ -80,6 +80,7 @@ def test_maps_are_permuted_within_a_finding():
     groups = ["left"] * 5 + ["right"] * 5
     within = explain.localization(maps, masks, groups=groups)["energy"]
     assert (within.permutation_baseline, within.gain.value) == pytest.approx((1, 0))
+    assert (within.gain.low, within.gain.high) == pytest.approx((0, 0))
     across = explain.localization(maps, masks)["energy"]
     assert across.permutation_baseline == pytest.approx(
         4 / 9, abs=0.1
@@ -109,6 +110,16 @@ def test_the_interval_of_the_gain_has_its_nominal_coverage():
         gain = explain.localization(maps, masks.astype(bool), replicates=300)["pointing"].gain
         covered += gain.low <= 0 <= gain.high
     assert covered >= 34  # of 40
+
+
+def test_a_constant_map_has_no_gain_however_findings_are_resampled():
+    """The mask area differs between two findings, and so does their number in a resample."""
+    masks = np.zeros((10, 8, 8), bool)
+    masks[:5, :2, :2], masks[5:, :6, :6] = True, True
+    found = explain.localization(np.ones(masks.shape), masks, groups=[0] * 5 + [1] * 5)
+    for name in ("pointing", "energy", "iou_half"):
+        assert (found[name].gain.low, found[name].gain.high) == pytest.approx((0, 0)), name
+        assert found[name].score.high - found[name].score.low > 0.1
 
 
 def test_permuted_maps_are_of_the_same_finding_and_other_patients():

@@ -145,8 +145,8 @@ def localization(
         for row, scores in zip(rows, permuted, strict=True):
             elsewhere[row] += scores[name] / NUM_PERMUTATIONS
         # An image resampled twice contributes its mask and its map twice, so the influence of both
-        # on the baseline, each about its mean, is subtracted.
-        influence = own[name] - baseline - elsewhere + baseline.mean()
+        # on the baseline is subtracted, that of the map about the mean of its group.
+        influence = own[name] - baseline - elsewhere + group_means(baseline, groups)
         score, gain = (
             Interval.from_replicates(weights @ values / weights.sum(axis=1), 0.95)
             for values in (own[name], influence)
@@ -289,6 +289,12 @@ def permutations(groups: ArrayLike, patients: ArrayLike | None = None) -> np.nda
         for row, shift in zip(rows, shifts, strict=True):
             row[members] = np.roll(members, shift)
     return rows
+
+
+def group_means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the mean of each value's group: (num_images,)."""
+    _, group = np.unique(groups, return_inverse=True)
+    return (np.bincount(group, values) / np.bincount(group))[group]
 
 
 def random_ranks(values: np.ndarray) -> np.ndarray:
