@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import real_images
+import record_runs
 from measure_pretraining import predictions
-from record_runs import SYSTEMS, train_recipe
+from record_runs import SYSTEMS
 
 from xraylab import evaluation, io, metrics
 from xraylab.training import Run
@@ -47,11 +48,16 @@ def folder_of(experiment, value, seed, runs):
 def train(experiment, value, seed, options):
     """Train one run to its end, unless it has finished."""
     recipe, changes = SYSTEMS[experiment.model]
-    folder = folder_of(experiment, value, seed, options.runs)
-    data, table = real_images.find(options.real.resolve(), "nih_64.npz", options.runs)
-    settings = [*changes, f"epochs={experiment.epochs}", f"seed={seed}", f"data={data}"]
-    settings += [f"data_options.table={table}", "data_options.on_suspect=null"]
-    train_recipe(recipe, folder, [*settings, f"{experiment.setting}={value}"])
+    settings = (
+        *changes,
+        f"epochs={experiment.epochs}",
+        f"seed={seed}",
+        "data_options.on_suspect=null",
+        f"{experiment.setting}={value}",
+    )
+    name = folder_of(experiment, value, seed, options.runs).name
+    plan = record_runs.Planned(name, recipe, settings, real_file="nih_64.npz")
+    record_runs.train(plan, options.runs, options.real.resolve())
 
 
 def measure(experiment, runs, test):

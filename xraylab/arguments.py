@@ -38,6 +38,11 @@ def require_int(name: str, value: Any, minimum: int, maximum: int | None = None)
     return int(value)
 
 
+def require_level(level: Any) -> None:
+    """Raise a ValueError unless the level of an interval is in (0, 1)."""
+    require(0 < level < 1, "level", "in (0, 1)", level)
+
+
 def require_choice(name: str, value: T, choices: Iterable[T]) -> T:
     """Return ``value``; raise a ValueError that suggests a name unless it is one of ``choices``."""
     choices = tuple(choices)

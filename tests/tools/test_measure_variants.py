@@ -4,14 +4,17 @@ from types import SimpleNamespace
 
 import measure_variants as tool
 import pytest
+import record_runs
 
 
 @pytest.mark.parametrize("experiment", tool.EXPERIMENTS, ids=lambda e: e.setting)
 def test_nothing_but_the_setting_and_the_seed_differs(experiment, tmp_path, monkeypatch):
     trained = {}
-    monkeypatch.setattr(
-        tool, "train_recipe", lambda recipe, folder, rest: trained.update({folder: (recipe, *rest)})
-    )
+
+    def train_recipe(recipe, folder, settings):
+        trained[folder] = (recipe, *settings)
+
+    monkeypatch.setattr(record_runs, "train_recipe", train_recipe)
     options = SimpleNamespace(real=tmp_path, runs=tmp_path / "runs")
     for seed in tool.SEEDS:
         for value in experiment.values:

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import require, require_int
+from xraylab.arguments import require, require_int, require_level
 from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_predictions, name_labels
 from xraylab.metrics.ranking import divide, mean_of_defined
@@ -310,7 +310,7 @@ def score_resamples(
         ValueError: if an argument is out of range, or as :func:`resamples`.
     """
     require_int("replicates", replicates, 1)
-    require(0 < level < 1, "level", "in (0, 1)", level)
+    require_level(level)
     num_images = scorers[0].num_images
     drawn = resamples(num_images, replicates, np.random.default_rng(seed), patients)
     tables = [[scorer.score(np.ones((1, num_images), dtype=np.int16))] for scorer in scorers]

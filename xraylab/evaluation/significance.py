@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import require
+from xraylab.arguments import require, require_level
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class DeLong:
 
     def interval(self, model: int = 0, level: float = 0.95) -> tuple[float, float]:
         """Compute the normal confidence interval of one AUC, clipped to [0, 1]."""
-        require(0 < level < 1, "level", "in (0, 1)", level)
+        require_level(level)
         deviation = math.sqrt(self.covariance[model, model])
         low, high = scipy.stats.norm.interval(level, self.areas[model], deviation)
         return max(0.0, low), min(1.0, high)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xraylab import __version__, evaluation, io
-from xraylab.arguments import require, require_int
+from xraylab.arguments import require, require_int, require_level
 from xraylab.results.predictions import SPLITS, Predictions, save
 from xraylab.results.schema import Images, Protocol, Result, ResultError, Training
 from xraylab.results.store import load_result, score_predictions
@@ -64,7 +64,7 @@ def record(
     valid = re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name)
     require(valid, "name", "lower-case letters, digits, '_', '.' and '-'", repr(name))
     require_int("replicates", replicates, 1)
-    require(0 < level < 1, "level", "in (0, 1)", level)
+    require_level(level)
     require_int("seed", seed, 0)
     named = None if recipe_name is None else recipes.get(recipe_name)
     file = folder / f"{name}.json"
