@@ -9,12 +9,12 @@ chestx_det_nih.json.gz. The model is the shipped one, and the same untrained. Im
 trained on are left out. Only numbers over many images are written.
 """
 
-from dataclasses import asdict
 from math import log
 from pathlib import Path
 
 import annotations
 import keras
+import measure_localization
 import numpy as np
 import real_images
 from keras import ops
@@ -100,13 +100,8 @@ def localize(model, outlined):
     mean = np.mean(list(by_block.values()), axis=0)[..., : -len(FINDINGS)]
     side = round(mean.shape[-1] ** 0.5)
     maps = mean[outlined.rows, outlined.findings].reshape(-1, side, side)
-    found = explain.localization(
-        explain.resize_maps(maps, SIZE),
-        outlined.masks,
-        groups=outlined.findings,
-        patients=outlined.patients,
-    )
-    return {name: asdict(found[name]) for name in ("pointing", "energy", "iou_half")}
+    found = measure_localization.localize(maps, outlined)
+    return {name: found[name] for name in ("pointing", "energy", "iou_half")}
 
 
 def without_selection(test):
