@@ -48,7 +48,6 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import phantom_transfer as transfer  # noqa: E402
 
-OUT = ROOT / "book" / "measured" / "ablation.json"
 SIZE, SEEDS, REFERENCE = 64, (0, 1, 2), "simulator"
 BUDGET = {"images": 12_000, "val_images": 1000, "epochs": 5}
 QUICK = {"images": 64, "val_images": 200, "epochs": 1}
@@ -206,7 +205,7 @@ def score(labels, reference, found, names, common):
 
 
 def main():
-    parser = real_images.parser(__doc__, OUT)
+    parser = real_images.parser(__doc__, "ablation.json")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--only", nargs="+", default=["*"], help="settings, as shell patterns")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, choices=SEEDS)

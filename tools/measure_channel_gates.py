@@ -10,18 +10,14 @@ by their means over the validation images, and the network is scored on the test
 difference of the macro AUC has an interval by patient. Only numbers are written.
 """
 
-from pathlib import Path
-
 import numpy as np
 import real_images
 from keras import ops
 from scipy.special import logit
 
-from xraylab import evaluation, io, models
+from xraylab import evaluation, models
 from xraylab.models.efficientnet import MBConv
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "book" / "measured" / "channel_gates.json"
 NAME = "efficientnet_b0"
 
 
@@ -52,7 +48,7 @@ def fix_gates(model, means):
 
 
 def main():
-    options = real_images.parser(__doc__, OUT).parse_args()
+    options = real_images.parser(__doc__, "channel_gates.json").parse_args()
     val, test = real_images.load(options.real, "val", "test")
     model = models.build(NAME, image_size=64, weights="pretrained")
     gates = gates_by_block(model, val)
@@ -77,8 +73,7 @@ def main():
         "constant": evaluation.bootstrap(test.labels, constant, **arguments)["macro_auc"],
         "difference": evaluation.compare(test.labels, adaptive, constant, **arguments)["macro_auc"],
     }
-    io.write_json(options.out, values)
-    print(options.out.read_text())
+    real_images.write(options.out, values)
 
 
 if __name__ == "__main__":

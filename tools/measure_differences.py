@@ -9,17 +9,13 @@ Several seeds are compared by their mean scores. Images are resampled by patient
 intervals do not contain the variation between them. Only numbers are written.
 """
 
-from pathlib import Path
-
 import numpy as np
 import real_images
 from record_runs import TEACHERS
 from scipy.special import softmax
 
-from xraylab import evaluation, io, metrics, results
+from xraylab import evaluation, metrics, results
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "book" / "measured" / "differences.json"
 SCORES = ("macro_auc", "micro_auc")
 
 
@@ -45,14 +41,14 @@ PAIRS = {
 
 
 def main():
-    options = real_images.parser(__doc__, OUT).parse_args()
+    options = real_images.parser(__doc__, "differences.json").parse_args()
     splits = []
     for name in ("nih_64.npz", "nih_128.npz", real_images.SHARED):
         splits += real_images.load(options.real, "val", "test", name=name)
     tests = {split.fingerprint: split for split in splits if split.split == "test"}
 
     def load(names):
-        paths = [ROOT / "book" / "results" / f"{name}.json" for name in names]
+        paths = [real_images.RESULTS / f"{name}.json" for name in names]
         return [results.load_result(path, splits) for path in paths]
 
     def images(runs):
@@ -98,8 +94,7 @@ def main():
         "macro_aucs": [macro_auc(sigmoid), macro_auc(divided)],
         **compare(test, sigmoid[np.newaxis], divided[np.newaxis]),
     }
-    io.write_json(options.out, differences)
-    print(options.out.read_text())
+    real_images.write(options.out, differences)
 
 
 if __name__ == "__main__":

@@ -11,16 +11,12 @@ strength of the weight decay is chosen for each by the macro AUC on validation i
 student learns from. Only numbers are written.
 """
 
-from pathlib import Path
-
 import numpy as np
 import real_images
 from scipy.special import expit
 
-from xraylab import evaluation, io, metrics, results
+from xraylab import evaluation, metrics, results
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "book" / "measured" / "distillation.json"
 COUNTS, COMPONENTS, DECAYS, HELD_OUT = (100, 200, 400, 800), 40, (1, 10, 100, 1000), 475
 
 
@@ -57,13 +53,12 @@ def targets(labels, teacher):
 
 
 def main():
-    parser = real_images.parser(__doc__, OUT)
+    parser = real_images.parser(__doc__, "distillation.json")
     parser.add_argument("--teacher", default="densenet121_64_nih_scratch", help="name of a record")
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
     train, val, test = real_images.load(options.real, "train", "val", "test")
-    path = ROOT / "book" / "results" / f"{options.teacher}.json"
-    record = results.load_result(path, (val, test))
+    record = results.load_result(real_images.RESULTS / f"{options.teacher}.json", (val, test))
     logits = record.predictions["val"].logits.astype(np.float64)
     labels = np.asarray(val.labels, float)
     teacher = evaluation.calibration.fit_platt(labels, logits)(logits)
@@ -88,8 +83,7 @@ def main():
         "teacher_decisions": (teacher >= 0.5).mean(axis=0).tolist(),
         "macro_auc": scores,
     }
-    io.write_json(options.out, values)
-    print(options.out.read_text())
+    real_images.write(options.out, values)
 
 
 def auc(labels, x, weights):

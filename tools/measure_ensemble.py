@@ -14,16 +14,12 @@ validation score, has an interval by patient. Only numbers are written.
 """
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import real_images
 from scipy.special import expit
 
-from xraylab import evaluation, io, metrics, results
-
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "book" / "measured" / "ensemble.json"
+from xraylab import evaluation, metrics, results
 
 
 def standardized(record, split):
@@ -38,11 +34,11 @@ def combine(members, split):
 
 
 def main():
-    parser = real_images.parser(__doc__, OUT)
+    parser = real_images.parser(__doc__, "ensemble.json")
     parser.add_argument("--records", default="*_64_nih_*", help="names of the candidates")
     options = parser.parse_args()
     val, test = real_images.load(options.real, "val", "test")
-    paths = sorted((ROOT / "book" / "results").glob(f"{options.records}.json"))
+    paths = sorted(real_images.RESULTS.glob(f"{options.records}.json"))
     records = [results.load_result(path, (val, test)) for path in paths]
     # Students of an ensemble are no independent members of another one.
     records = [record for record in records if record.recipe["objective"] != "distillation"]
@@ -76,8 +72,7 @@ def main():
         "single_val_macro_auc": validation_score([single]),
         "all": score(records),
     }
-    io.write_json(options.out, values)
-    print(options.out.read_text())
+    real_images.write(options.out, values)
 
 
 if __name__ == "__main__":

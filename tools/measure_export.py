@@ -22,8 +22,6 @@ from xraylab import io, metrics, models
 from xraylab.models.export import SUFFIXES
 from xraylab.models.weights import shipped_weights
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "book" / "measured" / "export.json"
 SIZE, BATCH = 64, 64
 
 
@@ -54,7 +52,7 @@ def measure(name, format, images, labels):
 
 
 def main():
-    parser = real_images.parser(__doc__, OUT)
+    parser = real_images.parser(__doc__, "export.json")
     parser.add_argument("--formats", nargs="+", default=["onnx", "litert"])
     options = parser.parse_args()
     (split,) = real_images.load(options.real, "test")

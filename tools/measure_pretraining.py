@@ -30,8 +30,6 @@ from record_runs import PHANTOM, SYSTEMS, train_recipe
 from xraylab import evaluation, io, metrics
 from xraylab.training import Run
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "book" / "measured" / "pretraining.json"
 SIZE, LABELS = 64, 14
 WAVELENGTHS = (4, 8)
 """Of the gratings of the control, in pixels."""
@@ -179,7 +177,7 @@ def measure(model, options, splits):
 
 
 def main():
-    parser = real_images.parser(__doc__, OUT)
+    parser = real_images.parser(__doc__, "pretraining.json")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--models", nargs="+", default=list(PLAN), choices=list(PLAN))
     options = parser.parse_args()
@@ -188,8 +186,7 @@ def main():
     facts = {"pretraining": PRETRAINING, "simulator": PHANTOM, "seeds": SEEDS}
     facts |= {"num_val": len(splits[1]), "num_test": len(splits[2])}
     rows = [{"model": m, **row} for m in options.models for row in measure(m, options, splits)]
-    io.write_json(options.out, {**facts, "rows": rows})
-    print(options.out.read_text())
+    real_images.write(options.out, {**facts, "rows": rows})
 
 
 if __name__ == "__main__":

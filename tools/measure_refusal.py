@@ -12,7 +12,6 @@ from the validation images, the figures from the test images and from newly draw
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 from other_pictures import KINDS
@@ -23,7 +22,6 @@ from xraylab import explain, io, models, phantom
 from xraylab.backend import start_keras
 from xraylab.data.image_io import square_image
 
-FILE = Path(__file__).resolve().parents[1] / "book" / "measured" / "refusal.json"
 CELLS = 8
 NUM_FIT, NUM_TURNED, NUM_DRAWN, NUM_MEASURED = 3000, 600, 150, 40
 MAX_REFUSED, MAX_NAMED = 0.03, 0.005
@@ -141,7 +139,7 @@ def turned(values: np.ndarray, inverted: int, turns: int) -> np.ndarray:
 
 
 def main():
-    options = parser(__doc__, FILE).parse_args()
+    options = parser(__doc__, "refusal.json").parse_args()
     start_keras()
     rng = np.random.default_rng(0)
     model = models.build("rr_vit", image_size=64, weights="pretrained")

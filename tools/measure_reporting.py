@@ -27,8 +27,6 @@ from scipy.special import expit, softmax
 
 from xraylab import evaluation, io, losses, metrics, models
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "book" / "measured" / "reporting.json"
 MODELS = ("efficientvit_m0", "efficientvit_m0_mxa")
 LOSSES = {
     "cross_entropy": losses.BinaryCrossentropy(from_logits=True),
@@ -108,7 +106,7 @@ def difference(first, second, test):
 
 
 def main():
-    parser = real_images.parser(__doc__, OUT)
+    parser = real_images.parser(__doc__, "reporting.json")
     parser.add_argument("--runs", type=Path, required=True, help="folder of finished runs")
     parser.add_argument("--images", type=int, default=4000, help="training images")
     parser.add_argument("--epochs", type=int, default=5)

@@ -12,7 +12,6 @@ NIH's table of labels and the probabilities of a public DenseNet-121.
 
 import gzip
 import json
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -25,8 +24,6 @@ from sklearn.metrics import roc_auc_score
 from xraylab import data, evaluation, io, losses, metrics, models, phantom
 from xraylab.findings import FINDINGS, index
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "book" / "measured" / "robustness.json"
 SHIPPED = (
     "rr_vit",
     "efficientvit_m0",
@@ -292,7 +289,7 @@ PARTS = {
 
 
 def main():
-    parser = real_images.parser(__doc__, OUT)
+    parser = real_images.parser(__doc__, "robustness.json")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
     for name in options.parts:

@@ -8,8 +8,6 @@ FOLDER holds nih_64.npz and the table of its patients, nih_images.csv. The model
 shipped weights, the images those of the test split. Only numbers over many images are written.
 """
 
-from pathlib import Path
-
 import numpy as np
 import real_images
 from keras import ops
@@ -20,7 +18,6 @@ from xraylab.backend import compiled
 from xraylab.layers import patchify, unpatchify
 from xraylab.models.weights import shipped_weights
 
-OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "transformers.json"
 REPLICATES = 1000
 BATCH = 64
 HIDDEN_FRACTION = 0.25
@@ -28,7 +25,7 @@ GREYS = (0.3, 0.5, 0.7)
 
 
 def main():
-    options = real_images.parser(__doc__, OUT).parse_args()
+    options = real_images.parser(__doc__, "transformers.json").parse_args()
     (test,) = real_images.load(options.real, "test")
     values = {
         "about": "DBCT and RR-ViT with shipped weights on the test images of the NIH subset: "
@@ -40,8 +37,7 @@ def main():
         "dbct": cross_attention(test),
         "rr_vit": reconstruction(test),
     }
-    io.write_json(options.out, values)
-    print(options.out.read_text())
+    real_images.write(options.out, values)
 
 
 def in_batches(function, model, images):

@@ -7,18 +7,32 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xraylab import data
+from xraylab import data, io
+
+BOOK = Path(__file__).resolve().parents[1] / "book"
+MEASURED, RESULTS = BOOK / "measured", BOOK / "results"
 
 SHARED = "nih_64_of_128.npz"
 """The images of nih_128.npz at 64 pixels, a file that :func:`write_shared` makes."""
 
 
-def parser(description: str, out: Path) -> argparse.ArgumentParser:
-    """Return a parser of ``--real``, the folder of the real images, and ``--out``."""
+def parser(description: str, file: str) -> argparse.ArgumentParser:
+    """Return a parser of ``--real``, the folder of the real images, and ``--out``.
+
+    Args:
+        description: docstring of the tool.
+        file: name of the file in ``book/measured`` that it writes.
+    """
     made = argparse.ArgumentParser(description=description.splitlines()[0])
     made.add_argument("--real", type=Path, required=True, help="folder of the real images")
-    made.add_argument("--out", type=Path, default=out)
+    made.add_argument("--out", type=Path, default=MEASURED / file)
     return made
+
+
+def write(path: Path, values: dict) -> None:
+    """Write what was measured as JSON, and print it."""
+    io.write_json(path, values)
+    print(path.read_text())
 
 
 def load(folder: Path, *splits: str, name: str = "nih_64.npz") -> list[data.Split]:
