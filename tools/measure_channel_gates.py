@@ -55,7 +55,6 @@ def main():
     adaptive = evaluation.predict(model, test)
     fix_gates(model, {name: values.mean(axis=0) for name, values in gates.items()})
     constant = evaluation.predict(model, test)
-    arguments = {"patients": test.table["patient"], "progress": False, "scores": ["macro_auc"]}
     blocks = {
         name: {
             "channels": values.shape[1],
@@ -69,9 +68,9 @@ def main():
         "data": f"NIH subset, n = {len(val):,} validation and {len(test):,} test images",
         "model": NAME,
         "blocks": blocks,
-        "adaptive": evaluation.bootstrap(test.labels, adaptive, **arguments)["macro_auc"],
-        "constant": evaluation.bootstrap(test.labels, constant, **arguments)["macro_auc"],
-        "difference": evaluation.compare(test.labels, adaptive, constant, **arguments)["macro_auc"],
+        "adaptive": real_images.macro_auc(test, adaptive),
+        "constant": real_images.macro_auc(test, constant),
+        "difference": real_images.macro_auc(test, constant, minus=adaptive),
     }
     real_images.write(options.out, values)
 

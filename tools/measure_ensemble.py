@@ -19,7 +19,7 @@ import numpy as np
 import real_images
 from scipy.special import expit
 
-from xraylab import evaluation, metrics, results
+from xraylab import metrics, results
 
 
 def standardized(record, split):
@@ -50,19 +50,14 @@ def main():
     chosen = max(candidates, key=validation_score)
     single = max(records, key=lambda record: validation_score([record]))
     alone = combine([single], "test")
-    arguments = {
-        "scores": ["macro_auc"],
-        "patients": test.table["patient"],
-        "progress": False,
-    }
 
     def score(members):
         scores = combine(members, "test")
         return {
             "members": [record.name for record in members],
             "val_macro_auc": validation_score(members),
-            "test_macro_auc": evaluation.bootstrap(test.labels, scores, **arguments)["macro_auc"],
-            "difference": evaluation.compare(test.labels, alone, scores, **arguments)["macro_auc"],
+            "test_macro_auc": real_images.macro_auc(test, scores),
+            "difference": real_images.macro_auc(test, scores, minus=alone),
         }
 
     values = {

@@ -145,12 +145,11 @@ def predictions(folder, test):
 def measure(model, options, splits):
     """Return scores by start and number of images, and differences between starts."""
     plan, test, rows = PLAN[model], splits[-1], []
-    common = {"scores": ("macro_auc",), "patients": test.table["patient"]}
     for start in plan:
         if start != "scratch":
             folder = pretrain(model, start, options.runs)
-            found = evaluation.bootstrap(test.labels, predictions(folder, test), **common)
-            row = {"start": start, "num_images": 0, "macro_auc": astuple(found["macro_auc"])}
+            score = real_images.macro_auc(test, predictions(folder, test))
+            row = {"start": start, "num_images": 0, "macro_auc": astuple(score)}
             row["pretraining_val_macro_auc"] = max(e["val_macro_auc"] for e in Run(folder).history)
             rows.append(row)
     for count in plan["scratch"]:
@@ -164,13 +163,12 @@ def measure(model, options, splits):
             for start in starts
         }
         for start, found in by_start.items():
-            score = evaluation.bootstrap(test.labels, found, **common)["macro_auc"]
+            score = real_images.macro_auc(test, found)
             row = {"start": start, "num_images": count, "macro_auc": astuple(score)}
             row["by_seed"] = [metrics.score(test.labels, one).macro_auc for one in found]
             row["best_epochs"] = [Run(folder).report["best_epoch"] for folder in folders[start]]
             for other in starts[: starts.index(start)]:
-                pair = (by_start[other], found)
-                change = evaluation.compare(test.labels, *pair, **common)["macro_auc"]
+                change = real_images.macro_auc(test, found, minus=by_start[other])
                 row[f"minus {other}"] = astuple(change)
             rows.append(row)
     return rows

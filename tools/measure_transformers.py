@@ -13,12 +13,11 @@ import real_images
 from keras import ops
 from scipy.special import expit
 
-from xraylab import evaluation, io, models
+from xraylab import io, models
 from xraylab.backend import compiled
 from xraylab.layers import patchify, unpatchify
 from xraylab.models.weights import shipped_weights
 
-REPLICATES = 1000
 BATCH = 64
 HIDDEN_FRACTION = 0.25
 GREYS = (0.3, 0.5, 0.7)
@@ -49,7 +48,7 @@ def in_batches(function, model, images):
 
 def cross_attention(test):
     """Score DBCT with its cross-attention changed, and describe its maps."""
-    images, labels = test.arrays()
+    images, _ = test.arrays()
     model = models.build("dbct", image_size=64, weights="pretrained")
     changes = {
         "as trained": lambda a: a,
@@ -68,15 +67,10 @@ def cross_attention(test):
         return expit(in_batches(run, model, images)[0])
 
     predicted = {name: predict(change) for name, change in changes.items()}
-    arguments = {"scores": ["macro_auc"], "patients": test.table["patient"], "progress": False}
-    auc = {
-        name: evaluation.bootstrap(labels, p, REPLICATES, **arguments)["macro_auc"]
-        for name, p in predicted.items()
-    }
+    auc = {name: real_images.macro_auc(test, p) for name, p in predicted.items()}
     original = predicted.pop("as trained")
     difference = {
-        name: evaluation.compare(labels, original, p, REPLICATES, **arguments)["macro_auc"]
-        for name, p in predicted.items()
+        name: real_images.macro_auc(test, p, minus=original) for name, p in predicted.items()
     }
 
     side = np.arange(16) // 2  # the patch row, or column, of each position of the local map

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xraylab import data, io
+from xraylab import data, evaluation, io
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 MEASURED, RESULTS = BOOK / "measured", BOOK / "results"
@@ -33,6 +33,22 @@ def write(path: Path, values: dict) -> None:
     """Write what was measured as JSON, and print it."""
     io.write_json(path, values)
     print(path.read_text())
+
+
+def macro_auc(
+    split: data.Split, probabilities: np.ndarray, minus: np.ndarray | None = None
+) -> evaluation.Interval:
+    """Return the macro AUC with its interval by patient, or the paired difference from another.
+
+    Args:
+        split: the images, with their table.
+        probabilities: of one model, or of several for their mean score.
+        minus: the probabilities whose macro AUC is subtracted.
+    """
+    options = {"scores": ["macro_auc"], "patients": split.table["patient"]}
+    if minus is None:
+        return evaluation.bootstrap(split.labels, probabilities, **options)["macro_auc"]
+    return evaluation.compare(split.labels, minus, probabilities, **options)["macro_auc"]
 
 
 def load(folder: Path, *splits: str, name: str = "nih_64.npz") -> list[data.Split]:
