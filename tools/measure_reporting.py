@@ -145,7 +145,7 @@ def main():
             "MXA added under the double sigmoid": difference(double, double_mxa, splits["test"]),
         },
     }
-    io.write_json(options.out, io.to_plain(values))
+    io.write_json(options.out, values)
     print(io.read_json(options.out)["differences"])
 
 

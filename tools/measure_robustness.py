@@ -18,21 +18,14 @@ import numpy as np
 import pandas as pd
 import real_images
 from PIL import Image
+from record_runs import SYSTEMS
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from xraylab import data, evaluation, io, losses, metrics, models, phantom
 from xraylab.findings import FINDINGS, index
+from xraylab.models.weights import shipped_weights
 
-SHIPPED = (
-    "rr_vit",
-    "efficientvit_m0",
-    "efficientvit_m0_mxa",
-    "dbct",
-    "efficientnet_b0",
-    "lt_vit_tiny",
-    "densenet121",
-)
 SEEDS = (0, 1, 2)
 
 
@@ -84,7 +77,7 @@ def corruptions(real, num_images=1000):
         for severity in range(1, 6)
     }
     found = {}
-    for model_name in SHIPPED:
+    for model_name in (name for name in SYSTEMS if (name, 64) in shipped_weights()):
         model = models.build(model_name, image_size=64, weights="pretrained")
         chosen = evaluation.predict(model, val)
         thresholds = evaluation.choose_thresholds(val.labels, chosen, "youden")
@@ -295,7 +288,7 @@ def main():
     for name in options.parts:
         values = io.read_json(options.out) if options.out.exists() else {}
         values[name] = PARTS[name](options.real)
-        io.write_json(options.out, io.to_plain(values))
+        io.write_json(options.out, values)
         print(name, "done", flush=True)
 
 
