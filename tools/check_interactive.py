@@ -2,18 +2,18 @@
 
 ::
 
-    python tools/check_interactive.py book/_build/html --shots shots
+    python tools/check_interactive.py book/_build/html
 
 Moves every slider by keyboard and by mouse and clicks every picture that accepts clicks; each time
-another frame must become visible and its text must be announced. Then opens each page at the width
-of a phone, where nothing may overflow. Exits with 1 on any problem. Takes minutes.
+another frame must become visible and its text must be announced. Exits with 1 on any problem. Takes
+minutes.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from browser import PHONE, chromium, external, open_page
+from browser import chromium, external, open_page
 
 _STATE = """
 box => {
@@ -27,14 +27,13 @@ box => {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("html", type=Path, help="folder of the built book")
-    parser.add_argument("--shots", type=Path, help="folder for a screenshot of each page and width")
     options = parser.parse_args()
     problems, total = [], 0
     with chromium() as browser:
         for page in sorted(options.html.glob("**/*.html")):
             if "_static" in page.parts or "xraylab scrubber" not in page.read_text("utf-8"):
                 continue
-            sliders, found = check_page(browser, page, options.shots)
+            sliders, found = check_page(browser, page)
             total += sliders
             problems += [f"{page.name}: {problem}" for problem in found]
             print(f"{page.name:45} {sliders:3} sliders  {len(found)} problems", flush=True)
@@ -42,7 +41,7 @@ def main():
     return 1 if problems or not total else 0
 
 
-def check_page(browser, page, shots):
+def check_page(browser, page):
     """Return the number of sliders of a page and its problems."""
     problems, sliders = [], 0
     with open_page(browser, page, viewport={"width": 1280, "height": 900}) as tab:
@@ -63,15 +62,6 @@ def check_page(browser, page, shots):
                 if figure.evaluate(_STATE)[0] == before[0]:
                     problems.append(f"figure {number}: a click has no effect")
         problems += tab.problems + external(tab)
-        if shots:
-            tab.screenshot(path=shots / f"{page.stem}-desktop.png")
-    with open_page(browser, page, **PHONE) as tab:
-        tab.wait_for_timeout(500)
-        width = tab.evaluate("document.documentElement.scrollWidth")
-        if width > tab.viewport_size["width"]:
-            problems.append(f"{width} px wide on a phone of {tab.viewport_size['width']} px")
-        if shots:
-            tab.screenshot(path=shots / f"{page.stem}-phone.png")
     return sliders, problems
 
 
