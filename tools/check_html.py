@@ -1,12 +1,9 @@
 """Check the rendered book: alternative texts, external resources, dead links, errors, page size.
 
-::
-
-    python tools/check_html.py book/_build/html
+Part of ``make book`` (``build_book.py``).
 """
 
 import re
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -148,16 +145,3 @@ def _dead_links(page: Page, pages: dict[Path, Page], folder: Path) -> list[str]:
         elif parts.fragment and file in pages and unquote(parts.fragment) not in pages[file].ids:
             dead.append(f"{page.file}:{line}: link to {address}: no such anchor")
     return dead
-
-
-def main(folder: str) -> int:
-    problems, sizes = check(Path(folder))
-    for name, size in sizes.items():
-        print(f"{size / 1e6:6.2f} MB  {name}")
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return int(bool(problems))
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))

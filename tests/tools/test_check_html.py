@@ -65,7 +65,7 @@ def test_external_resources_of_style_sheets_are_found(tmp_path, checked):
 
 
 def test_an_empty_folder_is_rejected(tmp_path):
-    assert check_html.main(str(tmp_path)) == 1
+    assert "no pages" in check_html.check(tmp_path)[0][0]
 
 
 def test_size_counts_pictures_of_a_page_but_no_shared_files(tmp_path):
