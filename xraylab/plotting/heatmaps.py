@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 
 from xraylab.arguments import require
 from xraylab.plotting import style
-from xraylab.plotting.images import draw_image, mark_simulated, to_rgb
+from xraylab.plotting.images import draw_image, mark_simulated, outline_box, to_rgb
 
 OPACITY = 0.45
 """Opacity of a heatmap over an image."""
@@ -156,8 +156,7 @@ def overlay_heatmap(
         row, column, num_rows, num_columns = cell
         top, bottom = (round(height * r / num_rows) for r in (row, row + 1))
         left, right = (round(width * c / num_columns) for c in (column, column + 1))
-        overlay[top:bottom, [left, right - 1]] = 255
-        overlay[[top, bottom - 1], left:right] = 255
+        outline_box(overlay, left, top, right, bottom, 255)
     return overlay
 
 

@@ -124,10 +124,17 @@ def mark_boundaries(
     if box is not None:
         left, right = (round(float(box[name]) * width) for name in ("x_min", "x_max"))
         top, bottom = (round(float(box[name]) * height) for name in ("y_min", "y_max"))
-        line[top:bottom, [left, right - 1]] = True
-        line[[top, bottom - 1], left:right] = True
+        outline_box(line, left, top, right, bottom, True)
     pixels[line] = tuple(bytes.fromhex(style.color_of(finding).removeprefix("#")))
     return pixels
+
+
+def outline_box(
+    pixels: np.ndarray, left: int, top: int, right: int, bottom: int, value: int
+) -> None:
+    """Set the outermost pixels of a box, in place; ``right`` and ``bottom`` lie outside of it."""
+    pixels[top:bottom, [left, right - 1]] = value
+    pixels[[top, bottom - 1], left:right] = value
 
 
 def data_uri(image: np.ndarray) -> str:
