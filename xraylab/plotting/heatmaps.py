@@ -87,17 +87,22 @@ def image_with_heatmap(
     """
     values = np.asarray(values, float)
     low, high = np.nanmin(values), np.nanmax(values)
-    maximum = np.unravel_index(np.nanargmax(values), values.shape)
-    y, x = (np.array(maximum) + 0.5) / values.shape
     alt = alt or (
         f"{title or 'Image'} with a heatmap of {colorbar_label}, from {low:.3g} to {high:.3g}; "
-        f"maximum at {x:.0%} from the left and {y:.0%} from the top."
+        f"maximum at {position_of_maximum(values)}."
     )
     fig, axes = style.figure(3.4, 2.8, alt=alt)
     draw_image(axes, image, title=title, **options)
     opaque = draw_heatmap(axes, values, clim=limits)
     fig.colorbar(opaque, ax=axes, label=colorbar_label, shrink=0.9)
     return fig
+
+
+def position_of_maximum(values: np.ndarray) -> str:
+    """Describe where the maximum is: ``"25% from the left and 50% from the top"``."""
+    maximum = np.unravel_index(np.nanargmax(values), values.shape)
+    y, x = (np.array(maximum) + 0.5) / values.shape
+    return f"{x:.0%} from the left and {y:.0%} from the top"
 
 
 def draw_heatmap(

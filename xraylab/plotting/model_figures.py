@@ -14,7 +14,7 @@ from xraylab.findings import FINDINGS
 from xraylab.metrics import score
 from xraylab.models import predict_logits
 from xraylab.plotting import style
-from xraylab.plotting.heatmaps import draw_heatmap
+from xraylab.plotting.heatmaps import draw_heatmap, position_of_maximum
 from xraylab.plotting.images import draw_image, draw_rectangle
 
 DIVERGING = "RdBu"
@@ -60,11 +60,10 @@ def attention_difference(
     change = second - first
     low, high = min(first.min(), second.min()), max(first.max(), second.max())
     limit = np.abs(change).max() or 1.0
-    y, x = (np.array(np.unravel_index(change.argmax(), change.shape)) + 0.5) / change.shape
     alt = (
         f"Attention of {names[0]} and {names[1]}, from {low:.2g} to {high:.2g}, and the "
-        f"difference, from {change.min():.2g} to {change.max():.2g}; it is greatest at {x:.0%} "
-        f"from the left and {y:.0%} from the top."
+        f"difference, from {change.min():.2g} to {change.max():.2g}; it is greatest at "
+        f"{position_of_maximum(change)}."
     )
     fig, axes = style.figure(4.8, 2.5, alt=alt, columns=3)
     for axis, title in zip(axes, (*names, "difference"), strict=True):
