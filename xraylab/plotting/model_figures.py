@@ -150,8 +150,6 @@ def processing_pipeline(
     model: Any,
     augment: Callable[[np.ndarray, np.ndarray, int], tuple],
     *,
-    names: Sequence[str] = FINDINGS,
-    seed: int = 0,
     simulated: bool = False,
 ) -> style.Figure:
     """Draw what happens to an image, from the file to the measurement, with the package's steps.
@@ -161,15 +159,13 @@ def processing_pipeline(
 
     Shapes:
         images: (n, height, width) uint8 of any size; the first is drawn.
-        labels: (n, k), 0 or 1; NaN where unknown.
+        labels: (n, 14), 0 or 1; NaN where unknown.
 
     Args:
         images: the images.
         labels: their labels, with both values of at least one label.
-        model: a model of :func:`xraylab.models.build` for k labels.
+        model: a model of :func:`xraylab.models.build` for the 14 findings.
         augment: ``augment(images, labels, seed)`` of ``xraylab.training.augmentation.make``.
-        names: names of the labels.
-        seed: seed of the augmentation.
         simulated: mark the images as simulated.
 
     Raises:
@@ -180,9 +176,9 @@ def processing_pipeline(
     size = model.image_size
     squares = [square_image(Image.fromarray(image), size) for image in images]
     rescaled = np.stack(squares)[..., np.newaxis] / np.float32(255)
-    augmented = np.asarray(augment(rescaled[:1], labels[:1].astype(np.float32), seed)[0])
+    augmented = np.asarray(augment(rescaled[:1], labels[:1].astype(np.float32), 0)[0])
     probabilities = expit(predict_logits(model, rescaled).astype(np.float64))
-    measured = score(labels, probabilities, label_names=names)
+    measured = score(labels, probabilities, label_names=FINDINGS)
     height, width = images.shape[1:3]
     facts = [
         f"1  grey image\n{height} × {width}, integers 0 to 255",
@@ -205,14 +201,14 @@ def processing_pipeline(
     pictures = (images[0], squares[0], np.clip(augmented[0, ..., 0], 0, 1))
     for axis, fact, image in zip(axes, facts, pictures, strict=False):
         draw_image(axis, image, title=fact, simulated=simulated)
-    rows = np.arange(len(names))
+    rows = np.arange(len(FINDINGS))
     for axis, fact in zip(axes[3:], facts[3:], strict=True):
         axis.set_title(fact, fontsize=8.5)
-    short = [style.short_name(name) for name in names]
+    short = [style.short_name(name) for name in FINDINGS]
     for axis in axes[3:5]:
         axis.barh(rows, probabilities[0], color=style.ACCENT, alpha=0.6)
         axis.set_yticks(rows, short, fontsize=7)
-        axis.set(xlim=(0, 1.08), ylim=(len(names) - 0.5, -0.5))
+        axis.set(xlim=(0, 1.08), ylim=(len(FINDINGS) - 0.5, -0.5))
         axis.set_xlabel("probability", fontsize=8)
     known = ~np.isnan(np.asarray(labels[0], float))
     dots = {"color": style.FOREGROUND, "markersize": 4, "clip_on": False}
