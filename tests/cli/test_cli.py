@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,6 +83,21 @@ def test_options_override_a_recipe(requested, image_file, tmp_path, eager):
     assert recipe.ema == 0.9
     assert recipe.augmentation == {"presets": "cxr", "rotate": 2}
     assert recipe.loss == "asymmetric"
+
+
+@pytest.mark.parametrize("name", ["masked_error", "val_masked_error"])
+def test_the_outcome_of_pre_training_names_its_error_and_the_next_command(
+    name, tmp_path, monkeypatch
+):
+    """Also for a report of an earlier version, whose score has the name of the history."""
+    report = {"scores": {"val": {name: 0.125}}, "best_epoch": 1}
+    report |= {"seconds": 2.0, "simulated_images": True}
+    recipe = training.Recipe(model="lt_vit_toy", objective="masked_reconstruction", epochs=1)
+    finished = SimpleNamespace(recipe=recipe, report=report, path=tmp_path)
+    monkeypatch.setattr(training, "fit", lambda *args, **options: finished)
+    text = xraylab("train", "lt_vit_toy", "--out", tmp_path, "--resume")
+    assert "validation error on masked pixels 0.1250 of full range on SIMULATED images" in text
+    assert f"next: xraylab train lt_vit_toy --size 64 --set start_from={tmp_path}" in text
 
 
 def test_models_and_data_are_listed():

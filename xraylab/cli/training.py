@@ -78,13 +78,14 @@ def resume(
 def _print_outcome(run):
     """Print the result of a finished run and the next command."""
     recipe, report = run.recipe, run.report
-    scores = report["scores"]["val"]
+    # Reports of earlier versions have val_masked_error.
+    scores = {name.removeprefix("val_"): x for name, x in report["scores"]["val"].items()}
     if "macro_auc" in scores:
         auc = scores["macro_auc"]
         score = f"validation macro AUC {'undefined' if auc is None else format(auc, '.4f')}"
         following = command("evaluate", run.path, "--split", "test")
     else:
-        score = f"validation error on masked pixels {scores['val_masked_error']:.4f} of full range"
+        score = f"validation error on masked pixels {scores['masked_error']:.4f} of full range"
         options = ("--set", f"start_from={run.path}", "--out", "FOLDER")
         following = command("train", recipe.model, "--size", recipe.size, *options)
     simulated = " on SIMULATED images" if report["simulated_images"] else ""

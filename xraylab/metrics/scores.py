@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 
 from xraylab.arguments import invalid_argument, require
 from xraylab.findings import FINDINGS
-from xraylab.io import to_plain
 from xraylab.metrics.ranking import areas, divide, mean_of_defined, roc_auc
 
 
@@ -71,10 +70,6 @@ class Score:
     baselines: tuple[Baseline, ...]
     macro_f1: float | None = None
     micro_f1: float | None = None
-
-    def to_dict(self) -> dict:
-        """Return the scores as plain numbers and lists, NaN as None, ready for JSON."""
-        return to_plain(self)
 
 
 def score(

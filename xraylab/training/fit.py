@@ -151,8 +151,7 @@ def _train(recorder: Checkpointer, splits: dict[str, Split], **options: Any) -> 
         ) from error
     with recorder.evaluated.current() as evaluated:
         recorder.write("last.weights.h5", write_weights, evaluated)
-    with distribution.undistributed():
-        recorder.write("report.json", write_report, run, batches.objective, splits, recorder.state)
+    recorder.write("report.json", write_report, run, splits, recorder.state)
 
 
 def _run_epochs(

@@ -6,14 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy.special import expit
-
-from xraylab import __version__, metrics
+from xraylab import __version__
 from xraylab.backend import installed_version, memory_peak
 from xraylab.data import Split
 from xraylab.io import write_json
-from xraylab.models import predict_logits
 from xraylab.training.run import Run
 
 REPORTED_PACKAGES = ("keras", "tensorflow", "jax", "numpy")
@@ -52,28 +48,17 @@ def commit() -> str | None:
         return None
 
 
-def write_report(
-    path: Path, run: Run, objective: Any, splits: dict[str, Split], state: dict[str, Any]
-) -> None:
-    """Score the best weights on the validation images and write the report of a run.
+def write_report(path: Path, run: Run, splits: dict[str, Split], state: dict[str, Any]) -> None:
+    """Write the report of a run, with the validation scores of its best epoch.
 
     Args:
         path: the file.
         run: the run.
-        objective: its objective, of ``xraylab.training.objectives``.
         splits: its images by split.
         state: the position and history of the run at its end.
     """
-    model = run.load_model("best")
-    if not run.recipe.predicts_labels:
-        validation, _ = objective.validate(model, splits["val"])
-    else:
-        validation = metrics.score(
-            splits["val"].labels,
-            expit(predict_logits(model, splits["val"]).astype(np.float64)),
-            label_names=run.recipe.labels,
-            prevalence=run.facts["train_prevalence"],
-        ).to_dict()
+    best = state["history"][state["best"]["epoch"] - 1]
+    scores = {k.removeprefix("val_"): v for k, v in best.items() if k.startswith("val_")}
     facts = ("source", "size", "fingerprint")
     images = {
         name: {"images": len(split)} | {fact: getattr(split, fact) for fact in facts}
@@ -91,7 +76,7 @@ def write_report(
             "seconds": state["seconds"],
             "peak_bytes": memory_peak(),
             "best_epoch": state["best"]["epoch"],
-            "scores": {"val": validation},
+            "scores": {"val": scores},
             "environment": environment(),
             "begun": run.facts["begun"],
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
