@@ -197,7 +197,7 @@ def test_public_weights_as_a_teacher(public_teacher, random_weights):
     assert predictions.shape == (1, 14)
     unknown = [CHEXPERT_FINDINGS[k] for k in np.flatnonzero(np.isnan(predictions[0]))]
     assert unknown == ["pleural_other", "support_devices"]
-    assert not teacher.model.trainable
+    assert not teacher.teachers[0].model.trainable
     with pytest.raises(ValueError, match="one of 'all', 'chex', 'nih'"):
         load_teacher(public_teacher, CHEXPERT_FINDINGS, trained="chexpert")
 
@@ -256,7 +256,7 @@ def test_the_scale_of_both_losses_by_hand(image_file, teacher, monkeypatch, summ
     """Printed: Σ over labels, and 1/C of Σ for the teacher. Otherwise, means over known labels."""
     given = np.random.default_rng(0).uniform(0.1, 0.9, (96, 3)).astype("float32")
     given[:, 2] = np.nan  # a label that the teacher does not know
-    monkeypatch.setattr(Teacher, "predict", lambda self, split, **options: given)
+    monkeypatch.setattr(TeacherEnsemble, "predict", lambda self, split, **options: given)
     recipe = make_recipe(
         image_file,
         objective="distillation",
@@ -332,8 +332,9 @@ def test_a_hard_teacher_decides_at_one_half(teacher, image_file):
     logits = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
     logits[0, 0] = 0.0
     for each in (soft, hard):
-        each.model.predict_on_batch = lambda images: logits
-    images = np.zeros((8, soft.model.image_size, soft.model.image_size, 1), "float32")
+        each.teachers[0].model.predict_on_batch = lambda images: logits
+    size = soft.teachers[0].model.image_size
+    images = np.zeros((8, size, size, 1), "float32")
     decided = hard(images)
     assert decided.dtype == np.float32
     np.testing.assert_array_equal(decided[:, :3], logits >= 0)

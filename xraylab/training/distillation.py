@@ -1,7 +1,6 @@
 """Knowledge distillation: a student trained on labels and on a frozen teacher's predictions."""
 
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,21 +80,8 @@ class Distiller(keras.Model):
         return total + sum(ops.sum(loss) for loss in self.losses)
 
 
-class _Predictor(ABC):
-    """What teachers have in common."""
-
-    @abstractmethod
-    def __call__(self, images: np.ndarray) -> np.ndarray: ...
-
-    def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
-        """Predict the probabilities for every image of a split, (num_images, num_labels)."""
-        batches = split.to_dataset(batch_size)
-        bar = progress_bar(progress, iterable=batches, desc="teacher predictions")
-        return np.concatenate([self(images) for images, _ in bar])
-
-
 @dataclass(frozen=True)
-class Teacher(_Predictor):
+class Teacher:
     """A frozen model that predicts the probabilities of a student's labels.
 
     Args:
@@ -103,23 +89,17 @@ class Teacher(_Predictor):
         indices: for each label of the student, the index of the teacher's output; None if there is
             none; :data:`NO_FINDING` for the product of 1 - p over the trained outputs.
         trained: indices of the teacher's trained outputs; the others are ignored.
-        hard: whether it predicts decisions, 1 where a probability is at least 0.5 and 0 elsewhere,
-            instead of probabilities.
-
-    References: decisions as targets Touvron et al. 2021 (``touvron2021``), Eq. 3, there the class
-        with the highest score.
     """
 
     model: keras.Model
     indices: Sequence[int | str | None]
     trained: Sequence[int]
-    hard: bool = False
 
     def __post_init__(self):
         self.model.trainable = False
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Predict the probabilities of the student's labels, or the decisions.
+        """Predict the probabilities of the student's labels.
 
         Shapes:
             images: (batch, size, size, 1) float32 in [0, 1]; resized to the teacher's size.
@@ -130,17 +110,20 @@ class Teacher(_Predictor):
             images = ops.convert_to_numpy(ops.image.resize(images, (side, side), antialias=True))
             images = np.clip(images, 0.0, 1.0)
         logits = ops.convert_to_numpy(self.model.predict_on_batch(images))
-        found = select_outputs(logits, self.indices, self.trained)
-        return _decide(found) if self.hard else found
+        return select_outputs(logits, self.indices, self.trained)
 
 
 @dataclass(frozen=True)
-class TeacherEnsemble(_Predictor):
-    """Several teachers; the mean of the probabilities of those that predict a label.
+class TeacherEnsemble:
+    """One teacher or several; the mean of the probabilities of those that predict a label.
 
     Args:
-        teachers: each a :class:`Teacher` of the same labels, none of them hard.
-        hard: whether it predicts decisions, 1 where the mean is at least 0.5 and 0 elsewhere.
+        teachers: each a :class:`Teacher` of the same labels.
+        hard: whether it predicts decisions, 1 where the mean is at least 0.5 and 0 elsewhere,
+            instead of probabilities.
+
+    References: decisions as targets Touvron et al. 2021 (``touvron2021``), Eq. 3, there the class
+        with the highest score.
     """
 
     teachers: Sequence[Teacher]
@@ -152,13 +135,15 @@ class TeacherEnsemble(_Predictor):
         Shapes: as for :meth:`Teacher.__call__`; NaN where no teacher has an output.
         """
         found = mean_of_defined([teacher(images) for teacher in self.teachers], axis=0)
-        return _decide(found) if self.hard else found.astype(np.float32)
+        if self.hard:
+            found = np.where(np.isnan(found), np.nan, found >= 0.5)
+        return found.astype(np.float32)
 
-
-def _decide(probabilities):
-    """Return 1 where a probability is at least 0.5 and 0 elsewhere; NaN stays NaN."""
-    known = ~np.isnan(probabilities)
-    return np.where(known, probabilities >= 0.5, np.nan).astype(np.float32)
+    def predict(self, split: Split, batch_size: int = 64, progress: bool = True) -> np.ndarray:
+        """Predict the probabilities for every image of a split, (num_images, num_labels)."""
+        batches = split.to_dataset(batch_size)
+        bar = progress_bar(progress, iterable=batches, desc="teacher predictions")
+        return np.concatenate([self(images) for images, _ in bar])
 
 
 def select_outputs(
@@ -205,31 +190,29 @@ def load_teacher(
     trained: str = "",
     weights: str = "best",
     hard: bool = False,
-) -> Teacher | TeacherEnsemble:
+) -> TeacherEnsemble:
     """Load a frozen teacher from a run or from TorchXRayVision's public weights; or several.
 
     Args:
         source: a run or its folder, or a state dict of TorchXRayVision's DenseNet-121, as read by
-            :func:`xraylab.models.convert.torchxrayvision.load_xrv`; or several of them, which
-            become a :class:`TeacherEnsemble`.
+            :func:`xraylab.models.convert.torchxrayvision.load_xrv`; or several of them.
         label_names: the student's labels.
         trained: which outputs the public weights trained, a name of :data:`TRAINED`. The file does
             not contain this.
         weights: ``"best"`` or ``"last"`` of a run.
-        hard: whether it predicts decisions, as for :class:`Teacher`.
+        hard: whether it predicts decisions, as for :class:`TeacherEnsemble`.
 
     Raises:
         FileNotFoundError: if there is neither a run nor a file.
         ValueError: if the teacher predicts none of the labels, or ``trained`` is missing for public
             weights.
     """
-    if isinstance(source, str | os.PathLike):
-        return _load_one(source, label_names, trained, weights, hard)
-    teachers = [_load_one(each, label_names, trained, weights, hard=False) for each in source]
+    sources = [source] if isinstance(source, str | os.PathLike) else source
+    teachers = [_load_one(each, label_names, trained, weights) for each in sources]
     return TeacherEnsemble(teachers, hard)
 
 
-def _load_one(source, label_names, trained, weights, hard):
+def _load_one(source, label_names, trained, weights):
     """Load one teacher."""
     path = Path(source).resolve(strict=True)
     if path.is_dir():
@@ -249,4 +232,4 @@ def _load_one(source, label_names, trained, weights, hard):
             f"The teacher in {path} predicts none of the student's labels. "
             f"Expected: some of {', '.join(names)}. Received: {', '.join(label_names)}."
         )
-    return Teacher(model, indices, outputs, hard)
+    return Teacher(model, indices, outputs)
