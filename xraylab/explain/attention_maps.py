@@ -271,7 +271,8 @@ def attention_by_layer(model: Any, intermediates: Mapping[str, Any]) -> dict[str
         for kind in KINDS
         for layer, values in intermediates.get(kind, {}).items()
     }
-    require(maps, "model", "a transformer", model.name, "Use explain.grad_cam.")
+    hint = "Pass its encoder." if hasattr(model, "encoder") else "Use explain.grad_cam."
+    require(maps, "model", "a transformer", model.name, hint)
     return maps
 
 

@@ -8,7 +8,6 @@ label tokens are then trained with labels.
 from pathlib import Path
 
 import keras
-from keras import ops
 
 from xraylab.layers.base import Shape
 from xraylab.models.base import ImageModel
@@ -31,10 +30,8 @@ class GMML(ImageModel):
     Shapes:
         images: (batch, image_size, image_size, 1) float32 in [0, 1], corrupted for training.
         returns: the reconstruction (batch, image_size, image_size, 1), unbounded. With
-        ``return_intermediates=True`` a dict of ``reconstruction``; ``attention``, a dict of the
-        maps of ``block_0`` … (batch, num_heads, num_patches, num_patches); ``encoded``, the input
-        of the decoder (batch, num_patches, embed_dim); and ``features``, the same as a map
-        (batch, rows, columns, embed_dim).
+        ``return_intermediates=True`` a dict of ``reconstruction`` and ``encoded``, the input of the
+        decoder (batch, num_patches, embed_dim). Attention maps are those of ``encoder``.
 
     Args:
         image_size: side of the image in pixels, a multiple of ``patch_size``.
@@ -49,7 +46,6 @@ class GMML(ImageModel):
     """
 
     output_name = "reconstruction"
-    transforms_attention = True
     not_arguments = ("num_labels", "classifier_activation")
 
     def __init__(
@@ -90,18 +86,8 @@ class GMML(ImageModel):
 
     def forward(self, images, training, return_intermediates, attention_transform) -> dict:
         """Compute the reconstruction."""
-        if not return_intermediates and attention_transform is None:
-            return {"reconstruction": self.decoder(self.encoder.encode(images))}
-        inside = self.encoder(
-            images, return_intermediates=True, attention_transform=attention_transform
-        )
-        encoded = inside["encoded"]  # (batch, num_patches, embed_dim)
-        return {
-            "reconstruction": self.decoder(encoded),
-            "attention": inside["attention"],
-            "encoded": encoded,
-            "features": ops.reshape(encoded, (-1, *inside["features"].shape[1:])),
-        }
+        encoded = self.encoder.encode(images)
+        return {"reconstruction": self.decoder(encoded), "encoded": encoded}
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the reconstruction."""
