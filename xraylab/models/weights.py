@@ -188,17 +188,13 @@ def opened(path):
             archive = stack.enter_context(zipfile.ZipFile(path))
             path = stack.enter_context(archive.open("model.weights.h5"))
         file = stack.enter_context(h5py.File(path, "r"))
+
+        def outside(name, link):
+            item = file[name] if isinstance(link, h5py.HardLink) else None
+            foreign = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
+            return name if item is None or foreign else None
+
         # Such links and data would be read from any other file of the machine.
-        links = file.visititems_links(
-            lambda name, link: None if isinstance(link, h5py.HardLink) else name
-        )
-        outside = links or file.visititems(
-            lambda name, item: (
-                name
-                if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
-                else None
-            )
-        )
-        if outside:
-            raise ValueError(f"{outside} leads out of the file")
+        if name := file.visititems_links(outside):
+            raise ValueError(f"{name} leads out of the file")
         yield file
