@@ -45,8 +45,6 @@ class GroupedConvolution(Layer):
         group_dim: channels per group; must divide the channels.
     """
 
-    use_bias = False
-
     def __init__(self, group_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.group_dim = group_dim

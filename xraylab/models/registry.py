@@ -25,8 +25,6 @@ class ModelSpec:
         source: bibliography key of the source.
         summary: one line on what it is.
         reconstructed: what the source leaves open and is a choice of this package.
-        source_sizes: image sizes in pixels at which the source reports this model; empty where it
-            gives none.
         options: arguments in which this model differs from the defaults of its class.
     """
 
@@ -35,7 +33,6 @@ class ModelSpec:
     source: str
     summary: str
     reconstructed: str
-    source_sizes: list[int]
     options: dict
 
     def architecture(self) -> Any:
