@@ -1,9 +1,11 @@
-"""Checks of arguments."""
+"""Checks of arguments, and suggestions for misspelt names."""
 
 import numpy as np
 import pytest
 
-from xraylab.arguments import require_choice, require_int
+from xraylab.arguments import did_you_mean, require_choice, require_int
+
+NAMES = ("rr_vit", "rr_vit_toy", "dbct", "AP")
 
 
 @pytest.mark.parametrize("value", [1, np.int64(1), np.uint8(1)])
@@ -18,6 +20,20 @@ def test_other_values_are_refused_by_name(value):
     expected = r"Invalid argument epochs\. Expected: an integer from 1 to 8\. Received: "
     with pytest.raises(ValueError, match=expected):
         require_int("epochs", value, 1, 8)
+
+
+def test_the_closest_names_are_suggested():
+    assert did_you_mean("dcbt", NAMES) == "Did you mean 'dbct'?"
+    assert did_you_mean("rr_vti", NAMES, most=3) == "Did you mean 'rr_vit' or 'rr_vit_toy'?"
+
+
+def test_case_is_ignored_in_the_search_and_kept_in_the_suggestion():
+    assert did_you_mean("ap", NAMES) == "Did you mean 'AP'?"
+
+
+def test_nothing_is_suggested_for_a_name_close_to_none():
+    assert did_you_mean("xyz", NAMES) is None
+    assert did_you_mean(None, ()) is None
 
 
 def test_a_misspelt_choice_gets_a_suggestion():

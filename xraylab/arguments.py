@@ -1,11 +1,10 @@
-"""Checks of arguments."""
+"""Checks of arguments, and suggestions for misspelt names."""
 
+import difflib
 import math
 import numbers
 from collections.abc import Iterable
 from typing import Any, TypeVar
-
-from xraylab.suggest import did_you_mean
 
 T = TypeVar("T")
 
@@ -41,6 +40,23 @@ def require_int(name: str, value: Any, minimum: int, maximum: int | None = None)
 def require_level(level: Any) -> None:
     """Raise a ValueError unless the level of an interval is in (0, 1)."""
     require(0 < level < 1, "level", "in (0, 1)", level)
+
+
+def did_you_mean(name: object, names: Iterable[str], most: int = 1) -> str | None:
+    """Suggest the names closest to a misspelt one: ``"Did you mean 'a' or 'b'?"``, or None.
+
+    Upper and lower case do not matter.
+
+    Args:
+        name: the misspelt name; anything.
+        names: the known names.
+        most: how many to suggest at most.
+    """
+    by_lower = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(str(name).lower(), by_lower, n=most, cutoff=0.45)
+    return (
+        f"Did you mean {' or '.join(repr(by_lower[lower]) for lower in close)}?" if close else None
+    )
 
 
 def require_choice(name: str, value: T, choices: Iterable[T]) -> T:

@@ -15,8 +15,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from xraylab.arguments import invalid_argument, require
-from xraylab.suggest import did_you_mean
+from xraylab.arguments import did_you_mean, invalid_argument, require
 
 Tensor = Any
 """A tensor of the Keras backend, or anything that converts to one."""

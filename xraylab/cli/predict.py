@@ -8,11 +8,10 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from typer import Argument, Exit, Option
 
-from xraylab.arguments import invalid_argument, require, require_choice
+from xraylab.arguments import did_you_mean, invalid_argument, require, require_choice
 from xraylab.backend import start_keras
 from xraylab.cli.console import Table, command, show
 from xraylab.findings import FINDINGS, title
-from xraylab.suggest import did_you_mean
 
 NOTICE = "For teaching and research, not for diagnosis."
 STDOUT = Path("-")

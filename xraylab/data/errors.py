@@ -9,8 +9,8 @@ from pathlib import Path
 from tokenize import TokenError
 from zipfile import BadZipFile
 
+from xraylab.arguments import did_you_mean
 from xraylab.io import format_bytes, printable
-from xraylab.suggest import did_you_mean
 
 DAMAGE = (ValueError, SyntaxError, EOFError, RuntimeError, csv.Error)
 DAMAGE += (BadZipFile, zlib.error, TokenError)

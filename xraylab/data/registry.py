@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xraylab.arguments import MAX_SEED, invalid_argument, require_choice, require_int
+from xraylab.arguments import MAX_SEED, did_you_mean, invalid_argument, require_choice, require_int
 from xraylab.data.chestmnist import RELEASES, candidates, load_chestmnist
 from xraylab.data.errors import DataError
 from xraylab.data.npz import load_npz
@@ -17,7 +17,6 @@ from xraylab.data.split import SPLITS, Split, evenly_spaced
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS, VINDR_FINDINGS, find_labels
 from xraylab.io import data_root
 from xraylab.phantom import PhantomConfig
-from xraylab.suggest import did_you_mean
 
 _FOLDERS = ("nih14", "chexpert", "mimic_cxr", "vindr_cxr", "folder")
 """Sources that are folders of image files; ``xraylab.data.NAME.list_NAME`` lists their images."""

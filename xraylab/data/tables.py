@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xraylab.arguments import did_you_mean
 from xraylab.data.errors import DataError, reading
-from xraylab.suggest import did_you_mean
 
 SYNONYMS = {
     "image": ("Image Index", "image_id", "ImageID", "Path", "filename", "file"),

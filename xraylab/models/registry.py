@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from xraylab.suggest import did_you_mean
+from xraylab.arguments import did_you_mean
 
 
 @dataclass(frozen=True)

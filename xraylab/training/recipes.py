@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from xraylab.arguments import did_you_mean
 from xraylab.data import data_root
 from xraylab.models import list_models
 from xraylab.phantom.labels import SPLIT_SIZES
-from xraylab.suggest import did_you_mean
 from xraylab.training import statements
 from xraylab.training.recipe import Recipe
 from xraylab.training.statements import Statement
