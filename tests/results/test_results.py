@@ -558,11 +558,7 @@ def test_spread_over_seeds(recorded):
     assert spread.names == ("run0", "run1")
     assert spread.seeds == (0, 1)
     assert spread.deviation == pytest.approx(np.std(aucs, ddof=1))
-    assert (spread.low, spread.high) == (min(aucs), max(aucs))
-    middle, half = np.mean(aucs), abs(aucs[1] - aucs[0]) / 2
-    t = np.tan(0.475 * np.pi)  # 97.5 % quantile of Student's t with one degree of freedom
-    expected = (middle, middle - t * half, middle + t * half)
-    assert tuple(vars(spread.interval).values()) == pytest.approx(expected)
+    assert spread.mean == pytest.approx(np.mean(aucs))
     assert results.seed_spread(records[:1]) == []
     older = records[0].model_dump(exclude={"recipe": {"ema_warmup"}}, by_alias=True)
     assert "ema_warmup" not in older["recipe"]

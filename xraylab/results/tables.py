@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import isnan, sqrt
+from math import isnan
 from statistics import mean, stdev
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from xraylab.arguments import invalid_argument, require, require_choice
-from xraylab.evaluation import Interval
 from xraylab.results.schema import Result
 from xraylab.results.writing import Table
 
@@ -164,22 +162,12 @@ class Spread:
         seeds: their seeds.
         mean: mean of the score.
         deviation: sample standard deviation of the score.
-        low, high: minimum and maximum.
     """
 
     names: tuple[str, ...]
     seeds: tuple[int, ...]
     mean: float
     deviation: float
-    low: float
-    high: float
-
-    @property
-    def interval(self) -> Interval:
-        """95 % confidence interval of the mean over seeds, by Student's t, on fixed test images."""
-        count = len(self.seeds)
-        half = float(stats.t.ppf(0.975, count - 1)) * self.deviation / sqrt(count)
-        return Interval(self.mean, self.mean - half, self.mean + half)
 
 
 def seed_spread(results: Iterable[Result], score: str = "macro_auc") -> list[Spread]:
@@ -200,9 +188,7 @@ def seed_spread(results: Iterable[Result], score: str = "macro_auc") -> list[Spr
         seeds = tuple(result.recipe["seed"] for result in group)
         if len(set(seeds)) == len(group) > 1 and not isnan(sum(values)):
             names = tuple(result.name for result in group)
-            spreads.append(
-                Spread(names, seeds, mean(values), stdev(values), min(values), max(values))
-            )
+            spreads.append(Spread(names, seeds, mean(values), stdev(values)))
     return spreads
 
 
