@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 from xraylab.arguments import require, require_int, require_level
 from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_predictions, name_labels
-from xraylab.metrics.ranking import divide, mean_of_defined
-from xraylab.metrics.scores import f1
+from xraylab.metrics.ranking import mean_of_defined
+from xraylab.metrics.scores import Thresholded
 from xraylab.workers import in_order
 
-SCORES = (
-    *("macro_auc", "micro_auc", "average_precision", "accuracy", "exact_match"),
-    *("macro_f1", "micro_f1"),
-)
+AT_THRESHOLD = ("accuracy", "exact_match", "macro_f1", "micro_f1")
+"""Scores of predictions at threshold 0.5."""
+
+SCORES = ("macro_auc", "micro_auc", "average_precision", *AT_THRESHOLD)
 """Scores over all labels that have intervals."""
 
 CHUNK = 64
@@ -211,15 +211,7 @@ class _ScoresByWeight:
         self._pooled = None
         if "micro_auc" in self.names:
             self._pooled = np.nonzero(known)[0], Ranking(y_true[known], probabilities[known])
-        correct = ((probabilities > 0.5) == y_true) & known
-        # In 64 bits: the product of int16 weights and bool would be int16, which overflows.
-        self._correct, self._known = (x.sum(axis=1, dtype=np.int64) for x in (correct, known))
-        self._all_correct, self._all_known = (
-            x.all(axis=1).astype(np.int64) for x in (correct, known)
-        )
-        predicted = (probabilities > 0.5) & known
-        # In float64, which is exact here, the product of matrices is many times as fast.
-        self._counts = [x.astype(np.float64) for x in (predicted & y_true, predicted, y_true)]
+        self._thresholded = Thresholded(y_true, known, probabilities)
 
     def score(self, weights):
         """Compute the scores under each row of weights: (rows, num_scores)."""
@@ -234,12 +226,8 @@ class _ScoresByWeight:
         if self._pooled is not None:
             rows, ranking = self._pooled
             found["micro_auc"], _ = ranking.areas(weights[:, rows])
-        found["accuracy"] = divide(weights @ self._correct, weights @ self._known)
-        found["exact_match"] = divide(weights @ self._all_correct, weights @ self._all_known)
-        if {"macro_f1", "micro_f1"} & set(self.names):
-            counts = [weights.astype(np.float64) @ x for x in self._counts]
-            found["macro_f1"] = mean_of_defined(f1(*counts), axis=1)
-            found["micro_f1"] = f1(*(x.sum(axis=1) for x in counts))
+        if {*AT_THRESHOLD} & set(self.names):
+            found |= self._thresholded.score(weights)
         return np.stack([found[name] for name in self.names], axis=1)
 
 

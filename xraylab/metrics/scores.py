@@ -112,28 +112,43 @@ def score(
     )
 
 
-def _thresholded(y_true, known, probabilities):
-    """Compute accuracy, exact match and F1 at threshold 0.5."""
-    predicted = probabilities > 0.5
-    correct = predicted == y_true
-    counts = [x.sum(axis=0) for x in (y_true & predicted, predicted & known, y_true)]
-    return {
-        "accuracy": _mean(correct[known]),
-        "exact_match": _mean(correct[known.all(axis=1)].all(axis=1)),
-        "macro_f1": _mean(f1(*counts)),
-        "micro_f1": float(f1(*map(np.sum, counts))),
-    }
+class Thresholded:
+    """Accuracy, exact match and F1 at threshold 0.5, under many weights of the images.
 
-
-def f1(true_positives: ArrayLike, predicted: ArrayLike, positives: ArrayLike) -> np.ndarray:
-    """Compute F1, 2 · true positives / (predicted + positives); NaN where no image is positive.
-
-    Shapes:
-        true_positives, predicted, positives: numbers of images, of one shape; returns that shape.
+    Args:
+        y_true, known, probabilities: as :func:`check_predictions` returns them.
     """
-    positives = np.asarray(positives)
-    total = np.where(positives > 0, predicted + positives, 0)
-    return divide(2 * np.asarray(true_positives), total)
+
+    def __init__(self, y_true: np.ndarray, known: np.ndarray, probabilities: np.ndarray):
+        predicted = (probabilities > 0.5) & known
+        correct = (predicted == y_true) & known
+        by_image = correct.sum(axis=1), known.sum(axis=1), correct.all(axis=1), known.all(axis=1)
+        # In float64, which is exact here, the product of matrices is many times as fast.
+        counts = np.stack(by_image, axis=1), predicted & y_true, predicted, y_true
+        self._counts = [x.astype(np.float64) for x in counts]
+
+    def score(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Compute the scores by name under each row of weights, (rows, num_images)."""
+        weights = weights.astype(np.float64)
+        fractions, *counts = (weights @ x for x in self._counts)
+        correct, known, all_correct, all_known = fractions.T
+        return {
+            "accuracy": divide(correct, known),
+            "exact_match": divide(all_correct, all_known),
+            "macro_f1": mean_of_defined(_f1(*counts), axis=1),
+            "micro_f1": _f1(*(x.sum(axis=1) for x in counts)),
+        }
+
+
+def _f1(true_positives, predicted, positives):
+    """Compute F1, 2 · true positives / (predicted + positives); NaN where no image is positive."""
+    return divide(2 * true_positives, np.where(positives > 0, predicted + positives, 0))
+
+
+def _thresholded(y_true, known, probabilities):
+    """Compute the scores of :class:`Thresholded` of the images themselves."""
+    scores = Thresholded(y_true, known, probabilities).score(np.ones((1, len(y_true))))
+    return {name: float(value) for name, (value,) in scores.items()}
 
 
 def _baselines(y_true, known, prevalence):
