@@ -1,4 +1,4 @@
-"""Real images of the validation and the test split, with masks that readers drew by hand."""
+"""Images with masks of their findings; real ones with those that readers drew by hand."""
 
 import gzip
 import json
@@ -21,11 +21,11 @@ class Annotated(NamedTuple):
     """Pairs of an image and one of its findings, with the mask of the finding.
 
     Attributes:
-        images: (images, size, size) uint8, of the validation and the test split.
+        images: (images, size, size, 1) float32 in [0, 1].
         rows, findings: (pairs,), indices of the image and the finding.
         masks: (pairs, size, size) bool, neither empty nor full.
         patients: (pairs,), the patient of each image.
-        source: who drew the masks.
+        source: where the images and the masks come from.
     """
 
     images: np.ndarray
@@ -34,6 +34,41 @@ class Annotated(NamedTuple):
     masks: np.ndarray
     patients: np.ndarray
     source: str
+
+    def subset(self, chosen):
+        """Return some of the pairs, with all images."""
+        names = ("rows", "findings", "masks", "patients")
+        return self._replace(**{name: getattr(self, name)[chosen] for name in names})
+
+    def facts(self):
+        """Describe the pairs by numbers."""
+        found, counts = np.unique(self.findings, return_counts=True)
+        return {
+            "source": self.source,
+            "size": SIZE,
+            "pairs": len(self.rows),
+            "images": len(self.images),
+            "patients": len(np.unique(self.patients)),
+            "by_finding": {FINDINGS[k]: int(n) for k, n in zip(found, counts, strict=True)},
+            "mask_area": float(self.masks.mean()),
+        }
+
+
+def annotate(images, rows, findings, masks, patients, min_patients, source) -> Annotated:
+    """Pair images with findings, but leave out empty and full masks, and findings of few patients.
+
+    Args:
+        images: (images, size, size) uint8; those without a pair are left out.
+        rows, findings, masks, patients, source: as in :class:`Annotated`.
+        min_patients: of each finding.
+    """
+    valid = masks.any(axis=(1, 2)) & ~masks.all(axis=(1, 2))
+    for k in np.unique(findings):
+        if len(np.unique(patients[valid & (findings == k)])) < min_patients:
+            valid &= findings != k
+    used, rows = np.unique(rows[valid], return_inverse=True)
+    shown = images[used][..., None] / np.float32(255)
+    return Annotated(shown, rows, findings[valid], masks[valid], patients[valid], source)
 
 
 def polygons(folder: Path) -> Annotated:
@@ -53,7 +88,7 @@ def polygons(folder: Path) -> Annotated:
             if None not in pair:
                 drawn.setdefault(pair, []).append(found["polygon"])
     masks = [polygon_mask(outlines) for outlines in drawn.values()]
-    return _pairs(images, table, [*drawn], masks, 10, "polygons of ChestX-Det")
+    return _held_out_pairs(images, table, [*drawn], masks, 10, "polygons of ChestX-Det")
 
 
 def boxes(folder: Path) -> Annotated:
@@ -68,7 +103,7 @@ def boxes(folder: Path) -> Annotated:
         rows, found = explain.box_masks(listed, SIZE, k)
         pairs += [(row, k) for row in rows]
         masks += [*found]
-    return _pairs(images, table, pairs, masks, 3, "NIH's hand-drawn boxes")
+    return _held_out_pairs(images, table, pairs, masks, 3, "NIH's hand-drawn boxes")
 
 
 def polygon_mask(polygons: list) -> np.ndarray:
@@ -91,14 +126,8 @@ def _held_out(folder):
     return np.concatenate(images), pd.concat(parts, ignore_index=True)
 
 
-def _pairs(images, table, pairs, masks, min_patients, source):
-    """Leave out empty and full masks, and findings of few patients."""
+def _held_out_pairs(images, table, pairs, masks, min_patients, masks_from):
     rows, findings = np.array(pairs).T
-    masks, patients = np.array(masks), table["patient"].to_numpy()[rows]
-    valid = masks.any(axis=(1, 2)) & ~masks.all(axis=(1, 2))
-    for k in np.unique(findings):
-        if len(np.unique(patients[valid & (findings == k)])) < min_patients:
-            valid &= findings != k
-    used, rows = np.unique(rows[valid], return_inverse=True)
-    parts = (part[valid] for part in (findings, masks, patients))
-    return Annotated(images[used], rows, *parts, source)
+    patients = table["patient"].to_numpy()[rows]
+    source = f"NIH subset, validation and test split, {masks_from}"
+    return annotate(images, rows, findings, np.array(masks), patients, min_patients, source)

@@ -53,7 +53,7 @@ def main():
         update(options.out, "phantom", phantom_pairs(), dict(simulated_runs(options.runs)))
     if options.real:
         for kind in (annotations.polygons, annotations.boxes):
-            update(options.out, kind.__name__, real_pairs(kind(options.real)), dict(shipped()))
+            update(options.out, kind.__name__, kind(options.real), dict(shipped()))
 
 
 def simulated_runs(folder):
@@ -76,23 +76,26 @@ def update(path, kind, pairs, found):
     """Measure models on one kind of images, write each to the file, and remove all others."""
     values = read_json(path) if path.exists() else {}
     former = values.get(kind, {})
-    same_images = former.get("images") == to_plain(pairs.facts)
-    known = former["models"] if same_images else {}
-    values[kind] = {"images": pairs.facts, "models": {n: known[n] for n in found if n in known}}
+    facts = to_plain(pairs.facts())
+    known = former["models"] if former.get("images") == facts else {}
+    values[kind] = {"images": facts, "models": {n: known[n] for n in found if n in known}}
+    code = code_sha256()
+    path.parent.mkdir(parents=True, exist_ok=True)
     for name, (weights, load) in found.items():
-        origin = {"weights_sha256": sha256(weights), "code_sha256": code_sha256()}
+        origin = {"weights_sha256": sha256(weights), "code_sha256": code}
         if not origin.items() <= known.get(name, {}).items():
             print(kind, name, flush=True)
             measured = {**origin, **measure(load(), pairs)}
             values[kind]["models"][name] = rounded(to_plain(measured))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, values)
+            write_json(path, values)
+    write_json(path, values)
 
 
 def code_sha256():
-    """Compute a hash of this file and of xraylab.explain."""
+    """Compute a hash of this file, of annotations.py and of xraylab.explain."""
     total = hashlib.sha256()
-    for path in [Path(__file__), *sorted(Path(explain.__file__).parent.glob("*.py"))]:
+    package = sorted(Path(explain.__file__).parent.glob("*.py"))
+    for path in [Path(__file__), Path(annotations.__file__), *package]:
         total.update(path.read_bytes())
     return total.hexdigest()
 
@@ -101,37 +104,9 @@ def rounded(values):
     """Round the numbers of plain values to five digits, far below the width of the intervals."""
     if isinstance(values, dict):
         return {name: rounded(value) for name, value in values.items()}
+    if isinstance(values, list):
+        return [rounded(value) for value in values]
     return round(values, 5) if isinstance(values, float) else values
-
-
-class Pairs:
-    """Pairs of an image and one of its findings, with the mask of the finding.
-
-    Attributes:
-        images: (images, size, size, 1) float32 in [0, 1].
-        rows, findings: (pairs,) indices of image and finding.
-        masks: (pairs, size, size) bool.
-        patients: (pairs,) the patient of each image.
-        facts: description of the images, for the file.
-    """
-
-    def __init__(self, images, rows, findings, masks, patients, facts):
-        self.images = (images[..., None] / np.float32(255)).astype(np.float32)
-        valid = masks.any(axis=(1, 2)) & ~masks.all(axis=(1, 2))
-        for finding in range(len(FINDINGS)):
-            if (valid & (findings == finding)).sum() < 3:
-                valid &= findings != finding
-        self.rows, self.findings = rows[valid], findings[valid]
-        self.masks, self.patients = masks[valid], patients[valid]
-        counts = {FINDINGS[k]: int((self.findings == k).sum()) for k in np.unique(self.findings)}
-        self.facts = facts | {
-            "size": SIZE,
-            "pairs": len(self.rows),
-            "images": len(np.unique(self.rows)),
-            "patients": len(np.unique(self.patients)),
-            "by_finding": counts,
-            "mask_area": float(self.masks.mean()),
-        }
 
 
 def phantom_pairs():
@@ -142,14 +117,8 @@ def phantom_pairs():
     rows = np.concatenate([np.searchsorted(selected, images) for images in by_finding])
     findings = np.repeat(np.arange(len(FINDINGS)), [len(images) for images in by_finding])
     masks = split.masks[selected][rows, findings]
-    facts = {"source": "ChestPhantom, SIMULATED, test split", "fingerprint": split.fingerprint}
-    return Pairs(split.images[selected], rows, findings, masks, rows, facts)
-
-
-def real_pairs(found):
-    """Describe annotated images and their findings."""
-    facts = {"source": f"NIH subset, validation and test split, {found.source}"}
-    return Pairs(*found[:5], facts)
+    source = f"ChestPhantom {VERSION}, SIMULATED, test split"
+    return annotations.annotate(split.images[selected], rows, findings, masks, rows, 3, source)
 
 
 def measure(model, pairs):
@@ -193,7 +162,7 @@ def faithfulness(model, explanation, maps, pairs):
     findings = np.unique(pairs.findings)
     most = max(SANITY_PAIRS // len(findings), 3)
     rows = np.concatenate([np.flatnonzero(pairs.findings == k)[:most] for k in findings])
-    some = Subset(pairs, rows)
+    some = pairs.subset(rows)
     maps, images = maps[rows], pairs.images[some.rows]
     permuted_rows = permutations(some.findings, some.patients)
     other = permuted_rows[len(permuted_rows) // 2]
@@ -224,15 +193,6 @@ def faithfulness(model, explanation, maps, pairs):
     return results
 
 
-class Subset:
-    """A subset of the pairs."""
-
-    def __init__(self, pairs, rows):
-        self.images = pairs.images
-        self.rows, self.findings = pairs.rows[rows], pairs.findings[rows]
-        self.patients = pairs.patients[rows]
-
-
 def mean_interval(values, patients):
     """Compute a mean with its bootstrap interval over patients."""
     drawn = resamples(len(values), 1000, np.random.default_rng(0), patients=patients)
@@ -243,42 +203,28 @@ def mean_interval(values, patients):
 def methods(model):
     """Return the methods that a model allows: functions of pairs that return maps."""
     results = {}
-    transformer = model.transforms_attention
     if hasattr(model, "classify"):
-        results["grad_cam"] = for_labels(model, explain.grad_cam)
+        results["grad_cam"] = for_images(model, explain.grad_cam)
     if getattr(model, "num_label_blocks", 0):
-        results["label_maps"] = for_labels(model, lambda m, x, _: explain.label_maps(m, x))
-        results["rollout"] = for_labels(model, lambda m, x, _: explain.rollout(m, x))
-    elif transformer:
+        results["label_maps"] = for_images(model, explain.label_maps)
+    if model.transforms_attention:
         results["rollout"] = for_images(model, explain.rollout)
-    if transformer:
         results["gradient_attention"] = for_findings(model)
     if hasattr(model, "mxa_options"):
         layers = list(explain.regions(model, np.zeros((1, SIZE, SIZE, 1), np.float32)))
         for layer in (layers[0], layers[-1]):
-            results[f"box of {layer}"] = for_images(
-                model, lambda m, x, layer=layer: boxes(m, x, layer)
-            )
-    results["occlusion"] = for_labels(model, explain.occlusion)
+            results[f"box of {layer}"] = for_images(model, partial(boxes, layer=layer))
+    results["occlusion"] = for_images(model, explain.occlusion)
     return results
 
 
 def for_images(model, method):
-    """Apply a method that does not depend on labels, once for each image."""
+    """Apply a method once for each image; it returns one map, or those of all labels."""
 
     def explanation(pairs):
         chosen, where = np.unique(pairs.rows, return_inverse=True)
-        return method(model, pairs.images[chosen])[where]
-
-    return explanation
-
-
-def for_labels(model, method):
-    """Apply a method that returns the maps of all labels, once for each image."""
-
-    def explanation(pairs):
-        chosen, where = np.unique(pairs.rows, return_inverse=True)
-        return method(model, pairs.images[chosen], None)[where, pairs.findings]
+        maps = method(model, pairs.images[chosen])
+        return maps[where, pairs.findings] if maps.ndim == 4 else maps[where]
 
     return explanation
 

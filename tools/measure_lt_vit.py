@@ -41,13 +41,7 @@ def main():
         "images that were not trained on: numbers over many images.",
         "weights_sha256": io.sha256(shipped_weights()[NAME, SIZE]),
         "typical": {"images": len(typical), "source": "NIH subset, test split"},
-        "outlined": {
-            "source": f"NIH subset, validation and test split, {outlined.source}",
-            "pairs": len(outlined.rows),
-            "images": len(outlined.images),
-            "patients": len(np.unique(outlined.patients)),
-            "mask_area": outlined.masks.mean(),
-        },
+        "outlined": outlined.facts(),
     }
     keras.utils.set_random_seed(0)
     for name, weights in (("trained", "pretrained"), ("untrained", None)):
@@ -55,7 +49,7 @@ def main():
         values["typical"][name] = attention_statistics(model, typical)
         values["outlined"][name] = localize(model, outlined)
     values["without_selection"] = without_selection(test)
-    io.write_json(options.out, rounded(io.to_plain(values)))
+    io.write_json(options.out, measure_localization.rounded(io.to_plain(values)))
 
 
 def label_attention(model, images):
@@ -80,7 +74,6 @@ def attention_statistics(model, images):
         share = on_labels.sum(axis=-1)
         on_image = on_image / on_image.sum(axis=-1, keepdims=True)
         entropy = -(on_image * np.log(np.maximum(on_image, 1e-30))).sum(axis=-1)
-        side = round(on_image.shape[-1] ** 0.5)
         usual = on_image.mean(axis=0)
         between = on_labels.mean(axis=0) / share.mean(axis=0)[:, None]
         results[block] = {
@@ -89,14 +82,13 @@ def attention_statistics(model, images):
             "between_images": np.abs(on_image - usual).sum(axis=-1).mean() / 2,
             "between_labels": between,
             "co_occurrence": explain.spearman(between[apart][None], together[apart][None])[0],
-            "usual_maps": usual.reshape(-1, side, side),
         }
     return results
 
 
 def localize(model, outlined):
     """Score the label maps, the mean of all label blocks and heads."""
-    by_block = label_attention(model, outlined.images[..., None] / np.float32(255))
+    by_block = label_attention(model, outlined.images)
     mean = np.mean(list(by_block.values()), axis=0)[..., : -len(FINDINGS)]
     side = round(mean.shape[-1] ** 0.5)
     maps = mean[outlined.rows, outlined.findings].reshape(-1, side, side)
@@ -131,15 +123,6 @@ def without_selection(test):
             for name, p in zip(("uniform_patches", "uniform_labels"), changed, strict=True)
         },
     }
-
-
-def rounded(values):
-    """Round the numbers of plain values to five digits."""
-    if isinstance(values, dict):
-        return {name: rounded(value) for name, value in values.items()}
-    if isinstance(values, list):
-        return [rounded(value) for value in values]
-    return round(values, 5) if isinstance(values, float) else values
 
 
 if __name__ == "__main__":

@@ -49,10 +49,15 @@ def folder(tmp_path):
     return tmp_path
 
 
+def _numbers(found):
+    """Return the number of each pair's image, which is its grey level."""
+    return np.rint(255 * found.images[found.rows, 0, 0, 0]).astype(int)
+
+
 def test_polygons_of_images_that_were_not_trained_on(folder):
     found = annotations.polygons(folder)
     assert {*found.findings} == {EFFUSION}, "mass: 9 patients; nodule: below half a pixel"
-    numbers = found.images[found.rows, 0, 0]
+    numbers = _numbers(found)
     assert sorted(numbers) == [0, 1, 2, *range(4, 14)]
     assert [int(patient) for patient in found.patients] == [*numbers]
     for number, mask in zip(numbers, found.masks, strict=True):
@@ -65,9 +70,23 @@ def test_polygons_of_images_that_were_not_trained_on(folder):
 def test_boxes_of_images_that_were_not_trained_on(folder):
     found = annotations.boxes(folder)
     assert {*found.findings} == {MASS}, "effusion: one patient"
-    assert sorted(found.images[found.rows, 0, 0]) == [0, 1, 2]
+    assert sorted(_numbers(found)) == [0, 1, 2]
     assert found.masks[:, :, :32].all()
     assert not found.masks[:, :, 32:].any()
+
+
+def test_pairs_without_a_usable_mask_are_left_out():
+    masks = np.zeros((5, 64, 64), bool)
+    masks[:4, :16] = True
+    masks[3] = True
+    rows, findings = np.array([0, 2, 2, 3, 1]), np.array([MASS, MASS, EFFUSION, MASS, MASS])
+    images, patients = np.zeros((4, 64, 64), np.uint8), rows
+    found = annotations.annotate(images, rows, findings, masks, patients, 2, "drawn here")
+    assert [*found.patients] == [0, 2], "effusion: one patient; a full mask; an empty one"
+    assert [*found.rows] == [0, 1] and found.images.shape == (2, 64, 64, 1)
+    facts = found.facts()
+    assert facts["by_finding"] == {"mass": 2} and facts["mask_area"] == 1 / 4
+    assert [*found.subset([1]).patients] == [2] and len(found.subset([1]).images) == 2
 
 
 def test_annotations_of_the_real_images(real_images):

@@ -7,8 +7,7 @@ import pytest
 
 from xraylab import losses
 from xraylab.models import spec
-from xraylab.results import load_result, published
-from xraylab.results.schema import NEWER_SETTINGS
+from xraylab.results import published
 from xraylab.training import Recipe, augmentation, recipes
 from xraylab.training.statements import STATUSES
 
@@ -135,15 +134,6 @@ def test_every_recipe_is_complete(name):
     text = named.describe()
     for words in (named.command, named.source, "Cost of training"):
         assert words in text
-
-
-def test_records_get_the_defaults_of_newer_settings():
-    """Those defaults keep what the recipes of old records did."""
-    assert NEWER_SETTINGS.items() <= Recipe().to_dict().items()
-    path = Path(__file__).parents[2] / "book" / "results" / "rr_vit_64_phantom.json"
-    recipe = load_result(path).recipe
-    assert recipe | NEWER_SETTINGS == recipe
-    assert Recipe(**recipe).ema_warmup
 
 
 def test_cost_is_images_over_speed(monkeypatch):
