@@ -68,15 +68,6 @@ def test_scores_of_other_images_are_not_stored(run):
     assert file.read_bytes() == former
 
 
-def test_a_run_saved_without_presets_has_those_it_was_trained_with(run, tmp_path):
-    own = tmp_path / "run"
-    shutil.copytree(run.path, own)
-    facts = json.loads((own / "run.json").read_text())
-    facts["recipe"]["augmentation"] = {"flip": True}
-    (own / "run.json").write_text(json.dumps(facts))
-    assert training.Run(own).recipe.augmentation == {"presets": "cxr", "flip": True}
-
-
 def test_a_run_is_scored_on_its_own_training_images(run, tmp_path):
     """Those of ``num_images``, not all images of the file."""
     own = tmp_path / "run"

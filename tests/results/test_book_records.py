@@ -48,13 +48,13 @@ def test_calibration_and_operating_points_of_the_newest(records):
 
 
 def test_scores_on_real_images_match_the_predictions(records, real_images):
-    with_predictions = {r.name for r in records if not r.simulated and r.predictions_file}
-    names = {r.data["test"].source for r in records if r.name in with_predictions}
+    real = [r for r in records if not r.simulated]
+    names = {r.data["test"].source for r in real}
     images = [
         split for name in sorted(names) for split in load(real_images, "val", "test", name=name)
     ]
-    for name in with_predictions:
-        assert results.load_result(FOLDER / f"{name}.json", images).predictions, name
+    for record in real:
+        assert results.load_result(record.path, images).predictions, record.name
 
 
 @pytest.mark.long
@@ -64,7 +64,7 @@ def test_intervals_calibration_and_operating_points_of_all(records):
 
 
 def test_folder_holds_only_records_and_predictions(records):
-    files = {name for r in records for name in (r.path.name, r.predictions_file) if name}
+    files = {name for r in records for name in (r.path.name, r.predictions_file)}
     assert {path.name for path in FOLDER.iterdir()} == files
 
 

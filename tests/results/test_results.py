@@ -13,7 +13,6 @@ from xraylab import __version__, data, evaluation, metrics, results, training
 from xraylab.io import sha256
 from xraylab.results.predictions import Predictions, save
 from xraylab.results.record import _without_folders
-from xraylab.results.schema import NEWER_SETTINGS
 from xraylab.training.report import commit
 
 from ..conftest import eager_execution
@@ -288,34 +287,6 @@ def test_records_name_files_without_their_folders():
     assert _without_folders(("/home/me/a", "phantom", 3)) == ("a", "phantom", 3)
 
 
-def test_records_from_before_f1_was_scored(folder, result):
-    """Its scores are computed from the predictions; its intervals stay without F1."""
-
-    def remove(values):
-        for split in ("val", "test"):
-            scores = values["scores"][split]
-            scores["baselines"] = scores["baselines"][:2]
-            for part in (scores, *scores["baselines"]):
-                del part["macro_f1"], part["micro_f1"]
-        del values["intervals"]["macro_f1"], values["intervals"]["micro_f1"]
-
-    edit(folder / "run0.json", remove)
-    assert results.check(folder) == (["run0", "run1"], [])
-    old = results.load_result(folder / "run0.json")
-    assert old.scores == result.scores and old.score("macro_f1") is not None
-    columns = ("macro_auc", "macro_f1", "micro_f1")
-    made = results.table([old], columns).frame
-    assert made.equals(results.table([result], columns).frame)
-    # Without the labels there is nothing to compute it from.
-    edit(folder / "run0.json", lambda values: values.update(predictions_file=None))
-    old = results.load_result(folder / "run0.json")
-    made = results.table([old], columns).frame
-    assert made.iloc[0, 2:].tolist() == ["not measured", "not measured"]
-    edit(folder / "run1.json", set_in("scores", "test", "micro_f1", 0.99))
-    with pytest.raises(results.ResultError, match=r"micro_f1 .* Received: 0\.99"):
-        results.load_results(folder)
-
-
 @pytest.mark.parametrize(
     ("change", "location"),
     [
@@ -560,11 +531,6 @@ def test_spread_over_seeds(recorded):
     assert spread.deviation == pytest.approx(np.std(aucs, ddof=1))
     assert spread.mean == pytest.approx(np.mean(aucs))
     assert results.seed_spread(records[:1]) == []
-    older = records[0].model_dump(exclude={"recipe": {"ema_warmup"}}, by_alias=True)
-    assert "ema_warmup" not in older["recipe"]
-    older = type(records[0]).model_validate(older | {"predictions": None})
-    assert older.recipe == records[0].recipe  # a setting that is newer than the record
-    assert NEWER_SETTINGS.items() <= training.Recipe().to_dict().items()
 
 
 def test_two_records_are_compared(recorded, folder):

@@ -78,8 +78,7 @@ def resume(
 def _print_outcome(run):
     """Print the result of a finished run and the next command."""
     recipe, report = run.recipe, run.report
-    # Reports of earlier versions have val_masked_error.
-    scores = {name.removeprefix("val_"): x for name, x in report["scores"]["val"].items()}
+    scores = report["scores"]["val"]
     if "macro_auc" in scores:
         auc = scores["macro_auc"]
         score = f"validation macro AUC {'undefined' if auc is None else format(auc, '.4f')}"

@@ -33,8 +33,8 @@ class Baseline:
     average_precision: float
     accuracy: float
     exact_match: float
-    macro_f1: float | None = None
-    micro_f1: float | None = None
+    macro_f1: float
+    micro_f1: float
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ class Score:
         average_precision: mean average precision over the labels for which it is defined.
         accuracy: fraction of correct (image, label) pairs at threshold 0.5 (ACC of MedMNIST).
         exact_match: fraction of images with all labels correct at threshold 0.5.
-        macro_f1: mean F1 at threshold 0.5 over the labels with a positive image. None in records
-            from before it was scored, as ``micro_f1``.
+        macro_f1: mean F1 at threshold 0.5 over the labels with a positive image.
         micro_f1: F1 of all (image, label) pairs together at threshold 0.5.
         per_finding: one :class:`LabelScore` per label, in label order.
         undefined: labels with one class only, left out of ``macro_auc``.
@@ -65,11 +64,11 @@ class Score:
     average_precision: float
     accuracy: float
     exact_match: float
+    macro_f1: float
+    micro_f1: float
     per_finding: tuple[LabelScore, ...]
     undefined: tuple[str, ...]
     baselines: tuple[Baseline, ...]
-    macro_f1: float | None = None
-    micro_f1: float | None = None
 
 
 def score(

@@ -105,10 +105,6 @@ class ScoredPredictions(_Model):
     operating_points: dict[str, tuple[OperatingPoint, ...]]
 
 
-NEWER_SETTINGS = {"warmup_within_cosine": False, "ema_warmup": True, "sum_over_labels": False}
-"""Defaults of a recipe's settings that the first records lack; importing Recipe takes seconds."""
-
-
 class Result(ScoredPredictions):
     """One recorded run.
 
@@ -116,16 +112,14 @@ class Result(ScoredPredictions):
         name: name of the record and of its file.
         recipe_name: the named recipe, or None.
         recipe_changes: ``{field: (named, used)}``.
-        recipe: the recipe that was used; files and folders by name only. Settings that are newer
-            than the record have their defaults, which keep the behaviour from before.
+        recipe: the recipe that was used; files and folders by name only.
         initial_weights: SHA-256 of the weights that training started from, under ``start_from``,
             and of teachers, under ``teacher`` or ``teacher 1``, ``teacher 2`` and so on.
         simulated: whether the images are simulated.
         data: images by split.
         software: ``trained_by``, ``recorded_by`` and ``environment``.
         cost: what the model costs on a device, or None.
-        predictions_file: name of the file with the predictions beside the record; None in records
-            of real images from before they were stored.
+        predictions_file: name of the file with the predictions beside the record.
         path, predictions: where the record was read from, and its predictions by split, None
             without labels; not in the file.
     """
@@ -144,14 +138,9 @@ class Result(ScoredPredictions):
     cost: evaluation.DeviceCost | None
     software: dict[str, dict[str, Any]]
     recorded: str
-    predictions_file: str | None
+    predictions_file: str
     path: Path = Field(default=Path(), exclude=True)
     predictions: dict[str, InstanceOf[Predictions]] | None = Field(default=None, exclude=True)
-
-    @pydantic.field_validator("recipe")
-    @classmethod
-    def _with_newer_settings(cls, recipe: dict[str, Any]) -> dict[str, Any]:
-        return NEWER_SETTINGS | recipe
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Load the records of runs, and compare their numbers with those of the stored predictions."""
 
 import math
-import re
 import shlex
 import warnings
 from collections.abc import Iterable
@@ -22,9 +21,6 @@ TOLERANCES = {"scores": 1e-5, "intervals": 1e-5, "calibration": 1e-4, "operating
 relative for larger ones. Other machines sum in another order, and their optimizers stop at slightly
 other values; records of 2026 were scored in float32, where neighbouring logits may share a
 probability."""
-
-NEWER_SCORES = re.compile(r"/(macro|micro)_f1(/|$)|/baselines/[23]$")
-"""Locations of the scores that older records lack."""
 
 
 def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
@@ -53,10 +49,8 @@ def load_result(path: str | Path, images: Iterable[data.Split] = ()) -> Result:
         raise ResultError(
             f"{path}: invalid record: {location}: {first['msg']}. Record the run again"
         ) from error
-    update: dict[str, Any] = {"path": path}
-    if result.predictions_file is not None:
-        update |= _load_predictions(path, result, images)
-    return result.model_copy(update=update)
+    predictions = _load_predictions(path, result, images)
+    return result.model_copy(update={"path": path, "predictions": predictions})
 
 
 def load_results(folder: str | Path, images: Iterable[data.Split] = ()) -> list[Result]:
@@ -180,9 +174,7 @@ def require_equal(path: Path, part: str, recorded: Any, computed: Any) -> None:
             value, expected = dict(enumerate(value)), dict(enumerate(expected))
         if isinstance(value, dict) and isinstance(expected, dict):
             for name in value | expected:
-                at, found = f"{location}/{name}", value.get(name)
-                if found is not None or not NEWER_SCORES.search(at):
-                    compare(at, found, expected.get(name))
+                compare(f"{location}/{name}", value.get(name), expected.get(name))
         elif not _equal(value, expected, TOLERANCES[part]):
             raise ResultError(
                 f"{path}: {location} does not agree with the predictions. Expected: {expected}. "
@@ -217,13 +209,13 @@ def _interval_values(intervals, score):
 
 
 def _load_predictions(path, result, images):
-    """Return the predictions of a record and their scores, after a check; {} without labels."""
+    """Return the predictions of a record, after a check; None without labels."""
     fingerprints = {split: result.data[split].fingerprint for split in SPLITS}
     matching = {s.split: s for s in images if s.fingerprint == fingerprints.get(s.split)}
     try:
         predictions = load(path.with_name(Path(result.predictions_file).name), matching)
         if predictions is None:
-            return {}
+            return None
         scores = _score_splits(predictions, result.protocol)
     except ValueError as error:
         raise ResultError(f"{path}: {error}") from error
@@ -242,4 +234,4 @@ def _load_predictions(path, result, images):
         )
     require_equal(path, "scores", result.scores, scores)
     require_equal(path, "intervals", *_interval_values(result.intervals, scores["test"]))
-    return {"predictions": predictions, "scores": scores}  # a record may lack some scores
+    return predictions

@@ -58,10 +58,7 @@ class Run:
                 f"{self.path / 'run.json'} is damaged. Expected: a run with its recipe. Received: "
                 "other JSON."
             )
-        recipe = dict(self.facts["recipe"])
-        if recipe.get("augmentation"):  # runs saved before presets were required used cxr
-            recipe["augmentation"] = {"presets": "cxr", **recipe["augmentation"]}
-        self.recipe = Recipe(**recipe)
+        self.recipe = Recipe(**self.facts["recipe"])
 
     def __fspath__(self) -> str:
         return str(self.path)
