@@ -10,7 +10,6 @@ trained on are left out. Only numbers over many images are written.
 """
 
 from math import log
-from pathlib import Path
 
 import annotations
 import keras
@@ -20,18 +19,17 @@ import real_images
 from keras import ops
 from scipy.special import expit
 
-from xraylab import evaluation, explain, io, models, phantom
+from xraylab import explain, io, models, phantom
 from xraylab.backend import compiled
 from xraylab.findings import FINDINGS
 from xraylab.models.weights import shipped_weights
 
-OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "lt_vit.json"
 NAME, SIZE = "lt_vit_tiny", annotations.SIZE
 NUM_IMAGES = 400
 
 
 def main():
-    options = real_images.parser(__doc__, OUT).parse_args()
+    options = real_images.parser(__doc__, "lt_vit.json").parse_args()
     [test] = real_images.load(options.real, "test")
     rows = np.random.default_rng(0).choice(len(test), NUM_IMAGES, replace=False)
     typical = test.arrays()[0][np.sort(rows)]
@@ -98,7 +96,7 @@ def localize(model, outlined):
 
 def without_selection(test):
     """Score the trained model, and with attention to patches or to labels made uniform."""
-    images, labels = test.arrays()
+    images = test.arrays()[0]
     model = models.build(NAME, image_size=SIZE, weights="pretrained")
 
     def predict(uniform):
@@ -113,13 +111,12 @@ def without_selection(test):
         batches = [images[i : i + 47] for i in range(0, len(images), 47)]
         return expit(np.concatenate([np.asarray(run(x)) for x in batches]))
 
-    arguments = {"patients": test.table["patient"], "progress": False, "scores": ["macro_auc"]}
     trained, *changed = (predict(uniform) for uniform in (None, 0, 1))
     return {
-        "macro_auc": evaluation.bootstrap(labels, trained, **arguments)["macro_auc"],
+        "macro_auc": real_images.macro_auc(test, trained),
         "images": len(test),
         **{
-            name: evaluation.compare(labels, trained, p, **arguments)["macro_auc"]
+            name: real_images.macro_auc(test, p, minus=trained)
             for name, p in zip(("uniform_patches", "uniform_labels"), changed, strict=True)
         },
     }

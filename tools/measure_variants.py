@@ -20,10 +20,9 @@ import record_runs
 from measure_pretraining import predictions
 from record_runs import SYSTEMS
 
-from xraylab import evaluation, io, metrics
+from xraylab import evaluation, metrics
 from xraylab.training import Run
 
-OUT = Path(__file__).resolve().parents[1] / "book" / "measured" / "variants.json"
 SEEDS = (0, 1, 2)
 
 
@@ -83,7 +82,7 @@ def measure(experiment, runs, test):
 
 
 def main():
-    parser = real_images.parser(__doc__, OUT)
+    parser = real_images.parser(__doc__, "variants.json")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--train-only", action="store_true", help="do not score the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, choices=SEEDS)
@@ -99,8 +98,7 @@ def main():
         train_split, test = real_images.load(options.real, "train", "test")
         facts = {"num_train": len(train_split), "num_test": len(test), "seeds": SEEDS}
         experiments = {e.setting: measure(e, options.runs, test) for e in EXPERIMENTS}
-        io.write_json(options.out, io.to_plain({**facts, **experiments}))
-        print(options.out.read_text())
+        real_images.write(options.out, {**facts, **experiments})
 
 
 if __name__ == "__main__":

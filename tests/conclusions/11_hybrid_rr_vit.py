@@ -40,7 +40,7 @@ assert work[224][1] > work[224][0], "most of the work is in the maps"
 assert gain.low > 0.1
 assert all(run.simulated for run in runs.values())
 assert len({run.training.epochs for run in runs.values()}) == 1
-assert minutes[1] > 2 * minutes[0]
+assert minutes[1] > 10 * minutes[0], "many times as long"
 assert (
     published["hybrid_rr_vit", 64].scores["macro_auc"] - published["rr_vit", 64].scores["macro_auc"]
     < gain.low / 4

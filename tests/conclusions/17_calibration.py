@@ -60,7 +60,7 @@ for ratio in (1, 4, 9, 19):
     assert mean_cost(PREDICTED["Platt"], ratio, 1 / (1 + ratio)) < 1.06 * best
 baselines = np.maximum(benefit["all positive"], 0)
 assert (benefit["Platt"] > baselines)[at > 0.045].all()
-assert np.abs(benefit["Platt"] - baselines)[at < 0.045].max() < 0.001, "equals all positive"
+assert np.abs(benefit["Platt"] - baselines)[at < 0.045].max() < 0.001, "hardly differs"
 negative = at[benefit["uncalibrated"] < 0]
 assert abs(negative.min() - before) < 0.02 and negative.max() == at[-1], "up to one half"
 assert np.allclose((benefit["uncalibrated"] - benefit["all positive"])[at < 0.15], 0)
@@ -81,13 +81,13 @@ ap, pa = (group for name, group in rows if name.startswith("projection"))
 assert pa["low"] < ap["high"] < pa["value"] and ap["value"] < pa["value"]
 assert 1.2 < lowest < 1.45
 assert p_of["age"] < 1e-4 and p_of["sex"] > 0.05 and p_of["projection"] > 0.05
-assert 0.015 < abs(observed) < 0.02 and p_value > 0.2
+assert 0.015 < abs(observed) < 0.02 and p_value > 0.25
 assert all((np.diff(curve) > 0).all() for curve in by_severity.values()), "increases"
 assert by_severity["effusion"][0] < 0.62 and by_severity["effusion"][-1] > 0.88
 mildest, *others = by_severity["pneumothorax"]
 assert mildest < 0.7 and min(others) > 0.88, "only the mildest quarter"
 rise = {name: curve[-1] - curve[0] for name, curve in by_severity.items()}
-assert max(rise, key=rise.get) == "effusion"
+assert {*sorted(rise, key=rise.get)[-2:]} == {"effusion", "pneumothorax"}
 
 
 def calibration_error(y, p, bins):

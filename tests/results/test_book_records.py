@@ -13,6 +13,10 @@ from xraylab.results.store import TOLERANCES
 FOLDER = Path(__file__).parents[2] / "book" / "results"
 
 
+WITHOUT_COMMIT = ("efficientvit_m0_64_phantom7",)
+"""Trained outside of a checkout; another run of the recipe has other weights, by rounding."""
+
+
 @pytest.fixture(scope="module")
 def records():
     return results.load_results(FOLDER)
@@ -23,7 +27,7 @@ def test_scores_match_the_predictions(records):
     assert records
     for result in records:
         assert (result.predictions is not None) == result.simulated
-        assert result.software["trained_by"]["commit"]
+        assert result.software["trained_by"]["commit"] or result.name in WITHOUT_COMMIT
 
 
 def test_calibration_and_operating_points_of_the_newest(records):

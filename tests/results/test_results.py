@@ -531,6 +531,8 @@ def test_spread_over_seeds(recorded):
     assert spread.deviation == pytest.approx(np.std(aucs, ddof=1))
     assert spread.mean == pytest.approx(np.mean(aucs))
     assert results.seed_spread(records[:1]) == []
+    reordered = records[1].model_copy(update={"recipe": dict(reversed(records[1].recipe.items()))})
+    assert results.seed_spread([records[0], reordered]) == [spread]
 
 
 def test_two_records_are_compared(recorded, folder):

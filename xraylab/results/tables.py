@@ -195,7 +195,8 @@ def seed_spread(results: Iterable[Result], score: str = "macro_auc") -> list[Spr
 def _setting(result):
     """Collect everything that determines a run except its seed."""
     fingerprints = [images.fingerprint for images in result.data.values()]
-    return str({**result.recipe, "seed": None}), str(result.initial_weights), *fingerprints
+    recipe = sorted({**result.recipe, "seed": None}.items())
+    return str(recipe), str(result.initial_weights), *fingerprints
 
 
 def group_by_images(results: Iterable[Result]) -> list[list[Result]]:
