@@ -190,9 +190,11 @@ def opened(path):
         file = stack.enter_context(h5py.File(path, "r"))
 
         def outside(name, link):
-            item = file[name] if isinstance(link, h5py.HardLink) else None
+            if not isinstance(link, h5py.HardLink):
+                return name
+            item = file[name]
             foreign = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
-            return name if item is None or foreign else None
+            return name if foreign else None
 
         # Such links and data would be read from any other file of the machine.
         if name := file.visititems_links(outside):
