@@ -76,8 +76,8 @@ def corruptions(real, num_images=1000):
         for name in names
         for severity in range(1, 6)
     }
-    found = {}
-    for model_name in (name for name in SYSTEMS if (name, 64) in shipped_weights()):
+    found, shipped = {}, shipped_weights()
+    for model_name in (name for name in SYSTEMS if (name, 64) in shipped):
         model = models.build(model_name, image_size=64, weights="pretrained")
         chosen = evaluation.predict(model, val)
         thresholds = evaluation.choose_thresholds(val.labels, chosen, "youden")
