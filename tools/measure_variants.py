@@ -39,9 +39,9 @@ class Experiment:
 EXPERIMENTS = (Experiment("rr_vit", "reconstruction_weight", ("0.0", "0.1", "1.0", "10.0"), 12),)
 
 
-def folder_of(experiment, value, seed, runs):
-    """Return the folder of one run."""
-    return runs / f"{experiment.model}_{experiment.setting}_{value}_seed{seed}"
+def name_of(experiment, value, seed):
+    """Return the name of one run and of its folder."""
+    return f"{experiment.model}_{experiment.setting}_{value}_seed{seed}"
 
 
 def train(experiment, value, seed, options):
@@ -54,7 +54,7 @@ def train(experiment, value, seed, options):
         "data_options.on_suspect=null",
         f"{experiment.setting}={value}",
     )
-    name = folder_of(experiment, value, seed, options.runs).name
+    name = name_of(experiment, value, seed)
     plan = record_runs.Planned(name, recipe, settings, real_file="nih_64.npz")
     record_runs.train(plan, options.runs, options.real.resolve())
 
@@ -64,7 +64,7 @@ def measure(experiment, runs, test):
     common = {"scores": ("macro_auc", "micro_auc"), "patients": test.table["patient"]}
     first, rows = None, []
     for value in experiment.values:
-        folders = [folder_of(experiment, value, seed, runs) for seed in SEEDS]
+        folders = [runs / name_of(experiment, value, seed) for seed in SEEDS]
         found = np.stack([predictions(folder, test) for folder in folders])
         row = {
             "value": value,
