@@ -53,6 +53,7 @@ auc.mistake(
 interval = Exercise(1050, "A fifth of the width takes 25 times as many images.")
 interval.mistake(210, "The width falls with the square root of the number of images.")
 interval.mistake(42 * math.sqrt(5), "The number of images grows with the square of the precision.")
+interval.mistake(1008, "That is the number of images to add.")
 interval.mistake(25, "That is the factor; give the number of images.")
 
 _DOWN = -math.log(0.6) + 0.4 / 0.6
