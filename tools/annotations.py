@@ -127,6 +127,7 @@ def _held_out(folder):
 
 
 def _held_out_pairs(images, table, pairs, masks, min_patients, masks_from):
+    """Annotate the images of :func:`_held_out`; pairs have the row and the finding of each mask."""
     rows, findings = np.array(pairs).T
     patients = table["patient"].to_numpy()[rows]
     source = f"NIH subset, validation and test split, {masks_from}"

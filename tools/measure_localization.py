@@ -13,6 +13,7 @@ the code have changed. Only aggregates over many images are written.
 """
 
 import argparse
+import ast
 import hashlib
 from dataclasses import asdict
 from functools import partial
@@ -50,7 +51,10 @@ def main():
         parser.error("Pass --runs, --real, or both.")
     start_keras()
     if options.runs:
-        update(options.out, "phantom", phantom_pairs(), dict(simulated_runs(options.runs)))
+        found = dict(simulated_runs(options.runs))
+        if not found:
+            parser.error(f"--runs. Expected: finished runs of record_runs.py. In: {options.runs}")
+        update(options.out, "phantom", phantom_pairs(), found)
     if options.real:
         for kind in (annotations.polygons, annotations.boxes):
             update(options.out, kind.__name__, kind(options.real), dict(shipped()))
@@ -81,6 +85,7 @@ def update(path, kind, pairs, found):
     values[kind] = {"images": facts, "models": {n: known[n] for n in found if n in known}}
     code = code_sha256()
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, values)
     for name, (weights, load) in found.items():
         origin = {"weights_sha256": sha256(weights), "code_sha256": code}
         if not origin.items() <= known.get(name, {}).items():
@@ -88,16 +93,23 @@ def update(path, kind, pairs, found):
             measured = {**origin, **measure(load(), pairs)}
             values[kind]["models"][name] = rounded(to_plain(measured))
             write_json(path, values)
-    write_json(path, values)
 
 
 def code_sha256():
-    """Compute a hash of this file, of annotations.py and of xraylab.explain."""
+    """Compute a hash of the code of this file, annotations.py and xraylab.explain."""
     total = hashlib.sha256()
     package = sorted(Path(explain.__file__).parent.glob("*.py"))
     for path in [Path(__file__), Path(annotations.__file__), *package]:
-        total.update(path.read_bytes())
+        code = _WithoutDocstrings().visit(ast.parse(path.read_text("utf-8")))
+        total.update(ast.unparse(code).encode())
     return total.hexdigest()
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Removes docstrings; parsing removes the comments."""
+
+    def visit_Expr(self, node):
+        return None if isinstance(node.value, ast.Constant) else node
 
 
 def rounded(values):
