@@ -171,7 +171,15 @@ def test_a_patient_column_is_found_and_named(root):
     text = table.read_text().replace(",p0,", ",,")
     table.write_text(text)
     with pytest.warns(UserWarning, match="2 have no patient"):
-        open_split(root)
+        open_split(root, split_column="set", patient_column="PatientID")
+    others = open_split(root, "test", split_column="set", patient_column="PatientID")
+    assert "no patient" not in others.report, "they are in the training split"
+
+
+def test_a_split_without_images_is_named(root, expect_error):
+    table = root / "labels.csv"
+    table.write_text(table.read_text().replace(",Valid", ",test"))
+    expect_error(open_split, root, "val", split_column="set", names="no images of the val split")
 
 
 @pytest.mark.parametrize(

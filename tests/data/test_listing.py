@@ -63,6 +63,14 @@ def test_images_are_decoded_once(folder, tmp_path, monkeypatch):
     assert visible == [first.folder.name]
 
 
+def test_dicom_files_are_read_again_once_a_decoder_is_installed(folder, tmp_path, monkeypatch):
+    (folder / "000.png").rename(folder / "000.dcm")
+    monkeypatch.setattr(listing, "installed_version", lambda package: None)
+    without = decode(folder, tmp_path / "cache")
+    monkeypatch.setattr(listing, "installed_version", lambda package: "1.0")
+    assert decode(folder, tmp_path / "cache").folder != without.folder
+
+
 @pytest.mark.parametrize("stop", [3, 40, 70])
 def test_decoding_resumes_after_an_interruption(folder, tmp_path, monkeypatch, stop):
     whole = decode(folder, tmp_path / "whole")

@@ -106,6 +106,7 @@ def test_arrays_that_do_not_fit(split, expect_error):
     images, labels = split.images, split.labels
     for bad in ((images / 255, labels), (images[:3], labels), (images, labels[:, :3])):
         expect_error(Split, *bad, **facts, names="mine")
+    expect_error(Split, images[..., None], labels, **facts, names="without an axis of channels")
     expect_error(Split, images, labels, **facts, boxes=np.zeros((3, 4)), names="boxes")
     expect_error(Split, images, labels, **facts, table=np.zeros(4), names="table")
     expect_error(Split, images, labels, **facts, table=split.table[:3], names="table")

@@ -41,6 +41,15 @@ def test_table_that_does_not_fit_an_npz_file_is_refused(npz, tmp_path, rows, exp
         data.load(npz(), split="train", table=table, progress=False)
 
 
+def test_images_are_left_out_with_their_rows_of_the_table(npz, arrays, tmp_path):
+    arrays["train_images"][3] = 7  # constant, so suspect
+    rows = [f"train,{i},,p{i},50,F" for i in range(20)]
+    options = {"table": write_image_table(tmp_path / "images.csv", rows), "progress": False}
+    with pytest.warns(UserWarning, match="1"):
+        split = data.load(npz(), split="train", on_suspect="drop", **options)
+    assert split.table["patient"].tolist() == [f"p{i}" for i in range(20) if i != 3]
+
+
 def test_table_of_the_real_images(real_images):
     path, table = real_images / "nih_128.npz", real_images / "nih_images.csv"
     split = data.load(path, split="test", table=table, on_suspect=None, progress=False)

@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -72,10 +73,10 @@ def load_chestmnist(
     return replace(opened, source="chestmnist")
 
 
-def candidates(release: Release, root: Path) -> list[Path]:
-    """Return the files on this machine that have the release's name, unchecked."""
-    found = (sorted(folder.rglob(release.name)) for folder in search_roots(root))
-    return [path for paths in found for path in paths if path.is_file()]
+def candidates(release: Release, root: Path) -> Iterator[Path]:
+    """Yield the files on this machine that have the release's name, unchecked."""
+    for folder in search_roots(root):
+        yield from (path for path in sorted(folder.rglob(release.name)) if path.is_file())
 
 
 def search_roots(root: Path) -> tuple[Path, ...]:

@@ -84,13 +84,14 @@ def list_folder(
     rows = tables.select(path, cells, [*dict.fromkeys(filter(None, columns))])
     images = rows[image_column]
     patients = rows[patient_column or image_column]
-    report.add("no patient", images[patients == ""])
-    patients = patients.mask(patients == "", images)
+    unknown = patients == ""
+    patients = patients.mask(unknown, images)
     if split_column is None:
         splits = tables.hash_splits(patients, TEST_FRACTION)
     else:
         splits = tables.split_names(path, rows[split_column])
     tables.require_one_split(path, patients, splits)
+    report.add("no patient", images[unknown & (splits == split)])
     if label_column is None:
         labels = tables.binary_labels(path, rows[list(label_names)])
     else:

@@ -15,6 +15,10 @@ SQUARES = {"pad": ImageOps.pad, "crop": ImageOps.fit, "stretch": Image.Image.res
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 """Formats that Pillow may decode; others could start an interpreter, as PostScript does."""
 
+DICOM_SUFFIXES = (".dicom", ".dcm")
+DICOM_DECODERS = ("pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm")
+"""Packages without which DICOM files, or compressed ones, cannot be read."""
+
 DECODER = 4
 """Version of the rules in this module; it changes whenever the results do."""
 

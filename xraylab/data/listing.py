@@ -10,15 +10,24 @@ from typing import NamedTuple
 import numpy as np
 
 from xraylab.arguments import require_choice
+from xraylab.backend import installed_version
 from xraylab.data.boxes import on_square
 from xraylab.data.errors import DataError
-from xraylab.data.image_io import DECODER, SQUARES, UnreadableImage, decode_image, pixel_digest
+from xraylab.data.image_io import (
+    DECODER,
+    DICOM_DECODERS,
+    DICOM_SUFFIXES,
+    SQUARES,
+    UnreadableImage,
+    decode_image,
+    pixel_digest,
+)
 from xraylab.data.report import Report, examined
 from xraylab.data.split import Split, evenly_spaced, select_boxes
 from xraylab.io import cached_arrays, progress_bar
 from xraylab.workers import in_order
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".dicom", ".dcm")
+SUFFIXES = (".png", ".jpg", ".jpeg", *DICOM_SUFFIXES)
 """Endings of image files, in lower case, where a table names images without one."""
 
 _BATCH = 32
@@ -95,6 +104,9 @@ def load_listing(
     root, what = listing.root, f"images of the {split} split"
     rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], int)
     num_missing = len(listing.paths) - len(rows)
+    if not listing.paths:
+        advice = "Load another split, or name the column of the splits with split_column=…"
+        raise DataError(f"{root} has no {what}", "rows of this split in its tables", "none", advice)
     if not len(rows):
         first = root / str(next(iter(listing.table["image"]), ""))
         expected = f"files of the {num_missing:,} {what} in its tables"
@@ -149,7 +161,7 @@ def decode_images(
     """Decode image files, or load them from the cache.
 
     The cache key covers the files (name under ``root``, size and time of last change, in their
-    order), ``size``, ``square`` and the version of the decoder. Interrupted decoding resumes.
+    order), ``size``, ``square`` and the versions of the decoders. Interrupted decoding resumes.
 
     Shapes:
         returns: the images that could be read, (readable files, size, size) uint8, memory-mapped;
@@ -167,6 +179,8 @@ def decode_images(
     """
     plan = {"decoder": DECODER, "size": size, "square": square, "files": len(paths)}
     plan["sha256_of_files"] = _digest(paths, root, progress)
+    if any(path.suffix.lower() in DICOM_SUFFIXES for path in paths):
+        plan["dicom"] = {name: installed_version(name) for name in DICOM_DECODERS}
     key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     folder = folder.with_name(f"{folder.name}-{size}px-{key}")
     layout = {"facts.npy": _FACTS, "images.npy": np.dtype((np.uint8, (size, size)))}

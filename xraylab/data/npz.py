@@ -38,6 +38,7 @@ def load_npz(
     split: str = "train",
     size: int | None = None,
     label_names: Sequence[str] | None = None,
+    table: str | os.PathLike | None = None,
     on_suspect: str | None = "warn",
     cache_dir: Path,
     progress: bool = True,
@@ -56,6 +57,7 @@ def load_npz(
         split: ``"train"``, ``"val"`` or ``"test"``.
         size: expected side of the images in pixels; None takes the file's own.
         label_names: names of the labels; None means the 14 findings.
+        table: a table for :func:`xraylab.data.tables.read_image_table`, or None.
         on_suspect: whether to warn of suspect and duplicate images, to leave them out as well
             (``"drop"``), or to refuse them (``"error"``); None does not check the images.
         cache_dir: folder for the unpacked arrays.
@@ -86,12 +88,18 @@ def load_npz(
         label_array, image_array = (
             _unpacked(archive, member, folder, progress) for member in (labels, images)
         )
+        known = None
+        if table is not None:
+            from xraylab.data.tables import read_image_table  # pandas takes half a second
+
+            known = read_image_table(table, split, image_array.shape[1], len(image_array))
         loaded = Split(
             image_array if image_array.ndim == 3 else image_array[..., 0],
             label_array,
             source=str(path),
             split=split,
             label_names=names,
+            table=known,
             fingerprint=fingerprint,
             path=path.absolute(),
         )

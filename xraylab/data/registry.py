@@ -4,7 +4,6 @@ import importlib
 import inspect
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,12 +135,8 @@ def load(
     common: dict[str, Any] = {"split": split, "cache_dir": root, "progress": progress}
     if name not in NAMED_SOURCES:
         common["on_suspect"] = options.get("on_suspect", "warn")
-        whole = load_npz(_path_of(source), size=size, label_names=label_names, **common)
-        if (path := options.get("table")) is not None:
-            from xraylab.data.tables import read_image_table
-
-            table = read_image_table(path, split, whole.size, len(whole))
-            whole = replace(whole, table=table)
+        common |= {"label_names": label_names, "table": options.get("table")}
+        whole = load_npz(_path_of(source), size=size, **common)
     elif name == "chestmnist":
         whole = load_chestmnist(size or DEFAULT_SIZE, download_missing=download, **common)
     else:
@@ -231,7 +226,7 @@ def sources() -> list[Source]:
     how = 'data.load("phantom", size=64) simulates it'
     listed = [Source("phantom", "28–1024", "built in", None, how)]
     for size, release in RELEASES.items():
-        path = next(iter(candidates(release, root)), None)
+        path = next(candidates(release, root), None)
         how = f'data.load("chestmnist", size={size})'
         otherwise = f"{how} downloads it from {release.url}"
         listed.append(source("chestmnist", str(size), path, how, otherwise))

@@ -77,8 +77,10 @@ class Split:
     def __post_init__(self):
         object.__setattr__(self, "label_names", tuple(self.label_names))
         object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.float32))
-        n, k, size = len(self.images), len(self.label_names), self.images.shape[-1]
-        self._require("images", f"({n}, {size}, {size}) uint8", _type(self.images))
+        n, k = len(self.images), len(self.label_names)
+        size = self.images.shape[1] if self.images.ndim > 1 else "size"
+        advice = "Pass grey levels from 0 to 255, without an axis of channels"
+        self._require("images", f"({n}, {size}, {size}) uint8", _type(self.images), advice)
         self._require("labels", f"({n}, {k}) float32", _type(self.labels))
         wrong = ~(np.isnan(self.labels) | np.isin(self.labels, (0, 1)))
         if wrong.any():
