@@ -233,4 +233,7 @@ def test_invalid_arguments_leave_no_folder(tmp_path):
     with pytest.raises(ValueError, match=r"monitor='val_loss'. Pass EarlyStopping"):
         early = keras.callbacks.EarlyStopping(patience=1)
         training.fit("dbct_64_tuned", tmp_path / "run", callbacks=[early])
+    with pytest.raises(ValueError, match="The run keeps the best weights itself"):
+        early = keras.callbacks.EarlyStopping("val_macro_auc", restore_best_weights=True)
+        training.fit("dbct_64_tuned", tmp_path / "run", callbacks=[early])
     assert not (tmp_path / "run").exists()

@@ -553,4 +553,8 @@ def test_a_teacher_may_move(image_file, plain, tmp_path, tiny):
     stop_after(2, signal.SIGINT, recipe, tmp_path / "run")
     here.rename(there)
     moved = recipe.replace(teacher=str(there))
+    shutil.copytree(there, here)
+    (here / "best.weights.h5").write_bytes(b"other weights")
+    with pytest.raises(ValueError, match="was started with another teacher"):
+        training.fit(recipe, tmp_path / "run", resume=True, progress=False)
     assert training.fit(moved, tmp_path / "run", resume=True, progress=False).report

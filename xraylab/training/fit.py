@@ -71,9 +71,9 @@ def fit(
 
     Raises:
         FileExistsError: if ``out`` holds a run and ``resume`` is false.
-        ValueError: if ``out`` holds a run of another recipe or other images; if ``EarlyStopping``
-            monitors ``val_loss``; and as :func:`xraylab.data.load` and
-            :func:`xraylab.models.build`.
+        ValueError: if ``out`` holds a run of another recipe, images or teacher; if
+            ``EarlyStopping`` monitors ``val_loss`` or restores the best weights; and as
+            :func:`xraylab.data.load` and :func:`xraylab.models.build`.
         RunLocked: if another process is training in ``out``.
         TrainingInterrupted: after Ctrl-C, SIGTERM or ``max_hours``, with a checkpoint written.
         TrainingDiverged: if the loss is no longer finite.
@@ -87,6 +87,9 @@ def fit(
             hint = 'Pass EarlyStopping("val_macro_auc", mode="max"), or "val_masked_error".'
             known = callback.monitor != "val_loss"
             require(known, "callbacks", "a monitor in the logs", "monitor='val_loss'", hint)
+            hint = "The run keeps the best weights itself, in best.weights.h5."
+            kept = callback.restore_best_weights
+            require(not kept, "callbacks", "restore_best_weights=False", "True", hint)
     interrupts = Interrupts(max_hours)
     cluster = distribution.join()
     reset_memory_peak()  # after joining, because it starts the backend

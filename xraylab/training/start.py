@@ -133,6 +133,13 @@ def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) 
             f"{run.path} was started with other images: those of {recipe.data} have changed since "
             f"{run.facts['begun']}. Restore them, or choose another --out."
         )
+    if extended or not run.report:
+        teachers = _origins(recipe.replace(start_from=None))
+        if not teachers.items() <= run.facts["origins"].items():
+            raise ValueError(
+                f"{run.path} was started with another teacher: its weights have changed since "
+                f"{run.facts['begun']}. Restore them, or choose another --out."
+            )
     return _extend(run, recipe.epochs) if extended else run
 
 
