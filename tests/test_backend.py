@@ -53,3 +53,11 @@ def test_listing_the_models_imports_neither_keras_nor_pandas():
         assert not {"keras", "pandas", "scipy"} & sys.modules.keys()
     """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_keras_starts_without_a_standard_error_stream():
+    code = "import os; os.close(2); import sys; sys.stderr = None; "
+    code += "from xraylab.backend import start_keras; from xraylab.io import progress_bar; "
+    code += "start_keras(); progress_bar(); print('started')"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "started\n"

@@ -1,6 +1,8 @@
 """Checks of arguments, and suggestions for misspelt names."""
 
+import contextlib
 import difflib
+import json
 import math
 import numbers
 from collections.abc import Iterable
@@ -35,6 +37,13 @@ def require_int(name: str, value: Any, minimum: int, maximum: int | None = None)
         bounds = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
         raise invalid_argument(name, f"an integer {bounds}", repr(value))
     return int(value)
+
+
+def parse_value(text: str) -> Any:
+    """Parse text from the command line as JSON if possible; else return it."""
+    with contextlib.suppress(json.JSONDecodeError):
+        return json.loads(text)
+    return text
 
 
 def require_level(level: Any) -> None:

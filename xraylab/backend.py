@@ -160,7 +160,7 @@ def _captured_stderr() -> Iterator[None]:
     try:
         sys.stderr.flush()
         original = os.dup(2)
-    except OSError:  # some services have no standard error stream
+    except (OSError, AttributeError):  # some services have no standard error stream
         yield
         return
     with tempfile.TemporaryFile() as captured:

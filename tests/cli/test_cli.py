@@ -187,7 +187,6 @@ def test_a_moved_run_is_listed_resumed_and_evaluated(run, image_file, tmp_path):
 def test_delete_removes_a_run(run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
-    shutil.copytree(run, tmp_path / ".copy.deleted")  # after an interrupted deletion
     assert "deleted" in xraylab("delete", copy, "--yes")
     assert not list(tmp_path.iterdir())
     assert "no runs in" in xraylab("runs", tmp_path)

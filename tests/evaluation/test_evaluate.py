@@ -96,6 +96,13 @@ def test_a_relative_path_of_the_own_file_is_the_own_file(run, image_file, tmp_pa
     assert found == evaluation.evaluate(own, **options)
 
 
+def test_arguments_that_would_be_ignored_are_refused(run, split):
+    with pytest.raises(ValueError, match="source and data_options"):
+        evaluation.evaluate(run, split, source="phantom")
+    with pytest.raises(ValueError, match=r"weights\. Expected: no value for a model"):
+        evaluation.evaluate(run.load_model("best"), split, weights="last")
+
+
 def test_plain_keras_model_on_a_split(split):
     model = keras.Sequential(
         [keras.Input((16, 16, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]

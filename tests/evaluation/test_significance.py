@@ -74,6 +74,7 @@ def test_one_model_and_identical_models():
     perfect = evaluation.delong(y_true, y_true, -y_true)
     assert perfect.areas.tolist() == [1, 0]
     assert np.isnan(perfect.p_value)  # no variance, and no test
+    assert np.isnan(perfect.interval()).all()
     with pytest.raises(ValueError, match=r"level. Expected: in "):
         evaluation.delong(y_true, first).interval(level=95)
     with pytest.raises(ValueError, match=r"Expected: those of two models. Received: 3 models"):

@@ -79,6 +79,7 @@ def test_undefined_scores_come_last():
         (["a"], {}, r"groups\. Expected: 3 values"),
         (["", None, ""], {}, "at least one group"),
         (["a", "a", "b"], {"score": "auc"}, r"scores\. Expected"),
+        (["a", "a", "b"], {"patients": [1, 2]}, r"patients\. Expected: 3 values"),
     ],
 )
 def test_invalid_arguments_are_refused(groups, options, message):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option, echo
 
-from xraylab.arguments import require, require_choice
+from xraylab.arguments import parse_value, require, require_choice
 from xraylab.backend import start_keras
 from xraylab.cli.console import Table, show, split_names
 from xraylab.io import to_plain
@@ -46,7 +46,8 @@ def data(
         require(path is not None, "PATH", "a folder or an .npz file", "nothing")
         for text in option or ():
             require("=" in text, "--option", "NAME=VALUE, as split_column=set", repr(text))
-        options: dict[str, Any] = dict(text.split("=", 1) for text in option or ())
+        named = (text.split("=", 1) for text in option or ())
+        options: dict[str, Any] = {name: parse_value(value) for name, value in named}
         options |= {"size": size, "label_names": label_names and split_names(label_names)}
         return _check_data(path, options, json)
     from xraylab.data import data_root, sources

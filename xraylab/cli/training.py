@@ -145,10 +145,7 @@ def delete(
     if not yes:
         typer.confirm(plain(f"Delete {run} ({model})?"), abort=True)
     run = run.resolve()
-    # Renamed first, so that an interrupted deletion leaves no incomplete run.
-    deleted = run.with_name(f".{run.name}.deleted")
     with lock_run(run):
-        shutil.rmtree(deleted, ignore_errors=True)  # An earlier one may have been interrupted.
-        run.rename(deleted)
-    shutil.rmtree(deleted)
+        (run / "run.json").unlink()  # first: an interrupted deletion leaves no incomplete run
+    shutil.rmtree(run)
     show(f"deleted {run}")

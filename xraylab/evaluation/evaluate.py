@@ -114,13 +114,21 @@ def evaluate(
 
     Raises:
         FileNotFoundError: if there is no run, or it has no weights yet.
-        ValueError: as :func:`xraylab.data.load`; for a model without a split; if the images have
-            other labels than the model and ``match`` is ``"order"``; or if there is no match.
+        ValueError: as :func:`xraylab.data.load`; for a model without a split; if an argument would
+            be ignored (``source`` and ``data_options`` beside a loaded split, ``weights`` of a
+            model); if the images have other labels than the model and ``match`` is ``"order"``; or
+            if there is no match.
     """
     from xraylab.training.run import Run, load_images
 
     require_choice("match", match, ("order", "names"))
     run = Run(model) if isinstance(model, str | Path) else model
+    if isinstance(split, data.Split):
+        loaded = source is None and not data_options
+        received = [source, data_options]
+        require(loaded, "source and data_options", "none beside a loaded split", received)
+    if not isinstance(run, Run):
+        require(weights == "best", "weights", "no value for a model, which has its own", weights)
     of_run, stored = {}, False
     if isinstance(run, Run):
         run.require_classifier()

@@ -23,11 +23,17 @@ class DeLong:
     covariance: np.ndarray
 
     def interval(self, model: int = 0, level: float = 0.95) -> tuple[float, float]:
-        """Compute the normal confidence interval of one AUC, clipped to [0, 1]."""
+        """Compute the normal confidence interval of one AUC, clipped to [0, 1].
+
+        NaN if the estimated variance is 0, as for a perfect ranking, where the normal approximation
+        fails; use :func:`xraylab.evaluation.bootstrap`.
+        """
         require_level(level)
-        deviation = math.sqrt(self.covariance[model, model])
-        low, high = scipy.stats.norm.interval(level, self.areas[model], deviation)
-        return max(0.0, low), min(1.0, high)
+        variance = self.covariance[model, model]
+        if variance <= 1e-18:  # rounding
+            return math.nan, math.nan
+        low, high = scipy.stats.norm.interval(level, self.areas[model], math.sqrt(variance))
+        return max(0.0, float(low)), min(1.0, float(high))
 
     @property
     def p_value(self) -> float:

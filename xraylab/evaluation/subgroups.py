@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from xraylab.arguments import require
 from xraylab.evaluation.intervals import Interval, bootstrap, is_unknown
-from xraylab.metrics import name_labels
+from xraylab.metrics import check_predictions, name_labels
 
 LABEL_AVERAGES = ("macro_auc", "average_precision", "macro_f1")
 """Scores averaged over labels: all groups must be scored on the same labels."""
@@ -63,7 +63,11 @@ def by_group(
         ValueError: if lengths differ, there is no group, or no label has both classes in every
             group; and as :func:`xraylab.evaluation.bootstrap`.
     """
+    check_predictions(y_true, probabilities)
     y_true, probabilities = np.asarray(y_true, dtype=np.float64), np.asarray(probabilities)
+    if patients is not None:
+        patients = np.asarray(patients)
+        require(len(patients) == len(y_true), "patients", f"{len(y_true)} values", len(patients))
     names = np.array(["" if is_unknown(value) else str(value) for value in groups])
     require(len(names) == len(y_true), "groups", f"{len(y_true)} values", len(names))
     masks = {name: names == name for name in np.unique(names).tolist() if name}
@@ -82,7 +86,7 @@ def by_group(
         selected = y_true[np.ix_(mask, columns)], probabilities[np.ix_(mask, columns)]
         interval = Interval(np.nan, np.nan, np.nan)
         if not np.isnan(selected[0]).all():
-            of_group = None if patients is None else np.asarray(patients)[mask]
+            of_group = None if patients is None else patients[mask]
             interval = bootstrap(*selected, patients=of_group, **arguments, **options)[score]
         found.append(Subgroup(name, int(mask.sum()), scored_labels, interval))
     return sorted(found, key=lambda group: (np.isnan(group.score.value), group.score.value))

@@ -19,5 +19,6 @@ def progress_bar(show: bool = True, **options: Any) -> Any:
     from tqdm.auto import tqdm
 
     static = os.environ.get("XRAYLAB_WIDGETS") == "static"
-    visible = not static and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # some services have none
+    visible = not static and (terminal or "ipykernel" in sys.modules)
     return tqdm(disable=not (show and visible), leave=False, **options)

@@ -7,7 +7,6 @@ same model with current practice; it is defined by its differences from the publ
 parent. Settings and notes of ours are in ``recipes.toml``.
 """
 
-import contextlib
 import fnmatch
 import json
 import tomllib
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from xraylab.arguments import did_you_mean
+from xraylab.arguments import did_you_mean, parse_value
 from xraylab.data import data_root
 from xraylab.models import list_models
 from xraylab.phantom.labels import SPLIT_SIZES
@@ -217,8 +216,6 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
                 "Invalid setting of a recipe. Expected: FIELD=VALUE or FIELD.KEY=VALUE, as in "
                 f"epochs=3 or data_options.root=images. Received: {text!r}. {hint}"
             )
-        parsed: Any = value
-        with contextlib.suppress(json.JSONDecodeError):
-            parsed = json.loads(value)
+        parsed = parse_value(value)
         changes[name] = {**changes.get(name, known[name]), key: parsed} if dot else parsed
     return recipe.replace(**changes)
