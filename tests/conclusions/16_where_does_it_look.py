@@ -26,11 +26,16 @@ assert rank.statistic > 0.6, "the gain increases with the macro AUC"
 poor = [name for name, value in zip(gain_of, macro, strict=True) if value < 0.6]
 assert all(gain_of[name].low <= 0 for name in poor), "close to chance, no gain"
 assert any(gain.low > 0.05 for gain in gain_of.values())
+largest_gains = sorted(gain_of, key=lambda name: gain_of[name].value, reverse=True)
+best_classifier = [*gain_of][int(np.argmax(macro))]
+assert largest_gains.index(best_classifier) == 3 and best_classifier.startswith("densenet121")
 by_name = {row.name: row for row in of_phantom}
 rollout, weighted = (
     by_name[f"hybrid_rr_vit: {method}"].gain for method in ("rollout", "gradient attention")
 )
 assert rollout.low < 0 < rollout.high
+for name in ("rr_vit", "lt_vit_tiny"):
+    assert by_name[f"{name}: gradient attention"].gain.value < 0
 assert weighted.low > 0.1 and weighted.value == max(row.gain.value for row in of_phantom)
 for row in of_phantom:
     if row.method.startswith("box"):
@@ -46,6 +51,8 @@ for measure in ("energy", "iou_half", "iou_area"):
     gaining = {row.name: row.gain.value for row in of_real[measure] if row.gain.low > 0}
     assert "densenet121: occlusion" in gaining
     assert max(gaining.values()) < 0.0105, "about one hundredth"
+below_zero = [row.name for rows in of_real.values() for row in rows if row.gain.high < 0]
+assert len(below_zero) == 5 and below_zero.count("lt_vit_tiny: rollout") == 3
 assert sum(outlines[name] for name in ("consolidation", "effusion")) > sum(outlines.values()) / 2
 gaining = dict(zip(outlines, above, strict=True))
 assert {name for name, number in gaining.items() if number > 0} == {"cardiomegaly", "effusion"}

@@ -79,6 +79,9 @@ widths = [group["high"] - group["low"] for name, group in rows if name.startswit
 assert np.argmax(widths) == 4, "the oldest group has a wide interval"
 ap, pa = (group for name, group in rows if name.startswith("projection"))
 assert pa["low"] < ap["high"] < pa["value"] and ap["value"] < pa["value"]
+errors = [(group["high"] - group["low"]) / 3.92 for group in (ap, pa)]
+most = pa["value"] - ap["value"] + 1.96 * np.hypot(*errors)
+assert most > -np.diff(bands[:4]).min(), "like that between neighbouring age bands"
 assert 1.2 < lowest < 1.45
 assert p_of["age"] < 1e-4 and p_of["sex"] > 0.05 and p_of["projection"] > 0.05
 assert 0.015 < abs(observed) < 0.02 and p_value > 0.25
