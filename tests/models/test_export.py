@@ -96,6 +96,16 @@ def stored(path):
     return json.loads((path / "assets.extra" / "xraylab.json").read_text())
 
 
+def test_a_folder_of_other_files_is_not_replaced(small, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best.weights.h5").touch()
+    monkeypatch.chdir(tmp_path / "run")
+    for path in (tmp_path / "run", "."):
+        with pytest.raises(ValueError, match="a new or empty folder, or that of a SavedModel"):
+            models.export_model(small, path, "savedmodel")
+    assert (tmp_path / "run" / "best.weights.h5").exists()
+
+
 @pytest.mark.parametrize("format", export.SUFFIXES)
 def test_every_format_has_outputs_by_name_and_metadata(format, small, images, tmp_path):
     if format == "litert":
@@ -103,7 +113,7 @@ def test_every_format_has_outputs_by_name_and_metadata(format, small, images, tm
     path = tmp_path / "folder" / f"model{export.SUFFIXES[format]}"
     metadata = {"calibration": {"platt": {"slope": [2.0]}}}
     (path / "old").mkdir(parents=True) if format == "savedmodel" else path.parent.mkdir()
-    (path / "old" / "file" if format == "savedmodel" else path).touch()  # to be replaced
+    (path / "saved_model.pb" if format == "savedmodel" else path).touch()  # to be replaced
     models.export_model(small, path, format, intermediates=True, square="crop", metadata=metadata)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert not (path / "old").exists()

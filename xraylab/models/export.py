@@ -86,7 +86,7 @@ def export_model(
 
     Args:
         model: a model of :func:`xraylab.models.build`, under TensorFlow.
-        path: the file or, for a SavedModel, the folder; replaced if it exists.
+        path: the file or, for a SavedModel, the folder. An existing file or SavedModel is replaced.
         format: ``"onnx"``, ``"litert"`` or ``"savedmodel"``.
         int8: dynamic quantisation: weights are stored in 8 bits, activations are quantised as they
             are computed. Depthwise convolutions, and in LiteRT layers that compute an output, such
@@ -111,6 +111,10 @@ def export_model(
     require(backend == "tensorflow", "KERAS_BACKEND", "'tensorflow' for an export", repr(backend))
     require(not int8 or format != "savedmodel", "int8", "False for a SavedModel", True)
     require(path.name.endswith(SUFFIXES[format]), "path", f"a name *{SUFFIXES[format]}", str(path))
+    if path.is_dir():
+        ours = format == "savedmodel" and (path / "saved_model.pb").is_file()
+        free = path.name and (ours or not any(path.iterdir()))
+        require(free, "path", "a new or empty folder, or that of a SavedModel", str(path))
     facts = {
         "model": model.architecture(),
         "preprocessing": {
