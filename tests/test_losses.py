@@ -119,6 +119,11 @@ def test_weighted_crossentropy_equals_its_equation(predictions):
     np.testing.assert_allclose(got, weights * crossentropy(y_true, logits), rtol=1e-12)
 
 
+def test_a_prevalence_of_another_length_is_refused(predictions):
+    with pytest.raises(ValueError, match=r"prevalence\. Expected: a number per label"):
+        losses.WeightedBinaryCrossentropy([0.1])(*predictions)
+
+
 def test_weighted_crossentropy_gives_both_classes_the_same_weight():
     y_true = np.float64([[1], [0], [0], [0]])
     for logit in (-3.0, 3.0):  # wrong for one class only

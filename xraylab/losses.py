@@ -65,6 +65,9 @@ def weighted_binary_crossentropy(
     """
     y_true, known, logits = prepare(y_true, y_pred, from_logits)
     rate = ops.convert_to_tensor(prevalence, dtype=logits.dtype)
+    fits = rate.ndim == 1 and logits.shape[-1] in (None, rate.shape[0])
+    expected = f"a number per label, {logits.shape[-1]}"
+    require(fits, "prevalence", expected, f"shape {tuple(rate.shape)}")
     positive = ops.softplus(-logits) / (2 * rate)
     negative = ops.softplus(logits) / (2 * (1 - rate))
     return (y_true * positive + (1 - y_true) * negative) * known
@@ -252,7 +255,7 @@ class LabelLoss(keras.losses.Loss):
         weight = 1.0 - ops.cast(ops.isnan(y_true), self.dtype)
         if self.reduction in ("sum_over_batch_size", "mean"):  # Keras divides by the size
             if self.sums_over_labels:
-                weight = weight * y_true.shape[-1]
+                weight = weight * y_pred.shape[-1]
             else:
                 size = ops.cast(ops.size(weight), self.dtype)
                 weight = weight * size / ops.maximum(ops.sum(weight), 1.0)

@@ -99,6 +99,19 @@ def test_labels_with_one_class_are_left_out():
         assert accumulate(kind(), y_true, logits) == pytest.approx(expected, abs=1e-7)
 
 
+def test_nan_predictions_give_nan_under_xla_too(kind):
+    metric = kind()
+    y_true = np.float32([[0, 1], [1, 0], [1, 1]])
+    for result in (metric(y_true, np.full((3, 2), np.nan, np.float32)),):
+        assert np.isnan(result)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        metric.reset_state()
+        tf.function(metric.update_state, jit_compile=True)(y_true, np.float32(y_true * np.nan))
+        assert np.isnan(metric.result())
+
+
 def test_undefined_scores_are_nan(kind):
     metric = kind()
     assert np.isnan(metric.result())

@@ -175,6 +175,8 @@ def test_predict_logits_takes_arrays():
     np.testing.assert_allclose(models.predict_logits(toy, images, 2), expected, atol=1e-5)
     with pytest.raises(ValueError, match="Build the model with image_size=8"):
         models.predict_logits(toy, images[:, :8, :8])
+    with pytest.raises(ValueError, match="at least one image"):
+        models.predict_logits(toy, images[:0])
 
 
 @pytest.mark.parametrize("name", ["rr_vit_toy", "hybrid_rr_vit_toy", "dbct_toy", "lt_vit_toy"])

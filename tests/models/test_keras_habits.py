@@ -3,12 +3,15 @@
 Training, saving, loading in a fresh process and export are in ``tests/test_student.py``.
 """
 
+import functools
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from xraylab import losses, models
+from xraylab import losses, metrics, models
 
 from ..conftest import SHALLOW
 
@@ -43,6 +46,10 @@ PROBABILITIES = {
     "precision": {"metrics": [keras.metrics.Precision()]},
     "precision_at_recall": {"metrics": [keras.metrics.PrecisionAtRecall(0.5)]},
     "crossentropy": {"metrics": [keras.metrics.BinaryCrossentropy()]},
+    "dice_by_name": {"loss": "dice"},
+    "divergence": {"loss": keras.losses.KLDivergence()},
+    "f1": {"metrics": [keras.metrics.F1Score("macro", threshold=0.5)]},
+    "class_of_a_loss": {"loss": keras.losses.BinaryCrossentropy},
 }
 
 LOGITS = {
@@ -80,6 +87,18 @@ def test_accuracy_is_refused_because_keras_takes_an_argmax_of_labels():
             make_toy(activation).compile("sgd", "mse", metrics=["accuracy"])
 
 
+def test_f1_is_refused_where_keras_takes_the_largest_output():
+    for activation in (None, "sigmoid"):
+        with pytest.raises(ValueError, match="without a threshold"):
+            make_toy(activation).compile("sgd", "mse", metrics=[keras.metrics.F1Score()])
+
+
+def test_classes_of_losses_and_metrics_are_instantiated(images, labels):
+    model = make_toy()
+    model.compile("sgd", losses.BinaryCrossentropy, metrics=[metrics.MacroAUC], run_eagerly=True)
+    assert np.isfinite(model.evaluate(images, labels, verbose=0)[0])
+
+
 def test_metrics_may_be_positional():
     with pytest.raises(ValueError, match="classifier_activation='sigmoid'"):
         make_toy().compile("sgd", "mse", None, [keras.metrics.AUC()])
@@ -90,6 +109,17 @@ def test_class_weight_is_refused(images, labels):
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"sample_weight of shape \(num_images, num_labels\)"):
         model.fit(images, labels, class_weight={0: 1.0, 1: 2.0}, verbose=0)
+    with pytest.raises(ValueError, match="would take the argmax"):
+        model.train_on_batch(images, labels, class_weight={0: 1.0, 1: 2.0})
+
+
+def test_validation_labels_are_checked_before_training(images, labels):
+    model = make_toy()
+    model.compile("sgd", losses.BinaryCrossentropy())
+    model.fit = functools.partial(model.fit, images, labels, verbose=0)
+    with pytest.raises(ValueError, match=r"out of range.*Received: -1"):
+        model.fit(validation_data=(images, -labels))
+    assert int(model.optimizer.iterations) == 0
 
 
 @pytest.mark.parametrize("form", ["weights.h5", "keras", "run"])
@@ -150,7 +180,7 @@ def labels_with(value):
         (np.zeros(4), losses.BinaryCrossentropy, r"Received: \(4,\)"),
         (labels_with(-1), losses.BinaryCrossentropy, "out of range.*Received: -1"),
         (labels_with(7), losses.BinaryCrossentropy, "out of range.*Received: 7"),
-        (labels_with(np.nan), keras.losses.BinaryCrossentropy, "a loss of xraylab.losses"),
+        (labels_with(np.nan), keras.losses.BinaryCrossentropy, "Expected: those of xraylab"),
     ],
 )
 def test_labels_that_the_loss_would_misread_are_refused(method, labels, loss, message):
@@ -161,12 +191,40 @@ def test_labels_that_the_loss_would_misread_are_refused(method, labels, loss, me
         getattr(model, method)(images, labels)
 
 
-def test_nan_labels_train_with_a_loss_of_xraylab():
+class OwnLoss(losses.BinaryCrossentropy):
+    """A loss that a student derived."""
+
+
+@pytest.mark.parametrize("loss", [losses.BinaryCrossentropy(), OwnLoss(), [OwnLoss()]])
+def test_nan_labels_train_with_a_loss_of_xraylab(loss):
     model = make_toy()
-    model.compile("sgd", loss=losses.BinaryCrossentropy(), run_eagerly=True)
+    model.compile("sgd", loss=loss, run_eagerly=True)
     images = np.zeros((4, model.image_size, model.image_size, 1), np.float32)
     history = model.fit(images, labels_with(np.nan), verbose=0).history
     assert np.isfinite(history["loss"]).all()
+
+
+def test_nan_labels_are_refused_with_a_metric_of_keras():
+    model = make_toy()
+    auc = keras.metrics.AUC(multi_label=True, from_logits=True)
+    model.compile("sgd", losses.BinaryCrossentropy(), metrics=[metrics.MacroAUC(), auc])
+    images = np.zeros((4, model.image_size, model.image_size, 1), np.float32)
+    with pytest.raises(ValueError, match=r"Received: auc.*Compile with"):
+        model.evaluate(images, labels_with(np.nan))
+
+
+@pytest.mark.parametrize("shape", [(None, None, None, 1), None])
+def test_data_sets_without_a_static_size_get_the_right_advice(shape):
+    tf = pytest.importorskip("tensorflow")
+    images = SimpleNamespace(shape=tf.TensorShape(shape))
+    with pytest.raises(ValueError, match=r"tf\.ensure_shape\(x, \(None, 16, 16, 1\)\)"):
+        make_toy().check_images(images)
+
+
+def test_numpy_integers_do_not_prevent_saving(tmp_path):
+    options = {"num_heads": np.int64(2)}
+    models.build("rr_vit_toy", SIZE, **options).save_weights(tmp_path / "a.weights.h5")
+    models.build("rr_vit_toy", SIZE, weights=tmp_path / "a.weights.h5", num_heads=2)
 
 
 def test_single_images_get_the_right_advice():

@@ -19,15 +19,20 @@ class Ranking:
         scores: (num_images,), real; only their order matters.
 
     Raises:
-        ValueError: if a score is NaN.
+        ValueError: if a score is NaN, a label is not 0 or 1, or the lengths differ.
     """
 
     def __init__(self, y_true: ArrayLike, scores: ArrayLike):
         scores = np.asarray(scores, dtype=np.float64)  # unsigned integers have no negative
         num_nan = np.isnan(scores).sum()
         require(not num_nan, "scores", "numbers", f"{num_nan} NaN among {len(scores)}")
+        y_true = np.asarray(y_true)
+        fits = scores.ndim == 1 and scores.shape == y_true.shape
+        require(fits, "scores", f"a score per image, {y_true.shape}", scores.shape)
+        known = np.isin(y_true, (0, 1)).all()
+        require(known, "y_true", "0 or 1", "other values", "Leave out images with unknown labels.")
         order = np.argsort(-scores, kind="stable")
-        ordered, positive = scores[order], np.asarray(y_true, dtype=bool)[order]
+        ordered, positive = scores[order], y_true.astype(bool)[order]
         starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(order)])
         ends = np.append(starts[1:], len(order))[: len(starts)]
         # Groups without a positive image add nothing to either area.

@@ -76,7 +76,9 @@ class RankingMetric(keras.metrics.Metric):
         num_labels, num_bins = logits.shape[-1], 2 * self.limit * self.bins_per_logit
         if self.counts is None:
             self.counts = self.add_variable((num_labels, num_bins, 2), "zeros", name="counts")
-        bins = ops.floor(logits * self.bins_per_logit) + self.limit * self.bins_per_logit
+        weight = ops.where(ops.isnan(logits), float("nan"), weight)  # XLA casts NaN to bin 0
+        steps = ops.floor(ops.nan_to_num(logits) * self.bins_per_logit)
+        bins = steps + self.limit * self.bins_per_logit
         bins = ops.cast(ops.clip(bins, 0, num_bins - 1), "int32")
         cells = ops.reshape(bins + num_bins * ops.arange(num_labels, dtype="int32"), (-1,))
         added = ops.reshape(ops.stack([(1 - y_true) * weight, y_true * weight], axis=-1), (-1, 2))

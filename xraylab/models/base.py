@@ -173,6 +173,10 @@ class ImageModel(ConfigMixin, keras.Model):
                 the other way round.
         """
         require_matching_outputs(self, loss, (metrics, weighted_metrics))
+        used = keras.tree.flatten((loss, metrics, weighted_metrics))
+        # Text only: metrics in an attribute would be tracked twice.
+        names = (str(getattr(value, "name", value)) for value in used if _is_of_keras(value))
+        self.reads_nan = ", ".join(names)
         super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, *args, **kwargs)
 
     def compile_from_config(self, config: dict) -> None:
@@ -187,8 +191,26 @@ class ImageModel(ConfigMixin, keras.Model):
         Raises:
             ValueError: if ``class_weight`` is given and there is more than one label, or if labels
                 in an array have another shape, are outside [0, 1], or are NaN (unknown) and the
-                loss does not ignore them.
+                loss or a metric is one of Keras, which does not ignore them.
         """
+        self._refuse_class_weight(class_weight)
+        validation = kwargs.get("validation_data")
+        pairs = [(x, y)]
+        if isinstance(validation, tuple | list) and len(validation) > 1:
+            pairs.append((validation[0], validation[1]))
+        for images, labels in pairs:
+            self._check_grey_levels(images)
+            self._check_labels(labels)
+        return super().fit(x, y, *args, class_weight=class_weight, **kwargs)
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, **kwargs
+    ) -> Any:
+        """Check ``class_weight``, then train as ``keras.Model.train_on_batch`` does."""
+        self._refuse_class_weight(class_weight)
+        return super().train_on_batch(x, y, sample_weight, class_weight, **kwargs)
+
+    def _refuse_class_weight(self, class_weight):
         if class_weight is not None and self.num_labels != 1:
             raise ValueError(
                 "class_weight does not apply to several labels: Keras would take the argmax of "
@@ -196,9 +218,6 @@ class ImageModel(ConfigMixin, keras.Model):
                 f"{class_weight}. Pass sample_weight of shape (num_images, num_labels) with a loss "
                 "of xraylab.losses, or use xraylab.losses.WeightedBinaryCrossentropy"
             )
-        self._check_grey_levels(x)
-        self._check_labels(y)
-        return super().fit(x, y, *args, class_weight=class_weight, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args, **kwargs) -> Any:
         """Check grey levels and labels, then evaluate as ``keras.Model.evaluate`` does."""
@@ -218,12 +237,16 @@ class ImageModel(ConfigMixin, keras.Model):
 
     def check_images(self, images: Any) -> None:
         """Raise a ValueError for images of another shape; warn of another range."""
-        shape = tuple(getattr(images, "shape", ()))
+        shape = getattr(images, "shape", ())
+        known = getattr(shape, "rank", 0) is not None  # tf.TensorShape(None) has no length
+        shape = tuple(shape) if known else None
         side = self.image_size
-        if len(shape) == 4 and shape[1:] == (side, side, 1):
+        if shape is not None and len(shape) == 4 and shape[1:] == (side, side, 1):
             self._check_grey_levels(images, stacklevel=4)
             return
-        if len(shape) != 4:
+        if shape is None or None in shape[1:]:
+            advice = f"Set the shape in the data set: tf.ensure_shape(x, (None, {side}, {side}, 1))"
+        elif len(shape) != 4:
             advice = "Add axes: images[np.newaxis] for the batch, images[..., np.newaxis] for grey"
         elif shape[3] != 1:
             advice = "Pass one channel or the mean of the channels"
@@ -251,12 +274,11 @@ class ImageModel(ConfigMixin, keras.Model):
                 "Labels are out of range. Expected: values in [0, 1], or NaN if unknown. Received: "
                 f"{outside[0]:g}. Replace the codes of uncertain labels, such as -1, by 0, 1 or NaN"
             )
-        ignores_nan = getattr(self.loss, "__module__", "").startswith("xraylab.")
-        if unknown.any() and not ignores_nan:
+        if unknown.any() and (names := getattr(self, "reads_nan", "")):
             raise ValueError(
-                "Some labels are NaN (unknown), which the loss does not ignore. Expected: a loss "
-                f"of xraylab.losses. Received: {self.loss!r}. Compile with "
-                "loss=xraylab.losses.BinaryCrossentropy()"
+                "Some labels are NaN (unknown), which losses and metrics of Keras do not ignore. "
+                f"Expected: those of xraylab. Received: {names}. Compile with "
+                "loss=xraylab.losses.BinaryCrossentropy(), metrics=[xraylab.metrics.MacroAUC()]"
             )
 
     def _check_grey_levels(self, images, stacklevel=3):
@@ -311,7 +333,13 @@ class ImageModel(ConfigMixin, keras.Model):
         """Return class name and arguments that determine the output for given weights, as JSON."""
         ignored = {"name", "trainable", "dtype", *TRAINING_ONLY}
         config = {name: v for name, v in self.get_config().items() if name not in ignored}
-        return json.loads(json.dumps({"architecture": type(self).__name__, **config}))
+        facts = {"architecture": type(self).__name__, **config}
+        return json.loads(json.dumps(facts, default=lambda value: value.tolist()))  # NumPy's
+
+
+def _is_of_keras(value: Any) -> bool:
+    """Return whether a loss or metric is one of Keras, by name or as an object."""
+    return isinstance(value, str) or getattr(value, "__module__", "").startswith("keras.")
 
 
 def require_ints(name: str, values: Iterable, minimum: int) -> tuple[int, ...]:

@@ -8,6 +8,9 @@ import keras
 RESOLVED_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 """Names that Keras resolves by the shape of the labels, for several labels to a softmax metric."""
 
+OF_PROBABILITIES = ("dice", "tversky", "poisson", "kl_divergence", "kullback_leibler_divergence")
+"""Losses and metrics of Keras that read probabilities and have no ``from_logits``."""
+
 
 def require_matching_outputs(model: Any, loss: Any, metrics: Any) -> None:
     """Raise a ValueError if a loss or metric contradicts the model's ``classifier_activation``.
@@ -26,9 +29,10 @@ def require_matching_outputs(model: Any, loss: Any, metrics: Any) -> None:
 
 def _require_match(model, kind, value):
     """Check one loss or metric."""
+    if inspect.isclass(value):
+        value = value()  # as Keras does
     returns_logits = model.classifier_activation is None
-    name = value if isinstance(value, str) else getattr(value, "name", None)
-    name = name or getattr(value, "__name__", type(value).__name__)
+    name = value if isinstance(value, str) else _name(value)
     if name in RESOLVED_BY_SHAPE and isinstance(value, str):
         if returns_logits or model.num_labels > 1:
             raise ValueError(
@@ -37,6 +41,13 @@ def _require_match(model, kind, value):
                 f"threshold={0.0 if returns_logits else 0.5}) or a loss of xraylab.losses"
             )
         return
+    metric: Any = value
+    if isinstance(metric, keras.metrics.FBetaScore) and metric.threshold is None:
+        raise ValueError(
+            f"The metric {name!r} without a threshold takes the largest output of each image for "
+            "the only positive label. Expected: threshold=0.5, and a model with "
+            "classifier_activation='sigmoid'. Received: threshold=None"
+        )
     expects_logits, argument = _expectation(kind, value)
     if expects_logits is None or expects_logits == returns_logits:
         return
@@ -50,6 +61,11 @@ def _require_match(model, kind, value):
     )
 
 
+def _name(value):
+    """Return the name of a loss or metric, a function or an object."""
+    return getattr(value, "name", None) or getattr(value, "__name__", type(value).__name__)
+
+
 def _expectation(kind, value):
     """Return whether a loss or metric expects logits (None: either), and the argument for it."""
     if isinstance(value, str):
@@ -61,6 +77,8 @@ def _expectation(kind, value):
     else:
         parameters = inspect.signature(value).parameters
         options = {name: parameter.default for name, parameter in parameters.items()}
+    if isinstance(value, keras.metrics.FBetaScore) or _name(value) in OF_PROBABILITIES:
+        return False, None
     if "from_logits" in options:
         return bool(options["from_logits"]), "from_logits"
     if "thresholds" in options:

@@ -285,6 +285,8 @@ class EfficientViT(ImageModel):
         self.kernel_sizes = require_ints("kernel_sizes", kernel_sizes, 1)
         if any(channels % heads for channels, heads in zip(embed_dims, num_heads, strict=True)):
             raise invalid_argument("num_heads", f"divisors of {self.embed_dims}", self.num_heads)
+        if len(self.kernel_sizes) < (most := max(self.num_heads)):
+            raise invalid_argument("kernel_sizes", f"at least {most} sizes", self.kernel_sizes)
         self.key_dim = require_int("key_dim", key_dim, 1)
         self.window_size = require_int("window_size", window_size, 1)
         self.patch_size = require_int("patch_size", patch_size, 1)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraylab.arguments import require
+
 if TYPE_CHECKING:
     from xraylab.data import Split
 
@@ -23,10 +25,11 @@ def predict_logits(
         batch_size: images per step; it does not change the result.
 
     Raises:
-        ValueError: if the images do not have the size that the model takes.
+        ValueError: if there are no images, or they do not have the size that the model takes.
     """
     from xraylab.data import Split  # here, so that listing the models does not import pandas
 
+    require(len(images_or_split), "images_or_split", "at least one image", "none")
     batch_size = min(batch_size, len(images_or_split))
     if isinstance(images_or_split, Split):
         chunks = (images for images, _ in images_or_split.to_dataset(batch_size))
@@ -38,9 +41,13 @@ def predict_logits(
     for images in chunks:
         # A last batch of another length would be compiled anew: fill it up, then cut.
         filled = np.pad(images, ((0, batch_size - len(images)), (0, 0), (0, 0), (0, 0)))
-        if getattr(model, "classifier_activation", None) is None:
+        if (activation := getattr(model, "classifier_activation", None)) is None:
             logits = model.predict_on_batch(filled)
-        else:
-            logits = model(filled, training=False, return_intermediates=True)["logits"]
+        else:  # return_intermediates would hold every attention map
+            model.classifier_activation = None
+            try:
+                logits = model(filled, training=False)
+            finally:
+                model.classifier_activation = activation
         parts.append(np.asarray(logits, dtype=np.float32)[: len(images)])
     return np.concatenate(parts)

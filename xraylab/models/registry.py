@@ -85,6 +85,9 @@ def build(
 ) -> Any:
     """Build a model.
 
+    Two models of one name can be parts of one functional model only if one is renamed, as by
+    ``model.name = "second"``.
+
     Args:
         name: one of :func:`list_models`.
         image_size: side of the image in pixels.
