@@ -55,12 +55,12 @@ def test_a_failed_download_is_one_sentence(outside):
 
 def test_the_book_is_downloaded_once(outside, tmp_path):
     origin = tmp_path / "origin"
-    (origin / "book").mkdir(parents=True)
-    (origin / "book" / "_config.yml").write_text("title: x\n")
+    (origin / "book" / "measured").mkdir(parents=True)
+    (origin / "book" / "measured" / "a.json").write_text("{}")
     git = ["git", "-C", str(origin), "-c", "user.name=a", "-c", "user.email=a@example.org"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "Add"]):
         subprocess.run([*git, *command], check=True)
-    assert (book.folder(f"file://{origin}") / "_config.yml").is_file()
+    assert (book.folder(f"file://{origin}") / "measured").is_dir()
     assert book.folder("file:///nothing") == Path("xraylab-book/book")
 
 

@@ -51,7 +51,7 @@ def folder(url: str = REPOSITORY) -> Path:
     """
     roots = (Path(__file__).parents[1], Path.cwd(), *Path.cwd().parents, Path("xraylab-book"))
     for root in roots:
-        if (root / "book" / "_config.yml").is_file():
+        if (root / "book" / "measured").is_dir():
             return root / "book"
     with tempfile.TemporaryDirectory(dir=".") as scratch:
         command = ["git", "clone", "--quiet", "--depth", "1", url, f"{scratch}/clone"]

@@ -139,6 +139,11 @@ def test_code_that_is_still_to_be_written_is_not_wrong(answer):
     assert not found.attempted
 
 
+@pytest.mark.parametrize("answer", [lambda x, axis: "3.0", lambda x, axis: np.empty(0, object)])
+def test_code_that_returns_no_numbers_is_wrong(answer):
+    assert "expected numbers" in code_feedback(answer).message
+
+
 def test_long_feedback_is_wrapped():
     assert max(map(len, repr(check.Feedback(False, "word " * 60)).splitlines())) <= 72
 

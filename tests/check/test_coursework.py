@@ -51,6 +51,22 @@ def test_answers_with_bars_and_lines_do_not_break_the_table():
     work = check.Coursework("s", ["20.images"])
     work.answer("20.images", "a | b\n| c")
     assert "a \\| b \\| c" in work.report()
+    row = work.report().splitlines()[-1].replace("\\|", "")
+    assert row.count("|") == 5, "that of the feedback, too"
+
+
+def test_a_placeholder_is_no_answer(coursework, tmp_path):
+    work = check.Coursework("s", ["20.images"])
+    work.answer("20.images", ...)
+    work.save(tmp_path)
+    assert check.grade(tmp_path, ["20.images"])["solved"].tolist() == [0]
+
+
+def test_a_copied_file_is_a_row_of_its_own(coursework, tmp_path):
+    coursework.save(tmp_path)
+    name = f"{coursework.student}.json"
+    (tmp_path / "copy.json").write_bytes((tmp_path / name).read_bytes())
+    assert set(check.grade(tmp_path, ASSIGNED).index) == {coursework.student, "copy"}
 
 
 @pytest.mark.parametrize("student", ["", "../x", "a b", ".hidden", "a/b"])

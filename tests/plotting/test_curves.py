@@ -1,5 +1,7 @@
 """Curves are labelled at their ends; the text alternative has their first and last values."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,8 @@ def test_history_accepts_rows_or_columns_and_undefined_values():
     ]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     assert plotting.history(rows).to_svg() == plotting.history(columns).to_svg()
+    of_keras = SimpleNamespace(history=columns)
+    assert plotting.history(of_keras).to_svg() == plotting.history(columns).to_svg()
     figure = plotting.history(rows)
     assert "loss from 2 to 1" in figure.alt
     assert "validation macro AUC" in figure.alt

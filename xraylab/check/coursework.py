@@ -54,8 +54,8 @@ class Coursework:
             if callable(value):
                 code += ["", f"## {name}", "", "```python", _source(value), "```"]
                 value = "see below"
-            text = " ".join(str(value).split()).replace("|", "\\|")
-            lines.append(f"| {name} | {'yes' if found else 'no'} | {text:.60} | {found.message} |")
+            mark = "yes" if found else "no"
+            lines.append(f"| {name} | {mark} | {_cell(value):.60} | {_cell(found.message)} |")
         return "\n".join(lines + code) + "\n"
 
     def save(self, folder: str | os.PathLike = ".") -> Path:
@@ -69,6 +69,7 @@ class Coursework:
         answers = {
             name: _source(value) if callable(value) else np.asarray(value).tolist()
             for name, value in self.answers.items()
+            if value is not ...  # as the notebook has it
         }
         write_json(
             path.with_suffix(".json"), {"student": self.student, "answers": to_plain(answers)}
@@ -84,8 +85,9 @@ def grade(folder: str | os.PathLike, assigned: Sequence[str]) -> "pd.DataFrame":
         assigned: names of the exercises.
 
     Returns:
-        A row per student and a column per exercise: 1 if it is solved, 0 if not, and NaN where the
-        answer is code, which is to be read in the report; ``solved`` is the sum of the others.
+        A row per file, named by it, and a column per exercise: 1 if it is solved, 0 if not, and NaN
+        where the answer is code, which is to be read in the report; ``solved`` is the sum of the
+        others.
     """
     import pandas as pd  # most who import the checkers grade nobody
 
@@ -93,7 +95,7 @@ def grade(folder: str | os.PathLike, assigned: Sequence[str]) -> "pd.DataFrame":
     for path in sorted(Path(folder).glob("*.json")):
         sheet = read_json(path)
         answers = sheet["answers"]
-        rows[sheet["student"]] = {name: _mark(name, answers.get(name)) for name in assigned}
+        rows[path.stem] = {name: _mark(name, answers.get(name)) for name in assigned}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(assigned))
     return table.assign(solved=table.sum(axis=1))
 
@@ -103,6 +105,11 @@ def _mark(name: str, answer: Any) -> float:
     if answer and isinstance(find_exercise(name), CodeExercise):
         return np.nan
     return float(bool(exercise(name, answer)))
+
+
+def _cell(value: Any) -> str:
+    """Return the text of a value for a cell of a Markdown table."""
+    return " ".join(str(value).split()).replace("|", "\\|")
 
 
 def _source(function: Any) -> str:

@@ -127,7 +127,7 @@ class CodeExercise(Exercise):
             values = self._call(answer)
         except Exception as error:  # whatever the code of a student raises
             return Feedback(False, f"Your function raises {type(error).__name__}: {error}")
-        if all(value.dtype == object and value.item(0) in (None, ...) for value in values):
+        if all(value.ndim == 0 and value.item() in (None, ...) for value in values):
             text = "Your function returns nothing yet: complete it and run the cell."
             return Feedback(False, text, attempted=False)
         for results, message in [(self.solutions, self.success), *self.wrong]:
@@ -140,7 +140,7 @@ class CodeExercise(Exercise):
         return [np.asarray(function(*copy.deepcopy(case))) for case in self.cases]
 
     def _matches(self, value: np.ndarray, target: np.ndarray) -> bool:
-        return value.dtype != object and super()._matches(value, target)
+        return value.dtype.kind in "biuf" and super()._matches(value, target)
 
     def _first_difference(self, values: list[np.ndarray]) -> str:
         """Describe the first call whose result differs from that of the solution."""
@@ -149,7 +149,7 @@ class CodeExercise(Exercise):
                 continue
             sizes = ", ".join(str(np.shape(argument) or argument) for argument in case)
             call = f"For arguments of shape or value {sizes}: "
-            if value.dtype == object:
+            if value.dtype.kind not in "biuf":
                 return f"{call}expected numbers, received {value!r:.60}."
             if value.shape != target.shape:
                 return f"{call}expected shape {target.shape}, received {value.shape}."

@@ -84,7 +84,7 @@ def history(history: History, *, title: str = "") -> style.Figure:
     """Draw the history of a training run: losses and scores by epoch.
 
     Args:
-        history: values by epoch, as ``{"loss": [...], "val_macro_auc": [...]}`` or as one such row
+        history: what ``fit`` returns, or values by epoch, as ``{"loss": [...]}`` or as one such row
             per epoch. Names with ``loss``, ``error`` or ``entropy`` are losses, names with ``auc``,
             ``f1`` or ``precision`` are scores; other names (epoch, step, seconds) are not drawn.
         title: short text above the chart.
@@ -92,7 +92,7 @@ def history(history: History, *, title: str = "") -> style.Figure:
     Raises:
         ValueError: if ``history`` contains no loss and no score.
     """
-    table, panels = pd.DataFrame(history), {}
+    table, panels = pd.DataFrame(getattr(history, "history", history)), {}
     for kind, words in (("loss", "loss|error|entropy"), ("score", "auc|f1|precision")):
         panel = table.filter(regex=words).astype(float).dropna(axis=1, how="all")
         if len(panel.columns):
