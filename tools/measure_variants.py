@@ -1,4 +1,4 @@
-"""Train a model with several values of one setting on real images, for chapter 10.
+"""Train a model with several values of one setting on real images, for chapters 9 and 10.
 
 ::
 
@@ -36,7 +36,10 @@ class Experiment:
     epochs: int
 
 
-EXPERIMENTS = (Experiment("rr_vit", "reconstruction_weight", ("0.0", "0.1", "1.0", "10.0"), 12),)
+EXPERIMENTS = (
+    Experiment("rr_vit", "reconstruction_weight", ("0.0", "0.1", "1.0", "10.0"), 12),
+    Experiment("dbct", "model_options.fusion", ("concatenation", "cross_attention"), 6),
+)
 
 
 def name_of(experiment, value, seed):

@@ -45,9 +45,24 @@ assert measured["rr_vit"].latency_p50 < measured["dbct"].latency_p50
 assert measured["rr_vit"].throughput["32"] > measured["dbct"].throughput["32"]
 assert measured["efficientnet_b0"].throughput["32"] > measured["dbct"].throughput["32"]
 assert slides["dbct"] == min(slides.values())
-(first, time_of_first), *_, (most, time_of_most) = growth.values()
+(first, time_of_first), *_, (most, time_of_most) = growth["dbct"]
 assert most > 4 * first and time_of_most <= time_of_first, "the published time does not grow"
+times = [seconds for _, seconds in growth["rr_vit"]]
+assert times == sorted(times) and times[-1] > 3 * times[0], "that of RR-ViT does"
+assert growth["rr_vit"][0][0] < first / 5 and times[0] > time_of_first
+positives = {row.label: row.positives for row in record.scores["test"].per_finding}
+assert positives["hernia"] == 3 and title("edema") not in unclear
+assert title("mass") in unclear and title("nodule") not in unclear
+assert positives["edema"] < min(positives[n] for n in FINDINGS if title(n) in unclear)
 assert deviation < 1e-4, "the class activation map sums to the logit"
+
+# Cross-attention or concatenation.
+cross, concatenated = by_seed["cross_attention"], by_seed["concatenation"]
+assert len(cross) == 3 and abs(gain.value) < 0.002 < min(np.ptp(cross), np.ptp(concatenated))
+assert (cross > concatenated).tolist() == [True, True, False]
+assert gain.low < 0 < gain.high < 0.01
+epochs = [epoch for row in trained["rows"] for epoch in row["best_epochs"]]
+assert np.mean(np.array(epochs) == trained["epochs"]) > 0.5, "the last epoch was the best"
 
 # Cross-attention on real images.
 assert distance < 0.05, "the map hardly follows the frame"
