@@ -34,6 +34,8 @@ rollout, weighted = (
     by_name[f"hybrid_rr_vit: {method}"].gain for method in ("rollout", "gradient attention")
 )
 assert rollout.low < 0 < rollout.high
+assert by_name["dbct: rollout"].gain.low < 0
+assert 0 < by_name["dbct: gradient attention"].gain.low < 0.05, "above zero, if small"
 for name in ("rr_vit", "lt_vit_tiny"):
     assert by_name[f"{name}: gradient attention"].gain.value < 0
 assert weighted.low > 0.1 and weighted.value == max(row.gain.value for row in of_phantom)
