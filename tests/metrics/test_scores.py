@@ -277,11 +277,11 @@ def test_invalid_scores_weights_and_names():
         metrics.roc_auc([0, 1], [np.nan, 0.2])
     with pytest.raises(ValueError, match="Expected: integers"):
         metrics.Ranking([0, 1], [0.1, 0.2]).areas([[0.5, 1.5]])
+    with pytest.raises(ValueError, match="2 different names"):
+        metrics.score([[0, 1]], [[0.1, 0.2]], label_names=["a", "a"])
 
 
 @pytest.mark.parametrize("y_true", [[0, 1, np.nan], [0, 1, -1], [0, 1], [[0, 1, 1]]])
 def test_areas_of_unknown_labels_or_other_lengths_are_refused(y_true):
     with pytest.raises(ValueError, match=r"y_true|scores"):
         metrics.roc_auc(y_true, [0.1, 0.2, 0.3])
-    with pytest.raises(ValueError, match="2 different names"):
-        metrics.score([[0, 1]], [[0.1, 0.2]], label_names=["a", "a"])

@@ -102,13 +102,13 @@ def test_labels_with_one_class_are_left_out():
 def test_nan_predictions_give_nan_under_xla_too(kind):
     metric = kind()
     y_true = np.float32([[0, 1], [1, 0], [1, 1]])
-    for result in (metric(y_true, np.full((3, 2), np.nan, np.float32)),):
-        assert np.isnan(result)
+    logits = np.float32([[0, 1], [1, np.nan], [2, 0]])
+    assert np.isnan(metric(y_true, logits)), "one is enough"
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         metric.reset_state()
-        tf.function(metric.update_state, jit_compile=True)(y_true, np.float32(y_true * np.nan))
+        tf.function(metric.update_state, jit_compile=True)(y_true, logits)
         assert np.isnan(metric.result())
 
 

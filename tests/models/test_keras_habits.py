@@ -3,7 +3,6 @@
 Training, saving, loading in a fresh process and export are in ``tests/test_student.py``.
 """
 
-import functools
 from types import SimpleNamespace
 
 import keras
@@ -91,6 +90,15 @@ def test_f1_is_refused_where_keras_takes_the_largest_output():
     for activation in (None, "sigmoid"):
         with pytest.raises(ValueError, match="without a threshold"):
             make_toy(activation).compile("sgd", "mse", metrics=[keras.metrics.F1Score()])
+        with pytest.raises(ValueError, match="without a threshold"):
+            make_toy(activation).compile("sgd", "mse", metrics=["f1_score"])
+
+
+def test_own_losses_with_names_of_keras_are_accepted():
+    def dice(y_true, y_pred):
+        return keras.losses.dice(y_true, ops.sigmoid(y_pred))
+
+    make_toy().compile("sgd", dice)
 
 
 def test_classes_of_losses_and_metrics_are_instantiated(images, labels):
@@ -116,9 +124,8 @@ def test_class_weight_is_refused(images, labels):
 def test_validation_labels_are_checked_before_training(images, labels):
     model = make_toy()
     model.compile("sgd", losses.BinaryCrossentropy())
-    model.fit = functools.partial(model.fit, images, labels, verbose=0)
     with pytest.raises(ValueError, match=r"out of range.*Received: -1"):
-        model.fit(validation_data=(images, -labels))
+        model.fit(images, labels, validation_data=(images, -labels), verbose=0)
     assert int(model.optimizer.iterations) == 0
 
 

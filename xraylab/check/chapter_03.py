@@ -22,7 +22,7 @@ cutmix.mistake(1.0, "The label counts pixels, wherever the nodule is.")
 cutmix.mistake(0.0, "The label counts pixels, wherever the nodule is.")
 
 _MAPS = np.random.default_rng(3).normal(size=(2, 2, 3, 3))
-_MAPS[..., 2, :] = 0, 0, 1  # affine
+_MAPS[..., 2, :] = 0, 0, 1
 
 combine = CodeExercise(
     np.matmul, [tuple(pair) for pair in _MAPS], "One interpolation instead of two."

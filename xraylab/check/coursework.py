@@ -69,7 +69,7 @@ class Coursework:
         answers = {
             name: _source(value) if callable(value) else np.asarray(value).tolist()
             for name, value in self.answers.items()
-            if value is not ...  # as the notebook has it
+            if value is not ...
         }
         write_json(
             path.with_suffix(".json"), {"student": self.student, "answers": to_plain(answers)}

@@ -47,7 +47,9 @@ def data(
         for text in option or ():
             require("=" in text, "--option", "NAME=VALUE, as split_column=set", repr(text))
         named = (text.split("=", 1) for text in option or ())
-        options: dict[str, Any] = {name: parse_value(value) for name, value in named}
+        options: dict[str, Any] = {
+            name: text if name.endswith("_column") else parse_value(text) for name, text in named
+        }
         options |= {"size": size, "label_names": label_names and split_names(label_names)}
         return _check_data(path, options, json)
     from xraylab.data import data_root, sources

@@ -15,7 +15,9 @@ SQUARES = {"pad": ImageOps.pad, "crop": ImageOps.fit, "stretch": Image.Image.res
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 """Formats that Pillow may decode; others could start an interpreter, as PostScript does."""
 
-DICOM_SUFFIXES = (".dicom", ".dcm")
+OTHER_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+"""Suffixes that a DICOM file does not have; many have none."""
+
 DICOM_DECODERS = ("pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm")
 """Packages without which DICOM files, or compressed ones, cannot be read."""
 

@@ -16,7 +16,7 @@ from xraylab.data.errors import DataError
 from xraylab.data.image_io import (
     DECODER,
     DICOM_DECODERS,
-    DICOM_SUFFIXES,
+    OTHER_SUFFIXES,
     SQUARES,
     UnreadableImage,
     decode_image,
@@ -27,7 +27,7 @@ from xraylab.data.split import Split, evenly_spaced, select_boxes
 from xraylab.io import cached_arrays, progress_bar
 from xraylab.workers import in_order
 
-SUFFIXES = (".png", ".jpg", ".jpeg", *DICOM_SUFFIXES)
+SUFFIXES = (".png", ".jpg", ".jpeg", ".dicom", ".dcm")
 """Endings of image files, in lower case, where a table names images without one."""
 
 _BATCH = 32
@@ -105,7 +105,8 @@ def load_listing(
     rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], int)
     num_missing = len(listing.paths) - len(rows)
     if not listing.paths:
-        advice = "Load another split, or name the column of the splits with split_column=…"
+        column = ", or name the column of the splits with split_column=…"
+        advice = f"Load another split{column * (source == 'folder')}"
         raise DataError(f"{root} has no {what}", "rows of this split in its tables", "none", advice)
     if not len(rows):
         first = root / str(next(iter(listing.table["image"]), ""))
@@ -179,7 +180,7 @@ def decode_images(
     """
     plan = {"decoder": DECODER, "size": size, "square": square, "files": len(paths)}
     plan["sha256_of_files"] = _digest(paths, root, progress)
-    if any(path.suffix.lower() in DICOM_SUFFIXES for path in paths):
+    if any(path.suffix.lower() not in OTHER_SUFFIXES for path in paths):
         plan["dicom"] = {name: installed_version(name) for name in DICOM_DECODERS}
     key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     folder = folder.with_name(f"{folder.name}-{size}px-{key}")

@@ -26,7 +26,7 @@ class DeLong:
         """Compute the normal confidence interval of one AUC, clipped to [0, 1].
 
         NaN if the estimated variance is 0, as for a perfect ranking, where the normal approximation
-        fails; use :func:`xraylab.evaluation.bootstrap`.
+        fails, and the bootstrap as well; report the number of images of each class.
         """
         require_level(level)
         variance = self.covariance[model, model]

@@ -86,13 +86,14 @@ class RankingMetric(keras.metrics.Metric):
         self.counts.assign_add(ops.reshape(added, (num_labels, num_bins, 2)))
 
     def result(self) -> Tensor:
-        """Return the score; NaN if it is defined for no label."""
+        """Return the score; NaN if it is defined for no label, or a prediction was NaN."""
         if self.counts is None:
             return ops.convert_to_tensor(float("nan"), self.dtype)
         counts = ops.convert_to_tensor(self.counts)
         scores = self.score(counts[..., 0], counts[..., 1])
         defined = ops.cast(~ops.isnan(scores), self.dtype)
-        return ops.sum(ops.nan_to_num(scores)) / ops.sum(defined)
+        mean = ops.sum(ops.nan_to_num(scores)) / ops.sum(defined)
+        return mean + 0.0 * ops.sum(counts)  # NaN if a prediction was
 
     def get_config(self) -> dict:
         """Return the constructor arguments."""

@@ -12,7 +12,7 @@ from keras import ops
 from xraylab.arguments import require_choice, require_int
 from xraylab.layers.base import ConfigMixin, Shape, Tensor
 from xraylab.layers.transformer import NamedTransform
-from xraylab.models.compile_checks import require_matching_outputs
+from xraylab.models.compile_checks import is_of_keras, name_of, require_matching_outputs
 from xraylab.models.weights import ARCHITECTURE, LABEL_NAMES, load_checked
 
 TRAINING_ONLY = {
@@ -175,8 +175,8 @@ class ImageModel(ConfigMixin, keras.Model):
         require_matching_outputs(self, loss, (metrics, weighted_metrics))
         used = keras.tree.flatten((loss, metrics, weighted_metrics))
         # Text only: metrics in an attribute would be tracked twice.
-        names = (str(getattr(value, "name", value)) for value in used if _is_of_keras(value))
-        self.reads_nan = ", ".join(names)
+        known = (value for value in used if value is not None and is_of_keras(value))
+        self.reads_nan = ", ".join(map(name_of, known))
         super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, *args, **kwargs)
 
     def compile_from_config(self, config: dict) -> None:
@@ -334,12 +334,7 @@ class ImageModel(ConfigMixin, keras.Model):
         ignored = {"name", "trainable", "dtype", *TRAINING_ONLY}
         config = {name: v for name, v in self.get_config().items() if name not in ignored}
         facts = {"architecture": type(self).__name__, **config}
-        return json.loads(json.dumps(facts, default=lambda value: value.tolist()))  # NumPy's
-
-
-def _is_of_keras(value: Any) -> bool:
-    """Return whether a loss or metric is one of Keras, by name or as an object."""
-    return isinstance(value, str) or getattr(value, "__module__", "").startswith("keras.")
+        return json.loads(json.dumps(facts, default=lambda of_numpy: of_numpy.tolist()))
 
 
 def require_ints(name: str, values: Iterable, minimum: int) -> tuple[int, ...]:

@@ -8,8 +8,11 @@ import keras
 RESOLVED_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 """Names that Keras resolves by the shape of the labels, for several labels to a softmax metric."""
 
-OF_PROBABILITIES = ("dice", "tversky", "poisson", "kl_divergence", "kullback_leibler_divergence")
-"""Losses and metrics of Keras that read probabilities and have no ``from_logits``."""
+OF_PROBABILITIES = (
+    *("dice", "tversky", "poisson", "kl_divergence"),
+    *("Dice", "Tversky", "Poisson", "KLDivergence"),
+)
+"""Functions and classes of Keras that read probabilities and have no ``from_logits``."""
 
 
 def require_matching_outputs(model: Any, loss: Any, metrics: Any) -> None:
@@ -32,7 +35,7 @@ def _require_match(model, kind, value):
     if inspect.isclass(value):
         value = value()  # as Keras does
     returns_logits = model.classifier_activation is None
-    name = value if isinstance(value, str) else _name(value)
+    name = name_of(value)
     if name in RESOLVED_BY_SHAPE and isinstance(value, str):
         if returns_logits or model.num_labels > 1:
             raise ValueError(
@@ -41,14 +44,16 @@ def _require_match(model, kind, value):
                 f"threshold={0.0 if returns_logits else 0.5}) or a loss of xraylab.losses"
             )
         return
-    metric: Any = value
-    if isinstance(metric, keras.metrics.FBetaScore) and metric.threshold is None:
+    if isinstance(value, str):
+        value = (keras.losses if kind == "loss" else keras.metrics).get(value)
+    resolved: Any = value
+    if isinstance(resolved, keras.metrics.FBetaScore) and resolved.threshold is None:
         raise ValueError(
             f"The metric {name!r} without a threshold takes the largest output of each image for "
             "the only positive label. Expected: threshold=0.5, and a model with "
             "classifier_activation='sigmoid'. Received: threshold=None"
         )
-    expects_logits, argument = _expectation(kind, value)
+    expects_logits, argument = _expectation(value)
     if expects_logits is None or expects_logits == returns_logits:
         return
     output, expected = ("logits", "probabilities")[:: 1 if returns_logits else -1]
@@ -61,15 +66,20 @@ def _require_match(model, kind, value):
     )
 
 
-def _name(value):
-    """Return the name of a loss or metric, a function or an object."""
+def name_of(value: Any) -> str:
+    """Return the name of a loss or metric: a name, a function or an object."""
+    if isinstance(value, str):
+        return value
     return getattr(value, "name", None) or getattr(value, "__name__", type(value).__name__)
 
 
-def _expectation(kind, value):
+def is_of_keras(value: Any) -> bool:
+    """Return whether a loss or metric is one of Keras: a name, a function or an object."""
+    return isinstance(value, str) or getattr(value, "__module__", "").startswith("keras.")
+
+
+def _expectation(value):
     """Return whether a loss or metric expects logits (None: either), and the argument for it."""
-    if isinstance(value, str):
-        value = (keras.losses if kind == "loss" else keras.metrics).get(value)
     if hasattr(value, "get_config"):
         options = value.get_config()
         if hasattr(value, "from_logits"):
@@ -77,7 +87,10 @@ def _expectation(kind, value):
     else:
         parameters = inspect.signature(value).parameters
         options = {name: parameter.default for name, parameter in parameters.items()}
-    if isinstance(value, keras.metrics.FBetaScore) or _name(value) in OF_PROBABILITIES:
+    kind = getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, keras.metrics.FBetaScore) or (
+        is_of_keras(value) and kind in OF_PROBABILITIES
+    ):
         return False, None
     if "from_logits" in options:
         return bool(options["from_logits"]), "from_logits"

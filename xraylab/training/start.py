@@ -99,8 +99,11 @@ def open_run(recipe: Recipe, out: Path, splits: dict[str, Split], resume: bool) 
     """
     fingerprints = {name: split.fingerprint for name, split in splits.items()}
     if not (out / "run.json").exists():
-        if list_checkpoints(out / "checkpoints"):
-            raise FileExistsError(f"{out} holds checkpoints without run.json. Choose another --out")
+        if list_checkpoints(out / "checkpoints") or (out / "report.json").exists():
+            raise FileExistsError(
+                f"{out} holds parts of a run without run.json, as after an interrupted deletion. "
+                "Remove the folder, or choose another --out"
+            )
         facts = {
             "recipe": recipe.to_dict(),
             "data": fingerprints,
