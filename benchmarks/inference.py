@@ -16,6 +16,9 @@ Run it where PyTorch is installed (``make parity``); missing packages are skippe
     .venv-parity/bin/python benchmarks/inference.py --quick    # minutes
     .venv-parity/bin/python benchmarks/inference.py --json book/measured/inference.json
 
+A later run with the same file on the same machine adds its rows, or replaces them: all networks at
+both sizes take about two hours.
+
 Ours take images of one channel and have the head of their registry; theirs take three equal
 channels and predict 14 labels. torchvision's ResNet50 strides in the 3x3 convolution, that of
 ``keras.applications`` (and ours) in the 1x1 before it: theirs takes 8 % more multiply-adds at
@@ -49,7 +52,7 @@ NETWORKS = {  # name, ours and theirs: (package of theirs if any, sizes in pixel
     "medvit_small": (None, (64, 224)),
     "dbct": (None, (64, 224)),
     "rr_vit": (None, (64, 224)),
-    "hybrid_rr_vit": (None, (64,)),
+    "hybrid_rr_vit": (None, (64, 128)),
     "efficientvit_m0": ("timm", (64, 224)),
     "efficientvit_m0_mxa": (None, (64, 224)),
     "efficientvit_m5": ("timm", (64, 224)),
@@ -316,6 +319,32 @@ def processor():
     return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), None)
 
 
+def former(path, facts, load):
+    """Return the rows, the highest load and the versions of the runs that wrote a file."""
+    if path is None or not path.exists():
+        return [], load, set()
+    values = json.loads(path.read_text("utf-8"))
+    for name, expected in facts.items():
+        if values[name] != expected:
+            raise SystemExit(
+                f"{path} was measured with other {name}. Expected: {expected}. "
+                f"Received: {values[name]}. Pass the same {name}, or another file."
+            )
+    highest = max((x for x in (values["load_before"], load) if x is not None), default=None)
+    return values["rows"], highest, set(values["versions"])
+
+
+def require_one_version(texts):
+    """End the program if texts such as "Keras 3.15.1, onnxruntime 1.32.0" differ in a version."""
+    found = {}
+    for package, number in (part.rsplit(" ", 1) for text in texts for part in text.split(", ")):
+        if found.setdefault(package, number) != number:
+            raise SystemExit(
+                f"The file holds rows of another version of {package}. Expected: one version. "
+                f"Received: {found[package]} and {number}. Write to another file."
+            )
+
+
 def main():
     options = parse_arguments()
     if options.worker:
@@ -330,8 +359,9 @@ def main():
         busy = ": NOT IDLE, the numbers are unreliable" if load > BUSY else ""
         print(f"load of the last minute {load:.2f}{busy}")
     facts = {name: getattr(options, name) for name in ("threads", "rounds")}
-    facts |= {"cores": os.cpu_count(), "load_before": load, "processor": processor()}
-    rows, printed = [], set()
+    facts |= {"cores": os.cpu_count(), "processor": processor()}
+    rows, highest_load, versions = former(options.json, facts, load)
+    printed = set()
     for name, size in chosen:
         kinds, package = ["ours"], NETWORKS[name][0]
         known = package and size in THEIR_SIZES.get(name, (size,))
@@ -341,16 +371,20 @@ def main():
         if new := [w.versions for w in workers if w.versions not in printed]:
             print("; ".join(new) + "\n" + TITLES)
             printed.update(new)
+            versions.update(new)
+            require_one_version(versions)
         for batch in options.batches:
             for worker in workers:
                 worker.skipped.clear()
             found = summary(measure(workers, batch, options.rounds))
             skipped = [message for worker in workers for message in worker.skipped]
-            rows.append({"model": name, "size": size, "batch": batch, **found, "skipped": skipped})
+            case = {"model": name, "size": size, "batch": batch}
+            rows = [r for r in rows if not case.items() <= r.items()]
+            rows.append({**case, **found, "skipped": skipped})
             print(row(name, size, batch, found), flush=True)
             if options.json:
-                text = json.dumps({**facts, "versions": sorted(printed), "rows": rows}, indent=2)
-                options.json.write_text(text + "\n")
+                of_all = {"load_before": highest_load, "versions": sorted(versions), "rows": rows}
+                options.json.write_text(json.dumps({**facts, **of_all}, indent=2) + "\n")
         for worker in workers:
             worker.close()
 

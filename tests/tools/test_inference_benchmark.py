@@ -1,6 +1,7 @@
 """The inference benchmark: what is compared, and which way round; no speed is asserted."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_ratio_above_one_says_that_ours_is_faster(inference):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--models", "resnet50", "hybrid_rr_vit"], "resnet50 64, resnet50 224, hybrid_rr_vit 64"),
+        (["--models", "resnet50", "dbct"], "resnet50 64, resnet50 224, dbct 64, dbct 224"),
         (["--models", "dbct", "rr_vit", "--quick"], "dbct 64, rr_vit 64"),
         (["--models", "dbct", "--sizes", "64", "224"], "dbct 64, dbct 224"),
         (["--models", "hybrid_rr_vit", "--sizes", "224"], ""),
@@ -73,3 +74,18 @@ def test_what_is_measured(inference, arguments, expected):
 def test_impossible_options_are_refused(inference):
     with pytest.raises(SystemExit):
         inference.parse_arguments(["--threads", "0"])
+
+
+def test_a_later_run_on_the_same_machine_adds_to_a_file(inference, tmp_path):
+    path = tmp_path / "inference.json"
+    assert inference.former(path, {"threads": 2}, 0.5) == ([], 0.5, set())
+    row = {"model": "dbct", "size": 64}
+    path.write_text(
+        json.dumps({"threads": 2, "load_before": 1.0, "versions": ["a"], "rows": [row]})
+    )
+    assert inference.former(path, {"threads": 2}, 0.5) == ([row], 1.0, {"a"})
+    inference.require_one_version(["Keras 3.1, timm 1.0", "Keras 3.1, torch 2.0"])
+    with pytest.raises(SystemExit, match="another version of Keras"):
+        inference.require_one_version(["Keras 3.1, timm 1.0", "Keras 3.2"])
+    with pytest.raises(SystemExit, match="with other threads"):
+        inference.former(path, {"threads": 1}, 0.5)

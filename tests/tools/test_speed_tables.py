@@ -43,6 +43,22 @@ def test_ratios_are_stated():
     assert speed_tables.xla_ratios(rows[:1]).startswith("from 2.00 (resnet50, 64 px, batch 1)")
 
 
+def test_rows_of_later_runs_stand_beside_the_others_of_their_model():
+    rows = [{**ROW, "model": name, "size": size} for name, size in (("b", 64), ("a", 64), ("b", 9))]
+    found = [(row["model"], row["size"]) for row in speed_tables.grouped(rows)]
+    assert found == [("b", 9), ("b", 64), ("a", 64)]
+
+
+def test_latency_is_compared_between_sizes():
+    times = {(1, 64): 0.1, (1, 128): 0.5, (32, 64): 1, (32, 128): 8}
+    rows = [
+        {"model": "hybrid_rr_vit", "batch": batch, "size": size, "graph": seconds}
+        for (batch, size), seconds in times.items()
+    ]
+    text = speed_tables.latency([*rows, ROW])
+    assert text == "5.0 times as long for one image, and 8.0 times for 32"
+
+
 def test_parts_of_a_step_add_up():
     step = {"forward": 0.1, "gradient": 0.3, "step": 0.4, "batch": 0.02}
     rates = {"images_per_second": 80, "operations_per_second": 1, "peak_operations_per_second": 4}
