@@ -36,8 +36,9 @@ assert -0.002 < gains[1].low < 0, "barely includes it"
 for change in by_pixels.values():
     assert change.low < 0 < change.high, "not distinguishable from zero"
 assert len(both_sizes) == 4
-assert len(frequent) == 13 and by_pixels["rr_vit"].value < 0, "all but hernia"
-assert min(change_of_frequent.values()) > 0, "higher for both models"
+assert by_pixels["rr_vit"].value < 0, "its sign"
+for changes in frequent.values():
+    assert len(changes) == 13 and np.mean(changes) > 0, "all but hernia; higher for both models"
 scores = [group["test_macro_auc"]["value"] for group in (ensemble, ensemble["all"])]
 highest = max(from_scratch, key=lambda r: r.score("macro_auc"))
 assert highest.recipe["model"] == "medvit_small" and highest.name != ensemble["single"]

@@ -89,7 +89,7 @@ def test_answers_are_collected(tmp_path, monkeypatch, capsys):
     (tmp_path / "s1234567.json").rename(tmp_path / "submissions" / "s1234567.json")
     answers = {"05.positions": [12.25], "05.idle": "many"}
     other = {"student": "s2", "answers": answers}
-    (tmp_path / "submissions" / "b.json").write_text(json.dumps(other))
+    (tmp_path / "submissions" / "s2.json").write_text(json.dumps(other))
     exec(collect, {})
     table = pd.read_csv("solved.csv", index_col=0)
     assert table["05.idle"].to_dict() == {"s1234567": True, "s2": False}

@@ -178,11 +178,13 @@ def test_remains_of_a_run_are_not_continued(image_file, tmp_path, plain):
     out = tmp_path / "run"
     shutil.copytree(plain.path, out)
     (out / "run.json").unlink()
-    before = sorted(path.name for path in out.rglob("*"))
-    for resume in (False, True):
-        with pytest.raises(FileExistsError, match=r"holds checkpoints without run\.json"):
-            training.fit(make_recipe(image_file, seed=7), out, resume=resume, progress=False)
-    assert sorted(path.name for path in out.rglob("*")) == before
+    for part in ("checkpoints", "report.json"):
+        before = sorted(path.name for path in out.rglob("*"))
+        for resume in (False, True):
+            with pytest.raises(FileExistsError, match=r"holds parts of a run without run\.json"):
+                training.fit(make_recipe(image_file, seed=7), out, resume=resume, progress=False)
+        assert sorted(path.name for path in out.rglob("*")) == before, part
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)  # then the report remains
 
 
 def test_labels_are_those_of_the_data_unless_named(tmp_path):
