@@ -1,6 +1,6 @@
 """Sphinx extension: the tables of the appendix "Speed and cost" as MyST substitutions.
 
-``{{ speed_batch_1 }}`` and the others are made from the files in ``book/measured`` that
+``{{ speed_64_batch_1 }}`` and the others are made from the files in ``book/measured`` that
 ``benchmarks/inference.py``, ``training_step.py``, ``input.py``, ``attention_memory.py`` and
 ``startup.py`` write.
 """
@@ -31,17 +31,13 @@ def add_substitutions(app, config):
     inference, step, reading, memory, startup = files
     rows = grouped(inference["rows"])
     frames = {
-        "speed_batch_1": runtimes(rows, 1),
-        "speed_batch_32": runtimes(rows, 32),
+        **{f"speed_{px}_batch_{n}": runtimes(rows, px, n) for px in (64, 224) for n in (1, 32)},
         "speed_int8": int8(rows),
         "speed_training": parts_of_a_step(step["rows"]),
         "speed_input": ways_to_read(reading["rows"]),
         "speed_memory": peaks(memory["rows"]),
         "speed_startup": starts(startup["rows"]),
     }
-    for name in ("speed_batch_1", "speed_batch_32", "speed_int8"):
-        if frames[name]["px"].nunique() == 1:
-            frames[name] = frames[name].drop(columns="px")
     found = {name: x.to_markdown(index=False, disable_numparse=True) for name, x in frames.items()}
     found |= {
         "speed_machine": f"{inference['processor']}, {inference['threads']} threads",
@@ -68,10 +64,10 @@ def grouped(rows) -> list:
     return sorted(rows, key=lambda row: (models.index(row["model"]), row["size"], row["batch"]))
 
 
-def runtimes(rows, batch: int) -> pd.DataFrame:
+def runtimes(rows, size: int, batch: int) -> pd.DataFrame:
     """Tabulate milliseconds per batch; the fastest of ours and of theirs are in bold."""
     shown = []
-    for row in (row for row in rows if row["batch"] == batch):
+    for row in (row for row in rows if (row["size"], row["batch"]) == (size, batch)):
         best = {
             min((name for name in names if name in row), key=row.get, default=None)
             for names in (OURS, THEIRS)
@@ -81,7 +77,7 @@ def runtimes(rows, batch: int) -> pd.DataFrame:
             for name, title in {**OURS, **THEIRS}.items()
         }
         ratio = f"{row['ratio']:.2f}" if "ratio" in row else "–"
-        shown.append({"model": row["model"], "px": row["size"], **cells, "ratio": ratio})
+        shown.append({"model": row["model"], **cells, "ratio": ratio})
     return pd.DataFrame(shown)
 
 

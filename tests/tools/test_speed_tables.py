@@ -15,8 +15,8 @@ THEIRS = {"eager": 0.03, "compiled": 0.3, "ratio": 3.0, "fastest": "eager / onnx
 
 
 def test_fastest_exact_runtimes_are_bold():
-    rows = [{**ROW, "onnx_int8": 0.001, **THEIRS}, ROW, {**ROW, "batch": 32}]
-    first, second = speed_tables.runtimes(rows, 1).to_dict("records")
+    rows = [{**ROW, "onnx_int8": 0.001, **THEIRS}, ROW, {**ROW, "batch": 32}, {**ROW, "size": 8}]
+    first, second = speed_tables.runtimes(rows, 64, 1).to_dict("records")
     assert (first["graph"], first["ONNX"]) == ("20.0", "**10.0**")
     assert (first["PyTorch"], first["compiled"], first["its ONNX"]) == ("**30.0**", "300", "–")
     assert (first["ratio"], second["ratio"]) == ("3.00", "–")
