@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from xraylab import losses, metrics, models
@@ -222,7 +223,6 @@ def test_nan_labels_are_refused_with_a_metric_of_keras():
 
 @pytest.mark.parametrize("shape", [(None, None, None, 1), None])
 def test_data_sets_without_a_static_size_get_the_right_advice(shape):
-    tf = pytest.importorskip("tensorflow")
     images = SimpleNamespace(shape=tf.TensorShape(shape))
     with pytest.raises(ValueError, match=r"tf\.ensure_shape\(x, \(None, 16, 16, 1\)\)"):
         make_toy().check_images(images)

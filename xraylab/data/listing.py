@@ -105,8 +105,9 @@ def load_listing(
     rows = np.array([row for row, path in enumerate(listing.paths) if path is not None], int)
     num_missing = len(listing.paths) - len(rows)
     if not listing.paths:
-        column = ", or name the column of the splits with split_column=…"
-        advice = f"Load another split{column * (source == 'folder')}"
+        advice = "Load another split"
+        if source == "folder":
+            advice += ", or name the column of the splits with split_column=…"
         raise DataError(f"{root} has no {what}", "rows of this split in its tables", "none", advice)
     if not len(rows):
         first = root / str(next(iter(listing.table["image"]), ""))

@@ -88,8 +88,8 @@ def fit(
             known = callback.monitor != "val_loss"
             require(known, "callbacks", "a monitor in the logs", "monitor='val_loss'", hint)
             hint = "The run keeps the best weights itself, in best.weights.h5."
-            kept = callback.restore_best_weights
-            require(not kept, "callbacks", "restore_best_weights=False", "True", hint)
+            restores = callback.restore_best_weights
+            require(not restores, "callbacks", "restore_best_weights=False", "True", hint)
     interrupts = Interrupts(max_hours)
     cluster = distribution.join()
     reset_memory_peak()  # after joining, because it starts the backend
