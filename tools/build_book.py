@@ -3,8 +3,8 @@
     python tools/build_book.py
 
 Chapters are executed two at a time into ``book/_build/.jupyter_cache``, from which Jupyter Book
-reads them by their cells. The cache is cleared when the package, its dependencies or the scale
-change. A second build without changes executes nothing.
+reads them by their cells. The cache is cleared when the package, the data of the book, an installed
+package or the scale change. A second build without changes executes nothing.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import sys
 import time
 import webbrowser
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import distributions
 from itertools import repeat
 from pathlib import Path
 
@@ -51,17 +52,14 @@ _NOISE = re.compile(r"IPKernelApp\] WARNING \| Kernel is running over TCP|absl::
 
 def stamp() -> str:
     """Compute a digest of everything but its cells that the output of a chapter depends on."""
-    from importlib.metadata import version
-
-    digest = hashlib.sha256()
-    for file in sorted((ROOT / "xraylab").rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
-            digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    packages = sorted(f"{found.name} {found.version}" for found in distributions())
     scale = os.environ.get("XRAYLAB_SCALE", "laptop")
-    packages = [
-        f"{name} {version(name)}" for name in ("keras", "matplotlib", "numpy", "tensorflow")
-    ]
-    digest.update("\0".join([scale, *packages]).encode())
+    digest = hashlib.sha256("\0".join([scale, *packages]).encode())
+    for folder in ("xraylab", "book/measured", "book/results", "weights"):
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                name = file.relative_to(ROOT).as_posix()
+                digest.update(name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 
@@ -146,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     current, file = stamp(), build / "xraylab.stamp"
     build.mkdir(exist_ok=True)
     if options.fresh or not file.exists() or file.read_text() != current:
-        print("The package or the scale has changed: every chapter is executed.")
+        print("The package, its data or the scale has changed: every chapter is executed.")
         clear(build, ".jupyter_cache", ".doctrees", "html", "jupyter_execute")
     file.write_text(current)
 
