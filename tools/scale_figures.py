@@ -5,7 +5,6 @@
 ``tools/measure_labels.py`` write, and of the records in ``book/results``.
 """
 
-import statistics
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,7 @@ def add_substitutions(app, config):
     files = [io.read_json(source / "measured" / f"{name}.json") for name in FILES]
     memory, step, labels, processes = files
     growth, plain = by_tokens(memory), {"index": False, "disable_numparse": True}
-    runs = recorded_runs(source / "results", rates(step))
+    runs = recorded_runs(source / "results", rates(step), step["size"])
     found = {
         "scale_tokens": html(tokens_figure(growth)),
         "scale_token_facts": token_facts(growth),
@@ -114,13 +113,13 @@ def rates(step) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
-def recorded_runs(folder: Path, known: dict[str, float]) -> pd.DataFrame:
-    """Return model, images and seconds of the recorded runs whose rate is known."""
+def recorded_runs(folder: Path, known: dict[str, float], size: int) -> pd.DataFrame:
+    """Return model, images and seconds of the recorded runs whose rate at this size is known."""
     found = []
     for record in map(io.read_json, sorted(folder.glob("*.json"))):
         training, recipe = record["training"], record["recipe"]
         images, name = training["steps"] * recipe["batch_size"], recipe["model"]
-        if name in known:
+        if name in known and recipe["size"] == size:
             ratio = training["seconds"] * known[name] / images
             found.append((name, images, training["seconds"], ratio))
     return pd.DataFrame(found, columns=["model", "images", "seconds", "ratio"])
@@ -146,10 +145,11 @@ def training_figure(runs: pd.DataFrame) -> plotting.Figure:
 
 def training_facts(runs: pd.DataFrame) -> str:
     """State how the recorded times compare with those of the steps alone."""
-    low, middle, high = runs["ratio"].min(), statistics.median(runs["ratio"]), runs["ratio"].max()
+    low, middle, high = runs["ratio"].quantile([0.25, 0.5, 0.75])
     return (
-        f"The {len(runs)} recorded runs of models whose rate was measured took {low:.1f} to "
-        f"{high:.1f} times as long as their steps alone take (median {middle:.1f})"
+        f"Half of the {len(runs)} recorded runs of models whose rate was measured took {low:.1f} "
+        f"to {high:.1f} times as long as their steps alone take (median {middle:.1f}, at most "
+        f"{runs['ratio'].max():.1f})"
     )
 
 

@@ -35,15 +35,22 @@ def test_growth_is_that_over_whole_maps_at_the_smallest_size():
     assert growth["tokens"].iloc[-1] == 3137 / 257
 
 
-def test_recorded_runs_took_longer_than_their_steps():
-    runs = scale_figures.recorded_runs(BOOK / "results", {"rr_vit": 600, "dbct": 110})
-    assert set(runs["model"]) == {"rr_vit", "dbct"}
-    assert (runs["ratio"] > 1).all()
-    runs = pd.DataFrame({"ratio": [1.5, 4.0, 2.0]})
-    text = scale_figures.training_facts(runs)
-    assert text.startswith("The 3 recorded runs of models")
+def test_recorded_runs_are_compared_at_the_size_of_the_rates(tmp_path):
+    for name, size in (("a", 64), ("b", 128)):
+        recipe = {"model": "rr_vit", "size": size, "batch_size": 50}
+        training = {"steps": 120, "seconds": 30.0}
+        io.write_json(tmp_path / f"{name}.json", {"recipe": recipe, "training": training})
+    runs = scale_figures.recorded_runs(tmp_path, {"rr_vit": 600}, 64)
+    assert runs.to_dict("records") == [
+        {"model": "rr_vit", "images": 6000, "seconds": 30.0, "ratio": 3.0}
+    ]
+
+
+def test_facts_of_recorded_runs():
+    text = scale_figures.training_facts(pd.DataFrame({"ratio": [1.0, 1.5, 2.0, 4.0, 40.0]}))
+    assert text.startswith("Half of the 5 recorded runs of models")
     assert "took 1.5 to 4.0 times as long" in text
-    assert text.endswith("(median 2.0)")
+    assert text.endswith("(median 2.0, at most 40.0)")
 
 
 def test_time_of_an_epoch():
