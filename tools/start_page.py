@@ -46,22 +46,22 @@ def add_substitutions(app, config):
 
 
 def numbers(folder: Path = ROOT / "book" / "results") -> dict[str, str]:
-    """Return the numbers of the start page from the records of single runs on real images.
+    """Return the numbers of the start page from the records of runs on real images.
 
     Returns:
         ``count`` of models, ``train`` and ``test`` images, ``low`` and ``high`` macro AUC of the
-        runs with the first seed, ``half`` of the mean width of their intervals, and ``seeds``, the
-        largest difference of two seeds of one recipe.
+        runs from random weights with the first seed, ``half`` of the mean width of their intervals,
+        and ``seeds``, the largest difference of runs that differ in nothing but the seed.
     """
     # Read as JSON: importing xraylab.results would import Keras into every build.
-    records = {path.stem: path.read_text("utf-8") for path in folder.glob("*_nih_scratch*.json")}
+    records = {path.stem: path.read_text("utf-8") for path in folder.glob("*_nih_*.json")}
     records = {name: json.loads(text) for name, text in records.items()}
     auc = {name: record["scores"]["test"]["macro_auc"] for name, record in records.items()}
-    first = [name for name in auc if name.endswith("_scratch")]
+    first = [name for name in auc if name.endswith("_nih_scratch")]
     seeds = {}
     for name, record in records.items():
-        recipe = json.dumps({**record["recipe"], "seed": None}, sort_keys=True)
-        seeds.setdefault(recipe, []).append(auc[name])
+        setting = [{**record["recipe"], "seed": None}, record["initial_weights"]]
+        seeds.setdefault(json.dumps(setting, sort_keys=True), []).append(auc[name])
     bands = [records[name]["intervals"]["macro_auc"] for name in first]
     (train,) = {records[name]["data"]["train"]["num_images"] for name in first}
     (test,) = {records[name]["data"]["test"]["num_images"] for name in first}
