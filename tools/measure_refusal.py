@@ -8,7 +8,7 @@ A logistic regression scores an upright frontal chest X-ray by 73 numbers: the i
 8×8, its texture, and the error of RR-ViT's reconstruction. It is fitted on real training images
 against turned and inverted ones and against drawn pictures (``other_pictures.py``). Thresholds come
 from the validation images, the figures from the test images and from newly drawn pictures.
-``book/live/live.js`` computes the same. The output holds numbers only.
+``book/live/images.js`` computes the same. The output holds numbers only.
 """
 
 import sys
