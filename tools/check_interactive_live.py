@@ -19,7 +19,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 CHECK = """
 def check_figures():  # a function: the names of the notebook must not be overwritten
@@ -77,7 +77,7 @@ def main():
             print(path.name, flush=True)
             try:
                 check_notebook(path, environment)
-            except CellExecutionError as error:
+            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
                 print(error, flush=True)
                 failed.append(path.name)
     if failed:

@@ -266,5 +266,7 @@ def probability_tables(name: str) -> dict:
 if __name__ == "__main__":
     from xraylab.backend import start_keras
 
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
     start_keras()
     write(Path(sys.argv[1]))

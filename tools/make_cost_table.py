@@ -5,12 +5,12 @@ Run it after adding or changing a model; a few minutes for all, or name those th
     python tools/make_cost_table.py [NAME ...]
 """
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from xraylab.backend import start_keras
+from xraylab.io import read_json, write_json
 
 SIZES = (64, 128, 224)
 TABLE = Path(__file__).parents[1] / "xraylab" / "models" / "costs.json"
@@ -24,7 +24,7 @@ def main(names):
     from xraylab.models.cost import cost
 
     known = models.list_models()
-    table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    table = read_json(TABLE) if TABLE.exists() else {}
     for name in names or known:
         table[name] = {}
         for size in SIZES:
@@ -32,7 +32,7 @@ def main(names):
             keras.backend.clear_session()
         print(name, table[name])
     table = {name: table[name] for name in known if name in table}
-    TABLE.write_text(json.dumps(table, indent=1) + "\n")
+    write_json(TABLE, table)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ def count_vectors(path):
 
 
 def main():
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
     rows = count_vectors(sys.argv[1])
     with TABLE.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")

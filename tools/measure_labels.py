@@ -5,10 +5,10 @@ Nothing is timed, so that other work on the machine does not matter::
     python tools/measure_labels.py    # a minute
 """
 
-import json
 from pathlib import Path
 
 from xraylab.backend import start_keras
+from xraylab.io import write_json
 
 MODELS = ("rr_vit", "hybrid_rr_vit", "dbct", "densenet121", "efficientvit_m0", "lt_vit_tiny")
 LABELS = (14, 100, 1000)
@@ -31,7 +31,7 @@ def main():
             keras.backend.clear_session()
         print(name, found[name], flush=True)
     facts = {"size": SIZE, "labels": LABELS}
-    RESULT.write_text(json.dumps({**facts, "multiply_adds": found}, indent=1) + "\n")
+    write_json(RESULT, {**facts, "multiply_adds": found})
 
 
 if __name__ == "__main__":

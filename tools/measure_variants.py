@@ -90,7 +90,7 @@ def main():
     parser.add_argument("--train-only", action="store_true", help="do not score the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, choices=SEEDS)
     options = parser.parse_args()
-    if options.seeds != SEEDS and not options.train_only:
+    if set(options.seeds) != set(SEEDS) and not options.train_only:
         parser.error("--seeds needs --train-only: the scores need all seeds")
     options.runs = options.runs.resolve()
     for experiment in EXPERIMENTS:

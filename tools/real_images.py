@@ -85,7 +85,8 @@ def write_shared(folder: Path, out: Path) -> None:
             for key in (f"{split}_images", f"{split}_labels"):
                 arrays[key] = file[key][rows["row_64"]]
     columns = ["split", "row", "patient", "age", "sex", "view"]
-    table.rename(columns={"row_128": "row"})[columns].to_csv(out.with_suffix(".csv"), index=False)
-    part = out.with_suffix(".part.npz")
-    np.savez(part, **arrays)
-    part.replace(out)
+    text = table.rename(columns={"row_128": "row"})[columns].to_csv(index=False)
+    with io.atomic_write(out.with_suffix(".csv")) as stream:
+        stream.write(text.encode())
+    with io.atomic_write(out) as stream:
+        np.savez(stream, **arrays)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 from record_runs import train_recipe
 
-from xraylab.io import read_json
+from xraylab.io import atomic_write, read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "book" / "measured" / "search.csv"
@@ -59,22 +59,35 @@ def train(model: str, change: str, data: Path, run: Path) -> dict:
     }
 
 
+def known() -> list[dict]:
+    """Read the rows of the table, which another process may have added to."""
+    return pd.read_csv(TABLE).to_dict("records") if TABLE.exists() else []
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="images as an .npz file")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--only", default="*", help="names of runs, as a shell-style pattern")
     options = parser.parse_args()
-    rows = pd.read_csv(TABLE).to_dict("records") if TABLE.exists() else []
-    for change, models in CHANGES.items():
-        for model in models:
-            name = f"{model}_{change}".replace("=", "_").replace("+", "_")
-            known = any((row["model"], row["change"]) == (model, change) for row in rows)
-            if known or not fnmatch.fnmatch(name, options.only):
-                continue
-            print(f"== {name}", flush=True)
-            rows.append(train(model, change, options.data.resolve(), options.runs / name))
-            pd.DataFrame(rows).to_csv(TABLE, index=False)
+    variants = {
+        f"{model}_{change}".replace("=", "_").replace("+", "_"): (model, change)
+        for change, models in CHANGES.items()
+        for model in models
+    }
+    names = fnmatch.filter(variants, options.only)
+    if not names:
+        parser.error(
+            f"--only. Expected: a pattern of {', '.join(variants)}. Received: {options.only}"
+        )
+    for name in names:
+        model, change = variants[name]
+        if any((row["model"], row["change"]) == (model, change) for row in known()):
+            continue
+        print(f"== {name}", flush=True)
+        row = train(model, change, options.data.resolve(), options.runs / name)
+        with atomic_write(TABLE) as stream:
+            stream.write(pd.DataFrame([*known(), row]).to_csv(index=False).encode())
 
 
 if __name__ == "__main__":

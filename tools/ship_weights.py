@@ -176,7 +176,7 @@ def main():
         run = Run(options.runs / name)
         record = results.load_result(ROOT / "book" / "results" / f"{name}.json")
         entries[f"{run.recipe.model}_{run.recipe.size}"] = ship(run, record, options.real)
-    io.write_json(manifest, dict(sorted(entries.items())))
+        io.write_json(manifest, dict(sorted(entries.items())))
 
 
 if __name__ == "__main__":
