@@ -75,6 +75,14 @@ def test_there_is_a_table_for_each_set_of_test_images():
     assert ["SIMULATED" in line for line in captions] == [False, False, True]
 
 
+def test_the_matrix_has_a_column_for_each_set_of_images_and_start():
+    text = xraylab("results", "matrix", "--folder", BOOK_RECORDS)
+    heading, _, *rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert "SIMULATED phantom" in heading and "nih_128.npz" in heading
+    assert len({row.count("|") for row in rows}) == 1
+    assert any("not run (" in row for row in rows)
+
+
 def test_two_records_are_compared(records):
     text = xraylab("results", "compare", "seed0", "seed1", "--folder", records)
     assert "recipe: seed" in text

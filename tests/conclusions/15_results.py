@@ -81,6 +81,11 @@ assert order.pvalue > 0.05, "compatible with none"
 improving = [r for r in from_scratch if r.training.best_epoch == r.training.epochs]
 assert len(improving) >= 3, "several models were still improving"
 
+all_runs = results.matrix(records, SYSTEMS).frame.set_index("model")
+assert {r.recipe["model"] for r in records} <= {*SYSTEMS}
+missing = [cell for cell in all_runs.to_numpy().ravel() if cell.startswith("not run")]
+assert all(cell.endswith(" h)") for cell in missing), "every cost is known"
+
 
 def solution(first, second, rows):
     """Solve the exercise on the paired bootstrap."""

@@ -11,8 +11,10 @@ import pytest
 
 from xraylab import __version__, data, evaluation, metrics, results, training
 from xraylab.io import sha256
+from xraylab.models.cost import recorded_cost
 from xraylab.results.predictions import Predictions, save
 from xraylab.results.record import _without_folders
+from xraylab.training import recipes
 from xraylab.training.report import commit
 
 from ..conftest import eager_execution
@@ -560,3 +562,28 @@ def test_two_records_are_compared(recorded, folder):
     edit(folder / "run1.json", rename)
     with pytest.raises(results.ResultError, match="other images or labels"):
         results.compare(*results.load_results(folder))
+
+
+def test_matrix_estimates_the_hours_of_missing_runs(result):
+    def run(model, size, steps, **others):
+        training = result.training.model_copy(update={"steps": steps})
+        recipe = result.recipe | {"model": model, "size": size, "batch_size": 50}
+        return result.model_copy(update={"recipe": recipe, "training": training, **others})
+
+    small = [run("rr_vit", 64, steps) for steps in (100, 300)]
+    large = run("dbct", 128, 500, initial_weights={"start_from": "f" * 64})
+    made = results.matrix([large, *small], ("rr_vit", "dbct", "mine"))
+    score = f"{result.score('macro_auc'):.3f}"
+    assert made.frame.columns[1].endswith(", 64 px, scratch")
+    assert made.frame.columns[2].endswith(", 128 px, other weights")
+    speed = recipes.THROUGHPUT["2 cores"]
+    growth = recorded_cost("rr_vit", 128).multiply_adds / recorded_cost("rr_vit", 64).multiply_adds
+    hours = (200 * 50 / speed["dbct@64"] / 3600, 500 * 50 / speed["rr_vit@64"] * growth / 3600)
+    assert made.frame.to_numpy()[:, 1:].tolist() == [
+        [f"{score}, {score}", f"not run ({hours[1]:.1f} h)"],
+        [f"not run ({hours[0]:.1f} h)", score],
+        ["not run", "not run"],
+    ]
+    assert made.caption.endswith(f"{sum(hours):.0f} in all")
+    with pytest.raises(ValueError, match="at least one record"):
+        results.matrix([])

@@ -148,6 +148,12 @@ def table(
     echo(plain("\n\n".join(getattr(shown, f"to_{form}")() for shown in tables)))
 
 
+@results.command()
+def matrix(folder: Folder = FOLDER, model: Model = None, size: Size = None, data: Data = None):
+    """Print the macro AUC by model, images and start, with the hours of missing runs."""
+    echo(plain(_store().matrix(_select(folder, model, size, data)).to_markdown()))
+
+
 def _store():
     """Import :mod:`xraylab.results`."""
     from xraylab import results as store

@@ -14,6 +14,7 @@ from xraylab.results.literature import (
     published_label_counts,
     published_table,
 )
+from xraylab.results.matrix import matrix
 from xraylab.results.predictions import Predictions
 from xraylab.results.record import record
 from xraylab.results.schema import Result, ResultError
@@ -37,6 +38,7 @@ __all__ = [
     "group_by_images",
     "load_result",
     "load_results",
+    "matrix",
     "published",
     "published_by_finding",
     "published_label_counts",
