@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from xraylab import losses, metrics, models
+from xraylab import data, losses, metrics, models
 
 from ..conftest import SHALLOW
 
@@ -239,3 +239,91 @@ def test_single_images_get_the_right_advice():
     image = np.zeros((model.image_size, model.image_size, 1), np.float32)
     with pytest.raises(ValueError, match=r"images\[np\.newaxis\]"):
         model(image)
+
+
+def grey(count=4, largest=1.0, side=SIZE):
+    """Return images up to a grey level."""
+    return np.linspace(0, largest, count * side**2, dtype=np.float32).reshape(-1, side, side, 1)
+
+
+def test_early_stopping_knows_that_a_higher_auc_is_better():
+    model = make_toy()
+    model.compile("sgd", losses.BinaryCrossentropy(), metrics=[metrics.MacroAUC()])
+    stop = keras.callbacks.EarlyStopping("val_macro_auc", patience=3)
+    labels = np.eye(4, 3, dtype=np.float32)
+    model.fit(grey(), labels, validation_data=(grey(), labels), callbacks=[stop], verbose=0)
+    assert stop.monitor_op(0.6, 0.5)
+
+
+class Batches(keras.utils.PyDataset):
+    """A data set of a student: one batch."""
+
+    def __init__(self, *batch):
+        super().__init__()
+        self.batch = batch
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.batch
+
+
+def tensors(*arrays):
+    """Return a tf.data.Dataset."""
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(2)
+
+
+@pytest.mark.parametrize("wrap", [tensors, Batches])
+def test_data_sets_of_8_bit_images_are_noticed(wrap):
+    model = make_toy()
+    model.compile("sgd", losses.BinaryCrossentropy())
+    data = wrap(grey(largest=255), np.zeros((4, 3), np.float32))
+    for method in (model.fit, model.evaluate, model.predict):
+        with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
+            method(data, verbose=0)
+
+
+@pytest.mark.parametrize("name", ["rr_vit_toy", "hybrid_rr_vit_toy", "lt_vit_toy", "dbct_toy"])
+def test_freezing_all_layers_but_the_last_trains_the_head(name):
+    model = models.build(name, 32)
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    assert {weight.path.split("/")[-2] for weight in model.trainable_weights} == {"head"}
+
+
+def test_arrays_of_another_shape_are_refused_after_an_earlier_call():
+    model = make_toy()
+    model.predict(grey(), verbose=0)
+    for images, advice in (
+        (grey(side=24), "image_size=24"),
+        (np.repeat(grey(), 3, axis=-1), "the mean of the channels"),
+        (grey()[..., 0], "np.newaxis"),
+    ):
+        with pytest.raises(ValueError, match=advice):
+            model.predict(images, verbose=0)
+
+
+def test_splits_are_trained_on_as_their_data_sets():
+    split = data.load("phantom", size=32, split="val").subset(slice(6))
+    results = []
+    for train, val in ((split, split), (split.to_dataset(4, shuffle=True), split.to_dataset(4))):
+        keras.utils.set_random_seed(0)
+        model = models.build("rr_vit_toy", 32)
+        model.compile("sgd", losses.BinaryCrossentropy())
+        options = {"batch_size": 4} if train is split else {}
+        history = model.fit(train, validation_data=val, verbose=0, **options).history
+        results.append((history, model.evaluate(val, verbose=0), model.predict(val, verbose=0)))
+    (first, loss, logits), (second, expected, others) = results
+    assert first == {name: pytest.approx(values, rel=1e-5) for name, values in second.items()}
+    assert loss == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(logits, others, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["categorical_crossentropy", keras.losses.SparseCategoricalCrossentropy(from_logits=True)],
+)
+def test_losses_of_a_single_class_are_refused(loss):
+    with pytest.raises(ValueError, match="exactly one label"):
+        make_toy().compile("sgd", loss)

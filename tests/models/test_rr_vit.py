@@ -45,8 +45,8 @@ def reference(images, weights, *, depth, num_heads, patch_size):
             scores = np.exp(scores - scores.max(-1, keepdims=True))
             heads.append(scores / scores.sum(-1, keepdims=True) @ value[..., part])
         x = x + np.concatenate(heads, axis=-1) @ next(weights) + next(weights)
-    logits = x[:, 0] @ next(weights) + next(weights)
     pixels = x[:, 1:] @ next(weights) + next(weights)
+    logits = x[:, 0] @ next(weights) + next(weights)
     rebuilt = np.zeros_like(images)
     for patch in range(count**2):
         r, c = divmod(patch, count)

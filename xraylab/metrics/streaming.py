@@ -52,6 +52,8 @@ class RankingMetric(keras.metrics.Metric):
     """
 
     limit, bins_per_logit = 16, 256
+    _direction = "up"
+    """Callbacks of Keras that monitor the metric maximise it."""
     default_name: str
     score: Callable[[Tensor, Tensor], Tensor]
 

@@ -1,7 +1,6 @@
 """The base class of all models: inputs, outputs, compilation and weight files."""
 
 import json
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,10 +9,15 @@ import numpy as np
 from keras import ops
 
 from xraylab.arguments import require_choice, require_int
+from xraylab.data import Split
 from xraylab.layers.base import ConfigMixin, Shape, Tensor
 from xraylab.layers.transformer import NamedTransform
 from xraylab.models.compile_checks import is_of_keras, name_of, require_matching_outputs
+from xraylab.models.inputs import check_arrays, check_grey_levels, require_shape
 from xraylab.models.weights import ARCHITECTURE, LABEL_NAMES, load_checked
+
+BATCH_SIZE = 32
+"""Images of a batch where Keras is given a split and no size, as Keras' own."""
 
 TRAINING_ONLY = {
     "dropout",
@@ -185,23 +189,40 @@ class ImageModel(ConfigMixin, keras.Model):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x: Any = None, y: Any = None, *args, class_weight: Any = None, **kwargs) -> Any:
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *args,
+        class_weight: Any = None,
+        **kwargs,
+    ) -> Any:
         """Check the arguments, then train as ``keras.Model.fit`` does.
 
+        Also takes a :class:`xraylab.data.Split` for ``x`` and for ``validation_data``; the images
+        of ``x`` are then shuffled unless ``shuffle=False``.
+
         Raises:
-            ValueError: if ``class_weight`` is given and there is more than one label, or if labels
-                in an array have another shape, are outside [0, 1], or are NaN (unknown) and the
-                loss or a metric is one of Keras, which does not ignore them.
+            ValueError: if ``class_weight`` is given and there is more than one label, or as
+                :func:`xraylab.models.inputs.check_arrays`.
         """
         self._refuse_class_weight(class_weight)
         validation = kwargs.get("validation_data")
-        pairs = [(x, y)]
-        if isinstance(validation, tuple | list) and len(validation) > 1:
-            pairs.append((validation[0], validation[1]))
-        for images, labels in pairs:
-            self._check_grey_levels(images)
-            self._check_labels(labels)
-        return super().fit(x, y, *args, class_weight=class_weight, **kwargs)
+        if isinstance(validation, Split):
+            size = kwargs.get("validation_batch_size") or batch_size
+            kwargs["validation_data"] = validation.to_dataset(size or BATCH_SIZE)
+        elif isinstance(validation, tuple | list) and len(validation) > 1:
+            check_arrays(self, *validation[:2])
+        x, batch_size = self._checked(x, y, batch_size, shuffle=kwargs.get("shuffle", True))
+        return super().fit(x, y, batch_size, *args, class_weight=class_weight, **kwargs)
+
+    def _checked(self, x, y, batch_size, **options):
+        """Check the input of a method; return it, a split as a data set, and the batch size."""
+        if isinstance(x, Split):
+            return x.to_dataset(batch_size or BATCH_SIZE, **options), None
+        check_arrays(self, x, y)
+        return x, batch_size
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, **kwargs
@@ -219,16 +240,17 @@ class ImageModel(ConfigMixin, keras.Model):
                 "of xraylab.losses, or use xraylab.losses.WeightedBinaryCrossentropy"
             )
 
-    def evaluate(self, x: Any = None, y: Any = None, *args, **kwargs) -> Any:
-        """Check grey levels and labels, then evaluate as ``keras.Model.evaluate`` does."""
-        self._check_grey_levels(x)
-        self._check_labels(y)
-        return super().evaluate(x, y, *args, **kwargs)
+    def evaluate(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, *args, **kwargs
+    ) -> Any:
+        """Check images and labels, or a split, then evaluate as ``keras.Model.evaluate`` does."""
+        x, batch_size = self._checked(x, y, batch_size)
+        return super().evaluate(x, y, batch_size, *args, **kwargs)
 
-    def predict(self, x: Any, *args, **kwargs) -> Any:
-        """Check the grey levels, then predict as ``keras.Model.predict`` does."""
-        self._check_grey_levels(x)
-        return super().predict(x, *args, **kwargs)
+    def predict(self, x: Any, batch_size: int | None = None, *args, **kwargs) -> Any:
+        """Check the images, or take those of a split, then predict as ``keras.Model.predict``."""
+        x, batch_size = self._checked(x, None, batch_size)
+        return super().predict(x, batch_size, *args, **kwargs)
 
     def export(self, filepath: Any, *args, **kwargs) -> Any:
         """Export the model as ``keras.Model.export`` does, which needs one call before."""
@@ -237,66 +259,8 @@ class ImageModel(ConfigMixin, keras.Model):
 
     def check_images(self, images: Any) -> None:
         """Raise a ValueError for images of another shape; warn of another range."""
-        shape = getattr(images, "shape", ())
-        known = getattr(shape, "rank", 0) is not None  # tf.TensorShape(None) has no length
-        shape = tuple(shape) if known else None
-        side = self.image_size
-        if shape is not None and len(shape) == 4 and shape[1:] == (side, side, 1):
-            self._check_grey_levels(images, stacklevel=4)
-            return
-        if shape is None or None in shape[1:]:
-            advice = f"Set the shape in the data set: tf.ensure_shape(x, (None, {side}, {side}, 1))"
-        elif len(shape) != 4:
-            advice = "Add axes: images[np.newaxis] for the batch, images[..., np.newaxis] for grey"
-        elif shape[3] != 1:
-            advice = "Pass one channel or the mean of the channels"
-        else:
-            advice = f"Build the model with image_size={shape[1]}, or load images of {side} px"
-        raise ValueError(
-            f"Wrong shape of images for {self.name}. Expected: (batch, {side}, {side}, 1). "
-            f"Received: {shape}. {advice}"
-        )
-
-    def _check_labels(self, labels):
-        """Refuse labels that the loss would take for others; only NumPy arrays are checked."""
-        if not isinstance(labels, np.ndarray) or self.num_labels is None or not labels.size:
-            return
-        if labels.shape[1:] != (self.num_labels,) and (self.num_labels > 1 or labels.ndim > 1):
-            raise ValueError(
-                f"Wrong shape of labels for {self.name}. Expected: (num_images, "
-                f"{self.num_labels}). Received: {labels.shape}. Build the model with as many "
-                "num_labels as the labels have columns"
-            )
-        unknown = np.isnan(labels)
-        outside = labels[~unknown & ((labels < 0) | (labels > 1))]
-        if outside.size:
-            raise ValueError(
-                "Labels are out of range. Expected: values in [0, 1], or NaN if unknown. Received: "
-                f"{outside[0]:g}. Replace the codes of uncertain labels, such as -1, by 0, 1 or NaN"
-            )
-        if unknown.any() and (names := getattr(self, "reads_nan", "")):
-            raise ValueError(
-                "Some labels are NaN (unknown), which losses and metrics of Keras do not ignore. "
-                f"Expected: those of xraylab. Received: {names}. Compile with "
-                "loss=xraylab.losses.BinaryCrossentropy(), metrics=[xraylab.metrics.MacroAUC()]"
-            )
-
-    def _check_grey_levels(self, images, stacklevel=3):
-        """Warn of grey levels outside [0, 1], refuse NaN; only NumPy arrays are checked."""
-        if not isinstance(images, np.ndarray) or not images.size:
-            return
-        low, high = float(images.min()), float(images.max())
-        if not np.isfinite([low, high]).all():
-            raise ValueError(
-                "Some grey levels are NaN or infinite. Expected: values in [0, 1]. Received: "
-                f"{low:g} to {high:g}. Check for unreadable images or a division by zero"
-            )
-        if low < -0.5 or high > 1.5:
-            warnings.warn(
-                f"{self.name} expects grey levels in [0, 1]. Received: {low:g} to {high:g}. "
-                "Divide 8-bit images by 255",
-                stacklevel=stacklevel,
-            )
+        require_shape(self, images)
+        check_grey_levels(self, images, stacklevel=4)
 
     def load_weights(self, filepath: Any, **kwargs) -> None:
         """Load weights of an equal model; if they do not fit, change nothing.

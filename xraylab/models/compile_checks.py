@@ -15,6 +15,10 @@ OF_PROBABILITIES = (
 """Functions and classes of Keras that read probabilities and have no ``from_logits``."""
 
 
+CATEGORICAL = "categorical"
+"""In the names of losses and metrics of Keras that expect one label per image."""
+
+
 def require_matching_outputs(model: Any, loss: Any, metrics: Any) -> None:
     """Raise a ValueError if a loss or metric contradicts the model's ``classifier_activation``.
 
@@ -44,6 +48,12 @@ def _require_match(model, kind, value):
                 f"threshold={0.0 if returns_logits else 0.5}) or a loss of xraylab.losses"
             )
         return
+    if model.num_labels > 1 and is_of_keras(value) and CATEGORICAL in _kind(value).lower():
+        raise ValueError(
+            f"The {kind} {name!r} assumes that each image has exactly one label. Expected: a "
+            f"{kind} of several labels at a time. Received: {name!r}. Use "
+            "xraylab.losses.BinaryCrossentropy() and the metrics of xraylab.metrics"
+        )
     if isinstance(value, str):
         value = (keras.losses if kind == "loss" else keras.metrics).get(value)
     resolved: Any = value
@@ -78,6 +88,11 @@ def is_of_keras(value: Any) -> bool:
     return isinstance(value, str) or getattr(value, "__module__", "").startswith("keras.")
 
 
+def _kind(value):
+    """Return the name that Keras gives to a loss or metric, or to its class."""
+    return value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__)
+
+
 def _expectation(value):
     """Return whether a loss or metric expects logits (None: either), and the argument for it."""
     if hasattr(value, "get_config"):
@@ -87,7 +102,7 @@ def _expectation(value):
     else:
         parameters = inspect.signature(value).parameters
         options = {name: parameter.default for name, parameter in parameters.items()}
-    kind = getattr(value, "__name__", type(value).__name__)
+    kind = _kind(value)
     if isinstance(value, keras.metrics.FBetaScore) or (
         is_of_keras(value) and kind in OF_PROBABILITIES
     ):

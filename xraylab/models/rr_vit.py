@@ -62,8 +62,11 @@ class RRViT(ViT):
         self.final_norm, self.reconstruction_weight = final_norm, reconstruction_weight
         sizes = (patch_size, embed_dim, depth, num_heads, mlp_ratio)
         super().__init__(image_size, num_labels, *sizes, dropout, **kwargs)
-        # As the head, in float32.
+
+    def create_head(self) -> None:
+        """Create the decoder, as the head in float32, and the head."""
         self.decoder = keras.layers.Dense(self.patch_size**2, dtype="float32", name="decoder")
+        super().create_head()
 
     def build(self, input_shape: Shape) -> None:
         """Create the weights; they depend on ``image_size``, not on the batch."""

@@ -83,15 +83,19 @@ class ViT(ImageModel):
         ]
         if self.final_norm:
             self.norm = layer_norm("norm", **policy)
-        self.head_dropout = keras.layers.Dropout(dropout, name="head_dropout", **policy)
-        # Outputs stay in float32 under mixed precision, so that the loss does.
-        self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
+        self.create_head()
 
     def create_embedding(self) -> None:
         """Create the layer that computes the tokens."""
         self.patch_embedding = keras.layers.Dense(
             self.embed_dim, name="patch_embedding", **self.policy
         )
+
+    def create_head(self) -> None:
+        """Create the last layers; the head comes last, as those who freeze all others expect."""
+        self.head_dropout = keras.layers.Dropout(self.dropout, name="head_dropout", **self.policy)
+        # Outputs stay in float32 under mixed precision, so that the loss does.
+        self.head = keras.layers.Dense(self.num_labels, dtype="float32", name="head")
 
     def build_embedding(self, input_shape: Shape) -> None:
         """Create the weights of that layer."""
