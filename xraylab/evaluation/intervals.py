@@ -73,6 +73,18 @@ class Difference(Interval):
 
     p_value: float
 
+    @classmethod
+    def from_replicates(cls, scores: np.ndarray, level: float) -> "Difference":
+        """Compute a percentile interval and a p-value, as :func:`compare` does.
+
+        Shapes and arguments: as :meth:`Interval.from_replicates`, of differences.
+        """
+        drawn = scores[1:][~np.isnan(scores[1:])]
+        smaller = min((drawn <= 0).sum(), (drawn >= 0).sum())
+        p_value = min(1.0, 2 * (smaller + 1) / (len(drawn) + 1)) if len(drawn) else np.nan
+        interval = Interval.from_replicates(scores, level)
+        return cls(**vars(interval), p_value=float(p_value))
+
 
 class Resampling(TypedDict, total=False):
     """Options of the resampling, described in :func:`bootstrap`."""
@@ -165,15 +177,9 @@ def compare(
     pair = [_MeanScores(y_true, model, label_names, scores) for model in (first, second)]
     tables = score_resamples(pair, replicates, level, **options)
     table = tables[1] - tables[0]
-    differences = {}
-    for j, name in enumerate(pair[0].names):
-        drawn = table[1:, j]
-        drawn = drawn[~np.isnan(drawn)]
-        smaller = min((drawn <= 0).sum(), (drawn >= 0).sum())
-        p_value = min(1.0, 2 * (smaller + 1) / (len(drawn) + 1)) if len(drawn) else np.nan
-        interval = Interval.from_replicates(table[:, j], level)
-        differences[name] = Difference(**vars(interval), p_value=float(p_value))
-    return differences
+    return {
+        name: Difference.from_replicates(table[:, j], level) for j, name in enumerate(pair[0].names)
+    }
 
 
 class _MeanScores:
