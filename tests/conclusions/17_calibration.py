@@ -85,6 +85,70 @@ assert most > -np.diff(bands[:4]).min(), "like that between neighbouring age ban
 assert 1.2 < lowest < 1.45
 assert p_of["age"] < 1e-4 and p_of["sex"] > 0.05 and p_of["projection"] > 0.05
 assert 0.015 < abs(observed) < 0.02 and p_value > 0.25
+change = {(row["kind"], row["score"]): row["difference"] for row in own["mean"]}
+assert [row["num_findings"] for row in own["age_bands"]] == [10, 4, 0], "fewer findings"
+significant = {key for key, row in change.items() if row["holm"] < 0.05}
+assert significant == {
+    ("projection", "roc_auc"),
+    ("projection", "sensitivity_f1"),
+    ("projection", "specificity_f1"),
+    ("projection", "specificity_sensitivity"),
+    ("age", "specificity_sensitivity"),
+}
+assert change["projection", "sensitivity_f1"]["low"] > 0 > change["projection", "roc_auc"]["high"]
+assert change["projection", "specificity_f1"]["high"] < 0
+assert change["age", "specificity_sensitivity"]["high"] < 0
+assert 0.03 < change["projection", "roc_auc"]["holm"] < 0.05, "just below 0.05"
+assert change["sex", "sensitivity_f1"]["value"] > 0 > change["sex", "specificity_f1"]["value"]
+for kind in own["groups"]:
+    width = change[kind, "roc_auc"]["high"] - change[kind, "roc_auc"]["low"]
+    assert 0.09 < width < 0.11, "about a tenth wide"
+of_model = {
+    (row["model"], row["score"])
+    for row in own["by_model"]
+    if row["kind"] == "sex" and row["difference"]["holm"] < 0.05
+}
+assert of_model == {("lt_vit_tiny", "sensitivity_f1"), ("dbct", "specificity_sensitivity")}
+single = {
+    (row["kind"], row["finding"], row["score"]): row["difference"]
+    for row in own["by_finding"]
+    if row["difference"]["holm"] < 0.05
+}
+assert single["projection", "pleural_thickening", "specificity_f1"]["low"] > 0
+NODULE = FINDINGS.index("nodule")
+for rule in ("f1", "sensitivity"):
+    assert single["age", "nodule", f"sensitivity_{rule}"]["high"] < 0, "missed more often"
+missed = {key[:2] for key in single if key[2] == "sensitivity_sensitivity"}
+assert missed == {("age", "nodule"), ("projection", "infiltration")}
+assert single["projection", "infiltration", "sensitivity_sensitivity"]["low"] > 0, "less often"
+assert own["groups"]["age"]["described"][0]["positive_patients"][NODULE] <= 12, "few"
+
+# The projection.
+assert ill[0] < ill[1], "patients on AP images have more findings"
+assert by_view["mean"]["share"]["value"] < 0.1 and by_view["mean"]["share"]["high"] < 1 / 6
+assert by_view["mean"]["difference"]["low"] > 0
+assert all(row["difference"]["holm"] < 0.05 for row in by_view["by_model"]), "each model"
+largest = sorted(gains, key=lambda name: gains[name]["value"])[-4:]
+assert {*largest} == {"consolidation", "edema", "fibrosis", "infiltration"}
+assert {*largest} == {*sorted(gains, key=lambda name: by_view["alone"][name]["value"])[-4:]}
+shares = {row["finding"]: row["share"]["value"] for row in by_view["by_finding"]}
+assert all(0.22 < shares[name] < 0.25 for name in ("consolidation", "infiltration"))
+assert [name for name, row in gains.items() if row["holm"] < 0.05] == ["infiltration"]
+assert own["groups"]["projection"]["described"][0]["positives"][FINDINGS.index("edema")] < 10
+assert np.argmax([row["high"] - row["low"] for row in gains.values()]) == [*gains].index("edema")
+# The tool scored the predictions and the thresholds of the records.
+shipped = [by_model[name] for name in own["models"]]
+for record, row in zip(shipped, by_view["by_model"], strict=True):
+    found = [one.roc_auc for one in record.scores["test"].per_finding if one.label in gains]
+    assert np.isclose(np.mean(found), row["pooled"]["value"])
+for row in own["by_finding"]:
+    for rule in ("f1", "sensitivity"):
+        if row["score"] == f"sensitivity_{rule}":
+            k = FINDINGS.index(row["finding"])
+            counts = [g["positives"][k] for g in own["groups"][row["kind"]]["described"]]
+            of_groups = [group["value"] for group in row["groups"]]
+            of_images = [record.operating_points[rule][k].sensitivity for record in shipped]
+            assert np.isclose(np.average(of_groups, weights=counts), np.mean(of_images))
 assert all((np.diff(curve) > 0).all() for curve in by_severity.values()), "increases"
 assert by_severity["effusion"][0] < 0.62 and by_severity["effusion"][-1] > 0.88
 mildest, *others = by_severity["pneumothorax"]
