@@ -1,11 +1,11 @@
-"""The fixed position table, by hand and as a layer without weights."""
+"""The fixed position table, by hand and as a layer without weights; learned ones, resized."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from xraylab.layers.tokens import SinusoidalPositions, sinusoidal_positions
+from xraylab.layers.tokens import SinusoidalPositions, resize_positions, sinusoidal_positions
 
 
 def test_positions_by_hand():
@@ -42,3 +42,39 @@ def test_half_precision_stays_half():
 def test_an_odd_width_is_refused():
     with pytest.raises(ValueError, match="an even embed_dim"):
         SinusoidalPositions().build((None, 3, 5))
+
+
+def cubic_convolution(old, new):
+    """Compute the weights of cubic convolution with a = -1/2, pixel centres at halves."""
+    at = (np.arange(new) + 0.5) * old / new - 0.5
+    x = np.abs(at[:, None] - np.arange(old))
+    weights = np.where(x < 1, 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2)
+    weights[x >= 2] = 0
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_positions_are_resized_by_cubic_convolution(first):
+    table = np.random.default_rng(0).normal(size=(first + 16, 3))
+    resized = resize_positions(table, first + 49)
+    weights = cubic_convolution(4, 7)
+    expected = np.einsum("ri,cj,ijd->rcd", weights, weights, table[first:].reshape(4, 4, 3))
+    # TensorFlow reads the kernel from a table of 1024 steps per pixel.
+    np.testing.assert_allclose(resized[first:], expected.reshape(49, 3), atol=3e-3)
+    np.testing.assert_array_equal(resized[:first], table[:first].astype(np.float32))
+
+
+def test_positions_that_are_linear_stay_linear():
+    """Away from the border, whose missing neighbours have no weight."""
+
+    def plane(size, scale):
+        rows, columns = np.meshgrid(*[(np.arange(size) + 0.5) * scale] * 2, indexing="ij")
+        return np.stack([2 * rows - columns + 1, rows + 3 * columns], axis=-1)
+
+    resized = resize_positions(plane(8, 2).reshape(64, 2), 256).reshape(16, 16, 2)
+    np.testing.assert_allclose(resized[3:-3, 3:-3], plane(16, 1)[3:-3, 3:-3], atol=1e-4)
+
+
+def test_positions_of_the_same_grid_are_the_same():
+    table = np.random.default_rng(0).normal(size=(17, 5)).astype(np.float32)
+    np.testing.assert_allclose(resize_positions(table, 17), table, atol=1e-6)

@@ -160,7 +160,9 @@ def test_another_number_of_labels_gets_a_new_head(name, tmp_path):
 
 
 def test_weights_that_do_not_exist_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"No pretrained weights .* Shipped: .*rr_vit at 64 px"):
+    with pytest.raises(
+        ValueError, match=r"No pretrained weights .*rr_vit_toy. Shipped: .*rr_vit at 64 px"
+    ):
         make_toy(weights="pretrained")
     with pytest.raises(FileNotFoundError, match="Weight file not found"):
         make_toy(weights=tmp_path / "none.weights.h5")

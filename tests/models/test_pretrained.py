@@ -1,14 +1,18 @@
 """Shipped weights: the files of the manifest, and predictions that agree with their records."""
 
 import json
+import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 from scipy.special import expit
 
-from xraylab import data, io, metrics, models, results
+from xraylab import data, evaluation, io, metrics, models, results
 from xraylab.findings import FINDINGS
+from xraylab.layers.tokens import resize_positions
 from xraylab.models import weights
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +68,76 @@ def test_other_labels_get_a_new_head():
     np.testing.assert_array_equal(model.get_weights()[0], trained.get_weights()[0])
 
 
-def test_other_sizes_are_refused_by_name():
-    with pytest.raises(ValueError, match=r"rr_vit at 128 px. Shipped: .*rr_vit at 64 px"):
-        models.build("rr_vit", 128, weights="pretrained")
+def test_a_larger_size_gets_resized_positions_and_no_calibration(tmp_path):
+    trained = models.build("rr_vit", 64, weights="pretrained")
+    with pytest.warns(UserWarning, match=r"for images of 64 px; rr_vit is for 128 px.*fit them"):
+        model = models.build("rr_vit", 128, weights="pretrained", classifier_activation="sigmoid")
+    for large, small in zip(model.weights, trained.weights, strict=True):
+        found, expected = ops.convert_to_numpy(large), ops.convert_to_numpy(small)
+        if large.path.endswith("positions/table"):
+            found, expected = found[0], resize_positions(expected[0], 1 + 16**2)
+        np.testing.assert_array_equal(found, expected, large.path)
+    assert model.label_names == FINDINGS
+
+    images = np.random.default_rng(0).random((2, 128, 128, 1), np.float32)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again(images), model(images), atol=1e-6)
+    model.save_weights(tmp_path / "rr_vit_128.weights.h5")
+    shutil.copy(weights.shipped_weights()["rr_vit", 64].with_name("rr_vit_64.calibration.json"),
+                tmp_path / "rr_vit_128.calibration.json")  # fmt: skip
+    with pytest.raises(ValueError, match="other weights"):
+        evaluation.load_calibration(tmp_path / "rr_vit_128.weights.h5")
+
+
+def test_another_size_and_other_labels():
+    with pytest.warns(UserWarning) as caught:
+        model = models.build("rr_vit", 128, num_labels=3, weights="pretrained")
+    head, size = [w for w in caught if "holds weights" in str(w.message)]
+    assert "rr_vit has 3" in str(head.message) and "rr_vit is for 128 px" in str(size.message)
+    assert head.filename == size.filename == __file__
+    assert model.label_names is None and model.num_labels == 3
+
+
+@pytest.mark.parametrize("name", ["densenet121_toy", "efficientnet_b0_toy", "medvit_toy"])
+def test_convolutional_weights_hold_at_every_size(name, tmp_path):
+    small = models.build(name, 64, 3)
+    small.save_weights(tmp_path / "small.weights.h5")
+    by_hand = models.build(name, 96, 3)
+    by_hand.set_weights(small.get_weights())
+    with pytest.warns(UserWarning, match="for images of 64 px"):
+        model = models.build(name, 96, 3, weights=tmp_path / "small.weights.h5")
+    images = np.random.default_rng(0).random((2, 96, 96, 1), np.float32)
+    expected = by_hand(images, training=False)
+    assert np.std(expected) > 0
+    np.testing.assert_array_equal(model(images, training=False), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options", "message"),
+    [
+        ("dbct_toy", 32, {}, "cannot be used .* sinusoidal .* image_size=16 .* weights=None"),
+        ("efficientvit_toy", 128, {}, r"attention_bias has shape .* image_size=64 .* weights=None"),
+        ("rr_vit_toy", 32, {"patch_size": 4}, "patch_size is 8, not 4. Pass the arguments"),
+        ("vit_toy", 256, {}, r"patch_size is \d+, not 16. Pass the arguments"),
+    ],
+)
+def test_sizes_that_weights_do_not_fit_are_refused(name, size, options, message, tmp_path):
+    small = 64 if name == "efficientvit_toy" else 16
+    models.build(name, small, 3).save_weights(tmp_path / "small.weights.h5")
+    with pytest.raises(ValueError, match=message):
+        models.build(name, size, 3, weights=tmp_path / "small.weights.h5", **options)
+
+
+def test_the_documented_cost_is_the_measured_one():
+    measured = json.loads((ROOT / "book" / "measured" / "sizes.json").read_text(encoding="utf-8"))
+    text = " ".join((models.build.__doc__ or "").split())
+    loaded = {name: m for name, m in measured["models"].items() if not m["refused"]}
+    for name, found in loaded.items():
+        assert f"{-found['test']['difference']['value']:.3f} ({name})" in text
+    refused = measured["models"].keys() - loaded
+    assert refused == {"dbct", "efficientvit_m0", "efficientvit_m0_mxa"}
+    assert all(measured["models"][name]["test"]["large"]["value"] < 0.6 for name in refused)
 
 
 def test_weights_of_a_downloaded_checkout_are_found(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Patches of images, learned tokens, and position embeddings."""
 
+from math import isqrt
+
 import keras
 import numpy as np
 from keras import ops
@@ -70,6 +72,30 @@ class LearnedPositions(Layer):
     def call(self, tokens: Tensor) -> Tensor:
         """Add the position embedding."""
         return tokens + ops.cast(self.table, tokens.dtype)
+
+
+def resize_positions(table: np.ndarray, num_tokens: int) -> np.ndarray:
+    """Resize learned position embeddings of a square grid of patches, by bicubic interpolation.
+
+    What a number of tokens exceeds a square by are tokens before the patches, such as [CLS], whose
+    embeddings are kept.
+
+    Shapes:
+        table: (tokens, embed_dim), patches in raster order.
+        returns: (num_tokens, embed_dim) float32.
+
+    Args:
+        table: the embeddings.
+        num_tokens: number of tokens for the other image size.
+
+    References: Dosovitskiy et al. 2021 (``dosovitskiy2021``), Sect. 3.2.
+    """
+    old, new = isqrt(len(table)), isqrt(num_tokens)
+    first, patches = np.split(np.asarray(table, np.float32), [len(table) - old**2])
+    grid = ops.reshape(patches, (1, old, old, -1))
+    grid = ops.image.resize(grid, (new, new), "bicubic", data_format="channels_last")
+    grid = ops.convert_to_numpy(grid).reshape(new**2, -1)
+    return np.concatenate([first, grid])
 
 
 def sinusoidal_positions(num_tokens: int, embed_dim: int) -> np.ndarray:

@@ -65,6 +65,7 @@ class ImageModel(ConfigMixin, keras.Model):
             sets them, and they are loaded with its weights; set them for other models.
         output_name: the entry of the dict that a plain call returns.
         transforms_attention: whether ``attention_transform`` is supported.
+        other_sizes_refused: why weights do not hold at another image size; empty if they may.
 
     Raises:
         ValueError: if an argument is out of range; and, when called, if the images have another
@@ -73,6 +74,7 @@ class ImageModel(ConfigMixin, keras.Model):
 
     output_name = "logits"
     transforms_attention = False
+    other_sizes_refused = ""
     label_names: tuple[str, ...] | None = None
 
     def __init__(

@@ -60,6 +60,9 @@ class DBCT(ImageModel):
     """
 
     transforms_attention = True
+    other_sizes_refused = (
+        "its sinusoidal positions count patches row after row, and other sizes have longer rows"
+    )
 
     def __init__(
         self,

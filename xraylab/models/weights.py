@@ -36,13 +36,9 @@ def load_checked(model: Any, path: str | Path, load: Callable, **kwargs: Any) ->
     path = require_file(path)
     before = model.get_weights()
     try:
-        recorded, expected = recorded_architecture(path), model.architecture()
-        # A file that is older than an argument was saved with its default.
-        arguments = inspect.signature(type(model)).parameters
-        recorded = {n: arguments[n].default for n in expected if n in arguments} | recorded
-        if kwargs.get("skip_mismatch"):  # the layers that depend on the labels are skipped
-            expected["num_labels"] = recorded.get("num_labels")
-        if different := differences(recorded, expected):
+        # With skip_mismatch, the layers that depend on the labels are skipped.
+        ignored = ("num_labels",) if kwargs.get("skip_mismatch") else ()
+        if different := _other_arguments(model, path, *ignored):
             raise ValueError(different)
         load(path, **kwargs)
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
@@ -53,6 +49,15 @@ def load_checked(model: Any, path: str | Path, load: Callable, **kwargs: Any) ->
             f"{path} does not hold the weights of {model.name} for {model.image_size} px{labels}: "
             f"{detail}. Build the model that they were saved from; this one is unchanged"
         ) from error
+
+
+def _other_arguments(model, path, *ignored):
+    """Describe the arguments in which a model differs from that of a weight file."""
+    recorded, expected = recorded_architecture(path), model.architecture()
+    # A file that is older than an argument was saved with its default.
+    arguments = inspect.signature(type(model)).parameters
+    recorded = {n: arguments[n].default for n in expected if n in arguments} | recorded
+    return differences(recorded, expected | {name: recorded.get(name) for name in ignored})
 
 
 def differences(received: dict, expected: dict) -> str:
@@ -67,6 +72,9 @@ def differences(received: dict, expected: dict) -> str:
 def load_for_model(model: Any, weights: str | Path) -> None:
     """Load weights into a model; if the number of labels differs, all but the head.
 
+    If the image size differs, learned position embeddings are resized and all other weights must
+    have the same shapes. Both raise a warning.
+
     Args:
         model: a built ``xraylab.models.base.ImageModel``.
         weights: ``"pretrained"`` for the weights shipped with the package, the path of a
@@ -74,23 +82,71 @@ def load_for_model(model: Any, weights: str | Path) -> None:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the weights are those of another model, or none are shipped for this one.
+        ValueError: if the weights are those of another model or of a size that does not fit, or
+            none are shipped for this one.
     """
+    from xraylab.layers.tokens import resize_positions
+
     path = _pretrained_path(model) if weights == "pretrained" else Path(weights)
     if path.is_dir():
         path = path / "best.weights.h5"
-    num_labels = recorded_architecture(path).get("num_labels", model.num_labels)
+    recorded = recorded_architecture(path)
+    num_labels = recorded.get("num_labels", model.num_labels)
+    size = recorded.get("image_size", model.image_size)
+    source = model if size == model.image_size else _for_size(model, path, size)
     if num_labels == model.num_labels:
-        model.load_weights(path)
+        source.load_weights(path)
         if weights == "pretrained" and num_labels == len(FINDINGS):
-            model.label_names = FINDINGS
-        return
-    load_under_new_head(model, path)
-    warnings.warn(
-        f"{path} holds weights for {num_labels} labels; {model.name} has {model.num_labels}. "
-        "Its head is new: train the model before you use it",
-        stacklevel=3,
-    )
+            source.label_names = FINDINGS
+    else:
+        load_under_new_head(source, path)
+        warnings.warn(
+            f"{path} holds weights for {num_labels} labels; {model.name} has {model.num_labels}. "
+            "Its head is new: train the model before you use it",
+            stacklevel=3,
+        )
+    if source is not model:
+        pairs = zip(source.get_weights(), _shapes(model), strict=True)
+        model.set_weights(
+            [w if w.shape == s else resize_positions(w[0], s[1])[None] for w, s in pairs]
+        )
+        model.label_names = source.label_names
+        warnings.warn(
+            f"{path} holds weights for images of {size} px; {model.name} is for "
+            f"{model.image_size} px, where its predictions may be near chance level: fine-tune it "
+            "before you use it. Calibration and thresholds of the weights do not apply: fit them "
+            "with xraylab.evaluation.fit_calibration",
+            stacklevel=3,
+        )
+
+
+def _for_size(model, path, size):
+    """Build a model for the image size of a weight file, or refuse to change its size."""
+
+    def refuse(reason):
+        raise ValueError(
+            f"The weights of {path} for {size} px cannot be used for {model.name} at "
+            f"{model.image_size} px: {reason}. Build it with image_size={size} and resize the "
+            "images, or with weights=None and train it"
+        )
+
+    if model.other_sizes_refused:
+        refuse(model.other_sizes_refused)
+    if different := _other_arguments(model, path, "image_size", "num_labels"):
+        raise ValueError(
+            f"{path} does not hold the weights of {model.name}: {different}. Pass the arguments of "
+            "the weights; only image size and number of labels may differ"
+        )
+    source = type(model).from_config({**model.get_config(), "image_size": size})
+    source.build((None, size, size, 1))
+    for weight, shape in zip(model.weights, _shapes(source), strict=True):
+        if weight.shape != shape and not weight.path.endswith("positions/table"):
+            refuse(f"{weight.path} has shape {shape} at {size} px, not {tuple(weight.shape)}")
+    return source
+
+
+def _shapes(model):
+    return [tuple(weight.shape) for weight in model.weights]
 
 
 def load_under_new_head(model: Any, path: str | Path) -> None:
@@ -126,16 +182,17 @@ def shipped_weights() -> dict[tuple[str, int], Path]:
 def _pretrained_path(model):
     """Return the path of the shipped weights of a model."""
     shipped = shipped_weights()
-    key = (model.name, model.image_size)
-    if key not in shipped:
+    sizes = [size for name, size in shipped if name == model.name]
+    if not sizes:
         names = ", ".join(f"{name} at {size} px" for name, size in shipped) or "none yet"
         raise ValueError(
-            f"No pretrained weights are shipped for {model.name} at {model.image_size} px. "
+            f"No pretrained weights are shipped for {model.name}. "
             f"Shipped: {names}. All but RR-ViT need a checkout of the repository: "
             "xraylab.book.folder() downloads one. "
             "Pass the path of a weight file or of a run instead"
         )
-    return shipped[key]
+    nearest = min(sizes, key=lambda size: abs(size - model.image_size))
+    return shipped[model.name, nearest]
 
 
 def require_file(path: str | Path) -> Path:
