@@ -39,6 +39,15 @@ assert len(both_sizes) == 4
 assert by_pixels["rr_vit"].value < 0, "its sign"
 for changes in frequent.values():
     assert len(changes) == 13 and np.mean(changes) > 0, "all but hernia; higher for both models"
+assert at_128["rr_vit"].low < 0 < at_128["rr_vit"].high, "hardly affected"
+assert at_128["lt_vit_tiny"].value > -0.1 and at_128["lt_vit_tiny"].high < 0, "loses a part"
+assert resized.value > -0.02 and resized.high < 0, "little"
+large = {row[0]: float(row[3]) for row in rows}
+assert min(large["rr_vit"], large["lt_vit_tiny"]) > 0.6
+others = large.keys() - {"rr_vit", "lt_vit_tiny"}
+assert max(large[name] for name in others) < 0.57 and all(at_128[n].high < -0.05 for n in others)
+refused = {name for name, use, *_ in rows if use == "refused"}
+assert refused == {"dbct", "efficientvit_m0", "efficientvit_m0_mxa"}
 scores = [group["test_macro_auc"]["value"] for group in (ensemble, ensemble["all"])]
 highest = max(from_scratch, key=lambda r: r.score("macro_auc"))
 assert highest.recipe["model"] == "medvit_small" and highest.name != ensemble["single"]
