@@ -126,7 +126,7 @@ def planned():
     for system in PHANTOM_SYSTEMS:
         recipe, changes = SYSTEMS[system]
         yield Planned(f"{system}_64_{PHANTOM}", recipe, (*changes, *simulated))
-    for system in ("rr_vit", "efficientvit_m0"):
+    for system in ("rr_vit", "efficientvit_m0", "densenet121"):
         for seed in (1, 2):
             settings = (*simulated, f"seed={seed}")
             yield Planned(f"{system}_64_{PHANTOM}_seed{seed}", SYSTEMS[system][0], settings)
