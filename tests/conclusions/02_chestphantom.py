@@ -55,6 +55,33 @@ for name in large:
 for name in ("nodule", "fibrosis"):
     assert auc[name][1] < 0.5 < auc[name][2], "the interval includes chance level"
 
+# Larger networks.
+assert {*inputs} == {"densenet121", "efficientvit_m0_mxa"}
+assert {*inputs.values()} == {"original"}, "standardising did not help"
+assert (totals[:, 1] > 0.5).all()
+assert (totals[1:, 0] < totals[0, 0]).all(), "not higher than the small one"
+below = {m: {n for n in FINDINGS if of[n][0] < 0.5} for m, of in zero_shot.items()}
+assert below == {
+    "small network": {"emphysema", "fibrosis"},
+    "densenet121": {"emphysema", "fibrosis", "hernia"},
+    "efficientvit_m0_mxa": {
+        "emphysema",
+        "fibrosis",
+        "pneumothorax",
+        "pleural_thickening",
+        "hernia",
+    },
+}
+for model, of in zero_shot.items():
+    excluded_below = {name for name in FINDINGS if of[name][2] < 0.5}
+    assert excluded_below == ({"hernia"} if model == "densenet121" else set())
+assert shot["positives"]["hernia"] == 3
+in_all = {n for n in FINDINGS if all(of[n][1] > 0.5 for of in zero_shot.values())}
+assert in_all == {"cardiomegaly", "consolidation", "edema", "infiltration", "atelectasis"}
+small_options = measured["physics"]["options"]
+assert (small_options["epochs"], len(small_options["seeds"])) == (5, 3)
+assert small_options["images"] == 20_000, "as many"
+
 # One ingredient at a time.
 names = [*ingredients]
 loud = names.index("with contrast and inversion")
