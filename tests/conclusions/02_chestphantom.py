@@ -34,6 +34,25 @@ assert filled[FINDINGS.index("edema")] < 0.6
 assert (ratios["AP"] > ratios["PA"]).all()
 assert np.array_equal(alone, beside) and not np.array_equal(alone, other)
 
+# Difficulty of the findings.
+from_record = {f.label: f.roc_auc for f in record.scores["test"].per_finding}
+hardest = sorted(set(FINDINGS) - {"hernia"}, key=from_record.__getitem__)
+assert all(0.60 < from_record[name] < 0.97 for name in hardest), "in the range, but for hernia"
+assert from_record[hardest[-1]] < 0.95, "none near its upper end"
+assert {*hardest[:2]} == {"fibrosis", "nodule"}, "at the lower end"
+extend_below = [n for n in FINDINGS if n != "hernia" and record.intervals[n].low < 0.60]
+assert {*extend_below} == {"fibrosis", "nodule"}
+assert (
+    record.recipe["epochs"] == 2 and record.recipe["data_options"]["num_images"]["train"] == 20_000
+)
+assert again["macro_auc"] < record.scores["val"].macro_auc - 0.05, "much worse"
+missed = {name for name in FINDINGS if again[name] < 0.6}
+assert missed == {"cardiomegaly", "fibrosis", "pleural_thickening", "hernia"}
+mxa = next(r["simulated_val"] for r in shot["rows"] if "mxa" in r["run"])
+assert mxa["cardiomegaly"] > 0.8
+other = next(r["weights_sha256"] for r in shot["rows"] if "densenet" in r["run"])
+assert record.weights_sha256 != other, "two runs"
+
 # Transfer to real images.
 physics, *interval = rows["physics"]
 assert abs(rows["version 6"][0] - physics) < 0.01, "version 7 transfers no better"
