@@ -106,13 +106,13 @@ def boxes(folder: Path) -> Annotated:
     return _held_out_pairs(images, table, pairs, masks, 3, "NIH's hand-drawn boxes")
 
 
-def polygon_mask(polygons: list) -> np.ndarray:
+def polygon_mask(polygons: list, size: int = SIZE) -> np.ndarray:
     """Return the pixels (size, size) of which polygons, in source pixels, cover at least half."""
     canvas = Image.new("1", (SOURCE_SIZE, SOURCE_SIZE))
     for polygon in polygons:
         ImageDraw.Draw(canvas).polygon([tuple(point) for point in polygon], fill=1)
-    cell = SOURCE_SIZE // SIZE
-    covered = np.asarray(canvas, np.float32).reshape(SIZE, cell, SIZE, cell).mean(axis=(1, 3))
+    cell = SOURCE_SIZE // size
+    covered = np.asarray(canvas, np.float32).reshape(size, cell, size, cell).mean(axis=(1, 3))
     return covered >= 0.5
 
 

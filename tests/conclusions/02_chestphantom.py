@@ -159,3 +159,46 @@ edges = [value for name, value in clues.items() if name.startswith("edges")]
 assert len(edges) == 4 and max(edges) < 0.2, "fewer edges"
 assert clues["rim top"] < 0.4, "a darker upper border"
 assert min(clues["power 4-6 cycles"], clues["power 6-9 cycles"]) > 0.6, "too high"
+
+# Anatomy and lesions, measured.
+width, share, sides, shift = simulator["anatomy"].values()
+assert simulator["patients"] == 300
+views = ("SIMULATED, PA", "SIMULATED, AP")
+jsrt, padchest = "JSRT, n = 246", "PadChest, n = 137"
+for view in views:
+    assert share[padchest]["mean"] < share[view]["mean"] < share[jsrt]["mean"]
+    assert abs(shift[view]["mean"] - shift["landmarks"]["mean"]) < shift["landmarks"]["sd"] * 0.55
+    assert 0.95 < sides[view]["mean"] < 1.1, "almost equally large"
+assert 1.2 < sides["landmarks"]["mean"] < 1.3
+too_narrow = (width[jsrt]["mean"] - width[views[0]]["mean"]) / width[jsrt]["sd"]
+assert 0.8 < too_narrow < 1, "almost one standard deviation"
+assert width[views[1]]["mean"] < width[padchest]["mean"] - width[padchest]["sd"]
+known = simulator["lesions"]
+assert len(known) == 10
+area = {
+    n: [of[k]["area"]["quantiles"] for k in ("annotated", "SIMULATED")] for n, of in known.items()
+}
+factor = {name: made[2] / drawn[2] for name, (drawn, made) in area.items()}
+beyond = {name for name, x in factor.items() if not 0.5 < x < 2}
+assert beyond == {"atelectasis", "fibrosis", "pneumothorax"}
+assert 1.8 < factor["atelectasis"] < 2.3 and 4.5 < factor["fibrosis"] < 5.5
+assert 5.5 < factor["pneumothorax"] < 6
+relative = {n: (drawn[4] / drawn[0]) / (made[4] / made[0]) for n, (drawn, made) in area.items()}
+assert sum(x > 1 for x in relative.values()) == 7
+assert {*sorted(relative, key=relative.get)[-2:]} == {"fibrosis", "nodule"}
+small = {name for name, (drawn, made) in area.items() if relative[name] > 1}
+assert all(area[name][0][0] < area[name][1][0] for name in small), "the very small ones"
+assert area["fibrosis"][0][4] > area["fibrosis"][1][4]
+drop = {n: of["annotated"]["y"]["mean"] - of["SIMULATED"]["y"]["mean"] for n, of in known.items()}
+for name in ("effusion", "emphysema", "fibrosis", "pleural_thickening"):
+    assert abs(drop[name]) < 0.04
+for name in ("mass", "nodule", "consolidation"):
+    assert 0.08 < drop[name] < 0.13
+assert 0.06 < drop["cardiomegaly"] < 0.08
+both = {n: [1 - of[k]["right"] - of[k]["left"] for k in of] for n, of in known.items()}
+for name in ("mass", "pneumothorax"):
+    assert max(both[name]) < 0.1
+for name in ("effusion", "consolidation"):
+    assert abs(both[name][0] - both[name][1]) < 0.1
+for name in ("atelectasis", "fibrosis"):
+    assert both[name][1] > both[name][0] + 0.3
