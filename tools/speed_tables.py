@@ -1,8 +1,8 @@
 """Sphinx extension: the tables of the appendix "Speed and cost" as MyST substitutions.
 
 ``{{ speed_64_batch_1 }}`` and the others are made from the files in ``book/measured`` that
-``benchmarks/inference.py``, ``training_step.py``, ``input.py``, ``attention_memory.py`` and
-``startup.py`` write.
+``benchmarks/inference.py``, ``training_step.py``, ``input.py``, ``attention_memory.py``,
+``startup.py`` and ``phantom_speed.py`` write.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from xraylab import io
 
 OURS = {"graph": "graph", "xla": "XLA", "onnx": "ONNX", "litert": "LiteRT"}
 THEIRS = {"eager": "PyTorch", "compiled": "compiled", "torch_onnx": "its ONNX"}
-FILES = ("inference", "training_step", "input", "attention_memory", "startup")
+FILES = ("inference", "training_step", "input", "attention_memory", "startup", "phantom_speed")
 GOAL = 1.5
 """Ratio of their fastest to our fastest time per batch that the project aims at."""
 
@@ -28,7 +28,7 @@ def add_substitutions(app, config):
     """Add the tables, and the sentences about the machine and the ratios, to the substitutions."""
     folder = Path(app.srcdir) / "measured"
     files = [io.read_json(folder / f"{name}.json") for name in FILES]
-    inference, step, reading, memory, startup = files
+    inference, step, reading, memory, startup, simulation = files
     rows = grouped(inference["rows"])
     frames = {
         **{f"speed_{px}_batch_{n}": runtimes(rows, px, n) for px in (64, 224) for n in (1, 32)},
@@ -37,6 +37,7 @@ def add_substitutions(app, config):
         "speed_input": ways_to_read(reading["rows"]),
         "speed_memory": peaks(memory["rows"]),
         "speed_startup": starts(startup["rows"]),
+        "speed_simulation": simulations(simulation["rows"]),
     }
     found = {name: x.to_markdown(index=False, disable_numparse=True) for name, x in frames.items()}
     found |= {
@@ -159,17 +160,30 @@ def starts(rows) -> pd.DataFrame:
         {
             "command": f"`{row['case']}`",
             "seconds": f"{row['clock']:.2f}",
-            "goal": "–" if row["goal"] is None else f"{row['goal']:g}",
+            "goal": goal(row),
         }
         for row in rows
     )
 
 
 def missed(rows) -> str:
-    """State how many goals of start-up times are missed, and the time of importing TensorFlow."""
+    """State which goals of start-up times are missed."""
     aimed = [row for row in rows if row["goal"] is not None]
     late = [f"`{row['case']}`" for row in aimed if row["clock"] > row["goal"]]
     return f"missed here: {' and '.join(late) or 'none'}"
+
+
+def simulations(rows) -> pd.DataFrame:
+    """Tabulate simulated images per second and core beside their goals."""
+    return pd.DataFrame(
+        {"px": row["size"], "images/s": f"{row['images_per_second']:,.0f}", "goal": goal(row)}
+        for row in rows
+    )
+
+
+def goal(row) -> str:
+    """Format the goal of a row, which not all rows have."""
+    return "–" if row["goal"] is None else f"{row['goal']:g}"
 
 
 def ratios(rows) -> str:

@@ -11,6 +11,7 @@ from xraylab import io
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
 ROW = {"model": "resnet50", "size": 64, "batch": 1, "graph": 0.02, "xla": 0.04, "onnx": 0.01}
+GOALS = ((28, None), (64, 400))
 THEIRS = {"eager": 0.03, "compiled": 0.3, "ratio": 3.0, "fastest": "eager / onnx"}
 
 
@@ -76,6 +77,19 @@ def test_ways_to_read_are_compared_with_ours():
     assert "reads 0.5 times as many as medmnist and 4.0 times as many as PNG files" in text
     assert text.endswith("90 MB is within the benchmark's limit of 300 MB")
     assert speed_tables.ways_to_read(rows)["memory, MB"].tolist() == ["90", "90", "90"]
+
+
+def test_simulated_images_stand_beside_their_goals():
+    rows = [{"size": size, "images_per_second": 1234.5, "goal": goal} for size, goal in GOALS]
+    table = speed_tables.simulations(rows)
+    assert table["images/s"].tolist() == ["1,234", "1,234"]
+    assert table["goal"].tolist() == ["–", "400"]
+
+
+def test_goals_of_the_simulator_are_those_of_the_benchmark(load_benchmark):
+    rows = io.read_json(BOOK / "measured" / "phantom_speed.json")["rows"]
+    goals = {row["size"]: row["goal"] for row in rows if row["goal"]}
+    assert goals == load_benchmark("phantom_speed").GOALS == {64: 400, 224: 40}
 
 
 def test_failures_are_named():
