@@ -1,6 +1,7 @@
 """Calibration against scikit-learn, closed forms and simulations with known probabilities."""
 
 import json
+import warnings
 from dataclasses import asdict
 
 import numpy as np
@@ -243,3 +244,12 @@ def test_interval_covers_the_true_calibration_error():
         found = evaluation.calibration_intervals(y_true, probabilities, 100)["calibration_error"]
         covered += found.low <= np.mean(gap) <= found.high
     assert covered >= 20  # 93 of 100 in a long simulation
+
+
+def test_probabilities_in_the_position_of_logits_are_warned_of():
+    y_true, logits = make_images(500)
+    with pytest.warns(UserWarning, match=r"as probabilities do. Pass models.predict_logits"):
+        evaluation.fit_calibration(y_true, expit(logits))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluation.fit_calibration(y_true, logits)

@@ -148,13 +148,22 @@ def load_calibration(path: str | os.PathLike) -> CalibrationResult:
 def fit_calibration(y_true: ArrayLike, logits: ArrayLike) -> CalibrationResult:
     """Fit temperature scaling, Platt scaling and thresholds to validation images.
 
+    Warns of logits that all lie in [0, 1], as probabilities do.
+
     Shapes:
         y_true: (num_images, num_labels), 0 or 1, NaN where unknown.
-        logits: (num_images, num_labels).
+        logits: (num_images, num_labels), as :func:`xraylab.models.predict_logits` returns them.
 
     Raises:
         ValueError: if shapes differ, a logit is not finite, or all known labels are equal.
     """
+    low, high = np.min(logits, initial=np.inf), np.max(logits, initial=-np.inf)
+    if 0 <= low <= high <= 1:  # possible for the logits of an untrained model
+        warnings.warn(
+            f"All logits lie in [0, 1], from {low:.3g} to {high:.3g}, as probabilities do. Pass "
+            "models.predict_logits(model, split), not the probabilities of evaluation.predict",
+            stacklevel=2,
+        )
     platt = fit_platt(y_true, logits)
     try:
         temperature = fit_temperature(y_true, logits)
