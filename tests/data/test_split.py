@@ -116,6 +116,19 @@ def test_arrays_that_do_not_fit(split, expect_error):
     assert Split(images, labels, **facts).size == 28
 
 
+def test_own_arrays_need_only_label_names(split):
+    images, labels = split.images.copy(), np.array(split.labels, int)
+    own = Split(images, labels, label_names=FINDINGS)
+    assert (own.source, own.split) == ("arrays", "train")
+    assert own.fingerprint == Split(images[::-1][::-1], labels, label_names=FINDINGS).fingerprint
+    images[0, 0, 0] ^= 1
+    other_images = Split(images, labels, label_names=FINDINGS).fingerprint
+    images[0, 0, 0] ^= 1
+    labels[0, 0] ^= 1
+    other_labels = Split(images, labels, label_names=FINDINGS).fingerprint
+    assert len({own.fingerprint, other_images, other_labels}) == 3
+
+
 def test_data_errors_can_be_pickled():
     error = DataError("a.npz is wrong", "this", "that", "Do so")
     assert str(error) == "a.npz is wrong. Expected: this. Received: that. Do so"

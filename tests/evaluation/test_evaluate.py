@@ -138,6 +138,25 @@ def test_model_without_a_split_is_refused(run):
         evaluation.evaluate(run.load_model("best"), "test")
 
 
+def test_arrays_are_scored_by_bootstrap_or_as_a_split(run, split):
+    model, (x, y) = run.load_model("best"), split.arrays()
+    hint = r"evaluation\.bootstrap\(y, p\).*data\.Split\(images, labels"
+    for images in (iter([x]), split.to_dataset(8), [x]):
+        with pytest.raises(ValueError, match=rf"Expected: a split of xraylab\.data.*{hint}"):
+            evaluation.predict(model, images)
+    with pytest.raises(ValueError, match=rf"Received: images and labels\. .*{hint}"):
+        evaluation.evaluate(model, x, y)
+    with pytest.raises(ValueError, match=rf"Received: ndarray\. .*{hint}"):
+        evaluation.evaluate(model, x)
+    expected = evaluation.predict(model, split)
+    np.testing.assert_allclose(evaluation.predict(model, x), expected, rtol=1e-6)
+    own = data.Split(split.images, split.labels, label_names=LABELS)
+    options = {"replicates": 5, "progress": False}
+    assert evaluation.evaluate(model, own, **options).intervals == evaluation.bootstrap(
+        y, expected, 5, label_names=LABELS
+    )
+
+
 def test_labels_are_matched_by_name(run, split):
     """The model predicts the images' labels 2 and 0 in other columns; it does not know "other"."""
     other = replace(split, label_names=("third", "other", "first"))

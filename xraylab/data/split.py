@@ -44,14 +44,16 @@ class Split:
     Args:
         images: the images.
         labels: the labels; column ``j`` belongs to ``label_names[j]``.
-        source: where the images come from: ``"phantom"``, ``"chestmnist"`` or a file's path.
+        source: where the images come from: ``"phantom"``, ``"chestmnist"``, a file's path, or what
+            you call your own arrays.
         split: ``"train"``, ``"val"`` or ``"test"``.
         label_names: the names of the labels.
         boxes: bounding boxes of the findings.
         table: patient, sex, age, projection and the like.
         masks: anything with a length that is indexed by image numbers, slices and lists of them.
         simulated: whether the images are simulated; scores on them say nothing about patients.
-        fingerprint: hex digest that changes when the images or labels do.
+        fingerprint: hex digest that changes when the images or labels do; by default that of the
+            arrays.
         path: the file or folder the images were read from, if there is one.
         report: names of the images that were left out or are suspect, by reason: ``"unreadable"``,
             ``"constant"``, ``"duplicate"`` …, see ``xraylab.data.report.KINDS``.
@@ -63,14 +65,14 @@ class Split:
     images: np.ndarray
     labels: np.ndarray
     _: KW_ONLY
-    source: str
-    split: str
+    source: str = "arrays"
+    split: str = "train"
     label_names: tuple[str, ...]
     boxes: np.ndarray | None = None
     table: np.ndarray | None = None
     masks: Any = None
     simulated: bool = False
-    fingerprint: str
+    fingerprint: str = ""
     path: Path | None = None
     report: Mapping[str, list[str]] = field(default_factory=dict)
 
@@ -79,7 +81,8 @@ class Split:
         object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.float32))
         n, k = len(self.images), len(self.label_names)
         size = self.images.shape[1] if self.images.ndim > 1 else "size"
-        advice = "Pass grey levels from 0 to 255, without an axis of channels"
+        advice = "Pass grey levels from 0 to 255, without an axis of channels: for x in [0, 1], "
+        advice += "np.round(255 * x[..., 0]).astype(np.uint8)"
         self._require("images", f"({n}, {size}, {size}) uint8", _type(self.images), advice)
         self._require("labels", f"({n}, {k}) float32", _type(self.labels))
         wrong = ~(np.isnan(self.labels) | np.isin(self.labels, (0, 1)))
@@ -95,6 +98,10 @@ class Split:
         if self.masks is not None:
             received = len(self.masks) if hasattr(self.masks, "__getitem__") else repr(self.masks)
             self._require("masks", f"{n} masks", f"{received} masks")
+        if not self.fingerprint:
+            digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
+            digest.update(np.ascontiguousarray(self.labels).data)
+            object.__setattr__(self, "fingerprint", digest.hexdigest())
 
     def _require(self, name: str, expected: str, received: str, advice: str = "") -> None:
         if received != expected:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from xraylab.training import Run
 
 
+_OF_ARRAYS = (
+    "Score labels y and probabilities p of any other images with evaluation.bootstrap(y, p), or "
+    "make a split of arrays: data.Split(images, labels, label_names=[…])."
+)
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of a model on a split, with intervals and baselines.
@@ -49,7 +55,9 @@ class Evaluation:
     epochs: int | None = None
 
 
-def predict(model: "keras.Model", split: data.Split, batch_size: int = 128) -> np.ndarray:
+def predict(
+    model: "keras.Model", split: data.Split | np.ndarray, batch_size: int = 128
+) -> np.ndarray:
     """Predict the probability of every label for every image.
 
     Shapes:
@@ -58,15 +66,19 @@ def predict(model: "keras.Model", split: data.Split, batch_size: int = 128) -> n
 
     Args:
         model: a model of :func:`xraylab.models.build`, or another Keras model that returns logits.
-        split: a :class:`xraylab.data.Split` with the model's image size.
+        split: a :class:`xraylab.data.Split` with the model's image size; for a model of xraylab
+            also an array (num_images, size, size, 1) of floats in [0, 1].
         batch_size: images per step; it does not change the result.
 
     Raises:
-        ValueError: if the images do not have the model's size, or another Keras model returns
-            probabilities.
+        ValueError: for other kinds of data, if the images do not have the model's size, or another
+            Keras model returns probabilities.
     """
     from xraylab.models import predict_logits
 
+    is_array = isinstance(split, np.ndarray) and hasattr(model, "check_images")
+    fits, received = isinstance(split, data.Split) or is_array, type(split).__name__
+    require(fits, "split", "a split of xraylab.data", received, _OF_ARRAYS)
     logits = predict_logits(model, split, batch_size).astype(np.float64)
     if not hasattr(model, "classifier_activation") and 0 <= logits.min() <= logits.max() <= 1:
         received = f"values from {logits.min():.3g} to {logits.max():.3g}"
@@ -78,6 +90,7 @@ def predict(model: "keras.Model", split: data.Split, batch_size: int = 128) -> n
 def evaluate(
     model: "keras.Model | Run | str | Path",
     split: str | data.Split = "test",
+    labels: None = None,
     *,
     source: str | Path | None = None,
     data_options: dict[str, Any] | None = None,
@@ -94,6 +107,8 @@ def evaluate(
             run's folder.
         split: a :class:`xraylab.data.Split`; for a run also ``"train"``, ``"val"`` or ``"test"``,
             which is loaded by the run's recipe: ``"train"`` are the images it was trained on.
+        labels: None, as a split has its labels. Those of arrays are scored by
+            ``bootstrap(labels, predict(model, images))``.
         source: data set to load the named split from, instead of the recipe's.
         data_options: further arguments of :func:`xraylab.data.load`, such as ``{"root": "images"}``
             for a folder that has moved; they override those of the recipe.
@@ -122,6 +137,7 @@ def evaluate(
     from xraylab.training.run import Run, load_images
 
     require_choice("match", match, ("order", "names"))
+    require(labels is None, "labels", "a split, with its labels", "images and labels", _OF_ARRAYS)
     run = Run(model) if isinstance(model, str | Path) else model
     if isinstance(split, data.Split):
         loaded = source is None and not data_options
@@ -151,7 +167,8 @@ def evaluate(
                 split = data.load(recipe.data, split=split, **options)
     elif not isinstance(split, data.Split):
         expected = "a split of xraylab.data.load for a model that is not from a run"
-        raise invalid_argument("split", expected, repr(split))
+        received = repr(split) if isinstance(split, str) else type(split).__name__
+        raise invalid_argument("split", expected, received, _OF_ARRAYS)
     columns, indices = _match_labels(model, split, match)
     scored = split.labels[:, columns], predict(model, split)[:, indices]
     if prevalence is not None:
