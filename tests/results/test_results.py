@@ -357,6 +357,10 @@ def test_missing_files_are_named(tmp_path):
         FileNotFoundError, match=r"no such folder of records.* --folder '.*/my none'"
     ):
         results.load_results(tmp_path / "my none")
+    (tmp_path / "a run").mkdir()
+    (tmp_path / "a run" / "run.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match=r"folder of runs.* record '.*/a run' --folder"):
+        results.load_results(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
         results.load_result(tmp_path / "none.json")
 
@@ -430,6 +434,7 @@ def test_table_shows_scores_and_intervals(recorded, result):
         "latency (ms)",
     ]
     assert made.frame["run"][0] == "run0"
+    assert results.table(str(recorded)).frame.equals(results.table(records).frame)
     assert made.frame.iloc[0, 1].startswith(f"{result.score('macro_auc'):.3f} [")
     assert made.frame["latency (ms)"][0] == "not measured"
     assert "48 images of discs.npz" in made.caption

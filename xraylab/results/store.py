@@ -62,7 +62,7 @@ def load_results(folder: str | Path, images: Iterable[data.Split] = ()) -> list[
 
     Raises:
         ResultError: for the first invalid record, as :func:`load_result`.
-        FileNotFoundError: if there is no such folder.
+        FileNotFoundError: if there is no such folder, or it holds runs instead.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -70,8 +70,13 @@ def load_results(folder: str | Path, images: Iterable[data.Split] = ()) -> list[
             f"{folder}: there is no such folder of records. Record a run with: xraylab results "
             f"record RUN --folder {shlex.quote(str(folder))}; or pass another --folder"
         )
-    images = list(images)
-    return [load_result(path, images) for path in sorted(folder.glob("*.json"))]
+    paths, images = sorted(folder.glob("*.json")), list(images)
+    if not paths and (run := next(folder.glob("*/run.json"), None)):
+        raise FileNotFoundError(
+            f"{folder}: this is a folder of runs, without records. Record each run with: xraylab "
+            f"results record {shlex.quote(str(run.parent))} --folder records; and load that folder"
+        )
+    return [load_result(path, images) for path in paths]
 
 
 def check(

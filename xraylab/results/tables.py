@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import isnan
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 
 from xraylab.arguments import invalid_argument, require, require_choice
 from xraylab.results.schema import Result
+from xraylab.results.store import load_results
 from xraylab.results.writing import Table
 
 NOT_RUN = "not run"
@@ -89,7 +91,7 @@ DEFAULT_COLUMNS = (
 
 
 def table(
-    results: Iterable[Result],
+    results: Iterable[Result] | str | Path,
     columns: Sequence[str] = DEFAULT_COLUMNS,
     *,
     models: Sequence[str] | None = None,
@@ -97,7 +99,7 @@ def table(
     """Tabulate records that were scored on the same test images.
 
     Args:
-        results: the records.
+        results: the records, or their folder.
         columns: names of :data:`COLUMNS`.
         models: restrict and order the rows by model; models without a record get a row "not run".
             By default one row for each record.
@@ -106,6 +108,8 @@ def table(
         ValueError: if there is no record, test images or labels differ, intervals that are shown
             differ in their level or in what was resampled, or a column is unknown.
     """
+    if isinstance(results, str | Path):
+        results = load_results(results)
     headings = [COLUMNS[require_choice("columns", name, COLUMNS)].heading for name in columns]
     results = [r for r in results if models is None or r.recipe["model"] in models]
     _require_same_images(results)
