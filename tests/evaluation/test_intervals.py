@@ -138,6 +138,8 @@ def test_selected_scores_match_all_scores():
     everything = evaluation.bootstrap(y_true, probabilities, 30)
     some = evaluation.bootstrap(y_true, probabilities, 30, scores=["label_1", "accuracy"])
     assert some == {name: everything[name] for name in ("label_1", "accuracy")}
+    one = evaluation.bootstrap(y_true, probabilities, 30, scores="label_1")
+    assert one == {"label_1": everything["label_1"]}
 
 
 def test_nan_labels_are_ignored():
@@ -226,7 +228,8 @@ def test_width_of_a_difference_matches_delong():
             {"label_names": ["accuracy"]},
             r"label_names\. Expected: names other than .* Received: accuracy",
         ),
-        ({"scores": ["auc"]}, r"scores\. Expected: names from macro_auc"),
+        ({"scores": ["auc"]}, r"scores\. Expected: names from macro_auc.*mean .*'macro_auc'"),
+        ({"scores": "auc"}, r"Received: \['auc'\]\. Did you mean"),
         ({"scores": []}, r"scores\. Expected"),
     ],
 )
@@ -246,5 +249,8 @@ def test_invalid_arguments_are_refused(options, message):
 )
 def test_misspelt_options_are_refused(function):
     """``patient=`` must not silently resample images."""
-    with pytest.raises(TypeError, match="unexpected keyword argument 'patient'"):
+    message = "unexpected keyword argument 'patient'.* Did you mean 'patients'?"
+    with pytest.raises(TypeError, match=message):
         function([[0], [1], [1]], [[0.1], [0.2], [0.3]], patient=[1, 2, 3])
+    with pytest.raises(TypeError, match=r"'metric'.*scores=\['macro_auc'\]"):
+        function([[0], [1], [1]], [[0.1], [0.2], [0.3]], metric="macro_auc")

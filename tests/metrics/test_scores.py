@@ -285,3 +285,10 @@ def test_invalid_scores_weights_and_names():
 def test_areas_of_unknown_labels_or_other_lengths_are_refused(y_true):
     with pytest.raises(ValueError, match=r"y_true|scores"):
         metrics.roc_auc(y_true, [0.1, 0.2, 0.3])
+
+
+def test_areas_of_several_labels_are_referred_to_score():
+    several = np.eye(3)
+    message = r"shape \(num_images,\)\. Received: \(3, 3\) and \(3, 3\)\. .*metrics\.score"
+    with pytest.raises(ValueError, match=message):
+        metrics.roc_auc(several, several)

@@ -24,6 +24,10 @@ def test_roc_curves_name_areas_and_thresholds():
         plotting.roc_curves({})
     with pytest.raises(ValueError, match="one for each point of a single curve"):
         plotting.roc_curves(curves, thresholds=[0.9, 0.25])
+    with pytest.raises(
+        ValueError, match=r"curves\. .*labels and scores\. .*sklearn.metrics.roc_curve"
+    ):
+        plotting.roc_curves([0, 1], [0.1, 0.9])
 
 
 def test_every_curve_has_a_panel_and_a_description():

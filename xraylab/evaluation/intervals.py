@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xraylab.arguments import require, require_int, require_level
+from xraylab.arguments import did_you_mean, require, require_int, require_level
 from xraylab.io import progress_bar
 from xraylab.metrics import Ranking, check_predictions, name_labels
 from xraylab.metrics.ranking import mean_of_defined
@@ -121,7 +121,8 @@ def bootstrap(
         replicates: number of resamples, at least 1.
         level: nominal coverage, in (0, 1).
         label_names: names of the labels; by default the 14 findings, or ``label_0``, ``label_1`` ….
-        scores: scores to compute, from :data:`SCORES` and the label names; by default all.
+        scores: one or several scores to compute, from :data:`SCORES` and the label names; by
+            default all.
         seed: seed of the resampling; 0 by default.
         patients: the patient of each image; patients are resampled with all their images.
         progress: whether to show a progress bar.
@@ -206,9 +207,12 @@ class _ScoresByWeight:
         clash = ", ".join({*labels} & {*SCORES})
         require(not clash, "label_names", "names other than those of scores", clash)
         choices = (*SCORES, *labels)
+        scores = (scores,) if isinstance(scores, str) else scores
         self.names = choices if scores is None else tuple(scores)
-        known_names = self.names and set(self.names) <= set(choices)
-        require(known_names, "scores", f"names from {', '.join(choices)}", list(self.names))
+        unknown = [name for name in self.names if name not in choices]
+        hint = did_you_mean(unknown[0], choices, 2) if unknown else None
+        expected, received = f"names from {', '.join(choices)}", list(self.names)
+        require(self.names and not unknown, "scores", expected, received, hint)
         self._rankings = {}  # name: (rows with a known label, their ranking)
         for k, name in enumerate(labels):
             if {"macro_auc", "average_precision", name} & set(self.names):
@@ -289,6 +293,7 @@ def score_resamples(
     seed: int = 0,
     patients: ArrayLike | None = None,
     progress: bool = False,
+    **unknown: Any,
 ) -> list[np.ndarray]:
     """Score the original images and resamples of them, the same ones with every scorer.
 
@@ -301,8 +306,14 @@ def score_resamples(
         replicates, level, seed, patients, progress: as :func:`bootstrap`.
 
     Raises:
+        TypeError: for any other argument, which a caller passed on.
         ValueError: if an argument is out of range, or as :func:`resamples`.
     """
+    for name in unknown:
+        known = "replicates, level, label_names, scores, seed, patients, progress"
+        hint = did_you_mean(name, known.split(", ")) or "Choose scores as scores=['macro_auc']."
+        error = f"unexpected keyword argument {name!r}. Expected: those of evaluation.bootstrap: "
+        raise TypeError(f"{error}{known}. Received: {name}={unknown[name]!r}. {hint}")
     require_int("replicates", replicates, 1)
     require_level(level)
     num_images = scorers[0].num_images

@@ -28,7 +28,9 @@ class Ranking:
         require(not num_nan, "scores", "numbers", f"{num_nan} NaN among {len(scores)}")
         y_true = np.asarray(y_true)
         fits = scores.ndim == 1 and scores.shape == y_true.shape
-        require(fits, "scores", f"a score per image, {y_true.shape}", scores.shape)
+        expected, received = "both of shape (num_images,)", f"{y_true.shape} and {scores.shape}"
+        hint = "This is of one label: score several with metrics.score(y_true, probabilities)."
+        require(fits, "y_true or scores", expected, received, hint)
         known = np.isin(y_true, (0, 1)).all()
         require(known, "y_true", "0 or 1", "other values", "Leave out images with unknown labels.")
         order = np.argsort(-scores, kind="stable")

@@ -17,6 +17,7 @@ _DASHED = {"color": style.FOREGROUND, "linewidth": 1, "linestyle": (0, (4, 3))}
 @style.context()
 def roc_curves(
     curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    scores: None = None,
     *,
     thresholds: np.ndarray | None = None,
     title: str = "",
@@ -27,13 +28,18 @@ def roc_curves(
         curves: false and true positive rates by name, each in increasing order, as the first two
             values of :func:`sklearn.metrics.roc_curve`; findings have their own color and printed
             name.
+        scores: None. Labels and scores become a curve by :func:`sklearn.metrics.roc_curve`.
         thresholds: the third value of that function, for one curve: written beside its points,
             except for the first, (0, 0), which no threshold gives.
         title: short text above the chart.
 
     Raises:
-        ValueError: if there is no curve, or thresholds are not those of the only curve.
+        ValueError: if there is no curve, for labels and scores instead of curves, or if thresholds
+            are not those of the only curve.
     """
+    fits, received = isinstance(curves, Mapping) and scores is None, "labels and scores"
+    hint = "Pass {'effusion': sklearn.metrics.roc_curve(y_true, scores)[:2]}, an entry per label."
+    require(fits, "curves", "rates by name", received, hint)
     require(curves, "curves", "at least one curve", "none")
     if thresholds is not None:
         counts = [len(fpr) for fpr, _ in curves.values()]
