@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -253,3 +253,10 @@ def test_probabilities_in_the_position_of_logits_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         evaluation.fit_calibration(y_true, logits)
+
+
+def test_a_calibration_is_shown_in_one_line():
+    found = evaluation.fit_calibration(*make_images(500))
+    temperature = 1 / found.temperature.slope[0]
+    assert f"temperature {temperature:.3f}, platt of 2 labels, thresholds by f1" in repr(found)
+    assert "temperature None" in repr(replace(found, temperature=None))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 
@@ -44,6 +45,21 @@ def test_model_on_a_split(run, split):
     assert found.intervals["macro_auc"].value == pytest.approx(found.score.macro_auc)
     assert (found.split, found.fingerprint) == ("test", split.fingerprint)
     assert found.run is None
+
+
+def test_an_evaluation_is_shown_in_one_line_and_as_a_table(run, split):
+    found = evaluation.evaluate(run, split, replicates=20, progress=False)
+    macro_auc = found.intervals["macro_auc"]
+    assert f"{split.source}, test split: macro AUC {macro_auc:.3f}, best baseline 0.5" in repr(
+        found
+    )
+    assert f"Score(48 images, macro_auc={macro_auc.value:.3f}, micro_auc=" in repr(found.score)
+    assert max(len(repr(found)), len(repr(found.score))) < 300
+    frame = found.to_frame()
+    assert frame.index.tolist() == [*evaluation.SCORES, *LABELS]
+    assert frame.loc["macro_auc"].tolist() == [macro_auc.value, macro_auc.low, macro_auc.high]
+    labels = pd.DataFrame(found.score.per_finding)
+    assert labels["roc_auc"].tolist() == frame.loc[[*LABELS], "value"].tolist()
 
 
 def test_run_path_and_named_split_agree(run, split):

@@ -56,7 +56,7 @@ class Calibration:
         return tuple(k for k, slope in enumerate(self.slope) if slope < 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CalibrationResult:
     """Calibration and thresholds fitted to logits of validation images.
 
@@ -71,6 +71,12 @@ class CalibrationResult:
     temperature: Calibration | None
     platt: Calibration
     thresholds: dict[str, tuple[float | None, ...]]
+
+    def __repr__(self) -> str:
+        temperature = None if self.temperature is None else f"{1 / self.temperature.slope[0]:.3f}"
+        platt = f"platt of {len(self.platt.slope)} labels"
+        rules = ", ".join(self.thresholds)
+        return f"CalibrationResult(temperature {temperature}, {platt}, thresholds by {rules})"
 
 
 def calibrate(path: str | os.PathLike, *, progress: bool = True) -> CalibrationResult:

@@ -15,6 +15,7 @@ from xraylab.findings import match_labels
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
     from xraylab.training import Run
 
@@ -25,7 +26,7 @@ _OF_ARRAYS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """Scores of a model on a split, with intervals and baselines.
 
@@ -53,6 +54,24 @@ class Evaluation:
     run: str | None = None
     weights: str | None = None
     epochs: int | None = None
+
+    def __repr__(self) -> str:
+        kind = "SIMULATED images" if self.simulated else "images"
+        of = f"{self.score.num_images:,} {kind} of {self.source}, {self.split} split"
+        baseline = max(constant.macro_auc for constant in self.score.baselines)
+        macro_auc = f"macro AUC {self.intervals['macro_auc']:.3f}, best baseline {baseline:.3f}"
+        return f"Evaluation on {of}: {macro_auc}; all scores: to_frame()"
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return all scores with their intervals as a table.
+
+        Returns:
+            A row for each of :attr:`intervals`, with ``value``, ``low`` and ``high``. The scores of
+            each label are ``pandas.DataFrame(evaluation.score.per_finding)``.
+        """
+        import pandas as pd  # half a second that few callers need
+
+        return pd.DataFrame.from_dict(self.intervals, orient="index")
 
 
 def predict(

@@ -1,7 +1,7 @@
 """Scores of a multi-label classifier, with those of baselines that use no image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,7 +37,7 @@ class Baseline:
     micro_f1: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Score:
     """All scores of a set of predictions, and those of the baselines.
 
@@ -69,6 +69,11 @@ class Score:
     per_finding: tuple[LabelScore, ...]
     undefined: tuple[str, ...]
     baselines: tuple[Baseline, ...]
+
+    def __repr__(self) -> str:
+        numbers = [f"{f.name}={getattr(self, f.name):.3f}" for f in fields(Baseline)[1:]]
+        rest = f"{len(self.per_finding)} in per_finding, {len(self.baselines)} baselines"
+        return f"Score({self.num_images:,} images, {', '.join(numbers)}, {rest})"
 
 
 def score(
