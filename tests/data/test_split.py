@@ -92,6 +92,24 @@ def test_subset_by_slice_and_by_booleans(split):
     assert by_slice.boxes["image"].tolist() == [1, 1]
 
 
+def test_an_index_is_a_subset_and_the_rest_is_explained(split):
+    assert split[1:3].fingerprint == split.subset(slice(1, 3)).fingerprint
+    assert split[[3, 1]].table["age"].tolist() == [30, 50]
+    with pytest.raises(TypeError, match=r"Received: 2\. Use split\.images and split\.labels"):
+        split[2]
+    with pytest.raises(TypeError, match=r"x, y = split\.arrays\(\)"):
+        _, _ = split
+
+
+def test_labels_and_table_become_a_frame(split):
+    table = np.zeros(4, [*split.table.dtype.descr, ("side", int, 3)])
+    table["sex"] = split.table["sex"]
+    frame = replace(split, table=table).to_frame()
+    assert frame.groupby("sex")[FINDINGS[1]].mean().to_dict() == {"F": 0.5, "M": 0}
+    assert frame["side"][3].shape == (3,)
+    assert replace(split, table=None).to_frame().columns.tolist() == [*FINDINGS]
+
+
 def test_subset_outside_the_split(split, expect_error):
     for indices in ([], slice(9, 9)):
         expect_error(split.subset, indices, names="rows")

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from xraylab import plotting
+from xraylab.data import Split
 from xraylab.findings import index
 from xraylab.phantom import BOX_DTYPE
 from xraylab.plotting.images import data_uri
@@ -81,6 +82,12 @@ def test_invalid_titles_and_number_of_images():
         plotting.image_grid(IMAGE[None], titles=["a", "b"])
     with pytest.raises(ValueError, match="at least one"):
         plotting.image_grid(np.zeros((0, 8, 8), np.uint8))
+
+
+def test_a_split_is_no_array_of_images():
+    split = Split(IMAGE[None], [[1]], label_names=["one"])
+    with pytest.raises(TypeError, match=r"Use split\.images"):
+        plotting.image_grid(split)
 
 
 def test_image_with_heatmap_describes_its_maximum_and_unit():

@@ -15,6 +15,8 @@ from xraylab.findings import find_labels
 from xraylab.phantom import BOX_DTYPE
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from xraylab.data.dataset import SplitDataset
 
 SPLITS = ("train", "val", "test")
@@ -135,6 +137,14 @@ class Split:
             facts.append("SIMULATED images: scores on them say nothing about patients")
         return "\n  ".join(filter(None, facts))
 
+    def __getitem__(self, rows: Rows) -> "Split":
+        if not isinstance(rows, slice) and not np.ndim(rows):  # also where a split is iterated
+            raise TypeError(
+                f"A split is not indexed by image. Expected: a slice or an array. Received: {rows}."
+                " Use split.images and split.labels, x, y = split.arrays(), or split.to_dataset(32)"
+            )
+        return self.subset(rows)
+
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return all images and labels in memory, as ``Model.fit`` takes them.
 
@@ -189,6 +199,18 @@ class Split:
         if self.table is None or name not in (self.table.dtype.names or ()):
             return None
         return self.table[name]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return labels and table as a data frame, a row per image.
+
+        Columns of the table with several values per image hold arrays.
+        """
+        import pandas as pd  # half a second that few callers need
+
+        frame = pd.DataFrame(self.labels, columns=[*self.label_names])
+        if (table := self.table) is None:
+            return frame
+        return frame.assign(**{name: list(table[name]) for name in table.dtype.names or ()})
 
     def with_labels(self, label_names: Sequence[str]) -> "Split":
         """Return the split with some of its labels, in the order given.

@@ -88,7 +88,8 @@ def image_grid(
     Raises:
         ValueError: if there is no image, or the number of titles differs from that of images.
     """
-    count = len(images)
+    rows = [*images]
+    count = len(rows)
     require(count, "images", "at least one image", "none")
     titles = [""] * count if titles is None else [str(title) for title in titles]
     require(len(titles) == count, "titles", f"{count}, one per image", len(titles))
@@ -97,7 +98,7 @@ def image_grid(
     alt = alt or f"{count} {kind}{names}."
     lines = max(title.count("\n") + bool(title) for title in titles)
     fig, axes = style.panels(count, columns, 0.16 * lines, alt=alt)
-    for row, (axis, image, title) in enumerate(zip(axes, images, titles, strict=True)):
+    for row, (axis, image, title) in enumerate(zip(axes, rows, titles, strict=True)):
         own_boxes = None if boxes is None else boxes[boxes["image"] == row]
         own = {"boxes": own_boxes, "masks": None if masks is None else masks[row]}
         draw_image(axis, image, title=title, simulated=simulated, **own)
