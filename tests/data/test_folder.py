@@ -1,6 +1,7 @@
 """Any folder with a CSV table: the labels, the splits, and tables that cannot be used."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -179,7 +180,37 @@ def test_a_patient_column_is_found_and_named(root):
 def test_a_split_without_images_is_named(root, expect_error):
     table = root / "labels.csv"
     table.write_text(table.read_text().replace(",Valid", ",test"))
-    expect_error(open_split, root, "val", split_column="set", names="no images of the val split")
+    error = expect_error(
+        open_split, root, "val", split_column="set", names="no images of the val split"
+    )
+    assert "a hash of each patient chooses the split" in str(error)
+
+
+def test_a_data_frame_is_a_table(root):
+    frame = pd.read_csv(root / "labels.csv").astype({"effusion": float})
+    frame.index = frame.index % 7
+    for split in ("train", "test"):
+        options = {"patient_column": "who", "split": split}
+        expected = open_split(root, **options)
+        assert open_split(root, table=frame, **options).fingerprint == expected.fingerprint
+    frame.loc[frame["file"] == "images/00.jpeg", "effusion"] = np.nan
+    assert np.isnan(open_split(root, split_column="set", table=frame).labels[0, 0])
+
+
+def test_the_path_of_a_folder_is_a_source(root):
+    options = {"label_names": NAMES, "image_column": "file", "progress": False}
+    found = load(root, 32, split_column="set", **options)
+    assert found.source == "folder"
+    assert found.fingerprint == open_split(root, split_column="set").fingerprint
+
+
+def test_a_table_in_the_working_folder_is_named(root, tmp_path, monkeypatch, expect_error):
+    (tmp_path / "work").mkdir()
+    (root / "labels.csv").rename(tmp_path / "work" / "mine.csv")
+    monkeypatch.chdir(tmp_path / "work")
+    error = expect_error(open_split, root, table="mine.csv", names="relative to root")
+    path = str(error).rpartition("Pass table=")[2].strip("'")
+    assert len(open_split(root, table=path))
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def reading(path: Path, expected: str, advice: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         there = [file.name for file in path.parent.glob(f"*{path.suffix}")]
-        advice = did_you_mean(path.name, there) or advice
+        advice = did_you_mean(path.name, there) or "Check the path"
         raise DataError(f"{path} does not exist", expected, "no such file", advice) from error
     except (OSError, *DAMAGE) as error:
         # gzip reports damage as an OSError without a number; a zip archive that lacks its start has

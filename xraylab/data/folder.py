@@ -22,7 +22,7 @@ def list_folder(
     root: str | os.PathLike | None = None,
     *,
     label_names: Sequence[str] | None = None,
-    table: str = "labels.csv",
+    table: str | os.PathLike | pd.DataFrame = "labels.csv",
     image_column: str = "image",
     label_column: str | None = None,
     patient_column: str | None = None,
@@ -41,7 +41,7 @@ def list_folder(
         root: the folder.
         label_names: the labels: columns of the table with 0 or 1 (false or true, no or yes) in each
             cell, and nothing where the label is unknown.
-        table: the CSV file, plain or gzipped; its path is relative to ``root``.
+        table: the CSV file, plain or gzipped, whose path is relative to ``root``; or a data frame.
         image_column: column with the path of each image from ``root``; ``.png``, ``.jpg`` or
             ``.jpeg`` at its end may be missing.
         label_column: a single column that holds the names of an image's labels instead, as
@@ -65,15 +65,22 @@ def list_folder(
         DataError: if a file is not as described, or a patient is in two splits.
     """
     if root is None or label_names is None:
-        example = 'data.load("folder", root="images", label_names=["effusion", "mass"])'
+        arguments = f'root={str(root or "images")!r}, table="labels.csv"'
+        example = f'data.load("folder", {arguments}, label_names=["effusion", "mass"])'
         name = "root" if root is None else "label_names"
         raise invalid_argument(name, f"a value, as in {example}", "None")
     label_names = check_label_names(label_names)
     if readers is not None:
         require_choice("readers", readers, tables.READERS)
     root, report = Path(root).expanduser(), Report()
-    path = root / table
-    cells = tables.read_csv(path)
+    if isinstance(table, pd.DataFrame):
+        path, cells = Path("table"), tables.as_text(table)
+    else:
+        path, here = root / table, Path(table).absolute()
+        if not path.exists() and here.is_file():
+            problem, expected = f"{path} does not exist", "a table, its path relative to root"
+            raise DataError(problem, expected, str(table), f"Pass table={str(here)!r}")
+        cells = tables.read_csv(path)
     if patient_column is None:
         patient_column = tables.find_column(cells, "patient")
         if patient_column not in (None, "patient") and split_column is None:

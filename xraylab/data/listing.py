@@ -107,7 +107,8 @@ def load_listing(
     if not listing.paths:
         advice = "Load another split"
         if source == "folder":
-            advice += ", or name the column of the splits with split_column=…"
+            advice += ", or name the column of the splits with split_column=…: without one, a hash "
+            advice += "of each patient chooses the split, and a small folder may lack one"
         raise DataError(f"{root} has no {what}", "rows of this split in its tables", "none", advice)
     if not len(rows):
         first = root / str(next(iter(listing.table["image"]), ""))

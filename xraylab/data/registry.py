@@ -26,7 +26,7 @@ NAMED_SOURCES = ("phantom", "chestmnist", *_FOLDERS)
 DEFAULT_SIZE = 64
 """Side of an image in pixels where a named source is loaded without a size."""
 
-_EXPECTED = f"one of {', '.join(NAMED_SOURCES)}, or the path of an existing .npz file"
+_EXPECTED = f"one of {', '.join(NAMED_SOURCES)}, or the path of a folder or of an .npz file"
 
 _LABEL_NAMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("phantom", "chestmnist", "nih14"), FINDINGS),
@@ -68,8 +68,8 @@ def load(
     Args:
         source: ``"phantom"`` (simulated, needs no file), ``"chestmnist"`` (found on this machine or
             downloaded), ``"nih14"``, ``"chexpert"``, ``"mimic_cxr"``, ``"vindr_cxr"`` or
-            ``"folder"`` (image files in the folder ``root``) or the path of a MedMNIST-style
-            ``.npz`` file.
+            ``"folder"`` (image files in the folder ``root``), the path of such a folder, or that of
+            a MedMNIST-style ``.npz`` file.
         size: side of an image in pixels; None means 64, or that of the images in a file.
         split: ``"train"``, ``"val"`` or ``"test"``.
         label_names: for a named source except ``"folder"``, the labels to load, such as
@@ -113,6 +113,8 @@ def load(
         received = f"a {type(source).__name__}"
         raise invalid_argument("source", _EXPECTED, received, "Pass arrays to xraylab.data.Split")
     name = str(source)
+    if name not in NAMED_SOURCES and "root" not in options and Path(name).expanduser().is_dir():
+        name, options["root"] = "folder", source
     require_choice("split", split, SPLITS)
     if isinstance(num_images, Mapping):
         for key in num_images:
@@ -181,9 +183,6 @@ def _check_options(source: str, options: Mapping[str, Any]) -> None:
 def _path_of(source: str | os.PathLike) -> Path:
     """Return the path of an existing file; suggest a name or a file where there is none."""
     path = Path(source).expanduser()
-    if path.is_dir():
-        advice = f'Load image files with data.load("folder", root={str(path)!r}, …)'
-        raise DataError(f"{path} is a folder", _EXPECTED, "a folder", advice)
     if path.exists():
         return path
     files = [file.name for file in path.parent.glob("*.npz")]

@@ -132,7 +132,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     """
     expected = "a CSV table as UTF-8 text, plain or in a .gz file"
     with (
-        reading(path, expected, "Check the path, or save the table again as CSV in UTF-8"),
+        reading(path, expected, "Save the table again as CSV in UTF-8"),
         path.open("rb") as plain,
     ):
         stream = gzip.GzipFile(fileobj=plain) if plain.peek(2)[:2] == b"\x1f\x8b" else plain
@@ -153,6 +153,12 @@ def read_csv(path: Path) -> pd.DataFrame:
     table = pd.DataFrame(wide_rows, [line for line, _ in rows], range(len(names)), "string")
     table = table.loc[:, [bool(name) for name in names]].apply(lambda column: column.str.strip())
     return table.set_axis([name for name in names if name], axis=1)
+
+
+def as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a data frame as :func:`read_csv` would read it, its rows counted from 0."""
+    cells = table.astype(object).where(table.notna(), "").map(lambda cell: str(cell).strip())
+    return cells.rename(columns=str).reset_index(drop=True)
 
 
 def _rows(path: Path, text: str) -> list:
