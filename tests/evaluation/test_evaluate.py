@@ -131,9 +131,12 @@ def test_plain_keras_model_on_a_split(split):
 
 
 def test_plain_keras_model_that_returns_probabilities_is_refused(split):
-    layers = [keras.layers.Flatten(), keras.layers.Dense(3, "sigmoid")]
-    with pytest.raises(ValueError, match=r"Expected: a model that returns logits.*activation"):
-        evaluation.evaluate(keras.Sequential(layers), split, replicates=5, progress=False)
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3, "sigmoid")])
+    message = r"Expected: a model that returns logits.* evaluation\.bootstrap\(split.*activation"
+    with pytest.raises(ValueError, match=message):
+        evaluation.evaluate(model, split, replicates=5, progress=False)
+    probabilities = model.predict(split.arrays()[0], verbose=0)  # as the message says
+    assert "macro_auc" in evaluation.bootstrap(split.labels, probabilities, 5)
 
 
 def test_neighboring_logits_keep_different_probabilities(split):

@@ -101,7 +101,8 @@ def predict(
     logits = predict_logits(model, split, batch_size).astype(np.float64)
     if not hasattr(model, "classifier_activation") and 0 <= logits.min() <= logits.max() <= 1:
         received = f"values from {logits.min():.3g} to {logits.max():.3g}"
-        hint = "These look like probabilities: leave out the activation of the last layer."
+        hint = "These look like probabilities: score them with evaluation.bootstrap(split.labels, "
+        hint += "p), p = model.predict(split.arrays()[0]), or leave out the last activation."
         raise invalid_argument("model", "a model that returns logits", received, hint)
     return expit(logits)
 
