@@ -2,11 +2,13 @@
 
 import multiprocessing
 import os
+import pkgutil
 import random
 import shlex
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -350,6 +352,8 @@ def test_a_callback_may_stop_training(image_file, tmp_path, tiny):
     ("what", "broken", "found", "good"),
     [
         ("a loss", 3, 4, 0),  # the weights break between two checkpoints
+        ("a loss", 1, 4, 0),  # and between two checks
+        ("a loss", 4, 6, 0),
         ("a weight", 2, 2, 1),
         ("a moment", 2, 2, 1),
         ("a statistic", 2, 2, 1),
@@ -359,7 +363,8 @@ def test_a_callback_may_stop_training(image_file, tmp_path, tiny):
 def test_a_run_that_diverges_names_a_good_checkpoint(
     image_file, tmp_path, monkeypatch, tiny, what, broken, found, good
 ):
-    """The loss is NaN one step later; a checkpoint must not wait for that."""
+    """The loss is NaN one step later; a checkpoint must not wait for that, nor for a check."""
+    monkeypatch.setattr(callbacks, "CHECK_STEPS", 4)
 
     def poison(recorder):
         variables = {
@@ -381,6 +386,36 @@ def test_a_run_that_diverges_names_a_good_checkpoint(
     assert named.name == f"step-{good:09d}.npz"
     with np.load(named) as file:
         assert all(np.isfinite(file[name]).all() for name in file.files if name != "state")
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_loss_is_read_every_few_steps(image_file, tmp_path, monkeypatch, tiny_compiled, own):
+    """Keras converts it after each step only for a callback of the user that receives it."""
+    monkeypatch.setattr(callbacks, "CHECK_STEPS", 4)
+    name, reads, thread = "keras.src.backend.convert_to_numpy", [], threading.current_thread()
+    convert = pkgutil.resolve_name(name)
+
+    def count(value):
+        if threading.current_thread() is thread and keras.ops.is_tensor(value):
+            reads.append(recorder.steps)
+        return convert(value)
+
+    class Steps(keras.callbacks.Callback):
+        steps = 0
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.steps += 1
+
+    class Reader(Steps):
+        def on_train_batch_end(self, batch, logs=None):
+            assert type(logs["loss"]) is float
+
+    recorder = Reader() if own else Steps()
+    monkeypatch.setattr(name, count)
+    recipe = make_recipe(image_file, epochs=1, num_images=96, batch_size=8)
+    train(recipe, tmp_path / "run", callbacks=[recorder])
+    within = [step for step in reads if 1 <= step < 12]  # a checkpoint follows the last step
+    assert within == ([*range(1, 12)] if own else [4, 8])
 
 
 # Averaged weights

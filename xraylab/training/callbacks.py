@@ -20,6 +20,9 @@ from xraylab.training.distribution import undistributed
 from xraylab.training.interrupts import Interrupts, TrainingInterrupted
 from xraylab.training.run import Run, build_model, write_weights
 
+CHECK_STEPS = 10
+"""Steps between two checks that wait for the device or for the other processes of a cluster."""
+
 
 class TrainingDiverged(RuntimeError):
     """The loss or a weight is no longer finite."""
@@ -145,10 +148,13 @@ class Validation(keras.callbacks.Callback):
 class Checkpointer(keras.callbacks.Callback):
     """Write the files of a run, so that it can stop after any step and continue exactly.
 
-    After each step, it stops training on a signal, at the time limit, or if the loss is not finite;
-    after the last step of an epoch, only when the epoch is validated. It writes a checkpoint every
-    ``checkpoint_seconds`` and after each epoch, when it also writes the history and, if the epoch
-    is the best so far, its weights.
+    After each step, it stops training on a signal or at the time limit; after the last step of an
+    epoch, only when the epoch is validated. In a cluster, it does so every :data:`CHECK_STEPS`
+    steps. As often, and before every checkpoint, it stops training if the loss is not finite. The
+    running mean of the loss stays so until the end of the epoch, so that no step is missed.
+
+    It writes a checkpoint every ``checkpoint_seconds`` and after each epoch, when it also writes
+    the history and, if the epoch is the best so far, its weights.
 
     Args:
         batches: the training batches.
@@ -200,19 +206,22 @@ class Checkpointer(keras.callbacks.Callback):
                 variable.assign(value)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Count a step, check its loss, and save or stop if due."""
+        """Count a step, and check the loss, save or stop if due."""
         if (batch + 1) % self.batches.micro_batches:
             return
         self.state["step"] += 1
         self.state["epoch_step"] += 1
-        self._require_finite("loss", (logs or {})["loss"])
+        check = self.state["step"] % CHECK_STEPS == 0
+        if check:
+            self._require_finite("loss", ops.convert_to_numpy((logs or {})["loss"]))
         if self.evaluated.average:
             self.model  # noqa: B018 - on JAX, this property updates the model's variables
             self.evaluated.average.update(self.state["step"])
         if self.state["epoch_step"] == self.batches.steps_per_epoch:
             self._finite_arrays()  # metrics refuse the predictions of a weight that is not finite
             return  # validation follows, then a checkpoint
-        self._stop_if_due()
+        if check or self.cluster.num_processes == 1:
+            self._stop_if_due()
         if time.monotonic() - self._saved > self.checkpoint_seconds:
             self.save()
 

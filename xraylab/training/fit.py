@@ -35,6 +35,25 @@ class OutOfMemory(RuntimeError):
     """A training step or a validation does not fit into memory."""
 
 
+class _DeferredLogs(keras.callbacks.CallbackList):
+    """A list of callbacks that receive the logs of a batch as tensors.
+
+    Keras' own list converts them to numbers after each step, and so waits for the device.
+    """
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Call the callbacks."""
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+
+def _reads_batches(callback: keras.callbacks.Callback) -> bool:
+    """Return whether a callback has a method that receives the logs of a training batch."""
+    names = ("on_batch_end", "on_train_batch_end")
+    plain = [getattr(keras.callbacks.Callback, name) for name in names]
+    return [getattr(getattr(callback, name), "__func__", None) for name in names] != plain
+
+
 def fit(
     recipe: Recipe | str,
     out: str | Path,
@@ -57,7 +76,8 @@ def fit(
             ``val_binary_crossentropy``, ``val_macro_auc``, ``val_micro_auc`` and ``val_macro_f1``,
             or ``val_masked_error``, but no ``val_loss``; the AUCs and F1 are monitored with
             ``mode="max"``, as in ``EarlyStopping("val_macro_auc", mode="max")``. They see the
-            weights in training, not the average of ``ema``. Their state is not part of a
+            weights in training, not the average of ``ema``. One that receives the logs of batches
+            makes training wait for the device in each step. Their state is not part of a
             checkpoint, and the rest of an epoch that is resumed in the middle is a separate
             ``Model.fit``. Training that they stop counts as finished.
         progress: whether to show progress.
@@ -169,4 +189,8 @@ def _run_epochs(
         batches.start = recorder.state["epoch_step"]
         # Keras takes the same number of batches in all epochs of a fit.
         options = {"epochs": epoch + 1 if batches.start else epochs, "verbose": verbose}
-        model.fit(batches, initial_epoch=epoch, callbacks=everyone, shuffle=False, **options)
+        listed = everyone
+        if not any(map(_reads_batches, callbacks)):
+            parts = {"add_history": True, "add_progbar": progress, "steps": batches.num_batches}
+            listed = _DeferredLogs(everyone, model=model, **parts, **options)
+        model.fit(batches, initial_epoch=epoch, callbacks=listed, shuffle=False, **options)
