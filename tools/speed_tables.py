@@ -1,8 +1,8 @@
 """Sphinx extension: the tables of the appendix "Speed and cost" as MyST substitutions.
 
 ``{{ speed_64_batch_1 }}`` and the others are made from the files in ``book/measured`` that
-``benchmarks/inference.py``, ``training_step.py``, ``input.py``, ``attention_memory.py``,
-``startup.py`` and ``phantom_speed.py`` write.
+``benchmarks/inference.py``, ``training_step.py``, ``naive_keras.py``, ``input.py``,
+``attention_memory.py``, ``startup.py`` and ``phantom_speed.py`` write.
 """
 
 from pathlib import Path
@@ -14,9 +14,14 @@ from xraylab import io
 
 OURS = {"graph": "graph", "xla": "XLA", "onnx": "ONNX", "litert": "LiteRT"}
 THEIRS = {"eager": "PyTorch", "compiled": "compiled", "torch_onnx": "its ONNX"}
-FILES = ("inference", "training_step", "input", "attention_memory", "startup", "phantom_speed")
+FILES = (
+    *("inference", "training_step", "naive_keras", "input"),
+    *("attention_memory", "startup", "phantom_speed"),
+)
 GOAL = 1.5
 """Ratio of their fastest to our fastest time per batch that the project aims at."""
+PLAIN_GOAL = 1.3
+"""Ratio of the time of a training step in plain Keras to ours that the project aims at."""
 
 
 def setup(app):
@@ -28,12 +33,13 @@ def add_substitutions(app, config):
     """Add the tables, and the sentences about the machine and the ratios, to the substitutions."""
     folder = Path(app.srcdir) / "measured"
     files = [io.read_json(folder / f"{name}.json") for name in FILES]
-    inference, step, reading, memory, startup, simulation = files
+    inference, step, plain, reading, memory, startup, simulation = files
     rows = grouped(inference["rows"])
     frames = {
         **{f"speed_{px}_batch_{n}": runtimes(rows, px, n) for px in (64, 224) for n in (1, 32)},
         "speed_int8": int8(rows),
         "speed_training": parts_of_a_step(step["rows"]),
+        "speed_plain": against_plain(plain["rows"]),
         "speed_input": ways_to_read(reading["rows"]),
         "speed_memory": peaks(memory["rows"]),
         "speed_startup": starts(startup["rows"]),
@@ -47,6 +53,8 @@ def add_substitutions(app, config):
         "speed_ratios": ratios(rows),
         "speed_xla": xla_ratios(rows),
         "speed_loads": loads(*files),
+        "speed_plain_facts": facts_of_plain(plain["rows"]),
+        "speed_plain_versions": ", ".join(plain["versions"]),
         "speed_input_images": f"{reading['images']:,}",
         "speed_input_size": str(reading["size"]),
         "speed_input_batch": str(reading["batch_size"]),
@@ -111,6 +119,29 @@ def parts_of_a_step(rows) -> pd.DataFrame:
             "arithmetic": percent(row["operations_per_second"] / row["peak_operations_per_second"]),
         }
         for row in rows
+    )
+
+
+def against_plain(rows) -> pd.DataFrame:
+    """Tabulate milliseconds of a training step of ours and in plain Keras."""
+    return pd.DataFrame(
+        {
+            "model": row["model"],
+            "ours": milliseconds(row["own"]),
+            "plain Keras": milliseconds(row["plain"]),
+            "ratio": bold(f"{row['ratio']:.2f}", row["ratio"] >= PLAIN_GOAL),
+        }
+        for row in rows
+    )
+
+
+def facts_of_plain(rows) -> str:
+    """State the range of the ratios, and how many reach the goal."""
+    (low, slowest), *_, (high, fastest) = sorted((row["ratio"], row["model"]) for row in rows)
+    met = sum(row["ratio"] >= PLAIN_GOAL for row in rows)
+    return (
+        f"The ratio lies between {low:.2f} ({slowest}) and {high:.2f} ({fastest}). The project "
+        f"aims at {PLAIN_GOAL:g}, which {met} of {len(rows)} models reach"
     )
 
 

@@ -69,6 +69,17 @@ def test_parts_of_a_step_add_up():
     assert (row["batch"], row["arithmetic"]) == ("5 %", "25 %")
 
 
+def test_steps_are_compared_with_plain_keras():
+    rows = [
+        {"model": name, "own": 0.1, "plain": 0.1 * ratio, "ratio": ratio}
+        for name, ratio in (("a", 1.4), ("b", 0.9), ("c", 1.29))
+    ]
+    assert speed_tables.against_plain(rows)["ratio"].tolist() == ["**1.40**", "0.90", "1.29"]
+    text = speed_tables.facts_of_plain(rows)
+    assert text.startswith("The ratio lies between 0.90 (b) and 1.40 (a)")
+    assert text.endswith("1.3, which 1 of 3 models reach")
+
+
 def test_ways_to_read_are_compared_with_ours():
     row = {"first_load": 60, "load": 0.5, "growth_mb": 90.4}
     rates = {"xraylab": 4000, "medmnist": 8000, "PNG files": 1000}
