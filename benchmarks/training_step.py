@@ -4,9 +4,11 @@ Four parts are timed with the tuned recipe of the model: ``batch``, reading and 
 which in training another thread does during the step before; ``forward``, the forward pass with the
 loss; ``gradient``, forward and backward pass; and ``step``, the whole step, with the optimizer.
 Each model runs in a separate process, which times the four parts in turn, in rounds, and reports
-their medians. The rate of arithmetic counts two operations for each multiply-add of a convolution
-or matrix product, and three forward passes for forward and backward pass. It is compared with the
-rate of one large matrix product on the same threads, which is close to the peak of the processor.
+their medians. Then it trains an epoch by ``Model.fit``, which prepares batches ahead, and reports
+``wait``, the fraction of the time for which the next batch is not ready. The rate of arithmetic
+counts two operations for each multiply-add of a convolution or matrix product, and three forward
+passes for forward and backward pass. It is compared with the rate of one large matrix product on
+the same threads, which is close to the peak of the processor.
 Needs TensorFlow::
 
     python benchmarks/training_step.py                       # some minutes
@@ -67,13 +69,10 @@ def prepared(name, folder, batch_size):
     return batches, compile_for_training(build_model(recipe), recipe, 1000, objective)
 
 
-def functions(name, folder, batch_size):
-    """Return a function for each part of a step, and the multiply-adds of one image."""
+def functions(batches, model):
+    """Return a function for each part of a step."""
     import tensorflow as tf
 
-    from xraylab.models.cost import multiply_adds
-
-    batches, model = prepared(name, folder, batch_size)
     images, targets, weights = batches.prepare(0, 0)
 
     def loss():
@@ -87,13 +86,36 @@ def functions(name, folder, batch_size):
         return tape.gradient(value, model.trainable_variables)
 
     tensor, forward = tf.constant(images), tf.function(loss)
-    found = {
+    return {
         "batch": lambda: batches.prepare(0, 1),
         "forward": lambda: forward().numpy(),
         "gradient": lambda: [g for g in gradient() if g is not None][-1].numpy(),
         "step": lambda: model.train_on_batch(images, targets, weights),
     }
-    return found, multiply_adds(model)
+
+
+def wait_share(batches, model):
+    """Train an epoch, and return the fraction of time for which a batch is awaited after the first.
+
+    Nothing is prepared before an epoch, so that its first batch is always awaited: once in hundreds
+    of steps, and in this short epoch left out.
+    """
+    model.make_train_function()
+    step, marks = model.train_function, []
+
+    def wait_and_step(iterator):
+        start = time.perf_counter()
+        batch = next(iterator)
+        received = time.perf_counter()
+        logs = step(iter([batch]))
+        float(logs["loss"])  # the end of the step, also on an accelerator
+        marks.append((start, received, time.perf_counter()))
+        return logs
+
+    model.train_function = wait_and_step  # which fit calls with its own iterator
+    model.fit(batches, shuffle=False, verbose=0)
+    waited = sum(received - start for start, received, _ in marks[1:])
+    return waited / (marks[-1][2] - marks[1][0])
 
 
 def peak_rate():
@@ -113,8 +135,11 @@ def peak_rate():
 
 def measure(name, batch_size, rounds):
     """Measure the median seconds of each part, and the rates of arithmetic, in this process."""
+    from xraylab.models.cost import multiply_adds
+
     with tempfile.TemporaryDirectory() as folder:
-        parts, count = functions(name, Path(folder), batch_size)
+        batches, model = prepared(name, Path(folder), batch_size)
+        parts = functions(batches, model)
         for part in parts.values():  # the first call compiles
             part()
             part()
@@ -124,12 +149,14 @@ def measure(name, batch_size, rounds):
                 start = time.perf_counter()
                 function()
                 seconds[part].append(time.perf_counter() - start)
+        wait = wait_share(batches, model)
     found = {part: statistics.median(times) for part, times in seconds.items()}
     return {
         "model": name,
         **found,
+        "wait": wait,
         "images_per_second": batch_size / found["step"],
-        "operations_per_second": 6 * count * batch_size / found["step"],
+        "operations_per_second": 6 * multiply_adds(model) * batch_size / found["step"],
         "peak_operations_per_second": peak_rate(),
     }
 
@@ -151,7 +178,7 @@ def main():
     facts = {"batch_size": options.batch_size, "rounds": options.rounds, "size": SIZE}
     facts |= {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
     print(f"{facts['cores']} cores, load {facts['load_before']:.2f}, ms per batch, at {SIZE} px")
-    titles = "".join(f"{title:>10s}" for title in (*PARTS, "images/s"))
+    titles = "".join(f"{title:>10s}" for title in (*PARTS, "images/s", "wait"))
     print(f"{'model':20s}{titles}  fraction of peak")
     rows = []
     for name in options.models or MODELS:
@@ -161,7 +188,8 @@ def main():
         rows.append(found)
         fraction = found["operations_per_second"] / found["peak_operations_per_second"]
         times = "".join(f"{1e3 * found[part]:10.1f}" for part in PARTS)
-        print(f"{name:20s}{times}{found['images_per_second']:10.1f}{fraction:18.0%}", flush=True)
+        rates = f"{found['images_per_second']:10.1f}{found['wait']:10.1%}{fraction:18.0%}"
+        print(f"{name:20s}{times}{rates}", flush=True)
         if options.json:
             options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 

@@ -22,6 +22,8 @@ GOAL = 1.5
 """Ratio of their fastest to our fastest time per batch that the project aims at."""
 PLAIN_GOAL = 1.3
 """Ratio of the time of a training step in plain Keras to ours that the project aims at."""
+WAIT_LIMIT = 0.03
+"""Largest fraction of the time for which training may wait for data."""
 
 
 def setup(app):
@@ -53,6 +55,7 @@ def add_substitutions(app, config):
         "speed_ratios": ratios(rows),
         "speed_xla": xla_ratios(rows),
         "speed_loads": loads(*files),
+        "speed_wait": waits(step["rows"]),
         "speed_plain_facts": facts_of_plain(plain["rows"]),
         "speed_plain_versions": ", ".join(plain["versions"]),
         "speed_input_images": f"{reading['images']:,}",
@@ -107,7 +110,7 @@ def int8(rows) -> pd.DataFrame:
 
 
 def parts_of_a_step(rows) -> pd.DataFrame:
-    """Tabulate images per second, the fraction of each part of a step, and of the peak rate."""
+    """Tabulate images per second, the fraction of each part of a step, waiting and peak rate."""
     return pd.DataFrame(
         {
             "model": row["model"],
@@ -115,10 +118,20 @@ def parts_of_a_step(rows) -> pd.DataFrame:
             "forward": percent(row["forward"] / row["step"]),
             "backward": percent((row["gradient"] - row["forward"]) / row["step"]),
             "optimizer": percent((row["step"] - row["gradient"]) / row["step"]),
-            "batch": percent(row["batch"] / row["step"]),
+            "wait": f"{100 * row['wait']:.1f} %" if "wait" in row else "–",
             "arithmetic": percent(row["operations_per_second"] / row["peak_operations_per_second"]),
         }
         for row in rows
+    )
+
+
+def waits(rows) -> str:
+    """Compare the longest wait for data with the limit."""
+    share, name = max((row["wait"], row["model"]) for row in rows if "wait" in row)
+    held = "within" if share < WAIT_LIMIT else "beyond"
+    return (
+        f"It is {100 * share:.1f} % at most ({name}), {held} the limit of {percent(WAIT_LIMIT)} "
+        "that the project sets"
     )
 
 

@@ -61,12 +61,18 @@ def test_latency_is_compared_between_sizes():
 
 
 def test_parts_of_a_step_add_up():
-    step = {"forward": 0.1, "gradient": 0.3, "step": 0.4, "batch": 0.02}
+    step = {"forward": 0.1, "gradient": 0.3, "step": 0.4, "wait": 0.0123}
     rates = {"images_per_second": 80, "operations_per_second": 1, "peak_operations_per_second": 4}
     (row,) = speed_tables.parts_of_a_step([{"model": "a", **step, **rates}]).to_dict("records")
     parts = [int(row[name].split()[0]) for name in ("forward", "backward", "optimizer")]
     assert parts == [25, 50, 25]
-    assert (row["batch"], row["arithmetic"]) == ("5 %", "25 %")
+    assert (row["wait"], row["arithmetic"]) == ("1.2 %", "25 %")
+
+
+@pytest.mark.parametrize("share, held", [(0.02, "within"), (0.04, "beyond")])
+def test_the_longest_wait_is_compared_with_the_limit(share, held):
+    text = speed_tables.waits([{"model": "a", "wait": 0.01}, {"model": "b", "wait": share}])
+    assert f"{100 * share:.1f} % at most (b), {held} the limit of 3 %" in text
 
 
 def test_steps_are_compared_with_plain_keras():
