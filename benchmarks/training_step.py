@@ -13,9 +13,11 @@ Needs TensorFlow::
 
     python benchmarks/training_step.py                       # some minutes
     python benchmarks/training_step.py rr_vit lt_vit_tiny --json training_step.json
+    python benchmarks/training_step.py lt_vit_tiny --precision float32 mixed_bfloat16
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -25,6 +27,7 @@ import time
 from pathlib import Path
 
 import own_process
+from inference import processor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
@@ -45,9 +48,12 @@ MODELS = (
 )
 SIZE, IMAGES, MATRIX = 64, 256, 2048
 PARTS = ("batch", "forward", "gradient", "step")
+PRECISIONS = ("float32", "mixed_bfloat16")
+INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
+"""Instructions of x86 processors for bfloat16."""
 
 
-def prepared(name, folder, batch_size):
+def prepared(name, folder, batch_size, precision="float32"):
     """Return the batches and the compiled model of the tuned recipe of a model."""
     from xraylab import data
     from xraylab.backend import start_keras
@@ -61,7 +67,7 @@ def prepared(name, folder, batch_size):
     cluster = distribution.join()
     keras.utils.set_random_seed(0)  # equal weights in all processes
     recipe = recipes.find(SYSTEMS[name][0])
-    changes = {"precision": "float32", "label_names": FINDINGS}
+    changes = {"precision": precision, "label_names": FINDINGS}
     recipe = recipe.replace(model=name, batch_size=batch_size, **changes)
     split = data.load("phantom", SIZE, num_images=IMAGES, cache_dir=folder, progress=False)
     objective = Classification(recipe, {"train": split})
@@ -133,12 +139,12 @@ def peak_rate():
     return 2 * MATRIX**3 / statistics.median(seconds)
 
 
-def measure(name, batch_size, rounds):
+def measure(name, batch_size, rounds, precision):
     """Measure the median seconds of each part, and the rates of arithmetic, in this process."""
     from xraylab.models.cost import multiply_adds
 
     with tempfile.TemporaryDirectory() as folder:
-        batches, model = prepared(name, Path(folder), batch_size)
+        batches, model = prepared(name, Path(folder), batch_size, precision)
         parts = functions(batches, model)
         for part in parts.values():  # the first call compiles
             part()
@@ -153,6 +159,7 @@ def measure(name, batch_size, rounds):
     found = {part: statistics.median(times) for part, times in seconds.items()}
     return {
         "model": name,
+        "precision": precision,
         **found,
         "wait": wait,
         "images_per_second": batch_size / found["step"],
@@ -161,35 +168,46 @@ def measure(name, batch_size, rounds):
     }
 
 
+def instructions():
+    """List those of :data:`INSTRUCTIONS` that the processor has, where Linux states it."""
+    path = Path("/proc/cpuinfo")
+    flags = path.read_text("utf-8").split() if path.exists() else []
+    return [name for name in INSTRUCTIONS if name in flags]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     names = f"{', '.join(SYSTEMS)}; default: {', '.join(MODELS)}"
     parser.add_argument("models", nargs="*", metavar="model", help=names)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=["float32"])
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := ", ".join({*options.models} - {*SYSTEMS}):
         parser.error(f"model. Expected: some of {', '.join(SYSTEMS)}. Received: {unknown}")
     if options.one:
-        print(json.dumps(measure(options.models[0], options.batch_size, options.rounds)))
+        settings = (options.batch_size, options.rounds, *options.precision)
+        print(json.dumps(measure(*options.models, *settings)))
         return
     facts = {"batch_size": options.batch_size, "rounds": options.rounds, "size": SIZE}
+    facts |= {"processor": processor(), "instructions": instructions()}
     facts |= {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
     print(f"{facts['cores']} cores, load {facts['load_before']:.2f}, ms per batch, at {SIZE} px")
     titles = "".join(f"{title:>10s}" for title in (*PARTS, "images/s", "wait"))
-    print(f"{'model':20s}{titles}  fraction of peak")
+    print(f"{'model':20s}{'precision':>15s}{titles}  fraction of peak")
     rows = []
-    for name in options.models or MODELS:
+    for name, precision in itertools.product(options.models or MODELS, options.precision):
         settings = ("--rounds", options.rounds, "--batch-size", options.batch_size)
+        settings += ("--precision", precision)
         if (found := own_process.run(__file__, name, "--one", *settings)) is None:
             raise SystemExit(f"{name} failed")
         rows.append(found)
         fraction = found["operations_per_second"] / found["peak_operations_per_second"]
         times = "".join(f"{1e3 * found[part]:10.1f}" for part in PARTS)
         rates = f"{found['images_per_second']:10.1f}{found['wait']:10.1%}{fraction:18.0%}"
-        print(f"{name:20s}{times}{rates}", flush=True)
+        print(f"{name:20s}{precision:>15s}{times}{rates}", flush=True)
         if options.json:
             options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
 

@@ -15,7 +15,7 @@ from xraylab import io
 OURS = {"graph": "graph", "xla": "XLA", "onnx": "ONNX", "litert": "LiteRT"}
 THEIRS = {"eager": "PyTorch", "compiled": "compiled", "torch_onnx": "its ONNX"}
 FILES = (
-    *("inference", "training_step", "naive_keras", "input"),
+    *("inference", "training_step", "training_precision", "naive_keras", "input"),
     *("attention_memory", "startup", "phantom_speed"),
 )
 GOAL = 1.5
@@ -35,12 +35,13 @@ def add_substitutions(app, config):
     """Add the tables, and the sentences about the machine and the ratios, to the substitutions."""
     folder = Path(app.srcdir) / "measured"
     files = [io.read_json(folder / f"{name}.json") for name in FILES]
-    inference, step, plain, reading, memory, startup, simulation = files
+    inference, step, precision, plain, reading, memory, startup, simulation = files
     rows = grouped(inference["rows"])
     frames = {
         **{f"speed_{px}_batch_{n}": runtimes(rows, px, n) for px in (64, 224) for n in (1, 32)},
         "speed_int8": int8(rows),
         "speed_training": parts_of_a_step(step["rows"]),
+        "speed_precision": precisions(precision["rows"]),
         "speed_plain": against_plain(plain["rows"]),
         "speed_input": ways_to_read(reading["rows"]),
         "speed_memory": peaks(memory["rows"]),
@@ -56,6 +57,7 @@ def add_substitutions(app, config):
         "speed_xla": xla_ratios(rows),
         "speed_loads": loads(*files),
         "speed_wait": waits(step["rows"]),
+        "speed_precision_facts": facts_of_precision(precision),
         "speed_plain_facts": facts_of_plain(plain["rows"]),
         "speed_plain_versions": ", ".join(plain["versions"]),
         "speed_input_images": f"{reading['images']:,}",
@@ -132,6 +134,32 @@ def waits(rows) -> str:
     return (
         f"It is {100 * share:.1f} % at most ({name}), {held} the limit of {percent(WAIT_LIMIT)} "
         "that the project sets"
+    )
+
+
+def precisions(rows) -> pd.DataFrame:
+    """Tabulate milliseconds of a training step in float32 and in mixed bfloat16."""
+    found = {}
+    for row in rows:
+        found.setdefault(row["model"], {})[row["precision"]] = row["step"]
+    return pd.DataFrame(
+        {
+            "model": name,
+            "float32": milliseconds(cells["float32"]),
+            "mixed_bfloat16": milliseconds(cells["mixed_bfloat16"]),
+            "ratio": f"{cells['float32'] / cells['mixed_bfloat16']:.2f}",
+        }
+        for name, cells in found.items()
+    )
+
+
+def facts_of_precision(precision) -> str:
+    """State the processor, and how many models bfloat16 makes faster there."""
+    instructions = " and ".join(f"`{name}`" for name in precision["instructions"])
+    ratios = precisions(precision["rows"])["ratio"].astype(float)
+    return (
+        f"The processor ({precision['processor']}) has {instructions or 'no instructions'} for "
+        f"bfloat16, which is faster than float32 in {(ratios > 1).sum()} of {len(ratios)} models"
     )
 
 

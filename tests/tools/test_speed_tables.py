@@ -75,6 +75,22 @@ def test_the_longest_wait_is_compared_with_the_limit(share, held):
     assert f"{100 * share:.1f} % at most (b), {held} the limit of 3 %" in text
 
 
+def test_precisions_are_compared():
+    seconds = (0.5, 3)
+    rows = [
+        {"model": model, "precision": precision, "step": step}
+        for model, half in zip("ab", seconds, strict=True)
+        for precision, step in (("float32", 1), ("mixed_bfloat16", half))
+    ]
+    frame = speed_tables.precisions(rows)
+    assert frame["ratio"].tolist() == ["2.00", "0.33"]
+    assert frame["mixed_bfloat16"].tolist() == ["500", "3000"]
+    facts = {"processor": "P", "instructions": ["amx_bf16"], "rows": rows}
+    text = speed_tables.facts_of_precision(facts)
+    assert "The processor (P) has `amx_bf16` for bfloat16" in text
+    assert text.endswith("faster than float32 in 1 of 2 models")
+
+
 def test_steps_are_compared_with_plain_keras():
     rows = [
         {"model": name, "own": 0.1, "plain": 0.1 * ratio, "ratio": ratio}

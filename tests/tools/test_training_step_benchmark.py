@@ -48,3 +48,9 @@ def test_training_waits_for_a_slow_batch_but_not_during_a_slow_step(
         model.train_function = wait_before(train)
     share = benchmark.wait_share(batches, model)
     assert (share > 0.5) == (slow == "batch")
+
+
+def test_precision_is_that_of_the_layers(benchmark, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "IMAGES", 8)
+    _, model = benchmark.prepared("rr_vit", tmp_path, 2, "mixed_bfloat16")
+    assert model.blocks[0].compute_dtype == "bfloat16"
