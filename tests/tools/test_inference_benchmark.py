@@ -62,7 +62,11 @@ def test_a_ratio_above_one_says_that_ours_is_faster(inference):
         (["--models", "resnet50", "dbct"], "resnet50 64, resnet50 224, dbct 64, dbct 224"),
         (["--models", "dbct", "rr_vit", "--quick"], "dbct 64, rr_vit 64"),
         (["--models", "dbct", "--sizes", "64", "224"], "dbct 64, dbct 224"),
-        (["--models", "hybrid_rr_vit", "--sizes", "224"], ""),
+        (
+            ["--models", "hybrid_rr_vit", "--sizes", "64", "224"],
+            "hybrid_rr_vit 64, hybrid_rr_vit 224",
+        ),
+        (["--models", "dbct", "--sizes", "128"], ""),
     ],
 )
 def test_what_is_measured(inference, arguments, expected):
