@@ -1,7 +1,7 @@
-"""Sphinx extension: what 8 bits do to exported files, as MyST substitutions.
+"""Sphinx extension: cost and scores of exported files, as MyST substitutions.
 
-``{{ export_table }}``, ``{{ export_losses }}`` and ``{{ export_images }}`` are of
-``book/measured/export.json``, which ``tools/measure_export.py`` writes.
+``{{ export_table }}`` and the others are of ``book/measured/export.json``, which
+``tools/measure_export.py`` writes.
 """
 
 from pathlib import Path
@@ -19,15 +19,39 @@ def setup(app):
 
 
 def add_substitutions(app, config):
-    """Add the table, a sentence on the losses, and the number of images."""
+    """Add the tables, sentences on the losses and the times, and the number of images."""
     path = Path(app.srcdir) / "measured" / "export.json"
     measured = io.read_json(path)
+    scored = [row for row in measured["rows"] if "macro_auc_int8" in row]
+    plain = {"index": False, "disable_numparse": True}
     found = {
-        "export_table": frame(measured["rows"]).to_markdown(index=False, disable_numparse=True),
-        "export_losses": losses(measured["rows"]),
+        "export_table": frame(scored).to_markdown(**plain),
+        "export_losses": losses(scored),
+        "export_costs": costs(measured["rows"]).to_markdown(**plain),
+        "export_seconds": seconds(measured["rows"]),
         "export_images": f"{measured['num_images']:,}",
     }
     config.myst_substitutions = {**config.myst_substitutions, **found}
+
+
+def costs(rows) -> pd.DataFrame:
+    """Return the processor time of the export of each model, and the size of its file."""
+    found = {}
+    for row in sorted(rows, key=lambda row: row["model"]):
+        name, cells = FORMATS[row["format"]], found.setdefault(row["model"], {})
+        cells[f"{name}, s"] = f"{row['seconds_float32']:.1f}"
+        cells[f"{name}, size"] = io.format_bytes(row["bytes_float32"])
+    frame = pd.DataFrame(found).T.rename_axis("model").reset_index().fillna("–")
+    return frame[["model", *sorted(frame.columns[1:], reverse=True)]]
+
+
+def seconds(rows) -> str:
+    """State the shortest and the longest time of an export."""
+    found = sorted(
+        (row["seconds_float32"], f"{row['model']}, {FORMATS[row['format']]}") for row in rows
+    )
+    (low, fastest), (high, slowest) = found[0], found[-1]
+    return f"from {low:.1f} ({fastest}) to {high:.1f} ({slowest}) seconds"
 
 
 def losses(rows, limit: float = 0.005) -> str:

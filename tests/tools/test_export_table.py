@@ -1,4 +1,4 @@
-"""What the appendix on export says of 8 bits."""
+"""What the appendix on export says of time, size and 8 bits."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +14,15 @@ def test_losses_are_named():
     found = export_table.losses(rows)
     assert found == "1 of 2 files lose more than 0.005 of macro AUC: LiteRT of a (0.040)"
     assert export_table.losses(rows[:1]).startswith("0 of 1 files")
+
+
+def test_models_without_scores_have_their_cost():
+    row = {"model": "b", "format": "onnx", "seconds_float32": 2.25, "bytes_float32": 3e6}
+    rows = [row, {**row, "format": "litert", "seconds_float32": 31.0}, {**row, "model": "a"}]
+    first, second = export_table.costs(rows).to_dict("records")
+    assert (first["model"], first["LiteRT, s"], first["ONNX, size"]) == ("a", "–", "3 MB")
+    assert second["LiteRT, s"] == "31.0"
+    assert export_table.seconds(rows) == "from 2.2 (a, ONNX) to 31.0 (b, LiteRT) seconds"
 
 
 def test_every_substitution_is_on_the_page():
