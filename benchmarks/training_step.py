@@ -46,15 +46,15 @@ MODELS = (
     "efficientvit_m5_mxa",
     "lt_vit_tiny",
 )
-SIZE, IMAGES, MATRIX = 64, 256, 2048
+SIZE, MATRIX, STEPS = 64, 2048, 8
 PARTS = ("batch", "forward", "gradient", "step")
 PRECISIONS = ("float32", "mixed_bfloat16")
 INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 """Instructions of x86 processors for bfloat16."""
 
 
-def prepared(name, folder, batch_size, precision="float32"):
-    """Return the batches and the compiled model of the tuned recipe of a model."""
+def prepared(name, folder, batch_size, *, size=SIZE, precision="float32", steps=STEPS):
+    """Return the batches of an epoch and the compiled model of the tuned recipe of a model."""
     from xraylab import data
     from xraylab.backend import start_keras
     from xraylab.findings import FINDINGS
@@ -67,9 +67,10 @@ def prepared(name, folder, batch_size, precision="float32"):
     cluster = distribution.join()
     keras.utils.set_random_seed(0)  # equal weights in all processes
     recipe = recipes.find(SYSTEMS[name][0])
-    changes = {"precision": precision, "label_names": FINDINGS}
+    changes = {"size": size, "precision": precision, "label_names": FINDINGS}
     recipe = recipe.replace(model=name, batch_size=batch_size, **changes)
-    split = data.load("phantom", SIZE, num_images=IMAGES, cache_dir=folder, progress=False)
+    count = steps * batch_size
+    split = data.load("phantom", size, num_images=count, cache_dir=folder, progress=False)
     objective = Classification(recipe, {"train": split})
     batches = TrainingBatches(objective, split, recipe, cluster)
     return batches, compile_for_training(build_model(recipe), recipe, 1000, objective)
@@ -144,7 +145,7 @@ def measure(name, batch_size, rounds, precision):
     from xraylab.models.cost import multiply_adds
 
     with tempfile.TemporaryDirectory() as folder:
-        batches, model = prepared(name, Path(folder), batch_size, precision)
+        batches, model = prepared(name, Path(folder), batch_size, precision=precision)
         parts = functions(batches, model)
         for part in parts.values():  # the first call compiles
             part()

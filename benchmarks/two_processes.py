@@ -38,10 +38,10 @@ CASES = {"one": (1, 1, 1), "half": (1, 1, 2), "two": (2, 1, 2), "cores": (1, 2, 
 """Processes, cores of each, and the number by which the batch of each is divided."""
 
 
-def measure(name, batch_size, rounds):
+def measure(name, batch_size, rounds, **changes):
     """Return median seconds of a step and of preparing its batch, and the bytes of the gradient."""
     with tempfile.TemporaryDirectory() as folder:
-        batches, model = prepared(name, Path(folder), batch_size)
+        batches, model = prepared(name, Path(folder), batch_size, **changes)
         own, batch = batches[0], []
         for _ in range(rounds + 1):
             start = time.perf_counter()

@@ -52,5 +52,5 @@ def test_training_waits_for_a_slow_batch_but_not_during_a_slow_step(
 
 def test_precision_is_that_of_the_layers(benchmark, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "IMAGES", 8)
-    _, model = benchmark.prepared("rr_vit", tmp_path, 2, "mixed_bfloat16")
+    _, model = benchmark.prepared("rr_vit", tmp_path, 2, precision="mixed_bfloat16")
     assert model.blocks[0].compute_dtype == "bfloat16"
