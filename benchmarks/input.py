@@ -46,22 +46,25 @@ QUICK = 1024
 """Images with ``--quick``."""
 
 
-def write_npz(path: Path, images: int, size: int) -> None:
-    """Write images piece by piece, so that this process stays small."""
-    random = np.random.default_rng(0)
+def write_npz(path: Path, images: dict[str, int], size: int) -> None:
+    """Write some images of each split piece by piece, so that this process stays small."""
+    random, written = np.random.default_rng(0), 0
     pattern = random.integers(0, 256, (256, size, size), dtype=np.uint8)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        with archive.open("train_images.npy", "w", force_zip64=True) as stream:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (images, size, size)}
-            np.lib.format.write_array_header_1_0(stream, header)
-            for first in range(0, images, len(pattern)):
-                piece = pattern[: images - first]
-                # The first pixels encode the row, to check that each image is read once.
-                numbers = np.arange(first, first + len(piece), dtype="<u4")
-                piece[:, 0, :4] = numbers.view(np.uint8).reshape(-1, 4)
-                stream.write(piece.tobytes())
-        with archive.open("train_labels.npy", "w") as stream:
-            np.lib.format.write_array(stream, random.integers(0, 2, (images, 14), dtype=np.uint8))
+        for split, count in images.items():
+            with archive.open(f"{split}_images.npy", "w", force_zip64=True) as stream:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size)}
+                np.lib.format.write_array_header_1_0(stream, header)
+                for first in range(0, count, len(pattern)):
+                    piece = pattern[: count - first]
+                    # The first pixels number the images, to check that each is read once.
+                    numbers = np.arange(written, written + len(piece), dtype="<u4")
+                    piece[:, 0, :4] = numbers.view(np.uint8).reshape(-1, 4)
+                    stream.write(piece.tobytes())
+                    written += len(piece)
+            labels = random.integers(0, 2, (count, 14), dtype=np.uint8)
+            with archive.open(f"{split}_labels.npy", "w") as stream:
+                np.lib.format.write_array(stream, labels)
 
 
 def xraylab_batches(archive, batch_size):
@@ -182,7 +185,7 @@ def main():
     with tempfile.TemporaryDirectory(dir=options.dir) as folder:
         archive, files = Path(folder) / f"chestmnist_{options.size}.npz", Path(folder) / "images"
         files.mkdir()
-        write_npz(archive, options.images, options.size)
+        write_npz(archive, {"train": options.images}, options.size)
         write_images(files, options.images, options.size)
         found = {way: [] for way in WAYS}
         for _ in range(options.rounds):

@@ -16,7 +16,7 @@ def benchmark(load_benchmark):
 @pytest.fixture
 def archive(benchmark, tmp_path):
     path = tmp_path / f"chestmnist_{SIZE}.npz"
-    benchmark.write_npz(path, COUNT, SIZE)
+    benchmark.write_npz(path, {"train": COUNT}, SIZE)
     (tmp_path / "images").mkdir()
     benchmark.write_images(tmp_path / "images", COUNT, SIZE)
     return path
