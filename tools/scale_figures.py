@@ -16,6 +16,8 @@ from xraylab.models.cost import recorded_cost
 from xraylab.phantom import SPLIT_SIZES
 
 FILES = ("attention_memory", "training_step", "labels", "two_processes")
+MODEL = "hybrid_rr_vit"
+"""The model whose cost grows with the square of the tokens."""
 TRAINING_IMAGES = SPLIT_SIZES["train"]
 """Training images of ChestMNIST."""
 EPOCHS = 30
@@ -62,12 +64,13 @@ def html(figure: plotting.Figure) -> str:
 
 
 def by_tokens(memory) -> pd.DataFrame:
-    """Return the cost of an image in a training step, in multiples of that of the fewest tokens.
+    """Return the cost of an image in a step of Hybrid RR-ViT, in multiples of the fewest tokens'.
 
     The columns are tokens, multiply-adds, and seconds and memory, both of attention in blocks and
     of whole maps.
     """
     rows = [row for row in memory["rows"] if row["training"] and row["batch"] == 1]
+    rows = [row for row in rows if row["model"] == MODEL]
     frame = pd.DataFrame(rows).dropna(subset="peak")
     frame["memory"] = frame["peak"] - frame["start"]
     found = frame.pivot(index="tokens", columns="way", values=["seconds", "memory"])
@@ -76,7 +79,7 @@ def by_tokens(memory) -> pd.DataFrame:
     # At the smallest size the package takes whole maps.
     found = found / [found[f"{name.split(',')[0]}, whole maps"].iloc[0] for name in found]
     sizes = frame.groupby("tokens")["size"].first()
-    costs = [recorded_cost(memory["model"], size) for size in sizes]
+    costs = [recorded_cost(MODEL, size) for size in sizes]
     found["multiply-adds"] = [cost.multiply_adds / costs[0].multiply_adds for cost in costs]
     found["tokens"] = found.index / found.index[0]
     return found.fillna({name: 1 for name in found if name.endswith("blocks")}, limit=1)

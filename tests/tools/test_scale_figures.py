@@ -12,9 +12,8 @@ from sync import BOOK
 from xraylab import io
 from xraylab.training import recipes
 
-CASE = {"training": True, "batch": 1, "start": 1.0}
+CASE = {"model": "hybrid_rr_vit", "training": True, "batch": 1, "start": 1.0}
 MEMORY = {
-    "model": "hybrid_rr_vit",
     "rows": [
         {**CASE, "size": 64, "tokens": 257, "way": "whole", "seconds": 0.5, "peak": 1.5},
         {**CASE, "size": 128, "tokens": 1025, "way": "blocks", "seconds": 2.0, "peak": 2.0},
@@ -22,6 +21,7 @@ MEMORY = {
         {**CASE, "size": 224, "tokens": 3137, "way": "blocks", "seconds": 9.0, "peak": 2.5},
         {**CASE, "size": 224, "tokens": 3137, "way": "whole"},  # failed
         {**CASE, "size": 224, "tokens": 3137, "way": "blocks", "seconds": 1, "peak": 1, "batch": 8},
+        {**CASE, "size": 224, "tokens": 784, "way": "whole", "peak": 9.0, "model": "medvit_small"},
     ],
 }
 

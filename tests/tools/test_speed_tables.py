@@ -144,8 +144,22 @@ def test_every_substitution_is_on_the_page():
     assert all(config.myst_substitutions.values())
 
 
-def test_eight_images_of_224_pixels_train_in_half_of_16_gb():
+def test_hybrid_rr_vit_trains_with_eight_images_of_224_pixels_in_half_of_16_gb():
     rows = io.read_json(BOOK / "measured" / "attention_memory.json")["rows"]
-    [row] = [r for r in rows if r["training"] and (r["size"], r["batch"]) == (224, 8)]
+    [row] = [
+        r
+        for r in speed_tables.trained(rows)
+        if (r["model"], r["size"], r["batch"]) == ("hybrid_rr_vit", 224, 8)
+    ]
     assert row["way"] == "blocks"
     assert row["peak"] < 8
+
+
+def test_largest_images_take_attention_as_the_package_computes_it():
+    row = {"model": "a", "training": True, "size": 224, "tokens": 9, "batch": 8}
+    ways = [{"way": "blocks", "peak": 2.0}, {"way": "whole", "peak": 6.0}]
+    rows = [{**row, **way} for way in ways]
+    rows += [{**row, "batch": 1, "way": "whole"}, {**row, "model": "b", "size": 64, "peak": 1.0}]
+    assert speed_tables.largest_peaks(rows).to_dict("records") == [
+        {"model": "a", "tokens": 9, "GB, batch 8": "2.0"}
+    ]
