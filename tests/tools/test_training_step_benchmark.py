@@ -12,9 +12,8 @@ def benchmark(load_benchmark):
 
 
 @pytest.fixture
-def prepared(benchmark, tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmark, "IMAGES", 8)
-    return benchmark.prepared("rr_vit", tmp_path, 2)
+def prepared(benchmark, tmp_path):
+    return benchmark.prepared("rr_vit", tmp_path, 2, steps=4)
 
 
 def test_only_the_step_changes_the_weights(benchmark, prepared):
@@ -50,7 +49,6 @@ def test_training_waits_for_a_slow_batch_but_not_during_a_slow_step(
     assert (share > 0.5) == (slow == "batch")
 
 
-def test_precision_is_that_of_the_layers(benchmark, tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmark, "IMAGES", 8)
+def test_precision_is_that_of_the_layers(benchmark, tmp_path):
     _, model = benchmark.prepared("rr_vit", tmp_path, 2, precision="mixed_bfloat16")
     assert model.blocks[0].compute_dtype == "bfloat16"
