@@ -217,6 +217,7 @@ def test_a_label_that_is_always_unknown_is_refused(image_file):
             {"objective": "distillation", "teacher": "t", "teacher_options": {"weight": "best"}},
             "Did you mean 'weights'",
         ),
+        ({"objective": "distillation", "teacher": "t", "model": "vit_toy"}, "argument teacher"),
         ({"loss": "focal", "loss_options": {"gamma": -1}}, "gamma"),
         ({"augmentation": {"presets": "cxr", "translate": 1.5}}, "in the range"),
     ],

@@ -9,10 +9,12 @@ from unittest import mock
 import keras
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from xraylab import data, evaluation, io, losses, training
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS
 from xraylab.models import build
+from xraylab.models.weights import shipped_weights
 from xraylab.models.xrv_densenet import OUTPUTS
 from xraylab.training import distillation
 from xraylab.training.corruption import corrupt
@@ -181,13 +183,56 @@ def test_images_are_resized_for_the_teacher(teacher):
     ("change", "error", "message"),
     [
         ({"label_names": ("other",)}, ValueError, "predicts none of the student's labels"),
-        ({"source": "nowhere"}, FileNotFoundError, "nowhere"),
+        ({"source": "nowhere.keras"}, ValueError, r"teacher\. Expected: .*'nowhere\.keras'\.$"),
+        ({"source": "rr_vti"}, ValueError, r"shipped weights: .*Did you mean 'rr_vit'\?$"),
+        ({"source": "medvit_large"}, ValueError, r"book\.folder\(\) downloads"),
     ],
 )
 def test_unsuitable_teachers_are_refused(teacher, change, error, message):
     arguments = {"source": teacher.path, "label_names": LABELS} | change
     with pytest.raises(error, match=message):
         load_teacher(**arguments)
+
+
+def test_a_saved_model_as_a_teacher(tmp_path, random_weights):
+    """Its labels are the student's unless it has names; its outputs are taken before a sigmoid."""
+    model = build("rr_vit_toy", 16, num_labels=3, classifier_activation="sigmoid")
+    images, path = random_weights.random_images(2, 16), tmp_path / "teacher.keras"
+    expected = np.asarray(model(images))
+    model.save(path)
+    np.testing.assert_allclose(load_teacher(path, LABELS)(images), expected, atol=1e-6)
+    with pytest.raises(ValueError, match=r"Expected: 2 labels\. Received: 3 .*model\.label_names"):
+        load_teacher(path, LABELS[:2])
+    model.label_names = LABELS
+    model.save(path)
+    got = load_teacher(path, LABELS[:0:-1])(images)
+    np.testing.assert_allclose(got, expected[:, :0:-1], atol=1e-6)
+    weights = tmp_path / "teacher.weights.h5"
+    model.save_weights(weights)
+    with pytest.raises(ValueError, match=r"Expected: .* a \.keras file"):
+        load_teacher(weights, LABELS)
+
+
+def test_shipped_weights_as_a_teacher(image_file, tmp_path, random_weights):
+    """A name stays a name, unless it is a path; the run can be resumed."""
+    names, images = ("effusion", "mass", "nodule"), random_weights.random_images(2, 64)
+    logits = build("rr_vit", 64, weights="pretrained")(images)
+    expected = expit(logits)[:, [FINDINGS.index(name) for name in names]]
+    np.testing.assert_allclose(load_teacher("rr_vit", names)(images), expected, atol=1e-6)
+    options = {"objective": "distillation", "teacher": "rr_vit", "label_names": names, "epochs": 1}
+    recipe = make_recipe(image_file, **options)
+    assert recipe.teacher == "rr_vit"
+    run = training.fit(recipe, tmp_path / "run", progress=False)
+    assert run.facts["origins"] == {"teacher": io.sha256(shipped_weights()["rr_vit", 64])}
+    longer = recipe.replace(epochs=2)
+    assert training.fit(longer, tmp_path / "run", resume=True, progress=False).report["epochs"] == 2
+
+
+def test_an_existing_path_precedes_the_name_of_a_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rr_vit").mkdir()
+    recipe = training.Recipe(objective="distillation", teacher=["rr_vit", "dbct"])
+    assert recipe.teachers == (str(tmp_path / "rr_vit"), "dbct")
 
 
 def test_public_weights_as_a_teacher(public_teacher, random_weights):

@@ -11,12 +11,14 @@ import numpy as np
 from keras import ops
 from scipy.special import expit
 
-from xraylab import findings
-from xraylab.arguments import require_choice
+from xraylab import findings, models
+from xraylab.arguments import did_you_mean, invalid_argument, require
 from xraylab.data import Split
 from xraylab.io import progress_bar
 from xraylab.metrics.ranking import mean_of_defined
 from xraylab.models.convert.torchxrayvision import load_xrv
+from xraylab.models.registry import SPECS
+from xraylab.models.weights import recorded_architecture, shipped_weights
 from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121
 from xraylab.training.run import Run
 
@@ -191,10 +193,13 @@ def load_teacher(
     weights: str = "best",
     hard: bool = False,
 ) -> TeacherEnsemble:
-    """Load a frozen teacher from a run or from TorchXRayVision's public weights; or several.
+    """Load a frozen teacher from a run, shipped, saved or public weights; or several.
 
     Args:
-        source: a run or its folder, or a state dict of TorchXRayVision's DenseNet-121, as read by
+        source: a run or its folder; the name of a model with shipped weights, of several sizes the
+            largest; the ``.keras`` file of a model of :func:`xraylab.models.build`, whose labels
+            are the student's unless its ``label_names`` were set; or a state dict of
+            TorchXRayVision's DenseNet-121, as read by
             :func:`xraylab.models.convert.torchxrayvision.load_xrv`; or several of them.
         label_names: the student's labels.
         trained: which outputs the public weights trained, a name of :data:`TRAINED`. The file does
@@ -203,29 +208,69 @@ def load_teacher(
         hard: whether it predicts decisions, as for :class:`TeacherEnsemble`.
 
     Raises:
-        FileNotFoundError: if there is neither a run nor a file.
-        ValueError: if the teacher predicts none of the labels, or ``trained`` is missing for public
-            weights.
+        FileNotFoundError: if a run has no weights yet.
+        ValueError: if there is no such teacher, it predicts none of the labels or has another
+            number of unnamed ones, or ``trained`` is missing for public weights.
     """
     sources = [source] if isinstance(source, str | os.PathLike) else source
     teachers = [_load_one(each, label_names, trained, weights) for each in sources]
     return TeacherEnsemble(teachers, hard)
 
 
-def _load_one(source, label_names, trained, weights):
-    """Load one teacher."""
-    path = Path(source).resolve(strict=True)
+def teacher_file(source: str | os.PathLike, weights: str = "best") -> Path:
+    """Return the file with the weights of one teacher; arguments as for :func:`load_teacher`.
+
+    Raises:
+        FileNotFoundError: if a run has no weights yet.
+        ValueError: if there is no such teacher.
+    """
+    path = Path(source)
     if path.is_dir():
         run = Run(path)
         run.require_classifier()
+        return run.weights_file(weights)
+    shipped = {name: file for (name, _), file in sorted(shipped_weights().items())}
+    readable = path.exists() and path.suffix in (".keras", ".safetensors", ".npz")
+    file = path if readable else shipped.get(str(source))
+    if file is None:
+        expected = "the folder of a run, a .keras file, public weights (.safetensors or .npz), or "
+        expected += f"a model with shipped weights: {', '.join(shipped)}"
+        hint = did_you_mean(path.name, shipped)
+        if hint is None and str(source) in SPECS:
+            hint = "xraylab.book.folder() downloads the weights of more models."
+        raise invalid_argument("teacher", expected, repr(str(source)), hint)
+    return file
+
+
+def _load_one(source, label_names, trained, weights):
+    """Load one teacher."""
+    path = teacher_file(source, weights)
+    outputs = None
+    if Path(source).is_dir():
+        run = Run(source)
         names, model = run.recipe.labels, run.load_model(weights)
-        outputs = tuple(range(len(names)))
+    elif not Path(source).exists():
+        options = recorded_architecture(path)
+        del options["architecture"]
+        names, model = findings.FINDINGS, models.build(source, weights=path, **options)
+    elif path.suffix == ".keras":
+        recorded_architecture(path)  # refuses models of others, and links to other files
+        model = keras.saving.load_model(path, compile=False)
+        model.classifier_activation = None  # the outputs are taken as logits
+        names = model.label_names or tuple(label_names)
+        hint = "Set model.label_names before you save the teacher."
+        found = f"{model.num_labels} in {path}"
+        require(len(names) == model.num_labels, "teacher", f"{len(names)} labels", found, hint)
     else:
         # As in the name of the weights: the file does not say which outputs were trained.
-        names, outputs = OUTPUTS, TRAINED[require_choice("trained", trained, TRAINED)]
+        expected = f"one of {', '.join(map(repr, TRAINED))}"
+        hint = 'Set teacher_options={"trained": "nih"}, or as in the name of the public weights.'
+        require(trained in TRAINED, "trained", expected, repr(trained), hint)
+        names, outputs = OUTPUTS, TRAINED[trained]
         model = XRVDenseNet121(224)
         model.build()
         load_xrv(model, path)
+    outputs = outputs or tuple(range(len(names)))
     indices = match_labels(label_names, names)
     if not any(isinstance(index, int) and index in outputs for index in indices):
         raise ValueError(

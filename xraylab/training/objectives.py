@@ -92,8 +92,7 @@ class Distillation(Classification):
     def __init__(self, recipe: Recipe, splits: Splits, progress: bool = True):
         super().__init__(recipe, splits)
         with undistributed():
-            assert recipe.teacher is not None  # Recipe has refused it
-            self.teacher = load_teacher(recipe.teacher, recipe.labels, **recipe.teacher_options)
+            self.teacher = load_teacher(recipe.teachers, recipe.labels, **recipe.teacher_options)
             # Without augmentation the teacher predicts the same in every epoch.
             self._predictions = None
             if self.augment is None:

@@ -14,11 +14,17 @@ from xraylab import losses
 from xraylab.arguments import require, require_choice
 from xraylab.data import NAMED_SOURCES
 from xraylab.models import spec
+from xraylab.models.registry import SPECS
 from xraylab.training import augmentation
 
 
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
+
+
+def _teacher(source: str) -> str:
+    """Keep the name of a model; make any other source of a teacher an absolute path."""
+    return source if source in SPECS and not Path(source).exists() else _absolute(source)
 
 
 def _text(path: Any) -> Any:
@@ -67,6 +73,7 @@ Fraction = Annotated[Finite, Field(ge=0, lt=1)]
 Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Text = Annotated[StrictStr, BeforeValidator(_text)]
 AbsolutePath = Annotated[Text, AfterValidator(_absolute)]
+Teacher = Annotated[Text, AfterValidator(_teacher)]
 Source = Annotated[Text, AfterValidator(lambda x: x if x in NAMED_SOURCES else _absolute(x))]
 # An unknown name raises a ValueError that suggests one.
 ModelName = Annotated[StrictStr, AfterValidator(lambda name: spec(name).name)]
@@ -115,8 +122,11 @@ class Recipe(pydantic.BaseModel):
             ``{"presets": "none", "flip": True}``; empty for none.
         objective: ``"classification"``, ``"distillation"`` or ``"masked_reconstruction"``; see
             ``xraylab.training.objectives``.
-        teacher: for distillation, the folder of a run or the weights file of a public teacher; or
-            several, whose probabilities are averaged.
+        teacher: for distillation, the name of a model with shipped weights, such as
+            ``"densenet121"``, which predicts the 14 findings; the folder of a run; the ``.keras``
+            file of a model of :func:`xraylab.models.build`; or the weights file of a public
+            teacher. Or several, as ``["densenet121", "runs/dbct"]``, whose probabilities are
+            averaged. A path that exists precedes the name of a model.
         teacher_options: arguments of ``xraylab.training.distillation.load_teacher``, as
             ``{"hard": True}`` for hard distillation.
         distillation_weight: α, weight of the distillation loss in the total, in [0, 1].
@@ -163,7 +173,7 @@ class Recipe(pydantic.BaseModel):
     reconstruction_weight: NonNegative = 1.0
     augmentation: Annotated[Options, AfterValidator(_known_augmentation)] = {}
     objective: Literal["classification", "distillation", "masked_reconstruction"] = "classification"
-    teacher: AbsolutePath | Annotated[tuple[AbsolutePath, ...], Field(min_length=1)] | None = None
+    teacher: Teacher | Annotated[tuple[Teacher, ...], Field(min_length=1)] | None = None
     teacher_options: Options = {}
     distillation_weight: Annotated[Finite, Field(ge=0, le=1)] = 0.5
     temperature: Positive = 1.0
@@ -223,6 +233,11 @@ class Recipe(pydantic.BaseModel):
     def labels(self) -> tuple[str, ...]:
         """Names of the labels; empty if they are those of the data, which are not loaded yet."""
         return self.label_names or ()
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The teachers, if any: absolute paths, or names of models with shipped weights."""
+        return (self.teacher,) if isinstance(self.teacher, str) else self.teacher or ()
 
     def replace(self, **changes: Any) -> "Recipe":
         """Return a copy with some fields changed, validated again."""

@@ -10,7 +10,7 @@ from xraylab import data, io, losses
 from xraylab.arguments import require_choice
 from xraylab.data import Split
 from xraylab.training.checkpoint import list_checkpoints
-from xraylab.training.distillation import load_teacher
+from xraylab.training.distillation import load_teacher, teacher_file
 from xraylab.training.objectives import prevalence
 from xraylab.training.recipe import Recipe
 from xraylab.training.report import commit
@@ -41,6 +41,9 @@ def prepare(
         require_choice("teacher_options", name, load_teacher.__kwdefaults__ or ())
     for name in recipe.loss_options:
         require_choice("loss_options", name, losses.option_names(recipe.loss))
+    if not (out / "report.json").exists():
+        for source in recipe.teachers:  # before any image is read
+            teacher_file(source, recipe.teacher_options.get("weights", "best"))
     keras.utils.set_random_seed(recipe.seed)
     # The model first: a recipe that cannot be built should not download data.
     model = build_model(recipe)
@@ -164,15 +167,10 @@ def _extend(run: Run, epochs: int) -> Run:
 
 def _origins(recipe: Recipe) -> dict[str, str]:
     """Return the SHA-256 checksums of the teachers' weights and of the initial ones, if any."""
-    teachers = (recipe.teacher,) if isinstance(recipe.teacher, str) else recipe.teacher or ()
-    names = (
-        ["teacher"] if len(teachers) == 1 else [f"teacher {k + 1}" for k in range(len(teachers))]
-    )
     weights = recipe.teacher_options.get("weights", "best")
-    sources = [(name, path, weights) for name, path in zip(names, teachers, strict=True)]
+    files = [teacher_file(source, weights) for source in recipe.teachers]
+    single = len(files) == 1
+    origins = {"teacher" if single else f"teacher {k}": file for k, file in enumerate(files, 1)}
     if recipe.start_from is not None:
-        sources.append(("start_from", recipe.start_from, "best"))
-    return {
-        name: io.sha256(Run(path).weights_file(chosen) if Path(path).is_dir() else Path(path))
-        for name, path, chosen in sources
-    }
+        origins["start_from"] = Run(recipe.start_from).weights_file("best")
+    return {name: io.sha256(file) for name, file in origins.items()}
