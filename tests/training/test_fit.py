@@ -208,6 +208,11 @@ def test_a_label_that_is_always_unknown_is_refused(image_file):
         require_labels(make_recipe(image_file, label_names=("a", "b", "c")), split)
 
 
+def test_fields_of_the_recipe_can_be_changed(image_file, tmp_path, tiny):
+    run = training.fit(make_recipe(image_file), tmp_path / "run", progress=False, epochs=1)
+    assert (run.recipe.epochs, run.report["epochs"]) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -231,6 +236,8 @@ def test_invalid_options_leave_no_folder(image_file, tmp_path, changes, message)
 def test_invalid_arguments_leave_no_folder(tmp_path):
     with pytest.raises(ValueError, match="Did you mean 'dbct_64_tuned"):
         training.fit("dbct_64_tune", tmp_path / "run")
+    with pytest.raises(ValueError, match="Did you mean 'epochs'"):
+        training.fit("dbct_64_tuned", tmp_path / "run", epoch=1)
     with pytest.raises(ValueError, match="Invalid argument max_hours"):
         training.fit("dbct_64_tuned", tmp_path / "run", max_hours=0)
     with pytest.raises(ValueError, match=r"monitor='val_loss'. Pass EarlyStopping"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xraylab import losses
+from xraylab import losses, training
 from xraylab.models import spec
 from xraylab.results import published
 from xraylab.training import Recipe, augmentation, recipes
@@ -160,6 +160,14 @@ def test_overriding():
     )
     assert same == recipe
     assert recipes.find("rr_vit") == Recipe(model="rr_vit")
+
+
+def test_a_named_recipe_is_public():
+    recipe = training.get_recipe("rr_vit_64_tuned", epochs=3)
+    assert recipe == recipes.get("rr_vit_64_tuned").recipe.replace(epochs=3)
+    assert training.get_recipe("rr_vit") == Recipe(model="rr_vit")
+    with pytest.raises(ValueError, match="Did you mean 'epochs'"):
+        training.get_recipe("rr_vit", epoch=3)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from xraylab.training.corruption import corrupt
 from xraylab.training.fit import OutOfMemory, fit
 from xraylab.training.interrupts import TrainingInterrupted
 from xraylab.training.recipe import Recipe
-from xraylab.training.recipes import list_recipes
+from xraylab.training.recipes import get_recipe, list_recipes
 from xraylab.training.report import environment
 from xraylab.training.run import Run, RunLocked
 
@@ -21,5 +21,6 @@ __all__ = [
     "corrupt",
     "environment",
     "fit",
+    "get_recipe",
     "list_recipes",
 ]

@@ -63,6 +63,7 @@ def fit(
     progress: bool = True,
     checkpoint_seconds: float = 60.0,
     max_hours: float | None = None,
+    **changes: Any,
 ) -> Run:
     """Train a model by a recipe, and record everything about the training in one folder.
 
@@ -85,6 +86,7 @@ def fit(
             epoch in any case.
         max_hours: time limit, counted from this call; training stops with a checkpoint after the
             step or the validation in which it passes. None for no limit.
+        changes: fields of the recipe and their new values, as ``epochs=1``.
 
     Returns:
         The finished :class:`Run`.
@@ -93,7 +95,7 @@ def fit(
         FileExistsError: if ``out`` holds a run and ``resume`` is false.
         ValueError: if ``out`` holds a run of another recipe, images or teacher; if
             ``EarlyStopping`` monitors ``val_loss`` or restores the best weights; and as
-            :func:`xraylab.data.load` and :func:`xraylab.models.build`.
+            :func:`get_recipe`, :func:`xraylab.data.load` and :func:`xraylab.models.build`.
         RunLocked: if another process is training in ``out``.
         TrainingInterrupted: after Ctrl-C, SIGTERM or ``max_hours``, with a checkpoint written.
         TrainingDiverged: if the loss is no longer finite.
@@ -114,6 +116,7 @@ def fit(
     cluster = distribution.join()
     reset_memory_peak()  # after joining, because it starts the backend
     recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
+    recipe = recipe.replace(**changes)
     out, progress = Path(out), progress and cluster.is_writer
     recipe, model, splits = prepare(recipe, out, progress)
     compiled = partial(_compile, recipe, model, splits, cluster, progress)

@@ -188,6 +188,24 @@ def find(name: str) -> Recipe:
     return RECIPES[name].recipe
 
 
+def get_recipe(name: str, **changes: Any) -> Recipe:
+    """Return a named recipe, or the default recipe of a model, with some fields changed.
+
+    Args:
+        name: a name of :func:`list_recipes` or of :func:`xraylab.models.list_models`.
+        changes: fields of :class:`Recipe` and their new values.
+
+    Raises:
+        ValueError: if there is no such recipe, model or field, or a value is invalid; the message
+            suggests names.
+
+    Example::
+
+        recipe = training.get_recipe("rr_vit_64_tuned", data="phantom", epochs=3)
+    """
+    return find(name).replace(**changes)
+
+
 def _unknown(kind: str, name: str, names: Iterable[str], command: str) -> ValueError:
     names = list(names)
     hint = did_you_mean(name, names, most=3) or f"List them with: {command}"
