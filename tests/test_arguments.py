@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from xraylab import data, models, training
 from xraylab.arguments import did_you_mean, require_choice, require_int
 
 NAMES = ("rr_vit", "rr_vit_toy", "dbct", "AP")
@@ -29,6 +30,24 @@ def test_the_closest_names_are_suggested():
 
 def test_case_is_ignored_in_the_search_and_kept_in_the_suggestion():
     assert did_you_mean("ap", NAMES) == "Did you mean 'AP'?"
+
+
+def test_names_of_other_libraries_get_their_counterpart():
+    assert did_you_mean("image_size", ("size", "num_images")) == "Did you mean 'size'?"
+    assert did_you_mean("lr", ("loss", "learning_rate")) == "Did you mean 'learning_rate'?"
+    assert did_you_mean("lr", ("lrs",)) == "Did you mean 'lrs'?"  # no counterpart among the names
+    assert did_you_mean("in_channels", ("num_labels",)) == "Images have one grey channel."
+
+
+def test_calls_in_the_words_of_other_libraries_get_a_hint():
+    with pytest.raises(ValueError, match=r"none\. Received: image_size=64\. Did you mean 'size'"):
+        data.load("phantom", image_size=64)
+    with pytest.raises(ValueError, match=r"'optimizer'\. A recipe trains with AdamW"):
+        training.Recipe(optimizer="sgd")
+    with pytest.raises(ValueError, match=r"'include_top'\. model\(images, return_intermediates"):
+        models.build("rr_vit_toy", include_top=False)
+    with pytest.raises(FileNotFoundError, match=r"imagenet\. There are no ImageNet weights"):
+        models.build("rr_vit_toy", weights="imagenet")
 
 
 def test_nothing_is_suggested_for_a_name_close_to_none():

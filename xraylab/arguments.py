@@ -10,6 +10,23 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_SYNONYMS = (
+    {"size", "image_size", "img_size", "input_size", "input_shape"},
+    {"learning_rate", "lr"},
+    {"epochs", "num_epochs", "n_epochs"},
+    {"num_labels", "label_names", "num_classes", "n_classes", "classes"},
+)
+"""Names of one quantity, here and in other libraries."""
+
+_ELSEWHERE = {
+    "imagenet": 'There are no ImageNet weights; "pretrained" are those of chest X-rays.',
+    "include_top": "model(images, return_intermediates=True) returns the features before the head.",
+    "optimizer": "A recipe trains with AdamW; Model.compile and Model.fit take any optimizer.",
+    "pretrained": 'Pass weights="pretrained".',
+    **dict.fromkeys(("channels", "in_channels", "in_chans"), "Images have one grey channel."),
+}
+"""What to do instead, by names of other libraries that have no counterpart here."""
+
 MAX_SEED = 2**64 - 1
 """The largest seed: what fits in 64 bits."""
 
@@ -54,15 +71,19 @@ def require_level(level: Any) -> None:
 def did_you_mean(name: object, names: Iterable[str], most: int = 1) -> str | None:
     """Suggest the names closest to a misspelt one: ``"Did you mean 'a' or 'b'?"``, or None.
 
-    Upper and lower case do not matter.
+    Upper and lower case do not matter. A common name of another library gets its counterpart.
 
     Args:
         name: the misspelt name; anything.
         names: the known names.
         most: how many to suggest at most.
     """
-    by_lower = {known.lower(): known for known in names}
-    close = difflib.get_close_matches(str(name).lower(), by_lower, n=most, cutoff=0.45)
+    wrong, by_lower = str(name).lower(), {known.lower(): known for known in names}
+    if wrong in _ELSEWHERE:
+        return _ELSEWHERE[wrong]
+    same = set().union(*(group for group in _SYNONYMS if wrong in group))
+    close = [lower for lower in by_lower if lower in same]
+    close = close or difflib.get_close_matches(wrong, by_lower, n=most, cutoff=0.45)
     return (
         f"Did you mean {' or '.join(repr(by_lower[lower]) for lower in close)}?" if close else None
     )

@@ -73,14 +73,14 @@ def requested(run, monkeypatch):
 
 def test_options_override_a_recipe(requested, image_file, tmp_path, eager):
     xraylab(
-        "train", "rr_vit_64_tuned", "--data", image_file, "--size", "16", "--epochs", "1",
+        "train", "rr_vit_64_tuned", "--data", image_file, "--size", "16", "--lr", "0.01",
         "--label-names", LABELS.replace(",", ", "), "--set", "ema=0.9",
         "--set", "augmentation.rotate=2", "--out", tmp_path / "run",
     )  # fmt: skip
     (recipe,) = requested
     assert (recipe.model, recipe.data, recipe.size) == ("rr_vit", str(image_file), 16)
     assert recipe.label_names == tuple(LABELS.split(","))
-    assert recipe.ema == 0.9
+    assert (recipe.ema, recipe.learning_rate) == (0.9, 0.01)
     assert recipe.augmentation == {"presets": "cxr", "rotate": 2}
     assert recipe.loss == "asymmetric"
 

@@ -15,6 +15,7 @@ SET = "Any field of the recipe, such as ema=0.999 or data_options.root=images; r
 Settings = Annotated[list[str] | None, Option("--set", metavar="FIELD=VALUE", help=SET)]
 MaxHours = Annotated[float | None, Option(help="Stop with a checkpoint after this time.")]
 SOURCE = "A source of xraylab data, such as phantom or chestmnist, or the path of an .npz file."
+RATE = "Peak learning rate of AdamW."
 Source = Annotated[str | None, Option(help=SOURCE)]
 
 
@@ -26,7 +27,7 @@ def train(
     size: Annotated[int | None, Option(help="Side of the images in pixels.")] = None,
     epochs: Annotated[int | None, Option(help="Passes over the training images.")] = None,
     batch_size: Annotated[int | None, Option(help="Images per step.")] = None,
-    learning_rate: Annotated[float | None, Option(help="Peak learning rate of AdamW.")] = None,
+    learning_rate: Annotated[float | None, Option("--learning-rate", "--lr", help=RATE)] = None,
     loss: Annotated[str | None, Option(help="Loss of the labels, such as focal.")] = None,
     seed: Annotated[int | None, Option(help="Seed of all random numbers.")] = None,
     num_images: Annotated[int | None, Option(help="Number of training images.")] = None,

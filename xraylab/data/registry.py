@@ -173,11 +173,13 @@ def _check_options(source: str, options: Mapping[str, Any]) -> None:
     known = set() if source in NAMED_SOURCES else {"table", "on_suspect"}
     if source in _FOLDERS:
         known = {*inspect.signature(_lister(source)).parameters, "square", "on_suspect"}
-    known = sorted(known - inspect.signature(load).parameters.keys())
+    general = inspect.signature(load).parameters
+    known = sorted(known - general.keys())
     for name, value in options.items():
         if name not in known:
             expected = f"an option of {source}: {', '.join(known) or 'none'}"
-            raise invalid_argument(name, expected, f"{name}={value!r}", did_you_mean(name, known))
+            hint = did_you_mean(name, [*known, *general])
+            raise invalid_argument(name, expected, f"{name}={value!r}", hint)
 
 
 def _path_of(source: str | os.PathLike) -> Path:

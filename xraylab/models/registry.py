@@ -166,10 +166,6 @@ def build_gmml(name: str = "lt_vit_toy", image_size: int = 64, **options: Any) -
     return model
 
 
-_OTHER_NAMES = {"num_classes": "num_labels", "classes": "num_labels", "input_shape": "image_size"}
-"""What Keras and timm call arguments of :func:`build`."""
-
-
 def _require_options(name, architecture, options):
     """Raise a ValueError for arguments that an architecture does not have."""
     from xraylab.layers.base import constructor_arguments
@@ -179,8 +175,7 @@ def _require_options(name, architecture, options):
     for option in options:
         if option in (*known, "dtype", "trainable"):
             continue
-        other = _OTHER_NAMES.get(option)
-        hint = f"Did you mean {other!r}?" if other else did_you_mean(option, [*known, *general])
+        hint = did_you_mean(option, [*known, *general])
         raise ValueError(
             f"{name} has no argument {option!r}. {f'{hint} ' if hint else ''}"
             f"Options: {', '.join(known) or 'none'}"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from xraylab.arguments import did_you_mean
 from xraylab.findings import FINDINGS
 
 ARCHITECTURE = "architecture"
@@ -199,9 +200,10 @@ def require_file(path: str | Path) -> Path:
     """Return a path, or raise a FileNotFoundError if there is no such file."""
     path = Path(path)
     if not path.is_file():
+        hint = did_you_mean(path, ("pretrained",))
         raise FileNotFoundError(
             f"Weight file not found. Expected: an existing {SUFFIX} or .keras file. Received: "
-            f"{path}"
+            f"{path}{f'. {hint}' if hint else ''}"
         )
     return path
 
