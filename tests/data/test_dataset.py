@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -61,6 +62,19 @@ def test_numbers_of_batches(split):
         assert len(dataset) == len(list(dataset)) == full
     with pytest.raises(IndexError, match="Batch 4 does not exist"):
         split.to_dataset(6)[4]
+
+
+@pytest.mark.parametrize(
+    "augment", [True, {"flip": True}, keras.layers.RandomFlip(), lambda images: images]
+)
+def test_an_unsuitable_augmentation_is_refused_at_once(split, augment):
+    with pytest.raises(ValueError, match=r"argument augment.*\(images, labels, seed\).*make\("):
+        split.to_dataset(10, augment=augment)
+
+
+def test_an_unknown_option_gets_a_suggestion(split):
+    with pytest.raises(ValueError, match=r"Received: 'augmentation'\. Did you mean 'augment'"):
+        split.to_dataset(10, augmentation=None)
 
 
 def test_augmentation_gets_another_seed_for_each_batch_and_epoch(split):

@@ -1,13 +1,17 @@
 """A split as a Keras dataset."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from xraylab.arguments import MAX_SEED, require_int
+from xraylab.arguments import MAX_SEED, invalid_argument, require_choice, require_int
 from xraylab.data.split import Split, epoch_order, take
+
+_OPTIONS = ("shuffle", "seed", "drop_remainder", "augment", "epoch")
+_OPTIONS_OF_KERAS = ("workers", "use_multiprocessing", "max_queue_size")
 
 
 class SplitDataset(keras.utils.PyDataset):
@@ -28,11 +32,15 @@ class SplitDataset(keras.utils.PyDataset):
         shuffle: whether to shuffle the images, in another order each epoch.
         seed: seed of the order and of the augmentation.
         drop_remainder: whether to leave out a last batch that is not full.
-        augment: function ``augment(images, labels, seed) -> (images, labels)`` of each batch; its
-            ``seed`` is an integer from 0 to 2**32 - 1.
+        augment: function ``augment(images, labels, seed) -> (images, labels)`` of each batch, such
+            as ``xraylab.training.augmentation.make("cxr")``; its ``seed`` is an integer from 0 to
+            2**32 - 1.
         epoch: number of the first epoch, from 0.
         options: ``workers``, ``use_multiprocessing`` and ``max_queue_size`` of
             ``keras.utils.PyDataset``.
+
+    Raises:
+        ValueError: if an argument is invalid or unknown.
     """
 
     def __init__(
@@ -47,6 +55,9 @@ class SplitDataset(keras.utils.PyDataset):
         epoch: int = 0,
         **options: Any,
     ):
+        for name in options:
+            require_choice("option of a dataset", name, (*_OPTIONS, *_OPTIONS_OF_KERAS))
+        _require_augment(augment)
         super().__init__(**options)
         self.split, self.shuffle, self.augment = split, shuffle, augment
         self.batch_size = require_int("batch_size", batch_size, 1)
@@ -84,3 +95,16 @@ class SplitDataset(keras.utils.PyDataset):
         """Count the epoch, if it has begun: Keras calls this before the first one, too."""
         self.epoch += self._begun
         self._begun = False
+
+
+def _require_augment(augment: Any) -> None:
+    """Raise a ValueError for what cannot be called with images, labels and a seed."""
+    if augment is None:
+        return
+    try:
+        inspect.signature(augment).bind("images", "labels", "seed")
+    except (TypeError, ValueError):
+        expected = "a function (images, labels, seed) that returns images and labels"
+        hint = 'Pass xraylab.training.augmentation.make("cxr"), or Augmentation([layer]) of the '
+        hint += "same module for layers of Keras."
+        raise invalid_argument("augment", expected, repr(augment), hint) from None
