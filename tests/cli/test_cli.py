@@ -135,6 +135,9 @@ def test_evaluate_prints_scores_baselines_and_intervals(run):
         (("train", "rr_vit", "--set", "augmentation.presets=slide", "--out", "x"), "slides"),
         (("train", "rr_vit", "--data", "chestminst", "--out", "x"), "Did you mean 'chestmnist'?"),
         (("train", "rr_vit", "--data", "nowhere.npz", "--out", "x"), "nowhere.npz'"),
+        (("train", "rr_vit", "--data", ".", "--out", "x"), "--label-names effusion,mass"),
+        (("data", "check", "."), "--label-names effusion,mass"),
+        (("results", "compare", "a", "b"), "results record RUN --folder book/results"),
         (("bench", "rr_vti"), "rr_vti"),
         (("bench", "[/x]"), "'[/x]'"),
     ],
@@ -150,6 +153,7 @@ def test_errors_name_the_mistake(arguments, message, tmp_path, monkeypatch):
     [
         (("train", "rr_vit", "--out", "a_file"), "'a_file' is a file"),
         (("evaluate", "nowhere"), "'nowhere' does not exist"),
+        (("evaluate", "a_file"), "evaluation.evaluate(model, split)"),
     ],
 )
 def test_invalid_paths_are_rejected(arguments, message, tmp_path, monkeypatch):

@@ -60,3 +60,5 @@ def test_a_model_without_weights_says_so(tmp_path):
     text = xraylab("export", "rr_vit_toy", "--size", "16", "--out", tmp_path / "toy.onnx")
     assert "rr_vit_toy, 16 px, initial weights: NOT TRAINED" in text
     assert "Did you mean 'rr_vit'" in xraylab("export", "rr_vti", expect=1)
+    (tmp_path / "m.keras").touch()
+    assert "models.export_model(model" in xraylab("export", tmp_path / "m.keras", expect=1)

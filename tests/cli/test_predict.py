@@ -153,6 +153,8 @@ def test_suspect_images_are_named(tmp_path):
 
 def test_unknown_models_and_rules_are_refused(pictures):
     assert "Did you mean 'rr_vit'?" in xraylab("predict", pictures, "--model", "rr_vti", expect=1)
+    file = pictures / "a.png"
+    assert "keras.models.load_model" in xraylab("predict", pictures, "--model", file, expect=1)
     assert "youden" in xraylab("predict", pictures, "--rule", "yuden", expect=1)
 
 

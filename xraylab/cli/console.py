@@ -7,14 +7,28 @@ from typing import Annotated, Any
 
 import rich.table
 from rich.console import Console
-from typer import Argument
+from typer import Argument, BadParameter
 
 from xraylab.io import printable as plain
 
 TextConsole = partial(Console, markup=False, emoji=False)
 """A console that interprets neither ``[red]`` nor ``:key:``."""
 
-RunFolder = Annotated[Path, Argument(exists=True, file_okay=False, help="Folder of a run.")]
+OF_FILES = (
+    "A model saved as a file is loaded in Python, by keras.models.load_model(FILE), and scored by "
+    "evaluation.evaluate(model, split) or exported by models.export_model(model, OUT)."
+)
+"""What to do with a file instead of the folder of a run."""
+
+
+def _refuse_file(path: Path) -> Path:
+    """Return the path of a folder."""
+    if path.is_file():
+        raise BadParameter(f"Expected: the folder of a run. Received: the file {path}. {OF_FILES}")
+    return path
+
+
+RunFolder = Annotated[Path, Argument(exists=True, callback=_refuse_file, help="Folder of a run.")]
 
 
 def command(*arguments: Any) -> str:

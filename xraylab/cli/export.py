@@ -35,7 +35,7 @@ def export(
 
     require_choice("--format", format, SUFFIXES)
     metadata, square = {"notice": NOTICE}, "pad"
-    if Path(model).is_dir() or any(name == model for name, _ in shipped_weights()):
+    if Path(model).exists() or any(name == model for name, _ in shipped_weights()):
         found = load_classifier(model)
         network, square = found.model, found.square
         network.label_names = tuple(found.label_names)

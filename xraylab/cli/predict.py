@@ -10,7 +10,7 @@ from typer import Argument, Exit, Option
 
 from xraylab.arguments import did_you_mean, invalid_argument, require, require_choice
 from xraylab.backend import start_keras
-from xraylab.cli.console import Table, command, show
+from xraylab.cli.console import OF_FILES, Table, command, show
 from xraylab.findings import FINDINGS, title
 
 NOTICE = "For teaching and research, not for diagnosis."
@@ -128,7 +128,8 @@ def load_classifier(name: str) -> Classifier:
     shipped = {model: path for (model, _), path in sorted(shipped_weights().items())}
     if name not in shipped:
         expected = f"the folder of a run, or a model with shipped weights: {', '.join(shipped)}"
-        raise invalid_argument("--model", expected, repr(name), did_you_mean(name, shipped))
+        hint = OF_FILES if Path(name).is_file() else did_you_mean(name, shipped)
+        raise invalid_argument("--model", expected, repr(name), hint)
     path = shipped[name]  # of several sizes, the largest
     options = recorded_architecture(path)
     del options["architecture"]

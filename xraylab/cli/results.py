@@ -8,7 +8,7 @@ from typer import Argument, Option, Typer, echo
 
 from xraylab.arguments import require, require_choice
 from xraylab.backend import start_keras
-from xraylab.cli.console import RunFolder, Table, plain, show, split_names
+from xraylab.cli.console import RunFolder, Table, command, plain, show, split_names
 
 results = Typer(
     name="results",
@@ -82,7 +82,8 @@ def compare(
     """Compare the settings of two records, and test the difference of their scores."""
     store = _store()
     names = sorted(path.stem for path in folder.glob("*.json"))
-    require(names, "--folder", "a folder of records", folder)
+    hint = f"Record a run with: {command('results', 'record', 'RUN', '--folder', folder)}"
+    require(names, "--folder", "a folder of records", folder, hint)
     for name in (first, second):
         require_choice("record", name, names)
     images = _load_images(files, table, label_names)

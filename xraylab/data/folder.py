@@ -67,8 +67,10 @@ def list_folder(
     if root is None or label_names is None:
         arguments = f'root={str(root or "images")!r}, table="labels.csv"'
         example = f'data.load("folder", {arguments}, label_names=["effusion", "mass"])'
-        name = "root" if root is None else "label_names"
-        raise invalid_argument(name, f"a value, as in {example}", "None")
+        name, option = "root", "--set data_options.root=images"
+        if root is not None:
+            name, option = "label_names", "--label-names effusion,mass"
+        raise invalid_argument(name, f"a value, as in {example} or {option}", "None")
     label_names = check_label_names(label_names)
     if readers is not None:
         require_choice("readers", readers, tables.READERS)
