@@ -1,5 +1,6 @@
 """Recipes: validation, JSON, and differences."""
 
+import inspect
 import json
 from typing import get_args
 
@@ -47,6 +48,14 @@ def test_path_objects_become_text(tmp_path, plain):
     assert recipe.start_from == str(plain.path)
     assert recipe.teacher == (str(tmp_path),) * 2
     assert Recipe(**json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_the_signature_has_names_and_defaults():
+    text = str(inspect.signature(Recipe))
+    assert text.startswith("(*, model='rr_vit', data='phantom', size=64, ")
+    assert "Annotated" not in text
+    with pytest.raises(ValueError, match=r"Received: 'rr_vit_64_tuned'\. training\.get_recipe"):
+        Recipe("rr_vit_64_tuned")
 
 
 def test_differences():

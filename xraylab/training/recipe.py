@@ -1,5 +1,6 @@
 """A recipe: every setting that determines the result of a training run."""
 
+import inspect
 import json
 import os
 import re
@@ -184,7 +185,10 @@ class Recipe(pydantic.BaseModel):
     num_images: PositiveInt | None = None
     label_names: tuple[StrictStr, ...] | None = None
 
-    def __init__(self, **values: Any):
+    def __init__(self, *positional: Any, **values: Any):
+        hint = "training.get_recipe(NAME) returns a named recipe."
+        expected = 'fields by their names, as model="rr_vit"'
+        require(not positional, "recipe", expected, ", ".join(map(repr, positional)), hint)
         for name in values:
             require_choice("recipe field", name, Recipe.model_fields)
         try:
@@ -251,3 +255,12 @@ class Recipe(pydantic.BaseModel):
         """Return ``{field: (own, other's)}`` for the fields in which two recipes differ."""
         mine, theirs = self.to_dict(), other.to_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+# The types of pydantic with their validators would fill the first page of help(Recipe).
+Recipe.__signature__ = inspect.Signature(
+    [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        for name, field in Recipe.model_fields.items()
+    ]
+)
