@@ -31,8 +31,9 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
     paths = {"root": "images", "table": "patients.csv"}
     absolute = {name: str((tmp_path / path).resolve()) for name, path in paths.items()}
     assert Recipe(data="images.npz", data_options=paths).data_options == absolute
-    in_folder = Recipe(data="folder", data_options=paths).data_options  # relative to the root
-    assert in_folder == absolute | {"table": "patients.csv"}
+    for folder in ("folder", tmp_path):  # the table is relative to the root
+        in_folder = Recipe(data=folder, data_options=paths).data_options
+        assert in_folder == absolute | {"table": "patients.csv"}
 
 
 def test_path_objects_become_text(tmp_path, plain):

@@ -14,7 +14,7 @@ from xraylab.cli.console import RunFolder, Table, command, plain, show, split_na
 SET = "Any field of the recipe, such as ema=0.999 or data_options.root=images; repeatable."
 Settings = Annotated[list[str] | None, Option("--set", metavar="FIELD=VALUE", help=SET)]
 MaxHours = Annotated[float | None, Option(help="Stop with a checkpoint after this time.")]
-SOURCE = "A source of xraylab data, such as phantom or chestmnist, or the path of an .npz file."
+SOURCE = "A source of xraylab data, such as phantom, or the path of an .npz file or a folder."
 RATE = "Peak learning rate of AdamW."
 Source = Annotated[str | None, Option(help=SOURCE)]
 

@@ -51,7 +51,9 @@ def _plain(options: Any) -> Any:
 
 def _absolute_paths(options: dict[str, Any], info: pydantic.ValidationInfo) -> dict[str, Any]:
     """Make ``root`` and ``table`` absolute; the table of a folder stays relative to the root."""
-    names = ("root",) if info.data.get("data") == "folder" else ("root", "table")
+    source = info.data.get("data", "")
+    of_folder = source == "folder" or (source not in NAMED_SOURCES and Path(source).is_dir())
+    names = ("root",) if of_folder else ("root", "table")
     paths = {name: options[name] for name in names if isinstance(options.get(name), str)}
     return options | {name: _absolute(path) for name, path in paths.items()}
 
@@ -90,8 +92,8 @@ class Recipe(pydantic.BaseModel):
 
     Args:
         model: a name of :func:`xraylab.models.list_models`.
-        data: a named source of :func:`xraylab.data.load`, or the path of a MedMNIST-style ``.npz``
-            file, which is made absolute.
+        data: a named source of :func:`xraylab.data.load`, or the path of a folder of images or of a
+            MedMNIST-style ``.npz`` file, which is made absolute.
         size: side of the images in pixels.
         epochs: passes over the training images.
         batch_size: images per optimizer step.
