@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,15 +16,17 @@ import pytest
 from xraylab import evaluation, models, training
 from xraylab.cli import app, console
 from xraylab.cli.training import train
+from xraylab.io import read_json
 from xraylab.training.run import lock_run
 
 from .command import LABELS, TRAIN, xraylab
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = {command.callback.__name__ for command in app.registered_commands}
 
 
 def test_every_command_has_help():
-    results = ("record", "list", "compare", "check", "table")
+    results = ("record", "list", "compare", "check", "table", "matrix")
     assert {"doctor", "models", "data", "recipes", "train", "runs", "evaluate"} <= COMMANDS
     for command in [(), *((name,) for name in COMMANDS), *(("results", name) for name in results)]:
         assert "Usage" in xraylab(*command, "--help")
@@ -46,6 +49,15 @@ def test_train_options_default_to_the_recipe():
     others = {"context", "name", "out", "settings", "resume", "max_hours"}
     for name, parameter in inspect.signature(train).parameters.items():
         assert name in others or (name in fields and parameter.default is None), name
+
+
+def test_a_recipe_shows_what_was_tried_and_recorded(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = xraylab("recipes", "rr_vit_64_tuned")
+    assert "loss=binary_crossentropy" in text
+    record = read_json(ROOT / "book" / "results" / "rr_vit_64_nih_scratch.json")
+    assert f"{record['intervals']['macro_auc']['value']:.3f} [" in text
+    assert "SIMULATED" in text
 
 
 def test_recipes_are_listed_and_shown_with_their_changes():

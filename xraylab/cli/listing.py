@@ -1,5 +1,6 @@
 """``xraylab doctor``, ``data``, ``models`` and ``recipes``: what there is."""
 
+import csv
 import json as json_text
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +11,10 @@ from typer import Argument, Option, echo
 from xraylab.arguments import parse_value, require, require_choice
 from xraylab.backend import start_keras
 from xraylab.cli.console import Table, show, split_names
-from xraylab.io import to_plain
+from xraylab.io import read_json, to_plain
+
+BOOK = Path("book")
+"""Folder of the book in a checkout, with its measurements and records."""
 
 
 def doctor():
@@ -193,3 +197,25 @@ def _show_recipe(named):
         if field not in {name.partition(".")[0] for name in reasons}:
             table.add_row(field, str(value))
     table.show()
+    _show_evidence(named)
+
+
+def _show_evidence(named):
+    """Print what was searched for a recipe and what its runs scored, in a checkout of the book."""
+    table = Table("Change", "Epochs", "Macro AUC", title="Tried on real validation images")
+    searched = BOOK / "measured" / "search.csv"
+    rows = csv.DictReader(searched.read_text("utf-8").splitlines()) if searched.exists() else ()
+    for row in rows:
+        if named.name == f"{row['model']}_64_tuned":
+            table.add_row(row["change"], row["epochs"], row["val_macro_auc"])
+    runs = Table("Record", "Epochs", "Minutes", "Macro AUC", title="Recorded runs, test images")
+    for record in map(read_json, sorted((BOOK / "results").glob("*.json"))):
+        if record["recipe_name"] == named.name:
+            training = record["training"]
+            score = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**record["intervals"]["macro_auc"])
+            kind = " SIMULATED" if record["simulated"] else ""
+            minutes = f"{training['seconds'] / 60:.0f}"
+            runs.add_row(record["name"], training["epochs"], minutes, f"{score}{kind}")
+    for found in (table, runs):
+        if found.row_count:
+            found.show()
