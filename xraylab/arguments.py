@@ -21,8 +21,7 @@ _SYNONYMS = (
 _ELSEWHERE = {
     "imagenet": 'There are no ImageNet weights; "pretrained" are those of chest X-rays.',
     "include_top": "model(images, return_intermediates=True) returns the features before the head.",
-    "optimizer": "A recipe trains with AdamW; Model.compile and Model.fit take any optimizer.",
-    "pretrained": 'Pass weights="pretrained".',
+    "optimizer": "A recipe trains with AdamW; Model.compile takes any optimizer.",
     **dict.fromkeys(("channels", "in_channels", "in_chans"), "Images have one grey channel."),
 }
 """What to do instead, by names of other libraries that have no counterpart here."""

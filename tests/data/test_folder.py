@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from xraylab.data import load
-from xraylab.data.tables import hash_fraction
+from xraylab.data import DataError, load
+from xraylab.data.tables import as_text, hash_fraction
 
 NAMES = ("effusion", "old fracture")
 
@@ -195,6 +195,21 @@ def test_a_data_frame_is_a_table(root):
         assert open_split(root, table=frame, **options).fingerprint == expected.fingerprint
     frame.loc[frame["file"] == "images/00.jpeg", "effusion"] = np.nan
     assert np.isnan(open_split(root, split_column="set", table=frame).labels[0, 0])
+
+
+def test_patients_of_a_data_frame_keep_their_names_where_one_is_missing():
+    """Integers beside an empty cell are floats in pandas."""
+    frame = pd.DataFrame({"who": [7.0, 12.0, np.nan], "share": [0.5, 1.0, 2.0]})
+    assert as_text(frame)["who"].tolist() == ["7", "12", ""]
+    assert as_text(frame)["share"].tolist() == ["0.5", "1", "2"]
+
+
+def test_a_folder_that_has_moved_is_given_by_its_root(root, tmp_path):
+    options = {"label_names": NAMES, "image_column": "file", "progress": False}
+    moved = load(tmp_path / "gone", 32, split_column="set", root=root, **options)
+    assert moved.fingerprint == open_split(root, split_column="set").fingerprint
+    with pytest.raises(DataError, match=r"Unknown source .*neither a file nor"):
+        load(tmp_path / "gone", 32, **options)
 
 
 def test_the_path_of_a_folder_is_a_source(root):

@@ -309,17 +309,40 @@ def test_arrays_of_another_shape_are_refused_after_an_earlier_call():
 def test_splits_are_trained_on_as_their_data_sets():
     split = data.load("phantom", size=32, split="val").subset(slice(6))
     results = []
-    for train, val in ((split, split), (split.to_dataset(4, shuffle=True), split.to_dataset(4))):
+    for train, val in ((split, split), (split.to_dataset(4), split.to_dataset(4))):
         keras.utils.set_random_seed(0)
         model = models.build("rr_vit_toy", 32)
         model.compile("sgd", losses.BinaryCrossentropy())
         options = {"batch_size": 4} if train is split else {}
-        history = model.fit(train, validation_data=val, verbose=0, **options).history
-        results.append((history, model.evaluate(val, verbose=0), model.predict(val, verbose=0)))
+        fitted = model.fit(train, validation_data=val, shuffle=False, verbose=0, **options)
+        scores = model.evaluate(val, verbose=0), model.predict(val, verbose=0)
+        results.append((fitted.history, *scores))
     (first, loss, logits), (second, expected, others) = results
     assert first == {name: pytest.approx(values, rel=1e-5) for name, values in second.items()}
     assert loss == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(logits, others, atol=1e-5)
+
+
+def test_the_order_of_a_split_is_that_of_the_random_seed(monkeypatch):
+    orders, model = [], make_toy()
+    pixels = np.uint8(255 * grey()[..., 0])
+    split = data.Split(pixels, np.zeros((4, 3)), label_names=("a", "b", "c"))
+    made = data.Split.to_dataset
+    keep = lambda *args, **options: orders.append(options) or made(*args, **options)  # noqa: E731
+    monkeypatch.setattr(data.Split, "to_dataset", keep)
+    model.compile("sgd", losses.BinaryCrossentropy())
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        model.fit(split, epochs=3, initial_epoch=2, verbose=0)
+    assert orders[0] == orders[1] != orders[2]
+    assert orders[0]["shuffle"] and orders[0]["epoch"] == 2
+
+
+def test_labels_are_checked_beside_tensors_of_images():
+    model = make_toy()
+    model.compile("sgd", losses.BinaryCrossentropy())
+    with pytest.raises(ValueError, match="out of range"):
+        model.fit(tf.constant(grey()), -np.ones((4, 3), np.float32), verbose=0)
 
 
 @pytest.mark.parametrize(

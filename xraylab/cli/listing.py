@@ -210,7 +210,7 @@ def _show_evidence(named):
             table.add_row(row["change"], row["epochs"], row["val_macro_auc"])
     runs = Table("Record", "Epochs", "Minutes", "Macro AUC", title="Recorded runs, test images")
     for record in map(read_json, sorted((BOOK / "results").glob("*.json"))):
-        if record["recipe_name"] == named.name:
+        if record.get("recipe_name") == named.name:
             training = record["training"]
             score = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**record["intervals"]["macro_auc"])
             kind = " SIMULATED" if record["simulated"] else ""

@@ -112,8 +112,8 @@ class Classifier(NamedTuple):
 
 def load_classifier(name: str) -> Classifier:
     """Load a run by its folder, or a model by the name of its shipped weights."""
-    from xraylab import models
-    from xraylab.models.weights import recorded_architecture, shipped_weights
+    from xraylab.models.registry import build_shipped
+    from xraylab.models.weights import largest_shipped
     from xraylab.training import Run
 
     if Path(name).is_dir():
@@ -125,19 +125,15 @@ def load_classifier(name: str) -> Classifier:
         advice = f"Fit them with: {command('calibrate', name)}"
         model, labels = run.load_model("best"), run.recipe.labels
         return Classifier(model, labels, _calibration(Path(name)), square, described, advice)
-    shipped = {model: path for (model, _), path in sorted(shipped_weights().items())}
+    shipped = largest_shipped()
     if name not in shipped:
         expected = f"the folder of a run, or a model with shipped weights: {', '.join(shipped)}"
         hint = OF_FILES if Path(name).is_file() else did_you_mean(name, shipped)
         raise invalid_argument("--model", expected, repr(name), hint)
-    path = shipped[name]  # of several sizes, the largest
-    options = recorded_architecture(path)
-    del options["architecture"]
-    model = models.build(name, weights=path, **options)
+    model, calibration = build_shipped(name), _calibration(shipped[name])
     described = f"{name}, {model.image_size} px, shipped weights"
-    return Classifier(
-        model, FINDINGS, _calibration(path), "pad", described, "None come with these weights"
-    )
+    advice = "None come with these weights"
+    return Classifier(model, FINDINGS, calibration, "pad", described, advice)
 
 
 def _calibration(path):

@@ -113,8 +113,13 @@ def load(
         received = f"a {type(source).__name__}"
         raise invalid_argument("source", _EXPECTED, received, "Pass arrays to xraylab.data.Split")
     name = str(source)
-    if name not in NAMED_SOURCES and "root" not in options and Path(name).expanduser().is_dir():
-        name, options["root"] = "folder", source
+    if name not in NAMED_SOURCES:
+        path = Path(name).expanduser()
+        # A folder that was moved since a recipe named it is given by its new root.
+        if path.is_dir() or (options.get("root") is not None and path.suffix != ".npz"):
+            name, options["root"] = "folder", options.get("root", source)
+        else:
+            _path_of(source)
     require_choice("split", split, SPLITS)
     if isinstance(num_images, Mapping):
         for key in num_images:

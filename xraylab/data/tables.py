@@ -156,8 +156,17 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def as_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a data frame as :func:`read_csv` would read it, its rows counted from 0."""
-    cells = table.astype(object).where(table.notna(), "").map(lambda cell: str(cell).strip())
+    """Return a data frame as :func:`read_csv` would read it, its rows counted from 0.
+
+    pandas stores integers of a column with an empty cell as floats; they become integers again, so
+    that a patient has the same name, and with it the same split, as in the file.
+    """
+
+    def text(cell):
+        whole = isinstance(cell, float) and cell.is_integer()
+        return str(int(cell) if whole else cell).strip()
+
+    cells = table.astype(object).where(table.notna(), "").map(text)
     return cells.rename(columns=str).reset_index(drop=True)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _OF_ARRAYS = (
     "Score labels y and probabilities p of any other images with evaluation.bootstrap(y, p), or "
-    "make a split of arrays: data.Split(images, labels, label_names=[…])."
+    "make a split of arrays: data.Split(images, labels, label_names=[…], split='test')."
 )
 
 

@@ -77,8 +77,8 @@ class LearnedPositions(Layer):
 def resize_positions(table: np.ndarray, num_tokens: int) -> np.ndarray:
     """Resize learned position embeddings of a square grid of patches, by bicubic interpolation.
 
-    What a number of tokens exceeds a square by are tokens before the patches, such as [CLS], whose
-    embeddings are kept.
+    Tokens before the patches, such as [CLS], keep their embeddings. Their number is what the table
+    has beyond the largest square.
 
     Shapes:
         table: (tokens, embed_dim), patches in raster order.

@@ -1,6 +1,7 @@
 """The base class of all models: inputs, outputs, compilation and weight files."""
 
 import json
+import random
 from collections.abc import Iterable
 from typing import Any
 
@@ -203,7 +204,8 @@ class ImageModel(ConfigMixin, keras.Model):
         """Check the arguments, then train as ``keras.Model.fit`` does.
 
         Also takes a :class:`xraylab.data.Split` for ``x`` and for ``validation_data``; the images
-        of ``x`` are then shuffled unless ``shuffle=False``.
+        of ``x`` are then shuffled unless ``shuffle=False``, in an order that follows from
+        ``keras.utils.set_random_seed``.
 
         Raises:
             ValueError: if ``class_weight`` is given and there is more than one label, or as
@@ -212,17 +214,24 @@ class ImageModel(ConfigMixin, keras.Model):
         self._refuse_class_weight(class_weight)
         validation = kwargs.get("validation_data")
         if isinstance(validation, Split):
-            size = kwargs.get("validation_batch_size") or batch_size
+            size = kwargs.pop("validation_batch_size", None) or batch_size
             kwargs["validation_data"] = validation.to_dataset(size or BATCH_SIZE)
         elif isinstance(validation, tuple | list) and len(validation) > 1:
             check_arrays(self, *validation[:2])
-        x, batch_size = self._checked(x, y, batch_size, shuffle=kwargs.get("shuffle", True))
+        if isinstance(x, Split):
+            if validation is not None and not isinstance(validation, Split):
+                kwargs.setdefault("validation_batch_size", batch_size)
+            options = {"shuffle": kwargs.get("shuffle", True), "seed": random.getrandbits(32)}
+            options["epoch"] = kwargs.get("initial_epoch", 0)
+            x, batch_size = x.to_dataset(batch_size or BATCH_SIZE, **options), None
+        else:
+            check_arrays(self, x, y)
         return super().fit(x, y, batch_size, *args, class_weight=class_weight, **kwargs)
 
-    def _checked(self, x, y, batch_size, **options):
+    def _checked(self, x, y, batch_size):
         """Check the input of a method; return it, a split as a data set, and the batch size."""
         if isinstance(x, Split):
-            return x.to_dataset(batch_size or BATCH_SIZE, **options), None
+            return x.to_dataset(batch_size or BATCH_SIZE), None
         check_arrays(self, x, y)
         return x, batch_size
 
@@ -246,7 +255,8 @@ class ImageModel(ConfigMixin, keras.Model):
         self, x: Any = None, y: Any = None, batch_size: int | None = None, *args, **kwargs
     ) -> Any:
         """Check images and labels, or a split, then evaluate as ``keras.Model.evaluate`` does."""
-        x, batch_size = self._checked(x, y, batch_size)
+        if not kwargs.get("_use_cached_eval_dataset"):  # fit, which has checked them, calls this
+            x, batch_size = self._checked(x, y, batch_size)
         return super().evaluate(x, y, batch_size, *args, **kwargs)
 
     def predict(self, x: Any, batch_size: int | None = None, *args, **kwargs) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 def check_arrays(model: Any, x: Any, y: Any = None) -> None:
     """Check the arrays, or the first batch of the data set, that a method of Keras is called with.
 
-    Generators and tensors are not checked. The first batch of a ``tf.data.Dataset`` is computed
-    twice, which shows images of the wrong shape or range before they are trained on.
+    Generators and tensors are not checked. The first batch of a data set is computed once more for
+    it, which shows images of the wrong shape or range before they are trained on.
 
     Args:
         model: a ``xraylab.models.base.ImageModel``.
@@ -19,12 +19,13 @@ def check_arrays(model: Any, x: Any, y: Any = None) -> None:
     Raises:
         ValueError: for images of another shape or with NaN, and as :func:`check_labels`.
     """
-    images, labels = (x, y) if isinstance(x, np.ndarray) else _first_batch(x)
-    if isinstance(images, np.ndarray):
-        require_shape(model, images)
-        check_grey_levels(model, images, stacklevel=4)
-    if isinstance(labels, np.ndarray):
-        check_labels(model, labels)
+    if y is None and not isinstance(x, np.ndarray):
+        x, y = _first_batch(x)
+    if isinstance(x, np.ndarray):
+        require_shape(model, x)
+        check_grey_levels(model, x, stacklevel=4)
+    if isinstance(y, np.ndarray):
+        check_labels(model, y)
 
 
 def _first_batch(x):

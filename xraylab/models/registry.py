@@ -139,6 +139,20 @@ def build(
     return model
 
 
+def build_shipped(name: str) -> Any:
+    """Build a model as its shipped weights need it, of several image sizes the largest.
+
+    Raises:
+        KeyError: if no weights come with xraylab for this model.
+    """
+    from xraylab.models.weights import largest_shipped, recorded_architecture
+
+    path = largest_shipped()[name]
+    options = recorded_architecture(path)
+    del options["architecture"]
+    return build(name, weights=path, **options)
+
+
 def build_gmml(name: str = "lt_vit_toy", image_size: int = 64, **options: Any) -> Any:
     """Build the masked pre-training model of an LT-ViT.
 

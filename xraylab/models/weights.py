@@ -131,13 +131,13 @@ def _for_size(model, path, size):
             "images, or with weights=None and train it"
         )
 
-    if model.other_sizes_refused:
-        refuse(model.other_sizes_refused)
     if different := _other_arguments(model, path, "image_size", "num_labels"):
         raise ValueError(
             f"{path} does not hold the weights of {model.name}: {different}. Pass the arguments of "
             "the weights; only image size and number of labels may differ"
         )
+    if model.other_sizes_refused:
+        refuse(model.other_sizes_refused)
     source = type(model).from_config({**model.get_config(), "image_size": size})
     source.build((None, size, size, 1))
     for weight, shape in zip(model.weights, _shapes(source), strict=True):
@@ -178,6 +178,11 @@ def shipped_weights() -> dict[tuple[str, int], Path]:
     files = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
     names = [path.name.removesuffix(SUFFIX).rsplit("_", 1) for path in files]
     return {(name, int(size)): path for (name, size), path in zip(names, files, strict=True)}
+
+
+def largest_shipped() -> dict[str, Path]:
+    """Return the weight files that come with xraylab by model, of several sizes the largest."""
+    return {name: path for (name, _), path in sorted(shipped_weights().items())}
 
 
 def _pretrained_path(model):

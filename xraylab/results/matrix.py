@@ -21,9 +21,10 @@ _STARTS = {"start_from": "other weights", "teacher": "distilled"}
 def matrix(results: Iterable[Result], models: Sequence[str] | None = None) -> Table:
     """Tabulate the macro AUC by model (rows) and by images, image size and start (columns).
 
-    Runs that differ only in the seed share a cell. The cell of a missing run shows the hours that
-    its training steps would take on two cores: as many images as the median run of the column, at
-    the measured speed of the model at 64 pixels, in proportion to the multiply-adds at its size.
+    All runs of a model share a cell, also those of other seeds, epochs or recipes. The cell of a
+    missing run shows the hours that its training steps would take on two cores: as many images as
+    the median run of the column, at the measured speed of the model at 64 pixels, in proportion to
+    the multiply-adds at its size.
     Validation, augmentation and the predictions of teachers are not included.
 
     Args:
@@ -49,7 +50,8 @@ def matrix(results: Iterable[Result], models: Sequence[str] | None = None) -> Ta
             estimate = "" if hours is None else f" ({hours:.1f} h)"
             cells[heading].append(", ".join(scores) or f"{NOT_RUN}{estimate}")
     caption = (
-        "Macro AUC on the test images; columns of different images must not be compared. "
+        "Macro AUC on the test images; columns of different images must not be compared, and the "
+        "runs of a cell may differ in their recipes. "
         f"{NOT_RUN.capitalize()}: hours of the steps on {MACHINE} with the budget of the column, "
         f"{missing:.0f} in all"
     )

@@ -11,14 +11,14 @@ import numpy as np
 from keras import ops
 from scipy.special import expit
 
-from xraylab import findings, models
+from xraylab import findings
 from xraylab.arguments import did_you_mean, invalid_argument, require
 from xraylab.data import Split
 from xraylab.io import progress_bar
 from xraylab.metrics.ranking import mean_of_defined
 from xraylab.models.convert.torchxrayvision import load_xrv
-from xraylab.models.registry import SPECS
-from xraylab.models.weights import recorded_architecture, shipped_weights
+from xraylab.models.registry import SPECS, build_shipped
+from xraylab.models.weights import largest_shipped, recorded_architecture
 from xraylab.models.xrv_densenet import OUTPUTS, XRVDenseNet121
 from xraylab.training.run import Run
 
@@ -197,9 +197,8 @@ def load_teacher(
 
     Args:
         source: a run or its folder; the name of a model with shipped weights, of several sizes the
-            largest; the ``.keras`` file of a model of :func:`xraylab.models.build`, whose labels
-            are the student's unless its ``label_names`` were set; or a state dict of
-            TorchXRayVision's DenseNet-121, as read by
+            largest; the ``.keras`` file of a model of :func:`xraylab.models.build` whose
+            ``label_names`` were set; or a state dict of TorchXRayVision's DenseNet-121, as read by
             :func:`xraylab.models.convert.torchxrayvision.load_xrv`; or several of them.
         label_names: the student's labels.
         trained: which outputs the public weights trained, a name of :data:`TRAINED`. The file does
@@ -209,8 +208,8 @@ def load_teacher(
 
     Raises:
         FileNotFoundError: if a run has no weights yet.
-        ValueError: if there is no such teacher, it predicts none of the labels or has another
-            number of unnamed ones, or ``trained`` is missing for public weights.
+        ValueError: if there is no such teacher, it predicts none of the labels or its labels have
+            no names, or ``trained`` is missing for public weights.
     """
     sources = [source] if isinstance(source, str | os.PathLike) else source
     teachers = [_load_one(each, label_names, trained, weights) for each in sources]
@@ -224,43 +223,39 @@ def teacher_file(source: str | os.PathLike, weights: str = "best") -> Path:
         FileNotFoundError: if a run has no weights yet.
         ValueError: if there is no such teacher.
     """
-    path = Path(source)
+    path, shipped = Path(source), largest_shipped()
+    if str(source) in shipped:
+        return shipped[str(source)]
     if path.is_dir():
         run = Run(path)
         run.require_classifier()
         return run.weights_file(weights)
-    shipped = {name: file for (name, _), file in sorted(shipped_weights().items())}
-    readable = path.exists() and path.suffix in (".keras", ".safetensors", ".npz")
-    file = path if readable else shipped.get(str(source))
-    if file is None:
+    if not path.exists() or path.suffix not in (".keras", ".safetensors", ".npz"):
         expected = "the folder of a run, a .keras file, public weights (.safetensors or .npz), or "
         expected += f"a model with shipped weights: {', '.join(shipped)}"
         hint = did_you_mean(path.name, shipped)
         if hint is None and str(source) in SPECS:
             hint = "xraylab.book.folder() downloads the weights of more models."
         raise invalid_argument("teacher", expected, repr(str(source)), hint)
-    return file
+    return path
 
 
 def _load_one(source, label_names, trained, weights):
     """Load one teacher."""
     path = teacher_file(source, weights)
     outputs = None
-    if Path(source).is_dir():
+    if str(source) in SPECS:
+        names, model = findings.FINDINGS, build_shipped(str(source))
+    elif Path(source).is_dir():
         run = Run(source)
         names, model = run.recipe.labels, run.load_model(weights)
-    elif not Path(source).exists():
-        options = recorded_architecture(path)
-        del options["architecture"]
-        names, model = findings.FINDINGS, models.build(source, weights=path, **options)
     elif path.suffix == ".keras":
         recorded_architecture(path)  # refuses models of others, and links to other files
         model = keras.saving.load_model(path, compile=False)
         model.classifier_activation = None  # the outputs are taken as logits
-        names = model.label_names or tuple(label_names)
-        hint = "Set model.label_names before you save the teacher."
-        found = f"{model.num_labels} in {path}"
-        require(len(names) == model.num_labels, "teacher", f"{len(names)} labels", found, hint)
+        names = model.label_names
+        hint = "Set model.label_names before you save the teacher: labels are matched by name."
+        require(names, "teacher", "a model with label_names", f"{path} without them", hint)
     else:
         # As in the name of the weights: the file does not say which outputs were trained.
         expected = f"one of {', '.join(map(repr, TRAINED))}"

@@ -6,6 +6,7 @@ that was killed and resumed therefore ends with the same weights, bit for bit.
 """
 
 import contextlib
+import inspect
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any
 
 import keras
 
-from xraylab.arguments import require
+from xraylab.arguments import require, require_choice
 from xraylab.backend import is_out_of_memory, reset_memory_peak
 from xraylab.data import Split
 from xraylab.io import remove_stale
@@ -116,6 +117,9 @@ def fit(
     cluster = distribution.join()
     reset_memory_peak()  # after joining, because it starts the backend
     recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
+    for name in changes:
+        known = [*Recipe.model_fields, *inspect.signature(fit).parameters]
+        require_choice("argument of fit or recipe field", name, known)
     recipe = recipe.replace(**changes)
     out, progress = Path(out), progress and cluster.is_writer
     recipe, model, splits = prepare(recipe, out, progress)

@@ -25,7 +25,7 @@ def _absolute(path: str) -> str:
 
 def _teacher(source: str) -> str:
     """Keep the name of a model; make any other source of a teacher an absolute path."""
-    return source if source in SPECS and not Path(source).exists() else _absolute(source)
+    return source if source in SPECS else _absolute(source)
 
 
 def _text(path: Any) -> Any:
@@ -52,7 +52,8 @@ def _plain(options: Any) -> Any:
 def _absolute_paths(options: dict[str, Any], info: pydantic.ValidationInfo) -> dict[str, Any]:
     """Make ``root`` and ``table`` absolute; the table of a folder stays relative to the root."""
     source = info.data.get("data", "")
-    of_folder = source == "folder" or (source not in NAMED_SOURCES and Path(source).is_dir())
+    of_file = source not in NAMED_SOURCES and Path(source).suffix == ".npz"
+    of_folder = source == "folder" or (source not in NAMED_SOURCES and not of_file)
     names = ("root",) if of_folder else ("root", "table")
     paths = {name: options[name] for name in names if isinstance(options.get(name), str)}
     return options | {name: _absolute(path) for name, path in paths.items()}
@@ -129,7 +130,7 @@ class Recipe(pydantic.BaseModel):
             ``"densenet121"``, which predicts the 14 findings; the folder of a run; the ``.keras``
             file of a model of :func:`xraylab.models.build`; or the weights file of a public
             teacher. Or several, as ``["densenet121", "runs/dbct"]``, whose probabilities are
-            averaged. A path that exists precedes the name of a model.
+            averaged. ``"./densenet121"`` is a folder of that name.
         teacher_options: arguments of ``xraylab.training.distillation.load_teacher``, as
             ``{"hard": True}`` for hard distillation.
         distillation_weight: α, weight of the distillation loss in the total, in [0, 1].
