@@ -21,7 +21,7 @@ all sizes take more than two hours.
 
 Ours take images of one channel and have the head of their registry; theirs take three equal
 channels and predict 14 labels. torchvision's ResNet50 strides in the 3x3 convolution, that of
-``keras.applications`` (and ours) in the 1x1 before it: theirs takes 8 % more multiply-adds at
+``keras.applications`` (and ours) in the 1x1 before it: theirs takes 6 % more multiply-adds at
 224 px.
 
 Run it on an otherwise idle machine: PyTorch's threads wait for each other by spinning, and with two

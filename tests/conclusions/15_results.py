@@ -53,7 +53,9 @@ highest = max(from_scratch, key=lambda r: r.score("macro_auc"))
 assert highest.recipe["model"] == "medvit_small" and highest.name != ensemble["single"]
 assert all(abs(highest.score("macro_auc") - score) < 0.003 for score in scores), "about as well"
 
+assert on_val["lt_vit_tiny"].low < 0 < on_val["lt_vit_tiny"].high
 weights = {r.weights_sha256 for r in simulated}
+weights |= {row["weights_sha256"] for row in book.measured("zero_shot")["rows"]}
 from_simulated = [r for r in real if "start_from" in r.initial_weights]
 assert {r.initial_weights["start_from"] for r in from_simulated} <= weights, "of these runs"
 
