@@ -6,7 +6,7 @@ the peak counts two operations for each multiply-add, and three forward passes f
 divides by ``--peak`` or by the peak of a known device. Hybrid RR-ViT at 224 px comes first. No case
 starts after ``--minutes``; the same command then measures the cases that the file lacks::
 
-    python benchmarks/accelerator.py --json accelerator.json               # at most ten minutes
+    python benchmarks/accelerator.py --json accelerator.json  # no case starts after 8 minutes
     python benchmarks/accelerator.py --json accelerator.json --peak 65e12
     python benchmarks/accelerator.py --json smoke.json --smoke             # small, also on a CPU
 
@@ -23,6 +23,7 @@ from inference import processor
 from training_step import MODELS
 from two_processes import measure
 
+from xraylab.io import write_json
 from xraylab.models.cost import recorded_cost
 
 BATCHES = {64: 128, 128: 32, 224: 8}
@@ -86,6 +87,7 @@ def main():
         return
     end = time.monotonic() + 60 * options.minutes
     rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
+    rows = [row for row in rows if "step" in row]  # a case that failed is tried again
     measured = {(row["model"], row["size"]) for row in rows}
     waiting = [case for case in (SMOKE if options.smoke else CASES) if case not in measured]
     print(f"{'model':20s}{'px':>5s}{'batch':>7s}{'ms':>9s}{'images/s':>10s}{'of peak':>9s}  GB")
@@ -105,7 +107,7 @@ def main():
             times = f"{1e3 * row['step']:9.1f}{batch / row['step']:10.0f}"
             print(f"{head}{times}{known}{row['peak_bytes'] / 1e9:6.1f}", flush=True)
         rows.append(row)
-        options.json.write_text(json.dumps({"rows": rows}, indent=2) + "\n")
+        write_json(options.json, {"rows": rows})
     if waiting:
         print(f"{len(waiting)} cases are left: run the same command again.")
 

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import own_process
 
+from xraylab.io import write_json
 from xraylab.models.cost import recorded_cost
 
 HYBRID, HEADS, DEPTH, STRIDE = "hybrid_rr_vit", 8, 8, 4
@@ -159,7 +160,7 @@ def main() -> int:
             found += report(name, INFERENCE[name], options, training=False)
         if options.json:
             facts = {"steps": STEPS, "load_before": load, "rows": rows + found}
-            options.json.write_text(json.dumps(facts, indent=2) + "\n")
+            write_json(options.json, facts)
     return 0 if all("peak" in row for row in found) else 1
 
 

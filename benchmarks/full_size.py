@@ -4,7 +4,8 @@ Writes an archive with ChestMNIST's layout at 64 px and random content, and trai
 it for one epoch by ``training.fit``, in a separate process. Measured are the preparation, which
 unpacks and checks the archive and builds the model; the steps of the epoch, with compilation and
 the checkpoints of every minute; the validation after it; and the peak memory of the process, in
-which the pages of mapped files count. The scores are those of random labels::
+which the pages of mapped files count. The callback that takes the times makes Keras wait for each
+step, as any callback of batches does. The scores are those of random labels::
 
     python benchmarks/full_size.py --json full_size.json     # minutes, on two cores
     python benchmarks/full_size.py --quick                   # one image of a hundred
@@ -22,6 +23,7 @@ import own_process
 from inference import installed, processor
 from input import write_npz
 
+from xraylab.io import write_json
 from xraylab.phantom import SPLIT_SIZES
 
 
@@ -78,10 +80,9 @@ def main():
         if (found := own_process.run(__file__, options.recipe, "--archive", archive)) is None:
             raise SystemExit(f"{options.recipe} failed")
     found["images_per_second"] = images["train"] / found["steps"]
-    text = json.dumps({**facts, **found}, indent=2)
-    print(text)
+    print(json.dumps({**facts, **found}, indent=2))
     if options.json:
-        options.json.write_text(text + "\n")
+        write_json(options.json, {**facts, **found})
 
 
 if __name__ == "__main__":

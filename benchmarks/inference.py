@@ -44,6 +44,8 @@ from pathlib import Path
 
 import numpy as np
 
+from xraylab.io import write_json
+
 ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = {  # name, ours and theirs: (package of theirs if any, sizes in pixels)
     "resnet50": ("torchvision", (64, 224)),
@@ -389,7 +391,7 @@ def main():
             print(row(name, size, batch, found), flush=True)
             if options.json:
                 of_all = {"load_before": highest_load, "versions": sorted(versions), "rows": rows}
-                options.json.write_text(json.dumps({**facts, **of_all}, indent=2) + "\n")
+                write_json(options.json, {**facts, **of_all})
         for worker in workers:
             worker.close()
 

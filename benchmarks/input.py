@@ -40,6 +40,7 @@ from PIL import Image
 
 from xraylab import data
 from xraylab.backend import process_memory, start_keras
+from xraylab.io import write_json
 
 LIMIT_MB = 300
 QUICK = 1024
@@ -203,7 +204,7 @@ def main():
     held = rows[0]["growth_mb"] < LIMIT_MB
     print(f"limit of {LIMIT_MB} MB for xraylab: {'held' if held else 'BROKEN'}")
     if options.json:
-        options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+        write_json(options.json, {**facts, "rows": rows})
     return 0 if held else 1
 
 

@@ -21,6 +21,8 @@ from pathlib import Path
 import own_process
 from inference import installed, processor
 
+from xraylab.io import write_json
+
 MODELS = (
     "resnet50",
     "densenet121",
@@ -112,7 +114,7 @@ def main():
         times = f"{1e3 * row['own']:8.1f} plain {1e3 * row['plain']:8.1f}"
         print(f"{name:20s} ours {times} ratio {row['ratio']:5.2f}", flush=True)
         if options.json:
-            options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+            write_json(options.json, {**facts, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ machine only the ratio to it is comparable. The rounds run every case once, in t
 """
 
 import argparse
-import json
 import os
 import resource
 import statistics
@@ -21,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from xraylab.io import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "import sys; from xraylab.cli import main; sys.argv[0] = 'xraylab'; main()"
@@ -67,7 +68,7 @@ def main():
         print(f"{name:20s}{clock:9.2f}{cpu:8.2f}{cpu / scale:7.2f}{goal or '—':>8}")
     if options.json:
         facts = {"rounds": options.rounds, "cores": os.cpu_count(), "load_before": load}
-        options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+        write_json(options.json, {**facts, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 import own_process
 
 from xraylab.backend import describe_backend, start_keras
+from xraylab.io import write_json
 
 TABLE = Path(__file__).resolve().parents[1] / "xraylab" / "training" / "throughput.json"
 IMAGES = 512
@@ -101,7 +102,7 @@ def main():
         row |= {"what": machine, "measured": datetime.now(UTC).date().isoformat()}
         row["batch_size"] = options.batch_size
         row["images_per_second"] |= measured
-        TABLE.write_text(json.dumps(table, indent=2) + "\n")
+        write_json(TABLE, table)
 
 
 if __name__ == "__main__":

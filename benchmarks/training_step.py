@@ -33,6 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from record_runs import SYSTEMS
 
+from xraylab.io import write_json
+
 MODELS = (
     "resnet50",
     "densenet121",
@@ -210,7 +212,7 @@ def main():
         rates = f"{found['images_per_second']:10.1f}{found['wait']:10.1%}{fraction:18.0%}"
         print(f"{name:20s}{precision:>15s}{times}{rates}", flush=True)
         if options.json:
-            options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+            write_json(options.json, {**facts, "rows": rows})
 
 
 if __name__ == "__main__":

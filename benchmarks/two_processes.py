@@ -31,6 +31,8 @@ import own_process
 from inference import installed, processor
 from training_step import SIZE, prepared
 
+from xraylab.io import write_json
+
 STEPS = 5
 """Steps of ``Model.fit`` that are timed together."""
 MODELS = ("rr_vit", "densenet121")
@@ -126,7 +128,7 @@ def main():
         speed_ups = "".join(f"{row[case] / row['two']:9.2f}" for case in ("one", "cores"))
         print(f"{name:20s}{times}{speed_ups}{row['gradient'] / 1e6:13.1f}", flush=True)
         if options.json:
-            options.json.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+            write_json(options.json, {**facts, "rows": rows})
 
 
 if __name__ == "__main__":
