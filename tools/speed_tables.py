@@ -122,7 +122,7 @@ def parts_of_a_step(rows) -> pd.DataFrame:
             "forward": percent(row["forward"] / row["step"]),
             "backward": percent((row["gradient"] - row["forward"]) / row["step"]),
             "optimizer": percent((row["step"] - row["gradient"]) / row["step"]),
-            "wait": f"{100 * row['wait']:.1f} %" if "wait" in row else "–",
+            "wait": f"{100 * row['wait']:.1f} %",
             "arithmetic": percent(row["operations_per_second"] / row["peak_operations_per_second"]),
         }
         for row in rows
@@ -131,7 +131,7 @@ def parts_of_a_step(rows) -> pd.DataFrame:
 
 def waits(rows) -> str:
     """Compare the longest wait for data with the limit."""
-    share, name = max((row["wait"], row["model"]) for row in rows if "wait" in row)
+    share, name = max((row["wait"], row["model"]) for row in rows)
     held = "within" if share < WAIT_LIMIT else "beyond"
     return (
         f"It is {100 * share:.1f} % at most ({name}), {held} the limit of {percent(WAIT_LIMIT)} "

@@ -60,7 +60,7 @@ def fastest_precision() -> str:
 
     ``"mixed_bfloat16"`` where the GPU has tensor cores for it, ``"mixed_float16"`` where it has
     them for float16 only, else ``"float32"``: on a P100 half precision saves memory but no time,
-    and on a CPU it is slower, even with instructions for bfloat16 (appendix "Speed and cost").
+    and on a CPU it saves little even with instructions for bfloat16 (appendix "Speed and cost").
     """
     capability = (0, 0)
     if keras.backend.backend() == "tensorflow":
