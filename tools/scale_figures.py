@@ -1,7 +1,7 @@
 """Sphinx extension: figures and facts of the appendix "Cost at scale" as MyST substitutions.
 
 ``{{ scale_tokens }}`` and so on are of the files in ``book/measured`` that
-``benchmarks/attention_memory.py``, ``training_step.py``, ``two_processes.py`` and
+``benchmarks/attention_memory.py``, ``training_step.py``, ``two_processes.py``, ``full_size.py`` and
 ``tools/measure_labels.py`` write, and of the records in ``book/results``.
 """
 
@@ -15,7 +15,7 @@ from xraylab.models import list_models
 from xraylab.models.cost import recorded_cost
 from xraylab.phantom import SPLIT_SIZES
 
-FILES = ("attention_memory", "training_step", "labels", "two_processes")
+FILES = ("attention_memory", "training_step", "labels", "two_processes", "full_size")
 MODEL = "hybrid_rr_vit"
 """The model whose cost grows with the square of the tokens."""
 TRAINING_IMAGES = SPLIT_SIZES["train"]
@@ -35,7 +35,7 @@ def add_substitutions(app, config):
     """Add the figures and the facts."""
     source = Path(app.srcdir)
     files = [io.read_json(source / "measured" / f"{name}.json") for name in FILES]
-    memory, step, labels, processes = files
+    memory, step, labels, processes, full_size = files
     growth, plain = by_tokens(memory), {"index": False, "disable_numparse": True}
     runs = recorded_runs(source / "results", rates(step), step["size"])
     found = {
@@ -44,6 +44,9 @@ def add_substitutions(app, config):
         "scale_training": html(training_figure(runs)),
         "scale_training_facts": training_facts(runs),
         "scale_epochs": epochs(rates(step)).to_markdown(**plain),
+        "scale_full_size": full_size_facts(full_size),
+        "scale_full_size_recipe": full_size["recipe"],
+        "scale_full_size_load": f"{full_size['load_before']:.2f}",
         "scale_labels": html(labels_figure(labels)),
         "scale_label_facts": label_facts(labels),
         "scale_processes": two_processes(processes["rows"]).to_markdown(**plain),
@@ -166,6 +169,19 @@ def epochs(known: dict[str, float]) -> pd.DataFrame:
             f"hours for {EPOCHS} epochs": f"{EPOCHS * TRAINING_IMAGES / rate / 3600:.1f}",
         }
         for name, rate in known.items()
+    )
+
+
+def full_size_facts(measured) -> str:
+    """State time and memory of the epoch on as many images as ChestMNIST has."""
+    images = measured["images"]
+    peak, before = (measured[f"{name}_bytes"] / 1e9 for name in ("peak", "before"))
+    return (
+        f"Unpacking and checking the file and building the model took "
+        f"{measured['preparation']:.0f} s, the steps on {images['train']:,} images "
+        f"{measured['steps'] / 60:.1f} minutes ({measured['images_per_second']:.0f} images/s), and "
+        f"the validation on {images['val']:,} images {measured['validation']:.0f} s. The process "
+        f"needed {peak:.2f} GB of memory at most, {before:.2f} GB of it Python and TensorFlow"
     )
 
 

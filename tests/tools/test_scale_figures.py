@@ -10,6 +10,7 @@ from record_runs import SYSTEMS
 from sync import BOOK
 
 from xraylab import io
+from xraylab.phantom import SPLIT_SIZES
 from xraylab.training import recipes
 
 CASE = {"model": "hybrid_rr_vit", "training": True, "batch": 1, "start": 1.0}
@@ -61,6 +62,17 @@ def test_time_of_an_epoch():
 def test_tuned_recipes_have_that_many_epochs():
     names = [recipe for recipe, _ in SYSTEMS.values()]
     assert {recipes.find(name).epochs for name in names} == {scale_figures.EPOCHS}
+
+
+def test_epoch_at_full_size_is_that_of_chestmnist():
+    measured = io.read_json(BOOK / "measured" / "full_size.json")
+    assert measured["images"] == SPLIT_SIZES
+    rate = measured["images_per_second"]
+    assert measured["steps"] * rate == pytest.approx(scale_figures.TRAINING_IMAGES)
+    measured |= {"preparation": 3, "steps": 90, "validation": 7.4, "images_per_second": 871.9}
+    text = scale_figures.full_size_facts(measured | {"peak_bytes": 2e9, "before_bytes": 9e8})
+    assert "took 3 s, the steps on 78,468 images 1.5 minutes (872 images/s)" in text
+    assert text.endswith("2.00 GB of memory at most, 0.90 GB of it Python and TensorFlow")
 
 
 def test_growth_with_labels():
