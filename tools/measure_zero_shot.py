@@ -4,7 +4,7 @@
 
     python tools/measure_zero_shot.py --real FOLDER --runs FOLDER    # a minute or two per model
 
-Every finished run in the folder whose name ends in the size and the version of the simulator, as
+Every finished run in the folder whose name contains the size and the version of the simulator, as
 those of ``tools/record_runs.py`` do, is scored; none is left out by its score. Real images are
 given to a model as they are ("original"), and with a standardised histogram ("standardised"): each
 grey level is replaced by the level of the same rank in simulated images, on average over 1,000 of
@@ -83,11 +83,11 @@ def main():
     parser = real_images.parser(__doc__, "zero_shot.json")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     options = parser.parse_args()
-    runs = [Run(path) for path in sorted(options.runs.glob(f"*_{SIZE}_{PHANTOM}"))]
+    runs = [Run(path) for path in sorted(options.runs.glob(f"*_{SIZE}_{PHANTOM}*"))]
     finished = [run for run in runs if run.report is not None]
     if not finished:
         parser.error(
-            f"--runs. Expected: a folder with finished runs named *_{SIZE}_{PHANTOM}. Received: "
+            f"--runs. Expected: a folder with finished runs named *_{SIZE}_{PHANTOM}*. Received: "
             f"{options.runs}. Train them with tools/record_runs.py."
         )
     for run in runs:

@@ -89,6 +89,9 @@ least = next(s for s in spreads["SIMULATED"] if s.names[0] == "efficientvit_m0_6
 assert row.value / (np.sqrt(2) * least.deviation) > 2 * stats.t.ppf(0.975, 2), "far beyond"
 assert all(0.002 < s.deviation < 0.015 for group in spreads.values() for s in group)
 assert order.pvalue > 0.05, "compatible with none"
+gap = best.scores["val"].macro_auc - max(again)
+assert len(again) == 3 and gap > 3 * max(s.deviation for s in spreads["SIMULATED"])
+assert max(again) < plain_m0.scores["val"].macro_auc, "lower than the third"
 improving = [r for r in from_scratch if r.training.best_epoch == r.training.epochs]
 assert len(improving) >= 3, "several models were still improving"
 
