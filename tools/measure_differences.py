@@ -32,6 +32,10 @@ PAIRS = {
         seeds("efficientvit_m0_mxa_64_nih_scratch", 3),
         seeds("efficientvit_m0_mxa_64_nih_kd", 3),
     ),
+    **{
+        f"pretraining_{name}": ([f"{name}_64_nih_scratch"], [f"{name}_64_nih_from_phantom7"])
+        for name in ("efficientvit_m0_mxa", "densenet121")
+    },
     "medvit": (["efficientvit_m0_64_nih_scratch"], ["medvit_small_64_nih_scratch"]),
     "hybrid_rr_vit": (["rr_vit_64_nih_scratch"], ["hybrid_rr_vit_64_nih_scratch"]),
     "size_m0": (["efficientvit_m0_64_nih4500_scratch"], ["efficientvit_m0_128_nih4500_scratch"]),

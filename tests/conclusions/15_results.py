@@ -31,10 +31,18 @@ assert len({r.recipe["loss"] for r in of_both}) == 1, "the same loss"
 of_m5 = [r for r in from_scratch if r.recipe["model"].startswith("efficientvit_m5")]
 changed = [name for name in results.differences(*of_m5) if name.startswith("recipe:")]
 assert all(name.startswith("recipe: model") for name in changed), "nothing but the model"
-assert 0 < gains[0].low < 0.002, "barely excludes zero"
+assert 0 < gains[0].low < 0.003, "barely excludes zero"
 assert -0.002 < gains[1].low < 0, "barely includes it"
 for change in by_pixels.values():
     assert change.low < 0 < change.high, "not distinguishable from zero"
+assert all(change.low < 0 < change.high for change in started.values())
+for model in started:
+    pair = [r for r in real if r.recipe["model"] == model and r.recipe["seed"] == 0]
+    pair = [r for r in pair if "teacher 1" not in r.initial_weights]
+    assert len(pair) == 2 and len({r.recipe["epochs"] for r in pair}) == 1
+for model in ("rr_vit", "efficientvit_m0"):
+    pair = [r for r in real if r.recipe["model"] == model and r.recipe["seed"] == 0]
+    assert len({r.recipe["epochs"] for r in pair}) == 2
 assert len(both_sizes) == 4
 assert by_pixels["rr_vit"].value < 0, "its sign"
 for changes in frequent.values():
