@@ -87,9 +87,11 @@ def main():
         return
     end = time.monotonic() + 60 * options.minutes
     rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
-    rows = [row for row in rows if "step" in row]  # a case that failed is tried again
+    failed = [(row["model"], row["size"]) for row in rows if "step" not in row]
+    rows = [row for row in rows if "step" in row]
     measured = {(row["model"], row["size"]) for row in rows}
     waiting = [case for case in (SMOKE if options.smoke else CASES) if case not in measured]
+    waiting.sort(key=failed.__contains__)  # a case that failed is tried again, after the others
     print(f"{'model':20s}{'px':>5s}{'batch':>7s}{'ms':>9s}{'images/s':>10s}{'of peak':>9s}  GB")
     while waiting and time.monotonic() < end:
         name, size = waiting.pop(0)

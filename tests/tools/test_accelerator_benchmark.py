@@ -30,7 +30,9 @@ def test_fraction_counts_three_forward_passes_of_two_operations(benchmark):
     assert benchmark.fraction_of_peak({**row, "device": "Tesla T4"}, None) is None
 
 
-def test_a_second_run_measures_what_is_missing(benchmark, monkeypatch, tmp_path, capsys):
+def test_a_second_run_measures_what_is_missing_or_has_failed(
+    benchmark, monkeypatch, tmp_path, capsys
+):
     cases = []
 
     def run(script, *arguments):
@@ -48,8 +50,9 @@ def test_a_second_run_measures_what_is_missing(benchmark, monkeypatch, tmp_path,
     assert "2 cases are left" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", arguments)
     benchmark.main()
-    benchmark.main()
-    assert cases == [list(case) for case in benchmark.SMOKE]
     first, second = json.loads(path.read_text())["rows"]
     assert "step" not in first
     assert second["step"] == 0.1
+    benchmark.main()
+    assert cases == [list(case) for case in (*benchmark.SMOKE, benchmark.SMOKE[0])]
+    assert all(row["step"] == 0.1 for row in json.loads(path.read_text())["rows"])
