@@ -57,10 +57,30 @@ assert mxa["cardiomegaly"] > 0.8
 others = [r["weights_sha256"] for r in shot["rows"] if "densenet" in r["run"]]
 assert record.weights_sha256 not in others, "other runs"
 
+# Transfer to real images.
+physics, *interval = rows["physics"]
+assert abs(rows["version 6"][0] - physics) < 0.01, "version 7 transfers no better"
+assert 0 < physics - rows["randomised"][0] < 0.02, "slightly worse"
+macro_of = {name: measured[name]["real"]["macro_auc_by_seed"] for name in ("physics", "randomised")}
+assert max(macro_of["randomised"]) < min(macro_of["physics"]), "with each of the three seeds"
+assert abs(rows["equalised"][0] - physics) < 0.01
+assert interval[0] > 0.5
+assert 0.5 < macro_low < macro_high < 0.65, "exceeds chance, but by little"
+assert measured["physics"]["phantom"]["auc"]["macro_auc"][0] > macro_high, "lower on real images"
+large = ("consolidation", "edema", "effusion", "cardiomegaly", "atelectasis")
+development = measured["physics"]["real"]["auc"]
+for of_part in (auc, development):
+    five = sorted(FINDINGS, key=lambda name: of_part[name][0])[-5:]
+    assert set(five) == set(large), "highest AUCs"
+assert auc["emphysema"][1] < 0.5 and development["emphysema"][0] < 0.6, "close to chance"
+for name in large:
+    assert auc[name][1] > 0.5, f"{name} transfers"
+for name in ("nodule", "fibrosis"):
+    assert auc[name][1] < 0.5 < auc[name][2], "the interval includes chance level"
+
 # Larger networks.
-networks = {"densenet121", "densenet121_seed1", "densenet121_seed2", "efficientvit_m0_mxa"}
-assert {*inputs} == networks
-assert {*inputs.values()} == {"original"}, "standardising did not help"
+assert networks == ["densenet121", "densenet121 1", "densenet121 2", "efficientvit_m0_mxa"]
+assert {row["input"] for row in shot["rows"]} == {"original"}, "standardising did not help"
 assert (totals[:, 1] > 0.5).all()
 assert (totals[1:, 0] < totals[0, 0]).all(), "not higher than the small one"
 below = {m: {n for n in FINDINGS if of[n][0] < 0.5} for m, of in zero_shot.items()}

@@ -210,6 +210,8 @@ def test_a_folder_that_has_moved_is_given_by_its_root(root, tmp_path):
     assert moved.fingerprint == open_split(root, split_column="set").fingerprint
     with pytest.raises(DataError, match=r"Unknown source .*neither a file nor"):
         load(tmp_path / "gone", 32, **options)
+    with pytest.raises(DataError, match=r"Did you mean 'chexpert'\?"):
+        load("chexpret", 32, root=root, **options)
 
 
 def test_the_path_of_a_folder_is_a_source(root):

@@ -284,6 +284,8 @@ def test_data_sets_of_8_bit_images_are_noticed(wrap):
     for method in (model.fit, model.evaluate, model.predict):
         with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
             method(data, verbose=0)
+    with pytest.warns(UserWarning, match="Divide 8-bit images by 255"):
+        model.fit(grey(), np.zeros((4, 3), np.float32), validation_data=data, verbose=0)
 
 
 @pytest.mark.parametrize("name", ["rr_vit_toy", "hybrid_rr_vit_toy", "lt_vit_toy", "dbct_toy"])

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
@@ -230,8 +231,13 @@ def test_shipped_weights_as_a_teacher(image_file, tmp_path, random_weights):
 def test_a_folder_with_the_name_of_a_model_is_given_as_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rr_vit").mkdir()
-    recipe = training.Recipe(objective="distillation", teacher=["./rr_vit", "rr_vit"])
-    assert recipe.teachers == (str(tmp_path / "rr_vit"), "rr_vit")
+    (tmp_path / "resnet50").mkdir()
+    teachers = ["./rr_vit", Path("rr_vit"), "rr_vit", "resnet50"]
+    recipe = training.Recipe(objective="distillation", teacher=teachers)
+    folder = str(tmp_path / "rr_vit")
+    assert recipe.teachers == (folder, folder, "rr_vit", "resnet50")
+    with pytest.raises(ValueError, match=r"downloads the weights of more models"):
+        load_teacher("resnet50", LABELS)
 
 
 def test_public_weights_as_a_teacher(public_teacher, random_weights):

@@ -114,10 +114,11 @@ def load(
         raise invalid_argument("source", _EXPECTED, received, "Pass arrays to xraylab.data.Split")
     name = str(source)
     if name not in NAMED_SOURCES:
-        path = Path(name).expanduser()
-        # A folder that was moved since a recipe named it is given by its new root.
-        if path.is_dir() or (options.get("root") is not None and path.suffix != ".npz"):
-            name, options["root"] = "folder", options.get("root", source)
+        path, root = Path(name).expanduser(), options.get("root")
+        if path.is_dir() and root is None:
+            name, options["root"] = "folder", source
+        elif root is not None and path.is_absolute() and not path.exists() and not path.suffix:
+            name = "folder"  # which has moved since a recipe named it
         else:
             _path_of(source)
     require_choice("split", split, SPLITS)

@@ -216,8 +216,9 @@ class ImageModel(ConfigMixin, keras.Model):
         if isinstance(validation, Split):
             size = kwargs.pop("validation_batch_size", None) or batch_size
             kwargs["validation_data"] = validation.to_dataset(size or BATCH_SIZE)
-        elif isinstance(validation, tuple | list) and len(validation) > 1:
-            check_arrays(self, *validation[:2])
+        elif validation is not None:
+            pair = validation[:2] if isinstance(validation, tuple | list) else (validation,)
+            check_arrays(self, *pair)
         if isinstance(x, Split):
             if validation is not None and not isinstance(validation, Split):
                 kwargs.setdefault("validation_batch_size", batch_size)

@@ -224,9 +224,9 @@ def teacher_file(source: str | os.PathLike, weights: str = "best") -> Path:
         ValueError: if there is no such teacher.
     """
     path, shipped = Path(source), largest_shipped()
-    if str(source) in shipped:
+    if _is_name(source) and source in shipped:
         return shipped[str(source)]
-    if path.is_dir():
+    if path.is_dir() and not _is_name(source):
         run = Run(path)
         run.require_classifier()
         return run.weights_file(weights)
@@ -234,18 +234,23 @@ def teacher_file(source: str | os.PathLike, weights: str = "best") -> Path:
         expected = "the folder of a run, a .keras file, public weights (.safetensors or .npz), or "
         expected += f"a model with shipped weights: {', '.join(shipped)}"
         hint = did_you_mean(path.name, shipped)
-        if hint is None and str(source) in SPECS:
+        if _is_name(source):
             hint = "xraylab.book.folder() downloads the weights of more models."
         raise invalid_argument("teacher", expected, repr(str(source)), hint)
     return path
+
+
+def _is_name(source):
+    """Return whether a teacher is given by the name of a model; a folder of that name is ./name."""
+    return isinstance(source, str) and source in SPECS
 
 
 def _load_one(source, label_names, trained, weights):
     """Load one teacher."""
     path = teacher_file(source, weights)
     outputs = None
-    if str(source) in SPECS:
-        names, model = findings.FINDINGS, build_shipped(str(source))
+    if _is_name(source):
+        names, model = findings.FINDINGS, build_shipped(source)
     elif Path(source).is_dir():
         run = Run(source)
         names, model = run.recipe.labels, run.load_model(weights)

@@ -28,6 +28,11 @@ def _teacher(source: str) -> str:
     return source if source in SPECS else _absolute(source)
 
 
+def _path_of_teacher(source: Any) -> Any:
+    """Make a path object or a run absolute, so that it is not taken for the name of a model."""
+    return _absolute(os.fspath(source)) if isinstance(source, os.PathLike) else source
+
+
 def _text(path: Any) -> Any:
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
@@ -77,7 +82,7 @@ Fraction = Annotated[Finite, Field(ge=0, lt=1)]
 Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Text = Annotated[StrictStr, BeforeValidator(_text)]
 AbsolutePath = Annotated[Text, AfterValidator(_absolute)]
-Teacher = Annotated[Text, AfterValidator(_teacher)]
+Teacher = Annotated[StrictStr, BeforeValidator(_path_of_teacher), AfterValidator(_teacher)]
 Source = Annotated[Text, AfterValidator(lambda x: x if x in NAMED_SOURCES else _absolute(x))]
 # An unknown name raises a ValueError that suggests one.
 ModelName = Annotated[StrictStr, AfterValidator(lambda name: spec(name).name)]
