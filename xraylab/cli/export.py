@@ -31,11 +31,11 @@ def export(
     start_keras()
     from xraylab import models
     from xraylab.models.export import SUFFIXES
-    from xraylab.models.weights import shipped_weights
+    from xraylab.models.weights import largest_shipped
 
     require_choice("--format", format, SUFFIXES)
     metadata, square = {"notice": NOTICE}, "pad"
-    if Path(model).exists() or any(name == model for name, _ in shipped_weights()):
+    if Path(model).exists() or model in largest_shipped():
         found = load_classifier(model)
         network, square = found.model, found.square
         network.label_names = tuple(found.label_names)

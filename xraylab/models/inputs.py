@@ -30,9 +30,7 @@ def check_arrays(model: Any, x: Any, y: Any = None) -> None:
 
 def _first_batch(x):
     """Return images and labels of the first batch of a data set of others, as arrays or None."""
-    if hasattr(x, "element_spec") and hasattr(
-        x, "take"
-    ):  # tf.data.Dataset, also without TensorFlow
+    if hasattr(x, "as_numpy_iterator"):  # tf.data.Dataset
         batch = next(iter(x.take(1).as_numpy_iterator()), None)
     elif hasattr(x, "num_batches") and not type(x).__module__.startswith("xraylab."):
         batch = x[0]  # keras.utils.PyDataset

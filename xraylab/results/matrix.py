@@ -8,13 +8,12 @@ import pandas as pd
 from xraylab.arguments import require
 from xraylab.models.cost import recorded_cost
 from xraylab.results.schema import Result
-from xraylab.results.tables import NOT_RUN, Column
+from xraylab.results.tables import MACRO_AUC, NOT_RUN
 from xraylab.results.writing import Table
 
 MACHINE = "2 cores"
 """The machine of :data:`xraylab.training.recipes.THROUGHPUT` whose hours are shown."""
 
-_SCORE = Column("macro AUC", ("intervals", "macro_auc"))
 _STARTS = {"start_from": "other weights", "teacher": "distilled"}
 
 
@@ -24,8 +23,8 @@ def matrix(results: Iterable[Result], models: Sequence[str] | None = None) -> Ta
     All runs of a model share a cell, also those of other seeds, epochs or recipes. The cell of a
     missing run shows the hours that its training steps would take on two cores: as many images as
     the median run of the column, at the measured speed of the model at 64 pixels, in proportion to
-    the multiply-adds at its size.
-    Validation, augmentation and the predictions of teachers are not included.
+    the multiply-adds at its size. Validation, augmentation and the predictions of teachers are not
+    included.
 
     Args:
         results: records, also of different images, which get different columns.
@@ -44,7 +43,7 @@ def matrix(results: Iterable[Result], models: Sequence[str] | None = None) -> Ta
     missing = 0.0
     for heading, group in columns.items():
         for model in models:
-            scores = [_SCORE.cell(r) for r in group if r.recipe["model"] == model]
+            scores = [MACRO_AUC.cell(r) for r in group if r.recipe["model"] == model]
             hours = None if scores else _hours(model, group)
             missing += hours or 0
             estimate = "" if hours is None else f" ({hours:.1f} h)"

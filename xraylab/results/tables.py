@@ -55,6 +55,9 @@ class Column:
         return text
 
 
+MACRO_AUC = Column("macro AUC", ("intervals", "macro_auc"))
+"""The score without its interval, of cells that list several runs."""
+
 _TEST = ("scores", "test")
 _UNCALIBRATED = ("calibration", "uncalibrated", "calibration_error")
 
@@ -145,15 +148,14 @@ def by_size(results: Iterable[Result], models: Sequence[str], sizes: Sequence[in
     """
     results = [r for r in results if r.recipe["model"] in models and r.recipe["size"] in sizes]
     _require_same_images(results)
-    score = Column("macro AUC", ("intervals", "macro_auc"))
 
     def cell(model, size):
         wanted = {"model": model, "size": size}
-        found = [score.cell(r) for r in results if wanted.items() <= r.recipe.items()]
+        found = [MACRO_AUC.cell(r) for r in results if wanted.items() <= r.recipe.items()]
         return ", ".join(found) or NOT_RUN
 
     columns = {f"{size} px": [cell(model, size) for model in models] for size in sizes}
-    caption = f"{score.heading}, {_describe_images(results)}"
+    caption = f"{MACRO_AUC.heading}, {_describe_images(results)}"
     return Table(caption, pd.DataFrame({"model": models, **columns}))
 
 

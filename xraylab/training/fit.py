@@ -117,8 +117,8 @@ def fit(
     cluster = distribution.join()
     reset_memory_peak()  # after joining, because it starts the backend
     recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
+    known = (*Recipe.model_fields, *inspect.signature(fit).parameters)
     for name in changes:
-        known = [*Recipe.model_fields, *inspect.signature(fit).parameters]
         require_choice("argument of fit or recipe field", name, known)
     recipe = recipe.replace(**changes)
     out, progress = Path(out), progress and cluster.is_writer
