@@ -10,16 +10,13 @@ of a fit. Needs TensorFlow::
     python benchmarks/naive_keras.py rr_vit --json naive_keras.json
 """
 
-import argparse
 import json
-import os
 import statistics
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import own_process
-from inference import installed, processor
+from inference import installed
 
 from xraylab.io import write_json
 
@@ -88,28 +85,20 @@ def measure(name, batch_size, rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = own_process.parser(__doc__, rounds=3)
     names = f"{', '.join(MODELS)}; default: all"
     parser.add_argument("models", nargs="*", metavar="model", help=names)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := ", ".join({*options.models} - {*MODELS}):
         parser.error(f"model. Expected: some of {', '.join(MODELS)}. Received: {unknown}")
     if options.one:
         print(json.dumps(measure(options.models[0], options.batch_size, options.rounds)))
         return
-    facts = {"batch_size": options.batch_size, "rounds": options.rounds, "size": SIZE}
-    facts |= {"processor": processor(), "cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
-    facts["versions"] = installed("tensorflow", "keras")
+    facts = own_process.facts(options, SIZE) | {"versions": installed("tensorflow", "keras")}
     print(f"{facts['cores']} cores, load {facts['load_before']:.2f}, ms per step, at {SIZE} px")
     rows = []
     for name in options.models or MODELS:
-        settings = ("--rounds", options.rounds, "--batch-size", options.batch_size)
-        if (row := own_process.run(__file__, name, "--one", *settings)) is None:
-            raise SystemExit(f"{name} failed")
+        row = own_process.run_model(__file__, name, options)
         rows.append(row)
         times = f"{1e3 * row['own']:8.1f} plain {1e3 * row['plain']:8.1f}"
         print(f"{name:20s} ours {times} ratio {row['ratio']:5.2f}", flush=True)

@@ -16,10 +16,8 @@ Needs TensorFlow::
     python benchmarks/training_step.py lt_vit_tiny --precision float32 mixed_bfloat16
 """
 
-import argparse
 import itertools
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -27,7 +25,6 @@ import time
 from pathlib import Path
 
 import own_process
-from inference import processor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
@@ -179,14 +176,10 @@ def instructions():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = own_process.parser(__doc__, rounds=7)
     names = f"{', '.join(SYSTEMS)}; default: {', '.join(MODELS)}"
     parser.add_argument("models", nargs="*", metavar="model", help=names)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=["float32"])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := ", ".join({*options.models} - {*SYSTEMS}):
         parser.error(f"model. Expected: some of {', '.join(SYSTEMS)}. Received: {unknown}")
@@ -194,18 +187,13 @@ def main():
         settings = (options.batch_size, options.rounds, *options.precision)
         print(json.dumps(measure(*options.models, *settings)))
         return
-    facts = {"batch_size": options.batch_size, "rounds": options.rounds, "size": SIZE}
-    facts |= {"processor": processor(), "instructions": instructions()}
-    facts |= {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
+    facts = own_process.facts(options, SIZE) | {"instructions": instructions()}
     print(f"{facts['cores']} cores, load {facts['load_before']:.2f}, ms per batch, at {SIZE} px")
     titles = "".join(f"{title:>10s}" for title in (*PARTS, "images/s", "wait"))
     print(f"{'model':20s}{'precision':>15s}{titles}  fraction of peak")
     rows = []
     for name, precision in itertools.product(options.models or MODELS, options.precision):
-        settings = ("--rounds", options.rounds, "--batch-size", options.batch_size)
-        settings += ("--precision", precision)
-        if (found := own_process.run(__file__, name, "--one", *settings)) is None:
-            raise SystemExit(f"{name} failed")
+        found = own_process.run_model(__file__, name, options, "--precision", precision)
         rows.append(found)
         fraction = found["operations_per_second"] / found["peak_operations_per_second"]
         times = "".join(f"{1e3 * found[part]:10.1f}" for part in PARTS)

@@ -28,7 +28,7 @@ import time
 from pathlib import Path
 
 import own_process
-from inference import installed, processor
+from inference import installed
 from training_step import SIZE, prepared
 
 from xraylab.io import write_json
@@ -107,9 +107,7 @@ def main():
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2 or options.batch_size % 2:
         raise SystemExit("Expected: two cores and an even batch size.")
-    facts = {"batch_size": options.batch_size, "rounds": options.rounds, "size": SIZE}
-    facts |= {"cores": os.cpu_count(), "processor": processor(), "load_before": os.getloadavg()[0]}
-    facts["versions"] = installed("keras", "jax")
+    facts = own_process.facts(options, SIZE) | {"versions": installed("keras", "jax")}
     print(f"{facts['cores']} cores, load {facts['load_before']:.2f}, ms per step, at {SIZE} px")
     titles = "".join(f"{title:>9s}" for title in (*CASES, "batch", "one/two", "cores/two"))
     print(f"{'model':20s}{titles}  gradient MB")
