@@ -127,6 +127,25 @@ def test_images_are_simulated_once(tmp_path, monkeypatch):
     np.testing.assert_array_equal(again.images, first.images)
 
 
+def test_the_fingerprint_is_that_of_the_description(tmp_path, monkeypatch):
+    """Processors differ in a rare pixel, and versions of the simulator in all of them."""
+    real = phantom.simulate
+
+    def on_another_processor(indices, **options):
+        made = real(indices, **options)
+        made.images[0, 16, 16] ^= 1
+        return made
+
+    here = load(tmp_path / "here")
+    with monkeypatch.context() as patch:
+        patch.setattr(phantom, "simulate", on_another_processor)
+        there = load(tmp_path / "there")
+    assert not np.array_equal(here.images, there.images)
+    assert here.fingerprint == there.fingerprint
+    monkeypatch.setattr(phantom, "VERSION", phantom.VERSION + 1)
+    assert load(tmp_path / "here").fingerprint != here.fingerprint
+
+
 def cut(folder):
     with (folder / "images.npy").open("r+b") as stream:
         stream.truncate(5000)
