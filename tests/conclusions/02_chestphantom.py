@@ -37,25 +37,18 @@ assert np.array_equal(alone, beside) and not np.array_equal(alone, other)
 # Difficulty of the findings.
 from_record = {f.label: f.roc_auc for f in record.scores["test"].per_finding}
 hardest = sorted(set(FINDINGS) - {"hernia"}, key=from_record.__getitem__)
-assert all(0.60 < from_record[name] < 0.97 for name in hardest), "in the range, but for hernia"
 assert from_record[hardest[-1]] < 0.95, "none near its upper end"
-assert {*hardest[:2]} == {"fibrosis", "nodule"}, "at the lower end"
-extend_below = [n for n in FINDINGS if n != "hernia" and record.intervals[n].low < 0.60]
-assert {*extend_below} == {"fibrosis", "nodule"}
 assert (
     record.recipe["epochs"] == 2 and record.recipe["data_options"]["num_images"]["train"] == 20_000
 )
-assert len(again) == 3
-totals_again = [run["macro_auc"] for run in again]
-assert max(totals_again) < record.scores["val"].macro_auc - 0.05, "much worse"
-assert max(totals_again) - min(totals_again) < 0.03, "far less from each other"
-for run in again:
-    missed = {name for name in FINDINGS if run[name] < 0.6} - {"hernia"}
-    assert missed == {"cardiomegaly", "fibrosis", "pleural_thickening"}
-mxa = next(r["simulated_val"] for r in shot["rows"] if "mxa" in r["run"])
-assert mxa["cardiomegaly"] > 0.8
-others = [r["weights_sha256"] for r in shot["rows"] if "densenet" in r["run"]]
-assert record.weights_sha256 not in others, "other runs"
+assert all(r.recipe["epochs"] == 2 for r in (*repeated, m0)), "trained as long"
+densenet, other = by_finding["densenet121"], by_finding["efficientvit_m0"][0]
+below = (densenet < 0.6).sum(axis=1).drop("hernia")
+always = {"cardiomegaly", "fibrosis", "pleural_thickening"}
+assert {*below[below == 3].index} == always and {*below[below > 0].index} == {*always, "nodule"}
+assert below["nodule"] == 2
+assert other["cardiomegaly"] > 0.8 and other["fibrosis"] > 0.6
+assert max(other["nodule"], other["pleural_thickening"]) < 0.6, "difficult for both"
 
 # Transfer to real images.
 physics, *interval = rows["physics"]
