@@ -232,6 +232,13 @@ def test_as_many_labels_as_patches(images):
     assert explain.gradient_attention(model, images[:1], 5).max() > 0
 
 
+def test_rollout_of_a_dbct_without_blocks_is_that_of_its_fusion(toy, images):
+    model = toy("dbct_toy", depth=0)
+    positions = explain.attention(model, images)["cross_attention"].mean(axis=(1, 2))
+    expected = (1 / 64 + positions.reshape(3, 8, 8)) / 2
+    np.testing.assert_allclose(explain.rollout(model, images), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("label_attention", ["bidirectional", "late"])
 def test_rollout_with_other_label_attention(images, label_attention):
     """A product of whole matrices; tokens are three labels, then the patches."""

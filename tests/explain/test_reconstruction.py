@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from xraylab import explain
+from xraylab import explain, models
 
 
 def test_without_changes_it_equals_the_intermediates_of_the_model(toy, images):
@@ -78,3 +78,8 @@ def test_hybrid_rr_vit_reconstructs(toy, images):
 def test_bad_input(toy, images, name, options, message):
     with pytest.raises(ValueError, match=message):
         explain.reconstruct(toy(name), images, **options)
+
+
+def test_a_model_that_predicts_no_labels_is_refused(images):
+    with pytest.raises(ValueError, match=r"RR-ViT or Hybrid RR-ViT\. Received: gmml_lt_vit_toy"):
+        explain.reconstruct(models.build_gmml("lt_vit_toy", image_size=32), images)

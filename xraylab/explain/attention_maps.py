@@ -203,13 +203,13 @@ def propagate(
         label: the label of interest, for a model with label tokens.
     """
     blocks = [block.name for block in model.blocks]
-    images, num_tokens, _ = maps[blocks[0]].shape
+    images, num_tokens, _ = maps[blocks[0] if blocks else "cross_attention"].shape
     has_labels = any(name.endswith(".label_attention") for name in maps)
     rows = np.eye(1, num_tokens) if not has_labels else np.zeros((model.num_labels, num_tokens))
     labels = np.eye(model.num_labels)[None]
     if "cross_attention" in maps:
         # Without the residual connection the output is what the patches attend to, and no more.
-        mean = np.full((1, num_tokens), 1 / num_tokens)
+        mean = np.full((images, 1, num_tokens), 1 / num_tokens)
         own, across = (factor, factor) if model.residual else (0.0, 1.0)
         rows, finer = own * mean, across * mean @ maps["cross_attention"]
     layers = [(name, f"{name}.label_attention") for name in reversed(blocks)]

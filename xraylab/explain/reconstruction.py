@@ -43,7 +43,8 @@ def reconstruct(model: Any, images: ArrayLike, masked: ArrayLike | None = None) 
         ValueError: if the model does not reconstruct, or the mask or the images do not fit.
     """
     images = check_images(model, images)
-    require(hasattr(model, "decoder"), "model", "RR-ViT or Hybrid RR-ViT", model.name)
+    reconstructs = hasattr(model, "decoder") and hasattr(model, "head")
+    require(reconstructs, "model", "RR-ViT or Hybrid RR-ViT", model.name)
     inputs = images if masked is None else _cover(images, np.asarray(masked))
     names = ("reconstruction", "logits")
     found = forward(model, inputs, lambda intermediates: {n: intermediates[n] for n in names})
