@@ -1,11 +1,15 @@
 """Real models in training: they learn, with the loss of the recipe, and can be fine-tuned."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
 from xraylab import data, losses, models, training
+from xraylab.findings import FINDINGS
+from xraylab.training import Recipe
 from xraylab.training.objectives import Classification, compile_for_training
-from xraylab.training.run import build_model
+from xraylab.training.run import build_model, load_initial_weights
 
 from .conftest import LABELS, make_recipe, train
 
@@ -68,6 +72,34 @@ def test_the_trained_loss_is_that_of_the_recipe(image_file, name, dbct, eager):
     expected = losses.get(name, **options)(labels, model(images, training=True))
     found = loss_of_a_step(recipe, model, images, labels.astype("float32"), {"train": split})
     assert found == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "names", "warned"),
+    [
+        (64, FINDINGS, None),
+        (64, tuple(reversed(FINDINGS)), "except the classifier, which starts at random"),
+        (32, FINDINGS, "weights for images of 64 px; rr_vit is for 32 px"),
+    ],
+)
+def test_a_recipe_starts_from_the_shipped_weights(size, names, warned):
+    recipe = Recipe(model="rr_vit", size=size, label_names=names, start_from="pretrained")
+    assert recipe.start_from == "pretrained"
+    model, other = build_model(recipe), models.build("rr_vit", image_size=64, weights="pretrained")
+    with pytest.warns(UserWarning, match=warned) if warned else contextlib.nullcontext():
+        load_initial_weights(recipe, model)
+    mine, theirs = ({w.path: w.numpy() for w in m.weights} for m in (model, other))
+    equal = {p for p in mine if mine[p].shape == theirs[p].shape and (mine[p] == theirs[p]).all()}
+    different = {path.split("/", 1)[1] for path in mine.keys() - equal}
+    expected = {"positions/table"} if size == 32 else {"head/kernel", "head/bias"}
+    assert different == (expected if warned else set())
+
+
+def test_a_recipe_starts_from_no_weights_that_are_not_shipped(image_file, tmp_path):
+    recipe = make_recipe(image_file, model="rr_vit_toy", start_from="pretrained")
+    with pytest.raises(ValueError, match=r"No pretrained weights are shipped for rr_vit_toy"):
+        training.fit(recipe, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -47,6 +48,9 @@ def test_path_objects_become_text(tmp_path, plain):
     assert recipe.data == str(tmp_path / "images.npz")
     assert recipe.data_options == {"root": str(tmp_path)}
     assert recipe.start_from == str(plain.path)
+    assert Recipe(start_from="pretrained").start_from == "pretrained"
+    assert Recipe(start_from="./pretrained").start_from == str(Path("pretrained").resolve())
+    assert Recipe(start_from=Path("pretrained")).start_from == str(Path("pretrained").resolve())
     assert recipe.teacher == (str(tmp_path),) * 2
     assert Recipe(**json.loads(json.dumps(recipe.to_dict()))) == recipe
 

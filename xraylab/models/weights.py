@@ -20,6 +20,9 @@ LABEL_NAMES = "label_names"
 
 SUFFIX = ".weights.h5"
 
+PRETRAINED = "pretrained"
+"""What stands for the shipped weights of a model."""
+
 
 def load_checked(model: Any, path: str | Path, load: Callable, **kwargs: Any) -> None:
     """Load a weight file with ``load``, or leave the model as it was.
@@ -88,7 +91,8 @@ def load_for_model(model: Any, weights: str | Path) -> None:
     """
     from xraylab.layers.tokens import resize_positions
 
-    path = _pretrained_path(model) if weights == "pretrained" else Path(weights)
+    shipped = weights == PRETRAINED
+    path = pretrained_path(model.name, model.image_size) if shipped else Path(weights)
     if path.is_dir():
         path = path / "best.weights.h5"
     recorded = recorded_architecture(path)
@@ -97,7 +101,7 @@ def load_for_model(model: Any, weights: str | Path) -> None:
     source = model if size == model.image_size else _for_size(model, path, size)
     if num_labels == model.num_labels:
         source.load_weights(path)
-        if weights == "pretrained" and num_labels == len(FINDINGS):
+        if shipped and num_labels == len(FINDINGS):
             source.label_names = FINDINGS
     else:
         load_under_new_head(source, path)
@@ -138,12 +142,18 @@ def _for_size(model, path, size):
         )
     if model.other_sizes_refused:
         refuse(model.other_sizes_refused)
-    source = type(model).from_config({**model.get_config(), "image_size": size})
-    source.build((None, size, size, 1))
+    source = _built(model, image_size=size)
     for weight, shape in zip(model.weights, _shapes(source), strict=True):
         if weight.shape != shape and not weight.path.endswith("positions/table"):
             refuse(f"{weight.path} has shape {shape} at {size} px, not {tuple(weight.shape)}")
     return source
+
+
+def _built(model, **changes):
+    """Build a model of the same class with other arguments."""
+    other = type(model).from_config({**model.get_config(), **changes})
+    other.build((None, other.image_size, other.image_size, 1))
+    return other
 
 
 def _shapes(model):
@@ -161,9 +171,15 @@ def load_under_new_head(model: Any, path: str | Path) -> None:
         FileNotFoundError: if there is no such file.
         ValueError: if the weights are those of another model.
     """
+    before = model.get_weights()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "A total of .* objects could not be loaded")
         model.load_weights(path, skip_mismatch=True)
+    if recorded_architecture(path).get("num_labels") == model.num_labels:
+        # Other labels of the same number have the same shapes. Those of another number do not.
+        shapes = _shapes(_built(model, num_labels=model.num_labels + 1))
+        pairs = zip(model.get_weights(), before, shapes, strict=True)
+        model.set_weights([new if new.shape == shape else old for new, old, shape in pairs])
 
 
 def shipped_weights() -> dict[tuple[str, int], Path]:
@@ -185,20 +201,23 @@ def largest_shipped() -> dict[str, Path]:
     return {name: path for (name, _), path in sorted(shipped_weights().items())}
 
 
-def _pretrained_path(model):
-    """Return the path of the shipped weights of a model."""
+def pretrained_path(name: str, size: int) -> Path:
+    """Return the path of the shipped weights of a model, of several image sizes the nearest.
+
+    Raises:
+        ValueError: if none are shipped.
+    """
     shipped = shipped_weights()
-    sizes = [size for name, size in shipped if name == model.name]
+    sizes = [of for model, of in shipped if model == name]
     if not sizes:
-        names = ", ".join(f"{name} at {size} px" for name, size in shipped) or "none yet"
+        names = ", ".join(f"{model} at {of} px" for model, of in shipped) or "none yet"
         raise ValueError(
-            f"No pretrained weights are shipped for {model.name}. "
+            f"No pretrained weights are shipped for {name}. "
             f"Shipped: {names}. All but RR-ViT need a checkout of the repository: "
             "xraylab.book.folder() downloads one. "
             "Pass the path of a weight file or of a run instead"
         )
-    nearest = min(sizes, key=lambda size: abs(size - model.image_size))
-    return shipped[model.name, nearest]
+    return shipped[name, min(sizes, key=lambda of: abs(of - size))]
 
 
 def require_file(path: str | Path) -> Path:

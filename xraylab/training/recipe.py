@@ -16,6 +16,7 @@ from xraylab.arguments import require, require_choice
 from xraylab.data import NAMED_SOURCES
 from xraylab.models import spec
 from xraylab.models.registry import SPECS
+from xraylab.models.weights import PRETRAINED
 from xraylab.training import augmentation
 
 
@@ -28,8 +29,13 @@ def _teacher(source: str) -> str:
     return source if source in SPECS else _absolute(source)
 
 
-def _path_of_teacher(source: Any) -> Any:
-    """Make a path object or a run absolute, so that it is not taken for the name of a model."""
+def _start(source: str) -> str:
+    """Keep ``"pretrained"``; make the folder of a run an absolute path."""
+    return source if source == PRETRAINED else _absolute(source)
+
+
+def _path(source: Any) -> Any:
+    """Make a path object or a run absolute, so that it is not taken for a name."""
     return _absolute(os.fspath(source)) if isinstance(source, os.PathLike) else source
 
 
@@ -81,8 +87,8 @@ NonNegative = Annotated[Finite, Field(ge=0)]
 Fraction = Annotated[Finite, Field(ge=0, lt=1)]
 Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Text = Annotated[StrictStr, BeforeValidator(_text)]
-AbsolutePath = Annotated[Text, AfterValidator(_absolute)]
-Teacher = Annotated[StrictStr, BeforeValidator(_path_of_teacher), AfterValidator(_teacher)]
+Start = Annotated[StrictStr, BeforeValidator(_path), AfterValidator(_start)]
+Teacher = Annotated[StrictStr, BeforeValidator(_path), AfterValidator(_teacher)]
 Source = Annotated[Text, AfterValidator(lambda x: x if x in NAMED_SOURCES else _absolute(x))]
 # An unknown name raises a ValueError that suggests one.
 ModelName = Annotated[StrictStr, AfterValidator(lambda name: spec(name).name)]
@@ -140,8 +146,10 @@ class Recipe(pydantic.BaseModel):
             ``{"hard": True}`` for hard distillation.
         distillation_weight: α, weight of the distillation loss in the total, in [0, 1].
         temperature: τ of :func:`xraylab.losses.distillation`.
-        start_from: folder of a run whose weights initialize this one; None for random weights.
-            If its labels differ, the classifier starts at random.
+        start_from: what initializes the weights: ``"pretrained"`` for the model's shipped weights,
+            the folder of a run (``"./pretrained"`` is one of that name), or None for random
+            weights. If the labels differ, the classifier starts at random. Another image size is
+            resized as in :func:`xraylab.models.build`.
         model_options: further arguments of :func:`xraylab.models.build`.
         data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "images"}``;
             ``root`` is made absolute, and so is ``table``, except that of a folder.
@@ -186,7 +194,7 @@ class Recipe(pydantic.BaseModel):
     teacher_options: Options = {}
     distillation_weight: Annotated[Finite, Field(ge=0, le=1)] = 0.5
     temperature: Positive = 1.0
-    start_from: AbsolutePath | None = None
+    start_from: Start | None = None
     model_options: Options = {}
     data_options: Annotated[Options, AfterValidator(_absolute_paths)] = {}
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 0

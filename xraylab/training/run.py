@@ -24,8 +24,14 @@ import keras
 
 from xraylab import data, io, models
 from xraylab.arguments import require_choice
+from xraylab.findings import FINDINGS
 from xraylab.models.gmml import load_encoder
-from xraylab.models.weights import load_under_new_head
+from xraylab.models.weights import (
+    PRETRAINED,
+    load_for_model,
+    load_under_new_head,
+    pretrained_path,
+)
 from xraylab.training.recipe import Recipe
 
 
@@ -154,30 +160,43 @@ def load_images(recipe: Recipe, split: str, progress: bool = True, **changes: An
     return data.load(recipe.data, split=split, **options)
 
 
-def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
-    """Assign the weights of the run that a recipe starts from, if it names one.
-
-    From masked pre-training only the encoder is loaded. From a run with other labels, all weights
-    are loaded except those that belong to the labels, which stay random; a warning says so.
+def initial_weights(recipe: Recipe) -> Path:
+    """Return the file of the weights that a recipe starts from; its ``start_from`` is not None.
 
     Raises:
         FileNotFoundError: if there is no such run, or it has no weights yet.
-        ValueError: if its weights do not fit.
+        ValueError: if no weights are shipped for the model.
+    """
+    if recipe.start_from == PRETRAINED:
+        return pretrained_path(recipe.model, recipe.size)
+    return Run(recipe.start_from).weights_file("best")
+
+
+def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
+    """Assign the weights that a recipe starts from, if it names a run or the shipped weights.
+
+    From masked pre-training only the encoder is loaded. From weights for other labels, all are
+    loaded except those that belong to the labels, which stay random; a warning says so.
+
+    Raises:
+        FileNotFoundError: if there is no such run, or it has no weights yet.
+        ValueError: if the weights do not fit, or none are shipped for the model.
     """
     if recipe.start_from is None:
         return
-    former = Run(recipe.start_from)
-    path, names = former.weights_file("best"), former.recipe.labels
-    if not former.recipe.predicts_labels:
+    path, names, classifies = initial_weights(recipe), FINDINGS, True
+    if recipe.start_from != PRETRAINED:
+        former = Run(recipe.start_from).recipe
+        names, classifies = former.labels, former.predicts_labels
+    if not classifies:
         load_encoder(model, path)
     elif names == recipe.labels:
-        model.load_weights(path)
+        load_for_model(model, path)
     else:
         load_under_new_head(model, path)
         warnings.warn(
-            f"{former.path} was trained for other labels ({', '.join(names)}). Its weights are "
-            "loaded, except the classifier, which starts at random for "
-            f"{', '.join(recipe.labels)}.",
+            f"{path} holds weights for other labels ({', '.join(names)}). They are loaded, except "
+            f"the classifier, which starts at random for {', '.join(recipe.labels)}.",
             stacklevel=2,
         )
 

@@ -14,7 +14,13 @@ from xraylab.training.distillation import load_teacher, teacher_file
 from xraylab.training.objectives import prevalence
 from xraylab.training.recipe import Recipe
 from xraylab.training.report import commit
-from xraylab.training.run import Run, build_model, load_images, load_initial_weights
+from xraylab.training.run import (
+    Run,
+    build_model,
+    initial_weights,
+    load_images,
+    load_initial_weights,
+)
 
 LOCATIONS = ("data", "data_options", "teacher", "start_from")
 """Fields of a recipe that may change on another machine: where files are."""
@@ -172,5 +178,5 @@ def _origins(recipe: Recipe) -> dict[str, str]:
     single = len(files) == 1
     origins = {"teacher" if single else f"teacher {k}": file for k, file in enumerate(files, 1)}
     if recipe.start_from is not None:
-        origins["start_from"] = Run(recipe.start_from).weights_file("best")
+        origins["start_from"] = initial_weights(recipe)
     return {name: io.sha256(file) for name, file in origins.items()}
