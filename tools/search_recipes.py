@@ -22,11 +22,14 @@ from xraylab.io import atomic_write, read_json
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "book" / "measured" / "search.csv"
 
-EPOCHS = {"rr_vit": 12, "efficientvit_m0": 8, "dbct": 6}
-"""Epochs of each searched model: three to nine minutes per run on two cores."""
+EPOCHS = {"rr_vit": 12, "efficientvit_m0": 8, "dbct": 12}
+"""Epochs of each searched model: 4 to 25 minutes per run on one or two cores."""
 
 CHANGES = {
     "none": ("rr_vit", "efficientvit_m0", "dbct"),
+    "epochs=30": ("rr_vit",),
+    "epochs=12": ("efficientvit_m0",),
+    "epochs=20": ("dbct",),
     "loss=binary_crossentropy": ("rr_vit", "efficientvit_m0", "dbct"),
     "ema=0.99": ("rr_vit", "efficientvit_m0", "dbct"),
     "learning_rate=0.002": ("rr_vit", "efficientvit_m0"),
