@@ -11,7 +11,7 @@ intervals do not contain the variation between them. Only numbers are written.
 
 import numpy as np
 import real_images
-from record_runs import TEACHERS
+from record_runs import STUDENTS
 from scipy.special import softmax
 
 from xraylab import evaluation, metrics, results
@@ -25,7 +25,10 @@ def seeds(name, count):
 
 
 PAIRS = {
-    "mxa_m0": (["efficientvit_m0_64_nih_scratch"], ["efficientvit_m0_mxa_64_nih_scratch"]),
+    "mxa_m0": (
+        seeds("efficientvit_m0_64_nih_scratch", 3),
+        seeds("efficientvit_m0_mxa_64_nih_scratch", 3),
+    ),
     "mxa_m5": (["efficientvit_m5_64_nih_scratch"], ["efficientvit_m5_mxa_64_nih_scratch"]),
     "seed": [[name] for name in seeds("efficientvit_m0_mxa_64_nih_scratch", 2)],
     "distillation": (
@@ -34,10 +37,10 @@ PAIRS = {
     ),
     **{
         f"pretraining_{name}": ([f"{name}_64_nih_scratch"], [f"{name}_64_nih_from_phantom7"])
-        for name in ("efficientvit_m0_mxa", "densenet121")
+        for name in ("rr_vit", "efficientvit_m0", "efficientvit_m0_mxa", "densenet121")
     },
-    "medvit": (["efficientvit_m0_64_nih_scratch"], ["medvit_small_64_nih_scratch"]),
-    "hybrid_rr_vit": (["rr_vit_64_nih_scratch"], ["hybrid_rr_vit_64_nih_scratch"]),
+    "medvit": (seeds("efficientvit_m0_64_nih_scratch", 3), ["medvit_small_64_nih_scratch"]),
+    "hybrid_rr_vit": (seeds("rr_vit_64_nih_scratch", 3), ["hybrid_rr_vit_64_nih_scratch"]),
     "size_m0": (["efficientvit_m0_64_nih4500_scratch"], ["efficientvit_m0_128_nih4500_scratch"]),
     "size_rr_vit": (["rr_vit_64_nih4500_scratch"], ["rr_vit_128_nih4500_scratch"]),
 }
@@ -84,10 +87,11 @@ def main():
 
     [medvit] = load(PAIRS["medvit"][1])
     test = images([medvit])
-    teachers = probabilities(load(TEACHERS)).mean(axis=0)
+    names = STUDENTS["efficientvit_m0_mxa"]
+    teachers = probabilities(load(names)).mean(axis=0)
     students = probabilities(load(PAIRS["distillation"][0]))
     differences["distillation"] |= {
-        "teachers": TEACHERS,
+        "teachers": names,
         "teachers_macro_auc": macro_auc(teachers),
         "students_macro_auc": macro_auc(students.mean(axis=0)),
         "teachers_minus_students": compare(test, students, teachers)["macro_auc"],

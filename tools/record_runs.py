@@ -67,7 +67,7 @@ REAL_EPOCHS = {
     "rr_vit": 30,
     "efficientvit_m0": 12,
     "efficientvit_m0_mxa": 12,
-    "dbct": 20,
+    "dbct": 12,
     "efficientvit_m5": 10,
     "efficientvit_m5_mxa": 10,
     "efficientnet_b0": 10,
@@ -86,13 +86,20 @@ SIZES = {"rr_vit": 30, "efficientvit_m0": 16}
 SEEDED = ("rr_vit", "efficientvit_m0", "efficientvit_m0_mxa", "dbct", "lt_vit_tiny")
 """Systems with three seeds on real images; the others have one."""
 
-STUDENTS = ("efficientvit_m0_mxa",)
-TEACHERS = ("efficientvit_m5_64_nih_scratch", f"efficientvit_m0_64_nih_from_{PHANTOM}")
+M0_SEEDS = tuple(f"efficientvit_m0_64_nih_scratch{seed}" for seed in ("", "_seed1", "_seed2"))
+STUDENTS = {
+    "efficientvit_m0_mxa": (
+        "efficientvit_m5_64_nih_scratch",
+        f"efficientvit_m0_64_nih_from_{PHANTOM}",
+    ),
+    "rr_vit": M0_SEEDS,
+    "dbct": M0_SEEDS,
+}
 """Students of a knowledge distillation with three seeds, and the runs that teach them together."""
 
 DISTILLATION = ("objective=distillation", "distillation_weight=0.933")
-"""The asymmetric loss is a sum over 14 labels, the teacher's a mean: with α = 14/15 both losses
-have the same coefficient per label, before the label weights of the teacher."""
+"""Asymmetric and focal loss are sums over 14 labels, the teacher's a mean: with α = 14/15 both
+losses have the same coefficient per label, before the label weights of the teacher."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +144,8 @@ def planned():
                 former = f"{system}_64_{PHANTOM}"
                 yield _on_real_images(system, f"from_{PHANTOM}", seed, start_from=former)
     for seed in (0, 1, 2):
-        for system in STUDENTS:
-            yield _on_real_images(system, "kd", seed, DISTILLATION, teachers=TEACHERS)
+        for system, teachers in STUDENTS.items():
+            yield _on_real_images(system, "kd", seed, DISTILLATION, teachers=teachers)
     for system, epochs in SIZES.items():
         recipe, changes = SYSTEMS[system]
         for size, file in ((64, real_images.SHARED), (128, "nih_128.npz")):

@@ -15,7 +15,7 @@ if SCALE != "smoke":
     sizes = [(block.filters, trainable(block)) for block in counted.blocks]
     third = sum(n for filters, n in sizes if filters in (384, 512))
     assert len(sizes) == 40 and third > trainable(counted) / 2, "the third stage holds most"
-assert 0.7 < shift["adversarial"] / before.std() < 1, "nearly one standard deviation"
+assert 0.38 < shift["adversarial"] / before.std() < 0.5, "almost half a standard deviation"
 assert shift["adversarial"] > 20 * shift["random signs"]
 assert 0.7 < saved < 0.8, "about three quarters"
 assert unchanged == {
@@ -33,11 +33,10 @@ assert 0.2 < corrected < 0.25
 
 # The recorded run.
 small, medvit = runs["efficientvit_m0"], runs["medvit_small"]
-assert -0.01 < gains["macro_auc"].low < 0 < gains["macro_auc"].value, (
-    "includes zero; no large disadvantage"
-)
+assert len(compared["first"]) == 3 and gains["macro_auc"].low > 0, "excludes zero"
+on_validation = [run.scores["val"].macro_auc for run in (small, medvit)]
+assert round(on_validation[0], 3) == round(on_validation[1], 3), "equal to three digits"
 assert gains["micro_auc"].low > 0, "its micro AUC is higher"
 assert medvit.training.epochs < small.training.epochs
-assert medvit.training.best_epoch == medvit.training.epochs, "its last epoch was the best"
-assert medvit.training.seconds > 2 * small.training.seconds
+assert medvit.training.seconds > 3 * small.training.seconds, "several times as long"
 assert round(medvit.training.parameters / small.training.parameters) == 14

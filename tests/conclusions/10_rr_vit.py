@@ -13,9 +13,9 @@ assert changes["10.0"].high < 0 < lower.min(), "lower with each of the three see
 assert 0.008 < lower.mean() < 0.015, "about one hundredth"
 assert lower.mean() < 4.3 * lower.std(ddof=1) / np.sqrt(3), "seeds alone: Student's t, 2 df"
 assert record.intervals["macro_auc"].low > 0.6
-assert title("mass") in unclear and title("pneumothorax") in unclear
-assert title("nodule") not in unclear
+assert {*unclear} == {title("pneumonia"), title("emphysema")}
 positives = {row.label: row.positives for row in record.scores["test"].per_finding}
+assert max(positives["pneumonia"], positives["emphysema"]) < np.median([*positives.values()]) + 1
 assert positives["hernia"] == 3
 
 # Reconstruction on real images.

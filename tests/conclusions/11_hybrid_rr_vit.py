@@ -46,18 +46,18 @@ assert (
     < gain.low / 4
 ), "much smaller"
 slow, fast = on_real["hybrid_rr_vit_64_nih_scratch"], on_real["rr_vit_64_nih_scratch"]
-assert 4 * slow.training.epochs == fast.training.epochs
+assert 10 * slow.training.epochs == fast.training.epochs
 assert slow.training.seconds > 3 * fast.training.seconds, "several times as long"
-for run in (slow, fast):
-    assert run.training.best_epoch == run.training.epochs, "its last epoch was the best"
+assert slow.training.best_epoch == slow.training.epochs, "its last epoch was the best"
+assert fast.training.best_epoch < fast.training.epochs, "had passed it"
 hernia = [
     next(row for row in run.scores["test"].per_finding if row.label == "hernia")
     for run in (fast, slow)
 ]
 assert hernia[0].positives == 3
 of_hernia = (hernia[1].roc_auc - hernia[0].roc_auc) / 14
-assert of_hernia < 0.7 * compared["macro_auc"]["value"] < 0, "most of the difference"
-assert all(compared[s]["value"] < 0 < compared[s]["high"] for s in ("macro_auc", "micro_auc"))
+assert 0.45 < of_hernia / compared["macro_auc"]["value"] < 0.58, "half of the difference"
+assert all(-0.006 < compared[s]["high"] < 0 for s in ("macro_auc", "micro_auc")), "by little"
 
 # Reconstruction.
 assert all(slopes["RR-ViT", square] > 0.95 for square in (8, 16)), "it copies"

@@ -17,6 +17,8 @@ assert np.ptp(numbers, axis=0).max() < 1e-5, "the mean discards position"
 rows = {name: measured[name]["macro_auc"] for name in titles}
 assert all(row["low"] < 0 < row["high"] for row in rows.values())
 assert all(abs(rows["seed"]["value"]) > abs(rows[name]["value"]) for name in ("mxa_m0", "mxa_m5"))
+assert len(measured["mxa_m0"]["first"]) == len(measured["mxa_m0"]["second"]) == 3
+assert rows["mxa_m0"]["high"] < 0.005
 assert np.mean(empty) > 0.8, "on most images"
 assert block.mxa.count_params() > block.attention.count_params()
 assert min(map(max, spread.values())) > 0.2, "the boxes differ between images"

@@ -28,7 +28,7 @@ assert all(gain_of[name].low <= 0 for name in poor), "close to chance, no gain"
 assert any(gain.low > 0.05 for gain in gain_of.values())
 largest_gains = sorted(gain_of, key=lambda name: gain_of[name].value, reverse=True)
 best_classifier = [*gain_of][int(np.argmax(macro))]
-assert largest_gains.index(best_classifier) == 3 and best_classifier.startswith("densenet121")
+assert largest_gains[0] == best_classifier and best_classifier.startswith("hybrid_rr_vit")
 by_name = {row.name: row for row in of_phantom}
 rollout, weighted = (
     by_name[f"hybrid_rr_vit: {method}"].gain for method in ("rollout", "gradient attention")
@@ -42,29 +42,33 @@ assert weighted.low > 0.1 and weighted.value == max(row.gain.value for row in of
 for row in of_phantom:
     if row.method.startswith("box"):
         assert abs(row.gain.value) < 0.01
-        assert row.shuffled > 0.8
+        assert row.shuffled > 0.6, "similar"
 lt_vit = by_name["lt_vit_tiny: label maps"].gain
 assert -0.02 < lt_vit.value < lt_vit.high < 0, "slightly negative"
 cardiomegaly = by_finding[FINDINGS.index("cardiomegaly")]
 assert cardiomegaly.max() < by_finding.max() / 2, "hearts vary little"
-for row in of_real["pointing"]:
-    assert row.gain.low <= 0 and row.gain.high < 0.035, row.name
+pointing = [row.name for row in of_real["pointing"] if row.gain.low > 0]
+assert pointing == ["rr_vit: gradient attention"], "one interval"
+assert max(row.gain.low for row in of_real["pointing"]) < 0.001, "just above zero"
+assert all(row.gain.high < 0.04 for row in of_real["pointing"]), "four hundredths are excluded"
 for measure in ("energy", "iou_half", "iou_area"):
     gaining = {row.name: row.gain.value for row in of_real[measure] if row.gain.low > 0}
-    assert "densenet121: occlusion" in gaining
+    assert {"densenet121: occlusion", "rr_vit: gradient attention"} <= {*gaining}
     assert max(gaining.values()) < 0.0105, "about one hundredth"
 below_zero = [row.name for rows in of_real.values() for row in rows if row.gain.high < 0]
 assert len(below_zero) == 5 and below_zero.count("lt_vit_tiny: rollout") == 3
 assert sum(outlines[name] for name in ("consolidation", "effusion")) > sum(outlines.values()) / 2
 gaining = dict(zip(outlines, above, strict=True))
 assert {name for name, number in gaining.items() if number > 0} == {"cardiomegaly", "effusion"}
-assert gaining["cardiomegaly"] == gaining["effusion"] == 5, "five of the seven models"
+assert (gaining["cardiomegaly"], gaining["effusion"]) == (5, 4), "of the seven models"
 of_auc = dict(zip(outlines, aucs, strict=True))
 assert sorted(of_auc, key=of_auc.get)[-3:] == ["effusion", "consolidation", "cardiomegaly"]
 heart = [*outlines].index("cardiomegaly")
 assert 0.3 < inside[heart] < 0.4, "about a third"
 assert energy.mean(axis=1)[heart] < inside[heart] / 5, "other patients' maps come close"
-assert 0.6 * above.sum() < below.sum() < above.sum(), "nearly as many"
+assert below.sum() == 5
+below_of = dict(zip(outlines, below, strict=True))
+assert below_of["fibrosis"] + below_of["pleural_thickening"] == 5, "all of them"
 for entry in measured["polygons"]["models"].values():
     assert entry["methods"]["occlusion"]["deletion"]["gain"]["high"] < 0
 assert 0.02 < measured["polygons"]["images"]["mask_area"] < 0.06, "a few percent"

@@ -116,8 +116,7 @@ single = {
 }
 assert single["projection", "pleural_thickening", "specificity_f1"]["low"] > 0
 NODULE = FINDINGS.index("nodule")
-for rule in ("f1", "sensitivity"):
-    assert single["age", "nodule", f"sensitivity_{rule}"]["high"] < 0, "missed more often"
+assert single["age", "nodule", "sensitivity_sensitivity"]["high"] < 0, "missed more often"
 missed = {key[:2] for key in single if key[2] == "sensitivity_sensitivity"}
 assert missed == {("age", "nodule"), ("projection", "infiltration")}
 assert single["projection", "infiltration", "sensitivity_sensitivity"]["low"] > 0, "less often"
