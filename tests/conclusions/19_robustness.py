@@ -26,9 +26,10 @@ sizes_of = {name: recorded_cost(name, 64).parameters for name in SHORT}
 assert min(sizes_of, key=sizes_of.get) == "rr_vit"
 assert max(sizes_of, key=sizes_of.get) == "densenet121"
 rr_vit, densenet = (scores[row_of[name], half, 4] for name in ("rr_vit", "densenet121"))
-assert abs(rr_vit[1] - clean[row_of["rr_vit"], 1]) < 0.002
-at_clean = clean[row_of["rr_vit"], 0]
-assert 0.4 < (rr_vit[0] - at_clean) / (0.5 - at_clean) < 0.5, "nearly half of the distance"
+at_clean = clean[row_of["rr_vit"]]
+assert 0.18 < (at_clean[1] - rr_vit[1]) / (at_clean[1] - 0.5) < 0.23, "about a fifth"
+assert 0.36 < (rr_vit[0] - at_clean[0]) / (0.5 - at_clean[0]) < 0.4, "almost two fifths"
+assert round(at_clean[1], 2) == 0.70
 assert densenet[1] < 0.55
 left_at_6 = (scores[:, coarse, 4, 1] - 0.5) / (clean[:, 1] - 0.5)
 assert (left_at_6 > 0.5).all()
@@ -36,15 +37,18 @@ assert (left_at_6 > 0.5).all()
 # Corruption errors.
 assert corruptions[rise[base].argmin()] == "jpeg_compression"
 assert 0 < rise[base].min() < 0.001
-assert of_ratios.min() < -1
-assert of_ratios.max() > 3
+jpeg = (rise / rise[base])[:, corruptions.index("jpeg_compression")]
+assert jpeg.min() < -1 and jpeg.max() > 3, "of either sign"
+assert round(of_ratios[row_of["lt_vit_tiny"]]) == 3 and of_sums[row_of["lt_vit_tiny"]] < 1
 m0 = row_of["efficientvit_m0"]
-assert of_sums.argmin() == clean[:, 0].argmax() == m0
-assert round(fall.mean(axis=1)[m0] / fall.mean(axis=1)[row_of["rr_vit"]]) == 4
+small, lt_vit, mean_fall = row_of["rr_vit"], row_of["lt_vit_tiny"], fall.mean(axis=1)
+assert of_sums[m0] < of_sums[small] and 1.4 < mean_fall[m0] / mean_fall[small] < 1.6
+assert (clean[m0] > clean[small]).all(), "AUC and error"
+assert mean_fall.argmin() == lt_vit and of_sums[lt_vit] > of_sums[small]
 embed_patches = [row_of[name] for name in ("rr_vit", "lt_vit_tiny", "dbct")]
 others = [row for row in row_of.values() if row not in embed_patches]
-assert fall.mean(axis=1)[embed_patches].max() < 0.0115
-assert fall.mean(axis=1)[others].min() > 0.0245
+assert mean_fall[embed_patches].max() < 0.0145
+assert mean_fall[others].min() > 0.0205
 alexnet = dict(zip(corruptions, ALEXNET, strict=True))
 assert all(alexnet[c] > 0.44 for c in corruptions if "noise" in c or c == "pixelate")
 assert alexnet["brightness_down"] < 0.30
@@ -59,9 +63,10 @@ for name in ("fibrosis", "hernia"):
 assert all(0.8 < g["value"] < real["scores"]["macro_auc"] for g in real["subgroups"]["projection"])
 assert planted["finding"] == "pneumothorax"
 assert planted["rates"] == [0.8, 0.05]
-assert gain > 0.25
-assert abs(left) < 0.02
-assert abs(marker_first - inflated) < 0.02
+assert gain > 0.2
+without, clean_model = planted["auc"]["marked"]["without"], planted["auc"]["clean"]["without"]
+assert left < -0.02 and without[2] > clean_model[1], "lower; the intervals overlap"
+assert 0 < marker_first - inflated < 0.03, "a little lower"
 assert planted["auc"]["marked"]["masked"][0] < cue - 0.2
 assert abs(planted["auc"]["masked"]["masked"][0] - plain) < 0.01
 
