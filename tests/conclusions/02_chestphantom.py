@@ -42,7 +42,8 @@ assert (
     record.recipe["epochs"] == 2 and record.recipe["data_options"]["num_images"]["train"] == 20_000
 )
 assert all(r.recipe["epochs"] == 2 for r in (*repeated, m0)), "trained as long"
-densenet, other = by_finding["densenet121"], by_finding["efficientvit_m0"][0]
+densenet, other = by_finding.filter(like="DenseNet121"), by_finding["EfficientViT-M0"]
+assert densenet.shape == (14, 3)
 below = (densenet < 0.6).sum(axis=1).drop("hernia")
 always = {"cardiomegaly", "fibrosis", "pleural_thickening"}
 assert {*below[below == 3].index} == always and {*below[below > 0].index} == {*always, "nodule"}

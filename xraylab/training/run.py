@@ -160,13 +160,15 @@ def load_images(recipe: Recipe, split: str, progress: bool = True, **changes: An
     return data.load(recipe.data, split=split, **options)
 
 
-def initial_weights(recipe: Recipe) -> Path:
-    """Return the file of the weights that a recipe starts from; its ``start_from`` is not None.
+def initial_weights(recipe: Recipe) -> Path | None:
+    """Return the file of the weights that a recipe starts from; None for random weights.
 
     Raises:
         FileNotFoundError: if there is no such run, or it has no weights yet.
         ValueError: if no weights are shipped for the model.
     """
+    if recipe.start_from is None:
+        return None
     if recipe.start_from == PRETRAINED:
         return pretrained_path(recipe.model, recipe.size)
     return Run(recipe.start_from).weights_file("best")
@@ -182,9 +184,9 @@ def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
         FileNotFoundError: if there is no such run, or it has no weights yet.
         ValueError: if the weights do not fit, or none are shipped for the model.
     """
-    if recipe.start_from is None:
-        return
     path, names, classifies = initial_weights(recipe), FINDINGS, True
+    if path is None or recipe.start_from is None:
+        return
     if recipe.start_from != PRETRAINED:
         former = Run(recipe.start_from).recipe
         names, classifies = former.labels, former.predicts_labels

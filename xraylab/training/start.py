@@ -177,6 +177,6 @@ def _origins(recipe: Recipe) -> dict[str, str]:
     files = [teacher_file(source, weights) for source in recipe.teachers]
     single = len(files) == 1
     origins = {"teacher" if single else f"teacher {k}": file for k, file in enumerate(files, 1)}
-    if recipe.start_from is not None:
-        origins["start_from"] = initial_weights(recipe)
+    if start := initial_weights(recipe):
+        origins["start_from"] = start
     return {name: io.sha256(file) for name, file in origins.items()}
