@@ -11,17 +11,12 @@ intervals do not contain the variation between them. Only numbers are written.
 
 import numpy as np
 import real_images
-from record_runs import STUDENTS
+from record_runs import STUDENTS, seeds
 from scipy.special import softmax
 
 from xraylab import evaluation, metrics, results
 
 SCORES = ("macro_auc", "micro_auc")
-
-
-def seeds(name, count):
-    """Return the names of the records of several seeds."""
-    return [name, *(f"{name}_seed{seed}" for seed in range(1, count))]
 
 
 PAIRS = {

@@ -86,14 +86,19 @@ SIZES = {"rr_vit": 30, "efficientvit_m0": 16}
 SEEDED = ("rr_vit", "efficientvit_m0", "efficientvit_m0_mxa", "dbct", "lt_vit_tiny")
 """Systems with three seeds on real images; the others have one."""
 
-M0_SEEDS = tuple(f"efficientvit_m0_64_nih_scratch{seed}" for seed in ("", "_seed1", "_seed2"))
+
+def seeds(name: str, count: int) -> tuple[str, ...]:
+    """Return the names of the runs of several seeds."""
+    return (name, *(f"{name}_seed{seed}" for seed in range(1, count)))
+
+
 STUDENTS = {
     "efficientvit_m0_mxa": (
         "efficientvit_m5_64_nih_scratch",
         f"efficientvit_m0_64_nih_from_{PHANTOM}",
     ),
-    "rr_vit": M0_SEEDS,
-    "dbct": M0_SEEDS,
+    "rr_vit": seeds("efficientvit_m0_64_nih_scratch", 3),
+    "dbct": seeds("efficientvit_m0_64_nih_scratch", 3),
 }
 """Students of a knowledge distillation with three seeds, and the runs that teach them together."""
 

@@ -21,7 +21,7 @@ LABEL_NAMES = "label_names"
 SUFFIX = ".weights.h5"
 
 PRETRAINED = "pretrained"
-"""What stands for the shipped weights of a model."""
+"""Name of the weights that are shipped for a model, where a path would name others."""
 
 
 def load_checked(model: Any, path: str | Path, load: Callable, **kwargs: Any) -> None:

@@ -4,6 +4,7 @@ import inspect
 import json
 import os
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,14 +25,9 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
 
-def _teacher(source: str) -> str:
-    """Keep the name of a model; make any other source of a teacher an absolute path."""
-    return source if source in SPECS else _absolute(source)
-
-
-def _start(source: str) -> str:
-    """Keep ``"pretrained"``; make the folder of a run an absolute path."""
-    return source if source == PRETRAINED else _absolute(source)
+def _absolute_unless(names: Container[str]) -> AfterValidator:
+    """Return a validator that keeps these names and makes any other text an absolute path."""
+    return AfterValidator(lambda text: text if text in names else _absolute(text))
 
 
 def _path(source: Any) -> Any:
@@ -87,9 +83,9 @@ NonNegative = Annotated[Finite, Field(ge=0)]
 Fraction = Annotated[Finite, Field(ge=0, lt=1)]
 Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Text = Annotated[StrictStr, BeforeValidator(_text)]
-Start = Annotated[StrictStr, BeforeValidator(_path), AfterValidator(_start)]
-Teacher = Annotated[StrictStr, BeforeValidator(_path), AfterValidator(_teacher)]
-Source = Annotated[Text, AfterValidator(lambda x: x if x in NAMED_SOURCES else _absolute(x))]
+Start = Annotated[StrictStr, BeforeValidator(_path), _absolute_unless([PRETRAINED])]
+Teacher = Annotated[StrictStr, BeforeValidator(_path), _absolute_unless(SPECS)]
+Source = Annotated[Text, _absolute_unless(NAMED_SOURCES)]
 # An unknown name raises a ValueError that suggests one.
 ModelName = Annotated[StrictStr, AfterValidator(lambda name: spec(name).name)]
 

@@ -185,10 +185,10 @@ def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
         ValueError: if the weights do not fit, or none are shipped for the model.
     """
     path, names, classifies = initial_weights(recipe), FINDINGS, True
-    if path is None or recipe.start_from is None:
+    if path is None:
         return
     if recipe.start_from != PRETRAINED:
-        former = Run(recipe.start_from).recipe
+        former = Run(path.parent).recipe
         names, classifies = former.labels, former.predicts_labels
     if not classifies:
         load_encoder(model, path)
