@@ -14,7 +14,7 @@ that an epoch has enough steps. The epoch with the best macro AUC on the 1,375 v
 scored on the test images; 0 images means the pre-trained model as it is. The recipe is the
 tuned one of the model except for the epochs. Differences are means over seeds; their 95 %
 intervals, by patient, do not contain the variation between seeds, and there is one pre-training of
-each kind.
+each kind. Rows of other models in the file are kept.
 
 EfficientViT-M0 was begun at 16 images, too, and stopped after four of six runs for lack of time.
 """
@@ -46,6 +46,7 @@ PLAN = {
         "simulated": (16, 64, 256, 1501),
     },
     "efficientvit_m0": {"scratch": (256, 1501), "simulated": (256, 1501)},
+    "dbct": {"scratch": (256, 1501), "simulated": (256, 1501)},
 }
 """Numbers of real images by model and start; a start is compared with those before it."""
 
@@ -183,8 +184,11 @@ def main():
     splits = real_images.load(options.real, "train", "val", "test")
     facts = {"pretraining": PRETRAINING, "simulator": PHANTOM, "seeds": SEEDS}
     facts |= {"num_val": len(splits[1]), "num_test": len(splits[2])}
-    rows = [{"model": m, **row} for m in options.models for row in measure(m, options, splits)]
-    real_images.write(options.out, {**facts, "rows": rows})
+    rows = io.read_json(options.out)["rows"] if options.out.exists() else []
+    for model in options.models:
+        rows = [row for row in rows if row["model"] != model]
+        rows += [{"model": model, **row} for row in measure(model, options, splits)]
+        real_images.write(options.out, {**facts, "rows": rows})
 
 
 if __name__ == "__main__":
