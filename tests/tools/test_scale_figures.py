@@ -36,9 +36,10 @@ def test_growth_is_that_over_whole_maps_at_the_smallest_size():
     assert growth["tokens"].iloc[-1] == 3137 / 257
 
 
-def test_recorded_runs_are_compared_at_the_size_of_the_rates(tmp_path):
-    for name, size in (("a", 64), ("b", 128)):
-        recipe = {"model": "rr_vit", "size": size, "batch_size": 50}
+def test_recorded_runs_without_a_teacher_are_compared_at_the_size_of_the_rates(tmp_path):
+    runs = {"a": (64, "classification"), "b": (128, "classification"), "c": (64, "distillation")}
+    for name, (size, objective) in runs.items():
+        recipe = {"model": "rr_vit", "size": size, "batch_size": 50, "objective": objective}
         training = {"steps": 120, "seconds": 30.0}
         io.write_json(tmp_path / f"{name}.json", {"recipe": recipe, "training": training})
     runs = scale_figures.recorded_runs(tmp_path, {"rr_vit": 600}, 64)
@@ -49,7 +50,7 @@ def test_recorded_runs_are_compared_at_the_size_of_the_rates(tmp_path):
 
 def test_facts_of_recorded_runs():
     text = scale_figures.training_facts(pd.DataFrame({"ratio": [1.0, 1.5, 2.0, 4.0, 40.0]}))
-    assert text.startswith("Half of the 5 recorded runs of models")
+    assert text.startswith("Half of the 5 recorded runs without a teacher")
     assert "took 1.5 to 4.0 times as long" in text
     assert text.endswith("(median 2.0, at most 40.0)")
 
