@@ -55,6 +55,11 @@ def require_int(name: str, value: Any, minimum: int, maximum: int | None = None)
     return int(value)
 
 
+def require_ints(name: str, values: Iterable, minimum: int) -> tuple[int, ...]:
+    """Return the values as a tuple of integers of at least ``minimum``."""
+    return tuple(require_int(f"{name}[{i}]", value, minimum) for i, value in enumerate(values))
+
+
 def parse_value(text: str) -> Any:
     """Parse text from the command line as JSON if possible; else return it."""
     with contextlib.suppress(json.JSONDecodeError):

@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -215,24 +214,23 @@ class ImageModel(ConfigMixin, keras.Model):
         validation = kwargs.get("validation_data")
         if isinstance(validation, Split):
             size = kwargs.pop("validation_batch_size", None) or batch_size
-            kwargs["validation_data"] = validation.to_dataset(size or BATCH_SIZE)
+            kwargs["validation_data"], _ = self._checked(validation, batch_size=size)
         elif validation is not None:
             pair = validation[:2] if isinstance(validation, tuple | list) else (validation,)
-            check_arrays(self, *pair)
+            self._checked(*pair)
+        options = {}
         if isinstance(x, Split):
             if validation is not None and not isinstance(validation, Split):
                 kwargs.setdefault("validation_batch_size", batch_size)
             options = {"shuffle": kwargs.get("shuffle", True), "seed": random.getrandbits(32)}
             options["epoch"] = kwargs.get("initial_epoch", 0)
-            x, batch_size = x.to_dataset(batch_size or BATCH_SIZE, **options), None
-        else:
-            check_arrays(self, x, y)
+        x, batch_size = self._checked(x, y, batch_size, **options)
         return super().fit(x, y, batch_size, *args, class_weight=class_weight, **kwargs)
 
-    def _checked(self, x, y, batch_size):
+    def _checked(self, x, y=None, batch_size=None, **options):
         """Check the input of a method; return it, a split as a data set, and the batch size."""
         if isinstance(x, Split):
-            return x.to_dataset(batch_size or BATCH_SIZE), None
+            return x.to_dataset(batch_size or BATCH_SIZE, **options), None
         check_arrays(self, x, y)
         return x, batch_size
 
@@ -262,7 +260,7 @@ class ImageModel(ConfigMixin, keras.Model):
 
     def predict(self, x: Any, batch_size: int | None = None, *args, **kwargs) -> Any:
         """Check the images, or take those of a split, then predict as ``keras.Model.predict``."""
-        x, batch_size = self._checked(x, None, batch_size)
+        x, batch_size = self._checked(x, batch_size=batch_size)
         return super().predict(x, batch_size, *args, **kwargs)
 
     def export(self, filepath: Any, *args, **kwargs) -> Any:
@@ -312,8 +310,3 @@ class ImageModel(ConfigMixin, keras.Model):
         config = {name: v for name, v in self.get_config().items() if name not in ignored}
         facts = {"architecture": type(self).__name__, **config}
         return json.loads(json.dumps(facts, default=lambda of_numpy: of_numpy.tolist()))
-
-
-def require_ints(name: str, values: Iterable, minimum: int) -> tuple[int, ...]:
-    """Return the values as a tuple of integers of at least ``minimum``."""
-    return tuple(require_int(f"{name}[{i}]", value, minimum) for i, value in enumerate(values))

@@ -11,12 +11,12 @@ import math
 import keras
 from keras import ops
 
-from xraylab.arguments import invalid_argument, require_choice, require_int
+from xraylab.arguments import invalid_argument, require_choice, require_int, require_ints
 from xraylab.layers.attention import MultiHeadAttention
 from xraylab.layers.base import Shape, Sizes, Tensor, build_chain
 from xraylab.layers.tokens import SinusoidalPositions, patchify
 from xraylab.layers.transformer import TransformerBlock, layer_norm, recorder, run_blocks
-from xraylab.models.base import ImageModel, require_ints
+from xraylab.models.base import ImageModel
 
 LOCAL_STRIDE = 4
 """Side in pixels of the square that one token of the local branch represents."""

@@ -12,13 +12,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from xraylab.arguments import invalid_argument, require_int
+from xraylab.arguments import invalid_argument, require_int, require_ints
 from xraylab.backend import accelerators
 from xraylab.layers.attention import scaled_dot_product_attention
 from xraylab.layers.base import Layer, Shape, Sizes, Tensor, build_chain, kernel_initializer
 from xraylab.layers.convolution import ConvNorm, SqueezeExcite, batch_norm
 from xraylab.layers.tokens import patchify, unpatchify
-from xraylab.models.base import ImageModel, require_ints
+from xraylab.models.base import ImageModel
 
 
 class FeedForward(Layer):

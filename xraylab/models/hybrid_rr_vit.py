@@ -12,10 +12,9 @@ no result beyond 128 px; :func:`xraylab.layers.attend` holds only a slice of the
 import keras
 from keras import ops
 
-from xraylab.arguments import require
+from xraylab.arguments import require, require_ints
 from xraylab.layers.base import Layer, Shape, Sizes, Tensor, build_chain
 from xraylab.layers.convolution import batch_norm
-from xraylab.models.base import require_ints
 from xraylab.models.rr_vit import RRViT
 
 STRIDE = 4

@@ -23,7 +23,7 @@ def check_arrays(model: Any, x: Any, y: Any = None) -> None:
         x, y = _first_batch(x)
     if isinstance(x, np.ndarray):
         require_shape(model, x)
-        check_grey_levels(model, x, stacklevel=4)
+        check_grey_levels(model, x, stacklevel=5)
     if isinstance(y, np.ndarray):
         check_labels(model, y)
 

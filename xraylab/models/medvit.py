@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from xraylab.arguments import invalid_argument, require_int
+from xraylab.arguments import invalid_argument, require_int, require_ints
 from xraylab.backend import accelerators
 from xraylab.layers.attention import MultiHeadAttention, Transform
 from xraylab.layers.base import Layer, Shape, Sizes, Tensor, build_chain, kernel_initializer
@@ -23,7 +23,7 @@ from xraylab.layers.convolution import (
     stochastic_depth,
 )
 from xraylab.layers.transformer import recorder
-from xraylab.models.base import ImageModel, require_ints
+from xraylab.models.base import ImageModel
 
 STDDEV = 0.02
 """Standard deviation of the initial weights of every convolution and linear layer."""
