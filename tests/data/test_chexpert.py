@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xraylab.data import load
-from xraylab.data.tables import VAL_FRACTION, hash_fraction
+from xraylab.data.columns import VAL_FRACTION, hash_fraction
 from xraylab.findings import CHEXPERT_COMPETITION, CHEXPERT_FINDINGS
 
 COLUMNS = (

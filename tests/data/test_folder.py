@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from xraylab.data import DataError, load
-from xraylab.data.tables import as_text, hash_fraction
+from xraylab.data.columns import hash_fraction
+from xraylab.data.tables import as_text
 
 NAMES = ("effusion", "old fracture")
 

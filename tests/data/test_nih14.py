@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from xraylab.data import load
+from xraylab.data.columns import VAL_FRACTION, hash_fraction
 from xraylab.data.nih14 import read_entries
-from xraylab.data.tables import VAL_FRACTION, hash_fraction
 from xraylab.findings import FINDINGS
 
 HEADER = (

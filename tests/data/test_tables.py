@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from xraylab import data
-from xraylab.data import tables
+from xraylab.data import columns, tables
 
 
 def write_image_table(path, rows, header="split,row_28,row_64,patient,age,sex"):
@@ -125,6 +125,6 @@ def test_columns_are_found_in_any_case_and_by_synonyms(tmp_path):
 def test_ages_and_sexes():
     years = {"58": 58, "058Y": 58, "58.0": 58, "011M": 0, "25m": 2, "003D": 0, "104W": 2, "0": 0}
     years |= dict.fromkeys(("", "nan", "-3", "121", "414Y", "9" * 20, "old", "1e3"), -1)
-    assert tables.ages(pd.Series([*years])).tolist() == [*years.values()]
+    assert columns.ages(pd.Series([*years])).tolist() == [*years.values()]
     sexes = {"M": "M", "male": "M", "Female": "F", "f": "F", "": "", "Unknown": "", "O": ""}
-    assert tables.sexes(pd.Series([*sexes])).tolist() == [*sexes.values()]
+    assert columns.sexes(pd.Series([*sexes])).tolist() == [*sexes.values()]

@@ -5,7 +5,7 @@ import pytest
 
 from xraylab.data import labels_of, load
 from xraylab.data.check import check_data
-from xraylab.data.tables import VAL_FRACTION, hash_fraction
+from xraylab.data.columns import VAL_FRACTION, hash_fraction
 from xraylab.findings import FINDINGS, VINDR_FINDINGS
 
 COLUMNS = (

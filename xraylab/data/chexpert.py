@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from xraylab.arguments import require_choice
-from xraylab.data import tables
+from xraylab.data import columns, tables
 from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing, image_paths
 from xraylab.data.report import Report
@@ -72,11 +72,11 @@ def list_chexpert(
     )
     lists = {path.stem: _read(path) for path in (train, valid)}
     both = pd.concat(lists, names=["table", "line"]).reset_index("table")
-    tables.require_one_split(f"{train} and {valid.name}", both["patient"], both["table"])
+    columns.require_one_split(f"{train} and {valid.name}", both["patient"], both["table"])
     path = valid if split == "test" or (preset_split and split == "val") else train
     table = lists[path.stem]
     if path == train and not preset_split:
-        table = table[tables.hash_splits(table["patient"]) == split]
+        table = table[columns.hash_splits(table["patient"]) == split]
     report = Report()
     side = table["Frontal/Lateral"].str.lower()
     lateral = side == "lateral"
@@ -85,7 +85,7 @@ def list_chexpert(
         report.add("no view", table["image"][side != "frontal"])
     labels = observations(path, table, uncertain).to_numpy(np.float32)
     table = table.assign(view=table["view"].mask(lateral, "Lateral"))
-    facts = tables.image_table(table[["image", "patient", "age", "sex", "view"]])
+    facts = columns.image_table(table[["image", "patient", "age", "sex", "view"]])
     # The whole release has its images in "CheXpert-v1.0 batch 1 (validate & csv)" and so on.
     paths = image_paths([folder, *sorted(folder.glob("CheXpert-v1.0*"))], table["image"].tolist())
     return Listing(folder, paths, labels, CHEXPERT_FINDINGS, facts, report=report)
@@ -95,14 +95,14 @@ def observations(path: Path, table: pd.DataFrame, uncertain: str) -> pd.DataFram
     """Return the labels in :data:`COLUMNS` by the rule for uncertain ones; blank is absent."""
     expected = "1.0 (present), 0.0 (absent), -1.0 (uncertain) or nothing"
     values = _VALUES | dict.fromkeys(("-1", "-1.0"), UNCERTAIN[uncertain])
-    return tables.map_cells(path, table[COLUMNS], values, expected)
+    return columns.map_cells(path, table[COLUMNS], values, expected)
 
 
 def _read(path: Path) -> pd.DataFrame:
     """Read ``train.csv`` or ``valid.csv``, with a column ``patient``."""
     table = tables.read_table(path, ("image", *_FACTS, *COLUMNS))
     table["image"] = table["image"].str.replace("\\", "/")
-    tables.require_unique(path, table["image"])
+    columns.require_unique(path, table["image"])
     patients = table["image"].str.extract(r"(?:^|/)(patient\d+)/", expand=False)
     if patients.isna().any():
         expected = "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg"

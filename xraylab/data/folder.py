@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from xraylab.arguments import invalid_argument, require_choice
-from xraylab.data import tables
+from xraylab.data import columns, tables
 from xraylab.data.errors import DataError
 from xraylab.data.listing import Listing, image_paths
 from xraylab.data.report import Report
@@ -54,7 +54,7 @@ def list_folder(
             patients, the images, and then images of one patient may fall into two splits.
         reader_column: column that identifies the reader, where an image has several rows.
         readers: how several rows of an image are joined, ``"any"`` or ``"majority"``, see
-            :func:`xraylab.data.tables.join_rows`; None refuses them.
+            :func:`xraylab.data.columns.join_rows`; None refuses them.
         split: ``"train"``, ``"val"`` or ``"test"``.
 
     Returns:
@@ -73,7 +73,7 @@ def list_folder(
         raise invalid_argument(name, f"a value, as in {example} or {option}", "None")
     label_names = check_label_names(label_names)
     if readers is not None:
-        require_choice("readers", readers, tables.READERS)
+        require_choice("readers", readers, columns.READERS)
     root, report = Path(root).expanduser(), Report()
     if isinstance(table, pd.DataFrame):
         path, cells = Path("table"), tables.as_text(table)
@@ -89,28 +89,28 @@ def list_folder(
             note = f"the column {patient_column!r} of {path.name} keeps patients in one split"
             report.add("note", [f"{note} (patient_column)"])
     label_columns = label_names if label_column is None else (label_column,)
-    columns = (image_column, *label_columns, patient_column, split_column, reader_column)
-    rows = tables.select(path, cells, [*dict.fromkeys(filter(None, columns))])
+    names = (image_column, *label_columns, patient_column, split_column, reader_column)
+    rows = tables.select(path, cells, [*dict.fromkeys(filter(None, names))])
     images = rows[image_column]
     patients = rows[patient_column or image_column]
     unknown = patients == ""
     patients = patients.mask(unknown, images)
     if split_column is None:
-        splits = tables.hash_splits(patients, TEST_FRACTION)
+        splits = columns.hash_splits(patients, TEST_FRACTION)
     else:
-        splits = tables.split_names(path, rows[split_column])
-    tables.require_one_split(path, patients, splits)
+        splits = columns.split_names(path, rows[split_column])
+    columns.require_one_split(path, patients, splits)
     report.add("no patient", images[unknown & (splits == split)])
     if label_column is None:
-        labels = tables.binary_labels(path, rows[list(label_names)])
+        labels = columns.binary_labels(path, rows[list(label_names)])
     else:
         labels, contradictory = _named_labels(path, rows[label_column], label_names)
         report.add("contradictory", images[contradictory & (splits == split)])
     by_reader = None if reader_column is None else rows[reader_column]
-    labels = tables.join_rows(path, images, labels, readers, by_reader)
+    labels = columns.join_rows(path, images, labels, readers, by_reader)
     labels = labels[splits[labels.index] == split]
     facts = pd.DataFrame({"image": images, "patient": patients}).loc[labels.index]
-    facts = tables.image_table(facts if patient_column else facts[["image"]])
+    facts = columns.image_table(facts if patient_column else facts[["image"]])
     found, values = image_paths([root], facts["image"].tolist()), labels.to_numpy(np.float32)
     return Listing(root, found, values, label_names, facts, report=report)
 
@@ -119,7 +119,7 @@ def _named_labels(
     path: Path, cells: pd.Series, label_names: tuple[str, ...]
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Return the labels from one column of names, and where No Finding is beside another one."""
-    named, frame = tables.named_labels(cells, label_names)
+    named, frame = columns.named_labels(cells, label_names)
     every = sorted(set().union(*named))
     for name in label_names:
         if tables.label_key(name) not in every:

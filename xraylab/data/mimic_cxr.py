@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from xraylab.arguments import require_choice
-from xraylab.data import tables
+from xraylab.data import columns, tables
 from xraylab.data.chexpert import COLUMNS, UNCERTAIN, observations
 from xraylab.data.listing import Listing, image_paths
 from xraylab.data.report import Report
@@ -55,11 +55,11 @@ def list_mimic_cxr(
         for kind in ("metadata", "split", labeler)
     )
     splits = tables.read_table(lists, ("dicom_id", "patient", "split"))
-    tables.require_unique(lists, splits["dicom_id"])
-    splits["split"] = tables.split_names(lists, splits["split"])
-    tables.require_one_split(lists, splits["patient"], splits["split"])
+    columns.require_unique(lists, splits["dicom_id"])
+    splits["split"] = columns.split_names(lists, splits["split"])
+    columns.require_one_split(lists, splits["patient"], splits["split"])
     images = tables.read_table(metadata, ("dicom_id", "patient", "study", "view"))
-    tables.require_unique(metadata, images["dicom_id"])
+    columns.require_unique(metadata, images["dicom_id"])
     images["view"] = images["view"].str.upper()
     listed = images["dicom_id"].map(splits.set_index("dicom_id")["split"])
     report = Report()
@@ -72,9 +72,9 @@ def list_mimic_cxr(
         images = images[images["view"].str.match(r"(PA|AP)\b|$")]
         report.add("no view", images["image"][images["view"] == ""])
     studies = tables.read_table(labelled, ("study", *COLUMNS))
-    tables.require_unique(labelled, studies["study"])
+    columns.require_unique(labelled, studies["study"])
     labels = observations(labelled, studies, uncertain).set_axis(studies["study"])
     values = labels.reindex(images["study"]).to_numpy("float32")
-    table = tables.image_table(images[["image", "patient", "study", "view"]])
+    table = columns.image_table(images[["image", "patient", "study", "view"]])
     paths = image_paths([root], images["image"].tolist())
     return Listing(root, paths, values, CHEXPERT_FINDINGS, table, report=report)

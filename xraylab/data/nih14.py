@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xraylab.data import tables
+from xraylab.data import columns, tables
 from xraylab.data.boxes import boxes_of
 from xraylab.data.errors import DataError, reading
 from xraylab.data.listing import Listing, paths_by_stem
@@ -63,8 +63,8 @@ def list_nih14(root: str | os.PathLike, *, split: str = "train") -> Listing:
         listed[kind] = np.isin(stems, names)
     kinds = np.repeat([*listed], [rows.sum() for rows in listed.values()])
     both = np.concatenate([patients[rows] for rows in listed.values()])
-    tables.require_one_split(root, both, kinds)
-    drawn = tables.hash_splits(pd.Series(patients))
+    columns.require_one_split(root, both, kinds)
+    drawn = columns.hash_splits(pd.Series(patients))
     splits = np.select([*listed.values()], ["test", drawn], "")
     rows = np.flatnonzero(splits == split)
     report.add("no split", np.array(images)[splits == ""].tolist())
@@ -91,16 +91,16 @@ def read_entries(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
         DataError: if the file is not that table, or lists an image twice.
     """
     rows = tables.read_table(path, ("image", "finding", "patient"), ("age", "sex", "view"))
-    tables.require_unique(path, rows["image"])
-    named, labels = tables.named_labels(rows["finding"], FINDINGS)
-    tables.require_known(path, set().union(*named), (*FINDINGS, _NO_FINDING))
+    columns.require_unique(path, rows["image"])
+    named, labels = columns.named_labels(rows["finding"], FINDINGS)
+    columns.require_known(path, set().union(*named), (*FINDINGS, _NO_FINDING))
     for row, names in enumerate(named):
         if not names or (_NO_FINDING in names and len(names) > 1):
             line, image = rows.index[row], rows["image"].iloc[row]
             problem, received = f"{path}, line {line} ({image})", repr(rows["finding"].iloc[row])
             expected = "No Finding, or findings without it"
             raise DataError(f"{problem} contradicts itself", expected, received)
-    table = tables.image_table(rows[["image", "patient", "age", "sex", "view"]])
+    table = columns.image_table(rows[["image", "patient", "age", "sex", "view"]])
     return rows["image"].tolist(), labels.to_numpy(np.float32), table
 
 
@@ -120,6 +120,6 @@ def read_boxes(root: Path, images: list[str]) -> np.ndarray | None:
     rows = tables.read_table(path, ("image", "finding", *_BOX_COLUMNS))
     # The list of boxes has a name that the table of images does not have.
     names = rows["finding"].map(tables.label_key).replace("infiltrate", "infiltration")
-    tables.require_known(path, {*names}, FINDINGS)
+    columns.require_known(path, {*names}, FINDINGS)
     rows["finding"] = names.map(FINDINGS.index)
     return boxes_of(path, rows, _BOX_COLUMNS, images, _BOX_PIXELS)

@@ -57,7 +57,7 @@ def load_npz(
         split: ``"train"``, ``"val"`` or ``"test"``.
         size: expected side of the images in pixels; None takes the file's own.
         label_names: names of the labels; None means the 14 findings.
-        table: a table for :func:`xraylab.data.tables.read_image_table`, or None.
+        table: a table for :func:`xraylab.data.columns.read_image_table`, or None.
         on_suspect: whether to warn of suspect and duplicate images, to leave them out as well
             (``"drop"``), or to refuse them (``"error"``); None does not check the images.
         cache_dir: folder for the unpacked arrays.
@@ -90,7 +90,7 @@ def load_npz(
         )
         known = None
         if table is not None:
-            from xraylab.data.tables import read_image_table  # pandas takes half a second
+            from xraylab.data.columns import read_image_table  # pandas takes half a second
 
             known = read_image_table(table, split, image_array.shape[1], len(image_array))
         loaded = Split(

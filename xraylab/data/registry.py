@@ -91,7 +91,7 @@ def load(
         progress: whether to show progress bars.
         options: for an ``.npz`` file: ``on_suspect`` of ``xraylab.data.npz.load_npz``, and
             ``table``, a CSV file with the patient, age, sex and view of each image, see
-            ``xraylab.data.tables.read_image_table``; intervals are then by patient.
+            ``xraylab.data.columns.read_image_table``; intervals are then by patient.
             For folders of image files: ``root`` (by default that of the source's name in the data
             folder); ``square`` and ``on_suspect`` of ``xraylab.data.listing.load_listing``;
             ``uncertain``, ``frontal_only`` and ``preset_split`` of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from xraylab.arguments import require_choice
-from xraylab.data import tables
+from xraylab.data import columns, tables
 from xraylab.data.boxes import boxes_of
 from xraylab.data.listing import Listing, image_paths
 from xraylab.findings import FINDINGS, VINDR_FINDINGS, match_labels
@@ -39,7 +39,7 @@ def list_vindr_cxr(
         root: the folder.
         split: ``"train"``, ``"val"`` or ``"test"``.
         readers: how the readers of an image are joined, ``"majority"`` or ``"any"``, see
-            :func:`xraylab.data.tables.join_rows`.
+            :func:`xraylab.data.columns.join_rows`.
 
     Returns:
         The images of the split, before any is opened.
@@ -50,28 +50,28 @@ def list_vindr_cxr(
 
     References: ``nguyen2022``.
     """
-    require_choice("readers", readers, tables.READERS)
+    require_choice("readers", readers, columns.READERS)
     root, kind = Path(root).expanduser(), "test" if split == "test" else "train"
     folder = root / "annotations" if (root / "annotations").is_dir() else root
     path = tables.find_file(folder, [f"image_labels_{kind}.csv*"], "VinDr-CXR's table of labels")
     rows = tables.read_table(path, ("image", *VINDR_FINDINGS), ("reader",))
-    labels = tables.binary_labels(path, rows[[*VINDR_FINDINGS]])
-    labels = tables.join_rows(path, rows["image"], labels, readers, rows["reader"])
+    labels = columns.binary_labels(path, rows[[*VINDR_FINDINGS]])
+    labels = columns.join_rows(path, rows["image"], labels, readers, rows["reader"])
     labels = labels.set_axis(rows["image"][labels.index])
     if kind == "train":
-        labels = labels[tables.hash_splits(labels.index.to_series()) == split]
+        labels = labels[columns.hash_splits(labels.index.to_series()) == split]
     images, boxes = labels.index.tolist(), None
     path = folder / f"annotations_{kind}.csv"
     if path.is_file():
         rows = tables.read_table(path, ("image", "class_name", *_CORNERS))
         names = rows["class_name"].map(tables.label_key)
-        tables.require_known(path, {*names}, VINDR_FINDINGS)
+        columns.require_known(path, {*names}, VINDR_FINDINGS)
         rows["finding"] = names.map(_CLASSES)
         present = labels.stack().eq(1)
         joined = pd.MultiIndex.from_frame(pd.DataFrame({"image": rows["image"], "name": names}))
         chosen = present.reindex(joined, fill_value=False).to_numpy() & rows["finding"].notna()
         boxes = boxes_of(path, rows[chosen], _CORNERS, images)
     found = image_paths([root / kind], images)
-    table = tables.image_table(pd.DataFrame({"image": images}))
+    table = columns.image_table(pd.DataFrame({"image": images}))
     values = labels.to_numpy("float32")
     return Listing(root, found, values, VINDR_FINDINGS, table, boxes, box_pixels=True)
