@@ -11,7 +11,8 @@
 
 from xraylab.data.errors import DataError
 from xraylab.data.registry import DEFAULT_SIZE, NAMED_SOURCES, Source, labels_of, load, sources
-from xraylab.data.split import SPLITS, Split, epoch_order, read_rows, take
+from xraylab.data.rows import epoch_order, read_rows, take
+from xraylab.data.split import SPLITS, Split
 from xraylab.io import data_root
 
 __all__ = [

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from xraylab.arguments import MAX_SEED, invalid_argument, require_choice, require_int
-from xraylab.data.split import Split, epoch_order, take
+from xraylab.data.rows import epoch_order, take
+from xraylab.data.split import Split
 
 _OPTIONS = ("shuffle", "seed", "drop_remainder", "augment", "epoch")
 _OPTIONS_OF_KERAS = ("workers", "use_multiprocessing", "max_queue_size")

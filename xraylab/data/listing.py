@@ -23,7 +23,8 @@ from xraylab.data.image_io import (
     pixel_digest,
 )
 from xraylab.data.report import Report, examined
-from xraylab.data.split import Split, evenly_spaced, select_boxes
+from xraylab.data.rows import evenly_spaced, select_boxes
+from xraylab.data.split import Split
 from xraylab.io import cached_arrays, progress_bar
 from xraylab.workers import in_order
 

@@ -22,7 +22,8 @@ from xraylab import io
 from xraylab.data.errors import DataError, reading
 from xraylab.data.image_io import DECODER, pixel_digest, suspect
 from xraylab.data.report import Report, examined
-from xraylab.data.split import SPLITS, Split, read_rows
+from xraylab.data.rows import read_rows
+from xraylab.data.split import SPLITS, Split
 from xraylab.findings import check_label_names
 
 _CHECKS = np.dtype([("digest", np.uint64), ("suspect", "U9")])

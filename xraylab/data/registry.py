@@ -12,7 +12,8 @@ from xraylab.data.chestmnist import RELEASES, candidates, load_chestmnist
 from xraylab.data.errors import DataError
 from xraylab.data.npz import load_npz
 from xraylab.data.report import POLICIES
-from xraylab.data.split import SPLITS, Split, evenly_spaced
+from xraylab.data.rows import evenly_spaced
+from xraylab.data.split import SPLITS, Split
 from xraylab.findings import CHEXPERT_FINDINGS, FINDINGS, VINDR_FINDINGS, find_labels
 from xraylab.io import data_root
 from xraylab.phantom import PhantomConfig
