@@ -193,12 +193,12 @@ def test_a_final_sigmoid_gives_probabilities(images, tmp_path):
 
 
 def test_a_file_that_differs_from_keras_is_not_written(small, tmp_path, monkeypatch):
-    write = export._write_saved_model
+    write = export.WRITERS["savedmodel"]
 
     def damaged(model, call, *arguments):
         write(model, lambda images: {"logits": call(images)["logits"] + 0.01}, *arguments)
 
-    monkeypatch.setattr(export, "_write_saved_model", damaged)
+    monkeypatch.setitem(export.WRITERS, "savedmodel", damaged)
     with pytest.raises(RuntimeError, match=r"differs from Keras\. Expected: at most 0\.0001"):
         models.export_model(small, tmp_path / "model", "savedmodel")
     assert not [*tmp_path.iterdir()]
