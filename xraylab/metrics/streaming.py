@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from xraylab.losses import Tensor, match_rank, prepare
+from xraylab.losses.functions import Tensor, match_rank, prepare
 
 _register = keras.saving.register_keras_serializable(package="xraylab")
 
