@@ -10,14 +10,7 @@ from xraylab.evaluation.calibration import (
 from xraylab.evaluation.corruptions import CORRUPTIONS, balanced_error, corrupt_images
 from xraylab.evaluation.device_cost import DeviceCost, device_cost
 from xraylab.evaluation.evaluate import Evaluation, evaluate, predict
-from xraylab.evaluation.intervals import (
-    SCORES,
-    Difference,
-    Interval,
-    Resampling,
-    bootstrap,
-    compare,
-)
+from xraylab.evaluation.intervals import Difference, Interval, Resampling, bootstrap, compare
 from xraylab.evaluation.reliability import (
     Reliability,
     brier,
@@ -35,6 +28,7 @@ from xraylab.evaluation.thresholds import (
     net_benefit,
     operating_points,
 )
+from xraylab.evaluation.weighted_scores import SCORES
 
 __all__ = [
     "CORRUPTIONS",
