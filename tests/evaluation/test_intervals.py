@@ -249,7 +249,8 @@ def test_invalid_arguments_are_refused(options, message):
 )
 def test_misspelt_options_are_refused(function):
     """``patient=`` must not silently resample images."""
-    message = "unexpected keyword argument 'patient'.* Did you mean 'patients'?"
+    known = "replicates, level, label_names, scores, seed, patients, progress"
+    message = f"unexpected keyword argument 'patient'.*: {known}. .* Did you mean 'patients'?"
     with pytest.raises(TypeError, match=message):
         function([[0], [1], [1]], [[0.1], [0.2], [0.3]], patient=[1, 2, 3])
     with pytest.raises(TypeError, match=r"'metric'.*scores=\['macro_auc'\]"):

@@ -1,5 +1,6 @@
 """Bootstrap intervals of scores, and of differences of scores between two models."""
 
+import inspect
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -244,10 +245,11 @@ def score_resamples(
         ValueError: if an argument is out of range, or as :func:`resamples`.
     """
     for name in unknown:
-        known = "replicates, level, label_names, scores, seed, patients, progress"
-        hint = did_you_mean(name, known.split(", ")) or "Choose scores as scores=['macro_auc']."
+        _labels, _probabilities, *own, _options = inspect.signature(bootstrap).parameters
+        known = [*own, *Resampling.__annotations__]
+        hint = did_you_mean(name, known) or "Choose scores as scores=['macro_auc']."
         error = f"unexpected keyword argument {name!r}. Expected: those of evaluation.bootstrap: "
-        raise TypeError(f"{error}{known}. Received: {name}={unknown[name]!r}. {hint}")
+        raise TypeError(f"{error}{', '.join(known)}. Received: {name}={unknown[name]!r}. {hint}")
     require_int("replicates", replicates, 1)
     require_level(level)
     num_images = scorers[0].num_images
