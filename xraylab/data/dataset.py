@@ -11,9 +11,6 @@ from xraylab.arguments import MAX_SEED, invalid_argument, require_choice, requir
 from xraylab.data.rows import epoch_order, take
 from xraylab.data.split import Split
 
-_OPTIONS = ("shuffle", "seed", "drop_remainder", "augment", "epoch")
-_OPTIONS_OF_KERAS = ("workers", "use_multiprocessing", "max_queue_size")
-
 
 class SplitDataset(keras.utils.PyDataset):
     """Batches of a split for ``Model.fit``, ``evaluate`` and ``predict``, on every backend.
@@ -57,7 +54,9 @@ class SplitDataset(keras.utils.PyDataset):
         **options: Any,
     ):
         for name in options:
-            require_choice("option of a dataset", name, (*_OPTIONS, *_OPTIONS_OF_KERAS))
+            _split, _batch_size, *own, _options = inspect.signature(SplitDataset).parameters
+            of_keras = inspect.signature(keras.utils.PyDataset).parameters
+            require_choice("option of a dataset", name, (*own, *of_keras))
         _require_augment(augment)
         super().__init__(**options)
         self.split, self.shuffle, self.augment = split, shuffle, augment
