@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import own_process
-from inference import processor
+from machine import processor
 from training_step import MODELS
 from two_processes import measure
 

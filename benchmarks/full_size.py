@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 
 import own_process
-from inference import installed, processor
 from input import write_npz
+from machine import installed, processor
 
 from xraylab.io import write_json
 from xraylab.phantom import SPLIT_SIZES

@@ -30,8 +30,6 @@ before is printed, with a warning if it is not small.
 """
 
 import argparse
-import contextlib
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -42,7 +40,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
+from machine import processor
 
 from xraylab.io import write_json
 
@@ -72,134 +70,12 @@ REST = 0.02  # seconds between two turns, in which waiting threads stop spinning
 BUSY = 0.5  # load above which other processes use at least half a core
 
 
-# The process of one framework
-
-
-def ours(name, size, threads):
-    """Build our network; return versions, and functions from images to logits by name."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    from xraylab import models
-    from xraylab.backend import describe_backend, start_keras
-
-    keras = start_keras()
-    model = models.build(name, image_size=size)
-
-    def compiled(by_xla):
-        call = tf.function(lambda images: model(images, training=False), jit_compile=by_xla)
-        return lambda images: call(tf.constant(images)).numpy()
-
-    functions = {"graph": compiled(False), "xla": compiled(True)}
-    with tempfile.TemporaryDirectory() as folder:
-        for form in ("onnx", "litert"):
-            for int8 in (False, True):
-                path = Path(folder) / f"{name}{models.export.SUFFIXES[form]}"
-                with contextlib.suppress(ImportError):  # without the packages of the extra export
-                    models.export_model(model, path, form, int8=int8)
-                    functions[form + "_int8" * int8] = models.load_exported(path, threads)
-    versions = [describe_backend(), f"Keras {keras.__version__}"]
-    versions += installed("onnxruntime", "ai-edge-litert", "ai-edge-quantizer")
-    return ", ".join(versions), functions
-
-
-def theirs(name, size, threads):
-    """Build a PyTorch network; return versions, and functions from images to logits by name."""
-    sys.modules.setdefault("triton", None)  # nothing here needs it
-    import torch
-
-    sys.path.insert(0, str(ROOT / "tests" / "parity"))
-    from conftest import register_operators
-
-    register_operators(torch)
-    torch.set_num_threads(threads)
-    package = importlib.import_module(NETWORKS[name][0])
-    if package.__name__ == "timm":
-        model = package.create_model(name, pretrained=False, num_classes=14)
-    else:
-        model = package.models.get_model(name, weights=None, num_classes=14)
-    model.eval()
-
-    def caller(network):
-        def predict(images):
-            with torch.inference_mode():
-                return network(colour(torch.from_numpy(images))).numpy()
-
-        return predict
-
-    def colour(images):
-        return images.permute(0, 3, 1, 2).expand(-1, 3, -1, -1).contiguous()
-
-    functions = {"eager": caller(model), "compiled": caller(torch.compile(model, dynamic=False))}
-    if importlib.util.find_spec("onnxruntime"):
-        functions["torch_onnx"] = exported(torch, model, size, threads)
-    versions = [f"PyTorch {torch.__version__}", f"{package.__name__} {package.__version__}"]
-    return ", ".join(versions), functions
-
-
-def exported(torch, model, size, threads):
-    """Export a PyTorch network to ONNX; return a function from images to logits."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "model.onnx")
-        arguments = {"input_names": ["images"], "dynamic_axes": {"images": {0: "batch"}}}
-        torch.onnx.export(model, torch.zeros(2, 3, size, size), path, dynamo=False, **arguments)
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-    def predict(images):
-        colour = np.repeat(images.transpose(0, 3, 1, 2), 3, axis=1)
-        return session.run(None, {"images": colour})[0]
-
-    return predict
-
-
-def installed(*packages):
-    """List those of some packages that are installed, with their versions."""
-    found = []
-    for package in packages:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{package} {importlib.metadata.version(package)}")
-    return found
-
-
-def work(options):
-    """Build one network, report it, then time each request of the standard input."""
-    build = {"ours": ours, "theirs": theirs}[options.worker]
-    name, size = options.models[0], options.sizes[0]
-    versions, functions = build(name, size, options.threads)
-    print(json.dumps({"versions": versions, "functions": list(functions)}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        function = functions[request["function"]]
-        shape = (request["batch"], size, size, 1)
-        images = np.random.default_rng(0).random(shape, np.float32)
-        try:
-            function(images)
-        except Exception as error:  # a compiler or a runtime that lacks an operator
-            message = f"{name}, {request['function']}: skipped, {type(error).__name__}: {error}"
-            print(json.dumps(message.splitlines()[0][:200]), flush=True)
-            continue
-        start = time.perf_counter()
-        for _ in range(request["repeats"]):
-            function(images)
-        print(json.dumps((time.perf_counter() - start) / request["repeats"]), flush=True)
-
-
-# The main process, which schedules the turns
-
-
 class Worker:
-    """A process with one network of one framework."""
+    """A process of ``runtimes.py`` with one network of one framework."""
 
     def __init__(self, kind, name, size, threads):
-        command = [sys.executable, __file__, "--worker", kind, "--models", name]
-        command += ["--sizes", str(size), "--threads", str(threads)]
+        script = Path(__file__).with_name("runtimes.py")
+        command = [sys.executable, str(script), kind, name, str(size), str(threads)]
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         settings = {
             "OMP_NUM_THREADS": str(threads),
@@ -298,7 +174,6 @@ def parse_arguments(arguments=None):
     parser.add_argument("--threads", type=int, default=2, help="per framework (default 2)")
     parser.add_argument("--quick", action="store_true", help="smallest size, batch 1, three rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to FILE")
-    parser.add_argument("--worker", choices=("ours", "theirs"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.quick:
         options.batches, options.rounds = [1], 3
@@ -315,13 +190,6 @@ def cases(options):
         sizes = [s for s in NETWORKS[name][1] if options.sizes is None or s in options.sizes]
         found += [(name, size) for size in (sizes[:1] if options.quick else sizes)]
     return found
-
-
-def processor():
-    """Return the name of the processor, where Linux states it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), None)
 
 
 def former(path, facts, load):
@@ -352,9 +220,6 @@ def require_one_version(texts):
 
 def main():
     options = parse_arguments()
-    if options.worker:
-        work(options)
-        return
     chosen = cases(options)
     if not chosen:
         raise SystemExit("no network is measured at these sizes")

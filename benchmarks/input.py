@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 import own_process
 from decode import write_images
-from inference import installed, processor
+from machine import installed, processor
 from PIL import Image
 
 from xraylab import data

@@ -16,7 +16,7 @@ import time
 from itertools import pairwise
 
 import own_process
-from inference import installed
+from machine import installed
 
 from xraylab.io import write_json
 

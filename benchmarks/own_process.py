@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from inference import processor
+from machine import processor
 
 
 def start(script: str, *arguments: Any, **environment: str) -> subprocess.Popen:

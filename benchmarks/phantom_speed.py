@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from inference import installed, processor
+from machine import installed, processor
 from threadpoolctl import threadpool_limits
 
 from xraylab import io, phantom

@@ -28,7 +28,7 @@ import time
 from pathlib import Path
 
 import own_process
-from inference import installed
+from machine import installed
 from training_step import SIZE, prepared
 
 from xraylab.io import write_json

@@ -1,20 +1,13 @@
 """The inference benchmark: what is compared, and which way round; no speed is asserted."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
-PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "inference.py"
 
-
-@pytest.fixture(scope="module")
-def inference():
-    spec = importlib.util.spec_from_file_location("inference_benchmark", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def inference(load_benchmark):
+    return load_benchmark("inference")
 
 
 class Fake:
