@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import inference_tables
 import pytest
 import speed_tables
 
@@ -17,14 +18,14 @@ THEIRS = {"eager": 0.03, "compiled": 0.3, "ratio": 3.0, "fastest": "eager / onnx
 
 def test_fastest_exact_runtimes_are_bold():
     rows = [{**ROW, "onnx_int8": 0.001, **THEIRS}, ROW, {**ROW, "batch": 32}, {**ROW, "size": 8}]
-    first, second = speed_tables.runtimes(rows, 64, 1).to_dict("records")
+    first, second = inference_tables.runtimes(rows, 64, 1).to_dict("records")
     assert (first["graph"], first["ONNX"]) == ("20.0", "**10.0**")
     assert (first["PyTorch"], first["compiled"], first["its ONNX"]) == ("**30.0**", "300", "–")
     assert (first["ratio"], second["ratio"]) == ("3.00", "–")
 
 
 def test_gain_of_8_bits_is_that_of_the_same_file():
-    frame = speed_tables.int8([{**ROW, "onnx_int8": 0.004}, {**ROW, "batch": 32}])
+    frame = inference_tables.int8([{**ROW, "onnx_int8": 0.004}, {**ROW, "batch": 32}])
     (row,) = frame.to_dict("records")
     assert row == {
         "model": "resnet50",
@@ -38,15 +39,15 @@ def test_gain_of_8_bits_is_that_of_the_same_file():
 
 def test_ratios_are_stated():
     rows = [{**ROW, **THEIRS}, {**ROW, "batch": 32, **THEIRS, "ratio": 1.2}, ROW]
-    text = speed_tables.ratios(rows)
+    text = inference_tables.ratios(rows)
     assert "between 1.20 (resnet50, 64 px, batch 32) and 3.00 (resnet50, 64 px, batch 1)" in text
     assert text.endswith("in 2 of 2 cases, and at least 1.5 times as fast in 1")
-    assert speed_tables.xla_ratios(rows[:1]).startswith("from 2.00 (resnet50, 64 px, batch 1)")
+    assert inference_tables.xla_ratios(rows[:1]).startswith("from 2.00 (resnet50, 64 px, batch 1)")
 
 
 def test_rows_of_later_runs_stand_beside_the_others_of_their_model():
     rows = [{**ROW, "model": name, "size": size} for name, size in (("b", 64), ("a", 64), ("b", 9))]
-    found = [(row["model"], row["size"]) for row in speed_tables.grouped(rows)]
+    found = [(row["model"], row["size"]) for row in inference_tables.grouped(rows)]
     assert found == [("b", 9), ("b", 64), ("a", 64)]
 
 
@@ -56,7 +57,7 @@ def test_latency_is_compared_between_sizes():
         {"model": "hybrid_rr_vit", "batch": batch, "size": size, "graph": seconds}
         for (batch, size), seconds in times.items()
     ]
-    text = speed_tables.latency([*rows, ROW])
+    text = inference_tables.latency([*rows, ROW])
     assert text == "5.0 times as long for one image, and 8.0 times for 32"
 
 
@@ -127,13 +128,13 @@ def test_goals_of_the_simulator_are_those_of_the_benchmark(load_benchmark):
 
 def test_failures_are_named():
     rows = [{"skipped": ["resnet50, xla: skipped, ValueError: no"]}, {"skipped": []}]
-    assert speed_tables.skipped(rows) == "resnet50, xla"
-    assert speed_tables.skipped(rows[1:]) == "none"
+    assert inference_tables.skipped(rows) == "resnet50, xla"
+    assert inference_tables.skipped(rows[1:]) == "none"
 
 
 @pytest.mark.parametrize("seconds, text", [(0.00234, "2.34"), (0.0234, "23.4"), (0.234, "234")])
 def test_three_digits(seconds, text):
-    assert speed_tables.milliseconds(seconds) == text
+    assert inference_tables.milliseconds(seconds) == text
 
 
 def test_every_substitution_is_on_the_page():
