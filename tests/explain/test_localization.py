@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xraylab import explain
-from xraylab.explain.localization import _check_maps, _prepare, _scores, permutations
+from xraylab.explain.localization import _prepare, _scores, check_maps, permutations
 from xraylab.phantom.simulator import BOX_DTYPE
 
 
@@ -29,7 +29,7 @@ def random_squares(num_images, low, high):
 
 def scores(maps, masks):
     """Score each map against its mask, without baselines."""
-    maps, masks = _check_maps(maps, masks)
+    maps, masks = check_maps(maps, masks)
     return _scores(_prepare(maps), masks)
 
 

@@ -37,10 +37,10 @@ from xraylab.explain.localization import (
     localization,
     recorded_localization,
     resize_maps,
-    segmentation_scores,
 )
 from xraylab.explain.reconstruction import Reconstruction, reconstruct
 from xraylab.explain.saliency import grad_cam, occlusion
+from xraylab.explain.segmentation import segmentation_scores
 
 __all__ = [
     "Localization",
