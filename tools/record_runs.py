@@ -103,6 +103,7 @@ STUDENTS = {
         "medvit_small_64_nih_scratch",
         *seeds("efficientvit_m0_64_nih_scratch", 3),
     ),
+    "efficientvit_m0": ("medvit_small_64_nih_kd",),
 }
 """Students of a knowledge distillation, and the runs that teach them together."""
 
