@@ -103,7 +103,7 @@ def build(
         weights: None for initial weights, ``"pretrained"`` for weights shipped with the package,
             the path of a ``.weights.h5`` or ``.keras`` file, or the folder of a run. If they were
             trained on another number of labels, the head keeps its initial weights, with a
-            warning. For another image size see below.
+            warning. For another image size see above.
         classifier_activation: None for logits or ``"sigmoid"`` for probabilities.
         options: other arguments of the class of the model.
 

@@ -73,7 +73,7 @@ def differences(received: dict, expected: dict) -> str:
     )
 
 
-def load_for_model(model: Any, weights: str | Path) -> None:
+def load_for_model(model: Any, weights: str | Path, new_head: bool = False) -> None:
     """Load weights into a model; if the number of labels differs, all but the head.
 
     If the image size differs, learned position embeddings are resized and all other weights must
@@ -83,6 +83,7 @@ def load_for_model(model: Any, weights: str | Path) -> None:
         model: a built ``xraylab.models.base.ImageModel``.
         weights: ``"pretrained"`` for the weights shipped with the package, the path of a
             ``.weights.h5`` or ``.keras`` file, or the folder of a run, whose best weights are used.
+        new_head: whether the head keeps its initial weights in any case, without a warning.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -99,12 +100,13 @@ def load_for_model(model: Any, weights: str | Path) -> None:
     num_labels = recorded.get("num_labels", model.num_labels)
     size = recorded.get("image_size", model.image_size)
     source = model if size == model.image_size else _for_size(model, path, size)
-    if num_labels == model.num_labels:
+    if num_labels == model.num_labels and not new_head:
         source.load_weights(path)
         if shipped and num_labels == len(FINDINGS):
             source.label_names = FINDINGS
     else:
-        load_under_new_head(source, path)
+        _load_under_new_head(source, path)
+    if num_labels != model.num_labels and not new_head:
         warnings.warn(
             f"{path} holds weights for {num_labels} labels; {model.name} has {model.num_labels}. "
             "Its head is new: train the model before you use it",
@@ -115,7 +117,7 @@ def load_for_model(model: Any, weights: str | Path) -> None:
         model.set_weights(
             [w if w.shape == s else resize_positions(w[0], s[1])[None] for w, s in pairs]
         )
-        model.label_names = source.label_names
+        model.label_names = model.label_names or source.label_names
         warnings.warn(
             f"{path} holds weights for images of {size} px; {model.name} is for "
             f"{model.image_size} px, where its predictions may be near chance level: fine-tune it "
@@ -160,17 +162,8 @@ def _shapes(model):
     return [tuple(weight.shape) for weight in model.weights]
 
 
-def load_under_new_head(model: Any, path: str | Path) -> None:
-    """Load all weights of a file except those of layers that depend on the number of labels.
-
-    Args:
-        model: a built ``xraylab.models.base.ImageModel``.
-        path: weights of the same architecture, trained for any labels.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the weights are those of another model.
-    """
+def _load_under_new_head(model, path):
+    """Load all weights of a file except those of layers that depend on the number of labels."""
     before = model.get_weights()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "A total of .* objects could not be loaded")

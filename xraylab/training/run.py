@@ -26,12 +26,7 @@ from xraylab import data, io, models
 from xraylab.arguments import require_choice
 from xraylab.findings import FINDINGS
 from xraylab.models.gmml import load_encoder
-from xraylab.models.weights import (
-    PRETRAINED,
-    load_for_model,
-    load_under_new_head,
-    pretrained_path,
-)
+from xraylab.models.weights import PRETRAINED, load_for_model, pretrained_path
 from xraylab.training.recipe import Recipe
 
 
@@ -192,10 +187,9 @@ def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
         names, classifies = former.labels, former.predicts_labels
     if not classifies:
         load_encoder(model, path)
-    elif names == recipe.labels:
-        load_for_model(model, path)
-    else:
-        load_under_new_head(model, path)
+        return
+    load_for_model(model, path, new_head=names != recipe.labels)
+    if names != recipe.labels:
         warnings.warn(
             f"{path} holds weights for other labels ({', '.join(names)}). They are loaded, except "
             f"the classifier, which starts at random for {', '.join(recipe.labels)}.",
