@@ -18,7 +18,14 @@ rows = {name: measured[name]["macro_auc"] for name in titles}
 assert all(row["low"] < 0 < row["high"] for row in rows.values())
 assert all(abs(rows["seed"]["value"]) > abs(rows[name]["value"]) for name in ("mxa_m0", "mxa_m5"))
 assert len(measured["mxa_m0"]["first"]) == len(measured["mxa_m0"]["second"]) == 3
-assert rows["mxa_m0"]["high"] < 0.005
+assert by_seed.low < -0.01 < 0.01 < by_seed.high, "neither is excluded"
+between_patients = rows["mxa_m0"]["high"] - rows["mxa_m0"]["low"]
+assert by_seed.high - by_seed.low > 2 * between_patients, "much wider"
+for size in ("m0", "m5"):
+    runs = [f"efficientvit_{size}{mxa}_64_nih_scratch.json" for mxa in ("", "_mxa")]
+    pair = [results.load_result(book.folder() / "results" / run) for run in runs]
+    changed = [name for name in results.differences(*pair) if name.startswith("recipe:")]
+    assert all(name.startswith("recipe: model") for name in changed), "nothing but the model"
 assert np.mean(empty) > 0.8, "on most images"
 assert block.mxa.count_params() > block.attention.count_params()
 assert min(map(max, spread.values())) > 0.2, "the boxes differ between images"
