@@ -36,6 +36,12 @@ assert all("medvit_small" in pair for pair in separate_pairs)
 assert all(change.low < 0 and change.high < claim for change in effects.values()), "none gains"
 assert [of for of, change in effects.items() if change.high < 0] == [("M0", "micro_auc")]
 assert effects["M0", "micro_auc"].value > -0.01, "slightly lower"
+of_m0 = [
+    [r.score("micro_auc") for r in real if r.name in measured["mxa_m0"][side]]
+    for side in ("first", "second")
+]
+assert [len(scores) for scores in of_m0] == [3, 3]
+assert stats.ttest_ind(*of_m0, equal_var=False).pvalue > 0.1, "the seeds can explain it"
 of_both = [r for r in real if r.recipe["model"].startswith("efficientvit")]
 assert len({r.recipe["loss"] for r in of_both}) == 1, "the same loss"
 for size in ("m0", "m5"):
@@ -45,11 +51,16 @@ for size in ("m0", "m5"):
 assert ensemble["single"].startswith("medvit_small")
 assert all(gain.low < 0 < gain.high and gain.value < 0 for gain in gains), "neither is higher"
 assert ensemble["val_macro_auc"] > ensemble["single_val_macro_auc"]
+first, second = singles
+assert first.name == ensemble["single"] and second.recipe["model"] == "efficientvit_m0"
+assert first.scores["val"].macro_auc - second.scores["val"].macro_auc < 0.0005, "to three digits"
+assert ensemble["test_macro_auc"]["value"] > second.score("macro_auc") + 0.01, "decides the sign"
 for change in by_pixels.values():
     assert change.low < 0 < change.high, "not distinguishable from zero"
 assert sum(change.value < 0 for change in started.values()) == 3, "three of the four"
 assert -0.005 < started["rr_vit"].high < 0, "excludes zero, by little"
 assert all(change.low < 0 < change.high for m, change in started.items() if m != "rr_vit")
+assert started["efficientvit_m0"].value < -0.005 and abs(of_seeds["efficientvit_m0"]) < 0.001
 for model in started:
     pair = [r for r in real if r.recipe["model"] == model and r.recipe["seed"] == 0]
     pair = [r for r in pair if "teacher 1" not in r.initial_weights]
@@ -128,3 +139,12 @@ def solution(first, second, rows):
 
 
 assert check.exercise("15.paired", solution)
+
+# What was run.
+runs_of = {}
+for run in records:
+    runs_of.setdefault(run.name.partition("_seed")[0], []).append(run)
+for first, *others in runs_of.values():
+    for other in others:
+        names = {n for n in results.differences(first, other) if n.startswith("recipe: ")}
+        assert names == {"recipe: seed"}, (first.name, other.name, names)
