@@ -55,6 +55,11 @@ for measure in ("energy", "iou_half", "iou_area"):
     gaining = {row.name: row.gain.value for row in of_real[measure] if row.gain.low > 0}
     assert {"densenet121: occlusion", "rr_vit: gradient attention"} <= {*gaining}
     assert max(gaining.values()) < 0.0105, "about one hundredth"
+above_zero = [row.name for rows in of_real.values() for row in rows if row.gain.low > 0]
+by_chance = stats.binom(sum(map(len, of_real.values())), 0.025)
+assert round(by_chance.mean()) == 2 and len(above_zero) > by_chance.ppf(0.975), "more do so"
+others = [name for name in above_zero if name.split(":")[0] not in ("rr_vit", "densenet121")]
+assert len(others) < len(above_zero) / 4, "most of them"
 below_zero = [row.name for rows in of_real.values() for row in rows if row.gain.high < 0]
 assert len(below_zero) == 5 and below_zero.count("lt_vit_tiny: rollout") == 3
 assert sum(outlines[name] for name in ("consolidation", "effusion")) > sum(outlines.values()) / 2
