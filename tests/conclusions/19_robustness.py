@@ -64,8 +64,7 @@ assert all(0.8 < g["value"] < real["scores"]["macro_auc"] for g in real["subgrou
 assert planted["finding"] == "pneumothorax"
 assert planted["rates"] == [0.8, 0.05]
 assert gain > 0.2
-without, clean_model = planted["auc"]["marked"]["without"], planted["auc"]["clean"]["without"]
-assert left < -0.02 and without[2] > clean_model[1], "lower; the intervals overlap"
+assert left < -0.02, "even lower"
 assert 0 < marker_first - inflated < 0.03, "a little lower"
 assert planted["auc"]["marked"]["masked"][0] < cue - 0.2
 assert abs(planted["auc"]["masked"]["masked"][0] - plain) < 0.01
