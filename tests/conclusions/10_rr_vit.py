@@ -13,9 +13,12 @@ assert changes["10.0"].high < 0 < lower.min(), "lower with each of the three see
 assert 0.008 < lower.mean() < 0.015, "about one hundredth"
 assert lower.mean() < 4.3 * lower.std(ddof=1) / np.sqrt(3), "seeds alone: Student's t, 2 df"
 assert record.intervals["macro_auc"].low > 0.6
-assert {*unclear} == {title("pneumonia"), title("emphysema")}
-positives = {row.label: row.positives for row in record.scores["test"].per_finding}
-assert max(positives["pneumonia"], positives["emphysema"]) < np.median([*positives.values()]) + 1
+assert unclear[0] and not set.intersection(*map(set, unclear)), "no finding is in all three"
+listed = {name for name in FINDINGS if any(title(name) in names for names in unclear)}
+assert "nodule" not in listed, "in none of the lines"
+rows = record.scores["test"].per_finding
+assert all(row.roc_auc < 0.63 and row.positives < 101 for row in rows if row.label in listed)
+positives = {row.label: row.positives for row in rows}
 assert positives["hernia"] == 3
 
 # Reconstruction on real images.
