@@ -47,7 +47,7 @@ assert densenet.shape == (14, 3)
 below = (densenet < 0.6).sum(axis=1).drop("hernia")
 always = {"cardiomegaly", "fibrosis", "pleural_thickening"}
 assert {*below[below == 3].index} == always and {*below[below > 0].index} == {*always, "nodule"}
-assert below["nodule"] == 2
+assert (densenet.loc["nodule"] - 0.6).abs().max() < 0.03, "near it"
 assert other["cardiomegaly"] > 0.8 and other["fibrosis"] > 0.6
 assert max(other["nodule"], other["pleural_thickening"]) < 0.6, "difficult for both"
 
