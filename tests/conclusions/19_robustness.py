@@ -29,7 +29,6 @@ rr_vit, densenet = (scores[row_of[name], half, 4] for name in ("rr_vit", "densen
 at_clean = clean[row_of["rr_vit"]]
 assert 0.18 < (at_clean[1] - rr_vit[1]) / (at_clean[1] - 0.5) < 0.23, "about a fifth"
 assert 0.36 < (rr_vit[0] - at_clean[0]) / (0.5 - at_clean[0]) < 0.4, "almost two fifths"
-assert round(at_clean[1], 2) == 0.70
 assert densenet[1] < 0.55
 left_at_6 = (scores[:, coarse, 4, 1] - 0.5) / (clean[:, 1] - 0.5)
 assert (left_at_6 > 0.5).all()
@@ -39,7 +38,7 @@ assert corruptions[rise[base].argmin()] == "jpeg_compression"
 assert 0 < rise[base].min() < 0.001
 jpeg = (rise / rise[base])[:, corruptions.index("jpeg_compression")]
 assert jpeg.min() < -1 and jpeg.max() > 3, "of either sign"
-assert round(of_ratios[row_of["lt_vit_tiny"]]) == 3 and of_sums[row_of["lt_vit_tiny"]] < 1
+assert of_ratios.argmax() == row_of["lt_vit_tiny"] and of_sums[row_of["lt_vit_tiny"]] < 1
 m0 = row_of["efficientvit_m0"]
 small, lt_vit, mean_fall = row_of["rr_vit"], row_of["lt_vit_tiny"], fall.mean(axis=1)
 assert of_sums[m0] < of_sums[small] and 1.4 < mean_fall[m0] / mean_fall[small] < 1.6
@@ -47,15 +46,14 @@ assert (clean[m0] > clean[small]).all(), "AUC and error"
 assert mean_fall.argmin() == lt_vit and of_sums[lt_vit] > of_sums[small]
 embed_patches = [row_of[name] for name in ("rr_vit", "lt_vit_tiny", "dbct")]
 others = [row for row in row_of.values() if row not in embed_patches]
-assert mean_fall[embed_patches].max() < 0.0145
-assert mean_fall[others].min() > 0.0205
+assert len(others) == 4 and mean_fall[embed_patches].max() < mean_fall[others].min(), "each"
 alexnet = dict(zip(corruptions, ALEXNET, strict=True))
 assert all(alexnet[c] > 0.44 for c in corruptions if "noise" in c or c == "pixelate")
 assert alexnet["brightness_down"] < 0.30
 
 # Shortcuts.
 assert MEASURED["projection_and_sex"]["AP projection"][0] > 0.98
-assert MEASURED["projection_and_sex"]["female sex"][0] > 0.88
+assert MEASURED["projection_and_sex"]["female sex"][0] > max(0.88, at_clean[1] + 0.15), "far above"
 assert np.argmax(by_projection) == index("edema")
 assert 0.74 < max(by_projection) < 0.755
 for name in ("fibrosis", "hernia"):
