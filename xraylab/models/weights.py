@@ -21,7 +21,7 @@ LABEL_NAMES = "label_names"
 SUFFIX = ".weights.h5"
 
 PRETRAINED = "pretrained"
-"""Name of the weights that are shipped for a model, where a path would name others."""
+"""Stands for the weights that are shipped for a model, in place of a path."""
 
 
 def load_checked(model: Any, path: str | Path, load: Callable, **kwargs: Any) -> None:
@@ -201,23 +201,23 @@ def pretrained_path(name: str, size: int) -> Path:
         ValueError: if none are shipped.
     """
     shipped = shipped_weights()
-    sizes = [of for model, of in shipped if model == name]
+    sizes = [other for model, other in shipped if model == name]
     if not sizes:
-        names = ", ".join(f"{model} at {of} px" for model, of in shipped) or "none yet"
+        names = ", ".join(f"{model} at {other} px" for model, other in shipped) or "none yet"
         raise ValueError(
             f"No pretrained weights are shipped for {name}. "
             f"Shipped: {names}. All but RR-ViT need a checkout of the repository: "
             "xraylab.book.folder() downloads one. "
             "Pass the path of a weight file or of a run instead"
         )
-    return shipped[name, min(sizes, key=lambda of: abs(of - size))]
+    return shipped[name, min(sizes, key=lambda other: abs(other - size))]
 
 
 def require_file(path: str | Path) -> Path:
     """Return a path, or raise a FileNotFoundError if there is no such file."""
     path = Path(path)
     if not path.is_file():
-        hint = did_you_mean(path, ("pretrained",))
+        hint = did_you_mean(path, (PRETRAINED,))
         raise FileNotFoundError(
             f"Weight file not found. Expected: an existing {SUFFIX} or .keras file. Received: "
             f"{path}{f'. {hint}' if hint else ''}"

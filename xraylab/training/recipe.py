@@ -144,8 +144,8 @@ class Recipe(pydantic.BaseModel):
         temperature: τ of :func:`xraylab.losses.distillation`.
         start_from: what initializes the weights: ``"pretrained"`` for the model's shipped weights,
             the folder of a run (``"./pretrained"`` is one of that name), or None for random
-            weights. If the labels differ, the classifier starts at random. Another image size is
-            resized as in :func:`xraylab.models.build`.
+            weights. If the labels differ, the classifier starts at random. Weights of another image
+            size are resized or refused as by :func:`xraylab.models.build`.
         model_options: further arguments of :func:`xraylab.models.build`.
         data_options: further arguments of :func:`xraylab.data.load`, as ``{"root": "images"}``;
             ``root`` is made absolute, and so is ``table``, except that of a folder.
