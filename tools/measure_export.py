@@ -2,7 +2,7 @@
 
 ::
 
-    python tools/measure_export.py --real ../shared/data                 # half an hour
+    python tools/measure_export.py --real ../shared/data                 # an hour
     python tools/measure_export.py --real ../shared/data medvit_large
 
 Each model but the toys is exported at 64 px, as it is and with ``int8``. Written are the size of
