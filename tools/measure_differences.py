@@ -18,6 +18,8 @@ from xraylab import evaluation, metrics, results
 
 SCORES = ("macro_auc", "micro_auc")
 
+DISTILLED = {"efficientvit_m0_mxa": 3, "rr_vit": 3, "dbct": 1, "medvit_small": 1}
+"""Students of a distillation, and their seeds."""
 
 PAIRS = {
     "mxa_m0": (
@@ -26,10 +28,13 @@ PAIRS = {
     ),
     "mxa_m5": (["efficientvit_m5_64_nih_scratch"], ["efficientvit_m5_mxa_64_nih_scratch"]),
     "seed": [[name] for name in seeds("efficientvit_m0_mxa_64_nih_scratch", 2)],
-    "distillation": (
-        seeds("efficientvit_m0_mxa_64_nih_scratch", 3),
-        seeds("efficientvit_m0_mxa_64_nih_kd", 3),
-    ),
+    **{
+        f"distillation_{name}": (
+            seeds(f"{name}_64_nih_scratch", count),
+            seeds(f"{name}_64_nih_kd", count),
+        )
+        for name, count in DISTILLED.items()
+    },
     **{
         f"pretraining_{name}": ([f"{name}_64_nih_scratch"], [f"{name}_64_nih_from_phantom7"])
         for name in ("rr_vit", "efficientvit_m0", "efficientvit_m0_mxa", "densenet121")
@@ -82,15 +87,15 @@ def main():
 
     [medvit] = load(PAIRS["medvit"][1])
     test = images([medvit])
-    names = STUDENTS["efficientvit_m0_mxa"]
-    teachers = probabilities(load(names)).mean(axis=0)
-    students = probabilities(load(PAIRS["distillation"][0]))
-    differences["distillation"] |= {
-        "teachers": names,
-        "teachers_macro_auc": macro_auc(teachers),
-        "students_macro_auc": macro_auc(students.mean(axis=0)),
-        "teachers_minus_students": compare(test, students, teachers)["macro_auc"],
-    }
+    for name in DISTILLED:
+        teachers = probabilities(load(STUDENTS[name])).mean(axis=0)
+        students = probabilities(load(PAIRS[f"distillation_{name}"][0]))
+        differences[f"distillation_{name}"] |= {
+            "teachers": STUDENTS[name],
+            "teachers_macro_auc": macro_auc(teachers),
+            "students_macro_auc": macro_auc(students.mean(axis=0)),
+            "teachers_minus_students": compare(test, students, teachers)["macro_auc"],
+        }
     sigmoid = medvit.predictions["test"].probabilities
     divided = softmax(medvit.predictions["test"].logits.astype(np.float64), axis=1)
     differences["softmax"] = {

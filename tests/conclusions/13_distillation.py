@@ -28,6 +28,19 @@ assert len(by_seed) == 3
 assert by_seed.max() > 0.8 * by_seed.sum(), "almost all of it comes from one seed"
 assert abs(trained["students_macro_auc"] - trained["teachers_macro_auc"]) < 0.005, "the same"
 
+# Other students.
+assert all(change.low < 0 < change.high for change in gained.values())
+assert gained["rr_vit"].value < 0 and abs(gained["dbct"].value) < 0.001, "no higher"
+assert 0.0085 < gained["medvit_small"].value < 0.0115, "0.01 higher"
+others = {row[0]: dict(zip(("teachers", "alone", "taught"), row[2:5], strict=True)) for row in rows}
+assert all(0.015 < others[m]["teachers"] - others[m]["alone"] < 0.025 for m in ("rr_vit", "dbct"))
+assert others["medvit_small"]["taught"] > others["medvit_small"]["teachers"], "exceeds them"
+by_validation = {row[0]: row[-1] for row in rows}
+assert by_validation["rr_vit"] > 0
+recorded = results.load_results(book.folder() / "results")
+real_scores = {r.name: r.score("macro_auc") for r in recorded if not r.simulated}
+assert max(real_scores, key=real_scores.get) == "medvit_small_64_nih_kd", "the highest"
+
 # Loss, temperature, labels.
 assert (1 - low) / (1 - high) < 1.3
 assert 14 * 0.16 * np.log(2) > 1.5
