@@ -48,6 +48,19 @@ def test_split_column(root):
         np.testing.assert_allclose(split.images[:, -1, -1], expected, atol=1)
 
 
+def test_ages_sexes_and_views_are_read_where_the_table_has_them(root):
+    assert open_split(root).table.dtype.names == ("image",)
+    frame = pd.read_csv(root / "labels.csv")
+    frame = frame.assign(**{"Patient Age": [f"{20 + n}" for n in range(40)], "sex": "female"})
+    frame.loc[3, "Patient Age"] = "old"
+    split = open_split(root, table=frame, split_column="set", patient_column="who")
+    assert split.table.dtype.names == ("image", "patient", "age", "sex")
+    ages = [-1 if number == 3 else 20 + number for number in numbers(split)]
+    assert split.table["age"].tolist() == ages and set(split.table["sex"]) == {"F"}
+    with pytest.raises(DataError, match=r'data\.load\("folder", root=…, table=…\)'):
+        load(root / "labels.csv")
+
+
 @pytest.mark.parametrize("column", ["who", None])
 def test_without_a_split_column_the_hash_of_the_patient_decides(root, column):
     found = {}

@@ -35,7 +35,7 @@ def list_folder(
 
     Shapes:
         labels: (n, num_labels) float32, NaN where unknown; table: (n,) with ``image`` and, if there
-        is such a column, ``patient``.
+        are such columns, ``patient``, ``age`` (years, -1 if unknown), ``sex`` and ``view``.
 
     Args:
         root: the folder.
@@ -89,7 +89,8 @@ def list_folder(
             note = f"the column {patient_column!r} of {path.name} keeps patients in one split"
             report.add("note", [f"{note} (patient_column)"])
     label_columns = label_names if label_column is None else (label_column,)
-    names = (image_column, *label_columns, patient_column, split_column, reader_column)
+    known = [name for name in ("age", "sex", "view") if tables.find_column(cells, name)]
+    names = (image_column, *label_columns, patient_column, split_column, reader_column, *known)
     rows = tables.select(path, cells, [*dict.fromkeys(filter(None, names))])
     images = rows[image_column]
     patients = rows[patient_column or image_column]
@@ -109,8 +110,8 @@ def list_folder(
     by_reader = None if reader_column is None else rows[reader_column]
     labels = columns.join_rows(path, images, labels, readers, by_reader)
     labels = labels[splits[labels.index] == split]
-    facts = pd.DataFrame({"image": images, "patient": patients}).loc[labels.index]
-    facts = columns.image_table(facts if patient_column else facts[["image"]])
+    named = {"image": images} | ({"patient": patients} if patient_column else {})
+    facts = columns.image_table(rows[known].assign(**named).loc[labels.index, [*named, *known]])
     found, values = image_paths([root], facts["image"].tolist()), labels.to_numpy(np.float32)
     return Listing(root, found, values, label_names, facts, report=report)
 

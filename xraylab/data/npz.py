@@ -137,7 +137,9 @@ def iterate_images(path: Path, split: str) -> Iterator[np.ndarray]:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive; raise a :class:`DataError` where it is none, or damaged."""
     expected = "a MedMNIST-style .npz file (a zip archive of arrays)"
-    with reading(path, expected, _WRITE_AGAIN), zipfile.ZipFile(path) as archive:
+    table = 'A table of labels is loaded with its images: data.load("folder", root=…, table=…)'
+    advice = table if path.suffix == ".csv" else _WRITE_AGAIN
+    with reading(path, expected, advice), zipfile.ZipFile(path) as archive:
         yield archive
 
 
@@ -217,7 +219,7 @@ def _check(images: _Member, labels: _Member, size: int | None, names: tuple[str,
     advice = "Write square images with one grey channel, or load another split"
     images.require(square and min(shape) > 0, expected, f"shape {shape}", advice)
     expected, received = f"images of {size}×{size} px", f"images of {shape[1]}×{shape[1]} px"
-    advice = f"Pass size={shape[1]}, or a file with images of {size} px"
+    advice = f"Pass size={shape[1]} (command line: --size {shape[1]}), or images of {size} px"
     images.require(size in (None, shape[1]), expected, received, advice)
     expected = "integers 0 and 1, or floats 0, 1 and NaN (unknown)"
     advice = "Write the labels as uint8, or as float32 with NaN where a label is unknown"
