@@ -15,6 +15,8 @@ _SYNONYMS = (
     {"learning_rate", "lr"},
     {"epochs", "num_epochs", "n_epochs"},
     {"num_labels", "label_names", "num_classes", "n_classes", "classes"},
+    {"weights", "start_from"},
+    {"alpha", "distillation_weight"},
 )
 """Names of one quantity, here and in other libraries."""
 

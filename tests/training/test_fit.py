@@ -238,6 +238,10 @@ def test_invalid_arguments_leave_no_folder(tmp_path):
         training.fit("dbct_64_tune", tmp_path / "run")
     with pytest.raises(ValueError, match="Did you mean 'epochs'"):
         training.fit("dbct_64_tuned", tmp_path / "run", epoch=1)
+    with pytest.raises(ValueError, match=r"Received: weights='best'. Did you mean 'start_from'"):
+        training.fit("dbct_64_tuned", tmp_path / "run", weights="best")
+    with pytest.raises(ValueError, match=r"Expected: a name, .* its own compile and fit"):
+        training.fit(keras.Model(), tmp_path / "run")
     with pytest.raises(ValueError, match="Invalid argument max_hours"):
         training.fit("dbct_64_tuned", tmp_path / "run", max_hours=0)
     with pytest.raises(ValueError, match=r"monitor='val_loss'. Pass EarlyStopping"):

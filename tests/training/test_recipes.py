@@ -177,11 +177,13 @@ def test_a_named_recipe_is_public():
         ("epochs", "Expected: FIELD=VALUE"),
         ("epochs.much=3", "Expected: FIELD=VALUE"),
         ("epochs=many", "Invalid recipe field epochs"),
+        ("weights=pretrained", r"Did you mean 'start_from'\?$"),
+        ("seed=2", "Two settings of seed"),
     ],
 )
 def test_invalid_settings(setting, message):
     with pytest.raises(ValueError, match=message):
-        recipes.override(Recipe(), [setting])
+        recipes.override(Recipe(), ["seed=1", setting])
 
 
 def test_unknown_names():

@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from xraylab.arguments import require, require_choice
+from xraylab.arguments import did_you_mean, invalid_argument, require
 from xraylab.backend import is_out_of_memory, reset_memory_peak
 from xraylab.data import Split
 from xraylab.io import remove_stale
@@ -117,9 +117,15 @@ def fit(
     cluster = distribution.join()
     reset_memory_peak()  # after joining, because it starts the backend
     recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
-    known = (*Recipe.model_fields, *inspect.signature(fit).parameters)
-    for name in changes:
-        require_choice("argument of fit or recipe field", name, known)
+    hint = "A model that is built already is trained by its own compile and fit."
+    expected = 'a name, as "rr_vit", or a training.Recipe'
+    require(isinstance(recipe, Recipe), "recipe", expected, repr(recipe), hint)
+    for name, value in changes.items():
+        if name not in Recipe.model_fields:
+            hint = did_you_mean(name, (*Recipe.model_fields, *inspect.signature(fit).parameters))
+            hint = hint or f"The fields are {', '.join(Recipe.model_fields)}"
+            expected = "an argument of fit or a field of training.Recipe"
+            raise invalid_argument(name, expected, f"{name}={value!r}", hint)
     recipe = recipe.replace(**changes)
     out, progress = Path(out), progress and cluster.is_writer
     recipe, model, splits = prepare(recipe, out, progress)

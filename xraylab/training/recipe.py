@@ -212,6 +212,7 @@ class Recipe(pydantic.BaseModel):
                 reason = first["msg"].removeprefix("Value error, ")
                 raise ValueError(f"{problem}: {reason}" if problem else reason) from None
             expected = first["msg"].removeprefix("Input should be ")
+            expected = expected.replace("a valid tuple", "a list").replace("a valid string", "text")
             raise ValueError(
                 f"{problem}. Expected: {expected}. Received: {first['input']!r}."
             ) from None
@@ -236,7 +237,7 @@ class Recipe(pydantic.BaseModel):
         for rule, holds in rules.items():
             if not holds:
                 names = [word for word in re.findall(r"\w+", rule) if hasattr(self, word)]
-                received = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+                received = ", ".join(f"{x}={getattr(self, x)!r}" for x in dict.fromkeys(names))
                 raise ValueError(f"Invalid recipe. Expected: {rule}. Received: {received}.")
         return self
 

@@ -221,9 +221,11 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             as JSON if possible, and are text otherwise.
 
     Raises:
-        ValueError: if a text has no ``=`` or no known field; the message suggests names.
+        ValueError: if a text has no ``=`` or no known field, whose message suggests names; or if
+            two set the same.
     """
     changes: dict[str, Any] = {}
+    seen: dict[str, str] = {}
     for text in settings:
         path, equals, value = text.partition("=")
         name, dot, key = path.strip().partition(".")
@@ -234,6 +236,12 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
                 "Invalid setting of a recipe. Expected: FIELD=VALUE or FIELD.KEY=VALUE, as in "
                 f"epochs=3 or data_options.root=images. Received: {text!r}. {hint}"
             )
+        if path in seen:
+            raise ValueError(
+                f"Two settings of {path}. Expected: each once. Received: {seen[path]!r}, {text!r}. "
+                'Several values are a list, as in teacher=["rr_vit", "dbct"]'
+            )
+        seen[path] = text
         parsed = parse_value(value)
         changes[name] = {**changes.get(name, known[name]), key: parsed} if dot else parsed
     return recipe.replace(**changes)

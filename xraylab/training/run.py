@@ -23,7 +23,7 @@ from typing import Any
 import keras
 
 from xraylab import data, io, models
-from xraylab.arguments import require_choice
+from xraylab.arguments import did_you_mean, invalid_argument, require_choice
 from xraylab.findings import FINDINGS
 from xraylab.models.gmml import load_encoder
 from xraylab.models.weights import PRETRAINED, load_for_model, pretrained_path
@@ -159,14 +159,19 @@ def initial_weights(recipe: Recipe) -> Path | None:
     """Return the file of the weights that a recipe starts from; None for random weights.
 
     Raises:
-        FileNotFoundError: if there is no such run, or it has no weights yet.
-        ValueError: if no weights are shipped for the model.
+        FileNotFoundError: if the run has no weights yet.
+        ValueError: if there is no such run, or no weights are shipped for the model.
     """
     if recipe.start_from is None:
         return None
     if recipe.start_from == PRETRAINED:
         return pretrained_path(recipe.model, recipe.size)
-    return Run(recipe.start_from).weights_file("best")
+    start = Path(recipe.start_from)
+    if not (start / "run.json").exists():
+        expected = f"{PRETRAINED!r}, or the folder of a run"
+        hint = did_you_mean(start.name, [PRETRAINED])
+        raise invalid_argument("start_from", expected, str(start), hint)
+    return Run(start).weights_file("best")
 
 
 def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
@@ -176,8 +181,9 @@ def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
     loaded except those that belong to the labels, which stay random; a warning says so.
 
     Raises:
-        FileNotFoundError: if there is no such run, or it has no weights yet.
-        ValueError: if the weights do not fit, or none are shipped for the model.
+        FileNotFoundError: if the run has no weights yet.
+        ValueError: if there is no such run, the weights do not fit, or none are shipped for the
+            model.
     """
     path, names, classifies = initial_weights(recipe), FINDINGS, True
     if path is None:
