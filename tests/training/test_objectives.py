@@ -183,7 +183,7 @@ def test_images_are_resized_for_the_teacher(teacher):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"label_names": ("other",)}, ValueError, "predicts none of the student's labels"),
+        ({"label_names": ("other",)}, ValueError, "predicts none of the .*start_from"),
         ({"source": "nowhere.keras"}, ValueError, r"teacher\. Expected: .*'nowhere\.keras'\.$"),
         ({"source": "rr_vti"}, ValueError, r"shipped weights: .*Did you mean 'rr_vit'\?$"),
         ({"source": "medvit_large"}, ValueError, r"book\.folder\(\) downloads"),
@@ -211,6 +211,9 @@ def test_a_saved_model_as_a_teacher(tmp_path, random_weights):
     model.save_weights(weights)
     with pytest.raises(ValueError, match=r"Expected: .* a \.keras file"):
         load_teacher(weights, LABELS)
+    keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Flatten()]).save(path)
+    with pytest.raises(ValueError, match=r"Expected: a saved model of models\.build"):
+        load_teacher(path, LABELS)
 
 
 def test_shipped_weights_as_a_teacher(image_file, tmp_path, random_weights):
@@ -492,8 +495,8 @@ def test_starting_from_another_run_of_the_same_model(image_file, teacher, tmp_pa
     with pytest.raises(ValueError, match="does not hold the weights"):
         training.fit(other, tmp_path / "other", progress=False)
     assert not (tmp_path / "other").exists()
-    nowhere = make_recipe(image_file, start_from=str(tmp_path / "none"))
-    with pytest.raises(FileNotFoundError, match="path that does not exist"):
+    nowhere = make_recipe(image_file, start_from=str(tmp_path / "pretraind"))
+    with pytest.raises(ValueError, match=r"the folder of a run.*Did you mean 'pretrained'\?$"):
         training.fit(nowhere, tmp_path / "x", progress=False)
 
 

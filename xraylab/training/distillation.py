@@ -255,7 +255,12 @@ def _load_one(source, label_names, trained, weights):
         run = Run(source)
         names, model = run.recipe.labels, run.load_model(weights)
     elif path.suffix == ".keras":
-        recorded_architecture(path)  # refuses models of others, and links to other files
+        try:
+            recorded_architecture(path)  # refuses models of others, and links to other files
+        except ValueError as error:
+            expected = "a saved model of models.build"
+            hint = "Predict with other models yourself, and fit the student to the probabilities."
+            raise invalid_argument("teacher", expected, path, hint) from error
         model = keras.saving.load_model(path, compile=False)
         model.classifier_activation = None  # the outputs are taken as logits
         names = model.label_names
@@ -275,6 +280,7 @@ def _load_one(source, label_names, trained, weights):
     if not any(isinstance(index, int) and index in outputs for index in indices):
         raise ValueError(
             f"The teacher in {path} predicts none of the student's labels. "
-            f"Expected: some of {', '.join(names)}. Received: {', '.join(label_names)}."
+            f"Expected: some of {', '.join(names)}. Received: {', '.join(label_names)}. Labels are "
+            "matched by name: train a teacher on these first, as from its weights (start_from)."
         )
     return Teacher(model, indices, outputs)
