@@ -216,3 +216,8 @@ def test_impossible_arguments_are_refused(arguments, message, small, tmp_path):
     name, format, *int8 = arguments
     with pytest.raises(ValueError, match=message):
         models.export_model(small, tmp_path / name, format, int8=bool(int8))
+
+
+def test_the_folder_of_a_run_is_no_model(tmp_path):
+    with pytest.raises(ValueError, match=r"Expected: a model of models\.build\. .*weights=RUN"):
+        models.export_model(str(tmp_path), tmp_path / "model.onnx")

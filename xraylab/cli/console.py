@@ -16,7 +16,8 @@ TextConsole = partial(Console, markup=False, emoji=False)
 
 OF_FILES = (
     "A model saved as a file is loaded in Python, by keras.models.load_model(FILE), and scored by "
-    "evaluation.evaluate(model, split) or exported by models.export_model(model, OUT)."
+    "evaluation.evaluate(model, split) or exported by models.export_model(model, OUT). An exported "
+    "file is loaded by models.load_exported(FILE)."
 )
 """What to do with a file instead of the folder of a run."""
 

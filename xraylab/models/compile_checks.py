@@ -42,10 +42,12 @@ def _require_match(model, kind, value):
     name = name_of(value)
     if name in RESOLVED_BY_SHAPE and isinstance(value, str):
         if returns_logits or model.num_labels > 1:
+            threshold = 0.0 if returns_logits else 0.5
+            use = f"keras.metrics.BinaryAccuracy(threshold={threshold})"
+            use = "xraylab.losses.BinaryCrossentropy()" if kind == "loss" else use
             raise ValueError(
                 f"Keras resolves the {kind} {name!r} by the shape of the labels, which is wrong "
-                "for several labels. Use keras.metrics.BinaryAccuracy("
-                f"threshold={0.0 if returns_logits else 0.5}) or a loss of xraylab.losses"
+                f"for several labels. Use {use}"
             )
         return
     if model.num_labels > 1 and is_of_keras(value) and CATEGORICAL in _kind(value).lower():

@@ -94,7 +94,11 @@ def export_model(
     require_choice("format", format, SUFFIXES)
     require(backend == "tensorflow", "KERAS_BACKEND", "'tensorflow' for an export", repr(backend))
     require(not int8 or format != "savedmodel", "int8", "False for a SavedModel", True)
-    require(path.name.endswith(SUFFIXES[format]), "path", f"a name *{SUFFIXES[format]}", str(path))
+    hint = "xraylab export exports a run. models.build(NAME, weights=RUN) loads its model."
+    require(hasattr(model, "architecture"), "model", "a model of models.build", repr(model), hint)
+    hint = 'Files *.onnx need format="onnx", *.tflite format="litert".'
+    expected = f"a name *{SUFFIXES[format]}"
+    require(path.name.endswith(SUFFIXES[format]), "path", expected, str(path), hint)
     if path.is_dir():
         ours = format == "savedmodel" and (path / "saved_model.pb").is_file()
         free = path.name and (ours or not any(path.iterdir()))

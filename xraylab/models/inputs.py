@@ -83,8 +83,8 @@ def check_labels(model: Any, labels: np.ndarray) -> None:
     """Refuse labels that the loss would take for others.
 
     Raises:
-        ValueError: if labels have another shape, are outside [0, 1], or are NaN (unknown) and the
-            loss or a metric is one of Keras, which does not ignore them.
+        ValueError: if labels have another shape, are no numbers, are outside [0, 1], or are NaN
+            (unknown) and the loss or a metric is one of Keras, which does not ignore them.
     """
     if model.num_labels is None or not labels.size:
         return
@@ -94,12 +94,18 @@ def check_labels(model: Any, labels: np.ndarray) -> None:
             f"{model.num_labels}). Received: {labels.shape}. Build the model with as many "
             "num_labels as the labels have columns"
         )
+    if labels.dtype.kind in "OSU":
+        raise ValueError(
+            "Labels are no numbers. Expected: 0, 1, or NaN if unknown. Received: dtype "
+            f"{labels.dtype}. Convert them, as by (labels == 'yes').astype('float32')"
+        )
     unknown = np.isnan(labels)
     outside = labels[~unknown & ((labels < 0) | (labels > 1))]
     if outside.size:
         raise ValueError(
             "Labels are out of range. Expected: values in [0, 1], or NaN if unknown. Received: "
-            f"{outside[0]:g}. Replace the codes of uncertain labels, such as -1, by 0, 1 or NaN"
+            f"{outside[0]:g}. Replace the codes of uncertain labels, such as -1, by 0, 1 or NaN, "
+            "and a teacher's logits by their sigmoid"
         )
     if unknown.any() and (names := getattr(model, "reads_nan", "")):
         raise ValueError(
