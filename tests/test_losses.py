@@ -171,6 +171,16 @@ def test_distillation_equals_its_equation(predictions, temperature):
     np.testing.assert_allclose(got, expected * temperature**2, rtol=1e-9)
 
 
+def test_soft_distillation_is_the_crossentropy_with_mixed_targets():
+    """What chapter 13 says of plain Keras."""
+    rng = np.random.default_rng(0)
+    logits, teacher = rng.normal(size=(8, 3)), rng.random((8, 3))
+    labels, bce = rng.integers(0, 2, (8, 3)).astype(float), losses.BinaryCrossentropy()
+    soft = losses.Distillation(weight_labels=False)(teacher, logits)
+    expected = 0.7 * bce(labels, logits) + 0.3 * soft
+    np.testing.assert_allclose(bce(0.7 * labels + 0.3 * teacher, logits), expected, rtol=1e-6)
+
+
 def test_distillation_ignores_labels_the_teacher_does_not_know(predictions):
     logits = predictions[1]
     p = np.random.default_rng(1).random(logits.shape)
