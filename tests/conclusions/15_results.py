@@ -55,6 +55,8 @@ first, second = singles
 assert first.name == ensemble["single"] and second.recipe["model"] == "efficientvit_m0"
 assert first.scores["val"].macro_auc - second.scores["val"].macro_auc < 0.0005, "to three digits"
 assert ensemble["test_macro_auc"]["value"] > second.score("macro_auc") + 0.01, "decides the sign"
+[taught] = [r.score("macro_auc") for r in real if r.name == "medvit_small_64_nih_kd"]
+assert all(taught > x["test_macro_auc"]["value"] for x in (ensemble, ensemble["all"]))
 for change in by_pixels.values():
     assert change.low < 0 < change.high, "not distinguishable from zero"
 assert sum(change.value < 0 for change in started.values()) == 3, "three of the four"

@@ -96,7 +96,7 @@ def check_labels(model: Any, labels: np.ndarray) -> None:
         )
     if labels.dtype.kind in "OSU":
         raise ValueError(
-            "Labels are no numbers. Expected: 0, 1, or NaN if unknown. Received: dtype "
+            "Labels are not numbers. Expected: 0, 1, or NaN if unknown. Received: dtype "
             f"{labels.dtype}. Convert them, as by (labels == 'yes').astype('float32')"
         )
     unknown = np.isnan(labels)
