@@ -37,6 +37,12 @@ def test_importing_the_command_line_does_not_import_keras():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "xraylab", "--version"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == xraylab("--version")
+
+
 def test_doctor_tests_a_convolution():
     text = xraylab("doctor")
     assert "a convolution works" in text

@@ -174,7 +174,7 @@ def test_a_named_recipe_is_public():
     ("setting", "message"),
     [
         ("epoch=3", "Did you mean 'epochs"),
-        ("epochs", "Expected: FIELD=VALUE"),
+        ("epochs", "Expected: FIELD=VALUE.*epochs has no value"),
         ("epochs.much=3", "Expected: FIELD=VALUE"),
         ("epochs=many", "Invalid recipe field epochs"),
         ("weights=pretrained", r"Did you mean 'start_from'\?$"),

@@ -232,6 +232,7 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         known = recipe.to_dict()
         if not equals or name not in known or (dot and not isinstance(known[name], dict)):
             hint = did_you_mean(name, known, most=3) or f"The fields are {', '.join(known)}"
+            hint = f"{name} has no value" if name in known and not equals else hint
             raise ValueError(
                 "Invalid setting of a recipe. Expected: FIELD=VALUE or FIELD.KEY=VALUE, as in "
                 f"epochs=3 or data_options.root=images. Received: {text!r}. {hint}"

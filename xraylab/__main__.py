@@ -1,0 +1,5 @@
+"""``python -m xraylab``: the command line."""
+
+from xraylab.cli import main
+
+main()
