@@ -190,7 +190,7 @@ def labels_with(value):
         (np.zeros(4), losses.BinaryCrossentropy, r"Received: \(4,\)"),
         (labels_with(-1), losses.BinaryCrossentropy, "out of range.*Received: -1"),
         (labels_with(7), losses.BinaryCrossentropy, "out of range.*Received: 7"),
-        (labels_with(0).astype(str), losses.BinaryCrossentropy, "no numbers.*Received: dtype <U"),
+        (labels_with(0).astype(str), losses.BinaryCrossentropy, "not numbers.*Received: dtype <U"),
         (labels_with(np.nan), keras.losses.BinaryCrossentropy, "Expected: those of xraylab"),
     ],
 )
