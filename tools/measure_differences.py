@@ -18,7 +18,13 @@ from xraylab import evaluation, metrics, results
 
 SCORES = ("macro_auc", "micro_auc")
 
-DISTILLED = {"efficientvit_m0_mxa": 3, "rr_vit": 3, "dbct": 1, "medvit_small": 1}
+DISTILLED = {
+    "efficientvit_m0_mxa": 3,
+    "rr_vit": 3,
+    "dbct": 1,
+    "medvit_small": 1,
+    "efficientvit_m0": 3,
+}
 """Students of a distillation, and their seeds."""
 
 PAIRS = {
