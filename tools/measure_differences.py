@@ -79,8 +79,8 @@ def main():
         return metrics.score(test.labels, predictions).macro_auc
 
     differences = {}
-    for title, pair in PAIRS.items():
-        first, second = map(load, pair)
+    loaded = {title: [load(names) for names in pair] for title, pair in PAIRS.items()}
+    for title, (first, second) in loaded.items():
         test = images(first)
         np.testing.assert_array_equal(test.labels, images(second).labels)
         differences[title] = {
@@ -91,11 +91,11 @@ def main():
             **compare(test, probabilities(first), probabilities(second)),
         }
 
-    [medvit] = load(PAIRS["medvit"][1])
+    [medvit] = loaded["medvit"][1]
     test = images([medvit])
     for name in DISTILLED:
         teachers = probabilities(load(STUDENTS[name])).mean(axis=0)
-        students = probabilities(load(PAIRS[f"distillation_{name}"][0]))
+        students = probabilities(loaded[f"distillation_{name}"][0])
         differences[f"distillation_{name}"] |= {
             "teachers": STUDENTS[name],
             "teachers_macro_auc": macro_auc(teachers),
