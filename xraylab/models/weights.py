@@ -106,12 +106,12 @@ def load_for_model(model: Any, weights: str | Path, new_head: bool = False) -> N
             source.label_names = FINDINGS
     else:
         _load_under_new_head(source, path)
-    if num_labels != model.num_labels and not new_head:
-        warnings.warn(
-            f"{path} holds weights for {num_labels} labels; {model.name} has {model.num_labels}. "
-            "Its head is new: train the model before you use it",
-            stacklevel=3,
-        )
+        if not new_head:
+            warnings.warn(
+                f"{path} holds weights for {num_labels} labels; {model.name} has "
+                f"{model.num_labels}. Its head is new: train the model before you use it",
+                stacklevel=3,
+            )
     if source is not model:
         pairs = zip(source.get_weights(), _shapes(model), strict=True)
         model.set_weights(

@@ -166,12 +166,13 @@ def initial_weights(recipe: Recipe) -> Path | None:
         return None
     if recipe.start_from == PRETRAINED:
         return pretrained_path(recipe.model, recipe.size)
-    start = Path(recipe.start_from)
-    if not (start / "run.json").exists():
+    try:
+        run = Run(recipe.start_from)
+    except FileNotFoundError as error:
         expected = f"{PRETRAINED!r}, or the folder of a run"
-        hint = did_you_mean(start.name, [PRETRAINED])
-        raise invalid_argument("start_from", expected, str(start), hint)
-    return Run(start).weights_file("best")
+        hint = did_you_mean(Path(recipe.start_from).name, [PRETRAINED])
+        raise invalid_argument("start_from", expected, recipe.start_from, hint) from error
+    return run.weights_file("best")
 
 
 def load_initial_weights(recipe: Recipe, model: keras.Model) -> None:
