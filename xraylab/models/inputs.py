@@ -83,7 +83,7 @@ def check_labels(model: Any, labels: np.ndarray) -> None:
     """Refuse labels that the loss would take for others.
 
     Raises:
-        ValueError: if labels have another shape, are no numbers, are outside [0, 1], or are NaN
+        ValueError: if labels have another shape, are not numbers, are outside [0, 1], or are NaN
             (unknown) and the loss or a metric is one of Keras, which does not ignore them.
     """
     if model.num_labels is None or not labels.size:
